@@ -1,0 +1,214 @@
+"""Which backends there are, which one is chosen, and how a part of a program uses another.
+
+>>> from polykeras import backends
+>>> "numpy" in backends.available()
+True
+>>> with backends.use("numpy") as backend:
+...     backend.name
+'numpy'
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import os
+import sys
+import threading
+
+from polykeras import config
+from polykeras.backends.interface import Backend
+
+NAMES = ("tensorflow", "jax", "torch", "numpy")
+_PIP = {
+    "tensorflow": "pip install 'polykeras[tensorflow]'",
+    "jax": "pip install 'polykeras[jax]'",
+    "torch": "pip install 'polykeras[torch]'",
+}
+_LABELS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "numpy": "NumPy"}
+
+# The frameworks live in one process when first imported in this order: TensorFlow's
+# libraries, loaded before torch's, make torch crash on some builds.
+_IMPORT_ORDER = ("jax", "torch", "tensorflow")
+
+_loaded: dict[str, Backend] = {}
+_third_party: dict[str, type[Backend]] = {}
+_lock = threading.RLock()
+_default: str | None = None
+_announced: set[str] = set()
+
+
+class _Active(threading.local):
+    """The backend of the innermost ``use`` of this thread; None means the default."""
+
+    backend: Backend | None = None
+    outer: str | None = None  # where values live while shapes are inferred
+
+
+_active = _Active()
+
+
+def is_installed(name: str) -> bool:
+    """True when the framework of the named backend can be imported; imports nothing."""
+    if name == "numpy" or name in _third_party:
+        return True
+    return name in NAMES and importlib.util.find_spec(name) is not None
+
+
+def available() -> list[str]:
+    """Return the names of the backends that can be used here, in order of preference.
+
+    >>> available()[-1]
+    'numpy'
+    """
+    return [*_third_party, *(name for name in NAMES if is_installed(name))]
+
+
+def register(name: str, adapter: type[Backend]) -> None:
+    """Add an adapter of your own under a new name.
+
+    Args:
+        name: the name for ``KERAS_BACKEND`` and ``use``.
+        adapter: a class that implements ``polykeras.backends.interface.Backend``.
+
+    Raises:
+        ValueError: if the name is one of polykeras's own.
+    """
+    if name in NAMES:
+        raise ValueError(f"Expected a new backend name. Received: {name!r}, which is built in.")
+    _third_party[name] = adapter
+    _loaded.pop(name, None)
+
+
+def _check_name(name: str, source: str) -> None:
+    choices = [*NAMES, *_third_party]
+    if name not in choices:
+        near = difflib.get_close_matches(str(name).lower(), choices, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"Expected the backend (from {source}) to be one of {choices}. "
+            f"Received: {name!r}.{hint}"
+        )
+    if not is_installed(name):
+        raise ImportError(
+            f"Expected {_LABELS[name]} to be installed, for the backend {name!r} (from {source}). "
+            f"Received: no such package. Run: {_PIP[name]} — or choose one of {available()}."
+        )
+
+
+def default_name() -> str:
+    """Return the name of the default backend; loads nothing.
+
+    ``KERAS_BACKEND``, else the user's ``keras.json``, else the first installed of tensorflow,
+    jax, torch, else numpy.
+    """
+    global _default
+    if _default is None:
+        name, source = config.configured_backend()
+        if name is not None:
+            _check_name(name, source)
+        _default = name or available()[0]
+    return _default
+
+
+def set_default(name: str) -> None:
+    """Make ``name`` the default backend of this process, for models built from now on."""
+    global _default
+    _check_name(name, "set_backend")
+    _default = name
+
+
+def load(name: str) -> Backend:
+    """Return the adapter of the named backend, importing its framework on first use.
+
+    Raises:
+        ValueError: for an unknown name; the message lists the choices.
+        ImportError: if the framework is not installed; the message has the pip command.
+    """
+    backend = _loaded.get(name)
+    if backend is not None:
+        return backend
+    with _lock:
+        if name in _loaded:
+            return _loaded[name]
+        _check_name(name, "load")
+        if name in _third_party:
+            adapter = _third_party[name]
+        else:
+            adapter = importlib.import_module(f"polykeras.backends.{name}").ADAPTER
+        _loaded[name] = adapter()
+        return _loaded[name]
+
+
+def load_all(names: list[str] | None = None) -> list[Backend]:
+    """Load several backends, by default all that are installed, in the order that works.
+
+    >>> [backend.name for backend in load_all(["numpy"])]
+    ['numpy']
+    """
+    names = available() if names is None else names
+    order = sorted(names, key=lambda n: _IMPORT_ORDER.index(n) if n in _IMPORT_ORDER else 9)
+    for name in order:
+        load(name)
+    return [load(name) for name in names]
+
+
+def current() -> Backend:
+    """Return the backend that operations run on in this thread."""
+    return _active.backend or _load_default()
+
+
+def current_name() -> str:
+    """Return the name of the backend in use in this thread; loads nothing."""
+    backend = _active.backend
+    return backend.name if backend is not None else default_name()
+
+
+def outer_name() -> str:
+    """Return the name of the backend for values, also while shapes are being inferred."""
+    backend = _active.backend
+    if backend is None or not backend.is_symbolic:
+        return current_name()
+    return _active.outer or default_name()
+
+
+def _load_default() -> Backend:
+    backend = _loaded.get(_default)
+    if backend is None:
+        backend = load(default_name())
+    if backend.name not in _announced:
+        _announced.add(backend.name)
+        if os.environ.get("KERAS_VERBOSE", "1") != "0":
+            label = _LABELS.get(backend.name, backend.name)
+            print(f"Using {label} backend.", file=sys.stderr)
+    return backend
+
+
+class use:
+    """Context manager: run operations of this thread on another backend.
+
+    Args:
+        backend: a name, or an adapter that is loaded already.
+
+    >>> import polykeras as keras
+    >>> with keras.backends.use("numpy"):
+    ...     type(keras.ops.zeros((2,))).__name__
+    'ndarray'
+    """
+
+    __slots__ = ("_backend", "_previous")
+
+    def __init__(self, backend: str | Backend) -> None:
+        self._backend = load(backend) if isinstance(backend, str) else backend
+
+    def __enter__(self) -> Backend:
+        previous = _active.backend
+        self._previous = previous, _active.outer
+        if self._backend.is_symbolic and previous is not None and not previous.is_symbolic:
+            _active.outer = previous.name
+        _active.backend = self._backend
+        return self._backend
+
+    def __exit__(self, *exception: object) -> None:
+        _active.backend, _active.outer = self._previous

@@ -1,0 +1,443 @@
+"""Kernels: operations that an engine may have a fast path for, each with a default.
+
+Every default is a composite of the primitives, correct on any engine and the reference that
+the conformance suite compares an override with, value and gradient. An adapter overrides by
+defining a method of the same name and signature; where its fast path covers only some
+arguments it tests them first and calls ``super()`` for the rest.
+
+Images and sequences are (batch, *spatial, channels) where ``channels_last`` holds, else
+(batch, channels, *spatial). Convolution kernels are (*window, channels in / groups, channels out).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from polykeras.core import geometry
+
+Array = Any
+_WORD = 0xFFFFFFFF
+
+
+def _signed(word: int) -> int:
+    """The int32 with the bits of an unsigned 32-bit word."""
+    word &= _WORD
+    return word - (1 << 32) if word >> 31 else word
+
+
+class Kernels:
+    """Default composites, mixed into every backend."""
+
+    # ----------------------------------------------------------- activations
+
+    def square(self, x: Array, /) -> Array:
+        """Return x * x."""
+        return self.multiply(x, x)
+
+    def rsqrt(self, x: Array, /) -> Array:
+        """Return 1 / sqrt(x)."""
+        return self.divide(1.0, self.sqrt(x))
+
+    def relu(self, x: Array, /) -> Array:
+        """Return max(x, 0); the gradient at 0 is 0."""
+        return self.where(self.greater(x, 0), x, self.full((), 0, self.dtype(x)))
+
+    def sigmoid(self, x: Array, /) -> Array:
+        """Return 1 / (1 + exp(-x)), finite for every x."""
+        return self.add(self.multiply(self.tanh(self.multiply(x, 0.5)), 0.5), 0.5)
+
+    def softplus(self, x: Array, /) -> Array:
+        """Return log(1 + exp(x)), finite for every x."""
+        return self.add(self.relu(x), self.log1p(self.exp(self.negative(self.absolute(x)))))
+
+    def silu(self, x: Array, /) -> Array:
+        """Return x * sigmoid(x)."""
+        return self.multiply(x, self.sigmoid(x))
+
+    def gelu(self, x: Array, approximate: bool = False) -> Array:
+        """Return x times the normal distribution function of x, or its tanh approximation."""
+        if approximate:
+            cubic = self.multiply(self.multiply(self.multiply(x, x), x), 0.044715)
+            inner = self.multiply(self.add(x, cubic), math.sqrt(2 / math.pi))
+            return self.multiply(self.multiply(x, 0.5), self.add(self.tanh(inner), 1.0))
+        normal = self.add(self.erf(self.multiply(x, math.sqrt(0.5))), 1.0)
+        return self.multiply(self.multiply(x, 0.5), normal)
+
+    def logsumexp(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
+        """Return log(sum(exp(x))) without overflow; -inf where every x is."""
+        largest = self.stop_gradient(self.max(x, axes, True))
+        largest = self.where(self.isfinite(largest), largest, self.full((), 0, self.dtype(x)))
+        total = self.log(self.sum(self.exp(self.subtract(x, largest)), axes, keepdims))
+        return self.add(total, largest if keepdims else self.sum(largest, axes, False))
+
+    def softmax(self, x: Array, axis: int = -1) -> Array:
+        """Return exp(x), scaled to sum 1 along one axis."""
+        largest = self.stop_gradient(self.max(x, (axis,), True))
+        exponents = self.exp(self.subtract(x, largest))
+        return self.divide(exponents, self.sum(exponents, (axis,), True))
+
+    def log_softmax(self, x: Array, axis: int = -1) -> Array:
+        """Return log(softmax(x)) without overflow."""
+        shifted = self.subtract(x, self.stop_gradient(self.max(x, (axis,), True)))
+        return self.subtract(shifted, self.log(self.sum(self.exp(shifted), (axis,), True)))
+
+    # --------------------------------------------------------- cross-entropies
+
+    def sigmoid_cross_entropy(self, labels: Array, logits: Array) -> Array:
+        """Return ``-labels log(p) - (1 - labels) log(1 - p)`` with p = sigmoid(logits)."""
+        positive = self.subtract(self.relu(logits), self.multiply(logits, labels))
+        return self.add(positive, self.log1p(self.exp(self.negative(self.absolute(logits)))))
+
+    def softmax_cross_entropy(self, labels: Array, logits: Array, axis: int = -1) -> Array:
+        """Return ``-sum(labels * log_softmax(logits))`` along one axis."""
+        return self.negative(self.sum(self.multiply(labels, self.log_softmax(logits, axis)), (axis,)))
+
+    def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
+        """Return ``-log_softmax(logits)[labels]`` of int labels, over the last axis."""
+        index = self.reshape(labels, (*self.shape(labels), 1))
+        picked = self.take_along_axis(self.log_softmax(logits, -1), index, -1)
+        return self.negative(self.sum(picked, (-1,)))
+
+    # ---------------------------------------------------- reductions, selection
+
+    def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
+        """Return the mean of floats; NaN over no values."""
+        shape = self.shape(x)
+        sizes = [shape[a] for a in (range(len(shape)) if axes is None else axes)]
+        count = math.prod(sizes) if None not in sizes else 1
+        total = self.sum(x, axes, keepdims)
+        return self.divide(total, float(count)) if count else self.divide(total, self.full((), 0, self.dtype(x)))
+
+    def moments(self, x: Array, axes: tuple, keepdims: bool = False) -> tuple[Array, Array]:
+        """Return mean and (population) variance of floats."""
+        mean = self.mean(x, axes, True)
+        variance = self.mean(self.square(self.subtract(x, mean)), axes, keepdims)
+        return (mean if keepdims else self.sum(mean, axes)), variance
+
+    def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
+        """Return the k largest values of the last axis, downwards, and their int32 indices."""
+        order = self.argsort(self.negative(x), -1)
+        index = self.getitem(order, (..., slice(0, k)))
+        return self.take_along_axis(x, index, -1), index
+
+    def one_hot(self, x: Array, classes: int, dtype: str) -> Array:
+        """Return vectors with 1 at the index, along a new last axis; zeros where out of range."""
+        places = self.arange(0, classes, 1, self.dtype(x))
+        return self.cast(self.equal(self.reshape(x, (*self.shape(x), 1)), places), dtype)
+
+    def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
+        """Join arrays of one shape along a new axis."""
+        index = [slice(None)] * (len(self.shape(arrays[0])) + 1)
+        index[axis] = None
+        return self.concatenate([self.getitem(x, tuple(index)) for x in arrays], axis)
+
+    # ----------------------------------------------------------- dense, embedding
+
+    def dense(self, x: Array, kernel: Array, bias: Array | None) -> Array:
+        """Return ``x @ kernel + bias`` over the last axis of x, of any rank from 1 up."""
+        product = self.matmul(x, kernel)
+        return product if bias is None else self.add(product, bias)
+
+    def embedding(self, table: Array, indices: Array) -> Array:
+        """Return the rows of a table; repeated indices add up their gradients."""
+        return self.take(table, indices, 0)
+
+    # -------------------------------------------------- convolution and pooling
+
+    def conv(
+        self,
+        x: Array,
+        kernel: Array,
+        strides: tuple,
+        padding: str,
+        dilation: tuple,
+        groups: int = 1,
+        channels_last: bool = True,
+    ) -> Array:
+        """Correlate x with a kernel. ``padding`` is "valid" or "same"."""
+        if not channels_last:
+            return self._as_channels_last(self.conv, x, kernel, strides, padding, dilation, groups)
+        windows = self.shape(kernel)[:-2]
+        x = self._pad_spatial(x, windows, strides, padding, dilation, 0)
+        total = None
+        for offset in itertools.product(*map(range, windows)):
+            part = self._shifted(x, offset, windows, strides, dilation)
+            part = self._grouped_matmul(part, self.getitem(kernel, offset), groups)
+            total = part if total is None else self.add(total, part)
+        return total
+
+    def conv_transpose(
+        self,
+        x: Array,
+        kernel: Array,
+        strides: tuple,
+        padding: str,
+        output_padding: tuple | None,
+        dilation: tuple,
+        channels_last: bool = True,
+    ) -> Array:
+        """Return the gradient of ``conv``: kernel is (*window, channels out, channels in)."""
+        if not channels_last:
+            arguments = (x, kernel, strides, padding, output_padding, dilation)
+            return self._as_channels_last(self.conv_transpose, *arguments)
+        rank = len(strides)
+        extra = output_padding or (None,) * rank
+        x = self._insert_zeros(x, strides)
+        widths = [(0, 0)]
+        for window, stride, step, more in zip(self.shape(kernel), strides, dilation, extra, strict=False):
+            before, after = geometry.transposed_crop(window, stride, padding, step, more)
+            border = geometry.spread(window, step) - 1
+            widths.append((border - before, border - after))
+        index = tuple(slice(max(-a, 0), -max(-b, 0) or None) for a, b in widths)
+        x = self.getitem(x, index)
+        x = self.pad(x, [(max(a, 0), max(b, 0)) for a, b in widths] + [(0, 0)])
+        kernel = self.flip(kernel, tuple(range(rank)))
+        kernel = self.transpose(kernel, (*range(rank), rank + 1, rank))
+        return self.conv(x, kernel, (1,) * rank, "valid", dilation)
+
+    def pool(
+        self,
+        x: Array,
+        mode: str,
+        window: tuple,
+        strides: tuple,
+        padding: str,
+        channels_last: bool = True,
+    ) -> Array:
+        """Reduce windows by "max" or "average"; padding takes no part. The first maximum wins."""
+        if not channels_last:
+            return self._as_channels_last(self.pool, x, mode, window, strides, padding)
+        ones = (1,) * len(window)
+        fill = 0.0 if mode == "average" else self._lowest(x)
+        padded = self._pad_spatial(x, window, strides, padding, ones, fill)
+        total = None
+        for offset in itertools.product(*map(range, window)):
+            part = self._shifted(padded, offset, window, strides, ones)
+            if total is None:
+                total = part
+            elif mode == "average":
+                total = self.add(total, part)
+            else:
+                total = self.where(self.greater(part, total), part, total)
+        if mode == "max":
+            return total
+        if padding == "valid":
+            return self.divide(total, float(math.prod(window)))
+        area = self.full((1, *self.shape(x)[1:-1], 1), 1.0, self.dtype(x))
+        area = self.pad(area, self._spatial_widths(x, window, strides, padding, ones))
+        shifts = itertools.product(*map(range, window))
+        counts = [self._shifted(area, offset, window, strides, ones) for offset in shifts]
+        return self.divide(total, sum(counts[1:], counts[0]))
+
+    def _as_channels_last(self, kernel: Any, x: Array, *arguments: Any) -> Array:
+        rank = len(self.shape(x))
+        x = self.transpose(x, geometry.to_channels_last(rank))
+        return self.transpose(kernel(x, *arguments), geometry.to_channels_first(rank))
+
+    def _spatial_widths(self, x, windows, strides, padding, dilation) -> list[tuple[int, int]]:
+        sizes = self.shape(x)[1:-1]
+        columns = zip(sizes, windows, strides, dilation, strict=True)
+        pairs = [geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]
+        return [(0, 0), *pairs, (0, 0)]
+
+    def _pad_spatial(self, x, windows, strides, padding, dilation, value) -> Array:
+        if padding == "valid":
+            return x
+        return self.pad(x, self._spatial_widths(x, windows, strides, padding, dilation), value)
+
+    def _shifted(self, x, offset, windows, strides, dilation) -> Array:
+        """The entry at one offset of every window."""
+        index = [slice(None)]
+        columns = zip(self.shape(x)[1:-1], offset, windows, strides, dilation, strict=True)
+        for size, place, window, stride, step in columns:
+            count = geometry.output_size(size, window, stride, "valid", step)
+            start = place * step
+            index.append(slice(start, start + (count - 1) * stride + 1, stride))
+        return self.getitem(x, tuple(index))
+
+    def _grouped_matmul(self, x: Array, matrix: Array, groups: int) -> Array:
+        if groups == 1:
+            return self.matmul(x, matrix)
+        shape, (width, filters) = self.shape(x), self.shape(matrix)
+        x = self.reshape(x, (*shape[:-1], groups, width))
+        matrix = self.reshape(matrix, (width, groups, filters // groups))
+        result = self.einsum("...gi,igo->...go", x, matrix)
+        return self.reshape(result, (*shape[:-1], filters))
+
+    def _insert_zeros(self, x: Array, strides: tuple) -> Array:
+        """Put stride - 1 zeros after each entry of each spatial axis, but the last."""
+        for axis, stride in enumerate(strides, 1):
+            if stride == 1:
+                continue
+            shape = self.shape(x)
+            wide = self.reshape(x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
+            widths = [(0, 0)] * len(shape)
+            wide = self.pad(wide, [*widths[: axis + 1], (0, stride - 1), *widths[axis + 1 :]])
+            x = self.reshape(wide, (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :]))
+            x = self.getitem(x, (slice(None),) * axis + (slice(0, 1 - stride),))
+        return x
+
+    def _lowest(self, x: Array) -> float:
+        dtype = self.dtype(x)
+        if dtype.startswith(("float", "bfloat")):
+            return -math.inf
+        bits = int(dtype.lstrip("uint"))
+        return 0 if dtype.startswith("u") else -(1 << (bits - 1))
+
+    # ------------------------------------------------ normalization, attention
+
+    def normalize(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        epsilon: float,
+    ) -> Array:
+        """Return ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``; all broadcast to x."""
+        scale = self.rsqrt(self.add(variance, epsilon))
+        scale = scale if gamma is None else self.multiply(scale, gamma)
+        shift = self.negative(self.multiply(mean, scale))
+        shift = shift if beta is None else self.add(shift, beta)
+        return self.add(self.multiply(x, scale), shift)
+
+    def batch_norm(
+        self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
+    ) -> tuple[Array, Array, Array]:
+        """Normalize over every axis but one; return (result, mean, population variance).
+
+        ``gamma``, ``beta``, mean and variance are vectors along ``axis``.
+        """
+        rank = len(self.shape(x))
+        axes = tuple(a for a in range(rank) if a != axis % rank)
+        mean, variance = self.moments(x, axes)
+        shape = [1] * rank
+        shape[axis] = self.shape(x)[axis]
+        columns = (mean, variance, gamma, beta)
+        wide = [None if v is None else self.reshape(v, tuple(shape)) for v in columns]
+        return self.normalize(x, *wide, epsilon), mean, variance
+
+    def layer_norm(
+        self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float
+    ) -> Array:
+        """Normalize each sample over ``axes``; ``gamma`` and ``beta`` broadcast to x."""
+        return self.normalize(x, *self.moments(x, axes, True), gamma, beta, epsilon)
+
+    def attention(
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        mask: Array | None,
+        bias: Array | None,
+        scale: float,
+        causal: bool,
+    ) -> Array:
+        """Return softmax(scale * q k + bias) v, of (batch, length, heads, size) arrays.
+
+        ``mask`` (True: look) and ``bias`` broadcast to (batch, heads, queries, keys). A query
+        that may look nowhere gets the mean of all values, as for a very negative bias.
+        """
+        scores = self.multiply(self.einsum("bqhd,bkhd->bhqk", query, key), scale)
+        dtype = self.dtype(scores)
+        if bias is not None:
+            scores = self.add(scores, bias)
+        lowest = self.full((), -3e4 if dtype == "float16" else -1e30, dtype)
+        if mask is not None:
+            scores = self.where(mask, scores, lowest)
+        if causal:
+            queries, keys = (self.arange(0, self.shape(a)[1], 1, "int32") for a in (query, key))
+            seen = self.greater_equal(self.getitem(queries, (slice(None), None)), keys)
+            scores = self.where(seen, scores, lowest)
+        return self.einsum("bhqk,bkhd->bqhd", self.softmax(scores, -1), value)
+
+    # --------------------------------------------------------------- random bits
+
+    def random_bits(self, key: tuple, shape: tuple) -> Array:
+        """Return int32 arrays of random bits, the same on every engine.
+
+        Args:
+            key: two 32-bit words, each hashed well, as Python ints or 0-d int32 arrays.
+            shape: ints.
+
+        Entry i is ``mix(mix(i ^ key[0]) + key[1])`` in 32-bit arithmetic, with i the place in
+        row-major order and ``mix`` the finalizer "lowbias32" of C. Wellons, "Prospecting for
+        Hash Functions" (2018), https://nullprogram.com/blog/2018/07/31/.
+        """
+        first, second = (_signed(k) if isinstance(k, int) else k for k in key)
+        place = self.arange(0, math.prod(shape), 1, "int32")
+        bits = self.mix_bits(self.bitwise_xor(place, first))
+        return self.reshape(self.mix_bits(self.add(bits, second)), shape)
+
+    def mix_bits(self, x: Array) -> Array:
+        """Return a one-to-one hash of int32 values."""
+        for shift, factor in ((16, 0x7FEB352D), (15, _signed(0x846CA68B))):
+            x = self.multiply(self.bitwise_xor(x, self._unsigned_shift(x, shift)), factor)
+        return self.bitwise_xor(x, self._unsigned_shift(x, 16))
+
+    def _unsigned_shift(self, x: Array, shift: int) -> Array:
+        return self.bitwise_and(self.right_shift(x, shift), (1 << (32 - shift)) - 1)
+
+    # --------------------------------------------------------- optimizer updates
+    #
+    # Lists run over the weights. ``rate`` and the other scalars are Python floats or 0-d
+    # float32 arrays. An update consumes its first and its state arguments: it may write the
+    # results into their memory.
+
+    def sgd_update(
+        self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
+    ) -> tuple[list, list | None]:
+        """Return (weights, velocities) after a step of gradient descent."""
+        if velocities is None:
+            return [self._step(w, g, rate) for w, g in zip(weights, gradients, strict=True)], None
+        fresh, moved = [], []
+        for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
+            push = self.multiply(gradient, self._scalar(rate, weight))
+            velocity = self.subtract(self.multiply(velocity, momentum), push)
+            ahead = self.subtract(self.multiply(velocity, momentum), push) if nesterov else velocity
+            fresh.append(self.add(weight, ahead))
+            moved.append(velocity)
+        return fresh, moved
+
+    def adam_update(
+        self,
+        weights: list,
+        gradients: list,
+        momentums: list,
+        velocities: list,
+        largest: list | None,
+        rate: Any,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+    ) -> tuple[list, list, list, list | None]:
+        """Return (weights, momentums, velocities, largest velocities) after a step of Adam.
+
+        ``rate`` holds the bias correction; ``largest`` is given for AMSGrad only.
+        """
+        fresh, firsts, seconds, tops = [], [], [], None if largest is None else []
+        columns = zip(weights, gradients, momentums, velocities, strict=True)
+        for place, (weight, gradient, first, second) in enumerate(columns):
+            first = self.add(first, self.multiply(self.subtract(gradient, first), 1 - beta_1))
+            rise = self.subtract(self.multiply(gradient, gradient), second)
+            second = self.add(second, self.multiply(rise, 1 - beta_2))
+            top = second
+            if largest is not None:
+                top = self.maximum(largest[place], second)
+                tops.append(top)
+            direction = self.divide(first, self.add(self.sqrt(top), epsilon))
+            fresh.append(self._step(weight, direction, rate))
+            firsts.append(first)
+            seconds.append(second)
+        return fresh, firsts, seconds, tops
+
+    def _step(self, weight: Array, direction: Array, rate: Any) -> Array:
+        return self.subtract(weight, self.multiply(direction, self._scalar(rate, weight)))
+
+    def _scalar(self, value: Any, like: Array) -> Any:
+        """A scalar operand for ``like``: Python numbers as they are, arrays in its dtype."""
+        return self.cast(value, self.dtype(like)) if self.is_array(value) else value

@@ -1,0 +1,132 @@
+"""What a user may set once for a whole program: backend, float type, epsilon, image layout.
+
+Settings come, first wins, from the environment (``KERAS_BACKEND``), from
+``$KERAS_HOME/keras.json`` (``~/.keras/keras.json``; read, never written), and from the
+defaults. This module imports no framework.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+_FLOATS = ("bfloat16", "float16", "float32", "float64")
+_LAYOUTS = ("channels_last", "channels_first")
+
+
+def home() -> Path:
+    """Folder of the user's settings: ``KERAS_HOME``, else ``~/.keras``."""
+    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+
+
+def _read_settings() -> dict:
+    path = home() / "keras.json"
+    try:
+        settings = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"Expected {path} to hold a JSON object such as {{\"backend\": \"jax\"}}. "
+            f"Received a file that can't be read: {error}. Mend or delete it."
+        ) from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"Expected {path} to hold a JSON object. Received: {settings!r}.")
+    return settings
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"Expected {name} to be one of {choices}. Received: {value!r}.")
+    return value
+
+
+_settings = _read_settings()
+_floatx = _one_of("floatx", _settings.get("floatx", "float32"), _FLOATS)
+_epsilon = float(_settings.get("epsilon", 1e-7))
+_image_data_format = _one_of(
+    "image_data_format", _settings.get("image_data_format", "channels_last"), _LAYOUTS
+)
+
+
+def configured_backend() -> tuple[str | None, str]:
+    """Return the backend that the user asked for, if any, and where they asked for it."""
+    if os.environ.get("KERAS_BACKEND"):
+        return os.environ["KERAS_BACKEND"], "the environment variable KERAS_BACKEND"
+    if _settings.get("backend"):
+        return _settings["backend"], str(home() / "keras.json")
+    return None, "no setting"
+
+
+def floatx() -> str:
+    """Return the default float type, ``"float32"`` unless set.
+
+    >>> floatx()
+    'float32'
+    """
+    return _floatx
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float type.
+
+    Args:
+        value: ``"bfloat16"``, ``"float16"``, ``"float32"`` or ``"float64"``.
+
+    Raises:
+        ValueError: for any other name.
+
+    >>> set_floatx("float64"); floatx()
+    'float64'
+    >>> set_floatx("float32")
+    """
+    global _floatx
+    _floatx = _one_of("floatx", value, _FLOATS)
+
+
+def epsilon() -> float:
+    """Return the small number that keeps divisions and logarithms finite.
+
+    >>> epsilon()
+    1e-07
+    """
+    return _epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number that keeps divisions and logarithms finite.
+
+    >>> set_epsilon(1e-5); epsilon()
+    1e-05
+    >>> set_epsilon(1e-7)
+    """
+    global _epsilon
+    _epsilon = float(value)
+
+
+def image_data_format() -> str:
+    """Return the default image layout, ``"channels_last"`` unless set.
+
+    >>> image_data_format()
+    'channels_last'
+    """
+    return _image_data_format
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set the default image layout, ``"channels_last"`` or ``"channels_first"``.
+
+    >>> set_image_data_format("channels_first"); image_data_format()
+    'channels_first'
+    >>> set_image_data_format("channels_last")
+    """
+    global _image_data_format
+    _image_data_format = _one_of("data_format", data_format, _LAYOUTS)
+
+
+def standardize_data_format(data_format: str | None) -> str:
+    """Return ``data_format``, or the default layout for None; refuse anything else."""
+    if data_format is None:
+        return _image_data_format
+    return _one_of("data_format", str(data_format).lower(), _LAYOUTS)

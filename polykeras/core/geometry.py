@@ -1,0 +1,116 @@
+"""Sizes and paddings of sliding windows: one set of rules for every engine.
+
+``size`` is a length along one axis, None when unknown; ``window`` a kernel or pool size.
+Conventions are TensorFlow's: "same" pads the smaller half in front and pools ignore padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def spread(window: int, dilation: int) -> int:
+    """Return the length that a dilated window covers.
+
+    >>> spread(3, 2)
+    5
+    """
+    return (window - 1) * dilation + 1
+
+
+def output_size(size: int | None, window: int, stride: int, padding: str, dilation: int = 1) -> int | None:
+    """Return how many places a window has along one axis.
+
+    >>> output_size(28, 3, 1, "valid"), output_size(7, 3, 2, "same"), output_size(None, 3, 1, "same")
+    (26, 4, None)
+    """
+    if size is None:
+        return None
+    if padding == "valid":
+        return (size - spread(window, dilation)) // stride + 1
+    return -(-size // stride)
+
+
+def padding_pair(size: int, window: int, stride: int, padding: str, dilation: int = 1) -> tuple[int, int]:
+    """Return the entries to add before and after one axis.
+
+    >>> padding_pair(7, 3, 2, "same"), padding_pair(4, 2, 1, "same"), padding_pair(4, 2, 1, "valid")
+    ((1, 1), (0, 1), (0, 0))
+    """
+    if padding == "valid":
+        return 0, 0
+    places = -(-size // stride)
+    total = max((places - 1) * stride + spread(window, dilation) - size, 0)
+    return total // 2, total - total // 2
+
+
+def transposed_crop(
+    window: int, stride: int, padding: str, dilation: int = 1, output_padding: int | None = None
+) -> tuple[int, int]:
+    """Return how much of the full transposed convolution to cut before and after one axis.
+
+    The full result of ``size`` entries has ``(size - 1) * stride + spread`` of them; a negative
+    cut at the end adds zeros.
+
+    >>> transposed_crop(3, 2, "same"), transposed_crop(2, 3, "valid"), transposed_crop(3, 2, "same", 1, 1)
+    ((0, 1), (0, -1), (1, 0))
+    """
+    covered = spread(window, dilation)
+    if output_padding is not None:
+        before = covered // 2 if padding == "same" else 0
+        return before, before - output_padding
+    if padding == "valid":
+        return 0, min(covered - stride, 0)
+    before = max(covered - stride, 0) // 2
+    return before, covered - stride - before
+
+
+def transposed_size(
+    size: int | None,
+    window: int,
+    stride: int,
+    padding: str,
+    dilation: int = 1,
+    output_padding: int | None = None,
+) -> int | None:
+    """Return the length that a transposed convolution makes of one axis.
+
+    >>> transposed_size(4, 3, 2, "same"), transposed_size(4, 3, 2, "valid")
+    (8, 9)
+    """
+    if size is None:
+        return None
+    before, after = transposed_crop(window, stride, padding, dilation, output_padding)
+    return (size - 1) * stride + spread(window, dilation) - before - after
+
+
+def spatial_axes(rank: int, channels_last: bool) -> tuple[int, ...]:
+    """Return the axes between batch and channels of an input with ``rank`` axes."""
+    return tuple(range(1, rank - 1)) if channels_last else tuple(range(2, rank))
+
+
+def to_channels_last(rank: int) -> tuple[int, ...]:
+    """Return the permutation that moves axis 1 to the end.
+
+    >>> to_channels_last(4)
+    (0, 2, 3, 1)
+    """
+    return (0, *range(2, rank), 1)
+
+
+def to_channels_first(rank: int) -> tuple[int, ...]:
+    """Return the permutation that moves the last axis to axis 1.
+
+    >>> to_channels_first(4)
+    (0, 3, 1, 2)
+    """
+    return (0, rank - 1, *range(1, rank - 1))
+
+
+def per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """Repeat an int for every axis; a sequence of the right length stays as it is.
+
+    >>> per_axis(3, 2), per_axis([1, 2], 2)
+    ((3, 3), (1, 2))
+    """
+    return (value,) * axes if isinstance(value, int) else tuple(value)

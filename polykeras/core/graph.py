@@ -1,0 +1,199 @@
+"""Symbolic tensors, the nodes that made them, and the function between two sets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.core import dtypes, naming, trees
+from polykeras.core.operators import Operators
+
+
+class KerasTensor(Operators):
+    """A value still to come: its shape, its dtype, and the node that will make it.
+
+    Args:
+        shape: sizes, None where unknown.
+        dtype: default ``"float32"``.
+        name: for messages.
+
+    >>> KerasTensor((None, 3), name="x")
+    <KerasTensor shape=(None, 3), dtype=float32, name=x>
+    """
+
+    def __init__(
+        self, shape: tuple, dtype: Any = "float32", sparse: bool = False, ragged: bool = False,
+        record_history: bool = True, name: str | None = None, **kwargs: Any,
+    ) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtypes.standardize(dtype)
+        self.name = name or naming.unique("keras_tensor")
+        self.sparse, self.ragged = sparse, ragged
+        self.node: Node | None = None
+        self.index = 0
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def spec(self) -> SpecArray:
+        """The shape and dtype alone."""
+        return SpecArray(self.shape, self.dtype)
+
+    @property
+    def _keras_history(self) -> tuple:
+        """(operation, number of its call, number of the output), as in Keras."""
+        node = self.node
+        place = node.operation._inbound_nodes.index(node) if hasattr(node.operation, "_inbound_nodes") else 0
+        return node.operation, place, self.index
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    __hash__ = object.__hash__
+
+
+class OpCall:
+    """A public op, as the operation of a node."""
+
+    def __init__(self, function: Callable) -> None:
+        self.function = function
+        self.name = naming.unique(function.__name__)
+        self._inbound_nodes: list[Node] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+class Node:
+    """One call of an operation: what went in, and what came out."""
+
+    __slots__ = ("operation", "args", "kwargs", "inputs", "outputs", "__weakref__")
+
+    def __init__(self, operation: Any, args: tuple, kwargs: dict, outputs: Any) -> None:
+        self.operation = operation
+        self.args, self.kwargs = args, kwargs
+        self.inputs = [x for x in trees.leaves((args, kwargs)) if isinstance(x, KerasTensor)]
+        self.outputs = [x for x in trees.leaves(outputs) if isinstance(x, KerasTensor)]
+        for index, output in enumerate(self.outputs):
+            output.node, output.index = self, index
+
+    @property
+    def parents(self) -> list[Node]:
+        """The nodes that made the inputs."""
+        return [x.node for x in self.inputs if x.node is not None]
+
+    @property
+    def is_input(self) -> bool:
+        return not self.inputs
+
+
+def to_specs(tree: Any) -> Any:
+    """Replace the symbolic tensors of a tree by their specs."""
+    return trees.map(lambda x: x.spec if isinstance(x, KerasTensor) else x, tree)
+
+
+def to_symbols(tree: Any) -> Any:
+    """Replace the specs of a tree by new symbolic tensors."""
+    return trees.map(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, SpecArray) else x, tree)
+
+
+def record(function: Callable, args: tuple, kwargs: dict) -> Any:
+    """Infer what an op makes of symbolic arguments, and remember the call as a node."""
+    with backends.use(SPEC):
+        result = function(*to_specs(args), **to_specs(kwargs))
+    outputs = to_symbols(result)
+    operation = OpCall(function)
+    operation._inbound_nodes.append(Node(operation, args, kwargs, outputs))
+    return outputs
+
+
+def has_symbols(args: tuple, kwargs: dict) -> bool:
+    """True if a symbolic tensor stands among the arguments, or in a list or dict of them."""
+    for x in args:
+        kind = x.__class__
+        if kind is KerasTensor or (
+            (kind is list or kind is tuple or kind is dict)
+            and any(y.__class__ is KerasTensor for y in trees.leaves(x))
+        ):
+            return True
+    return bool(kwargs) and has_symbols(tuple(kwargs.values()), {})
+
+
+def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()) -> list[Node]:
+    """Return the nodes that lead to ``outputs``, each after its parents, going no further than ``inputs``."""
+    stop = {id(x) for x in inputs}
+    order: list[Node] = []
+    seen: set[int] = set()
+    pending = [(x.node, False) for x in reversed(list(outputs)) if id(x) not in stop and x.node is not None]
+    while pending:
+        node, is_done = pending.pop()
+        if is_done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.add(id(node))
+            pending.append((node, True))
+            pending.extend(
+                (x.node, False) for x in reversed(node.inputs) if id(x) not in stop and x.node is not None
+            )
+    return order
+
+
+class Plan:
+    """The calls that lead from input values to output values, laid out once.
+
+    Args:
+        inputs, outputs: lists of symbolic tensors.
+
+    Raises:
+        ValueError: if an output depends on a symbolic tensor that is not among the inputs.
+    """
+
+    def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:
+        self.nodes = ancestors(outputs, inputs)
+        self._slots = {id(x): n for n, x in enumerate(inputs)}
+        self._size = len(inputs)
+        for node in self.nodes:
+            for x in node.outputs:
+                self._slots.setdefault(id(x), len(self._slots))
+        self._steps = [self._step(node, inputs) for node in self.nodes]
+        for x in outputs:
+            if id(x) not in self._slots:
+                raise ValueError(_disconnected(x, inputs))
+        self._results = [self._slots[id(x)] for x in outputs]
+
+    def _step(self, node: Node, inputs: list[KerasTensor]) -> tuple:
+        if node.is_input:
+            raise ValueError(_disconnected(node.outputs[0], inputs))
+        arrive = [self._slots[id(x)] for x in node.inputs]
+        leave = [self._slots[id(x)] for x in node.outputs]
+        is_simple = not node.kwargs and len(node.args) == 1 and isinstance(node.args[0], KerasTensor)
+        return node.operation, node, arrive, leave, is_simple and len(leave) == 1
+
+    def run(self, values: list, call: Callable | None = None) -> list:
+        """Return the output values; ``call(operation, args, kwargs)`` replaces plain calling."""
+        slots: list = [None] * len(self._slots)
+        slots[: len(values)] = values
+        for operation, node, arrive, leave, is_simple in self._steps:
+            if is_simple and call is None:
+                slots[leave[0]] = operation(slots[arrive[0]])
+                continue
+            arguments = iter([slots[n] for n in arrive])
+            fill = lambda x: next(arguments) if isinstance(x, KerasTensor) else x  # noqa: B023, E731
+            args, kwargs = trees.map(fill, (node.args, node.kwargs))
+            result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
+            for place, value in zip(leave, trees.leaves(result), strict=True):
+                slots[place] = value
+        return [slots[n] for n in self._results]
+
+
+def _disconnected(tensor: KerasTensor, inputs: list[KerasTensor]) -> str:
+    names = [x.name for x in inputs]
+    maker = getattr(getattr(tensor.node, "operation", None), "name", tensor.name)
+    return (
+        f"Expected every output of the model to follow from its inputs {names}. Received: a graph that "
+        f"also needs {tensor.name!r} (made by {maker!r}), which is not among them. Add it to `inputs`."
+    )

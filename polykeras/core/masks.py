@@ -1,0 +1,34 @@
+"""Which entries of an array are padding: masks that travel beside arrays.
+
+A mask is a bool array, True where an entry counts. It is found again by the array that it
+belongs to, whatever engine the array is of, and is forgotten with it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+_masks: dict[int, tuple[weakref.ref, Any]] = {}
+
+
+def set_mask(array: Any, mask: Any) -> None:
+    """Attach a mask to an array; None takes it away."""
+    key = id(array)
+    if mask is None:
+        _masks.pop(key, None)
+    else:
+        _masks[key] = (weakref.ref(array, lambda _: _masks.pop(key, None)), mask)
+
+
+def get_mask(array: Any) -> Any:
+    """Return the mask of an array, or None.
+
+    >>> import numpy as np
+    >>> x = np.zeros(3); set_mask(x, "m"); get_mask(x), get_mask(np.zeros(3))
+    ('m', None)
+    """
+    if not _masks:
+        return None
+    found = _masks.get(id(array))
+    return found[1] if found is not None and found[0]() is array else None

@@ -1,0 +1,153 @@
+"""Random numbers that are the same on every backend.
+
+Two sources. What is made on the host (weights, shuffles, augmentation parameters) comes from
+NumPy's counter-based Philox generator (Salmon et al., "Parallel random numbers: as easy as 1, 2,
+3", SC 2011), keyed by a hash. What is made inside a step (dropout, noise) comes from the
+backends' ``random_bits``, keyed by two hashed words.
+
+A seed that the user did not give is drawn from one global stream, in the order of creation:
+``set_seed`` at the top makes a program repeat itself on any backend.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.core.variables import Variable
+
+_WORD = 0xFFFFFFFF
+_lock = threading.Lock()
+_global_seed = secrets.randbits(63)
+_draws = 0
+
+
+def set_seed(seed: int) -> None:
+    """Start the global stream again.
+
+    >>> set_seed(1); a = next_seed(); set_seed(1); a == next_seed()
+    True
+    """
+    global _global_seed, _draws
+    with _lock:
+        _global_seed, _draws = int(seed), 0
+
+
+def next_seed() -> int:
+    """Draw a seed below 2**63 from the global stream."""
+    global _draws
+    with _lock:
+        _draws += 1
+        return digest("seed", _global_seed, _draws) >> 1
+
+
+def state() -> tuple[int, int]:
+    """Return the global stream's place, to go on from later."""
+    return _global_seed, _draws
+
+
+def set_state(place: tuple[int, int]) -> None:
+    """Go on from a place that ``state`` returned."""
+    global _global_seed, _draws
+    with _lock:
+        _global_seed, _draws = place
+
+
+def digest(*parts: Any) -> int:
+    """Return 64 well mixed bits of some ints and strings.
+
+    >>> digest(1, "dropout") == digest(1, "dropout") != digest(2, "dropout")
+    True
+    """
+    data = "\x1f".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+
+
+def host_generator(*key: Any) -> np.random.Generator:
+    """Return a NumPy generator keyed by ints and strings.
+
+    >>> host_generator(7, "weights").random() == host_generator(7, "weights").random()
+    True
+    """
+    return np.random.Generator(np.random.Philox(key=np.array([digest("host", *key), digest(*key)], np.uint64)))
+
+
+def _mix(x: int) -> int:
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = ((x ^ (x >> shift)) * factor) & _WORD
+    return x ^ (x >> 16)
+
+
+def _word(key: tuple[int, int], place: int) -> int:
+    """One entry of ``random_bits``, in Python integers."""
+    return _mix((_mix((place & _WORD) ^ key[0]) + key[1]) & _WORD)
+
+
+class SeedGenerator:
+    """A stream of keys for random functions; each draw is another one.
+
+    Args:
+        seed: an int; None draws one from the global stream.
+        name: prefix of the name of its state variable.
+
+    Its place in the stream is a Variable: a layer that owns a generator repeats nothing from step
+    to step, compiled or not, and a saved model goes on where it stopped.
+
+    >>> import polykeras as keras
+    >>> seeds = SeedGenerator(1337)
+    >>> a = keras.random.uniform((3,), seed=seeds); b = keras.random.uniform((3,), seed=seeds)
+    >>> bool((keras.ops.convert_to_numpy(a) != keras.ops.convert_to_numpy(b)).all())
+    True
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        if kwargs:
+            raise TypeError(f"Expected arguments (seed, name). Received: {sorted(kwargs)}.")
+        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+            raise ValueError(f"Expected seed to be None or an int, at least 0. Received: {seed!r}.")
+        self._drawn = seed is None
+        self.seed = next_seed() if seed is None else int(seed)
+        self.name = name or "seed_generator"
+        bits = digest("key", self.seed)
+        self._key = bits & _WORD, bits >> 32
+        self.state = Variable(0, dtype="int32", trainable=False, name="seed_generator_state", on_host=True)
+
+    def next(self, ordered: bool = True) -> tuple:
+        """Return the next key, two 32-bit words for ``random_bits``."""
+        backend = backends.current()
+        if backend.is_symbolic:
+            return 0, 0
+        place = backend.concrete(self.state.value)
+        self.state.assign(place + 1)
+        if isinstance(place, int):
+            return _word(self._key, 2 * place), _word(self._key, 2 * place + 1)
+        return self._traced_key(backend, place)
+
+    def _traced_key(self, backend: Any, place: Any) -> tuple:
+        first, second = (word - (1 << 32) if word >> 31 else word for word in self._key)
+        pair = backend.add(backend.multiply(place, 2), backend.arange(0, 2, 1, "int32"))
+        bits = backend.mix_bits(backend.bitwise_xor(pair, first))
+        bits = backend.mix_bits(backend.add(bits, second))
+        return backend.getitem(bits, (0,)), backend.getitem(bits, (1,))
+
+    def get_config(self) -> dict:
+        return {"seed": None if self._drawn else self.seed}
+
+    @classmethod
+    def from_config(cls, config: dict) -> SeedGenerator:
+        return cls(**config)
+
+
+def key_of(seed: Any) -> tuple:
+    """Return the key for a user's ``seed``: a SeedGenerator's next, an int's own, or a new one."""
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    if isinstance(seed, tuple):
+        return seed
+    bits = digest("key", next_seed() if seed is None else int(seed))
+    return bits & _WORD, bits >> 32

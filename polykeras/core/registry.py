@@ -1,0 +1,304 @@
+"""Names for classes and functions: built-in families, the user's own, and near misses.
+
+A *family* is a table of public names, such as all of ``polykeras.losses``. Configs name what
+they describe; only members of a family and objects that the user registered are ever built from
+a config, and nothing is imported because a config says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import inspect
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import dtypes
+
+#: Family name ("layers", "losses", ...) to its public names.
+families: dict[str, dict[str, Any]] = {}
+
+_registered: dict[str, Any] = {}
+_registered_names: dict[Any, str] = {}
+
+
+class _Scopes(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[dict] = []
+
+
+_scopes = _Scopes()
+
+
+def add_family(name: str, members: dict[str, Any]) -> None:
+    """Add built-in names to a family."""
+    families.setdefault(name, {}).update(members)
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+    """Decorator: let configs name a class or function of yours.
+
+    Args:
+        package: prefix that keeps your names apart from others'.
+        name: default the object's own name.
+
+    Raises:
+        ValueError: for a class without ``get_config``.
+
+    >>> @register_keras_serializable("mine")
+    ... def double(x):
+    ...     return 2 * x
+    >>> get_registered_name(double)
+    'mine>double'
+    """
+
+    def register(target: Any) -> Any:
+        if inspect.isclass(target) and not hasattr(target, "get_config"):
+            raise ValueError(
+                f"Expected a registered class to have a get_config method. Received: {target!r}."
+            )
+        full = f"{package}>{name or target.__name__}"
+        _registered[full] = target
+        _registered_names[target] = full
+        return target
+
+    return register
+
+
+def get_registered_name(obj: Any) -> str:
+    """Return the name that an object was registered under, else its own name."""
+    return _registered_names.get(obj) or obj.__name__
+
+
+def get_registered_object(name: str, custom_objects: dict | None = None, module_objects: dict | None = None) -> Any:
+    """Return the class or function of a name, or None: custom objects first, then registered ones."""
+    for table in (custom_objects or {}, *reversed(_scopes.stack), _global_objects, _registered, module_objects or {}):
+        if name in table:
+            return table[name]
+    return None
+
+
+_global_objects: dict[str, Any] = {}
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """Return the dict of names known everywhere; add your own to it."""
+    return _global_objects
+
+
+@contextlib.contextmanager
+def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
+    """Context manager: names for your classes and functions, inside the block.
+
+    >>> with custom_object_scope({"double": lambda x: 2 * x}):
+    ...     get_registered_object("double")(3)
+    6
+    """
+    _scopes.stack.append(dict(custom_objects))
+    try:
+        yield
+    finally:
+        _scopes.stack.pop()
+
+
+def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
+    """Return the member of a family, or a custom object, by name.
+
+    Raises:
+        ValueError: for an unknown name, suggesting the nearest.
+    """
+    found = get_registered_object(name, custom_objects, families[family])
+    if found is None:
+        raise ValueError(unknown(name, family, families[family]))
+    return found
+
+
+def unknown(name: object, family: str, choices: Any) -> str:
+    """Return the message for an unknown name, with the near miss."""
+    singular = {"losses": "loss", "layers": "layer"}.get(family, family.rstrip("s"))
+    lower = {c.lower(): c for c in choices}
+    near = difflib.get_close_matches(str(name).lower(), lower, 1, 0.6)
+    hint = f" Did you mean {lower[near[0]]!r}?" if near else f" Known names: {sorted(choices)}."
+    return (
+        f"Expected the name of a known {singular}. Received: {name!r}.{hint} "
+        f"(Objects of your own: pass the object, or register it with register_keras_serializable.)"
+    )
+
+
+def resolve(identifier: Any, family: str, custom_objects: dict | None = None) -> Any:
+    """Return the object that a user means by a name, config, class or the object itself.
+
+    A name of a class gives a new instance without arguments; a name of a function, the function.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: for something that is no identifier.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, dict):
+        return deserialize(identifier, custom_objects, family=family)
+    if isinstance(identifier, str):
+        found = lookup(identifier, family, custom_objects)
+        return found() if inspect.isclass(found) else found
+    if inspect.isclass(identifier):
+        return identifier()
+    if callable(identifier):
+        return identifier
+    raise TypeError(
+        f"Expected a name, a config dict, a class, or a callable of the family {family!r}. "
+        f"Received: {identifier!r} of type {type(identifier).__name__}."
+    )
+
+
+# --------------------------------------------------------------- serialization
+
+
+def _family_of(cls: Any) -> str | None:
+    for family, members in families.items():
+        if members.get(cls.__name__) is cls:
+            return family
+    return None
+
+
+def serialize(obj: Any) -> Any:
+    """Return a JSON-ready description of an object.
+
+    Plain values stay as they are; tuples, arrays and dtypes are tagged; objects with
+    ``get_config`` become ``{"module", "class_name", "config", "registered_name"}``, as in Keras 3.
+
+    >>> serialize({"a": (1, 2)})
+    {'a': {'class_name': '__tuple__', 'items': [1, 2]}}
+    """
+    if obj is None or isinstance(obj, bool | int | float | str):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "value": obj.decode()}
+    if isinstance(obj, list):
+        return [serialize(x) for x in obj]
+    if isinstance(obj, tuple):
+        return {"class_name": "__tuple__", "items": [serialize(x) for x in obj]}
+    if isinstance(obj, dict):
+        return {key: serialize(value) for key, value in obj.items()}
+    if isinstance(obj, slice):
+        return {"class_name": "__slice__", "config": [obj.start, obj.stop, obj.step]}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__"}
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if hasattr(obj, "get_config"):
+        return _serialize_instance(obj)
+    if inspect.isfunction(obj) or inspect.isbuiltin(obj) or inspect.isclass(obj):
+        return _serialize_function(obj)
+    with contextlib.suppress(ValueError):
+        return dtypes.standardize(obj)
+    raise TypeError(
+        f"Expected an object that a config can hold: plain values, or a class with get_config. "
+        f"Received: {obj!r} of type {type(obj).__name__}."
+    )
+
+
+def _serialize_instance(obj: Any) -> dict:
+    cls = obj.__class__
+    family = _family_of(cls)
+    described = {
+        "module": f"keras.{family}" if family else cls.__module__,
+        "class_name": cls.__name__,
+        "config": {key: serialize(value) for key, value in obj.get_config().items()},
+        "registered_name": None if family else get_registered_name(cls),
+    }
+    build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
+    if build_config is not None:
+        described["build_config"] = serialize(build_config)
+    return described
+
+
+def _serialize_function(function: Any) -> dict:
+    if function.__name__ == "<lambda>":
+        raise ValueError(
+            "Expected a named function in a config. Received: a lambda, whose code a config can't hold. "
+            "Define a function and decorate it with register_keras_serializable."
+        )
+    family = _family_of(function)
+    return {
+        "module": f"keras.{family}" if family else "builtins",
+        "class_name": "function",
+        "config": function.__name__ if family else get_registered_name(function),
+        "registered_name": "function" if family else get_registered_name(function),
+    }
+
+
+_PLAIN = {
+    "__tuple__": lambda c: tuple(deserialize(x) for x in c["items"]),
+    "__bytes__": lambda c: c["value"].encode(),
+    "__slice__": lambda c: slice(*c["config"]),
+    "__ellipsis__": lambda c: Ellipsis,
+    "__numpy__": lambda c: np.array(c["config"]["value"], dtypes.numpy_dtype(dtypes.standardize(c["config"]["dtype"]))),
+}
+
+
+def deserialize(config: Any, custom_objects: dict | None = None, safe_mode: bool = True, family: str | None = None) -> Any:
+    """Build the object that ``serialize`` described.
+
+    Args:
+        config: a description, or a tree of them.
+        custom_objects: names for your classes and functions, besides the registered ones.
+        safe_mode: refuse what would run code from the config.
+        family: where to look a bare class name up first.
+
+    Raises:
+        ValueError: for a name that is neither built in nor registered.
+    """
+    if isinstance(config, list):
+        return [deserialize(x, custom_objects, safe_mode, family) for x in config]
+    if not isinstance(config, dict):
+        return config
+    name = config.get("class_name")
+    if name is None or not isinstance(name, str):
+        return {key: deserialize(value, custom_objects, safe_mode) for key, value in config.items()}
+    if name in _PLAIN:
+        return _PLAIN[name](config)
+    if name == "function":
+        return _find(config["config"], config, custom_objects, family)
+    if name == "__lambda__":
+        raise ValueError(
+            "Expected a config without code. Received: a lambda stored as Python bytecode. Build the "
+            "model in Python and load its weights instead."
+        )
+    cls = _find(name, config, custom_objects, family)
+    return _build(cls, config, custom_objects, safe_mode)
+
+
+def _build(cls: Any, config: dict, custom_objects: dict | None, safe_mode: bool) -> Any:
+    if not inspect.isclass(cls):
+        return cls
+    if not hasattr(cls, "from_config"):
+        raise ValueError(f"Expected {cls.__name__!r} to be a class with from_config. Received: {cls!r}.")
+    with custom_object_scope(custom_objects or {}):
+        inner = config.get("config") or {}
+        # Classes that hold other configured objects build those themselves in from_config.
+        instance = cls.from_config(dict(inner))
+        build_config = config.get("build_config")
+        if build_config and hasattr(instance, "build_from_config"):
+            instance.build_from_config(deserialize(build_config))
+    return instance
+
+
+def _find(name: str, config: dict, custom_objects: dict | None, family: str | None) -> Any:
+    registered = config.get("registered_name")
+    for key in (registered, name):
+        found = key and get_registered_object(key, custom_objects)
+        if found:
+            return found
+    module = str(config.get("module") or "")
+    hinted = [f for f in families if module in (f"keras.{f}", f"polykeras.{f}") or f".{f}." in f"{module}."]
+    for candidate in [*hinted, family, *families]:
+        if candidate and name in families.get(candidate, {}):
+            return families[candidate][name]
+    choices = families.get(family or "layers", {})
+    raise ValueError(unknown(name, family or "layers", choices))

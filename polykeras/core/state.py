@@ -1,0 +1,131 @@
+"""From functions that read and assign Variables to pure functions, and back.
+
+>>> import polykeras as keras
+>>> v = keras.Variable(2.0)
+>>> def step(x):
+...     v.assign(v + x)
+...     return v * 10
+>>> values, result = pure(step, [v])([v.value], 1.0)
+>>> float(values[0]), float(result), float(v.value)   # the slot is as it was
+(3.0, 30.0, 2.0)
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from polykeras import backends
+from polykeras.core.variables import Variable, scope
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[dict]:
+    """Yield a dict that fills with the variables assigned inside, and their values before."""
+    outside = scope.assigned
+    scope.assigned = assigned = {}
+    try:
+        yield assigned
+    finally:
+        scope.assigned = outside
+
+
+def _restore(assigned: dict) -> None:
+    for variable, value in assigned.items():
+        variable._value = value
+
+
+def pure(function: Callable, variables: list[Variable]) -> Callable:
+    """Make a function of Variables pure.
+
+    Args:
+        function: reads and assigns ``variables``, and no others.
+        variables: in the order of the values.
+
+    Returns:
+        ``f(values, *inputs) -> (new values, result)``. Slots are as before after each call, also
+        when the function raises.
+
+    Raises:
+        RuntimeError: from the call, if the function assigns a variable that is not in the list.
+    """
+
+    def call(values: list, *inputs: Any) -> tuple:
+        before = [variable._value for variable in variables]
+        with recording() as assigned:
+            try:
+                for variable, value in zip(variables, values, strict=True):
+                    variable._value = value
+                result = function(*inputs)
+                _check_known(assigned, variables)
+                return [variable._value for variable in variables], result
+            finally:
+                _restore(assigned)
+                for variable, value in zip(variables, before, strict=True):
+                    variable._value = value
+
+    return call
+
+
+def _check_known(assigned: dict, variables: list[Variable]) -> None:
+    known = set(map(id, variables))
+    for variable in assigned:
+        if id(variable) not in known:
+            raise RuntimeError(
+                f"Expected a step to assign only variables that its model holds. Received: an "
+                f"assignment to {variable.path!r}. Make the variable, or the layer, metric or "
+                f"optimizer that owns it, an attribute of the model."
+            )
+
+
+def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool = False) -> Callable:
+    """Differentiate a function of Variables.
+
+    Args:
+        function: returns a 0-d loss, or (loss, aux) with ``has_aux``; may assign variables.
+        variables: what to differentiate by; they stay as they are.
+        has_aux: the function returns a tree of further results.
+
+    Returns:
+        ``f(*inputs) -> (loss or (loss, aux), list of gradients)``.
+    """
+
+    def call(*inputs: Any) -> tuple:
+        backend = backends.current()
+        effects: list[Variable] = []
+
+        def inner(values: list) -> tuple:
+            before = [variable._value for variable in variables]
+            with recording() as assigned:
+                try:
+                    for variable, value in zip(variables, values, strict=True):
+                        variable._value = value
+                    result = function(*inputs)
+                    loss, aux = result if has_aux else (result, None)
+                    effects[:] = list(assigned)
+                    return _loss(backend, loss), (aux, [variable._value for variable in effects])
+                finally:
+                    _restore(assigned)
+                    for variable, value in zip(variables, before, strict=True):
+                        variable._value = value
+
+        values = [variable.raw for variable in variables]
+        (loss, (aux, assigned)), gradients = backend.value_and_grad(inner, values)
+        for variable, value in zip(effects, assigned, strict=True):
+            variable.put(value)
+        return ((loss, aux) if has_aux else loss), gradients
+
+    return call
+
+
+def _loss(backend: Any, loss: Any) -> Any:
+    loss = loss.value if isinstance(loss, Variable) else loss
+    if not backend.is_array(loss):
+        loss = backend.array(loss)
+    if tuple(backend.shape(loss)) != ():
+        raise ValueError(
+            f"Expected the function to differentiate to return a scalar loss. "
+            f"Received shape: {tuple(backend.shape(loss))}. Reduce it with ops.mean or ops.sum."
+        )
+    return loss

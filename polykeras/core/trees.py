@@ -1,0 +1,63 @@
+"""Nested lists, tuples and dicts of values, by optree; None is an empty tree.
+
+>>> map(lambda x: x + 1, {"a": 1, "b": [2, None]})
+{'a': 2, 'b': [3, None]}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+
+def leaves(tree: Any) -> list:
+    """Return the values of a tree, in order.
+
+    >>> leaves([1, {"a": 2, "b": (3, None)}])
+    [1, 2, 3]
+    """
+    return optree.tree_leaves(tree)
+
+
+def flatten(tree: Any) -> tuple[list, Any]:
+    """Return the values and the structure of a tree.
+
+    >>> values, structure = flatten((1, [2])); unflatten(structure, [5, 6])
+    (5, [6])
+    """
+    return optree.tree_flatten(tree)
+
+
+def unflatten(structure: Any, values: Any) -> Any:
+    """Put values into a structure from ``flatten``."""
+    return optree.tree_unflatten(structure, values)
+
+
+def map(function: Callable, tree: Any, *others: Any) -> Any:
+    """Apply a function to the values of trees of one structure."""
+    return optree.tree_map(function, tree, *others)
+
+
+def structure(tree: Any) -> Any:
+    """Return the structure of a tree, comparable by ``==``.
+
+    >>> structure([1, 2]) == structure([3, 4])
+    True
+    """
+    return optree.tree_structure(tree)
+
+
+def paths(tree: Any) -> list[tuple]:
+    """Return the path of keys to each value.
+
+    >>> paths({"a": [1, 2]})
+    [('a', 0), ('a', 1)]
+    """
+    return optree.tree_paths(tree)
+
+
+def is_nested(x: Any) -> bool:
+    """True for a list, tuple or dict."""
+    return isinstance(x, list | tuple | dict)

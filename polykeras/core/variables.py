@@ -1,0 +1,299 @@
+"""A Variable: a slot that holds an array of one backend.
+
+Reading gives the array that is in the slot now; assigning puts another one in. Layers,
+optimizers and metrics are written in this plain stateful style, and ``core.state`` turns them
+into pure functions by swapping arrays through the slots.
+
+A variable has no array until its value is first needed: building a model and counting its
+weights loads no framework.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, config
+from polykeras.backends.spec import SpecArray
+from polykeras.core import dtypes, naming
+from polykeras.core.operators import Operators
+
+
+class _Scope(threading.local):
+    """What reading and assigning mean in this thread, besides the slot itself."""
+
+    autocast: str | None = None  # the dtype that float variables are read in
+    assigned: dict | None = None  # variables assigned while a function is made pure
+
+
+scope = _Scope()
+
+
+class Variable(Operators):
+    """A named array that training or a user's code replaces.
+
+    Args:
+        initializer: the first value: an array, a number, or a function of (shape, dtype).
+        shape: needed with a function only.
+        dtype: default ``floatx()``, or that of the array given.
+        trainable: whether optimizers change it.
+        autocast: whether a layer with a lower compute dtype reads it in that dtype.
+        name: default ``variable``, ``variable_1``, ...
+        regularizer: function of the value that adds to the loss, or None.
+        constraint: function applied to the value after each update, or None.
+        on_host: keep it in the processor's memory: for counts that steer a step.
+
+    Raises:
+        ValueError: if a function is given without a shape, or a shape has unknown sizes.
+
+    >>> import polykeras as keras
+    >>> v = keras.Variable([1.0, 2.0]); v.assign(v * 3)
+    >>> v.numpy()
+    array([3., 6.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: tuple | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = None,
+        synchronization: str | None = None,
+        name: str | None = None,
+        *,
+        regularizer: Callable | None = None,
+        constraint: Callable | None = None,
+        on_host: bool = False,
+    ) -> None:
+        self.name = name or naming.unique("variable")
+        self.path = self.name
+        self.trainable = trainable
+        self.autocast = autocast
+        self.aggregation = aggregation
+        self.synchronization = synchronization
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self._on_host = on_host
+        self._backend_name = _backend_name()
+        self._value: Any = None
+        if callable(initializer):
+            self._from_function(initializer, shape, dtype)
+        else:
+            self._from_value(initializer, shape, dtype)
+        self._is_float = dtypes.is_float(self.dtype)
+
+    def _from_function(self, initializer: Callable, shape: Any, dtype: Any) -> None:
+        if shape is None:
+            raise ValueError(
+                f"Expected a shape, for the variable {self.name!r} made by a function. Received: None."
+            )
+        self.shape = tuple(None if n is None else int(n) for n in shape)
+        if any(n is None or n < 0 for n in self.shape):
+            raise ValueError(
+                f"Expected all sizes of the variable {self.name!r} to be known and at least 0. "
+                f"Received shape: {tuple(shape)}."
+            )
+        self.dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
+        self._initial: Any = initializer
+
+    def _from_value(self, value: Any, shape: Any, dtype: Any) -> None:
+        if isinstance(value, Variable):
+            value = value.value
+        self._initial = None
+        if isinstance(value, int | float | bool | list | tuple):
+            default = {"f": config.floatx(), "i": "int32", "b": "bool"}[np.asarray(value).dtype.kind]
+            value = np.asarray(value, dtypes.numpy_dtype(dtypes.standardize(dtype or default)))
+        if isinstance(value, np.ndarray | np.generic):
+            self.dtype = dtypes.standardize(dtype or value.dtype)
+            self._initial = np.array(value, dtypes.numpy_dtype(self.dtype))
+            self.shape = self._initial.shape
+        else:
+            backend = backends.current()
+            self._value = value if dtype is None else backend.cast(value, dtypes.standardize(dtype))
+            self.dtype = backend.dtype(self._value)
+            self.shape = tuple(backend.shape(self._value))
+        if shape is not None and tuple(shape) != self.shape:
+            self._initial, self._value = None, None
+            raise ValueError(
+                f"Expected an initial value of shape {tuple(shape)} for {self.name!r}. Received: {self.shape}."
+            )
+
+    # ----------------------------------------------------------------- reading
+
+    @property
+    def value(self) -> Any:
+        """The array in the slot; in the compute dtype inside a mixed-precision layer."""
+        backend = backends.current()
+        if backend.is_symbolic:
+            dtype = scope.autocast if self._casts() else self.dtype
+            return SpecArray(self.shape, dtype)
+        value = self._value
+        if value is None:
+            value = self._materialize()
+        elif self._backend_name != backend.name:
+            value = self._foreign(backend)
+        if scope.autocast is not None and self._casts():
+            return backend.cast(value, scope.autocast)
+        return value
+
+    def _casts(self) -> bool:
+        return scope.autocast is not None and self.autocast and self._is_float
+
+    def _foreign(self, backend: Any) -> Any:
+        raise RuntimeError(
+            f"Expected variable {self.path!r} to be used on the backend that it was made on, "
+            f"{self._backend_name!r}. Received: a use on {backend.name!r}. Build and call the layer "
+            f"inside one `with polykeras.backends.use(...)` block."
+        )
+
+    @property
+    def raw(self) -> Any:
+        """The array in the slot as it is, whatever the precision of the layer around."""
+        return self._materialize() if self._value is None else self._value
+
+    def _materialize(self) -> Any:
+        backend = backends.load(self._backend_name)
+        with backends.use(backend):
+            if self._on_host:
+                with backend.use_device("cpu"):
+                    self._value = backend.array(self._initial_value(), self.dtype)
+            else:
+                self._value = backend.array(self._initial_value(), self.dtype)
+        self._initial = None
+        return self._value
+
+    def _initial_value(self) -> Any:
+        """The first value: from an array kept for it, or from the initializer."""
+        initial = self._initial
+        if isinstance(initial, np.ndarray):
+            return initial
+        sample = getattr(initial, "sample", initial)
+        value = sample(self.shape, self.dtype)
+        shape = tuple(np.shape(value)) if not hasattr(value, "shape") else tuple(value.shape)
+        if shape != self.shape:
+            raise ValueError(
+                f"Expected the initializer of {self.path!r} to return shape {self.shape}. Received: {shape}."
+            )
+        return value
+
+    def numpy(self) -> np.ndarray:
+        """Return the value as a NumPy array."""
+        if self._value is None and hasattr(self._initial, "sample"):
+            # No framework is needed to show a weight that none has computed with.
+            self._initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))
+        if self._value is None and isinstance(self._initial, np.ndarray):
+            return self._initial.copy()
+        return np.array(backends.load(self._backend_name).to_numpy(self.raw))
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    # --------------------------------------------------------------- assigning
+
+    def assign(self, value: Any) -> None:
+        """Replace the value.
+
+        Args:
+            value: an array, nested list or number of the variable's shape; cast to its dtype.
+
+        Raises:
+            ValueError: if the shape differs.
+        """
+        backend = backends.current()
+        if backend.is_symbolic:
+            return
+        if self._backend_name != backend.name:
+            with backends.use(self._backend_name):
+                return self.assign(value)
+        if isinstance(value, Variable):
+            value = value.raw
+        if self._value is None and scope.assigned is None and not backend.is_array(value):
+            self._keep(np.asarray(value))
+            return
+        array = value if backend.is_array(value) else self._on_device(backend, value)
+        self._check_shape(tuple(backend.shape(array)))
+        self.put(backend.cast(array, self.dtype))
+
+    def _on_device(self, backend: Any, value: Any) -> Any:
+        if self._on_host:
+            with backend.use_device("cpu"):
+                return backend.array(value, self.dtype)
+        if isinstance(value, np.ndarray):
+            value = np.array(value, dtypes.numpy_dtype(self.dtype))  # never share the caller's memory
+        return backend.array(value, self.dtype)
+
+    def _keep(self, value: np.ndarray) -> None:
+        self._check_shape(value.shape)
+        self._initial = np.array(value, dtypes.numpy_dtype(self.dtype))
+
+    def _check_shape(self, shape: tuple) -> None:
+        if shape != self.shape:
+            raise ValueError(
+                f"Expected a value of shape {self.shape} for variable {self.path!r}. Received shape: {shape}."
+            )
+
+    def put(self, array: Any) -> None:
+        """Put an array of the right shape and dtype into the slot, unchecked."""
+        if scope.assigned is not None:
+            scope.assigned.setdefault(self, self._value)
+        self._value = array
+
+    def assign_add(self, value: Any) -> None:
+        """Add to the value."""
+        self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtract from the value."""
+        self.assign(self - value)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def __deepcopy__(self, memo: dict) -> Variable:
+        copy = self.__class__.__new__(self.__class__)
+        memo[id(self)] = copy
+        vars(copy).update(vars(self))
+        if self._value is not None:
+            copy._value, copy._initial = None, self.numpy()
+        return copy
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_value": None, "_initial": self.numpy()}
+
+    # A variable is itself, not its value, in sets and dicts.
+    __hash__ = object.__hash__
+
+
+def _backend_name() -> str:
+    """The backend that a variable made now belongs to; while shapes are inferred, the one outside."""
+    name = backends.current_name()
+    return backends.outer_name() if name == "spec" else name
+
+
+class autocast:
+    """Context manager: float variables are read in ``dtype`` (None: in their own)."""
+
+    __slots__ = ("_dtype", "_previous")
+
+    def __init__(self, dtype: str | None) -> None:
+        self._dtype = dtype
+
+    def __enter__(self) -> None:
+        self._previous = scope.autocast
+        scope.autocast = self._dtype
+
+    def __exit__(self, *exception: object) -> None:
+        scope.autocast = self._previous
