@@ -1,0 +1,38 @@
+"""What a layer's call has to know from the calls around it."""
+
+from __future__ import annotations
+
+import threading
+
+
+class _Context(threading.local):
+    """The innermost running layer call of this thread."""
+
+    training: bool | None = None  # None: nobody said
+    path: str = ""  # names of the layers around, joined by "/"
+    entry: object | None = None  # a token for the outermost call
+
+
+context = _Context()
+
+
+class within:
+    """Context manager: the state of things inside one layer's call."""
+
+    __slots__ = ("_training", "_path", "_before")
+
+    def __init__(self, name: str, training: bool | None = None) -> None:
+        path = context.path
+        self._path = f"{path}/{name}" if path else name
+        self._training = training
+
+    def __enter__(self) -> None:
+        self._before = context.training, context.path, context.entry
+        context.path = self._path
+        if self._training is not None:
+            context.training = self._training
+        if context.entry is None:
+            context.entry = object()
+
+    def __exit__(self, *exception: object) -> None:
+        context.training, context.path, context.entry = self._before

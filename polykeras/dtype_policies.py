@@ -1,0 +1,144 @@
+"""Which number type a layer computes in, and which one it keeps its weights in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import config
+from polykeras.core import dtypes, registry
+
+
+class DTypePolicy:
+    """A pair of types: one to compute in, one to keep weights in.
+
+    Args:
+        name: a float type for both, or ``"mixed_float16"`` / ``"mixed_bfloat16"``: compute in 16
+            bits, keep weights in float32. Integers, ``"bool"``, ``"string"`` are allowed too, for
+            layers without weights. Default: the global policy.
+
+    Raises:
+        ValueError: for an unknown name.
+
+    >>> policy = DTypePolicy("mixed_bfloat16")
+    >>> policy.compute_dtype, policy.variable_dtype
+    ('bfloat16', 'float32')
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is None:
+            name = dtype_policy().name
+        if name.startswith("mixed_"):
+            self.compute_dtype = name.removeprefix("mixed_")
+            if self.compute_dtype not in ("float16", "bfloat16"):
+                raise ValueError(
+                    f"Expected a mixed policy 'mixed_float16' or 'mixed_bfloat16'. Received: {name!r}."
+                )
+            self.variable_dtype = "float32"
+        else:
+            name = self.compute_dtype = self.variable_dtype = dtypes.standardize(name)
+        self.name = name
+        self.quantization_mode = None
+
+    def get_config(self) -> dict:
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict) -> DTypePolicy:
+        return cls(**config)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DTypePolicy) and other.name == self.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f'<DTypePolicy "{self.name}">'
+
+
+class DTypePolicyMap(dict):
+    """Policies by layer path, for models whose layers differ; asks ``default_policy`` for others.
+
+    >>> DTypePolicyMap(policy_map={"a/b": "mixed_bfloat16"})["a/b"]
+    <DTypePolicy "mixed_bfloat16">
+    """
+
+    def __init__(self, default_policy: Any = None, policy_map: dict | None = None) -> None:
+        super().__init__({path: get(policy) for path, policy in (policy_map or {}).items()})
+        self.default_policy = get(default_policy)
+
+    def __missing__(self, path: str) -> DTypePolicy:
+        return self.default_policy
+
+    def __setitem__(self, path: str, policy: Any) -> None:
+        super().__setitem__(path, get(policy))
+
+    @property
+    def name(self) -> str:
+        return "map_" + self.default_policy.name
+
+    def get_config(self) -> dict:
+        return {"default_policy": serialize(self.default_policy), "policy_map": {k: serialize(v) for k, v in self.items()}}
+
+    @classmethod
+    def from_config(cls, config: dict) -> DTypePolicyMap:
+        return cls(**config)
+
+
+FloatDTypePolicy = DTypePolicy
+
+_policy: DTypePolicy | None = None
+
+
+def dtype_policy() -> DTypePolicy:
+    """Return the global policy: that of ``floatx()`` unless set.
+
+    >>> dtype_policy()
+    <DTypePolicy "float32">
+    """
+    return _policy or DTypePolicy(config.floatx())
+
+
+def set_dtype_policy(policy: Any) -> None:
+    """Set the policy of layers made from now on.
+
+    >>> set_dtype_policy("mixed_bfloat16"); dtype_policy()
+    <DTypePolicy "mixed_bfloat16">
+    >>> set_dtype_policy("float32")
+    """
+    global _policy
+    policy = get(policy)
+    _policy = None if policy.name == config.floatx() else policy
+
+
+def get(identifier: Any) -> Any:
+    """Return a policy for a name, dtype, config, policy, or None (the global one).
+
+    >>> get("float16").compute_dtype
+    'float16'
+    """
+    if identifier is None:
+        return dtype_policy()
+    if isinstance(identifier, DTypePolicy | DTypePolicyMap):
+        return identifier
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    if isinstance(identifier, str):
+        return DTypePolicy(identifier)
+    return DTypePolicy(dtypes.standardize(identifier))
+
+
+def serialize(policy: Any) -> dict:
+    """Return a JSON-ready description of a policy."""
+    return registry.serialize(policy)
+
+
+def deserialize(config: dict, custom_objects: dict | None = None) -> Any:
+    """Return the policy of a description from ``serialize``."""
+    return registry.deserialize(config, custom_objects, family="dtype_policies")
+
+
+registry.add_family(
+    "dtype_policies",
+    {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": DTypePolicy, "DTypePolicyMap": DTypePolicyMap},
+)

@@ -1,0 +1,122 @@
+"""What a layer expects of its inputs, and the errors when something else comes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras.core import dtypes, trees
+
+
+class InputSpec:
+    """Expected dtype, rank and sizes of one input.
+
+    Args:
+        dtype: name, or None for any.
+        shape: all sizes, None for free ones.
+        ndim, max_ndim, min_ndim: number of axes.
+        axes: dict from axis to size.
+        allow_last_axis_squeeze: a missing or extra last axis of size 1 is fine.
+        name: the name that the input must have in a dict of inputs.
+        optional: None is fine.
+
+    >>> InputSpec(ndim=4, axes={-1: 3})
+    <InputSpec ndim=4, axes={-1: 3}>
+    """
+
+    def __init__(
+        self,
+        dtype: str | None = None,
+        shape: tuple | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
+    ) -> None:
+        self.dtype = None if dtype is None else dtypes.standardize(dtype)
+        self.shape = None if shape is None else tuple(shape)
+        self.ndim = len(self.shape) if shape is not None else ndim
+        self.max_ndim, self.min_ndim = max_ndim, min_ndim
+        self.axes = {int(axis): size for axis, size in (axes or {}).items()}
+        limit = self.ndim or max_ndim
+        if limit is not None and self.axes and max(self.axes) >= limit:
+            raise ValueError(f"Expected axes below {limit}. Received: {sorted(self.axes)}.")
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        self.name = name
+        self.optional = optional
+
+    def get_config(self) -> dict:
+        return {
+            "dtype": self.dtype, "shape": self.shape, "ndim": None if self.shape else self.ndim,
+            "max_ndim": self.max_ndim, "min_ndim": self.min_ndim, "axes": self.axes,
+            "allow_last_axis_squeeze": self.allow_last_axis_squeeze, "name": self.name, "optional": self.optional,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> InputSpec:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        items = [(key, value) for key, value in vars(self).items() if value not in (None, {}, False)]
+        return "<InputSpec " + ", ".join(f"{key}={value}" for key, value in items) + ">"
+
+    def problem(self, shape: tuple, dtype: str) -> str | None:
+        """Return what is wrong with an input, None if nothing."""
+        expected = self.shape
+        if expected is not None and self.allow_last_axis_squeeze:
+            if shape[-1:] == (1,) and len(shape) == len(expected) + 1:
+                shape = shape[:-1]
+            elif expected[-1:] == (1,) and len(shape) == len(expected) - 1:
+                expected = expected[:-1]
+        rank = len(shape)
+        ndim = self.ndim if expected is None else len(expected)
+        if ndim is not None and rank != ndim:
+            return f"Expected an input with {ndim} axes{_sizes(expected)}. Received: {rank} axes, shape {shape}."
+        if self.max_ndim is not None and rank > self.max_ndim:
+            return f"Expected an input with at most {self.max_ndim} axes. Received: {rank} axes, shape {shape}."
+        if self.min_ndim is not None and rank < self.min_ndim:
+            return f"Expected an input with at least {self.min_ndim} axes. Received: {rank} axes, shape {shape}."
+        if self.dtype is not None and dtype != self.dtype:
+            return f"Expected an input of dtype {self.dtype}. Received: {dtype}, shape {shape}."
+        for axis, size in self.axes.items():
+            if size is not None and shape[axis] not in (size, None):
+                return f"Expected axis {axis} of the input to have size {size}. Received: {shape[axis]}, shape {shape}."
+        for size, actual in zip(expected or (), shape, strict=False):
+            if None not in (size, actual) and size != actual:
+                return f"Expected an input of shape {expected}. Received shape: {shape}."
+        return None
+
+
+def _sizes(shape: tuple | None) -> str:
+    return "" if shape is None else f", shape {shape}"
+
+
+def check(specs: Any, inputs: Any, layer_path: str, backend: Any) -> None:
+    """Compare inputs with their specs.
+
+    Raises:
+        ValueError: naming the layer, what was expected and what came.
+    """
+    if isinstance(inputs, dict) and isinstance(specs, dict):
+        pairs = [(name, specs[name], inputs.get(name)) for name in specs]
+    else:
+        spec_list, values = trees.leaves(specs), trees.leaves(inputs)
+        if len(spec_list) != len(values):
+            raise ValueError(
+                f"Layer {layer_path!r}: Expected {len(spec_list)} input(s). Received: {len(values)}: "
+                f"{[tuple(backend.shape(x)) for x in values if backend.is_array(x)]}."
+            )
+        pairs = [(spec.name, spec, x) for spec, x in zip(spec_list, values, strict=True)]
+    for name, spec, value in pairs:
+        if value is None and spec.optional:
+            continue
+        if not backend.is_array(value):
+            raise ValueError(
+                f"Layer {layer_path!r}: Expected an array{f' for input {name!r}' if name else ''}. "
+                f"Received: {value!r} of type {type(value).__name__}."
+            )
+        problem = spec.problem(tuple(backend.shape(value)), backend.dtype(value))
+        if problem:
+            raise ValueError(f"Layer {layer_path!r}{f', input {name!r}' if name else ''}: {problem}")

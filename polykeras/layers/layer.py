@@ -1,0 +1,728 @@
+"""The layer: weights, and a function of them."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, dtype_policies, regularizers
+from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.core import dtypes, graph, masks, naming, registry, trees
+from polykeras.core.context import context, within
+from polykeras.core.graph import KerasTensor, Node
+from polykeras.core.random import SeedGenerator
+from polykeras.core.tracking import Trackable, unique
+from polykeras.core.variables import Variable, autocast, scope
+from polykeras.layers import input_spec as specs
+from polykeras.layers.signature import Signature, shape_arguments
+
+_LEGACY = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length", "batch_size", "input_dtype", "weights")
+
+
+class Layer(Trackable):
+    """Base class of layers.
+
+    A subclass makes its weights in ``build(input_shape)`` (or ``__init__``) by ``add_weight``, and
+    computes in ``call(inputs)``, which may take ``training`` and ``mask`` and anything else, with
+    ``polykeras.ops``. Its output shape follows from ``call``.
+
+    Args:
+        activity_regularizer: function of the output that adds to the loss, or its name.
+        trainable: whether optimizers change the weights.
+        dtype: a float type, a policy such as ``"mixed_bfloat16"``, or None for the global policy.
+        autocast: cast float inputs, and weights read in ``call``, to the compute dtype.
+        name: default from the class name.
+        input_shape, batch_input_shape, input_dim, input_length, batch_size: shape of the input, for
+            the first layer of a Sequential model, as in Keras 2.
+        weights: list of initial values for ``set_weights``, as in Keras 2.
+
+    Raises:
+        TypeError: for an argument that no layer takes.
+
+    >>> import numpy as np, polykeras as keras
+    >>> class Scale(keras.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.scale
+    >>> Scale()(np.ones((2, 3))).shape
+    (2, 3)
+    """
+
+    _untracked = frozenset({"_metrics_of_model", "_inbound_nodes", "_initial_weights", "_losses"})
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
+        layer = super().__new__(cls)
+        layer._arguments = args, kwargs
+        layer._is_initialized = False
+        return layer
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _scoped_build(cls.build)
+        cls._signature = None
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.name = self._check_name(name)
+        self.path = self.name
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.supports_masking = False
+        self.input_spec: Any = None
+        self.built = False
+        self.autocast = autocast
+        self._trainable = bool(trainable)
+        self._weights: list[Variable] = []
+        self._losses: list = []
+        self._losses_entry: object | None = None
+        self._inbound_nodes: list[Node] = []
+        self._build_shapes: dict | None = None
+        self._accepted: dict[type, set] = {}
+        self._set_policy(dtype if dtype is not None else kwargs.pop("input_dtype", None))
+        self._read_legacy(kwargs)
+        self._is_initialized = True
+
+    def _check_name(self, name: Any) -> str:
+        if name is None:
+            return naming.unique(naming.snake_case(self.__class__.__name__))
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(
+                f"Expected the name of a {self.__class__.__name__} layer to be a string without '/'. Received: {name!r}."
+            )
+        return name
+
+    def _set_policy(self, policy: Any) -> None:
+        policy = dtype_policies.get(policy)
+        self._policies = policy
+        self.dtype_policy = policy[self.path] if isinstance(policy, dtype_policies.DTypePolicyMap) else policy
+        self.compute_dtype = self.dtype_policy.compute_dtype
+        self.variable_dtype = self.dtype_policy.variable_dtype
+        self._casts_variables = self.autocast and self.compute_dtype != self.variable_dtype
+
+    def _read_legacy(self, kwargs: dict) -> None:
+        unknown = set(kwargs) - set(_LEGACY)
+        if unknown:
+            raise TypeError(
+                f"Layer {self.name!r}: Expected arguments of {self.__class__.__name__}. Received: unknown "
+                f"argument(s) {sorted(unknown)}. Its arguments: {_parameters(self.__class__)}."
+            )
+        self._initial_weights = kwargs.get("weights")
+        shape = kwargs.get("batch_input_shape", kwargs.get("batch_shape"))
+        if shape is None and kwargs.get("input_shape") is not None:
+            inner = kwargs["input_shape"]
+            inner = (inner,) if isinstance(inner, int) else tuple(inner)
+            shape = (kwargs.get("batch_size"), *inner)
+        if shape is None and kwargs.get("input_dim") is not None:
+            length = (kwargs["input_length"],) if "input_length" in kwargs else ()
+            shape = (kwargs.get("batch_size"), *length, kwargs["input_dim"])
+        if shape is not None:
+            self._batch_input_shape = tuple(shape)
+
+    # ------------------------------------------------------------------ weights
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights, knowing the shape(s) of the input(s). Called once, before ``call``."""
+        self.built = True
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str | None = None,
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> Variable:
+        """Make a weight.
+
+        Args:
+            shape: sizes; default a scalar. (As in Keras 2 the name may come first.)
+            initializer: object, name or function; default ``"glorot_uniform"``, zeros for integers.
+            dtype: default the layer's variable dtype.
+            trainable: whether optimizers change it.
+            autocast: whether ``call`` reads it in the compute dtype.
+            regularizer: function of the weight that adds to the loss, or its name.
+            constraint: function applied after each update, or its name.
+            name: default ``variable``, ``variable_1``, ...
+
+        Returns:
+            The Variable.
+        """
+        from polykeras import constraints, initializers
+
+        if isinstance(shape, str):  # Keras 2: add_weight(name, shape, ...)
+            name, shape, initializer = shape, initializer, kwargs.pop("initializer", None)
+        dtype = dtypes.standardize(dtype or self.variable_dtype)
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        variable = Variable(
+            initializers.get(initializer),
+            shape=() if shape is None else (shape,) if isinstance(shape, int) else tuple(shape),
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            aggregation=aggregation,
+            name=name or ("variable" if not self._weights else f"variable_{len(self._weights)}"),
+            regularizer=regularizers.get(regularizer),
+            constraint=constraints.get(constraint),
+        )
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        path = context.path if context.path.split("/")[-1] == self.name else self.path
+        variable.path = f"{path}/{variable.name}"
+        self._weights.append(variable)
+        return variable
+
+    def _own(self) -> tuple[list, list, list, list]:
+        """Own weights (trainable first), seed generators, metrics, and sublayers."""
+        weights, seeds, metrics, layers = list(self._weights), [], [], []
+        for item in self.owned():
+            if isinstance(item, Variable):
+                weights.append(item)
+            elif isinstance(item, SeedGenerator):
+                seeds.append(item)
+            elif isinstance(item, Layer):
+                layers.append(item)
+            elif hasattr(item, "update_state"):
+                metrics.append(item)
+        weights = unique(iter(weights))
+        return sorted(weights, key=lambda v: not v.trainable), seeds, metrics, layers
+
+    def _sublayers(self) -> list[Layer]:
+        return [item for item in self.owned() if isinstance(item, Layer)]
+
+    def _flatten_layers(self, include_self: bool = True) -> list[Layer]:
+        """This layer and all below, each once, parents first."""
+        found: dict[int, Layer] = {}
+
+        def visit(layer: Layer) -> None:
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                for sublayer in layer._sublayers():
+                    visit(sublayer)
+
+        visit(self)
+        layers = list(found.values())
+        return layers if include_self else layers[1:]
+
+    def _collect(self, extras: bool, seen: set | None = None) -> Iterator[Variable]:
+        """Yield the variables of this layer and those below; with ``extras`` of seeds and metrics."""
+        seen = set() if seen is None else seen
+        if id(self) in seen:
+            return
+        seen.add(id(self))
+        weights, seeds, metrics, layers = self._own()
+        yield from weights
+        if extras:
+            yield from (seed.state for seed in seeds)
+            for metric in metrics:
+                yield from metric.variables
+        for layer in layers:
+            yield from layer._collect(extras, seen)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The weights of this layer and of the layers inside, in order of creation."""
+        return unique(self._collect(extras=False))
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights, and the states of seed generators and metrics."""
+        return unique(self._collect(extras=True))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that optimizers change; none where a layer around them is frozen."""
+        frozen = self._frozen()
+        return [w for w in self.weights if w.trainable and id(w) not in frozen]
+
+    def _frozen(self) -> set[int]:
+        """Identities of the weights below frozen layers, and below no other."""
+        layers = self._flatten_layers()
+        if all(layer._trainable for layer in layers):
+            return set()
+        if not self._trainable:
+            return {id(w) for w in self.weights}
+        live = {id(w) for w in self._own()[0]}
+        for layer in self._sublayers():
+            live |= {id(w) for w in layer.trainable_weights}
+        return {id(w) for w in self.weights} - live
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The other weights."""
+        trainable = {id(w) for w in self.trainable_weights}
+        return [w for w in self.weights if id(w) not in trainable]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The same as ``trainable_weights``."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """All variables that optimizers leave alone, seed and metric states included."""
+        trainable = {id(w) for w in self.trainable_weights}
+        return [v for v in self.variables if id(v) not in trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change the weights. Setting it sets the layers inside too."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._flatten_layers():
+            layer._trainable = bool(value)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return the values of the weights as NumPy arrays."""
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: list) -> None:
+        """Replace the values of the weights.
+
+        Args:
+            weights: arrays in the order and shapes of ``get_weights``.
+
+        Raises:
+            ValueError: if number or shapes differ.
+        """
+        own = self.weights
+        shapes = [tuple(np.shape(value)) for value in weights]
+        expected = [w.shape for w in own]
+        if shapes != expected:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected {len(own)} weights of shapes {expected}. "
+                f"Received: {len(shapes)} of shapes {shapes}."
+            )
+        for weight, value in zip(own, weights, strict=True):
+            weight.assign(value)
+
+    def count_params(self) -> int:
+        """Return the number of values in the weights.
+
+        Raises:
+            ValueError: before the layer is built.
+        """
+        if not self.built and not self.weights:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a built layer. Received: one without weights yet. "
+                f"Call it on data, or call build(input_shape)."
+            )
+        return sum(w.size for w in self.weights)
+
+    def _is_built_below(self) -> bool:
+        return all(layer.built for layer in self._flatten_layers())
+
+    # ------------------------------------------------------------------- calling
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output. Subclasses override it."""
+        raise NotImplementedError(
+            f"Expected the layer class {self.__class__.__name__} to define call(self, inputs). Received: none."
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs:
+            # A plain layer on an array of a kind that passed every check before: nothing more to do.
+            x = args[0]
+            accepted = self._accepted.get(x.__class__)
+            if accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None:
+                if self._signature.training is None:
+                    return self.call(x)
+                training = context.training
+                return self.call(x, training=self._signature.training if training is None else training)
+        return self._checked_call(args, kwargs)
+
+    def _checked_call(self, args: tuple, kwargs: dict) -> Any:
+        if not self._is_initialized:
+            raise RuntimeError(
+                f"Expected {self.__class__.__name__}.__init__ to call super().__init__(). Received: a layer "
+                f"where it did not. Add it as the first line."
+            )
+        if self.__class__._signature is None:
+            self.__class__._signature = Signature(self.__class__.call)
+        backend = backends.current()
+        if graph.has_symbols(args, kwargs):
+            return self._symbolic_call(args, kwargs)
+        first = args[0] if len(args) == 1 and not kwargs else None
+        args, kwargs = self._convert(backend, args, kwargs)
+        training = self._signature.resolve_training(args, kwargs)
+        with within(self.name, training):
+            try:
+                self._check_inputs(backend, args, kwargs)
+                if not self.built or self._build_shapes is None and not self._weights:
+                    self._build_for(backend, args, kwargs)
+                mask = self._signature.add_masks(args, kwargs)
+                if training is not None and "training" not in kwargs:
+                    self._signature.add_training(args, kwargs, training)
+                outputs = self._run(backend, args, kwargs)
+            except Exception as error:
+                _annotate(error, self)
+                raise
+            if self.activity_regularizer is not None:
+                self._regularize_activity(backend, outputs)
+        self._pass_mask(args, mask, outputs)
+        if first is not None and args[0] is first:
+            self._accept(backend, first)
+        return outputs
+
+    def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
+        if backend.is_symbolic and self._states_output_shape():
+            return self._stated_outputs(args, kwargs)
+        if self._casts_variables or scope.autocast is not None:
+            with autocast(self.compute_dtype if self._casts_variables else None):
+                return self.call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Make arrays of array-likes, and cast floats to the compute dtype."""
+        target = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+
+        def convert(x: Any) -> Any:
+            if isinstance(x, Variable):
+                x = x.value
+            elif not backend.is_array(x):
+                if not hasattr(x, "__array__") or isinstance(x, SpecArray):
+                    return x
+                x = backend.array(np.asarray(x))
+            dtype = backend.dtype(x)
+            if target is not None and dtype != target and dtype in dtypes.FLOATS:
+                mask = masks.get_mask(x)
+                x = backend.cast(x, target)
+                if mask is not None:
+                    masks.set_mask(x, mask)
+            return x
+
+        if len(args) == 1 and not kwargs and backend.is_array(args[0]):
+            return (convert(args[0]),), {}
+        return trees.map(convert, args), trees.map(convert, kwargs)
+
+    def _check_inputs(self, backend: Any, args: tuple, kwargs: dict) -> None:
+        if self.input_spec is not None and args:
+            specs.check(self.input_spec, args[0], context.path, backend)
+
+    def _accept(self, backend: Any, x: Any) -> None:
+        """Remember an input that needs no preparation, if this layer is one that needs none either."""
+        is_plain = (
+            backend.is_array(x)
+            and self._signature.is_plain
+            and self.activity_regularizer is None
+            and not self._casts_variables
+            and not self._losses
+            and type(self).compute_mask is Layer.compute_mask
+            and not self._sublayers()
+        )
+        if is_plain:
+            self._accepted.setdefault(x.__class__, set()).add((x.shape, x.dtype))
+
+    def _symbolic_call(self, args: tuple, kwargs: dict) -> Any:
+        """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
+        with backends.use(SPEC):
+            specs_out = self(*graph.to_specs(args), **graph.to_specs(kwargs))
+        outputs = graph.to_symbols(specs_out)
+        for x in trees.leaves(outputs):
+            x.name = naming.unique("keras_tensor")
+        self._inbound_nodes.append(Node(self, args, kwargs, outputs))
+        return outputs
+
+    def _states_output_shape(self) -> bool:
+        """True if a user's class says what its output shape is, and nothing inside waits to be built."""
+        return type(self).compute_output_shape is not Layer.compute_output_shape and self._is_built_below()
+
+    def _stated_outputs(self, args: tuple, kwargs: dict) -> Any:
+        shapes = {k: v for k, v in shape_arguments(self._signature, args, kwargs).items()}
+        wanted = inspect.signature(self.compute_output_shape).parameters
+        if len(wanted) == 1:
+            result = self.compute_output_shape(next(iter(shapes.values())))
+        else:
+            result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in wanted})
+        return _map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the shape(s) of the output for the shape(s) of the input.
+
+        The default runs ``call`` over shapes. Override it only where ``call`` uses a framework's
+        own functions.
+
+        >>> import polykeras as keras
+        >>> keras.layers.Dense(4).compute_output_shape((None, 3))
+        (None, 4)
+        """
+        with backends.use(SPEC):
+            to_spec = lambda shape: SpecArray(shape, self.compute_dtype)  # noqa: E731
+            args = tuple(_map_shapes(to_spec, shape) for shape in args)
+            kwargs = {k.removesuffix("_shape"): _map_shapes(to_spec, shape) for k, shape in kwargs.items()}
+            if not args:
+                kwargs = {("inputs" if k == "input" and "input" not in Signature(self.call).names else k): v for k, v in kwargs.items()}
+                first = next(iter(kwargs))
+                args = (kwargs.pop(first),)
+            return trees.map(lambda x: x.shape, self(*args, **kwargs))
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbolic outputs for symbolic inputs, without making a node."""
+        with backends.use(SPEC):
+            return graph.to_symbols(self(*graph.to_specs(args), **graph.to_specs(kwargs)))
+
+    # ------------------------------------------------------------------ building
+
+    def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
+        shapes = shape_arguments(self._signature, args, kwargs)
+        wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+        if len(wanted) <= 1:
+            self.build(next(iter(shapes.values()), None))
+        else:
+            self.build(**{name: shape for name, shape in shapes.items() if name in wanted})
+        self.built = True
+
+    def get_build_config(self) -> dict | None:
+        """Return the shapes that the layer was built with."""
+        return self._build_shapes
+
+    def build_from_config(self, config: dict) -> None:
+        """Build with the shapes of ``get_build_config``."""
+        if not self.built and config:
+            shapes = {k: v for k, v in config.items()}
+            self.build(*shapes.values()) if len(shapes) == 1 else self.build(**shapes)
+
+    # ------------------------------------------------------------- masks, losses
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask of the output; by default that of the input."""
+        return previous_mask
+
+    def _pass_mask(self, args: tuple, mask: Any, outputs: Any) -> None:
+        overrides = type(self).compute_mask is not Layer.compute_mask
+        if not overrides and (mask is None or not self.supports_masking):
+            return
+        if mask is None and not overrides:
+            return
+        result = self.compute_mask(args[0] if args else None, mask)
+        leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]
+        if len(found) != len(leaves):
+            found = [found[0]] * len(leaves)
+        for output, its_mask in zip(leaves, found, strict=True):
+            if its_mask is not None and output is not None:
+                masks.set_mask(output, its_mask)
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar, or a list of them, to the loss of the model, from inside ``call``.
+
+        A function without arguments is called for it, as in Keras 2.
+        """
+        self._accepted.clear()
+        self._new_losses()
+        for item in loss if isinstance(loss, list | tuple) else [loss]:
+            self._losses.append(item() if callable(item) else item)
+
+    def _new_losses(self) -> None:
+        """Forget the losses of an earlier call of the model."""
+        if self._losses_entry is not context.entry:
+            self._losses, self._losses_entry = [], context.entry
+
+    def _regularize_activity(self, backend: Any, outputs: Any) -> None:
+        for output in trees.leaves(outputs):
+            if backend.is_array(output):
+                batch = backend.shape(output)[0] if backend.shape(output) else 1
+                self.add_loss(self.activity_regularizer(output) / (batch or 1))
+
+    @property
+    def losses(self) -> list:
+        """Losses of the last call (``add_loss``, activity) and of the weights' regularizers."""
+        layers = self._flatten_layers()
+        calls = [layer for layer in layers if layer._losses]
+        latest = calls[0]._losses_entry if calls else None
+        added = [loss for layer in calls if layer._losses_entry is latest for loss in layer._losses]
+        return added + [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
+
+    def add_metric(self, value: Any, name: str | None = None, aggregation: str = "mean") -> None:
+        """Track the mean of a value over an epoch, from inside ``call``, as in Keras 2."""
+        from polykeras import metrics
+
+        own = self.__dict__.setdefault("_added_metrics", {})
+        name = name or getattr(value, "name", None) or f"{self.name}_metric_{len(own)}"
+        if name not in own:
+            own[name] = metrics.Mean(name=name)
+        own[name].update_state(value)
+
+    @property
+    def metrics(self) -> list:
+        """The metrics that this layer and those inside own."""
+        return unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
+
+    # ------------------------------------------------------------------- configs
+
+    def get_config(self) -> dict:
+        """Return what ``from_config`` needs to make the layer again, without its weights.
+
+        A class whose ``__init__`` takes more arguments overrides it, unless they are all plain
+        values or objects with configs of their own: those are remembered.
+        """
+        config = {"name": self.name, "trainable": self._trainable, "dtype": dtype_policies.serialize(self._policies)}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        shape = getattr(self, "_batch_input_shape", None)
+        if shape is not None:
+            config["batch_input_shape"] = shape
+        caller = type(self).get_config is Layer.get_config and type(self).__init__ is not Layer.__init__
+        return {**config, **self._remembered_arguments()} if caller else config
+
+    def _remembered_arguments(self) -> dict:
+        args, kwargs = self._arguments
+        parameters = inspect.signature(type(self).__init__).parameters
+        names = [p for p in list(parameters)[1:] if parameters[p].kind is parameters[p].POSITIONAL_OR_KEYWORD]
+        arguments = {**dict(zip(names, args, strict=False)), **kwargs}
+        return {k: registry.serialize(v) for k, v in arguments.items() if k not in ("name", "trainable", "dtype")}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Layer:
+        """Make a layer from ``get_config``."""
+        return cls(**{key: registry.deserialize(value) for key, value in config.items()})
+
+    # ------------------------------------------------------------ graph, display
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.variable_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        """The dtype that inputs are cast to."""
+        return self.compute_dtype
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the layer's only call.
+
+        Raises:
+            AttributeError: if it was called on symbolic tensors never, or more than once.
+        """
+        return _only(self._node(None).inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the layer's only call."""
+        return _only(self._node(None).outputs)
+
+    def _node(self, index: int | None) -> Node:
+        nodes = self._inbound_nodes
+        if index is None and len(nodes) != 1:
+            raise AttributeError(
+                f"Layer {self.path!r}: Expected exactly one call on symbolic tensors. Received: {len(nodes)}. "
+                f"Use get_output_at(index)."
+            )
+        return nodes[index or 0]
+
+    def get_input_at(self, node_index: int) -> Any:
+        """Return the symbolic input(s) of the n-th call."""
+        return _only(self._node(node_index).inputs)
+
+    def get_output_at(self, node_index: int) -> Any:
+        """Return the symbolic output(s) of the n-th call."""
+        return _only(self._node(node_index).outputs)
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        """Return the shape(s) of the input of the n-th call."""
+        return trees.map(lambda x: x.shape, self.get_input_at(node_index))
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        """Return the shape(s) of the output of the n-th call."""
+        return trees.map(lambda x: x.shape, self.get_output_at(node_index))
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of ``input``."""
+        return trees.map(lambda x: x.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of ``output``."""
+        return trees.map(lambda x: x.shape, self.output)
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__} name={self.name}, built={self.built}>"
+
+    def __getstate__(self) -> dict:
+        return {k: v for k, v in vars(self).items() if k not in ("_inbound_nodes", "_losses", "_accepted", "_losses_entry")} | {
+            "_inbound_nodes": [], "_losses": [], "_accepted": {}, "_losses_entry": None
+        }
+
+
+def _only(items: list) -> Any:
+    return items[0] if len(items) == 1 else list(items)
+
+
+def _parameters(cls: type) -> list[str]:
+    return [p for p in inspect.signature(cls.__init__).parameters if p not in ("self", "kwargs", "args")]
+
+
+def _map_shapes(function: Callable, shapes: Any) -> Any:
+    """Apply a function to each shape of a tree of shapes."""
+    if isinstance(shapes, dict):
+        return {key: _map_shapes(function, value) for key, value in shapes.items()}
+    if isinstance(shapes, list | tuple) and any(isinstance(s, list | tuple | dict) for s in shapes):
+        return [_map_shapes(function, shape) for shape in shapes]
+    return function(tuple(shapes))
+
+
+def _annotate(error: Exception, layer: Layer) -> None:
+    """Say once, at the innermost layer, where an error comes from."""
+    if not getattr(error, "_layer_path", None) and not isinstance(error, StopIteration):
+        error._layer_path = context.path
+        if repr(context.path)[1:-1] not in str(error):
+            error.add_note(f"In the call of layer {context.path!r} ({type(layer).__name__}).")
+
+
+def _scoped_build(build: Callable) -> Callable:
+    """Wrap a class's ``build``: paths of weights, shapes remembered, initial weights set."""
+
+    @functools.wraps(build)
+    def scoped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if getattr(self, "_is_building", False):
+            return build(self, *args, **kwargs)
+        self._is_building = True
+        here = within(self.name) if context.path.split("/")[-1] != self.name else within_nothing
+        try:
+            with here:
+                self.path = context.path
+                build(self, *args, **kwargs)
+        finally:
+            self._is_building = False
+        parameters = list(inspect.signature(build).parameters)[1:]
+        self._build_shapes = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        self.built = True
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
+
+    return scoped
+
+
+class _Nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+within_nothing = _Nothing()
+
+Layer.build = _scoped_build(Layer.build)

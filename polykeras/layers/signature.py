@@ -1,0 +1,92 @@
+"""What a layer's ``call`` takes: which arguments are inputs, masks, or the training switch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import backends
+from polykeras.core import masks, trees
+from polykeras.core.context import context
+
+
+class Signature:
+    """The parameters of one ``call`` method, looked at once per class."""
+
+    def __init__(self, call: Callable) -> None:
+        parameters = dict(inspect.signature(call).parameters)
+        parameters.pop("self", None)
+        kinds = inspect.Parameter
+        self.names = [n for n, p in parameters.items() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
+        takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
+        self.takes_training = "training" in parameters
+        default = parameters["training"].default if self.takes_training else None
+        #: The training switch where nobody says: None for a call without one.
+        self.training = (default if isinstance(default, bool) else False) if self.takes_training else None
+        self.takes_mask = "mask" in parameters
+        self._mask_names = [n for n in self.names if n.endswith("_mask") and n.removesuffix("_mask") in self.names]
+        #: Nothing but one input, and maybe the training switch.
+        self.is_plain = len(set(self.names) - {"training"}) == 1 and not takes_any
+
+    def argument(self, name: str, args: tuple, kwargs: dict) -> Any:
+        """Return the value that a call gives to a parameter, None if none."""
+        if name in kwargs:
+            return kwargs[name]
+        place = self.names.index(name) if name in self.names else len(args)
+        return args[place] if place < len(args) else None
+
+    def resolve_training(self, args: tuple, kwargs: dict) -> bool | None:
+        """Return the training switch for a call: its own argument, the caller's, or the default."""
+        if self.takes_training:
+            own = self.argument("training", args, kwargs)
+            if own is not None:
+                return own
+            return self.training if context.training is None else context.training
+        return kwargs.pop("training", None)
+
+    def add_training(self, args: tuple, kwargs: dict, training: bool) -> None:
+        """Fill in the training argument where ``call`` takes one and the caller gave none."""
+        if self.takes_training and self.names.index("training") >= len(args):
+            kwargs["training"] = training
+
+    def add_masks(self, args: tuple, kwargs: dict) -> Any:
+        """Fill in the masks that arrived beside the inputs; return that of the first input."""
+        first = _mask_of(args[0]) if args and masks._masks else None
+        if self.takes_mask and kwargs.get("mask") is None and self.names.index("mask") >= len(args):
+            if first is not None:
+                kwargs["mask"] = first
+        if masks._masks:
+            for name in self._mask_names:
+                if self.argument(name, args, kwargs) is None and self.names.index(name) >= len(args):
+                    mask = _mask_of(self.argument(name.removesuffix("_mask"), args, kwargs))
+                    if mask is not None:
+                        kwargs[name] = mask
+        given = self.argument("mask", args, kwargs) if self.takes_mask else None
+        return given if given is not None else first
+
+
+def _mask_of(inputs: Any) -> Any:
+    if not trees.is_nested(inputs):
+        return None if inputs is None else masks.get_mask(inputs)
+    found = [masks.get_mask(x) for x in trees.leaves(inputs)]
+    return found if any(m is not None for m in found) else None
+
+
+def shape_arguments(signature: Signature, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """Return ``{"<argument>_shape": shape(s)}`` for the arguments of a call that hold arrays.
+
+    The first argument's name is ``input_shape`` whatever it is called, if it is the only one.
+    """
+    backend = backends.current()
+
+    def shape_of(x: Any) -> Any:
+        return tuple(backend.shape(x)) if backend.is_array(x) else x
+
+    shapes = {}
+    for name, value in [*zip(signature.names, args, strict=False), *kwargs.items()]:
+        leaves = trees.leaves(value)
+        is_mask = name == "mask" or name.endswith("_mask")
+        if leaves and not is_mask and all(backend.is_array(x) for x in leaves):
+            shapes[f"{name}_shape"] = trees.map(shape_of, value)
+    return shapes
