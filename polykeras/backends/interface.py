@@ -23,7 +23,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from polykeras import config
 from polykeras.backends.kernels import Kernels
+from polykeras.core import dtypes
 
 Array = Any
 
@@ -49,8 +53,22 @@ class Backend(Kernels):
     def array(self, x: object, dtype: str | None = None) -> Array:
         """Make an array of a scalar, nested list, NumPy array or own array, on the device in use.
 
-        Without ``dtype`` a NumPy or own array keeps its type. May share memory with ``x``.
+        Without ``dtype`` a NumPy or own array keeps its type, and Python scalars and lists of
+        them have the type of ``host_array``. May share memory with ``x``.
         """
+
+    def host_array(self, x: object, dtype: str | None = None) -> np.ndarray:
+        """Make a NumPy array of anything but the framework's own arrays: the start of ``array``.
+
+        Without ``dtype`` Python numbers, and lists of them, are "bool", "int32" or ``floatx()``.
+        """
+        if dtype is not None:
+            return np.asarray(x, dtypes.numpy_dtype(dtype))
+        result = np.asarray(x)
+        if isinstance(x, int | float | list | tuple) and not isinstance(x, np.generic):
+            name = {"int64": "int32", "float64": config.floatx()}.get(result.dtype.name)
+            return result if name is None else np.asarray(x, dtypes.numpy_dtype(name))
+        return result
 
     @primitive
     def to_numpy(self, x: Array) -> Any:

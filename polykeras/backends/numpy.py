@@ -242,7 +242,7 @@ class NumpyBackend(Backend):
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, Box):
             return x if dtype is None else self.cast(x, dtype)
-        return np.asarray(x, None if dtype is None else dtypes.numpy_dtype(dtype))
+        return self.host_array(x, dtype)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(_value(x))
