@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 
@@ -10,10 +11,11 @@ class _Context(threading.local):
 
     training: bool | None = None  # None: nobody said
     path: str = ""  # names of the layers around, joined by "/"
-    entry: object | None = None  # a token for the outermost call
+    entry: int | None = None  # number of the outermost call
 
 
 context = _Context()
+_entries = itertools.count()
 
 
 class within:
@@ -32,7 +34,7 @@ class within:
         if self._training is not None:
             context.training = self._training
         if context.entry is None:
-            context.entry = object()
+            context.entry = next(_entries)
 
     def __exit__(self, *exception: object) -> None:
         context.training, context.path, context.entry = self._before

@@ -38,6 +38,15 @@ def add_family(name: str, members: dict[str, Any]) -> None:
     families.setdefault(name, {}).update(members)
 
 
+def members(namespace: dict[str, Any], base: type) -> dict[str, type]:
+    """Return the classes of a module that inherit from ``base``, under each name they have there.
+
+    >>> members({"Yes": bool, "No": str, "x": 1}, int)
+    {'Yes': <class 'bool'>}
+    """
+    return {name: x for name, x in namespace.items() if inspect.isclass(x) and issubclass(x, base)}
+
+
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
     """Decorator: let configs name a class or function of yours.
 

@@ -154,6 +154,8 @@ class Variable(Operators):
     @property
     def raw(self) -> Any:
         """The array in the slot as it is, whatever the precision of the layer around."""
+        if backends.current().is_symbolic:
+            return SpecArray(self.shape, self.dtype)
         return self._materialize() if self._value is None else self._value
 
     def _materialize(self) -> Any:
@@ -211,6 +213,7 @@ class Variable(Operators):
         """
         backend = backends.current()
         if backend.is_symbolic:
+            self.put(value)
             return
         if self._backend_name != backend.name:
             with backends.use(self._backend_name):
@@ -246,7 +249,8 @@ class Variable(Operators):
         """Put an array of the right shape and dtype into the slot, unchecked."""
         if scope.assigned is not None:
             scope.assigned.setdefault(self, self._value)
-        self._value = array
+        if not backends.current().is_symbolic:
+            self._value = array
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""

@@ -87,7 +87,7 @@ class Layer(Trackable):
         self._trainable = bool(trainable)
         self._weights: list[Variable] = []
         self._losses: list = []
-        self._losses_entry: object | None = None
+        self._losses_entry: int | None = None
         self._inbound_nodes: list[Node] = []
         self._build_shapes: dict | None = None
         self._accepted: dict[type, set] = {}
@@ -369,7 +369,7 @@ class Layer(Trackable):
         with within(self.name, training):
             try:
                 self._check_inputs(backend, args, kwargs)
-                if not self.built or self._build_shapes is None and not self._weights:
+                if not self.built:
                     self._build_for(backend, args, kwargs)
                 mask = self._signature.add_masks(args, kwargs)
                 if training is not None and "training" not in kwargs:
@@ -380,6 +380,8 @@ class Layer(Trackable):
                 raise
             if self.activity_regularizer is not None:
                 self._regularize_activity(backend, outputs)
+        if backend.is_symbolic:
+            self._shown_shape = trees.map(lambda x: x.shape, outputs)
         self._pass_mask(args, mask, outputs)
         if first is not None and args[0] is first:
             self._accept(backend, first)
@@ -535,7 +537,7 @@ class Layer(Trackable):
 
     def _new_losses(self) -> None:
         """Forget the losses of an earlier call of the model."""
-        if self._losses_entry is not context.entry:
+        if self._losses_entry != context.entry:
             self._losses, self._losses_entry = [], context.entry
 
     def _regularize_activity(self, backend: Any, outputs: Any) -> None:
@@ -549,8 +551,8 @@ class Layer(Trackable):
         """Losses of the last call (``add_loss``, activity) and of the weights' regularizers."""
         layers = self._flatten_layers()
         calls = [layer for layer in layers if layer._losses]
-        latest = calls[0]._losses_entry if calls else None
-        added = [loss for layer in calls if layer._losses_entry is latest for loss in layer._losses]
+        latest = max((layer._losses_entry for layer in calls), default=None)
+        added = [loss for layer in calls if layer._losses_entry == latest for loss in layer._losses]
         return added + [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_metric(self, value: Any, name: str | None = None, aggregation: str = "mean") -> None:

@@ -1,0 +1,202 @@
+"""Callbacks: what a user runs at fixed moments of training, and the list that calls them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class Callback:
+    """Base class: override the moments that matter.
+
+    Attributes set before training: ``model`` and ``params`` (``epochs``, ``steps``, ``verbose``).
+    ``logs`` are dicts from metric names to floats. Setting ``self.model.stop_training = True`` ends
+    training after the batch or epoch.
+
+    >>> import polykeras as keras
+    >>> class Shout(keras.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         print(epoch, sorted(logs))
+    """
+
+    #: Least seconds between two calls of ``on_train_batch_end``: 0 means every batch.
+    batch_interval: float = 0.0
+
+    def __init__(self) -> None:
+        self.params: dict = {}
+        self._model: Any = None
+        self.validation_data = None
+
+    @property
+    def model(self) -> Any:
+        """The model in training."""
+        return self.__dict__.get("_model")
+
+    def set_params(self, params: dict) -> None:
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        self._model = model
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        """Called at the start of an epoch, of training only."""
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        """Called at the end of an epoch, with the results of training and validation (``val_...``)."""
+
+    def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Another name for ``on_train_batch_begin``."""
+
+    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Another name for ``on_train_batch_end``."""
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Called before a batch of ``fit``."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called after a batch of ``fit``, with the means of the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Called before a batch of ``evaluate``, validation included."""
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called after a batch of ``evaluate``."""
+
+    def on_predict_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        """Called before a batch of ``predict``."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        """Called after a batch of ``predict``, with its ``outputs``."""
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Called at the start of ``fit``."""
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        """Called at the end of ``fit``."""
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        """Called at the start of ``evaluate``, validation included."""
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        """Called at the end of ``evaluate``."""
+
+    def on_predict_begin(self, logs: dict | None = None) -> None:
+        """Called at the start of ``predict``."""
+
+    def on_predict_end(self, logs: dict | None = None) -> None:
+        """Called at the end of ``predict``."""
+
+
+class History(Callback):
+    """What ``fit`` returns: ``history`` has a list of values, one an epoch, for each metric.
+
+    >>> History().history
+    {}
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self.epoch = []
+        self.history = {}
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+_BATCH_HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
+
+
+class CallbackList:
+    """Calls a list of callbacks in order.
+
+    Args:
+        callbacks: callbacks, or one of them.
+        add_history: add a History, unless there is one.
+        add_progbar: add a ProgbarLogger, unless there is one.
+        model: given to each callback.
+        **params: given to each callback.
+    """
+
+    def __init__(
+        self, callbacks: Any = None, add_history: bool = False, add_progbar: bool = False, model: Any = None, **params: Any
+    ) -> None:
+        if isinstance(callbacks, CallbackList):
+            callbacks = callbacks.callbacks
+        callbacks = [] if callbacks is None else callbacks
+        self.callbacks: list[Any] = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+        for callback in self.callbacks:
+            if not hasattr(callback, "on_epoch_end"):
+                raise TypeError(f"Expected callbacks to be Callback objects. Received: {callback!r}.")
+        if add_progbar and not any(type(c).__name__ == "ProgbarLogger" for c in self.callbacks):
+            from polykeras.callbacks.progress import ProgbarLogger
+
+            self.callbacks.append(ProgbarLogger())
+        self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
+        if add_history and self._history is None:
+            self._history = History()
+            self.callbacks.append(self._history)
+        self._watchers = {kind: [c for c in self.callbacks if _watches(c, names)] for kind, names in _BATCH_HOOKS.items()}
+        self._last = dict.fromkeys(map(id, self.callbacks), 0.0)
+        for callback in self.callbacks:
+            if model is not None:
+                callback.set_model(model)
+            callback.set_params(params)
+
+    @property
+    def history(self) -> History | None:
+        """The History among the callbacks."""
+        return self._history
+
+    def append(self, callback: Callback) -> None:
+        """Add a callback at the end."""
+        self.callbacks.append(callback)
+        self.__init__(self.callbacks)
+
+    def watches_batches(self, kind: str) -> bool:
+        """True if a callback wants every batch of "train", "test" or "predict"."""
+        return any(not getattr(c, "batch_interval", 0) for c in self._watchers[kind])
+
+    def batch_begin(self, kind: str, batch: int) -> None:
+        """Call ``on_<kind>_batch_begin`` of the callbacks that have it."""
+        for callback in self._watchers[kind]:
+            if not getattr(callback, "batch_interval", 0):
+                getattr(callback, f"on_{kind}_batch_begin")(batch, {})
+
+    def batch_end(self, kind: str, batch: int, make_logs: Callable[[], dict], is_last: bool = False) -> None:
+        """Call ``on_<kind>_batch_end`` of the callbacks that are due; the logs are made if one is."""
+        logs = None
+        for callback in self._watchers[kind]:
+            interval = getattr(callback, "batch_interval", 0)
+            if interval and not is_last:
+                now = time.monotonic()
+                if now - self._last[id(callback)] < interval:
+                    continue
+                self._last[id(callback)] = now
+            logs = make_logs() if logs is None else logs
+            getattr(callback, f"on_{kind}_batch_end")(batch, logs)
+
+    def call(self, moment: str, *arguments: Any) -> None:
+        """Call one moment, such as ``"on_epoch_end"``, of every callback."""
+        for callback in self.callbacks:
+            getattr(callback, moment)(*arguments)
+
+
+def _watches(callback: Any, names: tuple[str, ...]) -> bool:
+    """True if a callback's class defines one of the batch hooks itself."""
+    special = getattr(callback, "watched_hooks", None)
+    if special is not None:
+        return any(name in special for name in names)
+    return any(getattr(type(callback), name, None) is not getattr(Callback, name) for name in names)

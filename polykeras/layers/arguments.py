@@ -1,0 +1,96 @@
+"""Checks that constructors share, and the argument names of older Keras versions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def legacy_arguments(**renamed: str) -> Callable:
+    """Decorator for ``__init__``: accept old argument names too.
+
+    Args:
+        **renamed: old name = new name.
+
+    >>> class Layer:
+    ...     @legacy_arguments(output_dim="units")
+    ...     def __init__(self, units): self.units = units
+    >>> Layer(output_dim=3).units
+    3
+    """
+
+    def decorate(init: Callable) -> Callable:
+        @functools.wraps(init)
+        def call(self: Any, *args: Any, **kwargs: Any) -> None:
+            for old in [name for name in kwargs if name in renamed]:
+                new = renamed[old]
+                if new in kwargs:
+                    raise TypeError(
+                        f"Expected one of {old!r} and {new!r}, two names of one argument of "
+                        f"{type(self).__name__}. Received: both."
+                    )
+                kwargs[new] = kwargs.pop(old)
+            init(self, *args, **kwargs)
+
+        call.__signature__ = inspect.signature(init)
+        return call
+
+    return decorate
+
+
+def positive_int(layer: Any, name: str, value: Any) -> int:
+    """Return an int above 0.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be an int, at least 1. Received: {value!r}."
+        )
+    return value.__index__()
+
+
+def rate_between(layer: Any, name: str, value: Any) -> float:
+    """Return a number of at least 0 and below 1, or 1 itself (everything is dropped).
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be a number from 0 to 1. Received: {value!r}."
+        )
+    return value
+
+
+def window_sizes(layer: Any, name: str, value: Any, rank: int, minimum: int = 1) -> tuple[int, ...]:
+    """Return an int or sequence of ints as one int for each spatial axis.
+
+    Raises:
+        ValueError: for a wrong number of them, or one below the minimum.
+    """
+    sizes = (value,) * rank if hasattr(value, "__index__") else value
+    is_right = isinstance(sizes, list | tuple) and len(sizes) == rank
+    if not is_right or any(isinstance(n, bool) or not hasattr(n, "__index__") or n < minimum for n in sizes):
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be an int, or {rank} ints, of at "
+            f"least {minimum}. Received: {value!r}."
+        )
+    return tuple(n.__index__() for n in sizes)
+
+
+def choice(layer: Any, name: str, value: Any, choices: tuple) -> Any:
+    """Return a value that is one of the choices; names in any case.
+
+    Raises:
+        ValueError: for any other.
+    """
+    value = value.lower() if isinstance(value, str) else value
+    if value not in choices:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be one of {choices}. Received: {value!r}."
+        )
+    return value

@@ -1,0 +1,557 @@
+"""Dense, Activation, Dropout, and layers that reshape, mask, or wrap a function."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import activations, constraints, initializers, ops, random, regularizers
+from polykeras.core import registry
+from polykeras.core.graph import KerasTensor, Node
+from polykeras.core.random import SeedGenerator
+from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
+from polykeras.layers.input_spec import InputSpec
+from polykeras.layers.layer import Layer
+
+
+class InputLayer(Layer):
+    """The place where data enters a graph of layers.
+
+    Args:
+        shape: sizes without the batch; None where free.
+        batch_size: a fixed batch size, or None.
+        dtype: of the data; default ``floatx()``.
+        batch_shape: sizes with the batch, instead of ``shape`` and ``batch_size``.
+        input_tensor: an existing symbolic tensor to stand for the input.
+        optional: whether None may be passed for it.
+        name: default ``input_layer``, ...
+        input_shape, batch_input_shape: Keras 2 names of ``shape`` and ``batch_shape``.
+
+    Raises:
+        ValueError: if no shape is given.
+
+    >>> InputLayer((3,)).output.shape
+    (None, 3)
+    """
+
+    def __init__(
+        self,
+        shape: tuple | None = None,
+        batch_size: int | None = None,
+        dtype: str | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        batch_shape: tuple | None = None,
+        input_tensor: KerasTensor | None = None,
+        optional: bool = False,
+        name: str | None = None,
+        input_shape: tuple | None = None,
+        batch_input_shape: tuple | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        shape = input_shape if shape is None else shape
+        batch_shape = batch_input_shape if batch_shape is None else batch_shape
+        if input_tensor is not None:
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        elif batch_shape is None:
+            if shape is None:
+                raise ValueError(f"Expected a shape for the input {self.name!r}. Received: None. Pass Input((sizes,)).")
+            shape = (shape,) if isinstance(shape, int) else shape
+            batch_shape = (batch_size, *shape)
+        self.batch_shape = self._check_shape(batch_shape)
+        self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
+        self._batch_input_shape = self.batch_shape
+        output = input_tensor
+        if output is None:
+            output = KerasTensor(self.batch_shape, dtype or self.compute_dtype, name=self.name)
+        self._dtype = output.dtype
+        self.built = True
+        self._inbound_nodes.append(Node(self, (), {}, output))
+
+    def _check_shape(self, shape: Any) -> tuple:
+        sizes = tuple(shape)
+        for size in sizes:
+            if size is not None and (not isinstance(size, int) or size < 0):
+                raise ValueError(
+                    f"Expected the shape of input {self.name!r} to hold ints of at least 0, or None. Received: {sizes}."
+                )
+        return sizes
+
+    def call(self, inputs: Any = None) -> Any:
+        return inputs
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype
+
+    def get_config(self) -> dict:
+        return {
+            "batch_shape": self.batch_shape, "dtype": self._dtype, "sparse": self.sparse,
+            "ragged": self.ragged, "name": self.name, "optional": self.optional,
+        }
+
+
+def Input(
+    shape: tuple | None = None,
+    batch_size: int | None = None,
+    dtype: str | None = None,
+    sparse: bool | None = None,
+    ragged: bool | None = None,
+    batch_shape: tuple | None = None,
+    name: str | None = None,
+    tensor: KerasTensor | None = None,
+    optional: bool = False,
+) -> KerasTensor:
+    """Return a symbolic tensor to start a Functional model from.
+
+    Args: as for ``InputLayer``; ``tensor`` is its ``input_tensor``.
+
+    >>> x = Input((3,)); x.shape
+    (None, 3)
+    """
+    layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
+    return layer.output
+
+
+class Dense(Layer):
+    """A fully connected layer: ``activation(dot(inputs, kernel) + bias)``.
+
+    Args:
+        units: size of the last axis of the output.
+        activation: function or its name; default none.
+        use_bias: whether to add a bias.
+        kernel_initializer, bias_initializer: first values of the weights.
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss.
+        activity_regularizer: function of the output that adds to the loss.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        lora_rank, lora_alpha: train a low-rank update (Hu et al., 2021, "LoRA",
+            https://arxiv.org/abs/2106.09685) of this rank, scaled by alpha / rank, instead of the
+            kernel.
+
+    Shapes: (..., n) to (..., units); kernel (n, units).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Dense(4, activation="relu")(np.ones((2, 3))).shape
+    (2, 4)
+    """
+
+    @legacy_arguments(output_dim="units", init="kernel_initializer", W_regularizer="kernel_regularizer",
+                      b_regularizer="bias_regularizer", W_constraint="kernel_constraint",
+                      b_constraint="bias_constraint", bias="use_bias")
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive_int(self, "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.lora_enabled = False
+        self.bias = None
+        self.input_spec = InputSpec(min_ndim=1 if "input_shape" not in kwargs else 2)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        width = input_shape[-1]
+        if width is None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected the last axis of the input to have a known size. "
+                f"Received shape: {tuple(input_shape)}. Give it in Input(shape=...)."
+            )
+        self._kernel = self.add_weight(
+            name="kernel", shape=(width, self.units), initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(self.units,), initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    @property
+    def kernel(self) -> Any:
+        """The matrix that inputs are multiplied by."""
+        if not self.lora_enabled:
+            return self._kernel
+        return self._kernel + (self.lora_alpha / self.lora_rank) * ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
+
+    def enable_lora(
+        self, rank: int, lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform", b_initializer: Any = "zeros",
+    ) -> None:
+        """Freeze the kernel and train a product of two thin matrices that is added to it.
+
+        Raises:
+            ValueError: before the layer is built, with a constraint on the kernel, or twice.
+        """
+        if not self._weights or self.lora_enabled or self.kernel_constraint is not None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a built layer without LoRA or kernel constraint. "
+                f"Received: built={bool(self._weights)}, lora_enabled={self.lora_enabled}, "
+                f"kernel_constraint={self.kernel_constraint}."
+            )
+        width = self._kernel.shape[0]
+        self.lora_kernel_a = self.add_weight((width, rank), a_initializer, name="lora_kernel_a")
+        self.lora_kernel_b = self.add_weight((rank, self.units), b_initializer, name="lora_kernel_b")
+        self._kernel.trainable = False
+        self.lora_enabled, self.lora_rank = True, rank
+        self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        kernel = self.kernel if self.lora_enabled else self._kernel
+        outputs = ops.dense(inputs, kernel, self.bias)
+        return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    def get_config(self) -> dict:
+        config = {
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+        if self.lora_rank:
+            config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
+        return {**super().get_config(), **config}
+
+
+class Activation(Layer):
+    """Apply an activation function.
+
+    Args:
+        activation: function or its name.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Activation("relu")(np.array([-1.0, 2.0]))
+    array([0., 2.], dtype=float32)
+    """
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.activation = activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(inputs)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+class Dropout(Layer):
+    """In training, set entries to 0 at random and scale up the others; else do nothing.
+
+    Args:
+        rate: probability of a 0, from 0 up to (not including) 1.
+        noise_shape: shape of the random mask, which broadcasts to the input; None entries take the
+            input's size. ``(None, 1, n)`` drops whole time series.
+        seed: an int, for a mask that repeats from program to program.
+
+    Masks are the same on every backend. Source: Srivastava et al., "Dropout" (JMLR 2014).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Dropout(0.5)(np.ones((1, 3)))
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    @legacy_arguments(p="rate")
+    def __init__(self, rate: float, noise_shape: tuple | None = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate_between(self, "rate", rate)
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.seed = seed
+        self.supports_masking = True
+        if rate > 0:
+            self.seed_generator = SeedGenerator(seed)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
+
+
+class Flatten(Layer):
+    """Flatten everything but the batch into one axis.
+
+    Args:
+        data_format: with ``"channels_first"``, channels are moved last before.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Flatten()(np.ones((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        from polykeras.config import standardize_data_format
+
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def call(self, inputs: Any) -> Any:
+        rank = len(ops.shape(inputs))
+        if self.data_format == "channels_first" and rank > 2:
+            inputs = ops.transpose(inputs, (0, *range(2, rank), 1))
+        batch, *sizes = ops.shape(inputs)
+        return ops.reshape(inputs, (batch, -1 if None in sizes else math.prod(sizes)))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """Give each sample another shape.
+
+    Args:
+        target_shape: sizes without the batch; one may be -1.
+
+    Raises:
+        ValueError: if the sizes don't fit.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Reshape((2, -1))(np.ones((5, 6))).shape
+    (5, 2, 3)
+    """
+
+    def __init__(self, target_shape: tuple, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if sizes.count(-1) > 1 or any(not isinstance(n, int) or n < -1 for n in sizes):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected target_shape to hold ints of at least 0, and one -1 at most. "
+                f"Received: {target_shape}."
+            )
+        self.target_shape = sizes
+
+    def call(self, inputs: Any) -> Any:
+        return ops.reshape(inputs, (ops.shape(inputs)[0], *self._sizes(tuple(ops.shape(inputs))[1:])))
+
+    def _sizes(self, shape: tuple) -> tuple:
+        """The target, with -1 worked out from the sizes of one sample where they are known."""
+        if None in shape:
+            return self.target_shape
+        total, known = math.prod(shape), math.prod(n for n in self.target_shape if n != -1)
+        fits = total % known == 0 if -1 in self.target_shape and known else total == known
+        if not fits:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected target_shape to hold the {total} values of a sample of shape "
+                f"{shape}. Received: {self.target_shape}."
+            )
+        return tuple(total // known if n == -1 else n for n in self.target_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "target_shape": self.target_shape}
+
+
+class Permute(Layer):
+    """Permute the axes of each sample.
+
+    Args:
+        dims: the axes in their new order, from 1 on (0, the batch, stays).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Permute((2, 1))(np.ones((5, 3, 4))).shape
+    (5, 4, 3)
+    """
+
+    def __init__(self, dims: tuple, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected dims to be a permutation of 1 to {len(self.dims)}. Received: {dims}."
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.transpose(inputs, (0, *self.dims))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "dims": self.dims}
+
+
+class RepeatVector(Layer):
+    """Repeat each vector n times along a new axis 1.
+
+    Args:
+        n: how often.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RepeatVector(3)(np.ones((5, 2))).shape
+    (5, 3, 2)
+    """
+
+    def __init__(self, n: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n = positive_int(self, "n", n)
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.repeat(ops.expand_dims(inputs, 1), self.n, axis=1)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "n": self.n}
+
+
+class Lambda(Layer):
+    """Wrap a function as a layer.
+
+    Args:
+        function: of the input; it may take ``mask`` and ``training``.
+        output_shape: sizes without the batch, or a function of the input shape, where the function
+            uses a framework's own operations and shapes can't be inferred.
+        mask: the output's mask, or a function (inputs, mask) that returns it.
+        arguments: dict of further arguments for the function.
+
+    A config holds the function by its registered name; a lambda can't be saved.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Lambda(lambda x: x * 2)(np.ones(3))
+    array([2., 2., 2.], dtype=float32)
+    """
+
+    def __init__(
+        self, function: Callable, output_shape: Any = None, mask: Any = None, arguments: dict | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Layer {self.name!r}: Expected function to be callable. Received: {function!r}.")
+        self.function = function
+        self.mask = mask
+        self.arguments = arguments or {}
+        self._output_shape = output_shape
+        self.supports_masking = mask is not None
+        parameters = inspect.signature(function).parameters if not inspect.isbuiltin(function) else {}
+        self._takes = [name for name in ("mask", "training") if name in parameters]
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        extra = {"mask": mask, "training": training}
+        return self.function(inputs, **self.arguments, **{name: extra[name] for name in self._takes})
+
+    def _states_output_shape(self) -> bool:
+        return self._output_shape is not None
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        if self._output_shape is None:
+            return super().compute_output_shape(input_shape)
+        if callable(self._output_shape):
+            return self._output_shape(input_shape)
+        batch = input_shape[0] if not isinstance(input_shape[0], list | tuple) else input_shape[0][0]
+        sizes = self._output_shape
+        return (batch, *((sizes,) if isinstance(sizes, int) else sizes))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict:
+        shape = self._output_shape
+        return {
+            **super().get_config(),
+            "function": registry.serialize(self.function),
+            "output_shape": registry.serialize(shape),
+            "mask": registry.serialize(self.mask),
+            "arguments": registry.serialize(self.arguments),
+        }
+
+
+class Masking(Layer):
+    """Mark the steps whose features all equal a value as padding, for the layers after.
+
+    Args:
+        mask_value: the value.
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.Masking()
+    >>> layer.compute_mask(np.array([[[1.0], [0.0]]]))
+    array([[ True, False]])
+    """
+
+    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+        self.supports_masking = True
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
+
+    def call(self, inputs: Any) -> Any:
+        kept = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
+        return inputs * ops.cast(kept, ops.dtype(inputs))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "mask_value": self.mask_value}
+
+
+class ActivityRegularization(Layer):
+    """Pass the input on, and add a penalty on it to the loss.
+
+    Args:
+        l1, l2: factors of the sum of absolute values, and of squares.
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.ActivityRegularization(l2=0.5); _ = layer(np.ones((1, 4)))
+    >>> float(layer.losses[0])
+    2.0
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
+        self.supports_masking = True
+        self.l1, self.l2 = l1, l2
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), "l1": self.l1, "l2": self.l2}
+        config.pop("activity_regularizer", None)
+        return config
+
+
+class Identity(Layer):
+    """Pass the input on.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Identity()(np.ones(2))
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return inputs

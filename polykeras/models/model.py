@@ -1,0 +1,308 @@
+"""The model: layers arranged in a graph or by a user's ``call``, and trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from polykeras import backends
+from polykeras.core import graph, masks, naming, registry, trees
+from polykeras.core.context import context
+from polykeras.core.graph import KerasTensor, Node, OpCall, Plan
+from polykeras.layers.core import InputLayer
+from polykeras.layers.layer import Layer
+from polykeras.models.summary import print_summary
+from polykeras.training.trainer import Trainer
+
+
+class Model(Trainer, Layer):
+    """Layers that work together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
+
+    Made in one of two ways: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it
+    and defining ``call``. A model belongs to the backend that was in use when it was made.
+
+    Args:
+        inputs: symbolic tensor from ``Input`` or an inner one, or a list or dict of them.
+        outputs: symbolic tensor(s) that follow from the inputs, or a list or dict of them.
+        name: default ``functional``, ``functional_1``, ...
+
+    Raises:
+        ValueError: if an output doesn't follow from the inputs, or two layers have one name.
+
+    >>> import polykeras as keras
+    >>> x = keras.Input((3,))
+    >>> model = keras.Model(x, keras.layers.Dense(2)(x))
+    >>> model.count_params()
+    8
+    """
+
+    _untracked = Layer._untracked | {
+        "_inputs_structure", "_outputs_structure", "_plan", "optimizer", "_compiled", "_steps", "history", "_fit_layers",
+    }
+
+    def __init__(self, *args: Any, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
+        if args and inputs is None:
+            inputs, args = args[0], args[1:]
+        if args and outputs is None:
+            outputs, args = args[0], args[1:]
+        if args:
+            kwargs.setdefault("name", args[0])
+        inputs = kwargs.pop("input", inputs)  # Keras 1 and 2 spellings
+        outputs = kwargs.pop("output", outputs)
+        if type(self) is Model and kwargs.get("name") is None:
+            kwargs["name"] = naming.unique("functional" if inputs is not None else "model")
+        super().__init__(**kwargs)
+        self._backend_name = backends.outer_name()
+        self._graph_layers: list[Layer] = []
+        self._plan: Plan | None = None
+        self.stop_training = False
+        if inputs is not None or outputs is not None:
+            self._set_graph(inputs, outputs)
+
+    # ------------------------------------------------------------------- graph
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
+        for what, tree in (("inputs", inputs), ("outputs", outputs)):
+            leaves = trees.leaves(tree)
+            if not leaves or not all(isinstance(x, KerasTensor) for x in leaves):
+                raise ValueError(
+                    f"Expected {what} of the model to be symbolic tensors, from Input() or from layers called on "
+                    f"them. Received: {tree!r}."
+                )
+        self._inputs_structure, self._outputs_structure = inputs, outputs
+        self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
+        if len({id(x) for x in self.inputs}) < len(self.inputs):
+            raise ValueError(f"Expected each input once. Received: {[x.name for x in self.inputs]}.")
+        self._plan = Plan(self.inputs, self.outputs)
+        self._graph_layers = self._order_layers()
+        self._check_names()
+        self.input_names = [_input_name(x) for x in self.inputs]
+        self.output_names = self._name_outputs()
+        self.built = True
+        self.supports_masking = True
+
+    def _order_layers(self) -> list:
+        """The operations of the graph by depth, those of one depth as the outputs lead to them."""
+        found = graph.ancestors(self.outputs, self.inputs)
+        makers = [x.node for x in self.inputs if x.node is not None and isinstance(x.node.operation, InputLayer)]
+        nodes = [*(n for n in makers if n not in found), *found]
+        depths: dict[int, int] = {}
+        by_operation: dict[int, int] = {}
+        for node in reversed(nodes):
+            depth = max(depths.get(id(node), 0), by_operation.get(id(node.operation), 0))
+            depths[id(node)] = by_operation[id(node.operation)] = depth
+            for parent in node.parents:
+                depths[id(parent)] = max(depths.get(id(parent), 0), depth + 1)
+        places = self._visit_order()
+        operations = {id(n.operation): n.operation for n in nodes}.values()
+        self._nodes = nodes
+        return sorted(operations, key=lambda o: (-by_operation[id(o)], places.get(id(o), -1)))
+
+    def _visit_order(self) -> dict[int, int]:
+        """When a walk from the outputs to the inputs first meets each operation."""
+        places: dict[int, int] = {}
+        seen: set[int] = set()
+        stop = {id(x) for x in self.inputs}
+        pending = list(reversed(self.outputs))
+        while pending:
+            tensor = pending.pop()
+            node = tensor.node
+            if node is None or id(node) in seen:
+                continue
+            seen.add(id(node))
+            places.setdefault(id(node.operation), len(places))
+            if id(tensor) not in stop:
+                pending.extend(reversed(node.inputs))
+        return places
+
+    def _check_names(self) -> None:
+        counts = Counter(layer.name for layer in self._graph_layers)
+        twice = sorted(name for name, count in counts.items() if count > 1)
+        if twice:
+            raise ValueError(
+                f"Expected the layers of model {self.name!r} to have names of their own. Received: two or more "
+                f"layers named {twice}. Pass another name=..."
+            )
+
+    def _name_outputs(self) -> list[str]:
+        """The names of the outputs: dict keys, else the layers that made them, told apart by numbers."""
+        if isinstance(self._outputs_structure, dict):
+            return [str(path[-1]) for path in trees.paths(self._outputs_structure)]
+        names = [x.node.operation.name for x in self.outputs]
+        counts: Counter = Counter()
+        unique = []
+        for name in names:
+            unique.append(f"{name}_{counts[name]}" if counts[name] else name)
+            counts[name] += 1
+        return unique
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order; of a subclassed model those among its attributes."""
+        if self._plan is not None:
+            return [layer for layer in self._graph_layers if isinstance(layer, Layer)]
+        return [layer for layer in self._sublayers() if layer is not self]
+
+    def _sublayers(self) -> list[Layer]:
+        owned = super()._sublayers()
+        order = {id(layer): place for place, layer in enumerate(self._graph_layers)}
+        return sorted(owned, key=lambda layer: order.get(id(layer), len(order)))
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by name or place.
+
+        Raises:
+            ValueError: if there is none; the message lists those there are.
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"Expected a name or an index. Received: name={name!r}, index={index!r}.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"Expected an index below {len(self.layers)}. Received: {index}.")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        table = {layer.name: layer for layer in self.layers}
+        raise ValueError(f"Model {self.name!r}: {registry.unknown(name, 'layers', table)}")
+
+    # ----------------------------------------------------------------- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if backends.current_name() in (self._backend_name, "spec"):
+            return super().__call__(*args, **kwargs)
+        with backends.use(self._backend_name):
+            return super().__call__(*args, **kwargs)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Run the graph. Subclasses override it."""
+        if self._plan is None:
+            raise NotImplementedError(
+                f"Expected the model class {type(self).__name__} to define call(self, inputs), or to be made "
+                f"from inputs and outputs. Received: neither."
+            )
+        values = self._arrange(inputs)
+        if mask is not None:
+            for value, its_mask in zip(values, trees.leaves(mask), strict=False):
+                masks.set_mask(value, its_mask)
+        results = self._plan.run(values)
+        if isinstance(self._outputs_structure, KerasTensor):
+            return results[0]
+        return trees.unflatten(trees.structure(self._outputs_structure), results)
+
+    def _arrange(self, inputs: Any) -> list:
+        """The values for the inputs in order, from a single one, a list, or a dict by input name."""
+        if isinstance(inputs, dict) and not isinstance(self._inputs_structure, dict):
+            missing = [name for name in self.input_names if name not in inputs]
+            if missing:
+                raise ValueError(
+                    f"Model {self.name!r}: Expected inputs {self.input_names}. Received: a dict with {sorted(inputs)}; "
+                    f"{missing} missing."
+                )
+            values = [inputs[name] for name in self.input_names]
+        elif isinstance(inputs, dict):
+            missing = set(self._inputs_structure) - set(inputs)
+            if missing:
+                raise ValueError(
+                    f"Model {self.name!r}: Expected inputs {sorted(self._inputs_structure)}. Received: {sorted(inputs)}."
+                )
+            values = trees.leaves({name: inputs[name] for name in self._inputs_structure})
+        else:
+            values = trees.leaves(inputs) if trees.is_nested(inputs) else [inputs]
+        if len(values) != len(self.inputs):
+            raise ValueError(
+                f"Model {self.name!r}: Expected {len(self.inputs)} input(s) {self.input_names}. Received: {len(values)}."
+            )
+        backend = backends.current()
+        return [self._fit_input(backend, x, value) for x, value in zip(self.inputs, values, strict=True)]
+
+    def _fit_input(self, backend: Any, expected: KerasTensor, value: Any) -> Any:
+        """Check one input; a last axis of size 1 may be missing or too much."""
+        shape = tuple(backend.shape(value))
+        if len(shape) == len(expected.shape) - 1 and expected.shape[-1] == 1:
+            value = backend.reshape(value, (*shape, 1))
+        elif len(shape) == len(expected.shape) + 1 and shape[-1] == 1:
+            value = backend.reshape(value, shape[:-1])
+        shape = tuple(backend.shape(value))
+        fits = len(shape) == len(expected.shape) and all(
+            None in (n, m) or n == m for n, m in zip(expected.shape, shape, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"Model {self.name!r}, input {_input_name(expected)!r}: Expected shape {expected.shape}. "
+                f"Received shape: {shape}."
+            )
+        return backend.cast(value, expected.dtype) if self._needs_cast(backend, value, expected) else value
+
+    def _needs_cast(self, backend: Any, value: Any, expected: KerasTensor) -> bool:
+        dtype = backend.dtype(value)
+        return dtype != expected.dtype and (dtype == "float64" or dtype == "float32") and expected.dtype != "float64"
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights of a subclassed model, for inputs of these shapes.
+
+        Args:
+            input_shape: a shape with the batch, or a list or dict of them.
+        """
+        if self._plan is None and input_shape is not None and not self.built:
+            self.compute_output_shape(input_shape)
+        self.built = True
+
+    # ----------------------------------------------------------------- display
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: list | None = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: tuple | None = None,
+    ) -> None:
+        """Print a table of the layers, their output shapes and numbers of parameters.
+
+        Args:
+            line_length: width in characters.
+            positions: ends of the columns, as fractions of the width or as characters.
+            print_fn: called with each line, instead of ``print``.
+            expand_nested: also show the layers of models inside.
+            show_trainable: add a column.
+            layer_range: (first, last) layer to show, by regular expressions on names.
+
+        Raises:
+            ValueError: before the model is built.
+        """
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    # ----------------------------------------------------------------- configs
+
+    def get_config(self) -> dict:
+        """Return the model's graph as a config; a subclass gives its own arguments."""
+        if self._plan is None or type(self).__init__ is not Model.__init__:
+            return super().get_config()
+        from polykeras.models.configs import graph_config
+
+        return graph_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Model:
+        """Make a model from ``get_config``, with new weights."""
+        from polykeras.models.configs import is_graph_config, model_from_graph_config
+
+        with registry.custom_object_scope(custom_objects or {}):
+            if is_graph_config(config):
+                return model_from_graph_config(cls, config)
+            return cls(**{key: registry.deserialize(value) for key, value in config.items()})
+
+    def reset_states(self) -> None:
+        """Set the states of the recurrent layers inside back to zeros."""
+        for layer in self._flatten_layers(include_self=False):
+            if hasattr(layer, "reset_states") and getattr(layer, "stateful", False):
+                layer.reset_states()
+
+
+def _input_name(tensor: KerasTensor) -> str:
+    return tensor.node.operation.name if tensor.node and isinstance(tensor.node.operation, InputLayer) else tensor.name
+
+
+Functional = Model

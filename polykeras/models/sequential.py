@@ -1,0 +1,186 @@
+"""A plain stack of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import backends
+from polykeras.core import naming, registry, trees
+from polykeras.core.graph import KerasTensor
+from polykeras.layers.core import Input, InputLayer
+from polykeras.layers.layer import Layer
+from polykeras.models.model import Model
+
+
+class Sequential(Model):
+    """A model whose layers follow one another, each with one input and one output.
+
+    Args:
+        layers: the first layers; more come by ``add``.
+        trainable: whether optimizers change the weights.
+        name: default ``sequential``, ``sequential_1``, ...
+
+    With an ``Input``, or ``input_shape`` in the first layer, weights are made at once; without,
+    at the first call.
+
+    >>> import polykeras as keras
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> model.add(keras.layers.Dense(1)); model.output_shape
+    (None, 1)
+    """
+
+    _untracked = Model._untracked | {"_graph_layers"}
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
+        super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
+        self._stack: list[Layer] = []
+        self._input_layer: InputLayer | None = None
+        layers = [] if layers is None else layers
+        for layer in layers if isinstance(layers, list | tuple) else [layers]:
+            self.add(layer, rebuild=False)
+        self._rebuild()
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top.
+
+        Args:
+            layer: a Layer, a model, or a symbolic tensor from ``Input`` for the first.
+
+        Raises:
+            TypeError: for anything else.
+            ValueError: for a name that is taken, or an input that is not the first.
+        """
+        if isinstance(layer, KerasTensor):
+            layer = layer.node.operation
+        if not isinstance(layer, Layer):
+            if not callable(layer):
+                raise TypeError(
+                    f"Model {self.name!r}: Expected a Layer to add. Received: {layer!r} of type {type(layer).__name__}."
+                )
+            from polykeras.layers.core import Lambda
+
+            layer = Lambda(layer)
+        if layer.name in {other.name for other in self._stack}:
+            raise ValueError(
+                f"Model {self.name!r}: Expected layers with names of their own. Received: a second layer named "
+                f"{layer.name!r}. Pass another name=..."
+            )
+        if isinstance(layer, InputLayer):
+            if self._stack or self._input_layer:
+                raise ValueError(
+                    f"Model {self.name!r}: Expected an Input only as the first layer. Received: {layer.name!r} after "
+                    f"{len(self._stack)} layer(s)."
+                )
+            self._input_layer = layer
+        else:
+            if not self._stack and self._input_layer is None:
+                self._input_layer = _implied_input(layer)
+            self._stack.append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the last layer off, and return it.
+
+        Raises:
+            TypeError: if there is none.
+        """
+        if not self._stack:
+            raise TypeError(f"Model {self.name!r}: Expected a layer to pop. Received: a model without layers.")
+        layer = self._stack.pop()
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self) -> None:
+        """Lay the graph again, if the input is known."""
+        self._plan, self.built = None, False
+        self.__dict__.pop("inputs", None)
+        self.__dict__.pop("outputs", None)
+        if self._input_layer is not None and self._stack:
+            self._lay_graph(self._input_layer.output)
+
+    def _lay_graph(self, inputs: KerasTensor) -> None:
+        outputs = inputs
+        for layer in self._stack:
+            outputs = layer(outputs)
+            if trees.is_nested(outputs):
+                raise ValueError(
+                    f"Model {self.name!r}: Expected each layer to have one output. Received: {len(outputs)} from "
+                    f"{layer.name!r}. Use the Functional API."
+                )
+        self._set_graph(inputs, outputs)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights, for inputs of a shape that includes the batch."""
+        if self._plan is not None or input_shape is None:
+            return
+        if not self._stack:
+            raise ValueError(f"Model {self.name!r}: Expected a model with layers. Received: none. Call add(layer).")
+        shapes = input_shape if isinstance(input_shape, list | tuple) else (input_shape,)
+        if any(isinstance(n, list | tuple) for n in shapes):
+            shapes = shapes[0]
+        with_none = (None, *tuple(shapes)[1:])
+        dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
+        self._input_layer = Input(batch_shape=with_none, dtype=dtype).node.operation
+        with backends.use(self._backend_name) if backends.current().is_symbolic else _as_it_is():
+            self._lay_graph(self._input_layer.output)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if self._plan is not None:
+            if trees.is_nested(inputs):
+                inputs = self._arrange(inputs)[0]
+            elif len(inputs.shape) != len(self.inputs[0].shape):
+                inputs = self._arrange(inputs)[0]
+        if mask is not None:
+            from polykeras.core import masks
+
+            masks.set_mask(inputs, mask)
+        for layer in self._stack:
+            inputs = layer(inputs)
+        return inputs
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return list(self._stack)
+
+    def get_config(self) -> dict:
+        first = [self._input_layer] if self._input_layer is not None else []
+        config = {"name": self.name, "trainable": self._trainable}
+        config["layers"] = [registry.serialize(layer) for layer in [*first, *self._stack]]
+        if self._plan is not None:
+            config["build_input_shape"] = self._input_layer.batch_shape
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Sequential:
+        with registry.custom_object_scope(custom_objects or {}):
+            layers = [registry.deserialize(layer, family="layers") for layer in config["layers"]]
+            model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+            shape = config.get("build_input_shape")
+            if shape and not model.built:
+                model.build(registry.deserialize(shape))
+        return model
+
+
+class _as_it_is:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def _takes_indices(layer: Layer) -> bool:
+    return type(layer).__name__ == "Embedding"
+
+
+def _implied_input(layer: Layer) -> InputLayer | None:
+    """The input that a first layer states by ``input_shape``, or a first model by its own."""
+    shape = getattr(layer, "_batch_input_shape", None)
+    if isinstance(layer, Model) and getattr(layer, "inputs", None):
+        first = layer.inputs[0]
+        return Input(batch_shape=first.shape, dtype=first.dtype).node.operation
+    if shape is None:
+        return None
+    dtype = "int32" if _takes_indices(layer) else layer.compute_dtype
+    return Input(batch_shape=shape, dtype=dtype).node.operation

@@ -1,0 +1,139 @@
+"""One step, from the plain stateful method to a fast call.
+
+A model's ``train_step``, ``test_step`` or ``predict_step`` is first run over shapes alone. That
+makes every weight, slot and metric that is not there yet, reports errors of shape before anything
+is computed, and tells which variables the step assigns. Then it is made pure and handed to the
+backend to compile.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.core import trees
+from polykeras.core.interrupts import deferred
+from polykeras.core.state import pure, recording
+from polykeras.core.variables import Variable
+
+# While one thread traces, the slots of variables hold tracers; no other may read them then.
+_trace_lock = threading.RLock()
+
+
+def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
+    """Return the shapes and dtypes of a tree of arrays; with ``batch`` as their first size."""
+
+    def spec(x: Any) -> SpecArray:
+        shape = tuple(backend.shape(x))
+        return SpecArray((batch, *shape[1:]) if batch is not None else shape, backend.dtype(x))
+
+    return trees.map(spec, tree)
+
+
+class Step:
+    """A compiled step of one model.
+
+    Args:
+        model: gives ``_step_variables()`` after the dry run.
+        function: of a batch (a tree of arrays); reads and assigns the model's variables.
+        batch: specs of a batch.
+        compiled: compile it, or run it line by line.
+        optimize: as for ``Backend.compile``.
+
+    Calling it with a batch runs the step, stores the new values of the variables and returns the
+    result. When it raises, or Ctrl-C comes, the variables are as before.
+    """
+
+    def __init__(
+        self, model: Any, function: Callable, batch: Any, compiled: bool = True, optimize: bool | None = None
+    ) -> None:
+        self.backend = backends.current()
+        self._optimize = optimize
+        self._is_traced = self.backend.is_traced and compiled
+        with recording() as assigned, backends.use(SPEC):
+            self.result = function(batch)
+        variables = model._step_variables()
+        self.state = [v for v in variables if v in assigned]
+        self.constants = [v for v in variables if v not in assigned] if self._is_traced else []
+        _check_owned(assigned, variables)
+        for variable in variables:
+            variable._materialize() if variable._value is None else None
+        self._run = self._pure(function)
+        self._one = self._compile(self._run, compiled)
+        self._gathered = self._compile(self._gather, compiled)
+        self._scanned = self._compile(self._scan, compiled)
+        self._seen: set = set()
+
+    def _compile(self, function: Callable, compiled: bool) -> Callable:
+        if compiled:
+            return self.backend.compile(function, donate=True, optimize=self._optimize)
+        return function
+
+    def _pure(self, function: Callable) -> Callable:
+        count = len(self.state)
+        run = pure(function, self.state + self.constants)
+
+        def step(state: list, constants: list, batch: Any) -> tuple:
+            values, result = run([*state, *constants], batch)
+            return values[:count], result
+
+        return step
+
+    def _gather(self, state: list, constants: list, data: Any, index: Any) -> tuple:
+        """One step on the rows of device-held data that an index names."""
+        batch = trees.map(lambda x: self.backend.take(x, index, 0), data)
+        return self._run(state, constants, batch)
+
+    def _scan(self, state: list, constants: list, data: Any, index: Any) -> tuple:
+        """A step for each row of an index matrix, in one dispatch; returns the last result."""
+        state, results = self.backend.scan(lambda s, i: self._gather(s, constants, data, i), state, index)
+        return state, trees.map(lambda x: self.backend.getitem(x, (-1,)), results)
+
+    def __call__(self, batch: Any) -> Any:
+        """Run the step on a batch."""
+        return self._dispatch(self._one, batch)
+
+    def on_rows(self, data: Any, index: Any) -> Any:
+        """Run the step on the rows of ``data`` that ``index`` names: once, or once a row of a matrix."""
+        is_matrix = len(self.backend.shape(index)) == 2
+        return self._dispatch(self._scanned if is_matrix else self._gathered, data, index)
+
+    def _dispatch(self, call: Callable, *inputs: Any) -> Any:
+        if not self._is_traced:
+            state = [variable._value for variable in self.state]
+            state, result = call(state, [], *inputs)
+            for variable, value in zip(self.state, state, strict=True):
+                variable._value = value
+            return result
+        key = (id(call), *[(tuple(x.shape), x.dtype) for x in trees.leaves(inputs)])
+        if key in self._seen:
+            with _trace_lock:
+                state, constants = self._values()
+            return self._consume(call, state, constants, inputs)
+        with _trace_lock:
+            result = self._consume(call, *self._values(), inputs)
+        self._seen.add(key)
+        return result
+
+    def _values(self) -> tuple[list, list]:
+        return [v._value for v in self.state], [v._value for v in self.constants]
+
+    def _consume(self, call: Callable, state: list, constants: list, inputs: tuple) -> Any:
+        with deferred():
+            state, result = call(state, constants, *inputs)
+            for variable, value in zip(self.state, state, strict=True):
+                variable._value = value
+        return result
+
+
+def _check_owned(assigned: dict, variables: list[Variable]) -> None:
+    known = {id(v) for v in variables}
+    strangers = [v.path for v in assigned if id(v) not in known]
+    if strangers:
+        raise RuntimeError(
+            f"Expected a step to assign only variables that the model holds. Received: assignments to {strangers}. "
+            f"Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
+        )
