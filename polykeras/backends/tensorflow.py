@@ -19,7 +19,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from polykeras import config
 from polykeras.backends.interface import Array, Backend
 from polykeras.core import dtypes, geometry, trees
 
@@ -130,10 +129,7 @@ class TensorflowBackend(Backend):
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, tf.Tensor):
             return x if dtype is None else self.cast(x, dtype)
-        if dtype is None and not hasattr(x, "dtype"):
-            x = np.asarray(x)
-            dtype = {"f": config.floatx(), "i": "int32", "b": "bool"}.get(x.dtype.kind)
-        return tf.convert_to_tensor(np.asarray(x, None if dtype is None else dtypes.numpy_dtype(dtype)))
+        return tf.convert_to_tensor(self.host_array(x, dtype))
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x.numpy())
