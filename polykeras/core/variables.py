@@ -260,6 +260,18 @@ class Variable(Operators):
         """Subtract from the value."""
         self.assign(self - value)
 
+    @property
+    def backend_name(self) -> str:
+        """The name of the backend that holds the value."""
+        return self._backend_name
+
+    def move(self, backend_name: str) -> None:
+        """Keep the value on another backend from now on."""
+        if backend_name != self._backend_name:
+            if self._value is not None:
+                self._initial, self._value = self.numpy(), None
+            self._backend_name = backend_name
+
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 

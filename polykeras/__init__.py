@@ -1,0 +1,82 @@
+"""Keras over many engines: one small library, written once, with an adapter for each engine.
+
+>>> import polykeras as keras
+>>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+>>> model.count_params()
+5
+"""
+
+from polykeras import (
+    activations,
+    backend,
+    backends,
+    callbacks,
+    config,
+    constraints,
+    datasets,
+    dtype_policies,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    ops,
+    optimizers,
+    parity,
+    random,
+    regularizers,
+    utils,
+)
+from polykeras.backend import Variable
+from polykeras.callbacks import Callback
+from polykeras.core.graph import KerasTensor
+from polykeras.devices import device
+from polykeras.dtype_policies import DTypePolicy, FloatDTypePolicy
+from polykeras.initializers import Initializer
+from polykeras.layers import Input, InputSpec, Layer
+from polykeras.losses import Loss
+from polykeras.metrics import Metric
+from polykeras.models import Functional, Model, Sequential
+from polykeras.optimizers import Optimizer
+from polykeras.regularizers import Regularizer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Callback",
+    "DTypePolicy",
+    "FloatDTypePolicy",
+    "Functional",
+    "Initializer",
+    "Input",
+    "InputSpec",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "Optimizer",
+    "Regularizer",
+    "Sequential",
+    "Variable",
+    "activations",
+    "backend",
+    "backends",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "device",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "parity",
+    "random",
+    "regularizers",
+    "utils",
+]

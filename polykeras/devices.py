@@ -1,0 +1,26 @@
+"""Where arrays go."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from polykeras import backends
+
+
+@contextlib.contextmanager
+def device(device_name: str) -> Iterator[None]:
+    """Context manager: put new arrays and weights on a device.
+
+    Args:
+        device_name: ``"cpu"``, ``"cuda:0"``, ``"gpu:1"``, ``"mps"`` ... as the backend names them.
+
+    Raises:
+        ValueError: if the backend has no such device; the message lists those it has.
+
+    >>> import polykeras as keras
+    >>> with keras.device("cpu"):
+    ...     x = keras.ops.zeros((2,))
+    """
+    with backends.current().use_device(device_name):
+        yield

@@ -1,0 +1,152 @@
+"""Vectors for integers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import constraints, initializers, ops, regularizers
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.layers.arguments import legacy_arguments, positive_int
+from polykeras.layers.layer import Layer
+
+
+class Embedding(Layer):
+    """Look up a vector for each integer.
+
+    Args:
+        input_dim: number of vectors; integers run from 0 to ``input_dim - 1``.
+        output_dim: size of a vector.
+        embeddings_initializer: first values.
+        embeddings_regularizer: function of the table that adds to the loss.
+        embeddings_constraint: function applied to the table after each update.
+        mask_zero: 0 means padding: the layers after get a mask.
+        weights: the table itself, or a list with it.
+        lora_rank, lora_alpha: train a low-rank update instead of the table; see ``Dense``.
+        input_length: ignored, as since Keras 3.
+
+    Shapes: ints (...) to (..., output_dim).
+
+    Raises:
+        IndexError: for an integer outside the table, where values are known (not while compiled).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
+    (1, 3, 4)
+    """
+
+    @legacy_arguments(
+        init="embeddings_initializer", W_regularizer="embeddings_regularizer", W_constraint="embeddings_constraint"
+    )
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        length = kwargs.pop("input_length", None)
+        if length is not None and "input_shape" not in kwargs and "batch_input_shape" not in kwargs:
+            kwargs["input_shape"] = tuple(length) if isinstance(length, list | tuple) else (length,)
+        super().__init__(**kwargs)
+        self.input_dim = positive_int(self, "input_dim", input_dim)
+        self.output_dim = positive_int(self, "output_dim", output_dim)
+        self.embeddings_initializer = initializers.get(embeddings_initializer)
+        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
+        self.mask_zero = mask_zero
+        self.supports_masking = mask_zero
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
+        self.lora_enabled = False
+        self.autocast = False
+        self._casts_variables = self.compute_dtype != self.variable_dtype
+        if weights is not None:
+            self._initial_weights = weights if isinstance(weights, list | tuple) else [weights]
+
+    def build(self, input_shape: Any = None) -> None:
+        self._embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.input_dim, self.output_dim),
+            initializer=self.embeddings_initializer,
+            regularizer=self.embeddings_regularizer,
+            constraint=self.embeddings_constraint,
+        )
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    @property
+    def embeddings(self) -> Any:
+        """The table of vectors."""
+        if not self.lora_enabled:
+            return self._embeddings
+        return self._embeddings + self._lora_scale * ops.matmul(self.lora_embeddings_a, self.lora_embeddings_b)
+
+    @property
+    def _lora_scale(self) -> float:
+        return self.lora_alpha / self.lora_rank
+
+    def enable_lora(
+        self, rank: int, lora_alpha: float | None = None, a_initializer: Any = "he_uniform", b_initializer: Any = "zeros"
+    ) -> None:
+        """Freeze the table and train a product of two thin matrices that is added to it.
+
+        Raises:
+            ValueError: before the layer is built, with a constraint on the table, or twice.
+        """
+        if not self._weights or self.lora_enabled or self.embeddings_constraint is not None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a built layer without LoRA or constraint. Received: "
+                f"built={bool(self._weights)}, lora_enabled={self.lora_enabled}, constraint={self.embeddings_constraint}."
+            )
+        self.lora_embeddings_a = self.add_weight((self.input_dim, rank), a_initializer, name="lora_embeddings_a")
+        self.lora_embeddings_b = self.add_weight((rank, self.output_dim), b_initializer, name="lora_embeddings_b")
+        self._embeddings.trainable = False
+        self.lora_enabled, self.lora_rank = True, rank
+        self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def call(self, inputs: Any) -> Any:
+        if ops.dtype(inputs) not in dtypes.INTEGERS:
+            inputs = ops.cast(inputs, "int32")
+        self._check_range(inputs)
+        outputs = ops.embedding(self._embeddings, inputs)
+        if self.lora_enabled:
+            low = ops.matmul(ops.embedding(self.lora_embeddings_a, inputs), self.lora_embeddings_b)
+            outputs = outputs + self._lora_scale * low
+        return outputs
+
+    def _check_range(self, inputs: Any) -> None:
+        """Refuse integers outside the table, where looking costs no wait for a device."""
+        backend = current()
+        if backend.is_symbolic or backend.is_traced:
+            return
+        if inputs.shape and 0 not in tuple(inputs.shape):
+            low, high = backend.concrete(backend.min(inputs)), backend.concrete(backend.max(inputs))
+            if isinstance(low, int) and (low < 0 or high >= self.input_dim):
+                raise IndexError(
+                    f"Layer {self.path!r}: Expected integers from 0 to {self.input_dim - 1}. Received: "
+                    f"{low if low < 0 else high}."
+                )
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return ops.not_equal(inputs, 0) if self.mask_zero else None
+
+    def get_config(self) -> dict:
+        config = {
+            "input_dim": self.input_dim,
+            "output_dim": self.output_dim,
+            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
+            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
+            "mask_zero": self.mask_zero,
+        }
+        if self.lora_rank:
+            config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
+        return {**super().get_config(), **config}

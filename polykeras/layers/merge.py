@@ -1,0 +1,298 @@
+"""Layers that join several inputs into one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import ops
+from polykeras.core import trees
+from polykeras.layers.layer import Layer
+
+
+class Merge(Layer):
+    """Base of layers that combine a list of inputs entry by entry, broadcasting them."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        if not isinstance(input_shape, list | tuple) or not isinstance(input_shape[0], list | tuple):
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: one input of shape "
+                f"{input_shape}."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        if not isinstance(inputs, list | tuple):
+            raise ValueError(f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: {inputs!r}.")
+        return self.merge(_align(list(inputs)))
+
+    def merge(self, inputs: list) -> Any:
+        """Combine arrays of equal rank."""
+        result = inputs[0]
+        for x in inputs[1:]:
+            result = self.merge_two(result, x)
+        return result
+
+    def merge_two(self, left: Any, right: Any) -> Any:
+        """Combine two arrays of equal rank."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define merge or merge_two. Received: neither.")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """An entry counts where it counts in any input; no mask where an input has none."""
+        if previous_mask is None or any(m is None for m in trees.leaves([*previous_mask])):
+            return None
+        found = [m for m in previous_mask if m is not None]
+        if len(found) < len(inputs):
+            return None
+        result = found[0]
+        for mask in found[1:]:
+            result = ops.logical_or(result, mask)
+        return result
+
+
+def _align(inputs: list) -> list:
+    """Give inputs of fewer axes axes of size 1 after the batch, so that all broadcast."""
+    ranks = [len(ops.shape(x)) for x in inputs]
+    most = max(ranks)
+    aligned = []
+    for x, rank in zip(inputs, ranks, strict=True):
+        for _ in range(most - rank):
+            x = ops.expand_dims(x, 1)
+        aligned.append(x)
+    return aligned
+
+
+class Add(Merge):
+    """Add inputs.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Add()([np.ones(2), np.ones(2)])
+    array([2., 2.], dtype=float32)
+    """
+
+    def merge_two(self, left: Any, right: Any) -> Any:
+        return ops.add(left, right)
+
+
+class Subtract(Merge):
+    """Subtract the second of two inputs from the first.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Subtract()([np.ones(2), np.ones(2)])
+    array([0., 0.], dtype=float32)
+    """
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(f"Layer {self.path!r} (Subtract): Expected 2 inputs. Received: {len(input_shape)}.")
+
+    def merge_two(self, left: Any, right: Any) -> Any:
+        return ops.subtract(left, right)
+
+
+class Multiply(Merge):
+    """Multiply inputs.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Multiply()([np.full(2, 3.0), np.full(2, 2.0)])
+    array([6., 6.], dtype=float32)
+    """
+
+    def merge_two(self, left: Any, right: Any) -> Any:
+        return ops.multiply(left, right)
+
+
+class Average(Merge):
+    """Take the mean of inputs.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Average()([np.zeros(2), np.ones(2)])
+    array([0.5, 0.5], dtype=float32)
+    """
+
+    def merge(self, inputs: list) -> Any:
+        total = inputs[0]
+        for x in inputs[1:]:
+            total = ops.add(total, x)
+        return ops.multiply(total, 1 / len(inputs))
+
+
+class Maximum(Merge):
+    """Take the largest of inputs.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Maximum()([np.zeros(2), np.ones(2)])
+    array([1., 1.], dtype=float32)
+    """
+
+    def merge_two(self, left: Any, right: Any) -> Any:
+        return ops.maximum(left, right)
+
+
+class Minimum(Merge):
+    """Take the smallest of inputs.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Minimum()([np.zeros(2), np.ones(2)])
+    array([0., 0.], dtype=float32)
+    """
+
+    def merge_two(self, left: Any, right: Any) -> Any:
+        return ops.minimum(left, right)
+
+
+class Concatenate(Merge):
+    """Join inputs along an axis.
+
+    Args:
+        axis: sizes along all others must be equal.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Concatenate()([np.ones((1, 2)), np.ones((1, 3))]).shape
+    (1, 5)
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        shapes = [list(shape) for shape in input_shape]
+        rank = len(shapes[0])
+        is_axis = -rank <= self.axis < rank
+        others = [[n for a, n in enumerate(s) if is_axis and a != self.axis % rank] for s in shapes]
+        fits = all(
+            len(s) == rank and all(None in (n, m) or n == m for n, m in zip(other, others[0], strict=False))
+            for s, other in zip(shapes, others, strict=True)
+        )
+        if not is_axis or not fits:
+            raise ValueError(
+                f"Layer {self.path!r} (Concatenate): Expected inputs of equal shapes but for axis {self.axis}. "
+                f"Received shapes: {[tuple(s) for s in shapes]}."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        return ops.concatenate(list(inputs), axis=self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Join the masks; where an input has none all its entries count."""
+        if previous_mask is None or all(m is None for m in previous_mask):
+            return None
+        parts = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            shape = tuple(ops.shape(x))
+            if mask is None:
+                mask = ops.ones(shape, "bool")
+            for _ in range(len(shape) - len(ops.shape(mask))):
+                mask = ops.expand_dims(mask, -1)
+            parts.append(ops.broadcast_to(mask, shape))
+        joined = ops.concatenate(parts, axis=self.axis)
+        rank = len(ops.shape(joined))
+        return ops.all(joined, axis=-1) if rank > 2 or self.axis % rank == rank - 1 else joined
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}
+
+
+class Dot(Merge):
+    """Take dot products of two inputs along an axis of each, sample by sample.
+
+    Args:
+        axes: the axis of both inputs, or a pair.
+        normalize: scale both to length 1 first: the result is the cosine.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Dot(axes=1)([np.ones((2, 3)), np.ones((2, 3))])
+    array([[3.],
+           [3.]], dtype=float32)
+    """
+
+    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        is_pair = isinstance(axes, list | tuple) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
+        if not isinstance(axes, int) and not is_pair:
+            raise ValueError(f"Layer {self.name!r} (Dot): Expected axes to be an int or two ints. Received: {axes!r}.")
+        self.axes = axes
+        self.normalize = normalize
+
+    def _pair(self, ranks: list[int]) -> tuple[int, int]:
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        return tuple(axis % rank for axis, rank in zip(axes, ranks, strict=True))
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(f"Layer {self.path!r} (Dot): Expected 2 inputs. Received: {len(input_shape)}.")
+        left, right = input_shape
+        first, second = self._pair([len(left), len(right)])
+        if None not in (left[first], right[second]) and left[first] != right[second]:
+            raise ValueError(
+                f"Layer {self.path!r} (Dot): Expected equal sizes along axes {self.axes}. Received shapes: "
+                f"{[tuple(left), tuple(right)]}."
+            )
+
+    def call(self, inputs: Any) -> Any:
+        left, right = inputs
+        ranks = [len(ops.shape(left)), len(ops.shape(right))]
+        first, second = self._pair(ranks)
+        if self.normalize:
+            left, right = ops.normalize(left, axis=first), ops.normalize(right, axis=second)
+        letters = "bcdefghijklmnopq"
+        left_axes = list(letters[: ranks[0]])
+        right_axes = ["b", *letters[ranks[0] : ranks[0] + ranks[1] - 1]]
+        left_axes[first] = right_axes[second] = "z"
+        output = [a for a in left_axes if a != "z"] + [a for a in right_axes[1:] if a != "z"]
+        result = ops.einsum(f"{''.join(left_axes)},{''.join(right_axes)}->{''.join(output)}", left, right)
+        return ops.expand_dims(result, -1) if len(output) == 1 else result
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        return None
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
+
+
+def add(inputs: list, **kwargs: Any) -> Any:
+    """Add inputs; see ``Add``."""
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: list, **kwargs: Any) -> Any:
+    """Subtract the second input from the first; see ``Subtract``."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: list, **kwargs: Any) -> Any:
+    """Multiply inputs; see ``Multiply``."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: list, **kwargs: Any) -> Any:
+    """Take the mean of inputs; see ``Average``."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: list, **kwargs: Any) -> Any:
+    """Take the largest of inputs; see ``Maximum``."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: list, **kwargs: Any) -> Any:
+    """Take the smallest of inputs; see ``Minimum``."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
+    """Join inputs along an axis; see ``Concatenate``."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
+    """Take dot products of two inputs; see ``Dot``."""
+    return Dot(axes=axes, **kwargs)(inputs)
+
+

@@ -1,0 +1,14 @@
+"""Models: stacks and graphs of layers, and a user's own classes."""
+
+from polykeras.core import registry
+from polykeras.models.configs import clone_model
+from polykeras.models.model import Functional, Model
+from polykeras.models.sequential import Sequential
+
+registry.add_family("models", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
+registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
+
+
+def model_from_config(config: dict, custom_objects: dict | None = None) -> Model:
+    """Return the model of a description from ``registry.serialize``, with new weights."""
+    return registry.deserialize(config, custom_objects, family="models")

@@ -1,0 +1,156 @@
+"""Epochs of training, evaluation and prediction over a source of batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.callbacks.callback import CallbackList
+from polykeras.core import trees
+from polykeras.training.data import ArraySource
+from polykeras.training.step import Step
+
+# Rough cost model for the number of steps in one dispatch. It depends on sizes only, never on
+# the clock, so that a program repeats itself to the bit.
+_FLOPS_PER_SECOND = 2e10
+_SECONDS_PER_DISPATCH = 0.02
+_MOST_STEPS = 64
+
+
+def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | None, watched: bool) -> int:
+    """Return how many steps of ``fit`` go to the backend in one call.
+
+    Args:
+        asked: the user's ``steps_per_execution``; None or 1 leaves the choice.
+        watched: a callback wants every batch.
+    """
+    if asked and asked > 1:
+        return min(asked, steps)
+    if watched or not backends.current().is_traced:
+        return 1
+    seconds = 6 * batch_size * model_cost(model) / _FLOPS_PER_SECOND
+    count = int(_SECONDS_PER_DISPATCH / seconds) if seconds else _MOST_STEPS
+    count = min(count, _MOST_STEPS, steps)
+    return count if count >= 4 else 1
+
+
+def model_cost(model: Any) -> int:
+    """Return roughly how many multiplications a row costs: weights times places they are used at."""
+    total = 0
+    for layer in model._flatten_layers():
+        weights = sum(w.size for w in layer._weights)
+        shape = getattr(layer, "_seen_places", None)
+        total += weights * (shape or 1)
+    return total
+
+
+def to_floats(logs: dict) -> dict[str, Any]:
+    """Return logs as Python floats; values that are no scalars as NumPy arrays."""
+    backend = backends.current()
+    result = {}
+    for name, value in logs.items():
+        if backend.is_array(value):
+            value = backend.to_numpy(value)
+            value = float(value) if value.shape == () else np.asarray(value, np.float64)
+        elif isinstance(value, dict):
+            value = to_floats(value)
+        result[name] = value
+    return result
+
+
+class Loop:
+    """Runs one kind of step over epochs of a source.
+
+    Args:
+        model: its ``stop_training`` and ``stop_evaluating`` end an epoch early.
+        step: the compiled step.
+        source: where batches come from.
+        callbacks: told before and after batches.
+        kind: ``"train"`` or ``"test"``, for the names of the callbacks' moments.
+        chunk: steps in one dispatch, for arrays.
+        read_logs: returns the logs of an eager step, whose step returns none.
+    """
+
+    def __init__(
+        self, model: Any, step: Step, source: Any, callbacks: CallbackList, kind: str, chunk: int = 1,
+        read_logs: Callable[[], dict] | None = None,
+    ) -> None:
+        self.model, self.step, self.source = model, step, source
+        self.callbacks, self.kind, self.chunk = callbacks, kind, chunk
+        self._read_logs = read_logs
+
+    def epoch(self, number: int = 0) -> dict:
+        """Run an epoch; return the logs of its last step, still on the device."""
+        runs = self._rows(number) if isinstance(self.source, ArraySource) else self._batches(number)
+        last = self.source.steps
+        logs: Any = None
+        for first, after, run in runs:
+            self.callbacks.batch_begin(self.kind, first)
+            logs = run()
+            is_last = after == last
+            self.callbacks.batch_end(self.kind, after - 1, lambda: to_floats(self._logs(logs)), is_last)  # noqa: B023
+            if self._is_stopped():
+                break
+        return self._logs(logs) if logs is not None or self._read_logs else {}
+
+    def _logs(self, logs: Any) -> dict:
+        if logs is None:
+            return self._read_logs()
+        return logs if isinstance(logs, dict) else {"loss": logs}
+
+    def _is_stopped(self) -> bool:
+        return self.model.stop_training if self.kind == "train" else self.model.stop_evaluating
+
+    def _batches(self, number: int) -> Iterator[tuple]:
+        for place, batch in enumerate(self.source.batches(number)):
+            yield place, place + 1, lambda: self.step(batch)  # noqa: B023
+
+    def _rows(self, number: int) -> Iterator[tuple]:
+        """Whole chunks first, then the whole batches left, then a last smaller one."""
+        source, step, size = self.source, self.step, self.source.batch_size
+        if not step._is_traced:
+            yield from self._batches(number)
+            return
+        backend = step.backend
+        order = source.order(number)
+        order = np.arange(source.rows, dtype=np.int32) if order is None else order
+        data = source.device_data
+        whole = min(source.rows // size, source.steps)
+        chunked = whole - whole % self.chunk if self.chunk > 1 else 0
+        for first in range(0, chunked, self.chunk):
+            index = order[first * size : (first + self.chunk) * size].reshape(self.chunk, size)
+            yield first, first + self.chunk, lambda: step.on_rows(data, backend.array(index))  # noqa: B023
+        for first in range(chunked, source.steps):
+            index = order[first * size : (first + 1) * size]
+            yield first, first + 1, lambda: step.on_rows(data, backend.array(index))  # noqa: B023
+
+
+def predict(model: Any, step: Step, source: Any, callbacks: CallbackList) -> Any:
+    """Return the outputs for all batches of a source, joined, as NumPy arrays."""
+    backend = step.backend
+    parts: list = []
+    last = source.steps
+    for place, batch in enumerate(source.batches()):
+        callbacks.batch_begin("predict", place)
+        outputs = step(batch)
+        parts.append(outputs)
+        logs = lambda: {"outputs": trees.map(backend.to_numpy, outputs)}  # noqa: B023, E731
+        callbacks.batch_end("predict", place, logs, place + 1 == last)
+        if model.stop_predicting:
+            break
+    if len(parts) == 1:
+        return trees.map(lambda x: np.asarray(backend.to_numpy(x)), parts[0])
+    return trees.map(lambda *xs: np.concatenate([backend.to_numpy(x) for x in xs]), *parts)
+
+
+def count_steps(rows: int, batch_size: int) -> int:
+    """Return the number of batches that rows make.
+
+    >>> count_steps(10, 4)
+    3
+    """
+    return math.ceil(rows / batch_size)

@@ -1,0 +1,611 @@
+"""compile, fit, evaluate, predict, and the steps that a user may write anew."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from polykeras import backends, ops, optimizers
+from polykeras.callbacks.callback import CallbackList, History
+from polykeras.core import trees
+from polykeras.core.random import SeedGenerator
+from polykeras.core.tracking import Trackable, unique
+from polykeras.core.variables import Variable
+from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics, check_labels
+from polykeras.metrics.reductions import Mean
+from polykeras.training import loop
+from polykeras.training.checks import check_counts, check_fit, pop_legacy
+from polykeras.training.data import ArraySource, make_source, split, standardize, unpack_x_y_sample_weight
+from polykeras.training.step import Step, specs_of
+
+
+class Trainer:
+    """What a Model can do besides calling: the training loop, written once for every backend.
+
+    ``train_step(data)``, ``test_step(data)``, ``predict_step(data)``, ``compute_loss(...)`` and
+    ``compute_metrics(...)`` may be overridden, with ``polykeras.ops`` and Variables; they are
+    compiled for the backend as they are.
+    """
+
+    optimizer: Any = None
+    _compiled: Any = None
+    stop_training = False
+    stop_evaluating = False
+    stop_predicting = False
+
+    # ----------------------------------------------------------------- compile
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Say how to train: what to minimize, by which optimizer, and what to report.
+
+        Args:
+            optimizer: object or name.
+            loss: object, name or function f(y_true, y_pred); for several outputs a list or dict.
+            loss_weights: factors of the outputs' losses, a list or dict.
+            metrics: list of objects, names or functions; for several outputs a list of lists or a dict.
+            weighted_metrics: the same, with sample weights taken into account.
+            run_eagerly: run steps line by line, for a debugger.
+            steps_per_execution: steps between two calls of the callbacks; 1 leaves the choice, and
+                one step at a time where a callback watches every batch.
+            jit_compile: True asks for the backend's heavy compiler (XLA, torch.compile); False and
+                "auto" leave it out where it costs minutes.
+            auto_scale_loss: with a mixed_float16 policy, scale the loss (LossScaleOptimizer).
+
+        Raises:
+            ValueError: for unknown names, suggesting the nearest.
+        """
+        kwargs.pop("sample_weight_mode", None)
+        kwargs.pop("target_tensors", None)
+        if kwargs:
+            raise TypeError(f"Expected arguments of compile. Received: unknown {sorted(kwargs)}.")
+        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ValueError(f"Expected steps_per_execution to be an int, at least 1. Received: {steps_per_execution!r}.")
+        self.optimizer = self._scaled(optimizers.get(optimizer), auto_scale_loss)
+        self._compiled = _Compiled(self, loss, loss_weights, metrics, weighted_metrics)
+        self.run_eagerly, self.steps_per_execution = run_eagerly, steps_per_execution
+        self.jit_compile = jit_compile
+        self._compile_arguments = {
+            "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
+            "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
+        }
+        self.loss, self.stop_training = loss, False
+        self._steps = {}
+
+    def _scaled(self, optimizer: Any, wanted: bool) -> Any:
+        is_half = getattr(self.dtype_policy, "name", "") == "mixed_float16"
+        if wanted and is_half and not isinstance(optimizer, optimizers.LossScaleOptimizer):
+            return optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
+
+    @property
+    def compiled(self) -> bool:
+        """True after ``compile``."""
+        return self._compiled is not None
+
+    def _check_compiled(self, method: str) -> None:
+        if self._compiled is None:
+            raise RuntimeError(
+                f"Model {self.name!r}: Expected compile() before {method}(). Received: a model that is not compiled. "
+                f"Call model.compile(optimizer=..., loss=...)."
+            )
+
+    # ------------------------------------------------------------------- steps
+
+    def train_step(self, data: Any) -> Any:
+        """Train on one batch ``(x, y, sample_weight)``; return a dict of logs.
+
+        >>> import numpy as np, polykeras as keras
+        >>> class Model(keras.Model):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.dense = keras.layers.Dense(1)
+        ...     def call(self, x):
+        ...         return self.dense(x)
+        ...     def train_step(self, data):
+        ...         x, y = data
+        ...         def loss():
+        ...             return self.compute_loss(x, y, self(x, training=True))
+        ...         value, gradients = keras.ops.value_and_grad(loss, self.trainable_variables)()
+        ...         self.optimizer.apply(gradients, self.trainable_variables)
+        ...         return {"loss": value}
+        >>> model = Model(); model.compile("sgd", "mse")
+        >>> history = model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)
+        """
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+
+        def loss_of_weights() -> tuple:
+            y_pred = self(x, training=True)
+            loss = self._compute_loss(x, y, y_pred, sample_weight, True)
+            return self.optimizer.scale_loss(loss), (loss, y_pred)
+
+        weights = self.trainable_variables
+        (_, (loss, y_pred)), gradients = ops.value_and_grad(loss_of_weights, weights, has_aux=True)()
+        self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        # The optimizer comes last: whatever fails before leaves the weights as they were.
+        logs = self.compute_metrics(x, y, y_pred, sample_weight)
+        self.optimizer.apply(gradients, weights)
+        return logs
+
+    def test_step(self, data: Any) -> Any:
+        """Evaluate one batch; return a dict of logs."""
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=False)
+        loss = self._compute_loss(x, y, y_pred, sample_weight, False)
+        self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def predict_step(self, data: Any) -> Any:
+        """Return the output for one batch."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the scalar to minimize: the compiled losses plus ``self.losses``."""
+        losses = list(self.losses)
+        if self._compiled is not None and self._compiled.loss is not None and y is not None:
+            losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
+        if not losses:
+            if y is None and self._compiled is not None and self._compiled.loss is not None:
+                raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
+            raise ValueError(
+                f"Model {self.name!r}: Expected a loss. Received: none; pass compile(loss=...) or call add_loss() in a layer."
+            )
+        total = losses[0]
+        for loss in losses[1:]:
+            total = total + loss
+        return total
+
+    def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+        """``compute_loss``, also one that a user wrote without all the arguments."""
+        if not self._plain_loss:
+            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+
+    @property
+    def _plain_loss(self) -> bool:
+        return type(self).compute_loss is Trainer.compute_loss or "training" in inspect.signature(self.compute_loss).parameters
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
+        """Update the compiled metrics with a batch; return all results."""
+        if self._compiled.metrics is not None and y is not None:
+            self._compiled.metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict:
+        """Return the results of all metrics, by name."""
+        if self._defers_logs:
+            return None
+        return self._metrics_result()
+
+    def _metrics_result(self) -> dict:
+        logs = {}
+        for metric in self.metrics:
+            result = metric.result()
+            logs.update(result) if isinstance(result, dict) else logs.__setitem__(metric.name, result)
+        return logs
+
+    #: While an eager step runs, results wait until someone reads them.
+    _defers_logs = False
+
+    @property
+    def metrics(self) -> list:
+        """The loss tracker, the losses of several outputs, the compiled metrics, and the model's own."""
+        if "metrics" in self._snapshot:
+            return self._snapshot["metrics"]
+        own = unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
+        return unique(iter([*(self._compiled.all_metrics if self._compiled else []), *own]))
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of the metrics, in the order of ``evaluate``'s results."""
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """Set the states of all metrics back."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    @property
+    def _snapshot(self) -> dict:
+        """Lists that don't change while an epoch runs, looked up once."""
+        return self.__dict__.get("_snapshot_lists") or {}
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The weights that optimizers change."""
+        found = self._snapshot.get("trainable_variables")
+        return super().trainable_variables if found is None else found
+
+    @property
+    def losses(self) -> list:
+        """Losses of the last call and of the weights' regularizers."""
+        if self._snapshot.get("is_without_losses"):
+            return []
+        return super().losses
+
+    @contextlib.contextmanager
+    def _frozen_lists(self) -> Iterator[None]:
+        """Keep what the steps ask for again and again."""
+        self.__dict__.pop("_snapshot_lists", None)
+        weights, metrics = self.trainable_variables, self.metrics
+        layers = self._flatten_layers()
+        is_without = not any(layer._losses for layer in layers) and not any(w.regularizer for w in weights)
+        self._snapshot_lists = {
+            "trainable_variables": weights, "metrics": metrics,
+            "is_without_losses": is_without and all(layer.activity_regularizer is None for layer in layers),
+        }
+        try:
+            yield
+        finally:
+            self.__dict__.pop("_snapshot_lists", None)
+            for layer in layers:
+                layer._losses = []
+
+    def _step_variables(self) -> list[Variable]:
+        """Everything that a step may read or assign."""
+        found = list(self.variables)
+        for layer in self._flatten_layers():
+            for item in layer.owned():
+                if isinstance(item, Trackable) and hasattr(item, "variables") and not hasattr(item, "call"):
+                    found.extend(item.variables)
+        if self.optimizer is not None:
+            found.extend(self.optimizer.variables)
+        for metric in self.metrics:
+            found.extend(metric.variables)
+        return unique(iter(found))
+
+    def _step(self, kind: str, batch: Any) -> Step:
+        """The compiled step of a kind, made again when what it was made for has changed."""
+        steps = self.__dict__.setdefault("_steps", {})
+        names = {"train": self.train_step, "test": self.test_step, "predict": self.predict_step}
+        weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
+        structure = None if kind == "predict" else trees.structure(batch)
+        key = kind, weights, structure, backends.current_name()
+        if key not in steps:
+            backend = backends.current()
+            batch_spec = specs_of(backend, batch)
+            optimize = {True: True, False: False}.get(getattr(self, "jit_compile", "auto"))
+            compiled = not getattr(self, "run_eagerly", False)
+            steps.pop(kind, None)
+            steps[key] = Step(self, names[kind], batch_spec, compiled, optimize)
+        return steps[key]
+
+    # --------------------------------------------------------------------- fit
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: dict | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+        **kwargs: Any,
+    ) -> History:
+        """Train for a number of epochs.
+
+        Args:
+            x: inputs: an array, a list or dict of arrays, or an iterable of ``(x, y, sample_weight)``.
+            y: targets, beside arrays.
+            batch_size: rows a step; default 32.
+            epochs: how often to go through the data.
+            verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
+            callbacks: list of Callback objects.
+            validation_split: part of the rows, from the end, to evaluate on after each epoch.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable for the same.
+            shuffle: a new order of rows each epoch; ``"batch"`` shuffles whole batches.
+            class_weight: dict from class index to the weight of its rows.
+            sample_weight: weights of the rows.
+            initial_epoch: number of the first epoch.
+            steps_per_epoch, validation_steps: batches to use, default all.
+            validation_batch_size: default ``batch_size``.
+            validation_freq: evaluate every n-th epoch, or after the epochs of a list.
+
+        Returns:
+            A History: ``history.history["loss"]`` holds a value for each epoch.
+
+        Raises:
+            RuntimeError: before ``compile``.
+            ValueError: for arguments or data that don't fit together.
+        """
+        pop_legacy(kwargs)
+        epochs = kwargs.pop("epochs", epochs)
+        self._check_compiled("fit")
+        check_fit(epochs, batch_size, steps_per_epoch, initial_epoch, validation_freq)
+        with self._on_own_backend():
+            if validation_split:
+                (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
+            source = make_source(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+            self._check_targets(source)
+            self._prepare(source.spec())
+            callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps)
+            validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps, validation_freq)
+            return self._fit(source, epochs, initial_epoch, callbacks, validation)
+
+    def _fit(self, source: Any, epochs: int, initial_epoch: int, callbacks: CallbackList, validation: _Validation) -> History:
+        self.stop_training = False
+        step = self._step("train", source.spec())
+        watched = callbacks.watches_batches("train")
+        asked = self.steps_per_execution if self.steps_per_execution > 1 else None
+        chunk = 1
+        if isinstance(source, ArraySource):
+            chunk = loop.steps_per_dispatch(self, source.batch_size, source.steps, asked, watched)
+        callbacks.call("on_train_begin", {})
+        logs: dict = {}
+        run = loop.Loop(self, step, source, callbacks, "train", chunk, self._metrics_result)
+        for epoch in range(initial_epoch, epochs):
+            self.reset_metrics()
+            callbacks.call("on_epoch_begin", epoch, {})
+            with self._frozen_lists(), self._deferring(step):
+                logs = loop.to_floats(run.epoch(epoch))
+            if validation.is_due(epoch):
+                results = validation.run()
+                logs |= {f"val_{name}": value for name, value in results.items()}
+            callbacks.call("on_epoch_end", epoch, logs)
+            if self.stop_training:
+                break
+        if hasattr(self.optimizer, "finalize_variable_values"):
+            self.optimizer.finalize_variable_values(self.trainable_variables)
+        callbacks.call("on_train_end", logs)
+        self.history = callbacks.history
+        return self.history
+
+    @contextlib.contextmanager
+    def _deferring(self, step: Step) -> Iterator[None]:
+        """Leave results of eager steps unread until a callback or the end of the epoch asks."""
+        self._defers_logs = not step._is_traced
+        try:
+            yield
+        finally:
+            self._defers_logs = False
+
+    @contextlib.contextmanager
+    def _on_own_backend(self) -> Iterator[Any]:
+        if backends.current_name() == self._backend_name:
+            yield backends.current()
+        else:
+            with backends.use(self._backend_name) as backend:
+                yield backend
+
+    def _prepare(self, batch: Any) -> None:
+        """Build the model for data like a batch, if it isn't, without computing anything."""
+        if not self.built:
+            x, _, _ = unpack_x_y_sample_weight(batch)
+            if type(self).train_step is Trainer.train_step or self._has_call:
+                self.compute_output_spec(_symbols(x)) if self._has_call else None
+                self.built = True
+
+    @property
+    def _has_call(self) -> bool:
+        from polykeras.models.model import Model
+
+        return self._plan is not None or type(self).call is not Model.call
+
+    def _check_targets(self, source: Any) -> None:
+        """Compare labels with the classes that a sparse loss allows, on the host, before training."""
+        if isinstance(source, ArraySource) and len(source.data) > 1 and self._compiled.loss is not None:
+            check_labels_of(self, source.data[1])
+
+    def _callback_list(self, callbacks: Any, verbose: Any, **params: Any) -> CallbackList:
+        verbose = _verbosity(verbose)
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, model=self, verbose=verbose, **params)
+
+    # -------------------------------------------------------- evaluate, predict
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the loss and metrics on data.
+
+        Args: as for ``fit``; ``return_dict`` gives a dict by name instead of a list (or the loss
+            alone, where there are no metrics).
+        """
+        pop_legacy(kwargs)
+        self._check_compiled("evaluate")
+        check_counts(batch_size=batch_size, steps=steps)
+        with self._on_own_backend():
+            source = make_source(x, y, sample_weight, batch_size, steps)
+            self._check_targets(source)
+            self._prepare(source.spec())
+            callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
+            logs = self._evaluate(source, callbacks)
+        if return_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    def _evaluate(self, source: Any, callbacks: CallbackList) -> dict:
+        self.stop_evaluating = False
+        step = self._step("test", source.spec())
+        self.reset_metrics()
+        callbacks.call("on_test_begin", {})
+        run = loop.Loop(self, step, source, callbacks, "test", 1, self._metrics_result)
+        with self._frozen_lists(), self._deferring(step):
+            logs = loop.to_floats(run.epoch())
+        callbacks.call("on_test_end", logs)
+        return logs
+
+    def predict(
+        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the outputs for data, as NumPy arrays.
+
+        Args:
+            x: as for ``fit``, without targets.
+            batch_size: rows a step; default 32.
+            steps: batches to use, default all.
+        """
+        pop_legacy(kwargs)
+        check_counts(batch_size=batch_size, steps=steps)
+        with self._on_own_backend():
+            self.stop_predicting = False
+            source = make_source(x, None, None, batch_size, steps)
+            self._prepare(source.spec())
+            callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
+            callbacks.call("on_predict_begin", {})
+            outputs = loop.predict(self, self._step("predict", source.spec()), source, callbacks)
+            callbacks.call("on_predict_end", {})
+        return outputs
+
+    # --------------------------------------------------------------- on a batch
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict | None = None,
+        return_dict: bool = False, reset_metrics: bool = False, **kwargs: Any,
+    ) -> Any:
+        """Train on one batch; return the loss, or a list of the loss and metrics so far."""
+        self._check_compiled("train_on_batch")
+        return self._on_batch("train", x, y, sample_weight, class_weight, return_dict, reset_metrics)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, reset_metrics: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Evaluate one batch; return the loss, or a list of the loss and metrics so far."""
+        self._check_compiled("test_on_batch")
+        return self._on_batch("test", x, y, sample_weight, None, return_dict, reset_metrics)
+
+    def _on_batch(self, kind: str, x: Any, y: Any, weight: Any, class_weight: Any, as_dict: bool, reset: bool) -> Any:
+        with self._on_own_backend():
+            source = make_source(x, y, weight, None, None, False, class_weight)
+            batch = source.device_data
+            self._check_targets(source)
+            self._prepare(batch)
+            step = self._step(kind, batch)
+            if reset:
+                self.reset_metrics()
+            with self._frozen_lists():
+                logs = loop.to_floats(step(batch))
+        if as_dict:
+            return logs
+        values = list(logs.values())
+        return values[0] if len(values) == 1 else values
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch, as NumPy arrays."""
+        with self._on_own_backend() as backend:
+            batch = make_source(x).device_data
+            self._prepare(batch)
+            return trees.map(backend.to_numpy, self._step("predict", batch)(batch))
+
+    def get_compile_config(self) -> dict | None:
+        """Return the arguments of ``compile`` as a config."""
+        from polykeras.core import registry
+
+        if self._compiled is None:
+            return None
+        return {key: registry.serialize(value) for key, value in self._compile_arguments.items()}
+
+    def compile_from_config(self, config: dict) -> None:
+        """Compile with the config of ``get_compile_config``."""
+        from polykeras.core import registry
+
+        self.compile(**{key: registry.deserialize(value) for key, value in config.items()})
+
+
+class _Compiled:
+    """The objects that one ``compile`` made."""
+
+    def __init__(self, model: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
+        names = getattr(model, "output_names", None)
+        self.loss_tracker = Mean(name="loss")
+        self.loss = None if loss is None else CompiledLoss(loss, loss_weights, names)
+        wants = metrics is not None or weighted_metrics is not None
+        self.metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants else None
+
+    @property
+    def all_metrics(self) -> list:
+        parts = [self.loss_tracker]
+        parts += self.loss.metrics if self.loss is not None else []
+        return parts + (self.metrics.metrics if self.metrics is not None else [])
+
+
+class _Validation:
+    """Evaluation between epochs, on a source made once."""
+
+    def __init__(self, model: Any, data: Any, batch_size: int | None, steps: int | None, frequency: Any) -> None:
+        self._model, self._frequency = model, frequency
+        self._source = None
+        if data is not None:
+            is_parts = isinstance(data, list | tuple)
+            x, y, weight = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
+            self._source = make_source(x, y, weight, batch_size, steps)
+            model._check_targets(self._source)
+
+    def is_due(self, epoch: int) -> bool:
+        if self._source is None:
+            return False
+        number = epoch + 1
+        return number % self._frequency == 0 if isinstance(self._frequency, int) else number in self._frequency
+
+    def run(self) -> dict:
+        return self._model._evaluate(self._source, CallbackList(model=self._model))
+
+
+def _batch_size(x: Any) -> Any:
+    backend = backends.current()
+    return backend.shape(trees.leaves(x)[0])[0]
+
+
+def _symbols(x: Any) -> Any:
+    from polykeras.core.graph import KerasTensor
+
+    backend = backends.current()
+    return trees.map(lambda a: KerasTensor((None, *backend.shape(a)[1:]), backend.dtype(a)), x)
+
+
+def _verbosity(verbose: Any) -> int:
+    if verbose == "auto":
+        return 1 if sys.stdout is not None else 0
+    if verbose not in (0, 1, 2, True, False):
+        raise ValueError(f"Expected verbose to be 0, 1, 2 or 'auto'. Received: {verbose!r}.")
+    return int(verbose)
+
+
+def check_labels_of(model: Any, y: Any) -> None:
+    """Check the targets of sparse losses; see ``metrics.compiled.check_labels``."""
+    outputs = getattr(model, "outputs", None)
+    if not outputs or trees.is_nested(y) or len(outputs) != 1:
+        return
+    backend = backends.current()
+    check_labels(model.loss, backend.to_numpy(y) if backend.is_array(y) else y, outputs[0].shape[-1])

@@ -1,0 +1,37 @@
+"""Tools around models: seeds, targets, sequences, names of a user's own objects."""
+
+from polykeras.backend import clear_session, is_keras_tensor, standardize_dtype
+from polykeras.core.registry import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from polykeras.core.registry import deserialize as deserialize_keras_object
+from polykeras.core.registry import serialize as serialize_keras_object
+from polykeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from polykeras.utils.arrays import normalize, pad_sequences, to_categorical
+from polykeras.utils.random import set_random_seed
+
+CustomObjectScope = custom_object_scope
+
+__all__ = [
+    "CustomObjectScope",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_keras_tensor",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "standardize_dtype",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]

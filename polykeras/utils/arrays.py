@@ -1,0 +1,94 @@
+"""Small tools for targets and sequences, on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> np.ndarray:
+    """Return one-hot rows for class indices.
+
+    Args:
+        x: ints of any shape; a last axis of size 1 is dropped.
+        num_classes: default the largest index plus 1.
+        dtype: of the result.
+
+    Raises:
+        ValueError: for an index below 0 or above the last class.
+
+    >>> to_categorical([0, 2])
+    array([[1., 0., 0.],
+           [0., 0., 1.]], dtype=float32)
+    """
+    x = np.asarray(x)
+    if x.ndim > 1 and x.shape[-1] == 1:
+        x = x[..., 0]
+    indices = x.astype(np.int64)
+    classes = int(indices.max(initial=-1)) + 1 if num_classes is None else num_classes
+    if indices.size and (indices.min() < 0 or indices.max() >= classes):
+        raise ValueError(
+            f"Expected class indices from 0 to {classes - 1}. Received: values from {indices.min()} to {indices.max()}."
+        )
+    return (indices[..., None] == np.arange(classes)).astype(dtype)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
+    """Scale vectors along an axis to length 1; zeros stay.
+
+    Args:
+        x: an array.
+        axis: of the vectors.
+        order: of the norm.
+
+    >>> normalize([[3.0, 4.0]])
+    array([[0.6, 0.8]])
+    """
+    x = np.atleast_1d(np.asarray(x))
+    norms = np.linalg.norm(x, order, axis, keepdims=True) if x.ndim == 1 else np.linalg.vector_norm(x, ord=order, axis=axis, keepdims=True)
+    return x / np.where(norms == 0, 1, norms)
+
+
+def pad_sequences(
+    sequences: Any,
+    maxlen: int | None = None,
+    dtype: str = "int32",
+    padding: str = "pre",
+    truncating: str = "pre",
+    value: Any = 0.0,
+) -> np.ndarray:
+    """Make an array of sequences of different lengths.
+
+    Args:
+        sequences: list of sequences, of numbers or of vectors of one shape.
+        maxlen: length of the result; default that of the longest.
+        dtype: of the result.
+        padding, truncating: ``"pre"`` to fill or cut in front, ``"post"`` behind.
+        value: what to fill with.
+
+    Raises:
+        ValueError: for items that are no sequences, or other words than "pre" and "post".
+
+    >>> pad_sequences([[1], [2, 3, 4]], maxlen=2)
+    array([[0, 1],
+           [3, 4]], dtype=int32)
+    """
+    for name, word in (("padding", padding), ("truncating", truncating)):
+        if word not in ("pre", "post"):
+            raise ValueError(f"Expected {name} to be 'pre' or 'post'. Received: {word!r}.")
+    if not hasattr(sequences, "__len__") or not all(hasattr(s, "__len__") for s in sequences):
+        raise ValueError(f"Expected a list of sequences. Received: {sequences!r}.")
+    rows = [np.asarray(s) for s in sequences]
+    longest = max(map(len, rows), default=0) if maxlen is None else maxlen
+    inner = next((row.shape[1:] for row in rows if len(row)), ())
+    result = np.full((len(rows), longest, *inner), value, dtype)
+    for place, row in enumerate(rows):
+        if not len(row) or not longest:
+            continue
+        if row.shape[1:] != inner:
+            raise ValueError(f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} in number {place}.")
+        cut = row[-longest:] if truncating == "pre" else row[:longest]
+        where = slice(longest - len(cut), None) if padding == "pre" else slice(0, len(cut))
+        result[place, where] = cut
+    return result
