@@ -6,11 +6,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from polykeras import config
 from polykeras.backends import current
-from polykeras.core import dtypes, graph
+from polykeras.core import dtypes, graph, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
+
+FLOATS = dtypes.FLOATS
+_MAY_HOLD_SYMBOLS = frozenset({KerasTensor, list, tuple, dict})
+_promote = dtypes.promote
 
 
 def op(function: Callable) -> Callable:
@@ -18,92 +24,130 @@ def op(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
-            kind = x.__class__
-            if kind is KerasTensor or kind is list or kind is tuple:
+        for x in (*args, *kwargs.values()) if kwargs else args:
+            if x.__class__ in _MAY_HOLD_SYMBOLS:
                 if graph.has_symbols(args, kwargs):
                     return graph.record(call, args, kwargs)
                 break
-        else:
-            if kwargs and graph.has_symbols((), kwargs):
-                return graph.record(call, args, kwargs)
         return function(*args, **kwargs)
 
     return call
 
 
 def array(x: Any, dtype: str | None = None) -> Any:
-    """Return any argument as an array of the current backend."""
+    """Return any argument as an array of the current backend.
+
+    Python numbers, also in lists, become ``floatx()``, int32 or bool; NumPy arrays keep their type.
+    """
     backend = current()
-    if isinstance(x, Variable):
-        x = x.value
-    elif not backend.is_array(x):
-        return backend.array(_known(x), dtype)
+    if not backend.is_array(x):
+        return _converted(backend, x, dtype)
     return x if dtype is None else backend.cast(x, dtype)
 
 
-def _known(x: Any) -> Any:
-    """What ``Backend.array`` accepts; a list may hold variables and arrays."""
-    if isinstance(x, list | tuple) and any(hasattr(y, "shape") or isinstance(y, list | tuple) for y in x):
-        parts = [array(y) for y in x]
-        backend = current()
-        return backend.stack(list(same_dtype(*parts)), 0)
+def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
+    """An array of what is not yet one of the backend's."""
+    if isinstance(x, Variable):
+        return array(x.value, dtype)
     if isinstance(x, KerasTensor):
         raise TypeError(
             f"Expected an array with a value. Received: {x!r}, a symbolic tensor. Ops on it are "
             f"recorded only when it is an argument of the op itself."
         )
-    return x
+    kind = dtypes.scalar_kind(x)
+    if kind is not None:
+        return backend.array(x, dtype or _promote(kind))
+    if isinstance(x, list | tuple):
+        return _from_list(backend, x, dtype)
+    if not (isinstance(x, np.ndarray | np.generic) or backend.is_symbolic):
+        x = np.asarray(x)
+    return backend.array(x, dtype)
+
+
+def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
+    leaves = trees.leaves(x)
+    if any(isinstance(leaf, Variable) or backend.is_array(leaf) for leaf in leaves):
+        return _stacked(x, dtype)
+    if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):
+        kinds = {dtypes.scalar_kind(leaf) for leaf in leaves} - {None}
+        dtype = _promote(*(kinds or {"float"}))
+    value = np.asarray(x, None if dtype is None else dtypes.numpy_dtype(dtype))
+    return backend.array(value, dtype)
+
+
+def _stacked(x: list | tuple, dtype: str | None) -> Any:
+    """An array of a list that holds arrays and variables."""
+    parts = [_stacked(y, dtype) if isinstance(y, list | tuple) else y for y in x]
+    parts = same_dtype(*parts) if dtype is None else [array(y, dtype) for y in parts]
+    return current().stack(list(parts), 0)
 
 
 def float_array(x: Any) -> Any:
     """Return any argument as an array of floats; integers and bools become ``floatx()``."""
+    backend = current()
+    if not backend.is_array(x):
+        x = _converted(backend, x, None)
+    return x if backend.dtype(x) in FLOATS else backend.cast(x, config.floatx())
+
+
+def number_array(x: Any) -> Any:
+    """Return any argument as an array of numbers; bools become int32."""
     x = array(x)
     backend = current()
-    dtype = backend.dtype(x)
-    return x if dtype in dtypes.FLOATS else backend.cast(x, config.floatx())
+    return backend.cast(x, "int32") if backend.dtype(x) == "bool" else x
 
 
 def operands(x: Any, y: Any) -> tuple:
     """Return two arguments in their common dtype; one of them may stay a Python scalar."""
     backend = current()
-    x = x.value if isinstance(x, Variable) else x
-    y = y.value if isinstance(y, Variable) else y
     x_kind, y_kind = dtypes.scalar_kind(x), dtypes.scalar_kind(y)
     if x_kind is not None and y_kind is not None:
-        dtype = dtypes.promote(x_kind, y_kind)
+        dtype = _promote(x_kind, y_kind)
         return backend.array(x, dtype), backend.array(y, dtype)
-    x_dtype = x_kind or backend.dtype(x := array(x))
-    y_dtype = y_kind or backend.dtype(y := array(y))
-    if x_dtype == y_dtype:
-        return x, y
-    dtype = dtypes.promote(x_dtype, y_dtype)
-    if x_kind is None and x_dtype != dtype:
-        x = backend.cast(x, dtype)
-    if y_kind is None and y_dtype != dtype:
-        y = backend.cast(y, dtype)
-    return _scalar(x, x_kind, dtype), _scalar(y, y_kind, dtype)
+    if x_kind is None:
+        if not backend.is_array(x):
+            x = _converted(backend, x, None)
+        x_dtype = backend.dtype(x)
+        if y_kind == "float" and x_dtype in FLOATS:
+            return x, y
+    if y_kind is None:
+        if not backend.is_array(y):
+            y = _converted(backend, y, None)
+        y_dtype = backend.dtype(y)
+        if x_kind is None and x_dtype == y_dtype:
+            return x, y
+    dtype = _promote(x_kind or x_dtype, y_kind or y_dtype)
+    x = backend.cast(x, dtype) if x_kind is None else _scalar(x, dtype)
+    y = backend.cast(y, dtype) if y_kind is None else _scalar(y, dtype)
+    return x, y
 
 
-def _scalar(x: Any, kind: str | None, dtype: str) -> Any:
+def _scalar(x: Any, dtype: str) -> Any:
     """A Python scalar as the kind of number that ``dtype`` holds."""
-    if kind == "int" and dtype in dtypes.FLOATS:
+    if dtype in FLOATS:
         return float(x)
-    if kind == "bool" and dtype != "bool":
-        return int(x)
-    return x
+    return int(x) if dtype in dtypes.INTEGERS else x
 
 
 def float_operands(x: Any, y: Any) -> tuple:
     """``operands``, as floats."""
+    return _operands_of_at_least(x, y, FLOATS, config.floatx())
+
+
+def number_operands(x: Any, y: Any) -> tuple:
+    """``operands``, as numbers: two bools become int32."""
+    return _operands_of_at_least(x, y, dtypes.INTEGERS + FLOATS, "int32")
+
+
+def _operands_of_at_least(x: Any, y: Any, allowed: tuple, fallback: str) -> tuple:
     x, y = operands(x, y)
     backend = current()
-    dtype = backend.dtype(x if backend.is_array(x) else y)
-    if dtype in dtypes.FLOATS:
+    x_kind, y_kind = dtypes.scalar_kind(x), dtypes.scalar_kind(y)
+    if backend.dtype(y if x_kind else x) in allowed:
         return x, y
-    floatx = config.floatx()
-    cast = lambda v: backend.cast(v, floatx) if backend.is_array(v) else float(v)  # noqa: E731
-    return cast(x), cast(y)
+    x = backend.cast(x, fallback) if x_kind is None else _scalar(x, fallback)
+    y = backend.cast(y, fallback) if y_kind is None else _scalar(y, fallback)
+    return x, y
 
 
 def same_dtype(*arrays: Any) -> tuple:
@@ -111,7 +155,7 @@ def same_dtype(*arrays: Any) -> tuple:
     backend = current()
     arrays = tuple(x if dtypes.scalar_kind(x) else array(x) for x in arrays)
     kinds = [dtypes.scalar_kind(x) or backend.dtype(x) for x in arrays]
-    dtype = dtypes.promote(*kinds)
+    dtype = _promote(*kinds)
     return tuple(array(x, dtype) for x in arrays)
 
 
@@ -123,8 +167,12 @@ def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple | None:
     """
     if axis is None:
         return None
-    axes = tuple(axis) if isinstance(axis, list | tuple) else (axis,)
-    return tuple(axis_of(a, rank, name) for a in axes)
+    if axis.__class__ is int:
+        return (axis_of(axis, rank, name),)
+    axes = tuple(axis_of(a, rank, name) for a in (axis if isinstance(axis, list | tuple) else (axis,)))
+    if len(set(axes)) < len(axes):
+        raise ValueError(f"Expected every axis once in {name}. Received: {axis}.")
+    return axes
 
 
 def axis_of(axis: int, rank: int, name: str = "axis") -> int:
@@ -134,5 +182,25 @@ def axis_of(axis: int, rank: int, name: str = "axis") -> int:
         ValueError: if there is no such axis.
     """
     if not -rank <= axis < rank:
-        raise ValueError(f"Expected {name} from {-rank} to {rank - 1}, for an array with {rank} axes. Received: {axis}.")
+        raise ValueError(
+            f"Expected {name} from {-rank} to {rank - 1}, for an array with {rank} axes. Received: {axis}."
+        )
     return axis % rank if rank else 0
+
+
+def times(*sizes: int | None) -> int | None:
+    """Return the product of sizes, None if one is unknown."""
+    result = 1
+    for size in sizes:
+        if size is None:
+            return None
+        result *= size
+    return result
+
+
+def reshaped(x: Any, shape: Any) -> Any:
+    """Return ``x`` in a shape where one size may be unknown."""
+    shape = tuple(shape)
+    if shape.count(None) == 1 and -1 not in shape:
+        shape = tuple(-1 if n is None else n for n in shape)
+    return current().reshape(x, shape)

@@ -1,0 +1,53 @@
+"""The Python operators of symbolic tensors, specs and variables, by the ops of the same meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polykeras.core.operators import Operators
+from polykeras.ops import arithmetic, indexing, linalg, math
+
+# Not ``==``: symbolic tensors and variables are compared by identity, as keys of dicts are.
+_TWO = {
+    "add": arithmetic.add,
+    "sub": arithmetic.subtract,
+    "mul": arithmetic.multiply,
+    "truediv": arithmetic.divide,
+    "floordiv": arithmetic.floor_divide,
+    "mod": arithmetic.mod,
+    "pow": arithmetic.power,
+    "matmul": linalg.matmul,
+    "and": arithmetic.bitwise_and,
+    "or": arithmetic.bitwise_or,
+    "xor": arithmetic.bitwise_xor,
+}
+_COMPARISONS = {
+    "lt": arithmetic.less,
+    "le": arithmetic.less_equal,
+    "gt": arithmetic.greater,
+    "ge": arithmetic.greater_equal,
+}
+_ONE = {"neg": math.negative, "abs": math.absolute, "invert": math.bitwise_not}
+
+
+def _forward(function: Callable) -> Callable:
+    return lambda self, other: function(self, other)
+
+
+def _reflected(function: Callable) -> Callable:
+    return lambda self, other: function(other, self)
+
+
+def _alone(function: Callable) -> Callable:
+    return lambda self: function(self)
+
+
+def install() -> None:
+    """Fill in the methods of ``Operators``."""
+    methods: dict[str, Any] = {"getitem": _forward(indexing.get_item)}
+    methods |= {name: _forward(function) for name, function in (_TWO | _COMPARISONS).items()}
+    methods |= {f"r{name}": _reflected(function) for name, function in _TWO.items()}
+    methods |= {name: _alone(function) for name, function in _ONE.items()}
+    for name, method in methods.items():
+        setattr(Operators, f"__{name}__", method)

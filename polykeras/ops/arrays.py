@@ -1,0 +1,591 @@
+"""Making arrays: conversion between arrays and values, constants, ranges, triangles, diagonals."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.core.graph import KerasTensor
+from polykeras.core.variables import Variable
+from polykeras.ops import _call
+from polykeras.ops._call import op
+
+# ------------------------------------------------------------------ conversion
+
+
+def _dtype_or_floatx(dtype: Any) -> str:
+    return config.floatx() if dtype is None else dtypes.standardize(dtype)
+
+
+@op
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
+    """Return any value as an array of the backend in use.
+
+    Args:
+        x: a number, nested list, NumPy array, array or Variable.
+        dtype: default: the array's own; Python numbers become int32, ``floatx()`` or bool.
+        sparse, ragged: accepted for compatibility; arrays are dense.
+
+    >>> convert_to_tensor([1, 2.5])
+    array([1. , 2.5], dtype=float32)
+    """
+    return _call.array(x, None if dtype is None else dtypes.standardize(dtype))
+
+
+@op
+def array(x: Any, dtype: Any = None) -> Any:
+    """Return any value as an array, as ``convert_to_tensor`` does.
+
+    >>> array([1, 2])
+    array([1, 2], dtype=int32)
+    """
+    return _call.array(x, None if dtype is None else dtypes.standardize(dtype))
+
+
+def convert_to_numpy(x: Any) -> np.ndarray:
+    """Return an array, Variable or nested list as a NumPy array.
+
+    >>> convert_to_numpy(ones((2,)))
+    array([1., 1.], dtype=float32)
+    """
+    if isinstance(x, Variable):
+        return x.numpy()
+    return np.asarray(current().to_numpy(_call.array(x)))
+
+
+def is_tensor(x: Any) -> bool:
+    """Return whether x is an array of the backend in use, or a symbolic one.
+
+    >>> is_tensor(ones((2,))), is_tensor([1.0, 1.0])
+    (True, False)
+    """
+    return isinstance(x, KerasTensor) or current().is_array(x)
+
+
+@op
+def cast(x: Any, dtype: Any) -> Any:
+    """Return x with another dtype; floats lose their fraction on the way to integers.
+
+    >>> cast([1.7, -1.7], "int32")
+    array([ 1, -1], dtype=int32)
+    """
+    return current().cast(_call.array(x), dtypes.standardize(dtype))
+
+
+@op
+def saturate_cast(x: Any, dtype: Any) -> Any:
+    """Return x with another dtype; what lies outside its range becomes its nearest end.
+
+    >>> saturate_cast([-3.0, 300.0], "uint8")
+    array([  0, 255], dtype=uint8)
+    """
+    dtype = dtypes.standardize(dtype)
+    backend = current()
+    x = _call.array(x)
+    source = backend.dtype(x)
+    if "bool" in (source, dtype):
+        return backend.cast(x, dtype)
+    low, high = _range_of(dtype)
+    own_low, own_high = _range_of(source)
+    if low > own_low:
+        x = backend.maximum(x, _within(low, source, upwards=True))
+    if high < own_high:
+        x = backend.minimum(x, _within(high, source, upwards=False))
+    return backend.cast(x, dtype)
+
+
+def _range_of(dtype: str) -> tuple:
+    """The finite ends of a dtype, as Python numbers."""
+    if dtype in dtypes.INTEGERS:
+        limits = np.iinfo(dtype)
+        return int(limits.min), int(limits.max)
+    limits = dtypes.ml_dtypes.finfo(dtypes.numpy_dtype(dtype))
+    return float(limits.min), float(limits.max)
+
+
+def _within(limit: float, dtype: str, upwards: bool) -> float:
+    """The value of ``dtype`` next to a limit, on the inside."""
+    if dtype in dtypes.INTEGERS:
+        return int(limit)
+    kind = dtypes.numpy_dtype(dtype).type
+    value = kind(limit)
+    if (value < limit) if upwards else (float(value) > limit):
+        value = np.nextafter(value, kind(0))
+    return float(value)
+
+
+@op
+def view(x: Any, dtype: Any = None) -> Any:
+    """Return the same bits, read as another dtype of the same width.
+
+    >>> view(array([1.0]), "int32")
+    array([1065353216], dtype=int32)
+    """
+    x = _call.array(x)
+    return x if dtype is None else current().bitcast(x, dtypes.standardize(dtype))
+
+
+@op
+def copy(x: Any) -> Any:
+    """Return a copy of an array.
+
+    >>> copy([1.0, 2.0])
+    array([1., 2.], dtype=float32)
+    """
+    x = _call.array(x)
+    backend = current()
+    return backend.bitwise_or(x, x) if backend.dtype(x) == "bool" else backend.multiply(x, 1)
+
+
+def shape(x: Any) -> tuple:
+    """Return the shape as a tuple; None where a size is unknown.
+
+    >>> shape(zeros((2, 3)))
+    (2, 3)
+    """
+    if isinstance(x, KerasTensor | Variable):
+        return tuple(x.shape)
+    return tuple(current().shape(_call.array(x)))
+
+
+def ndim(x: Any) -> int:
+    """Return the number of axes.
+
+    >>> ndim(zeros((2, 3)))
+    2
+    """
+    return len(shape(x))
+
+
+def size(x: Any) -> int | None:
+    """Return the number of entries, None if a size is unknown.
+
+    >>> size(zeros((2, 3)))
+    6
+    """
+    return _call.times(*shape(x))
+
+
+def dtype(x: Any) -> str:
+    """Return the name of an array's dtype.
+
+    >>> dtype(zeros((2,)))
+    'float32'
+    """
+    if isinstance(x, KerasTensor | Variable):
+        return x.dtype
+    return current().dtype(_call.array(x))
+
+
+# ------------------------------------------------------------------- constants
+
+
+def _sizes(shape: Any) -> tuple:
+    return (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+
+
+@op
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Return an array filled with one value.
+
+    Args:
+        shape: an int or a tuple.
+        fill_value: a number, or an array that broadcasts to ``shape``.
+        dtype: default ``floatx()``.
+
+    >>> full((2,), 7)
+    array([7., 7.], dtype=float32)
+    """
+    dtype = _dtype_or_floatx(dtype)
+    backend = current()
+    if dtypes.scalar_kind(fill_value) is not None:
+        return backend.full(_sizes(shape), fill_value, dtype)
+    return backend.broadcast_to(_call.array(fill_value, dtype), _sizes(shape))
+
+
+@op
+def zeros(shape: Any, dtype: Any = None) -> Any:
+    """Return an array of zeros, by default of ``floatx()``.
+
+    >>> zeros((2,))
+    array([0., 0.], dtype=float32)
+    """
+    return current().full(_sizes(shape), 0, _dtype_or_floatx(dtype))
+
+
+@op
+def ones(shape: Any, dtype: Any = None) -> Any:
+    """Return an array of ones, by default of ``floatx()``.
+
+    >>> ones((2,), "int32")
+    array([1, 1], dtype=int32)
+    """
+    return current().full(_sizes(shape), 1, _dtype_or_floatx(dtype))
+
+
+@op
+def empty(shape: Any, dtype: Any = None) -> Any:
+    """Return an array whose values are not to be relied on (zeros).
+
+    >>> empty((2,)).shape
+    (2,)
+    """
+    return current().full(_sizes(shape), 0, _dtype_or_floatx(dtype))
+
+
+def _like(x: Any, value: Any, dtype: Any) -> Any:
+    backend = current()
+    x = _call.array(x)
+    dtype = backend.dtype(x) if dtype is None else dtypes.standardize(dtype)
+    return backend.full(tuple(backend.shape(x)), value, dtype)
+
+
+@op
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Return an array filled with one value, of x's shape and (by default) dtype.
+
+    >>> full_like([1.0, 2.0], 5)
+    array([5., 5.], dtype=float32)
+    """
+    if dtypes.scalar_kind(fill_value) is not None:
+        return _like(x, fill_value, dtype)
+    backend = current()
+    x = _call.array(x)
+    dtype = backend.dtype(x) if dtype is None else dtypes.standardize(dtype)
+    return backend.broadcast_to(_call.array(fill_value, dtype), tuple(backend.shape(x)))
+
+
+@op
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Return zeros of x's shape and (by default) dtype.
+
+    >>> zeros_like([1.0, 2.0])
+    array([0., 0.], dtype=float32)
+    """
+    return _like(x, 0, dtype)
+
+
+@op
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Return ones of x's shape and (by default) dtype.
+
+    >>> ones_like([1.0, 2.0])
+    array([1., 1.], dtype=float32)
+    """
+    return _like(x, 1, dtype)
+
+
+@op
+def empty_like(x: Any, dtype: Any = None) -> Any:
+    """Return an array of x's shape whose values are not to be relied on (zeros).
+
+    >>> empty_like([1.0, 2.0]).shape
+    (2,)
+    """
+    return _like(x, 0, dtype)
+
+
+# ---------------------------------------------------------------------- ranges
+
+
+def _number(x: Any, name: str) -> Any:
+    """A Python number out of a number, NumPy scalar or 0-d array whose value is known."""
+    if dtypes.scalar_kind(x) is not None:
+        return x
+    value = current().concrete(_call.array(x))
+    if dtypes.scalar_kind(value) is None:
+        raise TypeError(f"Expected {name} to be a number that is known now. Received: {x!r}.")
+    return value
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """Return ``start, start + step, ...`` below ``stop``; with one argument, from 0 up to it.
+
+    Args:
+        start, stop, step: numbers; ``step`` defaults to 1.
+        dtype: default int32 for ints and ``floatx()`` for floats.
+
+    >>> arange(3), arange(1, 2, 0.5)
+    (array([0, 1, 2], dtype=int32), array([1. , 1.5], dtype=float32))
+    """
+    if stop is None:
+        start, stop = 0, start
+    is_open = current().is_symbolic and None in (start, stop)
+    if dtype is None:
+        numbers = [x for x in (start, stop, step) if x is not None]
+        kinds = [dtypes.scalar_kind(x) or current().dtype(_call.array(x)) for x in numbers]
+        dtype = dtypes.promote(*(kinds or ["int"]))
+    dtype = dtypes.standardize(dtype)
+    if is_open or stop is None:
+        return current().arange(start, stop, 1, dtype)
+    step = 1 if step is None else _number(step, "step")
+    return current().arange(_number(start, "start"), _number(stop, "stop"), step, dtype)
+
+
+@op
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Return evenly spaced numbers between two ends, which may be arrays.
+
+    Args:
+        start, stop: numbers, or arrays that broadcast.
+        num: how many.
+        endpoint: whether ``stop`` is the last of them.
+        retstep: whether to return (numbers, spacing).
+        dtype: default ``floatx()``, or the floats' own.
+        axis: where the numbers run, in the result.
+
+    >>> linspace(0, 1, 5)
+    array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
+    """
+    backend = current()
+    start, stop = _call.same_dtype(*_call.float_operands(start, stop))
+    compute_dtype = backend.dtype(start)
+    steps = num - 1 if endpoint else num
+    span = backend.subtract(stop, start)
+    rank = len(backend.shape(span))
+    places = np.arange(num) / max(steps, 1)
+    places = backend.reshape(backend.array(places, compute_dtype), (num, *(1,) * rank))
+    result = backend.add(start, backend.multiply(places, span))
+    place = _call.axis_of(axis, rank + 1)
+    if place:
+        result = backend.transpose(result, (*range(1, place + 1), 0, *range(place + 1, rank + 1)))
+    result = result if dtype is None else backend.cast(result, dtypes.standardize(dtype))
+    return (result, backend.divide(span, float(steps) if steps else math.nan)) if retstep else result
+
+
+@op
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10, dtype: Any = None, axis: int = 0
+) -> Any:
+    """Return powers of ``base`` with evenly spaced exponents.
+
+    >>> logspace(0, 2, 3)
+    array([  1.,  10., 100.], dtype=float32)
+    """
+    exponents = linspace(start, stop, num, endpoint, axis=axis)
+    result = current().power(*_call.float_operands(base, exponents))
+    return result if dtype is None else cast(result, dtype)
+
+
+@op
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """Return numbers of constant ratio between two ends of one sign.
+
+    >>> geomspace(1, 16, 5)
+    array([ 1.,  2.,  4.,  8., 16.], dtype=float32)
+    """
+    backend = current()
+    start, stop = _call.same_dtype(*_call.float_operands(start, stop))
+    logs = [backend.log(backend.absolute(x)) for x in (start, stop)]
+    size = backend.exp(linspace(*logs, num, endpoint, axis=axis))
+    result = backend.multiply(size, backend.sign(start))
+    return result if dtype is None else cast(result, dtype)
+
+
+# -------------------------------------------------------- triangles, diagonals
+
+
+def _steps_right(rows: int | None, columns: int | None) -> Any:
+    """An int32 matrix: how far each place lies to the right of the diagonal."""
+    backend = current()
+    down = backend.reshape(backend.arange(0, rows, 1, "int32"), (-1, 1))
+    return backend.subtract(backend.arange(0, columns, 1, "int32"), down)
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Return ones on a diagonal, and zeros around it.
+
+    Args:
+        N: rows.
+        M: columns; default N.
+        k: the diagonal; above 0 for upper ones.
+        dtype: default ``floatx()``.
+
+    >>> eye(2)
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    backend = current()
+    return backend.cast(backend.equal(_steps_right(N, N if M is None else M), k), _dtype_or_floatx(dtype))
+
+
+def identity(n: int, dtype: Any = None) -> Any:
+    """Return the identity matrix.
+
+    >>> identity(2)
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    return eye(n, dtype=dtype)
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Return ones on and below a diagonal.
+
+    >>> tri(2, 3)
+    array([[1., 0., 0.],
+           [1., 1., 0.]], dtype=float32)
+    """
+    backend = current()
+    return backend.cast(backend.less_equal(_steps_right(N, N if M is None else M), k), _dtype_or_floatx(dtype))
+
+
+def _masked_triangle(x: Any, compare: str, k: int) -> Any:
+    backend = current()
+    x = _call.array(x)
+    keep = getattr(backend, compare)(_steps_right(*backend.shape(x)[-2:]), k)
+    return backend.where(keep, x, backend.full((), 0, backend.dtype(x)))
+
+
+@op
+def tril(x: Any, k: int = 0) -> Any:
+    """Return matrices with zeros above diagonal k.
+
+    >>> tril([[1, 2], [3, 4]])
+    array([[1, 0],
+           [3, 4]], dtype=int32)
+    """
+    return _masked_triangle(x, "less_equal", k)
+
+
+@op
+def triu(x: Any, k: int = 0) -> Any:
+    """Return matrices with zeros below diagonal k.
+
+    >>> triu([[1, 2], [3, 4]])
+    array([[1, 2],
+           [0, 4]], dtype=int32)
+    """
+    return _masked_triangle(x, "greater_equal", k)
+
+
+@op
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the diagonal of two axes, as the last axis of the result.
+
+    Raises:
+        ValueError: if one of the two sizes is unknown.
+
+    >>> diagonal([[1, 2], [3, 4]])
+    array([1, 4], dtype=int32)
+    """
+    backend = current()
+    x = _call.array(x)
+    shape = backend.shape(x)
+    rank = len(shape)
+    first, second = _call.axis_of(axis1, rank, "axis1"), _call.axis_of(axis2, rank, "axis2")
+    rows, columns = shape[first], shape[second]
+    if None in (rows, columns):
+        raise ValueError(f"Expected known sizes of the axes {axis1} and {axis2}. Received shape: {shape}.")
+    others = [a for a in range(rank) if a not in (first, second)]
+    x = backend.transpose(x, (*others, first, second))
+    x = _call.reshaped(x, (*(shape[a] for a in others), rows * columns))
+    row = np.arange(max(-offset, 0), max(min(rows, columns - offset), 0), dtype="int32")
+    return backend.take(x, backend.array(row * columns + row + offset), -1)
+
+
+@op
+def diag(x: Any, k: int = 0) -> Any:
+    """Return the diagonal of a matrix, or the matrix with a given diagonal.
+
+    Raises:
+        ValueError: if x has neither one axis nor two.
+
+    >>> diag([1, 2])
+    array([[1, 0],
+           [0, 2]], dtype=int32)
+    """
+    backend = current()
+    x = _call.array(x)
+    rank = len(backend.shape(x))
+    if rank == 2:
+        return diagonal(x, k)
+    if rank != 1:
+        raise ValueError(f"Expected a vector or a matrix. Received shape: {backend.shape(x)}.")
+    (n,) = backend.shape(x)
+    on = backend.equal(_steps_right(*[None if n is None else n + abs(k)] * 2), k)
+    rows = _call.reshaped(backend.pad(x, [(max(-k, 0), max(k, 0))]), (-1, 1))
+    return backend.where(on, rows, backend.full((), 0, backend.dtype(x)))
+
+
+@op
+def diagflat(x: Any, k: int = 0) -> Any:
+    """Return the matrix whose diagonal holds the entries of x, in order.
+
+    >>> diagflat([[1], [2]])
+    array([[1, 0],
+           [0, 2]], dtype=int32)
+    """
+    return diag(current().reshape(_call.array(x), (-1,)), k)
+
+
+@op
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the sum along a diagonal.
+
+    >>> trace([[1.0, 2.0], [3.0, 4.0]])
+    np.float32(5.0)
+    """
+    from polykeras.ops import reductions
+
+    return reductions.sum(diagonal(x, offset, axis1, axis2), -1)
+
+
+@op
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Return the matrix of powers of a vector, from the highest down by default.
+
+    >>> vander([1.0, 2.0, 3.0], increasing=True)
+    array([[1., 1., 1.],
+           [1., 2., 4.],
+           [1., 3., 9.]], dtype=float32)
+    """
+    backend = current()
+    x = _call.array(x)
+    count = backend.shape(x)[0] if N is None else N
+    powers = backend.arange(0, count, 1, "int32")
+    powers = powers if increasing else backend.flip(powers, (0,))
+    return backend.power(_call.reshaped(x, (-1, 1)), backend.cast(powers, backend.dtype(x)))
+
+
+@op
+def meshgrid(*x: Any, indexing: str = "xy") -> list:
+    """Return coordinate arrays of the grid that vectors span.
+
+    Args:
+        *x: vectors.
+        indexing: "ij" puts vector i along axis i; "xy" swaps the first two.
+
+    >>> meshgrid([1, 2], [3, 4])[0]
+    array([[1, 2],
+           [1, 2]], dtype=int32)
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f'Expected indexing to be "xy" or "ij". Received: {indexing!r}.')
+    backend = current()
+    vectors = [backend.reshape(_call.array(v), (-1,)) for v in x]
+    places = list(range(len(x)))
+    if indexing == "xy" and len(x) > 1:
+        places[:2] = 1, 0
+    sizes = [backend.shape(v)[0] for v in vectors]
+    whole = [0] * len(x)
+    for place, n in zip(places, sizes, strict=True):
+        whole[place] = n
+    result = []
+    for v, place in zip(vectors, places, strict=True):
+        own = [-1 if place == axis else 1 for axis in range(len(x))]
+        result.append(backend.broadcast_to(backend.reshape(v, tuple(own)), tuple(whole)))
+    return result

@@ -1,0 +1,381 @@
+"""Loops and branches that compile, and differentiation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras.backends import current
+from polykeras.core import state, trees
+from polykeras.core.variables import Variable
+from polykeras.ops import _call
+from polykeras.ops._call import array, op
+
+
+def _arrays(tree: Any) -> Any:
+    return trees.map(array, tree)
+
+
+# -------------------------------------------------------------- loops, branches
+
+
+@op
+def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
+    """Return what one of two functions returns.
+
+    Args:
+        pred: a bool, or a 0-d array.
+        true_fn, false_fn: functions without arguments, that return trees of arrays of one
+            structure, shapes and dtypes.
+
+    >>> cond(True, lambda: 1.0, lambda: 2.0)
+    1.0
+    """
+    if isinstance(pred, bool | np.bool_):
+        return true_fn() if pred else false_fn()
+    return current().cond(array(pred, "bool"), lambda: _arrays(true_fn()), lambda: _arrays(false_fn()))
+
+
+@op
+def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
+    """Return what the branch with a number returns.
+
+    Args:
+        index: an int, or a 0-d array; held between the first and the last branch.
+        branches: functions of the operands, that return trees of one structure.
+        *operands: arrays.
+
+    >>> switch(1, [lambda x: x + 1, lambda x: x * 2], array(5))
+    np.int32(10)
+    """
+    backend = current()
+    place = backend.concrete(array(index))
+    calls = [functools.partial(branch, *operands) for branch in branches]
+    if isinstance(place, int):
+        return calls[min(max(place, 0), len(calls) - 1)]()
+
+    def choose(first: int) -> Any:
+        if first == len(calls) - 1:
+            return _arrays(calls[first]())
+        return backend.cond(
+            backend.less_equal(place, first), lambda: _arrays(calls[first]()), lambda: choose(first + 1)
+        )
+
+    return choose(0)
+
+
+@op
+def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iterations: int | None = None) -> Any:
+    """Repeat ``loop_vars = body(*loop_vars)`` while ``cond(*loop_vars)``.
+
+    Args:
+        cond: returns a 0-d bool.
+        body: returns new values, of the same shapes and dtypes.
+        loop_vars: a tuple or list of trees of arrays, or one array.
+        maximum_iterations: stop after so many; None for no limit.
+
+    >>> while_loop(lambda n: n < 10, lambda n: n * 2, array(3))
+    np.int32(12)
+    """
+    backend = current()
+    is_many = isinstance(loop_vars, list | tuple)
+    leaves, structure = trees.flatten(tuple(loop_vars) if is_many else (loop_vars,))
+    first = [array(0, "int32"), *(array(leaf) for leaf in leaves)]
+
+    def goes_on(count: Any, *values: Any) -> Any:
+        result = array(cond(*trees.unflatten(structure, values)), "bool")
+        if maximum_iterations is None:
+            return result
+        return backend.logical_and(result, backend.less(count, maximum_iterations))
+
+    def step(count: Any, *values: Any) -> tuple:
+        result = body(*trees.unflatten(structure, values))
+        result = trees.leaves(tuple(result) if is_many else result)
+        return backend.add(count, 1), *(array(v, backend.dtype(old)) for v, old in zip(result, values, strict=True))
+
+    values = trees.unflatten(structure, backend.while_loop(goes_on, step, tuple(first))[1:])
+    return type(loop_vars)(values) if is_many else values[0]
+
+
+@op
+def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
+    """Repeat ``value = body_fun(i, value)`` for i from ``lower`` up to below ``upper``.
+
+    Args:
+        lower, upper: ints, or 0-d arrays; only between known ints can it be differentiated.
+        body_fun: returns a new value, of the same structure, shapes and dtypes.
+        init_val: a tree of arrays.
+
+    >>> fori_loop(0, 4, lambda i, total: total + i, array(0))
+    np.int32(6)
+    """
+    backend = current()
+    init_val = _arrays(init_val)
+    if isinstance(lower, int) and isinstance(upper, int):
+        places = backend.arange(lower, upper, 1, "int32")
+        step = lambda value, i: (_arrays(body_fun(i, value)), None)  # noqa: E731
+        return backend.scan(step, init_val, places)[0]
+    result = while_loop(
+        lambda i, value: backend.less(*_call.operands(i, upper)),
+        lambda i, value: (backend.add(i, 1), body_fun(i, value)),
+        (array(lower, "int32"), init_val),
+    )
+    return result[1]
+
+
+@op
+def scan(
+    f: Callable, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int = 1
+) -> tuple:
+    """Run ``carry, y = f(carry, x)`` over the first axis.
+
+    Args:
+        f: keeps the structure, shapes and dtypes of the carry; y is a tree of arrays or None.
+        init: the first carry, a tree of arrays.
+        xs: a tree of arrays with a first axis of one size, or None.
+        length: the number of steps; needed without ``xs``.
+        reverse: run from the last entry to the first.
+        unroll: accepted for compatibility.
+
+    Returns:
+        (last carry, stacked ys).
+
+    >>> scan(lambda total, x: (total + x, total), array(0), array([1, 2, 3]))
+    (np.int32(6), array([0, 1, 3], dtype=int32))
+    """
+    backend = current()
+    turn = (lambda tree: trees.map(lambda x: backend.flip(x, (0,)), tree)) if reverse else (lambda tree: tree)
+    step = lambda carry, x: _arrays(tuple(f(carry, x)))  # noqa: E731
+    carry, ys = backend.scan(step, _arrays(init), turn(_arrays(xs)), length)
+    return carry, turn(ys)
+
+
+@op
+def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """Return running results of an associative function along an axis, in log2(n) passes.
+
+    The passes are those of W. D. Hillis and G. L. Steele, "Data parallel algorithms" (1986).
+
+    Args:
+        f: combines two trees of arrays, entry by entry.
+        elems: a tree of arrays.
+        reverse: run from the last entry to the first.
+        axis: which axis.
+
+    >>> associative_scan(lambda a, b: a + b, array([1, 2, 3]))
+    array([1, 3, 6], dtype=int32)
+    """
+    backend = current()
+    elems = _arrays(elems)
+    shape = backend.shape(trees.leaves(elems)[0])
+    axis = _call.axis_of(axis, len(shape))
+    turn = (lambda tree: trees.map(lambda x: backend.flip(x, (axis,)), tree)) if reverse else (lambda tree: tree)
+    part = lambda tree, *bounds: trees.map(  # noqa: E731
+        lambda x: backend.getitem(x, (slice(None),) * axis + (slice(*bounds),)), tree
+    )
+    result, step = turn(elems), 1
+    while step < (shape[axis] or 0):
+        combined = _arrays(f(part(result, None, -step), part(result, step, None)))
+        join = lambda x, y: backend.concatenate((x, y), axis)  # noqa: E731
+        result = trees.map(join, part(result, None, step), combined)
+        step *= 2
+    return turn(result)
+
+
+@op
+def map(f: Callable, xs: Any) -> Any:
+    """Return the stacked results of a function of each entry of the first axis.
+
+    Args:
+        f: function of a tree of arrays.
+        xs: a tree of arrays with a first axis of one size.
+
+    >>> map(lambda x: x * 2, array([1, 2, 3]))
+    array([2, 4, 6], dtype=int32)
+    """
+    return current().scan(lambda carry, x: (carry, _arrays(f(x))), None, _arrays(xs))[1]
+
+
+@op
+def vectorized_map(function: Callable, elements: Any) -> Any:
+    """Return the stacked results of a function of each entry of the first axis.
+
+    >>> vectorized_map(lambda x: x * 2, array([1, 2, 3]))
+    array([2, 4, 6], dtype=int32)
+    """
+    return map(function, elements)
+
+
+def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None = None) -> Callable:
+    """Return a function of entries as a function of arrays that broadcast.
+
+    Args:
+        pyfunc: function of 0-d arrays, or of the axes that ``signature`` names.
+        excluded: numbers of the arguments to hand over as they are.
+        signature: such as "(m,n),(n)->(m)": the last axes of each argument. Default: none.
+
+    >>> vectorize(lambda a, b: a + b)(array([1, 2]), array([[3], [4]]))
+    array([[4, 5],
+           [5, 6]], dtype=int32)
+    """
+    excluded = set(excluded or ())
+    cores = None
+    if signature is not None:
+        inputs = signature.partition("->")[0].replace(" ", "")
+        cores = [len([name for name in core.split(",") if name]) for core in inputs.strip("()").split("),(")]
+
+    def call(*args: Any) -> Any:
+        backend = current()
+        places = [n for n in range(len(args)) if n not in excluded]
+        arrays = [array(args[n]) for n in places]
+        shapes = [tuple(backend.shape(x)) for x in arrays]
+        splits = [len(s) - core for s, core in zip(shapes, cores or [0] * len(arrays), strict=True)]
+        common = np.broadcast_shapes(*(s[:n] for s, n in zip(shapes, splits, strict=True)))
+        flat = []
+        for x, s, n in zip(arrays, shapes, splits, strict=True):
+            wide = backend.broadcast_to(backend.reshape(x, (1,) * (len(common) - n) + s), common + s[n:])
+            flat.append(backend.reshape(wide, (_call.times(*common), *s[n:])))
+
+        def one(values: list) -> Any:
+            full = list(args)
+            for n, value in zip(places, values, strict=True):
+                full[n] = value
+            return pyfunc(*full)
+
+        restore = lambda y: backend.reshape(y, common + tuple(backend.shape(y))[1:])  # noqa: E731
+        return trees.map(restore, map(one, flat))
+
+    return call
+
+
+# --------------------------------------------------------------- differentiation
+
+
+@op
+def stop_gradient(variable: Any) -> Any:
+    """Return an array as a constant to differentiation.
+
+    >>> stop_gradient([1.0, 2.0])
+    array([1., 2.], dtype=float32)
+    """
+    return current().stop_gradient(array(variable))
+
+
+def custom_gradient(f: Callable) -> Callable:
+    """Return a function with a gradient of its own.
+
+    Args:
+        f: function of arrays that returns (output, backward); ``backward(upstream)`` returns
+            the gradients of the arguments.
+
+    >>> @custom_gradient
+    ... def clipped(x):
+    ...     return x, lambda upstream: upstream * 0.5
+    >>> grad(clipped)(array(3.0))
+    np.float32(0.5)
+    """
+
+    @functools.wraps(f)
+    def call(*args: Any) -> Any:
+        return current().custom_gradient(f)(*(array(x) for x in args))
+
+    return op(call)
+
+
+def value_and_grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = False) -> Callable:
+    """Return a function that computes ``fn`` and its gradients.
+
+    Args:
+        fn: returns a 0-d loss, or (loss, aux) with ``has_aux``.
+        variables: what to differentiate by; None for the first argument, a tree of float arrays.
+        has_aux: ``fn`` returns a tree of further results beside the loss.
+
+    Returns:
+        ``f(*inputs) -> (loss or (loss, aux), gradients)``; gradients are a list like ``variables``,
+        or a tree like the first argument.
+
+    >>> value_and_grad(lambda x: sum(x * x))(array([1.0, 2.0]))
+    (np.float32(5.0), array([2., 4.], dtype=float32))
+    """
+    if variables is not None:
+        return state.value_and_grad(fn, list(variables), has_aux)
+
+    def call(first: Any, *inputs: Any, **kwargs: Any) -> tuple:
+        backend = current()
+        leaves, structure = trees.flatten(first)
+        leaves = [_call.float_array(x) for x in leaves]
+
+        def inner(values: list) -> tuple:
+            result = fn(trees.unflatten(structure, values), *inputs, **kwargs)
+            loss, aux = result if has_aux else (result, None)
+            return state._loss(backend, loss), aux
+
+        (loss, aux), gradients = backend.value_and_grad(inner, leaves)
+        return ((loss, aux) if has_aux else loss), trees.unflatten(structure, gradients)
+
+    return call
+
+
+def grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = False) -> Callable:
+    """Return a function that computes the gradients of ``fn``; arguments as of ``value_and_grad``.
+
+    Returns:
+        ``f(*inputs) -> gradients``, or (gradients, aux) with ``has_aux``.
+
+    >>> grad(lambda x: sum(x * x))(array([1.0, 2.0]))
+    array([2., 4.], dtype=float32)
+    """
+    both = value_and_grad(fn, variables, has_aux)
+
+    def call(*inputs: Any, **kwargs: Any) -> Any:
+        value, gradients = both(*inputs, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return call
+
+
+def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
+    """Return a function's value and its derivative in a direction.
+
+    Computed by differentiating the reverse-mode gradient by its (linear) upstream argument.
+
+    Args:
+        fun: function of float arrays, that returns a tree of float arrays (and aux).
+        primals: the arguments.
+        tangents: the direction, one array like each argument.
+        has_aux: ``fun`` returns (output, aux).
+
+    Returns:
+        (output, derivative), or (output, derivative, aux).
+
+    >>> jvp(lambda x: x * x, (array(3.0),), (array(1.0),))
+    (np.float32(9.0), np.float32(6.0))
+    """
+    backend = current()
+    primals, tangents = list(_arrays(tuple(primals))), _arrays(tuple(tangents))
+    output = fun(*primals)
+    output, aux = output if has_aux else (output, None)
+    leaves, structure = trees.flatten(_arrays(output))
+
+    def weighted(values: list, weights: list) -> Any:
+        result = fun(*values)
+        result = trees.leaves(_arrays(result[0] if has_aux else result))
+        return _dot_all(result, weights)
+
+    def along(weights: list) -> tuple:
+        inner = lambda values: (weighted(values, weights), None)  # noqa: E731
+        gradients = backend.value_and_grad(inner, primals)[1]
+        return _dot_all(gradients, tangents), None
+
+    zeros = [backend.full(tuple(backend.shape(y)), 0.0, backend.dtype(y)) for y in leaves]
+    derivative = trees.unflatten(structure, backend.value_and_grad(along, zeros)[1])
+    return (output, derivative, aux) if has_aux else (output, derivative)
+
+
+def _dot_all(xs: Sequence, ys: Sequence) -> Any:
+    backend = current()
+    parts = [backend.sum(backend.multiply(x, y)) for x, y in zip(xs, ys, strict=True)]
+    return functools.reduce(backend.add, parts)

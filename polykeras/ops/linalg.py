@@ -1,0 +1,284 @@
+"""Products of vectors and matrices, norms, decompositions and linear systems."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from polykeras.backends import current
+from polykeras.ops import _call
+from polykeras.ops._call import axes_of, float_array, op
+from polykeras.ops.control import jvp  # noqa: F401
+
+# -------------------------------------------------------------------- products
+
+
+def _numbers(*arrays: Any) -> tuple:
+    """Arrays of one type of numbers."""
+    arrays = _call.same_dtype(*arrays)
+    if current().dtype(arrays[0]) == "bool":
+        return tuple(current().cast(x, "int32") for x in arrays)
+    return arrays
+
+
+@op
+def matmul(x1: Any, x2: Any) -> Any:
+    """Return the product of matrices; leading axes broadcast, vectors are rows and columns.
+
+    >>> matmul([[1, 2], [3, 4]], [1, 1])
+    array([3, 7], dtype=int32)
+    """
+    return current().matmul(*_numbers(x1, x2))
+
+
+@op
+def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+    """Return a sum of products, as letters for the axes say.
+
+    Args:
+        subscripts: such as "ij,jk->ik"; "..." stands for any axes.
+        *operands: arrays.
+
+    >>> einsum("ij->ji", [[1, 2], [3, 4]])
+    array([[1, 3],
+           [2, 4]], dtype=int32)
+    """
+    return current().einsum(subscripts, *_numbers(*operands))
+
+
+@op
+def dot(x1: Any, x2: Any) -> Any:
+    """Return the sum of products over the last axis of x1 and the last but one of x2.
+
+    >>> dot([1, 2], [3, 4])
+    np.int32(11)
+    """
+    backend = current()
+    x1, x2 = _numbers(x1, x2)
+    first, second = len(backend.shape(x1)), len(backend.shape(x2))
+    if 0 in (first, second):
+        return backend.multiply(x1, x2)
+    if second <= 2:
+        return backend.matmul(x1, x2)
+    return tensordot(x1, x2, ([first - 1], [second - 2]))
+
+
+@op
+def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
+    """Return the sum of products over given axes.
+
+    Args:
+        x1, x2: arrays.
+        axes: how many last axes of x1 meet as many first ones of x2; or the axes of each.
+
+    >>> tensordot([[1, 2]], [[3], [4]], 1)
+    array([[11]], dtype=int32)
+    """
+    backend = current()
+    x1, x2 = _numbers(x1, x2)
+    shape1, shape2 = tuple(backend.shape(x1)), tuple(backend.shape(x2))
+    if isinstance(axes, int):
+        inner1, inner2 = tuple(range(len(shape1) - axes, len(shape1))), tuple(range(axes))
+    else:
+        inner1, inner2 = axes_of(axes[0], len(shape1), "axes"), axes_of(axes[1], len(shape2), "axes")
+    outer1 = [a for a in range(len(shape1)) if a not in inner1]
+    outer2 = [a for a in range(len(shape2)) if a not in inner2]
+    size = _call.times(*(shape1[a] for a in inner1))
+    x1 = backend.transpose(x1, (*outer1, *inner1))
+    x2 = backend.transpose(x2, (*inner2, *outer2))
+    x1 = _call.reshaped(x1, (_call.times(*(shape1[a] for a in outer1)), size))
+    x2 = _call.reshaped(x2, (size, _call.times(*(shape2[a] for a in outer2))))
+    return _call.reshaped(backend.matmul(x1, x2), (*(shape1[a] for a in outer1), *(shape2[a] for a in outer2)))
+
+
+@op
+def inner(x1: Any, x2: Any) -> Any:
+    """Return the sum of products over the last axes of both.
+
+    >>> inner([1, 2], [3, 4])
+    array(11, dtype=int32)
+    """
+    backend = current()
+    x1, x2 = _numbers(x1, x2)
+    first, second = len(backend.shape(x1)), len(backend.shape(x2))
+    if 0 in (first, second):
+        return backend.multiply(x1, x2)
+    return tensordot(x1, x2, ([first - 1], [second - 1]))
+
+
+@op
+def vdot(x1: Any, x2: Any) -> Any:
+    """Return the sum of products of all entries.
+
+    >>> vdot([[1, 2]], [[3, 4]])
+    np.int32(11)
+    """
+    backend = current()
+    return backend.matmul(*(backend.reshape(x, (-1,)) for x in _numbers(x1, x2)))
+
+
+@op
+def outer(x1: Any, x2: Any) -> Any:
+    """Return the matrix of products of every two entries.
+
+    >>> outer([1, 2], [3, 4])
+    array([[3, 4],
+           [6, 8]], dtype=int32)
+    """
+    backend = current()
+    x1, x2 = _numbers(x1, x2)
+    return backend.multiply(backend.reshape(x1, (-1, 1)), backend.reshape(x2, (1, -1)))
+
+
+@op
+def kron(x1: Any, x2: Any) -> Any:
+    """Return the Kronecker product: x2, scaled by each entry of x1, side by side.
+
+    >>> kron([1, 2], [1, 1])
+    array([1, 1, 2, 2], dtype=int32)
+    """
+    backend = current()
+    x1, x2 = _numbers(x1, x2)
+    shape1, shape2 = tuple(backend.shape(x1)), tuple(backend.shape(x2))
+    rank = max(len(shape1), len(shape2))
+    shape1, shape2 = (1,) * (rank - len(shape1)) + shape1, (1,) * (rank - len(shape2)) + shape2
+    x1 = _call.reshaped(x1, (n for size in shape1 for n in (size, 1)))
+    x2 = _call.reshaped(x2, (n for size in shape2 for n in (1, size)))
+    return _call.reshaped(backend.multiply(x1, x2), map(_call.times, shape1, shape2))
+
+
+@op
+def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """Return the cross product of vectors of size 2 or 3.
+
+    Args:
+        x1, x2: arrays.
+        axisa, axisb, axisc: the axis of the vectors in x1, in x2, and in the result.
+        axis: all three at once.
+
+    Raises:
+        ValueError: for vectors of another size.
+
+    >>> cross([1, 0, 0], [0, 1, 0])
+    array([0, 0, 1], dtype=int32)
+    """
+    backend = current()
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    parts = []
+    for x, place in zip(_numbers(x1, x2), (axisa, axisb), strict=True):
+        shape = backend.shape(x)
+        place = _call.axis_of(place, len(shape))
+        if shape[place] not in (2, 3):
+            raise ValueError(f"Expected vectors of size 2 or 3. Received shape: {tuple(shape)}, axis: {place}.")
+        parts.append([backend.getitem(x, (slice(None),) * place + (n,)) for n in range(shape[place])])
+    a, b = parts
+    minor = lambda i, j: backend.subtract(  # noqa: E731
+        backend.multiply(a[i], b[j]), backend.multiply(a[j], b[i])
+    )
+    if len(a) == len(b) == 2:
+        return minor(0, 1)
+    zero = backend.multiply(backend.add(a[0], b[0]), 0)
+    a, b = (v if len(v) == 3 else [*v, zero] for v in (a, b))
+    product = [minor(1, 2), minor(2, 0), minor(0, 1)]
+    return backend.stack(product, _call.axis_of(axisc, len(backend.shape(product[0])) + 1))
+
+
+@op
+def cdist(x: Any, y: Any) -> Any:
+    """Return the Euclidean distance of every row of x to every row of y.
+
+    >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
+    array([[5., 1.]], dtype=float32)
+    """
+    backend = current()
+    x, y = _call.same_dtype(*_call.float_operands(x, y))
+    rows = backend.getitem(x, (..., slice(None), None, slice(None)))
+    columns = backend.getitem(y, (..., None, slice(None), slice(None)))
+    return norm(backend.subtract(rows, columns), axis=-1)
+
+
+# ----------------------------------------------------------------------- norms
+
+
+@op
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the norm of vectors or matrices.
+
+    Args:
+        x: array.
+        ord: of vectors: a number p for ``sum(|x|**p)**(1/p)``, 0 to count non-zeros, +-inf for the
+            extreme |x|. Of matrices: "fro", "nuc", 1, -1, inf, -inf (sums of columns and rows),
+            2, -2 (extreme singular values). Default: the root of the sum of squares.
+        axis: one for vectors, two for matrices; None for all of x.
+        keepdims: whether the axes stay, with size 1.
+
+    Raises:
+        ValueError: for another ``ord``, or a wrong number of axes.
+
+    >>> norm([3.0, 4.0])
+    array(5., dtype=float32)
+    """
+    backend = current()
+    x = float_array(x)
+    rank = len(backend.shape(x))
+    axes = axes_of(axis, rank)
+    if ord is None or (axes is None and rank == 1 and ord == 2):
+        return _root_of_squares(x, axes, keepdims)
+    axes = tuple(range(rank)) if axes is None else axes
+    if len(axes) == 1:
+        return _vector_norm(x, ord, axes, keepdims)
+    if len(axes) == 2:
+        return _matrix_norm(x, ord, axes, keepdims)
+    raise ValueError(f"Expected one or two axes with ord={ord!r}. Received axis: {axis}, for {rank} axes.")
+
+
+def _root_of_squares(x: Any, axes: tuple | None, keepdims: bool) -> Any:
+    backend = current()
+    total = backend.sum(backend.square(x), axes, keepdims)
+    # The root has no gradient at 0; of a norm, 0 is one.
+    is_zero = backend.equal(total, 0.0)
+    dtype = backend.dtype(x)
+    root = backend.sqrt(backend.where(is_zero, backend.full((), 1.0, dtype), total))
+    return backend.where(is_zero, backend.full((), 0.0, dtype), root)
+
+
+def _vector_norm(x: Any, ord: Any, axes: tuple, keepdims: bool) -> Any:
+    backend = current()
+    if isinstance(ord, str):
+        raise ValueError(f"Expected a number as ord, for vectors. Received: {ord!r}.")
+    size = backend.absolute(x)
+    if ord == math.inf:
+        return backend.max(size, axes, keepdims)
+    if ord == -math.inf:
+        return backend.min(size, axes, keepdims)
+    if ord == 0:
+        return backend.sum(backend.cast(backend.not_equal(x, 0.0), backend.dtype(x)), axes, keepdims)
+    if ord == 1:
+        return backend.sum(size, axes, keepdims)
+    if ord == 2:
+        return _root_of_squares(x, axes, keepdims)
+    return backend.power(backend.sum(backend.power(size, float(ord)), axes, keepdims), 1.0 / ord)
+
+
+def _matrix_norm(x: Any, ord: Any, axes: tuple, keepdims: bool) -> Any:
+    backend = current()
+    if ord == "fro":
+        return _root_of_squares(x, axes, keepdims)
+    rank = len(backend.shape(x))
+    x = backend.transpose(x, (*(a for a in range(rank) if a not in axes), *axes))
+    if ord in (1, -1, math.inf, -math.inf):
+        sums = backend.sum(backend.absolute(x), (-2,) if abs(ord) == 1 else (-1,))
+        result = (backend.max if ord > 0 else backend.min)(sums, (-1,))
+    elif ord in ("nuc", 2, -2):
+        values = backend.svd(x, False)[1]
+        reduce = backend.sum if ord == "nuc" else backend.max if ord == 2 else backend.min
+        result = reduce(values, (-1,))
+    else:
+        raise ValueError(f'Expected ord to be "fro", "nuc", 1, 2, inf or a negative of these. Received: {ord!r}.')
+    if not keepdims:
+        return result
+    shape = list(backend.shape(result))
+    for axis in sorted(axes):
+        shape.insert(axis, 1)
+    return _call.reshaped(result, shape)

@@ -1,0 +1,688 @@
+"""Functions of each entry of one array."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.ops import _call
+from polykeras.ops._call import array, float_array, number_array, op
+
+# ------------------------------------------------------------- sign and size
+
+
+@op
+def absolute(x: Any) -> Any:
+    """Return |x|.
+
+    >>> absolute([-1, 2])
+    array([1, 2], dtype=int32)
+    """
+    x = array(x)
+    return x if current().dtype(x) == "bool" else current().absolute(x)
+
+
+abs = absolute
+
+
+@op
+def fabs(x: Any) -> Any:
+    """Return |x| as floats.
+
+    >>> fabs([-1, 2])
+    array([1., 2.], dtype=float32)
+    """
+    return current().absolute(float_array(x))
+
+
+@op
+def negative(x: Any) -> Any:
+    """Return -x.
+
+    >>> negative([1, -2])
+    array([-1,  2], dtype=int32)
+    """
+    return current().negative(number_array(x))
+
+
+@op
+def sign(x: Any) -> Any:
+    """Return -1, 0 or 1.
+
+    >>> sign([-3.0, 0.0, 5.0])
+    array([-1.,  0.,  1.], dtype=float32)
+    """
+    return current().sign(number_array(x))
+
+
+@op
+def signbit(x: Any) -> Any:
+    """Return whether the sign bit is set: True below 0 and for -0.0.
+
+    >>> signbit([-1.0, -0.0, 0.0])
+    array([ True,  True, False])
+    """
+    backend = current()
+    x = array(x)
+    dtype = backend.dtype(x)
+    if dtype in dtypes.FLOATS:
+        x = backend.bitcast(x, _integer_of(dtype))
+    elif dtype == "bool":
+        return backend.logical_and(x, backend.logical_not(x))
+    return backend.less(x, 0)
+
+
+def _integer_of(dtype: str) -> str:
+    """The signed integers as wide as a type of floats."""
+    return f"int{8 * dtypes.numpy_dtype(dtype).itemsize}"
+
+
+@op
+def square(x: Any) -> Any:
+    """Return x * x.
+
+    >>> square([1, -2])
+    array([1, 4], dtype=int32)
+    """
+    return current().square(number_array(x))
+
+
+@op
+def reciprocal(x: Any) -> Any:
+    """Return 1 / x.
+
+    >>> reciprocal([2.0, 4.0])
+    array([0.5 , 0.25], dtype=float32)
+    """
+    return current().divide(1.0, float_array(x))
+
+
+@op
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """Return x, held between two limits.
+
+    Args:
+        x: array.
+        x_min, x_max: numbers, or arrays that broadcast; None for no limit.
+
+    >>> clip([-1.0, 0.5, 3.0], 0, 1)
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    backend = current()
+    x = number_array(x)
+    if x_min is not None:
+        x = backend.maximum(*_call.operands(x, x_min))
+    return x if x_max is None else backend.minimum(*_call.operands(x, x_max))
+
+
+@op
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """Return x with NaN and infinities replaced.
+
+    Args:
+        x: array.
+        nan: for NaN.
+        posinf, neginf: for infinities; default the ends of the dtype.
+
+    >>> nan_to_num([1.0, float("nan"), float("inf")], posinf=9.0)
+    array([1., 0., 9.], dtype=float32)
+    """
+    backend = current()
+    x = array(x)
+    dtype = backend.dtype(x)
+    if dtype not in dtypes.FLOATS:
+        return x
+    limits = dtypes.ml_dtypes.finfo(dtypes.numpy_dtype(dtype))
+    scalar = lambda v: backend.full((), float(v), dtype)  # noqa: E731
+    result = backend.where(backend.isnan(x), scalar(nan), x)
+    top, bottom = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+    result = backend.where(backend.equal(x, math.inf), scalar(top), result)
+    return backend.where(backend.equal(x, -math.inf), scalar(bottom), result)
+
+
+# ------------------------------------------------------- powers and logarithms
+
+
+@op
+def exp(x: Any) -> Any:
+    """Return e**x.
+
+    >>> exp([0.0])
+    array([1.], dtype=float32)
+    """
+    return current().exp(float_array(x))
+
+
+@op
+def exp2(x: Any) -> Any:
+    """Return 2**x.
+
+    >>> exp2([0.0, 3.0])
+    array([1., 8.], dtype=float32)
+    """
+    return current().power(2.0, float_array(x))
+
+
+@op
+def expm1(x: Any) -> Any:
+    """Return e**x - 1, exact near 0.
+
+    >>> expm1([0.0, 1e-10])
+    array([0.e+00, 1.e-10], dtype=float32)
+    """
+    return current().expm1(float_array(x))
+
+
+@op
+def log(x: Any) -> Any:
+    """Return the natural logarithm.
+
+    >>> log([1.0, math.e])
+    array([0., 1.], dtype=float32)
+    """
+    return current().log(float_array(x))
+
+
+@op
+def log2(x: Any) -> Any:
+    """Return the logarithm to base 2.
+
+    >>> log2([1.0, 8.0])
+    array([0., 3.], dtype=float32)
+    """
+    backend = current()
+    return backend.multiply(backend.log(float_array(x)), 1 / math.log(2))
+
+
+@op
+def log10(x: Any) -> Any:
+    """Return the logarithm to base 10.
+
+    >>> log10([1.0, 100.0])
+    array([0., 2.], dtype=float32)
+    """
+    backend = current()
+    return backend.multiply(backend.log(float_array(x)), 1 / math.log(10))
+
+
+@op
+def log1p(x: Any) -> Any:
+    """Return log(1 + x), exact near 0.
+
+    >>> log1p([0.0, 1e-10])
+    array([0.e+00, 1.e-10], dtype=float32)
+    """
+    return current().log1p(float_array(x))
+
+
+@op
+def sqrt(x: Any) -> Any:
+    """Return the square root.
+
+    >>> sqrt([4.0, 9.0])
+    array([2., 3.], dtype=float32)
+    """
+    return current().sqrt(float_array(x))
+
+
+@op
+def rsqrt(x: Any) -> Any:
+    """Return 1 / sqrt(x).
+
+    >>> rsqrt([4.0, 16.0])
+    array([0.5 , 0.25], dtype=float32)
+    """
+    return current().rsqrt(float_array(x))
+
+
+@op
+def cbrt(x: Any) -> Any:
+    """Return the cube root, negative below 0.
+
+    >>> cbrt([1.0, -1.0])
+    array([ 1., -1.], dtype=float32)
+    """
+    backend = current()
+    x = float_array(x)
+    return backend.multiply(backend.sign(x), backend.power(backend.absolute(x), 1 / 3))
+
+
+# ----------------------------------------------------- angles, trigonometry
+
+
+@op
+def deg2rad(x: Any) -> Any:
+    """Return degrees as radians.
+
+    >>> deg2rad([180.0])
+    array([3.1415927], dtype=float32)
+    """
+    return current().multiply(float_array(x), math.pi / 180)
+
+
+@op
+def rad2deg(x: Any) -> Any:
+    """Return radians as degrees.
+
+    >>> rad2deg([math.pi])
+    array([180.], dtype=float32)
+    """
+    return current().multiply(float_array(x), 180 / math.pi)
+
+
+@op
+def sin(x: Any) -> Any:
+    """Return the sine of radians.
+
+    >>> sin([0.0, math.pi / 2])
+    array([0., 1.], dtype=float32)
+    """
+    return current().sin(float_array(x))
+
+
+@op
+def cos(x: Any) -> Any:
+    """Return the cosine of radians.
+
+    >>> cos([0.0, math.pi])
+    array([ 1., -1.], dtype=float32)
+    """
+    return current().cos(float_array(x))
+
+
+@op
+def tan(x: Any) -> Any:
+    """Return the tangent of radians.
+
+    >>> tan([0.0])
+    array([0.], dtype=float32)
+    """
+    return current().tan(float_array(x))
+
+
+@op
+def arcsin(x: Any) -> Any:
+    """Return the inverse sine, from -pi/2 to pi/2.
+
+    >>> arcsin([0.0, 1.0])
+    array([0.       , 1.5707964], dtype=float32)
+    """
+    return current().arcsin(float_array(x))
+
+
+@op
+def arccos(x: Any) -> Any:
+    """Return the inverse cosine, from 0 to pi.
+
+    >>> arccos([1.0, 0.0])
+    array([0.       , 1.5707964], dtype=float32)
+    """
+    return current().arccos(float_array(x))
+
+
+@op
+def arctan(x: Any) -> Any:
+    """Return the inverse tangent, from -pi/2 to pi/2.
+
+    >>> arctan([0.0])
+    array([0.], dtype=float32)
+    """
+    return current().arctan(float_array(x))
+
+
+@op
+def sinh(x: Any) -> Any:
+    """Return the hyperbolic sine.
+
+    >>> sinh([0.0])
+    array([0.], dtype=float32)
+    """
+    return current().sinh(float_array(x))
+
+
+@op
+def cosh(x: Any) -> Any:
+    """Return the hyperbolic cosine.
+
+    >>> cosh([0.0])
+    array([1.], dtype=float32)
+    """
+    return current().cosh(float_array(x))
+
+
+@op
+def tanh(x: Any) -> Any:
+    """Return the hyperbolic tangent.
+
+    >>> tanh([0.0, 100.0])
+    array([0., 1.], dtype=float32)
+    """
+    return current().tanh(float_array(x))
+
+
+@op
+def arcsinh(x: Any) -> Any:
+    """Return the inverse hyperbolic sine.
+
+    >>> arcsinh([0.0])
+    array([0.], dtype=float32)
+    """
+    return current().arcsinh(float_array(x))
+
+
+@op
+def arccosh(x: Any) -> Any:
+    """Return the inverse hyperbolic cosine.
+
+    >>> arccosh([1.0])
+    array([0.], dtype=float32)
+    """
+    return current().arccosh(float_array(x))
+
+
+@op
+def arctanh(x: Any) -> Any:
+    """Return the inverse hyperbolic tangent.
+
+    >>> arctanh([0.0])
+    array([0.], dtype=float32)
+    """
+    return current().arctanh(float_array(x))
+
+
+@op
+def sinc(x: Any) -> Any:
+    """Return sin(pi x) / (pi x), 1 at 0.
+
+    >>> sinc([0.0])
+    array([1.], dtype=float32)
+    """
+    backend = current()
+    x = float_array(x)
+    is_zero, one = backend.equal(x, 0.0), backend.full((), 1.0, backend.dtype(x))
+    angle = backend.multiply(backend.where(is_zero, one, x), math.pi)
+    return backend.where(is_zero, one, backend.divide(backend.sin(angle), angle))
+
+
+# ----------------------------------------------------------- special functions
+
+
+@op
+def erf(x: Any) -> Any:
+    """Return the error function.
+
+    >>> erf([0.0, 10.0])
+    array([0., 1.], dtype=float32)
+    """
+    return current().erf(float_array(x))
+
+
+# Coefficients of Numerical Recipes (2nd ed., 6.2), lowest power of t first.
+_ERFC = (
+    -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806,
+    0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
+)  # fmt: skip
+
+
+@op
+def erfc(x: Any) -> Any:
+    """Return 1 - erf(x), with a small relative error (1e-7) for large x too.
+
+    The tail is a fraction of Press et al., "Numerical Recipes" (2nd ed., 6.2).
+
+    >>> erfc([0.0, -10.0])
+    array([1., 2.], dtype=float32)
+    """
+    backend = current()
+    x = float_array(x)
+    size = backend.absolute(x)
+    t = backend.divide(1.0, backend.add(backend.multiply(size, 0.5), 1.0))
+    exponent = backend.subtract(_polynomial(t, _ERFC), backend.square(size))
+    tail = backend.multiply(t, backend.exp(exponent))
+    tail = backend.where(backend.less(x, 0.0), backend.subtract(2.0, tail), tail)
+    return backend.where(backend.less(size, 0.5), backend.subtract(1.0, backend.erf(x)), tail)
+
+
+@op
+def erfinv(x: Any) -> Any:
+    """Return the inverse of the error function.
+
+    >>> erfinv([0.0])
+    array([0.], dtype=float32)
+    """
+    return current().erfinv(float_array(x))
+
+
+# Coefficients of Abramowitz and Stegun, 9.8.1 and 9.8.2, lowest power first.
+_I0_NEAR = (1.0, 3.5156229, 3.0899424, 1.2067492, 0.2659732, 0.0360768, 0.0045813)
+_I0_FAR = (
+    0.39894228, 0.01328592, 0.00225319, -0.00157565, 0.00916281,
+    -0.02057706, 0.02635537, -0.01647633, 0.00392377,
+)  # fmt: skip
+
+
+@op
+def i0(x: Any) -> Any:
+    """Return the modified Bessel function of the first kind, of order 0 (relative error 2e-7).
+
+    Polynomials of Abramowitz and Stegun, "Handbook of Mathematical Functions", 9.8.
+
+    >>> i0([0.0])
+    array([1.], dtype=float32)
+    """
+    backend = current()
+    size = backend.absolute(float_array(x))
+    near = _polynomial(backend.square(backend.multiply(backend.minimum(size, 3.75), 1 / 3.75)), _I0_NEAR)
+    large = backend.maximum(size, 3.75)
+    far = backend.multiply(_polynomial(backend.divide(3.75, large), _I0_FAR), backend.rsqrt(large))
+    return backend.where(backend.less(size, 3.75), near, backend.multiply(far, backend.exp(large)))
+
+
+def _polynomial(x: Any, coefficients: tuple) -> Any:
+    """A polynomial by Horner's rule; the lowest power comes first."""
+    backend = current()
+    result = backend.full((), coefficients[-1], backend.dtype(x))
+    for coefficient in coefficients[-2::-1]:
+        result = backend.add(backend.multiply(result, x), coefficient)
+    return result
+
+
+# -------------------------------------------------------------------- rounding
+
+
+@op
+def floor(x: Any) -> Any:
+    """Return values rounded down, as floats.
+
+    >>> floor([1.7, -1.2])
+    array([ 1., -2.], dtype=float32)
+    """
+    return current().floor(float_array(x))
+
+
+@op
+def ceil(x: Any) -> Any:
+    """Return values rounded up, as floats.
+
+    >>> ceil([1.2, -1.7])
+    array([ 2., -1.], dtype=float32)
+    """
+    return current().ceil(float_array(x))
+
+
+@op
+def trunc(x: Any) -> Any:
+    """Return values rounded towards 0.
+
+    >>> trunc([1.7, -1.7])
+    array([ 1., -1.], dtype=float32)
+    """
+    backend = current()
+    x = array(x)
+    if backend.dtype(x) not in dtypes.FLOATS:
+        return x
+    return backend.where(backend.less(x, 0.0), backend.ceil(x), backend.floor(x))
+
+
+@op
+def round(x: Any, decimals: int = 0) -> Any:
+    """Return values rounded to a number of decimals, halves to even.
+
+    Args:
+        x: array.
+        decimals: may be negative: -1 rounds to tens.
+
+    >>> round([1.5, 2.5, 2.34], 0), round([17, 23], -1)
+    (array([2., 2., 2.], dtype=float32), array([20, 20], dtype=int32))
+    """
+    backend = current()
+    x = number_array(x)
+    dtype = backend.dtype(x)
+    if dtype not in dtypes.FLOATS and decimals >= 0:
+        return x
+    values = float_array(x)
+    if decimals == 0:
+        return backend.round(values)
+    scale = float(10 ** math.fabs(decimals))
+    steps = (backend.multiply, backend.divide) if decimals > 0 else (backend.divide, backend.multiply)
+    values = steps[1](backend.round(steps[0](values, scale)), scale)
+    return backend.cast(values, dtype)
+
+
+# --------------------------------------------------------------------- testing
+
+
+@op
+def isfinite(x: Any) -> Any:
+    """Return whether values are neither NaN nor infinite.
+
+    >>> isfinite([1.0, float("nan"), float("inf")])
+    array([ True, False, False])
+    """
+    return current().isfinite(array(x))
+
+
+@op
+def isnan(x: Any) -> Any:
+    """Return whether values are NaN.
+
+    >>> isnan([1.0, float("nan")])
+    array([False,  True])
+    """
+    return current().isnan(array(x))
+
+
+@op
+def isinf(x: Any) -> Any:
+    """Return whether values are infinite.
+
+    >>> isinf([1.0, float("-inf")])
+    array([False,  True])
+    """
+    backend = current()
+    return backend.equal(backend.absolute(float_array(x)), math.inf)
+
+
+@op
+def isposinf(x: Any) -> Any:
+    """Return whether values are plus infinity.
+
+    >>> isposinf([float("inf"), float("-inf")])
+    array([ True, False])
+    """
+    return current().equal(float_array(x), math.inf)
+
+
+@op
+def isneginf(x: Any) -> Any:
+    """Return whether values are minus infinity.
+
+    >>> isneginf([float("inf"), float("-inf")])
+    array([False,  True])
+    """
+    return current().equal(float_array(x), -math.inf)
+
+
+@op
+def logical_not(x: Any) -> Any:
+    """Return whether values are 0 or False.
+
+    >>> logical_not([True, False])
+    array([False,  True])
+    """
+    return current().logical_not(array(x, "bool"))
+
+
+@op
+def bitwise_not(x: Any) -> Any:
+    """Return integers or bools with every bit inverted.
+
+    >>> bitwise_not([0, 5])
+    array([-1, -6], dtype=int32)
+    """
+    return current().bitwise_not(array(x))
+
+
+bitwise_invert = bitwise_not
+
+
+# ------------------------------------------- complex numbers with no second part
+
+
+@op
+def real(x: Any) -> Any:
+    """Return the real part: x itself, since arrays here are real.
+
+    >>> real([1.0, 2.0])
+    array([1., 2.], dtype=float32)
+    """
+    return array(x)
+
+
+@op
+def imag(x: Any) -> Any:
+    """Return the imaginary part: zeros, since arrays here are real.
+
+    >>> imag([1.0, 2.0])
+    array([0., 0.], dtype=float32)
+    """
+    x = array(x)
+    return current().full(tuple(current().shape(x)), 0, current().dtype(x))
+
+
+@op
+def conjugate(x: Any) -> Any:
+    """Return the complex conjugate: x itself, since arrays here are real.
+
+    >>> conjugate([1.0, 2.0])
+    array([1., 2.], dtype=float32)
+    """
+    return array(x)
+
+
+conj = conjugate
+
+
+@op
+def isreal(x: Any) -> Any:
+    """Return whether values have no imaginary part: always, since arrays here are real.
+
+    >>> isreal([1.0, 2.0])
+    array([ True,  True])
+    """
+    return current().full(tuple(current().shape(array(x))), True, "bool")
+
+
+@op
+def angle(x: Any) -> Any:
+    """Return the angle of real numbers in the complex plane: 0, or pi below 0.
+
+    >>> angle([1.0, -1.0])
+    array([0.       , 3.1415927], dtype=float32)
+    """
+    backend = current()
+    x = float_array(x)
+    dtype = backend.dtype(x)
+    return backend.where(backend.less(x, 0.0), backend.full((), math.pi, dtype), backend.full((), 0.0, dtype))

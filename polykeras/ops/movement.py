@@ -1,0 +1,568 @@
+"""Moving the entries of arrays: shape, order of axes, joining, splitting, repeating, padding."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.ops import _call
+from polykeras.ops._call import op
+
+# ----------------------------------------------------------------------- shape
+
+
+@op
+def reshape(x: Any, newshape: Any) -> Any:
+    """Return the same entries in another shape.
+
+    Args:
+        x: array.
+        newshape: sizes; one may be -1 (or None), and follows from the others.
+
+    >>> reshape([1, 2, 3, 4], (2, -1))
+    array([[1, 2],
+           [3, 4]], dtype=int32)
+    """
+    sizes = (newshape,) if isinstance(newshape, int | np.integer) else newshape
+    return _call.reshaped(_call.array(x), sizes)
+
+
+@op
+def ravel(x: Any) -> Any:
+    """Return the entries as a vector.
+
+    >>> ravel([[1, 2], [3, 4]])
+    array([1, 2, 3, 4], dtype=int32)
+    """
+    return current().reshape(_call.array(x), (-1,))
+
+
+@op
+def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
+    """Return x with new axes of size 1, at their places in the result.
+
+    >>> expand_dims([1, 2], 0).shape, expand_dims([1, 2], (0, -1)).shape
+    ((1, 2), (1, 2, 1))
+    """
+    x = _call.array(x)
+    sizes = list(current().shape(x))
+    count = 1 if isinstance(axis, int) else len(axis)
+    for place in sorted(_call.axes_of(axis, len(sizes) + count)):
+        sizes.insert(place, 1)
+    return _call.reshaped(x, sizes)
+
+
+@op
+def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+    """Return x without axes of size 1: the given ones, or all.
+
+    Raises:
+        ValueError: if a given axis is of another size.
+
+    >>> squeeze([[[1, 2]]]), squeeze([[[1, 2]]], 0)
+    (array([1, 2], dtype=int32), array([[1, 2]], dtype=int32))
+    """
+    x = _call.array(x)
+    sizes = current().shape(x)
+    axes = _call.axes_of(axis, len(sizes))
+    if axes is None:
+        axes = tuple(a for a, n in enumerate(sizes) if n == 1)
+    if any(sizes[a] not in (1, None) for a in axes):
+        raise ValueError(f"Expected size 1 along axis {axis}. Received shape: {tuple(sizes)}.")
+    return _call.reshaped(x, (n for a, n in enumerate(sizes) if a not in axes))
+
+
+@op
+def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
+    """Return x with its axes in another order, by default reversed.
+
+    >>> transpose([[1, 2], [3, 4]])
+    array([[1, 3],
+           [2, 4]], dtype=int32)
+    """
+    x = _call.array(x)
+    rank = len(current().shape(x))
+    order = tuple(range(rank))[::-1] if axes is None else _call.axes_of(tuple(axes), rank, "axes")
+    if len(order) != rank:
+        raise ValueError(f"Expected an order of {rank} axes. Received: {tuple(axes)}.")
+    return current().transpose(x, order)
+
+
+@op
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Return x with two axes exchanged.
+
+    >>> swapaxes([[1, 2, 3]], 0, 1).shape
+    (3, 1)
+    """
+    x = _call.array(x)
+    order = list(range(len(current().shape(x))))
+    first, second = _call.axis_of(axis1, len(order), "axis1"), _call.axis_of(axis2, len(order), "axis2")
+    order[first], order[second] = second, first
+    return current().transpose(x, tuple(order))
+
+
+@op
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """Return x with some axes at new places; the others keep their order.
+
+    >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    x = _call.array(x)
+    rank = len(current().shape(x))
+    source, destination = _call.axes_of(source, rank, "source"), _call.axes_of(destination, rank, "destination")
+    if len(source) != len(destination):
+        raise ValueError(f"Expected as many destinations as sources. Received: {source} and {destination}.")
+    order = [a for a in range(rank) if a not in source]
+    for place, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(place, axis)
+    return current().transpose(x, tuple(order))
+
+
+@op
+def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
+    """Return x repeated along new axes and axes of size 1.
+
+    >>> broadcast_to([1, 2], (2, 2))
+    array([[1, 2],
+           [1, 2]], dtype=int32)
+    """
+    return current().broadcast_to(_call.array(x), tuple(shape))
+
+
+# --------------------------------------------------------- joining, splitting
+
+
+@op
+def concatenate(xs: Sequence, axis: int = 0) -> Any:
+    """Return arrays joined along an axis, in their common dtype.
+
+    >>> concatenate([[1, 2], [3.5]])
+    array([1. , 2. , 3.5], dtype=float32)
+    """
+    xs = _call.same_dtype(*xs)
+    return current().concatenate(xs, _call.axis_of(axis, len(current().shape(xs[0]))))
+
+
+@op
+def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+    """Return two arrays joined along an axis; flattened, without one.
+
+    >>> append([1, 2], [[3], [4]])
+    array([1, 2, 3, 4], dtype=int32)
+    """
+    return concatenate([ravel(x1), ravel(x2)]) if axis is None else concatenate([x1, x2], axis)
+
+
+@op
+def stack(x: Sequence, axis: int = 0) -> Any:
+    """Return arrays of one shape joined along a new axis.
+
+    >>> stack([[1, 2], [3, 4]], -1)
+    array([[1, 3],
+           [2, 4]], dtype=int32)
+    """
+    xs = _call.same_dtype(*x)
+    return current().stack(xs, _call.axis_of(axis, len(current().shape(xs[0])) + 1))
+
+
+def _of_rank(xs: Any, rank: int) -> list:
+    """Arrays with leading axes of size 1, up to ``rank`` axes."""
+    arrays = [_call.array(x) for x in xs]
+    shapes = [current().shape(x) for x in arrays]
+    pairs = zip(arrays, shapes, strict=True)
+    return [_call.reshaped(x, (1,) * (rank - len(s)) + tuple(s)) if len(s) < rank else x for x, s in pairs]
+
+
+@op
+def hstack(xs: Sequence) -> Any:
+    """Return arrays joined along axis 1, vectors along axis 0.
+
+    >>> hstack([[1, 2], [3]])
+    array([1, 2, 3], dtype=int32)
+    """
+    xs = _of_rank(xs, 1)
+    return concatenate(xs, 0 if len(current().shape(xs[0])) == 1 else 1)
+
+
+@op
+def vstack(xs: Sequence) -> Any:
+    """Return arrays joined along axis 0, vectors as rows.
+
+    >>> vstack([[1, 2], [3, 4]])
+    array([[1, 2],
+           [3, 4]], dtype=int32)
+    """
+    return concatenate(_of_rank(xs, 2), 0)
+
+
+@op
+def dstack(xs: Sequence) -> Any:
+    """Return arrays joined along axis 2, which vectors and matrices get as a new one.
+
+    >>> dstack([[1, 2], [3, 4]]).shape
+    (1, 2, 2)
+    """
+    deep = []
+    for x in _of_rank(xs, 2):
+        sizes = current().shape(x)
+        deep.append(_call.reshaped(x, (*sizes, 1)) if len(sizes) == 2 else x)
+    return concatenate(deep, 2)
+
+
+def _part(x: Any, axis: int, *bounds: int | None) -> Any:
+    return current().getitem(x, (slice(None),) * axis + (slice(*bounds),))
+
+
+def _split_at(x: Any, places: Sequence[int], axis: int) -> list:
+    edges = [0, *map(int, places), None]
+    return [_part(x, axis, *edges[n : n + 2]) for n in range(len(edges) - 1)]
+
+
+@op
+def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list:
+    """Return parts of an array: equal ones, or those between given places.
+
+    Args:
+        x: array.
+        indices_or_sections: the number of equal parts, or the places where parts begin.
+        axis: where to cut.
+
+    Raises:
+        ValueError: if the size is no multiple of the number of parts.
+
+    >>> split([1, 2, 3, 4], 2), split([1, 2, 3], [1])
+    ([array([1, 2], dtype=int32), array([3, 4], dtype=int32)], [array([1], dtype=int32), array([2, 3], dtype=int32)])
+    """
+    x = _call.array(x)
+    shape = current().shape(x)
+    axis = _call.axis_of(axis, len(shape))
+    if not isinstance(indices_or_sections, int):
+        return _split_at(x, indices_or_sections, axis)
+    count, size = indices_or_sections, shape[axis]
+    if size is None:
+        return [x] * count
+    if size % count:
+        raise ValueError(f"Expected a size that {count} divides along axis {axis}. Received shape: {tuple(shape)}.")
+    return _split_at(x, range(size // count, size, size // count), axis) if size else [x] * count
+
+
+@op
+def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list:
+    """Return parts of an array like ``split``; the first ones are longer by one where needed.
+
+    >>> [part.shape for part in array_split([1, 2, 3], 2)]
+    [(2,), (1,)]
+    """
+    x = _call.array(x)
+    shape = current().shape(x)
+    axis = _call.axis_of(axis, len(shape))
+    if not isinstance(indices_or_sections, int):
+        return _split_at(x, indices_or_sections, axis)
+    count, size = indices_or_sections, shape[axis]
+    if size is None:
+        return [x] * count
+    sizes = [size // count + (n < size % count) for n in range(count)]
+    return _split_at(x, np.cumsum(sizes)[:-1], axis)
+
+
+@op
+def hsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
+    """Return parts along axis 1, of vectors along axis 0.
+
+    >>> [part.shape for part in hsplit(np.zeros((2, 4)), 2)]
+    [(2, 2), (2, 2)]
+    """
+    x = _call.array(x)
+    return split(x, indices_or_sections, 0 if len(current().shape(x)) == 1 else 1)
+
+
+@op
+def vsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
+    """Return parts along axis 0.
+
+    >>> [part.shape for part in vsplit(np.zeros((4, 2)), 2)]
+    [(2, 2), (2, 2)]
+    """
+    return split(x, indices_or_sections, 0)
+
+
+@op
+def dsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
+    """Return parts along axis 2.
+
+    >>> [part.shape for part in dsplit(np.zeros((1, 2, 4)), 2)]
+    [(1, 2, 2), (1, 2, 2)]
+    """
+    return split(x, indices_or_sections, 2)
+
+
+@op
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
+    """Return the slices along an axis, without it.
+
+    Args:
+        x: array.
+        num: how many; needed where the size is unknown.
+        axis: which axis.
+
+    >>> unstack([[1, 2], [3, 4]])
+    [array([1, 2], dtype=int32), array([3, 4], dtype=int32)]
+    """
+    x = _call.array(x)
+    shape = current().shape(x)
+    axis = _call.axis_of(axis, len(shape))
+    count = shape[axis] if num is None else num
+    if count is None:
+        raise ValueError(f"Expected num, as the size of axis {axis} is unknown. Received shape: {tuple(shape)}.")
+    return [current().getitem(x, (slice(None),) * axis + (place,)) for place in range(count)]
+
+
+# ------------------------------------------------------------------ repeating
+
+
+@op
+def tile(x: Any, repeats: int | Sequence[int]) -> Any:
+    """Return x laid side by side.
+
+    >>> tile([1, 2], (2, 2))
+    array([[1, 2, 1, 2],
+           [1, 2, 1, 2]], dtype=int32)
+    """
+    backend = current()
+    x = _call.array(x)
+    sizes = tuple(backend.shape(x))
+    repeats = (repeats,) if isinstance(repeats, int) else tuple(map(int, repeats))
+    rank = max(len(sizes), len(repeats))
+    sizes, repeats = (1,) * (rank - len(sizes)) + sizes, (1,) * (rank - len(repeats)) + repeats
+    apart = [n for size in sizes for n in (1, size)]
+    wide = [n for pair in zip(repeats, sizes, strict=True) for n in pair]
+    x = backend.broadcast_to(_call.reshaped(x, apart), tuple(wide))
+    return _call.reshaped(x, map(_call.times, sizes, repeats))
+
+
+@op
+def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
+    """Return every entry several times in a row; flattened, without an axis.
+
+    Args:
+        x: array.
+        repeats: how often, or a number for each entry along the axis.
+        axis: which axis.
+
+    >>> repeat([1, 2], 2), repeat([1, 2], [1, 3])
+    (array([1, 1, 2, 2], dtype=int32), array([1, 2, 2, 2], dtype=int32))
+    """
+    backend = current()
+    x = ravel(x) if axis is None else _call.array(x)
+    shape = tuple(backend.shape(x))
+    axis = 0 if axis is None else _call.axis_of(axis, len(shape))
+    size = shape[axis]
+    if not isinstance(repeats, int):
+        counts = np.asarray(repeats) if isinstance(repeats, list | tuple) else backend.to_numpy(_call.array(repeats))
+        if counts.size > 1:
+            return backend.take(x, backend.array(np.repeat(np.arange(size, dtype="int32"), counts)), axis)
+        repeats = int(counts.reshape(()))
+    x = _call.reshaped(x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
+    x = backend.broadcast_to(x, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
+    return _call.reshaped(x, (*shape[:axis], _call.times(size, repeats), *shape[axis + 1 :]))
+
+
+# ---------------------------------------------------------- reversing, rolling
+
+
+@op
+def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+    """Return x in reverse order along axes, by default all.
+
+    >>> flip([[1, 2], [3, 4]], 1)
+    array([[2, 1],
+           [4, 3]], dtype=int32)
+    """
+    x = _call.array(x)
+    rank = len(current().shape(x))
+    axes = _call.axes_of(axis, rank)
+    return current().flip(x, tuple(range(rank)) if axes is None else axes)
+
+
+@op
+def fliplr(x: Any) -> Any:
+    """Return x in reverse order along axis 1.
+
+    >>> fliplr([[1, 2]])
+    array([[2, 1]], dtype=int32)
+    """
+    return flip(x, 1)
+
+
+@op
+def flipud(x: Any) -> Any:
+    """Return x in reverse order along axis 0.
+
+    >>> flipud([[1], [2]])
+    array([[2],
+           [1]], dtype=int32)
+    """
+    return flip(x, 0)
+
+
+@op
+def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+    """Return x turned by k quarters, from the first of two axes towards the second.
+
+    >>> rot90([[1, 2], [3, 4]])
+    array([[2, 4],
+           [1, 3]], dtype=int32)
+    """
+    x = _call.array(array)
+    first, second = _call.axes_of(tuple(axes), len(current().shape(x)), "axes")
+    if k % 4 == 0:
+        return x
+    if k % 4 == 2:
+        return current().flip(x, (first, second))
+    turned = swapaxes(x, first, second)
+    return current().flip(turned, (first if k % 4 == 1 else second,))
+
+
+@op
+def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
+    """Return x with entries moved along axes, those beyond the end to the front.
+
+    >>> roll([1, 2, 3], 1)
+    array([3, 1, 2], dtype=int32)
+    """
+    x = _call.array(x)
+    shape = current().shape(x)
+    if axis is None:
+        return _call.reshaped(roll(ravel(x), shift, 0), shape)
+    axes = [_call.axis_of(a, len(shape)) for a in ((axis,) if isinstance(axis, int) else axis)]
+    shifts = (shift,) * len(axes) if isinstance(shift, int) else tuple(shift)
+    for place, steps in zip(axes, shifts, strict=True):
+        steps = int(steps) % shape[place] if shape[place] else 0
+        if steps:
+            parts = _part(x, place, -steps, None), _part(x, place, None, -steps)
+            x = current().concatenate(parts, place)
+    return x
+
+
+@op
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """Return x with entries added before and after each axis.
+
+    Args:
+        x: array.
+        pad_width: (before, after) for each axis, or one pair or int for all.
+        mode: "constant", "reflect" (without the edge), "symmetric", "edge" or "wrap".
+        constant_values: what to add in mode "constant"; default 0.
+
+    Raises:
+        ValueError: for an unknown mode, or a value that goes with another one.
+
+    >>> pad([1, 2], 1), pad([1, 2, 3], (2, 0), "reflect")
+    (array([0, 1, 2, 0], dtype=int32), array([3, 2, 1, 2, 3], dtype=int32))
+    """
+    if mode not in ("constant", "reflect", "symmetric", "edge", "wrap"):
+        raise ValueError(
+            f'Expected mode to be "constant", "reflect", "symmetric", "edge" or "wrap". Received: {mode!r}.'
+        )
+    if constant_values is not None and mode != "constant":
+        raise ValueError(f'Expected mode="constant" with constant_values. Received: mode={mode!r}.')
+    backend = current()
+    x = _call.array(x)
+    shape = backend.shape(x)
+    widths = [tuple(map(int, pair)) for pair in np.broadcast_to(np.asarray(pad_width), (len(shape), 2))]
+    if mode == "constant":
+        kind = float if backend.dtype(x) in dtypes.FLOATS else int
+        return backend.pad(x, widths, kind(constant_values or 0))
+    for axis, (size, pair) in enumerate(zip(shape, widths, strict=True)):
+        if pair != (0, 0) and size is not None:
+            places = np.pad(np.arange(size, dtype="int32"), pair, mode)
+            x = backend.take(x, backend.array(places), axis)
+    return x
+
+
+# ------------------------------------------------------------------- rearrange
+
+
+@op
+def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
+    """Return x with axes split, joined and reordered, as a pattern of names says.
+
+    Args:
+        tensor: array.
+        pattern: names of axes, an arrow, and the names in their new order; names in
+            parentheses are one axis. "..." stands for any axes; 1 for an axis of size 1.
+        **axes_lengths: sizes of names that don't follow from the shape.
+
+    Raises:
+        ValueError: if the pattern doesn't fit.
+
+    The notation is that of A. Rogozhnikov, "Einops" (ICLR 2022).
+
+    >>> rearrange(np.arange(6), "(rows columns) -> columns rows", rows=2).tolist()
+    [[0, 3], [1, 4], [2, 5]]
+    """
+    x = _call.array(tensor)
+    left, arrow, right = pattern.partition("->")
+    if not arrow:
+        raise ValueError(f'Expected a pattern such as "a b -> b a". Received: {pattern!r}.')
+    shape = current().shape(x)
+    source, target = _groups(left), _groups(right)
+    dots = [f"...{n}" for n in range(len(shape) - sum(group != ["..."] for group in source))]
+    source, target = _spell_out(source, dots), _spell_out(target, dots)
+    if len(source) != len(shape):
+        raise ValueError(f"Expected {len(source)} axes for the pattern {pattern!r}. Received shape: {tuple(shape)}.")
+    sizes = dict(axes_lengths)
+    for group, size in zip(source, shape, strict=True):
+        _solve_sizes(group, size, sizes, pattern)
+    names, order = [n for group in source for n in group], [n for group in target for n in group]
+    if sorted(names) != sorted(order) or len(set(names)) < len(names):
+        raise ValueError(f"Expected the same names, each once, on both sides of the arrow. Received: {pattern!r}.")
+    x = _call.reshaped(x, (sizes[n] for n in names))
+    x = current().transpose(x, tuple(names.index(n) for n in order))
+    return _call.reshaped(x, (_call.times(*(sizes[n] for n in group)) for group in target))
+
+
+def _groups(side: str) -> list[list[str]]:
+    """The axes of one side of a pattern, each as a list of names."""
+    groups: list[list[str]] = []
+    is_open = False
+    for word in side.replace("(", " ( ").replace(")", " ) ").split():
+        if word in "()":
+            is_open = word == "("
+            if is_open:
+                groups.append([])
+        elif is_open:
+            groups[-1].append(word)
+        else:
+            groups.append([] if word == "1" else [word])
+    return [[n for n in group if n != "1"] for group in groups]
+
+
+def _spell_out(groups: list[list[str]], dots: list[str]) -> list[list[str]]:
+    """Replace "..." by names of their own, apart or inside of a group."""
+    result: list[list[str]] = []
+    for group in groups:
+        if group == ["..."]:
+            result.extend([name] for name in dots)
+        else:
+            result.append([n for name in group for n in (dots if name == "..." else [name])])
+    return result
+
+
+def _solve_sizes(group: list[str], size: int | None, sizes: dict, pattern: str) -> None:
+    """Find the one size of a group that isn't known yet."""
+    open_names = [name for name in group if name not in sizes]
+    known = math.prod(sizes[name] for name in group if name in sizes)
+    if len(open_names) > 1:
+        raise ValueError(f"Expected sizes for all but one of {group} in {pattern!r}, as keywords. Received: {sizes}.")
+    if open_names:
+        sizes[open_names[0]] = None if size is None else size // known
+    if size is not None and (size % known if open_names else size != known):
+        raise ValueError(f"Expected the axis {group} of {pattern!r} to be made of {known}s. Received size: {size}.")

@@ -1,0 +1,614 @@
+"""Functions of all entries along axes: sums, means, extremes, quantiles, running sums."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.ops import _call
+from polykeras.ops._call import array, axes_of, float_array, op
+
+# Every reduction takes ``axis``: an int, a tuple, or None for all; and ``keepdims``: whether
+# the axes stay, with size 1.
+
+_ACCUMULATOR = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
+
+
+def _accumulable(x: Any) -> Any:
+    """An array in a type that its sums fit in."""
+    x = array(x)
+    backend = current()
+    dtype = _ACCUMULATOR.get(backend.dtype(x))
+    return x if dtype is None else backend.cast(x, dtype)
+
+
+def _axes(x: Any, axis: Any) -> tuple | None:
+    return None if axis is None else axes_of(axis, len(current().shape(x)))
+
+
+def _count(x: Any, axes: tuple | None) -> int | None:
+    """The number of entries along axes, None if unknown."""
+    shape = current().shape(x)
+    return _call.times(*(shape if axes is None else (shape[a] for a in axes)))
+
+
+# ------------------------------------------------------------- sums and means
+
+
+@op
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the sum along axes; small integers and bools add up in 32 bits.
+
+    >>> sum([[1, 2], [3, 4]], axis=0)
+    array([4, 6], dtype=int32)
+    """
+    x = _accumulable(x)
+    return current().sum(x, _axes(x, axis), keepdims)
+
+
+@op
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """Return the product along axes, by default in the type that ``sum`` has.
+
+    >>> prod([[1, 2], [3, 4]], axis=0)
+    array([3, 8], dtype=int32)
+    """
+    x = _accumulable(x) if dtype is None else array(x, dtypes.standardize(dtype))
+    return current().prod(x, _axes(x, axis), keepdims)
+
+
+@op
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the mean along axes, as floats.
+
+    >>> mean([[1, 2], [3, 4]], axis=0)
+    array([2., 3.], dtype=float32)
+    """
+    x = float_array(x)
+    return current().mean(x, _axes(x, axis), keepdims)
+
+
+@op
+def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+    """Return the weighted mean along axes, as floats.
+
+    Args:
+        x: array.
+        axis: int, tuple, or None for all.
+        weights: of x's shape, or a vector along the one axis. Default: equal ones.
+
+    >>> average([1, 2], weights=[1, 3])
+    np.float32(1.75)
+    """
+    if weights is None:
+        return mean(x, axis)
+    backend = current()
+    x, weights = _call.same_dtype(*_call.float_operands(x, weights))
+    rank = len(backend.shape(x))
+    if len(backend.shape(weights)) < rank:
+        (axis,) = axes_of(axis, rank)
+        weights = _call.reshaped(weights, (-1 if a == axis else 1 for a in range(rank)))
+    axes = _axes(x, axis)
+    weights = backend.add(weights, backend.multiply(x, 0.0))
+    return backend.divide(backend.sum(backend.multiply(x, weights), axes), backend.sum(weights, axes))
+
+
+@op
+def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the mean squared distance from the mean, as floats.
+
+    >>> var([1, 2, 3, 6])
+    np.float32(3.5)
+    """
+    x = float_array(x)
+    axes = _axes(x, axis)
+    axes = tuple(range(len(current().shape(x)))) if axes is None else axes
+    return current().moments(x, axes, keepdims)[1]
+
+
+@op
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the square root of the variance, as floats.
+
+    >>> std([0, 4])
+    np.float32(2.0)
+    """
+    return current().sqrt(var(x, axis, keepdims))
+
+
+@op
+def count_nonzero(x: Any, axis: Any = None) -> Any:
+    """Return the int32 number of entries that aren't 0.
+
+    >>> count_nonzero([[0, 1], [2, 3]], axis=0)
+    array([1, 2], dtype=int32)
+    """
+    backend = current()
+    x = array(x, "bool")
+    return backend.sum(backend.cast(x, "int32"), _axes(x, axis))
+
+
+@op
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return log(sum(exp(x))) along axes, without overflow.
+
+    >>> logsumexp([1000.0, -1000.0])
+    np.float32(1000.0)
+    """
+    x = float_array(x)
+    return current().logsumexp(x, _axes(x, axis), keepdims)
+
+
+@op
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    """Return the integral along an axis by the trapezoidal rule.
+
+    Args:
+        y: values.
+        x: where they were taken; a vector or of y's shape. Default: ``dx`` apart.
+        dx: distance.
+        axis: which axis.
+
+    >>> trapezoid([1.0, 2.0, 3.0])
+    np.float32(4.0)
+    """
+    backend = current()
+    y = float_array(y)
+    axis = _call.axis_of(axis, len(backend.shape(y)))
+    sides = backend.add(_ends(y, axis, 1, None), _ends(y, axis, None, -1))
+    if x is None:
+        return backend.multiply(backend.sum(sides, (axis,)), dx / 2)
+    y, x = _call.same_dtype(y, x)
+    if len(backend.shape(x)) == 1:
+        x = _call.reshaped(x, (-1 if a == axis else 1 for a in range(len(backend.shape(y)))))
+    widths = backend.subtract(_ends(x, axis, 1, None), _ends(x, axis, None, -1))
+    return backend.multiply(backend.sum(backend.multiply(sides, widths), (axis,)), 0.5)
+
+
+def _ends(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
+    return current().getitem(x, (slice(None),) * axis + (slice(start, stop),))
+
+
+@op
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Return the differences of neighbours along an axis, taken n times.
+
+    >>> diff([1, 4, 9])
+    array([3, 5], dtype=int32)
+    """
+    backend = current()
+    x = array(a)
+    axis = _call.axis_of(axis, len(backend.shape(x)))
+    is_bool = backend.dtype(x) == "bool"
+    for _ in range(n):
+        subtract = backend.not_equal if is_bool else backend.subtract
+        x = subtract(_ends(x, axis, 1, None), _ends(x, axis, None, -1))
+    return x
+
+
+# -------------------------------------------------------------------- extremes
+
+
+@op
+def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """Return the largest entry along axes; NaN wins.
+
+    Args:
+        x: array.
+        axis: int, tuple, or None for all.
+        keepdims: whether the axes stay, with size 1.
+        initial: the least possible result; needed where there is no entry.
+
+    >>> max([[1, 5], [7, 2]], axis=0)
+    array([7, 5], dtype=int32)
+    """
+    return _extreme("max", "maximum", x, axis, keepdims, initial)
+
+
+@op
+def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """Return the smallest entry along axes; NaN wins.
+
+    Args:
+        x: array.
+        axis: int, tuple, or None for all.
+        keepdims: whether the axes stay, with size 1.
+        initial: the largest possible result; needed where there is no entry.
+
+    >>> min([[1, 5], [7, 2]], axis=0)
+    array([1, 2], dtype=int32)
+    """
+    return _extreme("min", "minimum", x, axis, keepdims, initial)
+
+
+def _extreme(reduction: str, pairwise: str, x: Any, axis: Any, keepdims: bool, initial: Any) -> Any:
+    backend = current()
+    x = array(x)
+    axes = _axes(x, axis)
+    is_bool = backend.dtype(x) == "bool"
+    x = backend.cast(x, "int32") if is_bool else x
+    if _count(x, axes) == 0:
+        if initial is None:
+            raise ValueError(f"Expected initial, for {reduction} of no entries. Received shape: {backend.shape(x)}.")
+        shape = backend.shape(backend.sum(x, axes, keepdims))
+        result = backend.full(tuple(shape), initial, backend.dtype(x))
+    else:
+        result = getattr(backend, reduction)(x, axes, keepdims)
+        if initial is not None:
+            result = getattr(backend, pairwise)(*_call.operands(result, initial))
+    return backend.cast(result, "bool") if is_bool else result
+
+
+amax, amin = max, min
+
+
+@op
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the distance between the largest and the smallest entry.
+
+    >>> ptp([1, 5, 3])
+    np.int32(4)
+    """
+    return current().subtract(*_call.number_operands(max(x, axis, keepdims), min(x, axis, keepdims)))
+
+
+@op
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return whether one entry is True (or not 0).
+
+    >>> any([[True, False], [False, False]], axis=1)
+    array([ True, False])
+    """
+    x = array(x, "bool")
+    return current().any(x, _axes(x, axis), keepdims)
+
+
+@op
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return whether every entry is True (or not 0).
+
+    >>> all([[True, False], [True, True]], axis=1)
+    array([False,  True])
+    """
+    x = array(x, "bool")
+    return current().all(x, _axes(x, axis), keepdims)
+
+
+@op
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the int32 index of the first largest entry; of the flat array, without an axis.
+
+    >>> argmax([[1, 5], [7, 2]], axis=1)
+    array([1, 0], dtype=int32)
+    """
+    return _index_of("argmax", x, axis, keepdims)
+
+
+@op
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the int32 index of the first smallest entry; of the flat array, without an axis.
+
+    >>> argmin([[1, 5], [7, 2]], axis=1)
+    array([0, 1], dtype=int32)
+    """
+    return _index_of("argmin", x, axis, keepdims)
+
+
+def _index_of(reduction: str, x: Any, axis: int | None, keepdims: bool) -> Any:
+    backend = current()
+    x = _call.number_array(x)
+    shape = tuple(backend.shape(x))
+    if axis is None:
+        index = getattr(backend, reduction)(backend.reshape(x, (-1,)), 0)
+        return backend.reshape(index, (1,) * len(shape)) if keepdims else index
+    axis = _call.axis_of(axis, len(shape))
+    index = getattr(backend, reduction)(x, axis)
+    return _call.reshaped(index, (*shape[:axis], 1, *shape[axis + 1 :])) if keepdims else index
+
+
+# ----------------------------------------------------------------- running sums
+
+
+@op
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Return running sums along an axis; of the flat array, without one.
+
+    >>> cumsum([1, 2, 3])
+    array([1, 3, 6], dtype=int32)
+    """
+    return _running("cumsum", x, axis, dtype)
+
+
+@op
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Return running products along an axis; of the flat array, without one.
+
+    >>> cumprod([1, 2, 3])
+    array([1, 2, 6], dtype=int32)
+    """
+    return _running("cumprod", x, axis, dtype)
+
+
+def _running(name: str, x: Any, axis: int | None, dtype: Any) -> Any:
+    backend = current()
+    x = _call.number_array(x) if dtype is None else array(x, dtypes.standardize(dtype))
+    if axis is None:
+        x, axis = backend.reshape(x, (-1,)), 0
+    return getattr(backend, name)(x, _call.axis_of(axis, len(backend.shape(x))))
+
+
+# ------------------------------------------------------------------- quantiles
+
+_METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
+
+
+@op
+def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the middle of the sorted entries along axes, as floats.
+
+    >>> median([1, 9, 2])
+    array(2., dtype=float32)
+    """
+    return _quantile(x, 0.5, axis, "linear", keepdims, skips_nan=False)
+
+
+@op
+def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """Return the entries below which a fraction q of the sorted entries lies.
+
+    Args:
+        x: array.
+        q: fractions from 0 to 1; their axes come first in the result.
+        axis: int, tuple, or None for all.
+        method: between two entries, take "linear" interpolation, "lower", "higher", "nearest"
+            or "midpoint".
+        keepdims: whether the axes stay, with size 1.
+
+    >>> quantile([1, 2, 3, 4, 5], [0.25, 0.5])
+    array([2., 3.], dtype=float32)
+    """
+    return _quantile(x, q, axis, method, keepdims, skips_nan=False)
+
+
+@op
+def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """Return ``quantile`` of q / 100.
+
+    >>> percentile([1, 2, 3, 4, 5], 75)
+    array(4., dtype=float32)
+    """
+    return _quantile(x, _hundredths(q), axis, method, keepdims, skips_nan=False)
+
+
+def _hundredths(q: Any) -> Any:
+    return current().multiply(float_array(q), 0.01)
+
+
+def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan: bool) -> Any:
+    if method not in _METHODS:
+        raise ValueError(f"Expected method to be one of {_METHODS}. Received: {method!r}.")
+    backend = current()
+    x = float_array(x)
+    dtype = backend.dtype(x)
+    shape = tuple(backend.shape(x))
+    axes = axes_of(axis, len(shape)) or tuple(range(len(shape)))
+    kept = tuple(a for a in range(len(shape)) if a not in axes)
+    sizes = tuple(shape[a] for a in kept)
+    x = _call.reshaped(backend.transpose(x, (*kept, *axes)), (*sizes, _count(x, axes)))
+    is_nan = backend.isnan(x)
+    numbers = backend.sum(backend.cast(backend.logical_not(is_nan), "float32"), (-1,), True)
+    q = array(q, "float32")
+    q_shape = tuple(backend.shape(q))
+    place = backend.multiply(backend.reshape(q, (-1,)), backend.maximum(backend.subtract(numbers, 1.0), 0.0))
+    result = _interpolated(backend.sort(x, -1), place, method)
+    if not skips_nan:
+        has_nan = backend.any(is_nan, (-1,), True)
+        result = backend.where(has_nan, backend.full((), math.nan, dtype), result)
+    rank = len(sizes)
+    result = backend.transpose(result, (rank, *range(rank)))
+    kept_sizes = tuple(1 if a in axes else n for a, n in enumerate(shape)) if keepdims else sizes
+    return _call.reshaped(result, q_shape + kept_sizes)
+
+
+def _interpolated(ordered: Any, place: Any, method: str) -> Any:
+    """Entries of the last axis at fractional places."""
+    backend = current()
+    dtype = backend.dtype(ordered)
+    pick = lambda p: backend.take_along_axis(ordered, backend.cast(p, "int32"), -1)  # noqa: E731
+    if method == "nearest":
+        return pick(backend.round(place))
+    low, high = backend.floor(place), backend.ceil(place)
+    if method in ("lower", "higher"):
+        return pick(low if method == "lower" else high)
+    share = backend.cast(backend.subtract(place, low), dtype)
+    if method == "midpoint":
+        share = backend.multiply(backend.cast(backend.greater(share, 0.0), dtype), 0.5)
+    below, above = pick(low), pick(high)
+    mixed = backend.add(below, backend.multiply(backend.subtract(above, below), share))
+    # Between equal infinities the difference is NaN.
+    return backend.where(backend.equal(below, above), below, mixed)
+
+
+# ------------------------------------------------------- reductions without NaN
+
+
+def _filled(x: Any, value: float) -> Any:
+    """x with a value in place of NaN."""
+    backend = current()
+    x = array(x)
+    if backend.dtype(x) not in dtypes.FLOATS:
+        return x
+    return backend.where(backend.isnan(x), backend.full((), value, backend.dtype(x)), x)
+
+
+def _numbers(x: Any, axis: Any, keepdims: bool) -> Any:
+    """How many entries aren't NaN, in x's own type of floats."""
+    backend = current()
+    valid = backend.cast(backend.logical_not(backend.isnan(x)), backend.dtype(x))
+    return backend.sum(valid, _axes(x, axis), keepdims)
+
+
+@op
+def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the sum along axes, with NaN as 0.
+
+    >>> nansum([1.0, math.nan, 2.0])
+    np.float32(3.0)
+    """
+    return sum(_filled(x, 0.0), axis, keepdims)
+
+
+@op
+def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the product along axes, with NaN as 1.
+
+    >>> nanprod([3.0, math.nan, 2.0])
+    array(6., dtype=float32)
+    """
+    return prod(_filled(x, 1.0), axis, keepdims)
+
+
+@op
+def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Return running sums, with NaN as 0.
+
+    >>> nancumsum([1.0, math.nan, 2.0])
+    array([1., 1., 3.], dtype=float32)
+    """
+    return cumsum(_filled(x, 0.0), axis, dtype)
+
+
+@op
+def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Return running products, with NaN as 1.
+
+    >>> nancumprod([3.0, math.nan, 2.0])
+    array([3., 3., 6.], dtype=float32)
+    """
+    return cumprod(_filled(x, 1.0), axis, dtype)
+
+
+def _nan_extreme(reduction: Any, fill: float, x: Any, axis: Any, keepdims: bool) -> Any:
+    backend = current()
+    x = array(x)
+    best = reduction(_filled(x, fill), axis, keepdims)
+    if backend.dtype(x) not in dtypes.FLOATS:
+        return best
+    is_empty = backend.all(backend.isnan(x), _axes(x, axis), keepdims)
+    return backend.where(is_empty, backend.full((), math.nan, backend.dtype(x)), best)
+
+
+@op
+def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the largest entry that isn't NaN; NaN if there is none.
+
+    >>> nanmax([1.0, math.nan, 2.0])
+    array(2., dtype=float32)
+    """
+    return _nan_extreme(max, -math.inf, x, axis, keepdims)
+
+
+@op
+def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the smallest entry that isn't NaN; NaN if there is none.
+
+    >>> nanmin([1.0, math.nan, 2.0])
+    array(1., dtype=float32)
+    """
+    return _nan_extreme(min, math.inf, x, axis, keepdims)
+
+
+def _nan_index(reduction: Any, fill: float, x: Any, axis: int | None, keepdims: bool) -> Any:
+    backend = current()
+    x = array(x)
+    index = reduction(_filled(x, fill), axis, keepdims)
+    if backend.dtype(x) not in dtypes.FLOATS:
+        return index
+    is_empty = backend.all(backend.isnan(x), _axes(x, axis), keepdims)
+    return backend.where(is_empty, backend.full((), -1, "int32"), index)
+
+
+@op
+def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the int32 index of the largest entry that isn't NaN; -1 if there is none.
+
+    >>> nanargmax([1.0, math.nan, 2.0])
+    array(2, dtype=int32)
+    """
+    return _nan_index(argmax, -math.inf, x, axis, keepdims)
+
+
+@op
+def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Return the int32 index of the smallest entry that isn't NaN; -1 if there is none.
+
+    >>> nanargmin([1.0, math.nan, 2.0])
+    array(0, dtype=int32)
+    """
+    return _nan_index(argmin, math.inf, x, axis, keepdims)
+
+
+@op
+def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the mean of the entries that aren't NaN.
+
+    >>> nanmean([1.0, math.nan, 2.0])
+    np.float32(1.5)
+    """
+    x = float_array(x)
+    return current().divide(nansum(x, axis, keepdims), _numbers(x, axis, keepdims))
+
+
+@op
+def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the variance of the entries that aren't NaN.
+
+    >>> nanvar([0.0, math.nan, 4.0])
+    np.float32(4.0)
+    """
+    backend = current()
+    x = float_array(x)
+    distance = backend.subtract(x, nanmean(x, axis, keepdims=True))
+    return backend.divide(nansum(backend.square(distance), axis, keepdims), _numbers(x, axis, keepdims))
+
+
+@op
+def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the standard deviation of the entries that aren't NaN.
+
+    >>> nanstd([0.0, math.nan, 4.0])
+    np.float32(2.0)
+    """
+    return current().sqrt(nanvar(x, axis, keepdims))
+
+
+@op
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the median of the entries that aren't NaN.
+
+    >>> nanmedian([1.0, math.nan, 2.0])
+    array(1.5, dtype=float32)
+    """
+    return _quantile(x, 0.5, axis, "linear", keepdims, skips_nan=True)
+
+
+@op
+def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """Return the quantiles of the entries that aren't NaN; arguments as of ``quantile``.
+
+    >>> nanquantile([1.0, math.nan, 2.0, 3.0], 0.5)
+    array(2., dtype=float32)
+    """
+    return _quantile(x, q, axis, method, keepdims, skips_nan=True)
+
+
+@op
+def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """Return the percentiles of the entries that aren't NaN; arguments as of ``percentile``.
+
+    >>> nanpercentile([1.0, math.nan, 2.0, 3.0], 50)
+    array(2., dtype=float32)
+    """
+    return _quantile(x, _hundredths(q), axis, method, keepdims, skips_nan=True)

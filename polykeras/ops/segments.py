@@ -1,0 +1,134 @@
+"""Reductions over the entries that share a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.ops import _call, control
+from polykeras.ops._call import array, op
+
+# ``segment_ids`` gives the segment of each entry of the first axis of ``data``. Entries of ids
+# outside of [0, num_segments) take no part.
+
+
+@op
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Return the sum of each segment, 0 where it is empty.
+
+    Args:
+        data: array.
+        segment_ids: integers, one for each entry of the first axis.
+        num_segments: how many; default the largest id + 1, which must be known.
+        sorted: accepted for compatibility.
+
+    >>> segment_sum([1, 2, 3], [0, 0, 2])
+    array([3, 0, 3], dtype=int32)
+    """
+    backend = current()
+    data, ids, count = _arguments(data, segment_ids, num_segments)
+    inside = _place_inside(ids, count)
+    zeros = backend.full((None if count is None else count + 1, *backend.shape(data)[1:]), 0, backend.dtype(data))
+    total = backend.scatter_add(zeros, _call.reshaped(inside, (-1, 1)), data)
+    return backend.getitem(total, (slice(0, count),))
+
+
+@op
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Return the product of each segment, 1 where it is empty; arguments as of ``segment_sum``.
+
+    >>> segment_prod([1, 2, 3], [0, 0, 2])
+    array([2, 1, 3], dtype=int32)
+    """
+    return reduce(*_arguments(data, segment_ids, num_segments), current().multiply, "mul")
+
+
+@op
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Return the largest entry of each segment, the lowest value of the dtype where it is empty.
+
+    Arguments as of ``segment_sum``.
+
+    >>> segment_max([1, 2, 3], [0, 0, 1])
+    array([2, 3], dtype=int32)
+    """
+    return reduce(*_arguments(data, segment_ids, num_segments), current().maximum, "max")
+
+
+@op
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Return the smallest entry of each segment, the highest value of the dtype where it is empty.
+
+    Arguments as of ``segment_sum``.
+
+    >>> segment_min([1, 2, 3], [0, 0, 1])
+    array([1, 3], dtype=int32)
+    """
+    return reduce(*_arguments(data, segment_ids, num_segments), current().minimum, "min")
+
+
+def _arguments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple:
+    backend = current()
+    data, ids = _call.number_array(data), array(segment_ids, "int32")
+    if num_segments is None and not backend.is_symbolic:
+        largest = backend.concrete(backend.max(ids))
+        if not isinstance(largest, int):
+            raise ValueError("Expected num_segments, in a compiled function. Received: None.")
+        num_segments = largest + 1
+    return data, ids, num_segments
+
+
+def _place_inside(ids: Any, count: int | None) -> Any:
+    """Ids, with all that lie outside moved to one place after the last segment."""
+    if count is None:
+        return ids
+    backend = current()
+    is_outside = backend.logical_or(backend.less(ids, 0), backend.greater_equal(ids, count))
+    return backend.where(is_outside, backend.full((), count, "int32"), ids)
+
+
+def reduce(data: Any, ids: Any, count: int | None, combine: Callable, name: str) -> Any:
+    """Combine the entries of each segment by an associative function.
+
+    The entries are sorted by segment and combined by a scan that starts again with each segment;
+    the last entry of each then holds its result.
+
+    Args:
+        data: array.
+        ids: int32, one for each entry of the first axis.
+        count: the number of segments.
+        combine: of two arrays.
+        name: "max", "min" or "mul", for the value of an empty segment.
+    """
+    backend = current()
+    shape = tuple(backend.shape(data))
+    empty = _neutral(name, backend.dtype(data))
+    result = backend.full((None if count is None else count + 1, *shape[1:]), empty, backend.dtype(data))
+    if None not in (count, shape[0]) and shape[0]:
+        order = backend.argsort(ids := _place_inside(ids, count), 0)
+        ids, data = backend.take(ids, order, 0), backend.take(data, order, 0)
+        column = lambda x: backend.reshape(x, (-1, *(1,) * (len(shape) - 1)))  # noqa: E731
+
+        def step(left: tuple, right: tuple) -> tuple:
+            is_same = backend.equal(column(left[0]), column(right[0]))
+            return right[0], backend.where(is_same, combine(left[1], right[1]), right[1])
+
+        _, running = control.associative_scan(step, (ids, data))
+        is_last = backend.not_equal(backend.getitem(ids, (slice(1, None),)), backend.getitem(ids, (slice(None, -1),)))
+        is_last = backend.pad(is_last, [(0, 1)], True)
+        place = backend.where(is_last, ids, backend.full((), count, "int32"))
+        result = backend.scatter_set(result, backend.reshape(place, (-1, 1)), running)
+    return backend.getitem(result, (slice(0, count),))
+
+
+def _neutral(name: str, dtype: str) -> Any:
+    if name == "mul":
+        return 1
+    if dtype in dtypes.FLOATS:
+        return -np.inf if name == "max" else np.inf
+    limits = np.iinfo(dtype)
+    return int(limits.min if name == "max" else limits.max)

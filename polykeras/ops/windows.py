@@ -1,0 +1,487 @@
+"""Functions of neighbourhoods: convolution, pooling, patches; and attention over a sequence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.backends import current
+from polykeras.core import geometry
+from polykeras.ops import _call
+from polykeras.ops._call import array, float_array, op
+
+# Inputs are (batch, *spatial, channels) with ``data_format="channels_last"``, else
+# (batch, channels, *spatial); None means ``config.image_data_format()``. Kernels are
+# (*window, channels in, channels out).
+
+
+def _spatial_rank(x: Any, shape: tuple) -> int:
+    rank = len(shape) - 2
+    if rank < 1:
+        raise ValueError(f"Expected an input with a batch, channels and spatial axes. Received shape: {shape}.")
+    return rank
+
+
+def _is_channels_last(data_format: str | None) -> bool:
+    return config.standardize_data_format(data_format) == "channels_last"
+
+
+def _padding(padding: str) -> str:
+    name = str(padding).lower()
+    if name not in ("valid", "same"):
+        raise ValueError(f'Expected padding to be "valid" or "same". Received: {padding!r}.')
+    return name
+
+
+# ----------------------------------------------------------------- convolution
+
+
+@op
+def conv(
+    inputs: Any,
+    kernel: Any,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Any:
+    """Return the correlation of an input with a kernel, in one to three dimensions.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        kernel: (*window, channels in / groups, channels out); the number of groups follows.
+        strides: steps of the window.
+        padding: "valid", or "same" for zeros around.
+        data_format: "channels_last" or "channels_first".
+        dilation_rate: distance between the window's entries.
+
+    >>> conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[1.0]]])
+    array([[[3.],
+            [5.]]], dtype=float32)
+    """
+    x, kernel = _call.same_dtype(inputs, kernel)
+    backend = current()
+    shape, window = tuple(backend.shape(x)), tuple(backend.shape(kernel))
+    rank = _spatial_rank(x, shape)
+    is_last = _is_channels_last(data_format)
+    channels = shape[-1 if is_last else 1]
+    groups = 1 if channels is None else channels // window[-2]
+    if len(window) != rank + 2 or (channels is not None and (channels % window[-2] or window[-1] % max(groups, 1))):
+        raise ValueError(
+            f"Expected a kernel of {rank + 2} axes whose channels fit the input's. Received: input shape {shape}, "
+            f"kernel shape {window}."
+        )
+    strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
+    return backend.conv(x, kernel, strides, _padding(padding), dilation, groups, is_last)
+
+
+@op
+def depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Any:
+    """Return the correlation of every channel with kernels of its own.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        kernel: (*window, channels, multiplier); the result has channels * multiplier channels.
+        strides, padding, data_format, dilation_rate: as of ``conv``.
+
+    >>> depthwise_conv([[[1.0, 5.0], [2.0, 6.0]]], [[[1.0], [1.0]], [[1.0], [-1.0]]])
+    array([[[ 3., -1.]]], dtype=float32)
+    """
+    x, kernel = _call.same_dtype(inputs, kernel)
+    backend = current()
+    rank = _spatial_rank(x, tuple(backend.shape(x)))
+    *window, channels, multiplier = backend.shape(kernel)
+    kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
+    strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
+    return backend.conv(x, kernel, strides, _padding(padding), dilation, channels, _is_channels_last(data_format))
+
+
+@op
+def separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Any:
+    """Return ``depthwise_conv`` followed by ``conv`` with a window of size 1.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        depthwise_kernel: (*window, channels, multiplier).
+        pointwise_kernel: (1, ..., channels * multiplier, channels out).
+        strides, padding, data_format, dilation_rate: of the first, as of ``conv``.
+
+    >>> separable_conv([[[1.0], [2.0]]], [[[1.0]]], [[[3.0]]])
+    array([[[3.],
+            [6.]]], dtype=float32)
+    """
+    x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(x, pointwise_kernel, 1, "valid", data_format)
+
+
+@op
+def conv_transpose(
+    inputs: Any,
+    kernel: Any,
+    strides: int | Sequence[int] = 1,
+    padding: str = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    data_format: str | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+) -> Any:
+    """Return the gradient of ``conv`` by its input: each entry spreads over a window.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        kernel: (*window, channels out, channels in).
+        strides: steps of the windows in the result.
+        padding: "valid" or "same".
+        output_padding: extra size of the result at its end.
+        data_format: "channels_last" or "channels_first".
+        dilation_rate: distance between the window's entries.
+
+    >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], strides=2)
+    array([[[1.],
+            [1.],
+            [2.],
+            [2.]]], dtype=float32)
+    """
+    x, kernel = _call.same_dtype(inputs, kernel)
+    backend = current()
+    rank = _spatial_rank(x, tuple(backend.shape(x)))
+    strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
+    extra = None if output_padding is None else geometry.per_axis(output_padding, rank)
+    is_last = _is_channels_last(data_format)
+    return backend.conv_transpose(x, kernel, strides, _padding(padding), extra, dilation, is_last)
+
+
+# --------------------------------------------------------------------- pooling
+
+
+def _pool(mode: str, inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str | None) -> Any:
+    backend = current()
+    x = array(inputs) if mode == "max" else float_array(inputs)
+    rank = _spatial_rank(x, tuple(backend.shape(x)))
+    window = geometry.per_axis(pool_size, rank)
+    strides = window if strides is None else geometry.per_axis(strides, rank)
+    return backend.pool(x, mode, window, strides, _padding(padding), _is_channels_last(data_format))
+
+
+@op
+def max_pool(
+    inputs: Any,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    """Return the largest entry of each window.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        pool_size: sizes of the window.
+        strides: steps of the window; default its sizes.
+        padding: "valid", or "same" for windows that reach over the edge.
+        data_format: "channels_last" or "channels_first".
+
+    >>> max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
+    array([[[3.],
+            [2.]]], dtype=float32)
+    """
+    return _pool("max", inputs, pool_size, strides, padding, data_format)
+
+
+@op
+def average_pool(
+    inputs: Any,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    """Return the mean of each window; arguments as of ``max_pool``.
+
+    >>> average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
+    array([[[2.],
+            [1.]]], dtype=float32)
+    """
+    return _pool("average", inputs, pool_size, strides, padding, data_format)
+
+
+def _adaptive(inputs: Any, output_size: Any, data_format: str | None, reduce: Any) -> Any:
+    """Reduce each spatial axis to a number of windows of nearly equal size."""
+    backend = current()
+    x = float_array(inputs)
+    shape = tuple(backend.shape(x))
+    rank = _spatial_rank(x, shape)
+    axes = geometry.spatial_axes(len(shape), _is_channels_last(data_format))
+    for axis, count in zip(axes, geometry.per_axis(output_size, rank), strict=True):
+        size = shape[axis]
+        if size is None:
+            # Of an unknown size only the result's is known.
+            x = backend.broadcast_to(backend.sum(x, (axis,), True), (*shape[:axis], count, *shape[axis + 1 :]))
+        elif size != count:
+            starts = np.arange(count) * size // count
+            stops = -(-np.arange(1, count + 1) * size // count)
+            x = reduce(x, axis, starts, stops)
+        shape = tuple(backend.shape(x))
+    return x
+
+
+@op
+def adaptive_average_pool(inputs: Any, output_size: int | Sequence[int], data_format: str | None = None) -> Any:
+    """Return the means of as many windows along each axis as asked for.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        output_size: the number of windows along the spatial axes.
+        data_format: "channels_last" or "channels_first".
+
+    >>> adaptive_average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
+    array([[[2.],
+            [1.]]], dtype=float32)
+    """
+    backend = current()
+
+    def reduce(x: Any, axis: int, starts: np.ndarray, stops: np.ndarray) -> Any:
+        place = np.arange(backend.shape(x)[axis])[:, None]
+        shares = ((place >= starts) & (place < stops)) / (stops - starts)
+        matrix = backend.array(shares, backend.dtype(x))
+        rank = len(backend.shape(x))
+        order = (*(a for a in range(rank) if a != axis), axis)
+        mixed = backend.matmul(backend.transpose(x, order), matrix)
+        return backend.transpose(mixed, tuple(order.index(a) for a in range(rank)))
+
+    return _adaptive(inputs, output_size, data_format, reduce)
+
+
+@op
+def adaptive_max_pool(inputs: Any, output_size: int | Sequence[int], data_format: str | None = None) -> Any:
+    """Return the largest entries of as many windows along each axis as asked for.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first.
+        output_size: the number of windows along the spatial axes.
+        data_format: "channels_last" or "channels_first".
+
+    >>> adaptive_max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
+    array([[[3.],
+            [2.]]], dtype=float32)
+    """
+    backend = current()
+
+    def reduce(x: Any, axis: int, starts: np.ndarray, stops: np.ndarray) -> Any:
+        width = int((stops - starts).max())
+        # Narrower windows repeat their last entry.
+        places = np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)
+        windows = backend.take(x, backend.array(places.astype("int32")), axis)
+        return backend.max(windows, (axis + 1,))
+
+    return _adaptive(inputs, output_size, data_format, reduce)
+
+
+# --------------------------------------------------------------------- patches
+
+
+def _blocks(x: Any, block_size: int, data_format: str, splits: bool) -> Any:
+    """Move blocks of space into the channels (``splits``), or back."""
+    if block_size < 2:
+        raise ValueError(f"Expected block_size to be at least 2. Received: {block_size}.")
+    backend = current()
+    x = array(x)
+    is_last = _is_channels_last(data_format)
+    if not is_last:
+        x = backend.transpose(x, geometry.to_channels_last(4))
+    batch, height, width, channels = backend.shape(x)
+    b = block_size
+    share = lambda n: None if n is None else n // b  # noqa: E731
+    if splits:
+        x = _call.reshaped(x, (batch, share(height), b, share(width), b, channels))
+        x = backend.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = _call.reshaped(x, (batch, share(height), share(width), b * b * channels))
+    else:
+        depth = channels // (b * b)
+        x = _call.reshaped(x, (batch, height, width, b, b, depth))
+        x = backend.transpose(x, (0, 1, 3, 2, 4, 5))
+        x = _call.reshaped(x, (batch, _call.times(height, b), _call.times(width, b), depth))
+    return x if is_last else backend.transpose(x, geometry.to_channels_first(4))
+
+
+@op
+def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
+    """Return images with each block of pixels moved into the channels.
+
+    Args:
+        x: (batch, height, width, channels), or channels first.
+        block_size: height and width of a block.
+        data_format: "channels_last" or "channels_first".
+
+    >>> space_to_depth(np.zeros((1, 4, 4, 1)), 2).shape
+    (1, 2, 2, 4)
+    """
+    return _blocks(x, block_size, data_format, splits=True)
+
+
+@op
+def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
+    """Return images with channels moved into blocks of pixels: undoes ``space_to_depth``.
+
+    >>> depth_to_space(np.zeros((1, 2, 2, 4)), 2).shape
+    (1, 4, 4, 1)
+    """
+    return _blocks(x, block_size, data_format, splits=False)
+
+
+def _grid(size: tuple, kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> np.ndarray:
+    """Flat places of a padded image: (window entries, windows)."""
+    padded = [n + 2 * p for n, p in zip(size, padding, strict=True)]
+    counts = [
+        geometry.output_size(n, k, s, "valid", d) for n, k, s, d in zip(padded, kernel, stride, dilation, strict=True)
+    ]
+    rows, columns = (
+        np.arange(k)[:, None] * d + np.arange(c) * s
+        for k, d, c, s in zip(kernel, dilation, counts, stride, strict=True)
+    )
+    places = rows[:, None, :, None] * padded[1] + columns[None, :, None, :]
+    return places.reshape(math.prod(kernel), math.prod(counts)).astype("int32")
+
+
+@op
+def unfold(x: Any, kernel_size: int | Sequence[int], dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    """Return the windows of images as columns.
+
+    Args:
+        x: (batch, channels, height, width).
+        kernel_size: sizes of the window.
+        dilation: distance between its entries.
+        padding: zeros around the image.
+        stride: steps of the window.
+
+    Returns:
+        (batch, channels * window entries, windows).
+
+    >>> unfold([[[[1.0, 2.0], [3.0, 4.0]]]], (1, 2))
+    array([[[1., 3.],
+            [2., 4.]]], dtype=float32)
+    """
+    backend = current()
+    kernel, dilation, padding, stride = (geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride))
+    x = array(x)
+    batch, channels, *size = backend.shape(x)
+    grid = _grid(size, kernel, dilation, padding, stride)
+    x = backend.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
+    flat = _call.reshaped(x, (batch, channels, math.prod(backend.shape(x)[2:])))
+    columns = backend.take(flat, backend.array(grid), 2)
+    return _call.reshaped(columns, (batch, channels * grid.shape[0], grid.shape[1]))
+
+
+@op
+def fold(
+    x: Any,
+    output_size: int | Sequence[int],
+    kernel_size: int | Sequence[int],
+    dilation: Any = 1,
+    padding: Any = 0,
+    stride: Any = 1,
+) -> Any:
+    """Return images made by adding up windows, given as columns: the transpose of ``unfold``.
+
+    Args:
+        x: (batch, channels * window entries, windows).
+        output_size: height and width of the images.
+        kernel_size, dilation, padding, stride: as of ``unfold``.
+
+    >>> fold([[[1.0, 3.0], [2.0, 4.0]]], (2, 2), (1, 2))
+    array([[[[1., 2.],
+             [3., 4.]]]], dtype=float32)
+    """
+    backend = current()
+    kernel, dilation, padding, stride = (geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride))
+    size = geometry.per_axis(output_size, 2)
+    x = array(x)
+    batch, depth, _ = backend.shape(x)
+    grid = _grid(size, kernel, dilation, padding, stride)
+    channels = depth // grid.shape[0]
+    # Scattering works along leading axes, so batch and channels go last.
+    x = _call.reshaped(x, (batch, channels, grid.size))
+    x = backend.transpose(x, (2, 0, 1))
+    padded = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
+    zeros = backend.full((math.prod(padded), batch, channels), 0, backend.dtype(x))
+    x = backend.scatter_add(zeros, backend.array(grid.reshape(-1, 1)), x)
+    x = _call.reshaped(backend.transpose(x, (1, 2, 0)), (batch, channels, *padded))
+    inside = [slice(p, p + n) for n, p in zip(size, padding, strict=True)]
+    return backend.getitem(x, (slice(None), slice(None), *inside))
+
+
+# ------------------------------------------------------------------- attention
+
+
+@op
+def dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> Any:
+    """Return ``softmax(scale * query key + bias) value``.
+
+    A. Vaswani et al., "Attention Is All You Need" (NeurIPS 2017).
+
+    Args:
+        query: (batch, queries, heads, size).
+        key, value: (batch, keys, heads, size), or with a number of heads that divides the query's.
+        bias: added to the logits, broadcasts to (batch, heads, queries, keys); or None.
+        mask: True where a query may look, broadcasts alike; or None.
+        scale: default ``1 / sqrt(size)``.
+        is_causal: whether queries look at earlier keys only.
+        flash_attention: accepted for compatibility: the backend chooses its fastest kernel.
+        attn_logits_soft_cap: if given, logits x become ``cap * tanh(x / cap)``.
+
+    Raises:
+        ValueError: if the arrays haven't four axes.
+
+    >>> dot_product_attention(*[np.ones((1, 2, 1, 4), "float32")] * 3).shape
+    (1, 2, 1, 4)
+    """
+    backend = current()
+    query, key, value = _call.same_dtype(*_call.float_operands(query, key), value)
+    shapes = [tuple(backend.shape(x)) for x in (query, key, value)]
+    if any(len(shape) != 4 for shape in shapes):
+        raise ValueError(f"Expected query, key and value with 4 axes. Received shapes: {shapes}.")
+    heads, own = shapes[0][2], shapes[1][2]
+    if None not in (heads, own) and heads != own:
+        if heads % own:
+            raise ValueError(f"Expected the heads of key to divide those of query. Received shapes: {shapes}.")
+        index = backend.array(np.repeat(np.arange(own, dtype="int32"), heads // own))
+        key, value = backend.take(key, index, 2), backend.take(value, index, 2)
+    scale = 1 / math.sqrt(shapes[0][3]) if scale is None else float(scale)
+    bias = None if bias is None else array(bias, backend.dtype(query))
+    mask = None if mask is None else array(mask, "bool")
+    if attn_logits_soft_cap is None:
+        return backend.attention(query, key, value, mask, bias, scale, is_causal)
+    scores = backend.multiply(backend.einsum("bqhd,bkhd->bhqk", query, key), scale)
+    cap = float(attn_logits_soft_cap)
+    capped = backend.multiply(backend.tanh(backend.multiply(scores, 1 / cap)), cap)
+    # The cap comes before bias and mask: hand over what it changes as a bias.
+    change = backend.subtract(capped, scores)
+    bias = change if bias is None else backend.add(change, bias)
+    return backend.attention(query, key, value, mask, bias, scale, is_causal)

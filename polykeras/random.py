@@ -1,0 +1,359 @@
+"""Random arrays, the same on every backend for the same seed.
+
+``seed`` is an int (always the same numbers), a ``SeedGenerator`` (other numbers with each call) or
+None (drawn from the global stream that ``keras.utils.set_random_seed`` starts). Bits come from
+``Backend.random_bits``. Uniform numbers and masks agree to the bit between backends; what is
+computed with logarithms and roots agrees to a few units in the last place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from polykeras import config
+from polykeras.backends import current
+from polykeras.core import dtypes
+from polykeras.core import random as keys
+from polykeras.core.random import SeedGenerator
+from polykeras.ops import _call
+from polykeras.ops._call import array, float_array, op
+
+__all__ = [
+    "SeedGenerator",
+    "beta",
+    "binomial",
+    "categorical",
+    "dropout",
+    "gamma",
+    "normal",
+    "randint",
+    "shuffle",
+    "truncated_normal",
+    "uniform",
+]
+
+# As many random bits as the type's significand holds: no number is rounded up to 1.
+_BITS = {"float16": 11, "bfloat16": 8}
+
+
+def _bits(shape: Sequence[int], seed: Any) -> Any:
+    """int32 random bits; while shapes are inferred nothing is drawn."""
+    backend = current()
+    key = (0, 0) if backend.is_symbolic else keys.key_of(seed)
+    return backend.random_bits(key, tuple(shape))
+
+
+def _float_dtype(dtype: Any) -> str:
+    name = config.floatx() if dtype is None else dtypes.standardize(dtype)
+    if name not in dtypes.FLOATS:
+        raise ValueError(f"Expected dtype to be one of {dtypes.FLOATS}. Received: {dtype!r}.")
+    return name
+
+
+def _unit(bits: Any, dtype: str) -> Any:
+    """Numbers from 0 to below 1, out of random bits."""
+    backend = current()
+    count = _BITS.get(dtype, 24)
+    places = backend.bitwise_and(backend.right_shift(bits, 32 - count), (1 << count) - 1)
+    return backend.multiply(backend.cast(places, dtype), 2.0**-count)
+
+
+def _scaled(x: Any, factor: Any, offset: Any) -> Any:
+    """x * factor + offset, in x's dtype; both are numbers or arrays."""
+    backend = current()
+    dtype = backend.dtype(x)
+    factor, offset = (float(v) if dtypes.scalar_kind(v) else array(v, dtype) for v in (factor, offset))
+    return backend.add(backend.multiply(x, factor), offset)
+
+
+@op
+def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Return numbers spread evenly between two limits.
+
+    Args:
+        shape: of the result.
+        minval, maxval: numbers or arrays; the second is not reached.
+        dtype: a type of floats; default ``floatx()``.
+        seed: int, SeedGenerator or None.
+
+    >>> uniform((2,), seed=1)
+    array([0.43022335, 0.29798877], dtype=float32)
+    """
+    x = _unit(_bits(shape, seed), _float_dtype(dtype))
+    return _scaled(x, current().subtract(*_call.float_operands(maxval, minval)), minval)
+
+
+def _standard_normal(shape: Sequence[int], seed: Any) -> Any:
+    """float32 normals by the transform of Box and Muller (1958)."""
+    backend = current()
+    bits = _bits((2, *shape), seed)
+    radius, turn = (_unit(backend.getitem(bits, (n,)), "float32") for n in (0, 1))
+    # From above 0 up to 1, for the logarithm.
+    radius = backend.sqrt(backend.multiply(backend.log(backend.subtract(1.0, radius)), -2.0))
+    return backend.multiply(radius, backend.cos(backend.multiply(turn, 2 * math.pi)))
+
+
+@op
+def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Return numbers of a normal distribution.
+
+    Args:
+        shape: of the result.
+        mean, stddev: numbers or arrays.
+        dtype: a type of floats; default ``floatx()``.
+        seed: int, SeedGenerator or None.
+
+    >>> normal((2,), seed=1).shape
+    (2,)
+    """
+    return _scaled(current().cast(_standard_normal(shape, seed), _float_dtype(dtype)), stddev, mean)
+
+
+@op
+def truncated_normal(
+    shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+) -> Any:
+    """Return numbers of a normal distribution, none further than 2 ``stddev`` from the mean.
+
+    Args:
+        shape: of the result.
+        mean, stddev: numbers or arrays.
+        dtype: a type of floats; default ``floatx()``.
+        seed: int, SeedGenerator or None.
+
+    >>> bool((abs(truncated_normal((9,), seed=1)) <= 2).all())
+    True
+    """
+    backend = current()
+    dtype = _float_dtype(dtype)
+    # The share of a normal distribution within 2 stddev of its mean is erf(sqrt(2)).
+    share = math.erf(math.sqrt(2))
+    place = _scaled(_unit(_bits(shape, seed), "float32"), 2 * share, -share)
+    x = backend.multiply(backend.erfinv(place), math.sqrt(2))
+    x = backend.minimum(backend.maximum(x, -2.0), 2.0)
+    return _scaled(backend.cast(x, dtype), stddev, mean)
+
+
+@op
+def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Any:
+    """Return integers from ``minval`` to below ``maxval``.
+
+    Args:
+        shape: of the result.
+        minval, maxval: ints or arrays, less than 2**31 apart.
+        dtype: a type of integers.
+        seed: int, SeedGenerator or None.
+
+    Raises:
+        ValueError: for an empty or too wide range, or floats.
+
+    >>> randint((3,), 0, 10, seed=1)
+    array([6, 1, 2], dtype=int32)
+    """
+    dtype = dtypes.standardize(dtype)
+    if dtype not in dtypes.INTEGERS:
+        raise ValueError(f"Expected dtype to be one of {dtypes.INTEGERS}. Received: {dtype!r}.")
+    backend = current()
+    places = backend.bitwise_and(_bits(shape, seed), 0x7FFFFFFF)
+    if isinstance(minval, int) and isinstance(maxval, int):
+        if not 0 < maxval - minval < 1 << 31:
+            raise ValueError(f"Expected maxval above minval, by less than 2**31. Received: {minval}, {maxval}.")
+        return backend.add(backend.cast(backend.mod(places, maxval - minval), dtype), minval)
+    low, high = array(minval, "int32"), array(maxval, "int32")
+    return backend.cast(backend.add(backend.mod(places, backend.subtract(high, low)), low), dtype)
+
+
+@op
+def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Any:
+    """Return classes drawn by unnormalized log-probabilities, with Gumbel noise.
+
+    Args:
+        logits: (batch, classes).
+        num_samples: how many to draw from each row.
+        dtype: of the result.
+        seed: int, SeedGenerator or None.
+
+    Returns:
+        Of shape (batch, num_samples).
+
+    >>> categorical([[0.0, 1000.0]], 3, seed=1)
+    array([[1, 1, 1]], dtype=int32)
+    """
+    backend = current()
+    logits = backend.cast(float_array(logits), "float32")
+    batch, classes = backend.shape(logits)
+    # Half a step off 0 and 1, for both logarithms.
+    unit = backend.add(_unit(_bits((batch, num_samples, classes), seed), "float32"), 2.0**-25)
+    noise = backend.negative(backend.log(backend.negative(backend.log(unit))))
+    wide = _call.reshaped(logits, (batch, 1, classes))
+    return backend.cast(backend.argmax(backend.add(wide, noise), 2), dtypes.standardize(dtype))
+
+
+@op
+def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> Any:
+    """Return x with a share of its entries set to 0 and the others scaled up.
+
+    N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
+    (JMLR 2014).
+
+    Args:
+        inputs: array x.
+        rate: the share to drop, from 0 to 1.
+        noise_shape: shape of the mask, which broadcasts to x; None entries mean x's size.
+        seed: int, SeedGenerator or None.
+
+    Raises:
+        ValueError: if ``rate`` lies outside of 0 to 1.
+
+    >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=3)
+    array([2., 2., 2., 0.], dtype=float32)
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"Expected rate from 0 to 1. Received: {rate}.")
+    backend = current()
+    x = float_array(inputs)
+    if rate == 0:
+        return x
+    shape, dtype = tuple(backend.shape(x)), backend.dtype(x)
+    if rate == 1:
+        return backend.full(shape, 0, dtype)
+    if noise_shape is not None:
+        shape = tuple(own if n is None else n for own, n in zip(shape, noise_shape, strict=True))
+    # As an int32, random bits lie below this with probability ``rate``.
+    bound = round(rate * (1 << 32)) - (1 << 31)
+    keep = backend.greater_equal(_bits(shape, seed), bound)
+    return backend.where(keep, backend.multiply(x, 1 / (1 - rate)), backend.full((), 0, dtype))
+
+
+# Each of these rounds accepts more than 95 of 100 proposals: fewer than 1 in 10**12 entries is
+# left with its last one.
+_GAMMA_ROUNDS = 10
+
+
+def _standard_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
+    """float32 gamma numbers by G. Marsaglia and W. W. Tsang (2000)."""
+    backend = current()
+    shape = tuple(shape)
+    alpha = backend.broadcast_to(array(alpha, "float32"), shape)
+    key = (0, 0) if backend.is_symbolic else keys.key_of(seed)
+    normals = _standard_normal((_GAMMA_ROUNDS, *shape), key)
+    is_small = backend.less(alpha, 1.0)
+    base = backend.subtract(backend.where(is_small, backend.add(alpha, 1.0), alpha), 1 / 3)
+    width = backend.rsqrt(backend.multiply(base, 9.0))
+    # Other places of the same stream than those of the normals.
+    bits = backend.random_bits(key, (3 * _GAMMA_ROUNDS + 1, *shape))
+    unit = backend.add(_unit(bits, "float32"), 2.0**-25)
+    result, is_open = base, backend.full(shape, True, "bool")
+    for n in range(_GAMMA_ROUNDS):
+        z = backend.getitem(normals, (n,))
+        cube = backend.add(backend.multiply(z, width), 1.0)
+        cube = backend.multiply(backend.square(cube), cube)
+        is_inside = backend.greater(cube, 0.0)
+        safe = backend.where(is_inside, cube, backend.full((), 1.0, "float32"))
+        bound = backend.subtract(backend.add(backend.log(safe), 1.0), safe)
+        bound = backend.add(backend.multiply(backend.square(z), 0.5), backend.multiply(base, bound))
+        draw = backend.log(backend.getitem(unit, (2 * _GAMMA_ROUNDS + n,)))
+        takes = backend.logical_and(backend.logical_and(is_inside, is_open), backend.less(draw, bound))
+        result = backend.where(takes, backend.multiply(base, safe), result)
+        is_open = backend.logical_and(is_open, backend.logical_not(takes))
+    boost = backend.power(backend.getitem(unit, (3 * _GAMMA_ROUNDS,)), backend.divide(1.0, alpha))
+    return backend.where(is_small, backend.multiply(result, boost), result)
+
+
+@op
+def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """Return numbers of a gamma distribution of scale 1.
+
+    Args:
+        shape: of the result.
+        alpha: the distribution's shape parameter: a number, or an array that broadcasts.
+        dtype: a type of floats; default ``floatx()``.
+        seed: int, SeedGenerator or None.
+
+    >>> bool((gamma((5,), 2.0, seed=1) > 0).all())
+    True
+    """
+    return current().cast(_standard_gamma(shape, alpha, seed), _float_dtype(dtype))
+
+
+@op
+def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """Return numbers of a beta distribution.
+
+    Args:
+        shape: of the result.
+        alpha, beta: the distribution's parameters: numbers, or arrays that broadcast.
+        dtype: a type of floats; default ``floatx()``.
+        seed: int, SeedGenerator or None.
+
+    >>> bool((beta((5,), 2.0, 3.0, seed=1) < 1).all())
+    True
+    """
+    backend = current()
+    shape = tuple(shape)
+    pair = [backend.broadcast_to(array(v, "float32"), shape) for v in (alpha, beta)]
+    both = _standard_gamma((2, *shape), backend.stack(pair, 0), seed)
+    first, second = (backend.getitem(both, (n,)) for n in (0, 1))
+    return backend.cast(backend.divide(first, backend.add(first, second)), _float_dtype(dtype))
+
+
+@op
+def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
+    """Return how many of ``counts`` trials succeed.
+
+    The waiting times between successes are drawn (L. Devroye, "Non-Uniform Random Variate
+    Generation", 1986, X.4.3): the time goes up with counts * probabilities.
+
+    Args:
+        shape: of the result.
+        counts: numbers of trials, broadcast to ``shape``.
+        probabilities: of a success in each, broadcast alike.
+        dtype: a type of floats; default ``floatx()``.
+        seed: int, SeedGenerator or None.
+
+    >>> binomial((3,), 10.0, 1.0, seed=1)
+    array([10., 10., 10.], dtype=float32)
+    """
+    backend = current()
+    shape, dtype = tuple(shape), _float_dtype(dtype)
+    trials = backend.broadcast_to(array(counts, "float32"), shape)
+    odds = backend.broadcast_to(array(probabilities, "float32"), shape)
+    is_likely = backend.greater(odds, 0.5)
+    rare = backend.where(is_likely, backend.subtract(1.0, odds), odds)
+    failure = backend.log1p(backend.negative(backend.maximum(rare, 1e-30)))
+    bits = _bits(shape, seed)
+
+    def goes_on(bits: Any, time: Any, successes: Any) -> Any:
+        return backend.any(backend.less_equal(time, trials))
+
+    def step(bits: Any, time: Any, successes: Any) -> tuple:
+        bits = backend.mix_bits(backend.add(bits, 0x3C6EF372))
+        unit = backend.add(_unit(bits, "float32"), 2.0**-25)
+        wait = backend.add(backend.floor(backend.divide(backend.log(unit), failure)), 1.0)
+        time = backend.add(time, wait)
+        return bits, time, backend.add(successes, backend.cast(backend.less_equal(time, trials), "float32"))
+
+    zeros = backend.full(shape, 0.0, "float32")
+    successes = backend.while_loop(goes_on, step, (bits, zeros, zeros))[2]
+    return backend.cast(backend.where(is_likely, backend.subtract(trials, successes), successes), dtype)
+
+
+@op
+def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
+    """Return the entries along an axis in another order.
+
+    Args:
+        x: array.
+        axis: which axis.
+        seed: int, SeedGenerator or None.
+
+    >>> shuffle([1, 2, 3], seed=1)
+    array([3, 2, 1], dtype=int32)
+    """
+    backend = current()
+    x = array(x)
+    shape = backend.shape(x)
+    axis = _call.axis_of(axis, len(shape))
+    return backend.take(x, backend.argsort(_bits((shape[axis],), seed), 0), axis)
