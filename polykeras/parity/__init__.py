@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends as registry
-from polykeras.callbacks import LambdaCallback
+from polykeras.callbacks import Callback
 from polykeras.core import naming, random, trees
 
 
@@ -116,8 +116,16 @@ def _run(model: Any, x: Any, y: Any, epochs: int, batch_size: int, fit_arguments
         model.predict(trees.map(lambda a: a[:1], x), verbose=0)
     run.initial = model.get_weights()
     run.outputs = trees.leaves(model.predict(x, batch_size, verbose=0))
-    watcher = LambdaCallback(on_train_batch_end=lambda batch, logs: run.losses.append(logs["loss"]))
-    model.fit(x, y, batch_size, epochs, verbose=0, callbacks=[watcher], **fit_arguments)
+    model.fit(x, y, batch_size, epochs, verbose=0, callbacks=[_LossOfEachStep(run.losses)], **fit_arguments)
     run.weights = model.get_weights()
     run.trained_outputs = trees.leaves(model.predict(x, batch_size, verbose=0))
     return run
+
+
+class _LossOfEachStep(Callback):
+    def __init__(self, losses: list) -> None:
+        super().__init__()
+        self._losses = losses
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._losses.append(logs["loss"])
