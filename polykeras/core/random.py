@@ -121,6 +121,7 @@ class SeedGenerator:
         """Return the next key, two 32-bit words for ``random_bits``."""
         backend = backends.current()
         if backend.is_symbolic:
+            self.state.put(None)  # a dry run notes that a step assigns it
             return 0, 0
         place = backend.concrete(self.state.value)
         self.state.assign(place + 1)
@@ -147,6 +148,8 @@ def key_of(seed: Any) -> tuple:
     """Return the key for a user's ``seed``: a SeedGenerator's next, an int's own, or a new one."""
     if isinstance(seed, SeedGenerator):
         return seed.next()
+    if backends.current().is_symbolic:
+        return 0, 0
     if isinstance(seed, tuple):
         return seed
     bits = digest("key", next_seed() if seed is None else int(seed))

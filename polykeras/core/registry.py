@@ -155,7 +155,7 @@ def resolve(identifier: Any, family: str, custom_objects: dict | None = None) ->
         return found() if inspect.isclass(found) else found
     if inspect.isclass(identifier):
         return identifier()
-    if callable(identifier):
+    if callable(identifier) or hasattr(identifier, "get_config"):
         return identifier
     raise TypeError(
         f"Expected a name, a config dict, a class, or a callable of the family {family!r}. "

@@ -94,12 +94,18 @@ class Step:
 
     def __call__(self, batch: Any) -> Any:
         """Run the step on a batch."""
-        return self._dispatch(self._one, batch)
+        return self._in_order(self._dispatch(self._one, batch))
 
     def on_rows(self, data: Any, index: Any) -> Any:
         """Run the step on the rows of ``data`` that ``index`` names: once, or once a row of a matrix."""
         is_matrix = len(self.backend.shape(index)) == 2
-        return self._dispatch(self._scanned if is_matrix else self._gathered, data, index)
+        return self._in_order(self._dispatch(self._scanned if is_matrix else self._gathered, data, index))
+
+    def _in_order(self, result: Any) -> Any:
+        """Logs in the order that the step gave them; engines sort the keys of dicts."""
+        if isinstance(result, dict) and isinstance(self.result, dict):
+            return {name: result[name] for name in self.result}
+        return result
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
         if not self._is_traced:
