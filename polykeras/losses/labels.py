@@ -1,0 +1,61 @@
+"""A check of integer labels before training, while they are still on the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import registry
+from polykeras.losses.crossentropies import (
+    CategoricalGeneralizedCrossEntropy,
+    SparseCategoricalCrossentropy,
+    categorical_generalized_cross_entropy,
+    sparse_categorical_crossentropy,
+)
+
+_CLASSES = (SparseCategoricalCrossentropy, CategoricalGeneralizedCrossEntropy)
+_FUNCTIONS = (sparse_categorical_crossentropy, categorical_generalized_cross_entropy)
+
+
+def takes_labels(loss: Any) -> bool:
+    """True for losses whose targets are class numbers, given as an instance, class, function or name."""
+    if isinstance(loss, str):
+        loss = registry.families["losses"].get(loss)
+    function = getattr(loss, "fn", loss)
+    return loss in _CLASSES or function in _FUNCTIONS
+
+
+def check_labels(loss: Any, y_true: np.ndarray, classes: int | None) -> None:
+    """Check that labels name classes, which no engine does inside a compiled step.
+
+    Args:
+        loss: a loss, function, class or name; other losses than those of integer labels take any target.
+        y_true: labels, as a NumPy array.
+        classes: how many there are; None checks all but the upper end.
+
+    Raises:
+        ValueError: for a label that is negative, too large or no whole number.
+
+    >>> import numpy as np
+    >>> check_labels(sparse_categorical_crossentropy, np.array([0, 1, 2]), 3)
+    """
+    if not takes_labels(loss) or y_true.size == 0 or y_true.dtype.kind not in "iufb":
+        return
+    ignored = getattr(loss, "ignore_class", None)
+    if ignored is not None:
+        y_true = y_true[y_true != ignored]
+    if y_true.dtype.kind == "f":
+        _refuse(y_true[y_true != np.floor(y_true)], "whole numbers", classes)
+    _refuse(y_true[y_true < 0], "numbers from 0", classes)
+    if classes is not None:
+        _refuse(y_true[y_true >= classes], f"numbers below {classes}", classes)
+
+
+def _refuse(wrong: np.ndarray, expected: str, classes: int | None) -> None:
+    if wrong.size:
+        outputs = "" if classes is None else f" (the output has {classes} classes)"
+        raise ValueError(
+            f"Expected labels that are {expected}{outputs}. Received: {wrong.flat[0]}, among {wrong.size} such "
+            f"labels. Number the classes from 0, or set ignore_class for a label that marks what to leave out."
+        )

@@ -1,0 +1,104 @@
+"""How targets, predictions and weights are brought to shapes that fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import ops
+from polykeras.backends import current
+from polykeras.ops import _call
+
+
+def shape_of(x: Any) -> tuple:
+    """Return the shape of anything array-like as a tuple; None for an unknown size."""
+    return tuple(x.shape)
+
+
+def squeeze_or_expand_to_same_rank(x1: Any, x2: Any, expand_rank_1: bool = True) -> tuple:
+    """Bring two arrays whose ranks differ by one to the same rank, where a last axis of size 1 allows it.
+
+    Args:
+        x1: an array.
+        x2: another.
+        expand_rank_1: ``(n,)`` beside ``(n, 1)`` becomes ``(n, 1)``, rather than the other way round.
+
+    >>> import numpy as np
+    >>> a, b = squeeze_or_expand_to_same_rank(np.ones((4,)), np.ones((4, 1)))
+    >>> a.shape, b.shape
+    ((4, 1), (4, 1))
+    """
+    first, second = shape_of(x1), shape_of(x2)
+    if len(first) == len(second) + 1 and first[-1] == 1:
+        if len(second) == 1 and expand_rank_1:
+            return x1, ops.expand_dims(x2, -1)
+        return ops.squeeze(x1, -1), x2
+    if len(second) == len(first) + 1 and second[-1] == 1:
+        if len(first) == 1 and expand_rank_1:
+            return ops.expand_dims(x1, -1), x2
+        return x1, ops.squeeze(x2, -1)
+    return x1, x2
+
+
+def broadcasts(shape: tuple, to: tuple) -> bool:
+    """True if ``shape`` could be broadcast to ``to``, both of the same rank.
+
+    >>> broadcasts((4, 1), (4, 3)), broadcasts((4, 2), (4, 3)), broadcasts((None, 3), (4, 3))
+    (True, False, True)
+    """
+    return all(size in (1, None, other) or other is None for size, other in zip(shape, to, strict=True))
+
+
+def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
+    """Return targets and predictions as arrays of one float dtype, whose shapes fit each other.
+
+    Args:
+        y_true: targets; ``(n,)`` fits predictions of ``(n, 1)``.
+        y_pred: predictions, whose dtype wins.
+        function: name of the loss or metric, for the message.
+        hint: what else the user may have meant, for the message.
+
+    Raises:
+        ValueError: if the shapes don't fit.
+    """
+    backend = current()
+    y_pred = _call.float_array(y_pred)
+    y_true = _call.array(y_true, backend.dtype(y_pred))
+    target, predicted = backend.shape(y_true), backend.shape(y_pred)
+    if target == predicted or not target:
+        return y_true, y_pred
+    y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
+    first, second = backend.shape(y_true), backend.shape(y_pred)
+    if len(first) != len(second) or not (broadcasts(first, second) or broadcasts(second, first)):
+        raise ValueError(
+            f"Expected y_true of the shape of y_pred, for {function}. "
+            f"Received: y_true of shape {target}, y_pred of shape {predicted}.{hint}"
+        )
+    return y_true, y_pred
+
+
+def fit_weights(sample_weight: Any, values: Any) -> Any:
+    """Return weights with an axis for each axis of ``values``, size 1 where a weight is shared.
+
+    Args:
+        sample_weight: a weight for each sample, or for each step of each sample ...
+        values: what they weigh; a 0-d value takes weights of any shape.
+
+    Raises:
+        ValueError: if the shapes don't fit.
+    """
+    shape, wanted = shape_of(sample_weight), shape_of(values)
+    if shape == wanted or not wanted or not shape:
+        return sample_weight
+    received = shape
+    while len(shape) > len(wanted) and shape[-1] == 1:
+        sample_weight = ops.squeeze(sample_weight, -1)
+        shape = shape[:-1]
+    if len(shape) < len(wanted):
+        shape = (*shape, *(1,) * (len(wanted) - len(shape)))
+        sample_weight = ops.reshape(sample_weight, tuple(-1 if size is None else size for size in shape))
+    if len(shape) != len(wanted) or not broadcasts(shape, wanted):
+        raise ValueError(
+            f"Expected sample_weight with a weight for each sample, or for each value of shape {wanted}. "
+            f"Received: sample_weight of shape {received}."
+        )
+    return sample_weight
