@@ -59,9 +59,9 @@ class KerasTensor(Operators):
 class OpCall:
     """A public op, as the operation of a node."""
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self, function: Callable, name: str | None = None) -> None:
         self.function = function
-        self.name = naming.unique(function.__name__)
+        self.name = name or naming.unique(function.__name__)
         self._inbound_nodes: list[Node] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -101,12 +101,12 @@ def to_symbols(tree: Any) -> Any:
     return trees.map(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, SpecArray) else x, tree)
 
 
-def record(function: Callable, args: tuple, kwargs: dict) -> Any:
+def record(function: Callable, args: tuple, kwargs: dict, name: str | None = None) -> Any:
     """Infer what an op makes of symbolic arguments, and remember the call as a node."""
     with backends.use(SPEC):
         result = function(*to_specs(args), **to_specs(kwargs))
     outputs = to_symbols(result)
-    operation = OpCall(function)
+    operation = OpCall(function, name)
     operation._inbound_nodes.append(Node(operation, args, kwargs, outputs))
     return outputs
 

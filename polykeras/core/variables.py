@@ -278,6 +278,12 @@ class Variable(Operators):
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
+    def __float__(self) -> float:
+        return float(self.numpy())
+
+    def __int__(self) -> int:
+        return int(self.numpy())
+
     def __deepcopy__(self, memo: dict) -> Variable:
         copy = self.__class__.__new__(self.__class__)
         memo[id(self)] = copy

@@ -106,10 +106,11 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
 
 def _operation(described: dict) -> Any:
     if described.get("class_name") == "op":
-        function = getattr(ops, described["config"]["function"], None)
-        if function is None or described["config"]["function"] not in ops.__all__:
-            raise ValueError(f"Expected an op of polykeras.ops. Received: {described['config']['function']!r}.")
-        return lambda *args, **kwargs: record(function, args, kwargs)
+        name = described["config"]["function"]
+        function = getattr(ops, str(name), None)
+        if not getattr(function, "is_op", False):
+            raise ValueError(f"Expected an op of polykeras.ops. Received: {name!r}.")
+        return lambda *args, **kwargs: record(function, args, kwargs, described["config"]["name"])
     return registry.deserialize(described, family="layers")
 
 

@@ -248,6 +248,22 @@ class Model(Trainer, Layer):
             self.compute_output_shape(input_shape)
         self.built = True
 
+    def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
+        if type(self).build is Model.build:
+            self.built = True  # the layers inside are built as ``call`` comes to them
+        else:
+            super()._build_for(backend, args, kwargs)
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input(s), in the structure that the model was made with."""
+        return super().input if self._plan is None else self._inputs_structure
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output(s), in the structure that the model was made with."""
+        return super().output if self._plan is None else self._outputs_structure
+
     # ----------------------------------------------------------------- display
 
     def summary(

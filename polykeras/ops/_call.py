@@ -31,6 +31,7 @@ def op(function: Callable) -> Callable:
                 break
         return function(*args, **kwargs)
 
+    call.is_op = True
     return call
 
 
