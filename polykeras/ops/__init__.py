@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from polykeras.ops import _operators, linalg, nn, numpy
+from polykeras.ops import _operators, image, linalg, nn, numpy
 from polykeras.ops.arithmetic import (
     add,
     allclose,
@@ -127,7 +127,35 @@ from polykeras.ops.indexing import (
     unravel_index,
     where,
 )
-from polykeras.ops.linalg import cdist, cross, dot, einsum, inner, kron, matmul, norm, outer, tensordot, vdot
+from polykeras.ops.linalg import (
+    cdist,
+    cholesky,
+    cholesky_inverse,
+    corrcoef,
+    cross,
+    det,
+    dot,
+    eigh,
+    einsum,
+    inner,
+    inv,
+    kron,
+    logdet,
+    lstsq,
+    lu_factor,
+    matmul,
+    matrix_rank,
+    norm,
+    outer,
+    pinv,
+    qr,
+    slogdet,
+    solve,
+    solve_triangular,
+    svd,
+    tensordot,
+    vdot,
+)
 from polykeras.ops.math import (
     abs,
     absolute,
@@ -301,6 +329,22 @@ from polykeras.ops.reductions import (
     var,
 )
 from polykeras.ops.segments import segment_max, segment_min, segment_prod, segment_sum
+from polykeras.ops.signal import (
+    bartlett,
+    blackman,
+    correlate,
+    extract_sequences,
+    fft,
+    fft2,
+    hamming,
+    hanning,
+    ifft2,
+    irfft,
+    istft,
+    kaiser,
+    rfft,
+    stft,
+)
 from polykeras.ops.windows import (
     adaptive_average_pool,
     adaptive_max_pool,

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from polykeras.backends import current
+from polykeras.core import dtypes
 from polykeras.ops import _call
 from polykeras.ops._call import axes_of, float_array, op
 from polykeras.ops.control import jvp  # noqa: F401
@@ -282,3 +283,340 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple, keepdims: bool) -> Any:
     for axis in sorted(axes):
         shape.insert(axis, 1)
     return _call.reshaped(result, shape)
+
+
+# -------------------------------------------------------------- decompositions
+
+
+def _matrices(x: Any) -> Any:
+    x = float_array(x)
+    shape = tuple(current().shape(x))
+    if len(shape) < 2:
+        raise ValueError(f"Expected matrices: at least 2 axes. Received shape: {shape}.")
+    return x
+
+
+def _square(x: Any) -> Any:
+    x = _matrices(x)
+    *_, rows, columns = current().shape(x)
+    if None not in (rows, columns) and rows != columns:
+        raise ValueError(f"Expected square matrices. Received shape: {tuple(current().shape(x))}.")
+    return x
+
+
+def _transposed(x: Any) -> Any:
+    rank = len(current().shape(x))
+    return current().transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
+
+@op
+def cholesky(x: Any, upper: bool = False) -> Any:
+    """Return the triangular factor L of symmetric positive definite matrices ``L L^T``.
+
+    Args:
+        x: (..., n, n).
+        upper: return its transpose.
+
+    >>> cholesky([[4.0, 0.0], [0.0, 9.0]])
+    array([[2., 0.],
+           [0., 3.]], dtype=float32)
+    """
+    factor = current().cholesky(_square(x))
+    return _transposed(factor) if upper else factor
+
+
+@op
+def cholesky_inverse(x: Any, upper: bool = False) -> Any:
+    """Return the inverse of ``L L^T``, for the factor L that ``cholesky`` gives.
+
+    Args:
+        x: (..., n, n).
+        upper: whether x is L's transpose.
+
+    >>> cholesky_inverse([[2.0, 0.0], [0.0, 1.0]])
+    array([[0.25, 0.  ],
+           [0.  , 1.  ]], dtype=float32)
+    """
+    backend = current()
+    x = _square(x)
+    inverse = backend.solve_triangular(x, _identity_like(x), not upper)
+    if upper:
+        return backend.matmul(inverse, _transposed(inverse))
+    return backend.matmul(_transposed(inverse), inverse)
+
+
+def _identity_like(x: Any) -> Any:
+    backend = current()
+    shape = tuple(backend.shape(x))
+    place = backend.arange(0, shape[-1], 1, "int32")
+    ones = backend.equal(_call.reshaped(place, (-1, 1)), place)
+    return backend.broadcast_to(backend.cast(ones, backend.dtype(x)), shape)
+
+
+@op
+def det(x: Any) -> Any:
+    """Return the determinants of square matrices.
+
+    >>> det([[1.0, 2.0], [3.0, 4.0]]).round(4)
+    np.float32(-2.0)
+    """
+    return current().det(_square(x))
+
+
+@op
+def slogdet(x: Any) -> tuple:
+    """Return the sign and the log of the size of determinants, without overflow.
+
+    >>> slogdet([[2.0, 0.0], [0.0, -0.5]])
+    (array(-1., dtype=float32), array(0., dtype=float32))
+    """
+    backend = current()
+    x = _square(x)
+    size = backend.shape(x)[-1] or 1
+    # A first estimate, which is exact but has no gradient everywhere, brings the determinant to 1.
+    r = backend.qr(backend.stop_gradient(x))[1]
+    diagonal = backend.sum(backend.multiply(r, _identity_like(r)), (-1,))
+    estimate = backend.sum(backend.log(backend.absolute(diagonal)), (-1,))
+    is_singular = backend.equal(estimate, -math.inf)
+    zero = backend.full((), 0.0, backend.dtype(x))
+    estimate = backend.stop_gradient(backend.where(is_singular, zero, estimate))
+    scale = backend.exp(backend.multiply(estimate, -1.0 / size))
+    scaled = backend.det(backend.multiply(x, _call.reshaped(scale, (*backend.shape(scale), 1, 1))))
+    sign = backend.where(is_singular, zero, backend.sign(scaled))
+    log = backend.add(backend.log(backend.absolute(scaled)), estimate)
+    return sign, backend.where(is_singular, backend.full((), -math.inf, backend.dtype(x)), log)
+
+
+@op
+def logdet(x: Any) -> Any:
+    """Return the log of the size of determinants, without overflow.
+
+    >>> logdet([[2.0, 0.0], [0.0, 0.5]])
+    array(0., dtype=float32)
+    """
+    return slogdet(x)[1]
+
+
+@op
+def inv(x: Any) -> Any:
+    """Return inverse matrices.
+
+    >>> inv([[2.0, 0.0], [0.0, 4.0]])
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]], dtype=float32)
+    """
+    return current().inv(_square(x))
+
+
+@op
+def qr(x: Any, mode: str = "reduced") -> tuple:
+    """Return orthogonal columns q and triangular r with ``q r == x``.
+
+    Args:
+        x: (..., m, n).
+        mode: "reduced" for min(m, n) columns, "complete" for m.
+
+    Raises:
+        ValueError: for another mode.
+
+    >>> [part.shape for part in qr([[1.0], [2.0], [3.0]])]
+    [(3, 1), (1, 1)]
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f'Expected mode to be "reduced" or "complete". Received: {mode!r}.')
+    return tuple(current().qr(_matrices(x), mode))
+
+
+@op
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """Return the singular value decomposition (u, s, vh) with ``u diag(s) vh == x``.
+
+    Args:
+        x: (..., m, n).
+        full_matrices: whether u and vh are square.
+        compute_uv: whether to return more than s.
+
+    >>> svd([[0.0, 2.0], [3.0, 0.0]], compute_uv=False)
+    array([3., 2.], dtype=float32)
+    """
+    u, s, vh = current().svd(_matrices(x), full_matrices)
+    return (u, s, vh) if compute_uv else s
+
+
+@op
+def eigh(x: Any) -> tuple:
+    """Return the eigenvalues, upwards, and eigenvectors (columns) of symmetric matrices.
+
+    >>> eigh([[2.0, 0.0], [0.0, 1.0]])[0]
+    array([1., 2.], dtype=float32)
+    """
+    return tuple(current().eigh(_square(x)))
+
+
+@op
+def lu_factor(x: Any) -> tuple:
+    """Return the LU decomposition with row exchanges.
+
+    Args:
+        x: (..., m, n).
+
+    Returns:
+        (lu, pivots): U on and above the diagonal, the unit lower factor L below it; row i was
+        exchanged with row ``pivots[i]``, int32.
+
+    >>> lu_factor([[0.0, 1.0], [2.0, 4.0]])
+    (array([[2., 4.],
+           [0., 1.]], dtype=float32), array([1, 1], dtype=int32))
+    """
+    backend = current()
+    x = _matrices(x)
+    *batch, rows, columns = backend.shape(x)
+    place = backend.arange(0, rows, 1, "int32")
+    zero = backend.full((), 0.0, backend.dtype(x))
+    pivots = []
+    for step in range(min(rows, columns)):
+        below = (..., slice(step, None))
+        size = backend.absolute(backend.getitem(x, (*below, step)))
+        pivot = backend.add(backend.argmax(size, len(batch)), step)
+        wide = _call.reshaped(pivot, (*batch, 1))
+        order = backend.where(backend.equal(place, wide), backend.full((), step, "int32"), place)
+        order = backend.where(backend.equal(place, step), wide, order)
+        order = backend.broadcast_to(_call.reshaped(order, (*batch, rows, 1)), (*batch, rows, columns))
+        x = backend.take_along_axis(x, order, len(batch))
+        head = backend.getitem(x, (..., slice(step, step + 1), slice(None)))
+        top = backend.getitem(head, (..., slice(step, step + 1)))
+        column = backend.getitem(x, (..., slice(step, step + 1)))
+        # A column of zeros is left as it is.
+        is_zero = backend.equal(top, 0.0)
+        factor = backend.divide(column, backend.where(is_zero, backend.full((), 1.0, backend.dtype(x)), top))
+        lower = backend.reshape(backend.greater(place, step), (rows, 1))
+        factor = backend.where(lower, factor, zero)
+        right = backend.greater(backend.arange(0, columns, 1, "int32"), step)
+        x = backend.subtract(x, backend.multiply(factor, backend.where(right, head, zero)))
+        on = backend.logical_and(lower, backend.equal(backend.arange(0, columns, 1, "int32"), step))
+        x = backend.where(on, factor, x)
+        pivots.append(pivot)
+    return x, backend.stack(pivots, -1)
+
+
+# -------------------------------------------------------------- linear systems
+
+
+def _solved(a: Any, b: Any, solver: Any) -> Any:
+    backend = current()
+    a, b = _call.same_dtype(*_call.float_operands(a, b))
+    a = _square(a)
+    shape = tuple(backend.shape(b))
+    if len(shape) == len(backend.shape(a)) - 1:
+        return backend.getitem(solver(a, _call.reshaped(b, (*shape, 1))), (..., 0))
+    return solver(a, b)
+
+
+@op
+def solve(a: Any, b: Any) -> Any:
+    """Return x with ``a x == b``.
+
+    Args:
+        a: (..., n, n).
+        b: (..., n) or (..., n, k).
+
+    >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
+    array([1. , 0.5], dtype=float32)
+    """
+    return _solved(a, b, current().solve)
+
+
+@op
+def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
+    """Return x with ``a x == b``, for triangular a.
+
+    Args:
+        a: (..., n, n); the other triangle isn't read.
+        b: (..., n) or (..., n, k).
+        lower: whether a is lower triangular.
+
+    >>> solve_triangular([[2.0, 1.0], [0.0, 4.0]], [3.0, 4.0])
+    array([1., 1.], dtype=float32)
+    """
+    return _solved(a, b, lambda a, b: current().solve_triangular(a, b, lower))
+
+
+@op
+def pinv(x: Any, rcond: float | None = None) -> Any:
+    """Return the pseudo-inverses of Moore and Penrose.
+
+    Args:
+        x: (..., m, n).
+        rcond: singular values below this share of the largest count as 0; default the rounding
+            error of the dtype times max(m, n).
+
+    >>> pinv([[2.0, 0.0], [0.0, 4.0]])
+    array([[0.5 , 0.  ],
+           [0.  , 0.25]], dtype=float32)
+    """
+    backend = current()
+    x = _matrices(x)
+    u, s, vh = backend.svd(x, False)
+    share = _rounding(x) if rcond is None else float(rcond)
+    limit = backend.multiply(backend.max(s, (-1,), True), share)
+    is_kept = backend.greater(s, limit)
+    safe = backend.where(is_kept, s, backend.full((), 1.0, backend.dtype(s)))
+    inverse = backend.where(is_kept, backend.divide(1.0, safe), backend.full((), 0.0, backend.dtype(s)))
+    inverse = _call.reshaped(inverse, (*backend.shape(inverse), 1))
+    return backend.matmul(_transposed(vh), backend.multiply(inverse, _transposed(u)))
+
+
+def _rounding(x: Any) -> float:
+    sizes = [n or 1 for n in current().shape(x)[-2:]]
+    return max(sizes) * float(dtypes.ml_dtypes.finfo(dtypes.numpy_dtype(current().dtype(x))).eps)
+
+
+@op
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
+    """Return x of the least ``|a x - b|``, and among those of the least size.
+
+    Args:
+        a: (m, n).
+        b: (m,) or (m, k).
+        rcond: singular values below this share of the largest count as 0.
+
+    >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(4)
+    array([2.], dtype=float32)
+    """
+    a, b = _call.same_dtype(*_call.float_operands(a, b))
+    return current().matmul(pinv(a, rcond), b)
+
+
+@op
+def matrix_rank(x: Any, tol: float | None = None) -> Any:
+    """Return the int32 number of singular values that aren't 0.
+
+    Args:
+        x: (..., m, n).
+        tol: values up to it count as 0; default the rounding error of the largest.
+
+    >>> matrix_rank([[1.0, 2.0], [2.0, 4.0]])
+    np.int32(1)
+    """
+    backend = current()
+    x = _matrices(x)
+    s = backend.svd(x, False)[1]
+    limit = backend.multiply(backend.max(s, (-1,), True), _rounding(x)) if tol is None else float(tol)
+    return backend.sum(backend.cast(backend.greater(s, limit), "int32"), (-1,))
+
+
+@op
+def corrcoef(x: Any) -> Any:
+    """Return the correlation of every two rows.
+
+    >>> corrcoef([[1.0, 2.0], [2.0, 1.0]]).round(4)
+    array([[ 1., -1.],
+           [-1.,  1.]], dtype=float32)
+    """
+    backend = current()
+    x = float_array(x)
+    x = x if len(backend.shape(x)) > 1 else backend.reshape(x, (1, -1))
+    x = backend.subtract(x, backend.mean(x, (1,), True))
+    x = backend.divide(x, backend.sqrt(backend.sum(backend.square(x), (1,), True)))
+    result = backend.minimum(backend.maximum(backend.matmul(x, _transposed(x)), -1.0), 1.0)
+    return backend.reshape(result, ()) if tuple(backend.shape(result)) == (1, 1) else result

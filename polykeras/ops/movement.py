@@ -367,7 +367,8 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     if not isinstance(repeats, int):
         counts = np.asarray(repeats) if isinstance(repeats, list | tuple) else backend.to_numpy(_call.array(repeats))
         if counts.size > 1:
-            return backend.take(x, backend.array(np.repeat(np.arange(size, dtype="int32"), counts)), axis)
+            places = np.repeat(np.arange(len(counts), dtype="int32"), counts)
+            return backend.take(x, backend.array(places), axis)
         repeats = int(counts.reshape(()))
     x = _call.reshaped(x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
     x = backend.broadcast_to(x, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))

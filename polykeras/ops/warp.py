@@ -1,0 +1,277 @@
+"""Images sampled at other places: coordinates, affine, perspective and elastic transforms."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.backends import current
+from polykeras.core import dtypes, geometry
+from polykeras.ops import _call
+from polykeras.ops._call import array, float_array, op
+
+INTERPOLATIONS = {"nearest": 0, "bilinear": 1}
+FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+
+
+def check_images(images: Any) -> Any:
+    """Return images as an array, (batch, ...) or a single one."""
+    x = array(images)
+    if len(current().shape(x)) not in (3, 4):
+        raise ValueError(f"Expected images with 3 or 4 axes. Received shape: {tuple(current().shape(x))}.")
+    return x
+
+
+def to_batch(x: Any, is_channels_last: bool) -> Any:
+    """Return images as (batch, height, width, channels)."""
+    backend = current()
+    if len(backend.shape(x)) == 3:
+        x = _call.reshaped(x, (1, *backend.shape(x)))
+    return x if is_channels_last else backend.transpose(x, geometry.to_channels_last(4))
+
+
+def from_batch(x: Any, is_channels_last: bool, is_single: bool) -> Any:
+    """Undo ``to_batch``."""
+    backend = current()
+    x = x if is_channels_last else backend.transpose(x, geometry.to_channels_first(4))
+    return backend.getitem(x, (0,)) if is_single else x
+
+
+def is_channels_last(data_format: str | None) -> bool:
+    return config.standardize_data_format(data_format) == "channels_last"
+
+
+def as_dtype(x: Any, dtype: str) -> Any:
+    """Return floats as another type; integers are rounded and held in their range."""
+    backend = current()
+    if dtype in dtypes.INTEGERS:
+        limits = np.iinfo(dtype)
+        x = backend.round(backend.minimum(backend.maximum(x, float(limits.min)), float(limits.max)))
+    return backend.cast(x, dtype)
+
+
+def compute_floats(x: Any) -> Any:
+    """Return an array as floats of at least 32 bits."""
+    dtype = current().dtype(x)
+    return x if dtype in ("float32", "float64") else current().cast(x, "float32")
+
+
+def _folded(index: Any, size: int, fill_mode: str) -> Any:
+    """int32 indices from anywhere, brought inside."""
+    backend = current()
+    if fill_mode in ("constant", "nearest"):
+        return backend.minimum(backend.maximum(index, 0), size - 1)
+    if fill_mode == "wrap":
+        return backend.mod(index, size)
+    period = max(2 * size - 2, 1) if fill_mode == "mirror" else 2 * size
+    index = backend.mod(index, period)
+    turned = backend.subtract(period if fill_mode == "mirror" else period - 1, index)
+    return backend.minimum(index, turned)
+
+
+def _sample(
+    x: Any, sizes: tuple, coordinates: Sequence, order: int, fill_mode: str, fill_value: Any, offset: Any = None
+) -> Any:
+    """Interpolate between entries.
+
+    Args:
+        x: (prod(sizes) * batch, ...): entries in row-major order.
+        sizes: of the axes that the coordinates go along.
+        coordinates: an array of places for each of them, all of one shape.
+        order: 0 for the nearest entry, 1 for a linear mixture.
+        fill_mode: what lies outside.
+        fill_value: for "constant".
+        offset: int32, added to each flat index: where the sample's own entries begin.
+    """
+    backend = current()
+    dtype = backend.dtype(x)
+    trailing = len(backend.shape(x)) - 1
+    spread = lambda a: _call.reshaped(a, (*backend.shape(a), *(1,) * trailing))  # noqa: E731
+    choices = [_corners(place, order) for place in coordinates]
+    total = None
+    for corner in itertools.product(*choices):
+        flat, weight, inside = offset, None, None
+        stride = 1
+        for (index, share), size in reversed(list(zip(corner, sizes, strict=True))):
+            step = backend.multiply(_folded(index, size, fill_mode), stride)
+            flat = step if flat is None else backend.add(flat, step)
+            stride *= size
+            if share is not None:
+                weight = share if weight is None else backend.multiply(weight, share)
+            if fill_mode == "constant":
+                fits = backend.logical_and(backend.greater_equal(index, 0), backend.less(index, size))
+                inside = fits if inside is None else backend.logical_and(inside, fits)
+        value = backend.take(x, flat, 0)
+        if inside is not None:
+            value = backend.where(spread(inside), value, array(fill_value, dtype))
+        if weight is not None:
+            value = backend.multiply(value, spread(backend.cast(weight, dtype)))
+        total = value if total is None else backend.add(total, value)
+    return total
+
+
+def _corners(place: Any, order: int) -> list:
+    """(int32 index, weight) of the entries around a place."""
+    backend = current()
+    if order == 0:
+        return [(backend.cast(backend.floor(backend.add(place, 0.5)), "int32"), None)]
+    low = backend.floor(place)
+    share = backend.subtract(place, low)
+    index = backend.cast(low, "int32")
+    return [(index, backend.subtract(1.0, share)), (backend.add(index, 1), share)]
+
+
+def _check_modes(order: int | None, fill_mode: str) -> None:
+    if order not in (0, 1):
+        raise ValueError(f'Expected "nearest" or "bilinear" interpolation (order 0 or 1). Received order: {order!r}.')
+    if fill_mode not in FILL_MODES:
+        raise ValueError(f"Expected fill_mode to be one of {FILL_MODES}. Received: {fill_mode!r}.")
+
+
+@op
+def map_coordinates(
+    inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0
+) -> Any:
+    """Return an array's values at places between its entries.
+
+    Args:
+        inputs: array of any rank.
+        coordinates: (rank, ...): a place along each axis.
+        order: 0 for the nearest entry, 1 for a linear mixture of its neighbours.
+        fill_mode: what lies outside: "constant", "nearest" (a a|a b c|c c), "wrap"
+            (b c|a b c|a b), "mirror" (c b|a b c|b a), "reflect" (b a|a b c|c b).
+        fill_value: for "constant".
+
+    Raises:
+        ValueError: for another order or mode, or another number of coordinates than axes.
+
+    >>> map_coordinates([0.0, 10.0, 20.0], [[0.5, 2.0]], order=1)
+    array([ 5., 20.], dtype=float32)
+    """
+    _check_modes(order, fill_mode)
+    backend = current()
+    x, places = array(inputs), compute_floats(float_array(coordinates))
+    shape, dtype = tuple(backend.shape(x)), backend.dtype(x)
+    if backend.shape(places)[0] != len(shape):
+        raise ValueError(
+            f"Expected coordinates for {len(shape)} axes. Received: inputs of shape {shape}, coordinates of "
+            f"shape {tuple(backend.shape(places))}."
+        )
+    rows = [backend.getitem(places, (n,)) for n in range(len(shape))]
+    flat = backend.reshape(compute_floats(x), (-1,))
+    return as_dtype(_sample(flat, shape, rows, order, fill_mode, fill_value), dtype)
+
+
+def sample_images(x: Any, y: Any, column: Any, order: int, fill_mode: str, fill_value: Any) -> Any:
+    """Return images of (batch, height, width, channels), sampled at rows y and columns of (batch, h, w)."""
+    backend = current()
+    batch, height, width, channels = backend.shape(x)
+    if None in (batch, height, width):
+        if height is None or width is None:
+            return x
+        return backend.full((batch, *tuple(backend.shape(y))[1:], channels), 0, backend.dtype(x))
+    first = backend.multiply(backend.arange(0, batch, 1, "int32"), height * width)
+    flat = _call.reshaped(x, (batch * height * width, channels))
+    first = _call.reshaped(first, (batch, 1, 1))
+    return _sample(flat, (height, width), [y, column], order, fill_mode, fill_value, first)
+
+
+def _project(images: Any, matrix: Any, interpolation: str, fill_mode: str, fill_value: Any, is_last: bool) -> Any:
+    """Sample each output place (x, y) at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)."""
+    order = INTERPOLATIONS.get(interpolation)
+    _check_modes(order, fill_mode)
+    backend = current()
+    x = check_images(images)
+    is_single, dtype = len(backend.shape(x)) == 3, backend.dtype(x)
+    x = compute_floats(to_batch(x, is_last))
+    _, height, width, _ = backend.shape(x)
+    matrix = backend.cast(matrix, backend.dtype(x))
+    a0, a1, a2, b0, b1, b2, c0, c1 = (_call.reshaped(backend.getitem(matrix, (..., n)), (-1, 1, 1)) for n in range(8))
+    columns = _call.reshaped(backend.arange(0, width, 1, backend.dtype(x)), (1, 1, -1))
+    rows = _call.reshaped(backend.arange(0, height, 1, backend.dtype(x)), (1, -1, 1))
+    line = lambda a, b, c: backend.add(  # noqa: E731
+        backend.add(backend.multiply(a, columns), backend.multiply(b, rows)), c
+    )
+    depth = line(c0, c1, 1.0)
+    places = backend.divide(line(b0, b1, b2), depth), backend.divide(line(a0, a1, a2), depth)
+    result = sample_images(x, *places, order, fill_mode, fill_value)
+    return from_batch(as_dtype(result, dtype), is_last, is_single)
+
+
+@op
+def affine_transform(
+    images: Any,
+    transform: Any,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Any:
+    """Return images moved, turned, scaled and sheared.
+
+    Args:
+        images: (batch, height, width, channels), or channels first; or a single image.
+        transform: (8,) or (batch, 8): numbers (a0, a1, a2, b0, b1, b2, c0, c1). The result at (x, y)
+            is the image at ``((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)``, with
+            ``k = c0 x + c1 y + 1``.
+        interpolation: "nearest" or "bilinear".
+        fill_mode: what lies outside; as of ``map_coordinates``.
+        fill_value: for "constant".
+        data_format: "channels_last" or "channels_first".
+
+    >>> affine_transform([[[1.0], [2.0], [3.0]]], [1, 0, 1, 0, 1, 0, 0, 0])[0, :, 0]
+    array([2., 3., 0.], dtype=float32)
+    """
+    matrix = float_array(transform)
+    return _project(images, matrix, interpolation, fill_mode, fill_value, is_channels_last(data_format))
+
+
+@op
+def perspective_transform(
+    images: Any,
+    start_points: Any,
+    end_points: Any,
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: str | None = None,
+) -> Any:
+    """Return images seen from another side: four points move to four others.
+
+    Args:
+        images: (batch, height, width, channels), or channels first; or a single image.
+        start_points: (4, 2) or (batch, 4, 2): points (x, y) of the image.
+        end_points: where they come to lie.
+        interpolation: "nearest" or "bilinear".
+        fill_value: what lies outside.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        ValueError: for points of another shape.
+
+    >>> points = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
+    >>> perspective_transform(np.ones((3, 3, 1), "float32"), points, points)[1, :, 0].round(4)
+    array([1., 1., 1.], dtype=float32)
+    """
+    backend = current()
+    start, end = _call.same_dtype(*_call.float_operands(start_points, end_points))
+    for points in (start, end):
+        if tuple(backend.shape(points))[-2:] != (4, 2):
+            raise ValueError(f"Expected points of shape (4, 2). Received: {tuple(backend.shape(points))}.")
+    start, end = compute_floats(start), compute_floats(end)
+    x, y, u, v = (backend.getitem(p, (..., n)) for p in (end, start) for n in (0, 1))
+    one, zero = backend.add(backend.multiply(x, 0.0), 1.0), backend.multiply(x, 0.0)
+    # Two linear equations for each point: u k = a0 x + a1 y + a2, v k = b0 x + b1 y + b2.
+    rows = [
+        [x, y, one, zero, zero, zero, *(backend.negative(backend.multiply(u, w)) for w in (x, y))],
+        [zero, zero, zero, x, y, one, *(backend.negative(backend.multiply(v, w)) for w in (x, y))],
+    ]
+    axis = len(backend.shape(x)) - 1
+    equations = backend.concatenate([backend.stack(row, -1) for row in rows], axis)
+    right = backend.concatenate([u, v], axis)
+    solution = backend.solve(equations, _call.reshaped(right, (*backend.shape(right), 1)))
+    matrix = backend.getitem(solution, (..., 0))
+    return _project(images, matrix, interpolation, "constant", fill_value, is_channels_last(data_format))
