@@ -38,6 +38,7 @@ for _type in (np.ndarray, np.float16, np.float32, np.float64, dtypes.numpy_dtype
 # Infinities and NaN are results, as on every other engine, and not warnings.
 _quiet = np.errstate(all="ignore")
 _HALF = ("float16", "bfloat16")
+_BFLOAT16 = dtypes.numpy_dtype("bfloat16")
 _gradient_lock = threading.RLock()  # autograd's trace stack is one for the process
 
 
@@ -50,6 +51,22 @@ def _value(x: Any) -> Any:
 def _method(function: Any, quiet: bool = False) -> Any:
     """A function as a static method of the adapter."""
     return staticmethod(_quiet(function) if quiet else function)
+
+
+def _binary(function: Any) -> Any:
+    """A function of two operands, as a static method that keeps bfloat16 beside a Python float.
+
+    ml_dtypes would widen the pair to float32.
+    """
+
+    def method(x: Any, y: Any, /) -> Array:
+        if y.__class__ is float and x.dtype == _BFLOAT16:
+            y = np.array(y, _BFLOAT16)
+        elif x.__class__ is float and y.dtype == _BFLOAT16:
+            x = np.array(x, _BFLOAT16)
+        return function(x, y)
+
+    return _method(method, quiet=True)
 
 
 def _in_single_precision(function: Any) -> Any:
@@ -198,7 +215,7 @@ def _columns(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> n
     rank = len(window)
     order = (*range(rank + 1), *range(rank + 2, 2 * rank + 2), rank + 1)
     view = view.transpose(order)
-    return view.reshape(*view.shape[: rank + 1], -1)
+    return view.reshape(*view.shape[: rank + 1], math.prod(view.shape[rank + 1 :]))
 
 
 def _columns_vjp(ans: Any, x: Any, window: tuple, strides: tuple, dilation: tuple) -> Any:
@@ -313,16 +330,16 @@ class NumpyBackend(Backend):
     logical_not = _method(anp.logical_not)
     bitwise_not = _method(np.invert)
 
-    add = _method(operator.add, quiet=True)
-    subtract = _method(operator.sub, quiet=True)
-    multiply = _method(operator.mul, quiet=True)
-    divide = _method(operator.truediv, quiet=True)
-    floor_divide = _method(np.floor_divide, quiet=True)
-    mod = _method(operator.mod, quiet=True)
-    power = _method(operator.pow, quiet=True)
-    maximum = _method(anp.maximum)
-    minimum = _method(anp.minimum)
-    arctan2 = _method(anp.arctan2)
+    add = _binary(operator.add)
+    subtract = _binary(operator.sub)
+    multiply = _binary(operator.mul)
+    divide = _binary(operator.truediv)
+    floor_divide = _binary(np.floor_divide)
+    mod = _binary(operator.mod)
+    power = _binary(operator.pow)
+    maximum = _binary(anp.maximum)
+    minimum = _binary(anp.minimum)
+    arctan2 = _binary(anp.arctan2)
     equal = _method(anp.equal)
     not_equal = _method(anp.not_equal)
     less = _method(anp.less)
@@ -444,7 +461,9 @@ class NumpyBackend(Backend):
         return np.pad(x, widths, constant_values=value)
 
     def flip(self, x: Array, axes: tuple) -> Array:
-        return anp.flip(x, axes)
+        # autograd has no gradient of np.flip.
+        axes = {axis % x.ndim for axis in axes}
+        return x[tuple(slice(None, None, -1 if axis in axes else None) for axis in range(x.ndim))]
 
     def take(self, x: Array, indices: Array, axis: int) -> Array:
         return x[(slice(None),) * (axis % x.ndim) + (_value(indices),)]
