@@ -1,0 +1,75 @@
+"""First values of weights: made on the host, the same on every backend.
+
+>>> get("he_normal").sample((2, 3)).shape
+(2, 3)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import ops
+from polykeras.core import registry
+from polykeras.core.random import SeedGenerator
+from polykeras.initializers.base import Initializer
+from polykeras.initializers.constant import STFT, Constant, Identity, Ones, Zeros
+from polykeras.initializers.random import (
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    VarianceScaling,
+)
+
+constant, identity, ones, stft, zeros = Constant, Identity, Ones, STFT, Zeros
+glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
+he_normal, he_uniform = HeNormal, HeUniform
+lecun_normal, lecun_uniform = LecunNormal, LecunUniform
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling, orthogonal = VarianceScaling, Orthogonal
+IdentityInitializer, OrthogonalInitializer, STFTInitializer = Identity, Orthogonal, STFT
+# Names of Keras 2.
+zero, one, normal, uniform = Zeros, Ones, RandomNormal, RandomUniform
+
+registry.add_family("initializers", registry.members(globals(), Initializer))
+# A seed generator may stand in the config of an initializer.
+registry.add_family("random", {"SeedGenerator": SeedGenerator})
+
+
+def serialize(initializer: Any) -> Any:
+    """Return the description of an initializer, ready for JSON.
+
+    >>> serialize(Constant(2.0))["config"]
+    {'value': 2.0}
+    """
+    return registry.serialize(initializer)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
+    """Build the initializer that ``serialize`` described.
+
+    >>> deserialize(serialize(Constant(2.0))).value
+    2.0
+    """
+    return registry.resolve(config, "initializers", custom_objects)
+
+
+def get(identifier: Any) -> Any:
+    """Return the initializer that a name, config, class, array or function means.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: for something that is no initializer.
+
+    >>> type(get("glorot_uniform")).__name__
+    'GlorotUniform'
+    """
+    if hasattr(identifier, "shape") and not callable(identifier):
+        return Constant(ops.convert_to_numpy(identifier))
+    return registry.resolve(identifier, "initializers")

@@ -1,0 +1,64 @@
+"""What an initializer is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras import config, ops
+from polykeras.core import dtypes, registry
+
+
+class Initializer:
+    """Base of the rules for first values of weights.
+
+    A subclass defines ``draw(shape)``, in NumPy: then building a model loads no framework, and
+    the values are the same on every backend. Or it defines ``__call__(shape, dtype=None)``, with
+    any ops.
+
+    >>> import numpy as np
+    >>> class Ramp(Initializer):
+    ...     def draw(self, shape):
+    ...         return np.linspace(0, 1, num=int(np.prod(shape))).reshape(shape)
+    >>> Ramp().sample((3,))
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+
+    def __call__(self, shape: tuple, dtype: Any = None) -> Any:
+        """Return the values as an array of the current backend.
+
+        Args:
+            shape: ints.
+            dtype: default ``floatx()``.
+        """
+        return ops.convert_to_tensor(self._host_values(shape, dtype))
+
+    def sample(self, shape: tuple, dtype: Any = None) -> np.ndarray:
+        """Return the values as a NumPy array, whatever the backend."""
+        if type(self).__call__ is not Initializer.__call__:
+            return ops.convert_to_numpy(self(shape, dtype))
+        return self._host_values(shape, dtype)
+
+    def draw(self, shape: tuple[int, ...]) -> Any:
+        """Return the values in NumPy's own precision; they are rounded to the dtype afterwards."""
+        raise NotImplementedError(
+            f"Expected {type(self).__name__} to define draw(shape) or __call__(shape, dtype). Received: neither."
+        )
+
+    def _host_values(self, shape: tuple, dtype: Any) -> np.ndarray:
+        dtype = dtypes.standardize(dtype or config.floatx())
+        return np.array(self.draw(tuple(map(int, shape))), dtypes.numpy_dtype(dtype))
+
+    def clone(self) -> Initializer:
+        """Return a new one of the same config; without a given seed it draws other values."""
+        return self.from_config(self.get_config())
+
+    def get_config(self) -> dict:
+        """Return the arguments, ready for JSON."""
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Initializer:
+        """Make an initializer from its config."""
+        return cls(**registry.deserialize(config))

@@ -1,0 +1,40 @@
+"""Fixtures: the backends that are installed, and real Keras to compare with."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+
+import pytest
+
+os.environ.setdefault("KERAS_VERBOSE", "0")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Real Keras is an oracle of the tests and runs on torch. It reads the variable that polykeras
+# reads, and TensorFlow imports it: so it is imported first, after jax, which torch has to follow.
+os.environ["KERAS_BACKEND"] = "torch"
+for name in ("jax", "torch", "keras"):
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+del os.environ["KERAS_BACKEND"]
+
+from polykeras import backends  # noqa: E402
+
+backends.set_default("numpy")
+
+
+@pytest.fixture(params=backends.available())
+def backend(request):
+    """Each installed backend, in use during the test."""
+    with backends.use(request.param) as adapter:
+        yield adapter
+
+
+@pytest.fixture(scope="session")
+def real_keras():
+    """Real Keras, on torch."""
+    keras = pytest.importorskip("keras")
+    if keras.backend.backend() != "torch":
+        pytest.skip("real Keras is here without torch")
+    return keras
