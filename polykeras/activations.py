@@ -1,0 +1,171 @@
+"""Activation functions, by name or as functions; most of them are ops.
+
+>>> import numpy as np
+>>> get("relu")(np.array([-1.0, 2.0])).tolist()
+[0.0, 2.0]
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import ops
+from polykeras.core import registry
+from polykeras.ops import (
+    celu,
+    elu,
+    glu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_silu,
+    hard_tanh,
+    leaky_relu,
+    log_sigmoid,
+    log_softmax,
+    relu6,
+    selu,
+    sigmoid,
+    silu,
+    soft_shrink,
+    softmax,
+    softplus,
+    softsign,
+    sparse_plus,
+    sparse_sigmoid,
+    sparsemax,
+    squareplus,
+    tanh,
+    tanh_shrink,
+    threshold,
+)
+
+swish, hard_swish = silu, hard_silu
+
+
+def linear(x: Any) -> Any:
+    """Return ``x`` itself.
+
+    >>> linear(3)
+    3
+    """
+    return x
+
+
+def relu(
+    x: Any,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+    *,
+    alpha: float | None = None,
+) -> Any:
+    """Return ``x`` where it is above a threshold, else 0 or a line of small slope.
+
+    Args:
+        x: array.
+        negative_slope: slope below the threshold, where the result is
+            ``negative_slope * (x - threshold)``. Keras 2 calls it ``alpha``.
+        max_value: the largest result; None sets no bound.
+        threshold: where the slope changes.
+
+    >>> import numpy as np
+    >>> relu(np.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6).tolist()
+    [-1.0, 1.0, 6.0]
+    """
+    negative_slope = negative_slope if alpha is None else alpha
+    if threshold == 0 and max_value is None:
+        return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
+    above = ops.where(ops.greater(x, threshold), x, 0) if threshold else ops.relu(x)
+    if max_value is not None:
+        above = ops.minimum(above, max_value)
+    if not negative_slope:
+        return above
+    return ops.subtract(above, ops.multiply(ops.relu(ops.subtract(threshold, x)), negative_slope))
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """Return ``x`` times the normal distribution function of ``x``.
+
+    Args:
+        x: array.
+        approximate: use a formula with tanh.
+
+    Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), https://arxiv.org/abs/1606.08415.
+
+    >>> round(float(gelu(1.0)), 4)
+    0.8413
+    """
+    return ops.gelu(x, approximate=approximate)
+
+
+def exponential(x: Any) -> Any:
+    """Return e to the power ``x``.
+
+    >>> float(exponential(0.0))
+    1.0
+    """
+    return ops.exp(x)
+
+
+def mish(x: Any) -> Any:
+    """Return ``x * tanh(softplus(x))``.
+
+    Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019),
+    https://arxiv.org/abs/1908.08681.
+
+    >>> round(float(mish(1.0)), 4)
+    0.8651
+    """
+    return ops.multiply(x, ops.tanh(ops.softplus(x)))
+
+
+registry.add_family(
+    "activations",
+    {
+        function.__name__: function
+        for function in (
+            celu, elu, exponential, gelu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, linear,
+            log_sigmoid, log_softmax, mish, relu, relu6, selu, sigmoid, silu, soft_shrink, softmax, softplus,
+            softsign, sparse_plus, sparse_sigmoid, sparsemax, squareplus, tanh, tanh_shrink, threshold,
+        )
+    }
+    | {"swish": swish, "hard_swish": hard_swish},
+)  # fmt: skip
+
+
+def serialize(activation: Any) -> Any:
+    """Return the name of a built-in activation, else a description, ready for JSON.
+
+    Raises:
+        ValueError: for a lambda.
+
+    >>> serialize(mish)
+    'mish'
+    """
+    if inspect.isfunction(activation) and activation in registry.families["activations"].values():
+        return activation.__name__
+    return registry.serialize(activation)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
+    """Return the activation that ``serialize`` described.
+
+    >>> deserialize("mish") is mish
+    True
+    """
+    return registry.resolve(config, "activations", custom_objects)
+
+
+def get(identifier: Any) -> Callable:
+    """Return the activation that a name, config, layer or function means; None means ``linear``.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: for something that can't be called.
+
+    >>> get(None) is linear
+    True
+    """
+    return linear if identifier is None else registry.resolve(identifier, "activations")
