@@ -1,0 +1,66 @@
+"""Rules that change weights by their gradients.
+
+>>> type(get("adam")).__name__
+'Adam'
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras.core import registry
+from polykeras.optimizers import legacy, schedules
+from polykeras.optimizers.adagrad import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
+from polykeras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
+from polykeras.optimizers.composite import LossScaleOptimizer, MultiOptimizer, OptimizerMap
+from polykeras.optimizers.muon import Muon
+from polykeras.optimizers.optimizer import Optimizer, clip_norm
+from polykeras.optimizers.sgd import SGD, Lion
+
+__all__ = [
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
+    "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW", "clip_norm",
+    "deserialize", "get", "legacy", "schedules", "serialize",
+]  # fmt: skip
+
+_classes = registry.members(globals(), Optimizer) | {"OptimizerMap": OptimizerMap}
+registry.add_family("optimizers", _classes | {name.lower(): cls for name, cls in _classes.items()})
+
+
+def serialize(optimizer: Any) -> Any:
+    """Return the description of an optimizer, without its state, ready for JSON.
+
+    >>> serialize(SGD(0.5))["config"]["learning_rate"]
+    0.5
+    """
+    return registry.serialize(optimizer)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
+    """Build the optimizer that ``serialize`` described; capitals in its name don't count.
+
+    >>> type(deserialize({"class_name": "ADAM", "config": {"lr": 0.5}})).__name__
+    'Adam'
+    """
+    name = config.get("class_name") if isinstance(config, dict) else None
+    if isinstance(name, str) and name.lower() in registry.families["optimizers"]:
+        config = {**config, "class_name": name.lower()}
+    return registry.resolve(config, "optimizers", custom_objects)
+
+
+def get(identifier: Any) -> Any:
+    """Return the optimizer that a name, config, class or object means; None stays None.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: for something that is no optimizer.
+
+    >>> get("RMSprop").rho
+    0.9
+    """
+    if isinstance(identifier, str):
+        identifier = {"class_name": identifier, "config": {}}
+    optimizer = deserialize(identifier)
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise TypeError(f"Expected an optimizer, its name, class or config. Received: {identifier!r}.")
+    return optimizer

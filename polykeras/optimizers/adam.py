@@ -1,0 +1,345 @@
+"""Adam and its kin: steps by a mean of gradients and a mean of their squares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from polykeras import ops
+from polykeras.backends import current
+from polykeras.core.variables import Variable
+from polykeras.initializers import Constant
+from polykeras.optimizers import scalars
+from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm
+from polykeras.optimizers.scalars import Scalar
+
+
+def moved(mean: Any, value: Any, beta: float) -> Any:
+    """Return a moving mean after one more value: ``beta * mean + (1 - beta) * value``."""
+    return ops.add(mean, ops.multiply(ops.subtract(value, mean), 1 - beta))
+
+
+class _TwoMoments(Optimizer):
+    """What the members of the family keep: two decay rates, two means for each variable."""
+
+    def __init__(
+        self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float, *shared: Any, **settings: Any
+    ) -> None:
+        super().__init__(learning_rate, *shared, **settings)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        names = ["momentum", "velocity"]
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+
+    def means(self, gradient: Any, variable: Variable) -> tuple[Variable, Variable]:
+        """Move the means of a variable's gradient and of its square, and return them."""
+        place = self._get_variable_index(variable)
+        mean, square = self._momentums[place], self._velocities[place]
+        self.assign(mean, moved(mean, gradient, self.beta_1))
+        self.assign(square, moved(square, ops.square(gradient), self.beta_2))
+        return mean, square
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+class Adam(_TwoMoments):
+    """Steps by the mean gradient over the root of the mean square, both corrected for their start at 0.
+
+    Args:
+        learning_rate: a number, a schedule or a function.
+        beta_1: the part of the mean gradient that stays.
+        beta_2: the part of the mean square that stays.
+        epsilon: added to the root.
+        amsgrad: divide by the largest mean square so far.
+        *shared, **settings: see ``Optimizer``.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014),
+    https://arxiv.org/abs/1412.6980; amsgrad: Reddi et al., "On the Convergence of Adam and Beyond"
+    (2018), https://openreview.net/forum?id=ryQu7f-RZ.
+
+    >>> w = Variable(1.0)
+    >>> Adam(0.25).apply([ops.convert_to_tensor(3.0)], [w]); round(float(w.numpy()), 5)
+    0.75
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        amsgrad: bool = False,
+        *shared: Any,
+        **settings: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, *shared, **settings)
+        self.amsgrad = amsgrad
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
+
+    def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        if type(self).update_step is Adam.update_step:
+            self._update_together(gradients, variables, learning_rate)
+        else:
+            super().update_steps(gradients, variables, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        self._update_together([gradient], [variable], learning_rate)
+
+    def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        step = self._step()
+        correction = scalars.one_minus_power(self.beta_2, step) ** 0.5 / scalars.one_minus_power(self.beta_1, step)
+        for pushes, weights in by_dtype(gradients, variables):
+            places = [self._get_variable_index(w) for w in weights]
+            means = [self._momentums[p] for p in places]
+            squares = [self._velocities[p] for p in places]
+            largest = [self._velocity_hats[p] for p in places] if self.amsgrad else []
+            *fresh, tops = current().adam_update(
+                [w.value for w in weights],
+                pushes,
+                [v.value for v in means],
+                [v.value for v in squares],
+                [v.value for v in largest] or None,
+                learning_rate * correction,
+                self.beta_1,
+                self.beta_2,
+                self.epsilon,
+            )
+            for slots, arrays in zip((weights, means, squares, largest), (*fresh, tops or ()), strict=True):
+                for slot, array in zip(slots, arrays, strict=True):
+                    slot.put(array)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "amsgrad": self.amsgrad}
+
+
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient, not inside it.
+
+    Args:
+        learning_rate: a number, a schedule or a function.
+        weight_decay: at each update a weight first loses this part of itself, times the rate.
+        beta_1, beta_2, epsilon, amsgrad: see ``Adam``.
+        *shared, **settings: see ``Optimizer``.
+
+    Raises:
+        ValueError: if ``weight_decay`` is None.
+
+    Loshchilov and Hutter, "Decoupled Weight Decay Regularization" (2017),
+    https://arxiv.org/abs/1711.05101.
+
+    >>> w = Variable(2.0)
+    >>> AdamW(0.25, weight_decay=1.0).apply([ops.convert_to_tensor(3.0)], [w]); round(float(w.numpy()), 5)
+    1.25
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        amsgrad: bool = False,
+        *shared: Any,
+        **settings: Any,
+    ) -> None:
+        if weight_decay is None:
+            raise ValueError("Expected weight_decay to be a number. Received: None. Use Adam for none.")
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, *shared, **settings)
+
+
+class Adamax(Optimizer):
+    """Adam with the largest gradient of late in place of the mean square.
+
+    Args:
+        learning_rate: a number, a schedule or a function.
+        beta_1: the part of the mean gradient that stays.
+        beta_2: the part of the largest gradient that stays.
+        epsilon: added to the largest gradient.
+        *shared, **settings: see ``Optimizer``.
+
+    Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014), section 7.1,
+    https://arxiv.org/abs/1412.6980.
+
+    >>> w = Variable(1.0)
+    >>> Adamax(0.25).apply([ops.convert_to_tensor(3.0)], [w]); round(float(w.numpy()), 5)
+    0.75
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        *shared: Any,
+        **settings: Any,
+    ) -> None:
+        super().__init__(learning_rate, *shared, **settings)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self._momentums, self._norms = self.add_optimizer_variables(variables, ["momentum", "norm"])
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        place = self._get_variable_index(variable)
+        mean, largest = self._momentums[place], self._norms[place]
+        self.assign(mean, moved(mean, gradient, self.beta_1))
+        self.assign(largest, ops.maximum(ops.multiply(largest, self.beta_2), ops.abs(gradient)))
+        rate = learning_rate / scalars.one_minus_power(self.beta_1, self._step())
+        self.assign_sub(variable, ops.divide(ops.multiply(mean, rate), ops.add(largest, self.epsilon)))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+
+
+class Nadam(_TwoMoments):
+    """Adam with Nesterov's momentum.
+
+    Args:
+        learning_rate: a number, a schedule or a function.
+        beta_1, beta_2, epsilon: see ``Adam``.
+        *shared, **settings: see ``Optimizer``.
+
+    Dozat, "Incorporating Nesterov Momentum into Adam" (2016),
+    https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
+
+    >>> w = Variable(1.0)
+    >>> Nadam(0.25).apply([ops.convert_to_tensor(3.0)], [w]); round(float(w.numpy()), 3)
+    0.734
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        *shared: Any,
+        **settings: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, *shared, **settings)
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self._product = self.add_variable((), "ones", "float32", name="momentum_product", on_host=True)
+
+    def _momentum(self, step: Scalar) -> Scalar:
+        """The momentum of a step, which warms up to beta_1."""
+        return self.beta_1 * (1 - 0.5 * 0.96**step)
+
+    def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        self.assign(self._product, scalars.known(self._product) * self._momentum(self._step()))
+        super().update_steps(gradients, variables, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        mean, square = self.means(gradient, variable)
+        step, product = self._step(), scalars.known(self._product)
+        now, ahead = self._momentum(step), self._momentum(step + 1)
+        past = ops.multiply(mean, ahead / (1 - product * ahead))
+        direction = ops.add(past, ops.multiply(gradient, (1 - now) / (1 - product)))
+        root = ops.sqrt(ops.divide(square, scalars.one_minus_power(self.beta_2, step)))
+        self.assign_sub(variable, ops.divide(ops.multiply(direction, learning_rate), ops.add(root, self.epsilon)))
+
+
+class Lamb(_TwoMoments):
+    """Adam with the step of each variable as long as the variable times the rate, for large batches.
+
+    Args:
+        learning_rate: a number, a schedule or a function.
+        beta_1, beta_2, epsilon: see ``Adam``.
+        *shared, **settings: see ``Optimizer``.
+
+    You et al., "Large Batch Optimization for Deep Learning" (2019),
+    https://arxiv.org/abs/1904.00962.
+
+    >>> w = Variable(2.0)
+    >>> Lamb(0.25).apply([ops.convert_to_tensor(3.0)], [w]); round(float(w.numpy()), 5)
+    1.5
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-07,
+        *shared: Any,
+        **settings: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, *shared, **settings)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        mean, square = self.means(gradient, variable)
+        step = self._step()
+        root = ops.sqrt(ops.divide(square, scalars.one_minus_power(self.beta_2, step)))
+        mean = ops.divide(mean, scalars.one_minus_power(self.beta_1, step))
+        direction = ops.divide(mean, ops.add(root, self.epsilon))
+        length, step_length = norm([variable]), norm([direction])
+        is_moving = ops.logical_and(ops.greater(length, 0), ops.greater(step_length, 0))
+        ratio = ops.where(is_moving, ops.divide(length, step_length), 1.0)
+        self.assign_sub(variable, ops.multiply(direction, ops.multiply(ratio, learning_rate)))
+
+
+class ScheduleFreeAdamW(_TwoMoments):
+    """Adam with averaging of the weights in place of a schedule of rates.
+
+    Args:
+        learning_rate: a number.
+        beta_1: how near to the average gradients are taken.
+        beta_2: the part of the mean square that stays.
+        epsilon: added to the root of the mean square.
+        warmup_steps: updates over which the rate rises from 0.
+        *shared, **settings: see ``Optimizer``.
+
+    Defazio et al., "The Road Less Scheduled" (2024), https://arxiv.org/abs/2405.15682.
+
+    >>> w = Variable(1.0)
+    >>> ScheduleFreeAdamW(0.25).apply([ops.convert_to_tensor(3.0)], [w]); round(float(w.numpy()), 5)
+    0.75
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.0025,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-08,
+        warmup_steps: int = 0,
+        *shared: Any,
+        **settings: Any,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, *shared, **settings)
+        self.warmup_steps = warmup_steps
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        Optimizer.build(self, variables)
+        self._momentums, self._velocities = [], []
+        for variable in variables:
+            # The weights as they are without averaging ("z" in the paper) start where the variable is.
+            start = Constant(variable.numpy())
+            self._momentums.append(self.add_variable_from_reference(variable, "momentum", start))
+            self._velocities.append(self.add_variable_from_reference(variable, "velocity"))
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        place = self._get_variable_index(variable)
+        fast, square = self._momentums[place], self._velocities[place]
+        step, rate = self._step(), learning_rate
+        if self.warmup_steps:
+            rate = rate * scalars.minimum(step / self.warmup_steps, 1.0)
+        self.assign(square, moved(square, ops.square(gradient), self.beta_2))
+        root = ops.sqrt(ops.divide(square, scalars.one_minus_power(self.beta_2, step)))
+        average = ops.divide(ops.subtract(variable, ops.multiply(fast, 1 - self.beta_1)), self.beta_1)
+        self.assign_sub(fast, ops.divide(ops.multiply(gradient, rate), ops.add(root, self.epsilon)))
+        average = ops.add(ops.multiply(average, 1 - 1 / step), ops.multiply(fast, 1 / step))
+        self.assign(variable, ops.add(ops.multiply(fast, 1 - self.beta_1), ops.multiply(average, self.beta_1)))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "warmup_steps": self.warmup_steps}

@@ -1,0 +1,266 @@
+"""Optimizers made of optimizers: one that scales the loss, one that gives each variable its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, MutableMapping, Sequence
+from typing import Any
+
+from polykeras import ops
+from polykeras.core import registry
+from polykeras.core.tracking import unique
+from polykeras.core.variables import Variable
+from polykeras.initializers import Constant
+from polykeras.optimizers import scalars
+from polykeras.optimizers.optimizer import Optimizer, branch
+
+
+class LossScaleOptimizer(Optimizer):
+    """Scales the loss for half-precision gradients, by a factor that finds itself.
+
+    Args:
+        inner_optimizer: does the updates.
+        initial_scale: the factor at the start.
+        dynamic_growth_steps: so many finite updates in a row double the factor. Gradients that
+            are not finite are thrown away, and halve it.
+        name: default made from the class name.
+
+    Raises:
+        ValueError: for the settings of ``Optimizer``, which belong to ``inner_optimizer``.
+
+    Micikevicius et al., "Mixed Precision Training" (2017), https://arxiv.org/abs/1710.03740.
+
+    >>> from polykeras.optimizers import SGD
+    >>> w = Variable(1.0); optimizer = LossScaleOptimizer(SGD(0.5), initial_scale=4.0)
+    >>> optimizer.build([w]); float(optimizer.scale_loss(1.0))
+    4.0
+    >>> optimizer.apply([ops.convert_to_tensor(4.0)]); float(w.numpy())
+    0.5
+    """
+
+    def __init__(
+        self,
+        inner_optimizer: Optimizer,
+        initial_scale: float = 32768.0,
+        dynamic_growth_steps: int = 2000,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs:
+            raise ValueError(
+                f"Expected the settings of the optimizer inside to be given to it. Received: {sorted(kwargs)} "
+                f"for LossScaleOptimizer."
+            )
+        self.inner_optimizer = inner_optimizer
+        super().__init__(0.0, name=name)
+        self.initial_scale, self.dynamic_growth_steps = initial_scale, dynamic_growth_steps
+        inner_optimizer.loss_scale_factor = None
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        start = Constant(self.initial_scale)
+        self.step_counter = self.add_variable((), "zeros", "int32", name="step_counter", on_host=True)
+        self.dynamic_scale = self.add_variable((), start, "float32", name="dynamic_scale", on_host=True)
+        self.inner_optimizer.build(variables)
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [*self._variables, *self.inner_optimizer.variables]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        variables = self._checked(grads, trainable_variables)
+        scale, count = scalars.known(self.dynamic_scale), scalars.known(self.step_counter)
+
+        def update() -> None:
+            self.inner_optimizer.apply([None if g is None else ops.divide(g, scale) for g in grads], variables)
+            is_time = scalars.equal(count + 1, self.dynamic_growth_steps)
+            self.step_counter.assign(scalars.where(is_time, 0, count + 1))
+            self.dynamic_scale.assign(scalars.where(is_time, scale * 2, scale))
+
+        def skip() -> None:
+            self.step_counter.assign(0)
+            self.dynamic_scale.assign(scale * 0.5)
+
+        finite = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
+        is_finite = scalars.known(ops.all(ops.stack(finite))) if finite else True
+        branch(is_finite, update, skip, self.variables + self._trainable_variables)
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate of the optimizer inside."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        self.inner_optimizer.learning_rate = value
+
+    @property
+    def iterations(self) -> Any:
+        """The number of updates of the optimizer inside."""
+        return self.inner_optimizer.iterations
+
+    def scale_loss(self, loss: Any) -> Any:
+        return ops.multiply(loss, scalars.known(self.dynamic_scale) if self.built else self.initial_scale)
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        self.inner_optimizer.finalize_variable_values(var_list)
+
+    def get_config(self) -> dict:
+        return {
+            "name": self.name,
+            "inner_optimizer": registry.serialize(self.inner_optimizer),
+            "initial_scale": self.initial_scale,
+            "dynamic_growth_steps": self.dynamic_growth_steps,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> LossScaleOptimizer:
+        inner = registry.deserialize(config["inner_optimizer"], custom_objects, family="optimizers")
+        return cls(**{**config, "inner_optimizer": inner})
+
+
+class OptimizerMap(MutableMapping):
+    """Which optimizer a variable takes, by its path.
+
+    Args:
+        default_optimizer: for variables that no pattern fits.
+        optimizer_map: regular expressions for whole paths, each with an optimizer.
+
+    Raises:
+        TypeError: for anything but optimizers.
+        ValueError: for a pattern that is there already, or for a path that several patterns fit.
+
+    >>> from polykeras.optimizers import SGD
+    >>> which = OptimizerMap(SGD(0.1), {".*/bias": SGD(0.2)})
+    >>> float(which["dense/bias"].learning_rate.numpy().round(3)) > 0.15
+    True
+    """
+
+    def __init__(self, default_optimizer: Optimizer, optimizer_map: dict[str, Optimizer] | None = None) -> None:
+        self.default_optimizer = _single(default_optimizer)
+        self._optimizers: dict[str, Optimizer] = {}
+        for pattern, optimizer in (optimizer_map or {}).items():
+            self[pattern] = optimizer
+
+    def __getitem__(self, key: str) -> Optimizer:
+        if key in self._optimizers:
+            return self._optimizers[key]
+        fitting = [pattern for pattern in self._optimizers if re.fullmatch(pattern, key)]
+        if len(fitting) > 1:
+            raise ValueError(f"Expected one pattern at most to fit the variable {key!r}. Received: {fitting}.")
+        return self._optimizers[fitting[0]] if fitting else self.default_optimizer
+
+    def __setitem__(self, key: str, optimizer: Optimizer) -> None:
+        if key in self._optimizers:
+            raise ValueError(f"Expected a new pattern. Received: {key!r}, which has an optimizer; delete it first.")
+        self._optimizers[key] = _single(optimizer)
+
+    def __delitem__(self, key: str) -> None:
+        del self._optimizers[key]
+
+    def __len__(self) -> int:
+        return len(self._optimizers)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._optimizers)
+
+    def __call__(self, variable: Variable) -> Optimizer:
+        """Return the optimizer of a variable."""
+        return self[variable.path]
+
+    def get_config(self) -> dict:
+        """Return the arguments, ready for JSON."""
+        return {
+            "default_optimizer": registry.serialize(self.default_optimizer),
+            "optimizer_map": registry.serialize(self._optimizers),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> OptimizerMap:
+        """Make a map from its config."""
+        return cls(**{name: registry.deserialize(value, custom_objects) for name, value in config.items()})
+
+
+def _single(optimizer: Any) -> Optimizer:
+    if not isinstance(optimizer, Optimizer) or isinstance(optimizer, LossScaleOptimizer | MultiOptimizer):
+        raise TypeError(f"Expected an optimizer that is not made of others. Received: {optimizer!r}.")
+    return optimizer
+
+
+class MultiOptimizer(Optimizer):
+    """Updates each variable by its own optimizer.
+
+    Args:
+        optimizer_map: an ``OptimizerMap``, or a function from a variable to its optimizer.
+        loss_scale_factor: see ``Optimizer``; for all of them.
+        name: default made from the class name.
+
+    >>> from polykeras.optimizers import SGD
+    >>> v, w = Variable(1.0, name="v"), Variable(1.0, name="w")
+    >>> optimizer = MultiOptimizer(OptimizerMap(SGD(0.5), {"w": SGD(0.25)}))
+    >>> optimizer.apply([ops.convert_to_tensor(1.0)] * 2, [v, w]); float(v.numpy()), float(w.numpy())
+    (0.5, 0.75)
+    """
+
+    def __init__(self, optimizer_map: Any, loss_scale_factor: float | None = None, name: str | None = None) -> None:
+        super().__init__(0.0, loss_scale_factor=loss_scale_factor, name=name)
+        self._optimizer_map = optimizer_map
+        self._owners: list[Optimizer] = []
+        self._inner: list[Optimizer] = []
+        if isinstance(optimizer_map, OptimizerMap):
+            self._inner = unique(iter([*optimizer_map.values(), optimizer_map.default_optimizer]))
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self._owners = [_single(self._optimizer_map(variable)) for variable in variables]
+        self._inner = unique(iter([*self._inner, *self._owners]))
+        for optimizer, (_, group) in self._groups([], variables):
+            optimizer.loss_scale_factor = self.loss_scale_factor
+            optimizer.build(group)
+
+    def _groups(self, grads: Sequence[Any], variables: Sequence[Variable]) -> Iterator[tuple]:
+        """Each optimizer with its part of the gradients and variables."""
+        owners = [self._owners[self._get_variable_index(v)] for v in variables]
+        for optimizer in self._inner:
+            places = [n for n, owner in enumerate(owners) if owner is optimizer]
+            if places:
+                yield optimizer, ([grads[n] for n in places] if grads else [], [variables[n] for n in places])
+
+    @property
+    def optimizers(self) -> list[Optimizer]:
+        """The optimizers in use."""
+        return list(self._inner)
+
+    @property
+    def variables(self) -> list[Variable]:
+        return [*self._variables, *(v for optimizer in self._inner for v in optimizer.variables)]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        variables = self._checked(grads, trainable_variables)
+        for optimizer, (part, group) in self._groups(list(grads), variables):
+            optimizer.apply(part, group)
+        self._iterations.assign(scalars.known(self._iterations) + 1)
+
+    @property
+    def learning_rate(self) -> Any:
+        """Not there: each optimizer has its own."""
+        raise AttributeError("Expected the learning_rate of one of `optimizers`. Received: that of a MultiOptimizer.")
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        raise AttributeError("Expected to set the learning_rate of one of `optimizers`. Received: a MultiOptimizer.")
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        for optimizer, (_, group) in self._groups([], var_list):
+            optimizer.finalize_variable_values(group)
+
+    def get_config(self) -> dict:
+        return {
+            "optimizer_map": registry.serialize(self._optimizer_map),
+            "loss_scale_factor": self.loss_scale_factor,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> MultiOptimizer:
+        return cls(**{**config, "optimizer_map": registry.deserialize(config["optimizer_map"], custom_objects)})

@@ -1,0 +1,589 @@
+"""What all optimizers share: rates, clipping, decay, averaging, accumulation, saving."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, initializers, ops
+from polykeras.core import naming, registry, state
+from polykeras.core.tracking import Trackable, unique
+from polykeras.core.variables import Variable
+from polykeras.optimizers import scalars
+from polykeras.optimizers.scalars import Scalar
+from polykeras.optimizers.schedules import LearningRateSchedule
+
+
+def clip_norm(g: Any, c: float, n: Any) -> Any:
+    """Return ``g`` scaled down to norm ``c``, if its norm ``n`` is larger.
+
+    >>> clip_norm(ops.convert_to_tensor([3.0, 4.0]), 2.5, 5.0).tolist()
+    [1.5, 2.0]
+    """
+    return ops.multiply(g, ops.divide(c, ops.maximum(n, c))) if c > 0 else g
+
+
+def norm(arrays: Iterable[Any]) -> Any:
+    """Return the root of the sum of all squares.
+
+    >>> float(norm([ops.convert_to_tensor([3.0]), ops.convert_to_tensor([4.0])]))
+    5.0
+    """
+    return ops.sqrt(sum(ops.sum(ops.square(x)) for x in arrays))
+
+
+def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: list[Variable]) -> None:
+    """Run one of two functions that assign some of ``variables``; also while a step is traced."""
+    if isinstance(predicate, bool):
+        (on_true if predicate else on_false)()
+        return
+    backend = backends.current()
+    if backend.is_symbolic:  # a dry run notes what either assigns
+        on_true()
+        on_false()
+        return
+    values = [variable.value for variable in variables]
+
+    def outcome(function: Callable) -> Callable:
+        return lambda: state.pure(function, variables)(values)[0]
+
+    fresh = backend.cond(predicate, outcome(on_true), outcome(on_false))
+    for variable, value in zip(variables, fresh, strict=True):
+        variable.put(value)
+
+
+def by_dtype(gradients: list, variables: list[Variable]) -> Iterator[tuple[list, list[Variable]]]:
+    """Split gradients and their variables by the variables' dtype, as the update kernels want them."""
+    for dtype in dict.fromkeys(variable.dtype for variable in variables):
+        pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if v.dtype == dtype]
+        yield [g for g, _ in pairs], [v for _, v in pairs]
+
+
+class Optimizer(Trackable):
+    """Base of the optimizers: changes variables by their gradients.
+
+    Args:
+        learning_rate: a number, a schedule, or a function without arguments. Keras 2 calls it ``lr``.
+        weight_decay: at each update a weight first loses this part of itself, times the rate.
+        clipnorm: the largest norm of each gradient.
+        clipvalue: the largest absolute value in a gradient.
+        global_clipnorm: the largest norm of all gradients together.
+        use_ema: keep a moving average of the weights, which ``fit`` puts in their place at its end.
+        ema_momentum: the part of the average that stays at each update, from 0 to 1.
+        ema_overwrite_frequency: put the average in place of the weights every so many updates.
+        loss_scale_factor: the loss is multiplied by it, and the gradients divided again, to keep
+            half-precision gradients from vanishing.
+        gradient_accumulation_steps: update once per so many calls, with the mean gradient.
+        name: default made from the class name.
+        decay: (Keras 2) divides the rate by ``1 + decay * iterations``.
+
+    Raises:
+        ValueError: for values out of range, or more than one way to clip.
+        TypeError: for an unknown argument.
+
+    An optimizer of your own overrides ``build``, to add variables, and ``update_step``:
+
+    >>> import polykeras as keras
+    >>> class Sign(Optimizer):
+    ...     def update_step(self, gradient, variable, learning_rate):
+    ...         self.assign_sub(variable, learning_rate * ops.sign(gradient))
+    >>> w = Variable([1.0, 2.0])
+    >>> Sign(0.5).apply([ops.convert_to_tensor([3.0, -3.0])], [w]); w.numpy()
+    array([0.5, 2.5], dtype=float32)
+    """
+
+    # These belong to the model.
+    _untracked = frozenset({"_trainable_variables"})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__signature__ = _spelled_out(cls.__init__)
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        learning_rate = kwargs.pop("lr", learning_rate)
+        self.decay = kwargs.pop("decay", None) or 0.0
+        if kwargs:
+            choices = [p for p in inspect.signature(type(self)).parameters if p != "kwargs"]
+            raise TypeError(f"Expected arguments among {choices}. Received: {sorted(kwargs)}.")
+        self.name = name or naming.unique(naming.snake_case(type(self).__name__))
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum = use_ema, ema_momentum
+        self.ema_overwrite_frequency = ema_overwrite_frequency
+        self.loss_scale_factor = loss_scale_factor
+        self.gradient_accumulation_steps = gradient_accumulation_steps
+        self._check_settings()
+        self.built = False
+        self._variables: list[Variable] = []
+        self._trainable_variables: list[Variable] = []
+        self._places: dict[int, int] = {}
+        self._excluded: tuple[set[int], list[str]] = set(), []
+        self._iterations = self._track(Variable(0, dtype="int32", trainable=False, name="iteration", on_host=True))
+        is_number = not callable(learning_rate)
+        self._learning_rate: Any = self._track(_rate_variable(learning_rate)) if is_number else learning_rate
+
+    def _check_settings(self) -> None:
+        clips = {n: getattr(self, n) for n in ("clipnorm", "clipvalue", "global_clipnorm")}
+        if sum(value is not None for value in clips.values()) > 1:
+            raise ValueError(f"Expected at most one of {list(clips)}. Received: {clips}.")
+        for name, value in clips.items():
+            if value is not None and value < 0:
+                raise ValueError(f"Expected {name} to be positive, or None (or 0) for no bound. Received: {value}.")
+        if not 0 <= self.ema_momentum <= 1:
+            raise ValueError(f"Expected ema_momentum from 0 to 1. Received: {self.ema_momentum}.")
+        for name, least in (("ema_overwrite_frequency", 1), ("gradient_accumulation_steps", 2)):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < least):
+                raise ValueError(f"Expected {name} to be None or an int, at least {least}. Received: {value!r}.")
+
+    # ------------------------------------------------------------ rate, count
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate: a variable when it was given as a number, else what its schedule says now.
+
+        It can be set to a number, a schedule or a function.
+        """
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            return rate(scalars.known(self._iterations))
+        return rate if isinstance(rate, Variable) else rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        current = self._learning_rate
+        if callable(value):
+            if isinstance(current, Variable):
+                self._variables = [v for v in self._variables if v is not current]
+            self._learning_rate = value
+        elif isinstance(current, Variable):
+            current.assign(value)
+        else:
+            raise TypeError(
+                f"Expected another schedule or function as learning_rate of an optimizer that was made with one. "
+                f"Received: {value!r}. Make the optimizer with a number, then it can be set to numbers."
+            )
+
+    @property
+    def lr(self) -> Any:
+        """``learning_rate``, as Keras 2 calls it."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    @property
+    def iterations(self) -> Any:
+        """The number of updates so far: a variable, or with accumulation what follows from it."""
+        steps = self.gradient_accumulation_steps
+        return ops.floor_divide(self._iterations, steps) if steps else self._iterations
+
+    def _updates(self) -> Scalar:
+        """The number of updates before this one."""
+        count = scalars.known(self._iterations)
+        return count // self.gradient_accumulation_steps if self.gradient_accumulation_steps else count
+
+    def _step(self) -> Scalar:
+        """The number of this update, from 1 on, as a float."""
+        return scalars.real(self._updates()) + 1
+
+    def _rate(self) -> Scalar:
+        """The rate of this update."""
+        rate = scalars.real(self.learning_rate)
+        return rate / (1 + self.decay * scalars.real(self._iterations)) if self.decay else rate
+
+    # -------------------------------------------------------------- variables
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The optimizer's own variables, in the order of their making."""
+        return unique(x for x in self.owned() if isinstance(x, Variable))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """``variables``, as Keras 2 calls them."""
+        return self.variables
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Add what is kept for each variable; overridden methods call this one first."""
+        self._trainable_variables = list(variables)
+        self._places = {id(variable): place for place, variable in enumerate(variables)}
+        if variables:
+            # An optimizer may be made before the backend of its model is chosen.
+            for own in self._variables:
+                own.move(variables[0].backend_name)
+        if self.use_ema:
+            self._averages = self.add_optimizer_variables(variables, "average")
+        if self.gradient_accumulation_steps:
+            self._sums = self.add_optimizer_variables(variables, "gradient_accumulator")
+        self.built = True
+
+    def _track(self, variable: Variable) -> Variable:
+        variable.path = f"{self.name}/{variable.name}"
+        self._variables.append(variable)
+        return variable
+
+    def add_variable(
+        self,
+        shape: tuple,
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
+        name: str | None = None,
+        on_host: bool = False,
+    ) -> Variable:
+        """Make a variable that is saved with the optimizer.
+
+        Args:
+            shape: ints.
+            initializer: name, object or function of (shape, dtype).
+            dtype: default ``floatx()``.
+            aggregation, layout: accepted for Keras; without effect.
+            name: for messages.
+            on_host: keep it in the processor's memory: for counts and rates.
+        """
+        variable = Variable(
+            initializers.get(initializer),
+            shape=shape,
+            dtype=dtype,
+            trainable=False,
+            aggregation=aggregation,
+            name=name,
+            on_host=on_host,
+        )
+        if self._trainable_variables:
+            variable.move(self._trainable_variables[0].backend_name)
+        return self._track(variable)
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """Make a variable of another's shape and dtype."""
+        path = reference_variable.path.replace("/", "_")
+        return self.add_variable(
+            reference_variable.shape, initializer, reference_variable.dtype, name=f"{path}_{name or 'var'}"
+        )
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: str | Sequence[str], initializer: Any = "zeros"
+    ) -> Any:
+        """Make one variable for each of a list; given several names, a tuple of such lists.
+
+        Args:
+            trainable_variables: give shapes and dtypes.
+            name: one name, or several.
+            initializer: one for all, or one for each name.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        starts = initializer if isinstance(initializer, list | tuple) else [initializer] * len(names)
+        if len(starts) != len(names):
+            raise ValueError(f"Expected {len(names)} initializers, one for each name. Received: {len(starts)}.")
+        made = [
+            [self.add_variable_from_reference(v, n, i) for n, i in zip(names, starts, strict=True)]
+            for v in trainable_variables
+        ]
+        columns = tuple([row[place] for row in made] for place in range(len(names)))
+        return columns[0] if isinstance(name, str) else columns
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return self._places[id(variable)]
+
+    # ---------------------------------------------------------------- updates
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+        """Update variables from (gradient, variable) pairs; return the count of calls."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self._iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Update variables.
+
+        Args:
+            grads: a gradient for each variable; None leaves one as it is, with a warning.
+            trainable_variables: default those that the optimizer was built for.
+
+        Raises:
+            ValueError: if no gradient is given, or variables are not those of ``build``.
+        """
+        grads, variables = _present(grads, self._checked(grads, trainable_variables))
+        if not variables:
+            return
+        if self.loss_scale_factor is not None:
+            grads = [ops.divide(g, self.loss_scale_factor) for g in grads]
+        if self.gradient_accumulation_steps:
+            self._accumulate(grads, variables)
+        else:
+            self._update(grads, variables)
+        if self.use_ema:
+            self._update_averages()
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+        self._iterations.assign(scalars.known(self._iterations) + 1)
+
+    def _checked(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> list[Variable]:
+        if variables is None:
+            if not self.built:
+                raise ValueError(
+                    "Expected the variables to update, as apply(grads, trainable_variables) or by "
+                    "build(variables) before. Received: gradients alone."
+                )
+            variables = self._trainable_variables
+        variables = list(variables)
+        if len(variables) != len(grads):
+            raise ValueError(f"Expected {len(variables)} gradients, one a variable. Received: {len(grads)}.")
+        if variables and not self.built:
+            self.build(variables)
+            self.built = True
+        strange = [v.path for v in variables if id(v) not in self._places]
+        if strange:
+            raise ValueError(
+                f"Expected variables that {self.name!r} was built for. Received others: {strange}. "
+                f"Make a new optimizer for another set of variables."
+            )
+        return variables
+
+    def _accumulate(self, grads: list, variables: list[Variable]) -> None:
+        """Add gradients up; update with their mean when it is time."""
+        steps = self.gradient_accumulation_steps
+        sums = [self._sums[self._get_variable_index(v)] for v in variables]
+
+        def update() -> None:
+            self._update([ops.divide(ops.add(s, g), steps) for g, s in zip(grads, sums, strict=True)], variables)
+            for each in self._sums:
+                each.assign(ops.zeros(each.shape, each.dtype))
+
+        def add() -> None:
+            for gradient, each in zip(grads, sums, strict=True):
+                each.assign_add(gradient)
+
+        is_time = scalars.equal((scalars.known(self._iterations) + 1) % steps, 0)
+        branch(is_time, update, add, self.variables + self._trainable_variables)
+
+    def _update(self, grads: list, variables: list[Variable]) -> None:
+        rate = self._rate()
+        grads = self._clipped(grads)
+        for variable in variables:
+            decay = self._weight_decay_of(variable)
+            if decay and not self._is_excluded(variable):
+                variable.assign(ops.subtract(variable, ops.multiply(variable, decay * rate)))
+        self.update_steps(grads, variables, rate)
+
+    def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        """Update all variables; here, one after the other by ``update_step``."""
+        for gradient, variable in zip(gradients, variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        """Update one variable.
+
+        Args:
+            gradient: array of the variable's shape and dtype.
+            variable: to be assigned.
+            learning_rate: a float, or a 0-d array while the step is traced.
+        """
+        raise NotImplementedError(f"Expected {type(self).__name__} to define update_step. Received: no such method.")
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        """Replace the value of a variable."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        """Add to the value of a variable."""
+        variable.assign(ops.add(variable, value))
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtract from the value of a variable."""
+        variable.assign(ops.subtract(variable, value))
+
+    def _clipped(self, grads: list) -> list:
+        if self.clipnorm:
+            return [clip_norm(g, self.clipnorm, norm([g])) for g in grads]
+        if self.global_clipnorm:
+            total = norm(grads)
+            return [clip_norm(g, self.global_clipnorm, total) for g in grads]
+        if self.clipvalue:
+            return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
+        return grads
+
+    # ----------------------------------------------------------- weight decay
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Leave variables out of the weight decay.
+
+        Args:
+            var_list: these.
+            var_names: all whose names contain one of these regular expressions, such as ``"bias"``.
+
+        Raises:
+            ValueError: if the optimizer is built already.
+        """
+        if self.built:
+            raise ValueError("Expected exclude_from_weight_decay before build. Received: a built optimizer.")
+        self._excluded = set(map(id, var_list or ())), list(var_names or ())
+
+    def _is_excluded(self, variable: Variable) -> bool:
+        variables, names = self._excluded
+        return id(variable) in variables or any(re.search(name, variable.name) for name in names)
+
+    def _weight_decay_of(self, variable: Variable) -> float | None:
+        return self.weight_decay
+
+    # --------------------------------------------------- moving average, loss
+
+    def _update_averages(self) -> None:
+        updates = self._updates()
+        # The first update starts the average off.
+        momentum = scalars.where(scalars.equal(updates, 0), 0.0, self.ema_momentum)
+        for variable, average in zip(self._trainable_variables, self._averages, strict=True):
+            average.assign(ops.add(ops.multiply(average, momentum), ops.multiply(variable, 1 - momentum)))
+        if self.ema_overwrite_frequency:
+            is_time = scalars.equal((updates + 1) % self.ema_overwrite_frequency, 0)
+            overwrite = lambda: self.finalize_variable_values(self._trainable_variables)  # noqa: E731
+            branch(is_time, overwrite, lambda: None, self.variables + self._trainable_variables)
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
+        """Put the moving averages in place of the weights, if there are any."""
+        if self.use_ema and self.built:
+            for variable in var_list:
+                # A copy: the next update may write into the variable's memory.
+                variable.assign(ops.copy(self._averages[self._get_variable_index(variable)]))
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Return the loss to differentiate; ``apply`` divides the gradients again."""
+        return loss if self.loss_scale_factor is None else ops.multiply(loss, self.loss_scale_factor)
+
+    # ------------------------------------------------------------------ saving
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return the values of ``variables`` as NumPy arrays."""
+        return [variable.numpy() for variable in self.variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set the values of ``variables``.
+
+        Raises:
+            ValueError: if the optimizer is not built, or a value doesn't fit.
+        """
+        if not self.built:
+            raise ValueError("Expected a built optimizer. Received: one without variables. Call build(variables).")
+        variables = self.variables
+        if len(variables) != len(weights):
+            raise ValueError(f"Expected {len(variables)} weights for {self.name!r}. Received: {len(weights)}.")
+        for variable, weight in zip(variables, weights, strict=True):
+            variable.assign(weight)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write ``variables`` into a mapping, by their numbers."""
+        for place, variable in enumerate(self.variables):
+            store[str(place)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what ``save_own_variables`` wrote; a mapping of another size is left alone, with a warning."""
+        variables = self.variables
+        if len(store.keys()) != len(variables):
+            warnings.warn(
+                f"Expected {len(variables)} saved variables for the optimizer {self.name!r}. Received: "
+                f"{len(store.keys())}, which are not loaded. Build the optimizer before loading.",
+                stacklevel=2,
+            )
+            return
+        for place, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(place)]))
+
+    def get_config(self) -> dict:
+        """Return the arguments, ready for JSON."""
+        rate = self._learning_rate
+        config = {
+            "name": self.name,
+            # The shortest decimal number that the variable's value rounds from.
+            "learning_rate": float(str(rate.numpy())) if isinstance(rate, Variable) else registry.serialize(rate),
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "global_clipnorm": self.global_clipnorm,
+            "clipvalue": self.clipvalue,
+            "use_ema": self.use_ema,
+            "ema_momentum": self.ema_momentum,
+            "ema_overwrite_frequency": self.ema_overwrite_frequency,
+            "loss_scale_factor": self.loss_scale_factor,
+            "gradient_accumulation_steps": self.gradient_accumulation_steps,
+        }
+        return {**config, "decay": self.decay} if self.decay else config
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Optimizer:
+        """Make an optimizer from its config."""
+        rate = config.get("learning_rate")
+        if isinstance(rate, dict):
+            config = {
+                **config,
+                "learning_rate": registry.deserialize(rate, custom_objects, family="optimizers.schedules"),
+            }
+        return cls(**config)
+
+
+def _rate_variable(value: Any) -> Variable:
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        rate = -1.0
+    if rate < 0:
+        raise ValueError(
+            f"Expected learning_rate to be a number, at least 0, a LearningRateSchedule or a function. "
+            f"Received: {value!r}."
+        )
+    return Variable(rate, dtype="float32", trainable=False, name="learning_rate", on_host=True)
+
+
+def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, list[Variable]]:
+    """Leave out the variables without a gradient, and bring gradients to their variables' dtypes."""
+    missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
+    if missing and len(missing) == len(variables):
+        raise ValueError(
+            f"Expected a gradient for at least one variable. Received None for all: {missing}. Does the "
+            f"loss depend on them?"
+        )
+    if missing:
+        warnings.warn(
+            f"Expected a gradient for every variable. Received None for {missing}, which stay as they are. "
+            f"Does the loss depend on them?",
+            stacklevel=3,
+        )
+    pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+    return [ops.convert_to_tensor(g, v.dtype) for g, v in pairs], [v for _, v in pairs]
+
+
+def _spelled_out(init: Callable) -> inspect.Signature:
+    """The signature of a class whose ``__init__`` passes ``*shared, **settings`` on to Optimizer's."""
+    own = list(inspect.signature(init).parameters.values())[1:]
+    if "shared" not in (p.name for p in own):
+        return inspect.Signature(own)
+    own = own[:-2]
+    rest = list(inspect.signature(Optimizer.__init__).parameters.values())[2:]
+    names = {p.name for p in own}
+    return inspect.Signature(own + [p for p in rest if p.name not in names])

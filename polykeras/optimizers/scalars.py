@@ -1,0 +1,72 @@
+"""Arithmetic on step counts and rates, written once.
+
+While a step runs line by line these are Python numbers, computed in double precision without
+touching the engine; while it is traced they are 0-d arrays. The operators work on both; the
+functions here do too.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import ops
+from polykeras.backends import current
+from polykeras.core.variables import Variable
+
+Scalar = Any  # a Python number, or a 0-d array
+
+
+def known(x: Any) -> Scalar:
+    """Return a variable or 0-d array as a Python number where its value is known.
+
+    >>> known(Variable(3)), known(0.5)
+    (3, 0.5)
+    """
+    if isinstance(x, int | float):
+        return x
+    x = x.value if isinstance(x, Variable) else ops.convert_to_tensor(x)
+    return current().concrete(x)
+
+
+def real(x: Any) -> Scalar:
+    """``known``, as a float.
+
+    >>> real(3)
+    3.0
+    """
+    x = known(x)
+    return float(x) if isinstance(x, int | float) else ops.cast(x, "float32")
+
+
+def _either(on_numbers: Callable, on_arrays: Callable) -> Callable:
+    """One function of two: for Python numbers only, and for anything else."""
+
+    def function(*arguments: Scalar) -> Scalar:
+        is_known = all(isinstance(x, int | float) for x in arguments)
+        return (on_numbers if is_known else on_arrays)(*arguments)
+
+    return function
+
+
+floor = _either(math.floor, ops.floor)
+ceil = _either(math.ceil, ops.ceil)
+cos = _either(math.cos, ops.cos)
+log = _either(math.log, ops.log)
+minimum = _either(min, ops.minimum)
+maximum = _either(max, ops.maximum)
+equal = _either(operator.eq, ops.equal)
+where = _either(lambda condition, x, y: x if condition else y, ops.where)
+
+
+def one_minus_power(base: float, exponent: Scalar) -> Scalar:
+    """Return ``1 - base**exponent``, exact to the last digit in single precision too.
+
+    >>> round(one_minus_power(0.9, 2), 6)
+    0.19
+    """
+    if isinstance(exponent, int | float) or base <= 0:
+        return 1 - base**exponent
+    return ops.negative(ops.expm1(ops.multiply(exponent, math.log(base))))

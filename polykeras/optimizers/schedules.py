@@ -1,0 +1,346 @@
+"""Learning rates that follow from the number of the step.
+
+>>> rate = ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
+>>> rate(0), rate(10), rate(20)
+(0.1, 0.05, 0.025)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from polykeras.core import registry
+from polykeras.optimizers import scalars
+from polykeras.optimizers.scalars import Scalar
+
+
+class LearningRateSchedule:
+    """Base of the schedules: ``__call__(step)`` returns the rate.
+
+    ``step`` is a Python int, or a 0-d array while a training step is traced.
+
+    >>> class Harmonic(LearningRateSchedule):
+    ...     def __call__(self, step):
+    ...         return 1 / (step + 1)
+    >>> Harmonic()(3)
+    0.25
+    """
+
+    def __call__(self, step: Any) -> Scalar:
+        """Return the learning rate after ``step`` updates."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define __call__(step). Received: no such method.")
+
+    def get_config(self) -> dict:
+        """Return the arguments, ready for JSON."""
+        raise NotImplementedError(
+            f"Expected {type(self).__name__} to define get_config(), which saving needs. Received: no such method."
+        )
+
+    @classmethod
+    def from_config(cls, config: dict) -> LearningRateSchedule:
+        """Make a schedule from its config."""
+        return cls(**config)
+
+
+def _positive(name: str, value: float) -> float:
+    if not value > 0:
+        raise ValueError(f"Expected {name} to be positive. Received: {value}.")
+    return value
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: steps for one factor ``decay_rate``; positive.
+        decay_rate: factor.
+        staircase: change once per ``decay_steps`` only.
+        name: for configs.
+
+    >>> ExponentialDecay(1.0, 10, 0.5, staircase=True)(19)
+    0.5
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "ExponentialDecay",
+    ) -> None:
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, _positive("decay_steps", decay_steps)
+        self.decay_rate, self.staircase, self.name = decay_rate, staircase, name
+
+    def __call__(self, step: Any) -> Scalar:
+        return self.decayed(scalars.floor(self._place(step)) if self.staircase else self._place(step))
+
+    def _place(self, step: Any) -> Scalar:
+        return scalars.real(step) / self.decay_steps
+
+    def decayed(self, place: Scalar) -> Scalar:
+        """Return the rate after ``place`` times ``decay_steps``."""
+        return self.initial_learning_rate * self.decay_rate**place
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "decay_rate": self.decay_rate,
+            "staircase": self.staircase,
+            "name": self.name,
+        }
+
+
+class InverseTimeDecay(ExponentialDecay):
+    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: unit of time, in steps; positive.
+        decay_rate: factor.
+        staircase: change once per ``decay_steps`` only.
+        name: for configs.
+
+    >>> InverseTimeDecay(1.0, 10, 1.0)(10)
+    0.5
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "InverseTimeDecay",
+    ) -> None:
+        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+
+    def decayed(self, place: Scalar) -> Scalar:
+        return self.initial_learning_rate / (1 + self.decay_rate * place)
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """One rate up to and including each boundary, and one beyond the last.
+
+    Args:
+        boundaries: steps, increasing.
+        values: rates, one more than boundaries.
+        name: for configs.
+
+    Raises:
+        ValueError: if the lengths don't fit.
+
+    >>> rate = PiecewiseConstantDecay([10, 20], [0.1, 0.01, 0.001])
+    >>> rate(10), rate(11), rate(21)
+    (0.1, 0.01, 0.001)
+    """
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
+        if len(boundaries) != len(values) - 1:
+            raise ValueError(
+                f"Expected one value more than boundaries. Received: {len(boundaries)} boundaries and "
+                f"{len(values)} values."
+            )
+        self.boundaries, self.values, self.name = boundaries, values, name
+
+    def __call__(self, step: Any) -> Scalar:
+        step = scalars.real(step)
+        rate = self.values[-1]
+        for boundary, value in zip(reversed(self.boundaries), reversed(self.values[:-1]), strict=True):
+            rate = scalars.where(step <= boundary, value, rate)
+        return rate
+
+    def get_config(self) -> dict:
+        return {"boundaries": list(self.boundaries), "values": list(self.values), "name": self.name}
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """From one rate to another, along ``(1 - step / decay_steps) ** power``.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: steps on the way; positive.
+        end_learning_rate: the rate at the end.
+        power: 1 is a straight line.
+        cycle: go on for a multiple of ``decay_steps`` instead of staying at the end.
+        name: for configs.
+
+    >>> rate = PolynomialDecay(1.0, 10, end_learning_rate=0.0)
+    >>> rate(5), rate(10), rate(15)
+    (0.5, 0.0, 0.0)
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+        cycle: bool = False,
+        name: str = "PolynomialDecay",
+    ) -> None:
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, _positive("decay_steps", decay_steps)
+        self.end_learning_rate, self.power, self.cycle, self.name = end_learning_rate, power, cycle, name
+
+    def __call__(self, step: Any) -> Scalar:
+        step = scalars.real(step)
+        if self.cycle:
+            done = step / (self.decay_steps * scalars.maximum(1.0, scalars.ceil(step / self.decay_steps)))
+        else:
+            done = scalars.minimum(step, float(self.decay_steps)) / self.decay_steps
+        return (self.initial_learning_rate - self.end_learning_rate) * (1 - done) ** self.power + self.end_learning_rate
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "end_learning_rate": self.end_learning_rate,
+            "power": self.power,
+            "cycle": self.cycle,
+            "name": self.name,
+        }
+
+
+def _half_cosine(done: Scalar) -> Scalar:
+    """From 1 to 0, as ``done`` goes from 0 to 1."""
+    return 0.5 * (1 + scalars.cos(math.pi * done))
+
+
+class CosineDecay(LearningRateSchedule):
+    """Down half a cosine wave, after an optional straight rise.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        decay_steps: steps down; positive.
+        alpha: where it ends, as a fraction of the rate at the top.
+        name: for configs.
+        warmup_target: the rate at the top; None starts from the top.
+        warmup_steps: steps up.
+
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
+    https://arxiv.org/abs/1608.03983.
+
+    >>> rate = CosineDecay(0.0, 10, warmup_target=1.0, warmup_steps=4)
+    >>> rate(2), rate(4), round(rate(9), 6), rate(14)
+    (0.5, 1.0, 0.5, 0.0)
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        name: str = "CosineDecay",
+        warmup_target: float | None = None,
+        warmup_steps: float = 0,
+    ) -> None:
+        self.initial_learning_rate, self.decay_steps = initial_learning_rate, _positive("decay_steps", decay_steps)
+        self.alpha, self.name = alpha, name
+        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+
+    def __call__(self, step: Any) -> Scalar:
+        step = scalars.real(step)
+        if self.warmup_target is None:
+            return self._decayed(self.initial_learning_rate, step)
+        down = self._decayed(self.warmup_target, step - self.warmup_steps)
+        if not self.warmup_steps:
+            return down
+        rise = (self.warmup_target - self.initial_learning_rate) * (step / self.warmup_steps)
+        return scalars.where(step < self.warmup_steps, self.initial_learning_rate + rise, down)
+
+    def _decayed(self, top: float, step: Scalar) -> Scalar:
+        done = scalars.minimum(step, float(self.decay_steps)) / self.decay_steps
+        return top * ((1 - self.alpha) * _half_cosine(done) + self.alpha)
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "decay_steps": self.decay_steps,
+            "alpha": self.alpha,
+            "name": self.name,
+            "warmup_target": self.warmup_target,
+            "warmup_steps": self.warmup_steps,
+        }
+
+
+class CosineDecayRestarts(LearningRateSchedule):
+    """Down half a cosine wave, again and again.
+
+    Args:
+        initial_learning_rate: the rate at step 0.
+        first_decay_steps: steps of the first wave; positive.
+        t_mul: each wave lasts so many times longer than the one before.
+        m_mul: each wave starts so many times higher.
+        alpha: where a wave ends, as a fraction of ``initial_learning_rate``.
+        name: for configs.
+
+    Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
+    https://arxiv.org/abs/1608.03983.
+
+    >>> rate = CosineDecayRestarts(1.0, 10, t_mul=2.0, m_mul=0.5)
+    >>> rate(0), rate(10), round(rate(20), 6), rate(30)
+    (1.0, 0.5, 0.25, 0.25)
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: float,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        name: str = "SGDRDecay",
+    ) -> None:
+        self.initial_learning_rate = initial_learning_rate
+        self.first_decay_steps = _positive("first_decay_steps", first_decay_steps)
+        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+
+    def __call__(self, step: Any) -> Scalar:
+        wave, done = self._wave(scalars.real(step) / self.first_decay_steps)
+        height = (1 - self.alpha) * self.m_mul**wave * _half_cosine(done) + self.alpha
+        return self.initial_learning_rate * height
+
+    def _wave(self, place: Scalar) -> tuple[Scalar, Scalar]:
+        """The number of the wave, and the part of it that is done."""
+        if self.t_mul == 1:
+            wave = scalars.floor(place)
+            return wave, place - wave
+        # A restart falls on a whole step, which rounding in the logarithm must not miss.
+        wave = scalars.floor(scalars.log(1 + place * (self.t_mul - 1)) / math.log(self.t_mul) + 1e-6)
+        length = self.t_mul**wave
+        return wave, (place - (length - 1) / (self.t_mul - 1)) / length
+
+    def get_config(self) -> dict:
+        return {
+            "initial_learning_rate": self.initial_learning_rate,
+            "first_decay_steps": self.first_decay_steps,
+            "t_mul": self.t_mul,
+            "m_mul": self.m_mul,
+            "alpha": self.alpha,
+            "name": self.name,
+        }
+
+
+registry.add_family("optimizers.schedules", registry.members(globals(), LearningRateSchedule))
+
+
+def serialize(learning_rate_schedule: Any) -> Any:
+    """Return the description of a schedule, ready for JSON.
+
+    >>> serialize(PiecewiseConstantDecay([1], [0.1, 0.2]))["class_name"]
+    'PiecewiseConstantDecay'
+    """
+    return registry.serialize(learning_rate_schedule)
+
+
+def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
+    """Build the schedule that ``serialize`` described.
+
+    >>> deserialize(serialize(CosineDecay(0.1, 10))).decay_steps
+    10
+    """
+    return registry.resolve(config, "optimizers.schedules", custom_objects)

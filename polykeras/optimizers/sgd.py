@@ -1,0 +1,114 @@
+"""Steps along the gradient, or its signs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from polykeras import ops
+from polykeras.backends import current
+from polykeras.core.variables import Variable
+from polykeras.optimizers.optimizer import Optimizer, by_dtype
+from polykeras.optimizers.scalars import Scalar
+
+
+class SGD(Optimizer):
+    """Gradient descent, with momentum if wanted.
+
+    Args:
+        learning_rate: a number, a schedule or a function.
+        momentum: the part of the last step that is made again, from 0 to 1.
+        nesterov: look ahead by one momentum step.
+        *shared, **settings: see ``Optimizer``.
+
+    Raises:
+        ValueError: for a momentum out of range.
+
+    ``velocity = momentum * velocity - rate * gradient; w += velocity``. Sutskever et al., "On the
+    importance of initialization and momentum in deep learning" (2013),
+    https://proceedings.mlr.press/v28/sutskever13.html.
+
+    >>> w = Variable(1.0)
+    >>> SGD(0.5).apply([ops.convert_to_tensor(1.0)], [w]); float(w.numpy())
+    0.5
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, *shared: Any, **settings: Any
+    ) -> None:
+        super().__init__(learning_rate, *shared, **settings)
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"Expected momentum from 0 to 1. Received: {momentum}.")
+        self.momentum, self.nesterov = momentum, nesterov
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self.momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
+
+    def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        if type(self).update_step is SGD.update_step:
+            self._update_together(gradients, variables, learning_rate)
+        else:
+            super().update_steps(gradients, variables, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        self._update_together([gradient], [variable], learning_rate)
+
+    def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        for pushes, weights in by_dtype(gradients, variables):
+            slots = [self.momentums[self._get_variable_index(w)] for w in weights] if self.momentum else []
+            fresh, moved = current().sgd_update(
+                [w.value for w in weights],
+                pushes,
+                [s.value for s in slots] or None,
+                learning_rate,
+                self.momentum,
+                self.nesterov,
+            )
+            for variable, array in zip([*weights, *slots], [*fresh, *(moved or ())], strict=True):
+                variable.put(array)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "momentum": self.momentum, "nesterov": self.nesterov}
+
+
+class Lion(Optimizer):
+    """Steps of one size for all, by the signs of a mean gradient.
+
+    Args:
+        learning_rate: a number, a schedule or a function; a tenth of what Adam takes.
+        beta_1: the part of the mean that goes into a step.
+        beta_2: the part of the mean that stays.
+        *shared, **settings: see ``Optimizer``.
+
+    Raises:
+        ValueError: for a beta_1 outside of (0, 1].
+
+    Chen et al., "Symbolic Discovery of Optimization Algorithms" (2023),
+    https://arxiv.org/abs/2302.06675.
+
+    >>> w = Variable(1.0)
+    >>> Lion(0.25).apply([ops.convert_to_tensor(3.0)], [w]); float(w.numpy())
+    0.75
+    """
+
+    def __init__(
+        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.99, *shared: Any, **settings: Any
+    ) -> None:
+        super().__init__(learning_rate, *shared, **settings)
+        if not 0 < beta_1 <= 1:
+            raise ValueError(f"Expected beta_1 above 0 and up to 1. Received: {beta_1}.")
+        self.beta_1, self.beta_2 = beta_1, beta_2
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        self._momentums = self.add_optimizer_variables(variables, "momentum")
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        mean = self._momentums[self._get_variable_index(variable)]
+        step = ops.add(ops.multiply(mean, self.beta_1), ops.multiply(gradient, 1 - self.beta_1))
+        self.assign_sub(variable, ops.multiply(ops.sign(step), learning_rate))
+        self.assign(mean, ops.add(ops.multiply(mean, self.beta_2), ops.multiply(gradient, 1 - self.beta_2)))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "beta_1": self.beta_1, "beta_2": self.beta_2}
