@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,10 @@ class Callback:
     ...         print(epoch, sorted(logs))
     """
 
-    #: Least seconds between two calls of ``on_train_batch_end``: 0 means every batch.
+    #: Least seconds between two calls of ``on_train_batch_end`` and its kin: 0 means every batch.
     batch_interval: float = 0.0
+    #: Batches of the epoch so far, those without a call because of ``batch_interval`` included.
+    batches_seen: int = 0
 
     def __init__(self) -> None:
         self.params: dict = {}
@@ -120,7 +123,7 @@ _BATCH_HOOKS = {
 
 
 class CallbackList:
-    """Calls a list of callbacks in order.
+    """Calls a list of callbacks in order; it has their methods ``on_epoch_begin`` and so on itself.
 
     Args:
         callbacks: callbacks, or one of them.
@@ -128,10 +131,22 @@ class CallbackList:
         add_progbar: add a ProgbarLogger, unless there is one.
         model: given to each callback.
         **params: given to each callback.
+
+    Raises:
+        TypeError: for something else than callbacks.
+
+    >>> callbacks = CallbackList([History()])
+    >>> callbacks.on_train_begin(); callbacks.on_epoch_end(0, {"loss": 0.5}); callbacks.history.history
+    {'loss': [0.5]}
     """
 
     def __init__(
-        self, callbacks: Any = None, add_history: bool = False, add_progbar: bool = False, model: Any = None, **params: Any
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
     ) -> None:
         if isinstance(callbacks, CallbackList):
             callbacks = callbacks.callbacks
@@ -144,26 +159,35 @@ class CallbackList:
             from polykeras.callbacks.progress import ProgbarLogger
 
             self.callbacks.append(ProgbarLogger())
-        self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
-        if add_history and self._history is None:
-            self._history = History()
-            self.callbacks.append(self._history)
-        self._watchers = {kind: [c for c in self.callbacks if _watches(c, names)] for kind, names in _BATCH_HOOKS.items()}
+        if add_history and self.history is None:
+            self.callbacks.append(History())
+        self._find_watchers()
+        self.set_params(params)
+        if model is not None:
+            self.set_model(model)
+
+    def _find_watchers(self) -> None:
+        self._watchers = {k: [c for c in self.callbacks if _watches(c, names)] for k, names in _BATCH_HOOKS.items()}
         self._last = dict.fromkeys(map(id, self.callbacks), 0.0)
-        for callback in self.callbacks:
-            if model is not None:
-                callback.set_model(model)
-            callback.set_params(params)
 
     @property
     def history(self) -> History | None:
         """The History among the callbacks."""
-        return self._history
+        return next((c for c in self.callbacks if isinstance(c, History)), None)
 
     def append(self, callback: Callback) -> None:
         """Add a callback at the end."""
         self.callbacks.append(callback)
-        self.__init__(self.callbacks)
+        self._find_watchers()
+
+    def set_params(self, params: dict) -> None:
+        """Give all callbacks the numbers of the training: epochs, steps, verbose."""
+        self.params = params
+        self.call("set_params", params)
+
+    def set_model(self, model: Any) -> None:
+        """Give all callbacks the model."""
+        self.call("set_model", model)
 
     def watches_batches(self, kind: str) -> bool:
         """True if a callback wants every batch of "train", "test" or "predict"."""
@@ -180,6 +204,7 @@ class CallbackList:
         logs = None
         for callback in self._watchers[kind]:
             interval = getattr(callback, "batch_interval", 0)
+            callback.batches_seen = batch + 1
             if interval and not is_last:
                 now = time.monotonic()
                 if now - self._last[id(callback)] < interval:
@@ -188,10 +213,23 @@ class CallbackList:
             logs = make_logs() if logs is None else logs
             getattr(callback, f"on_{kind}_batch_end")(batch, logs)
 
-    def call(self, moment: str, *arguments: Any) -> None:
+    def call(self, moment: str, *arguments: Any, **named: Any) -> None:
         """Call one moment, such as ``"on_epoch_end"``, of every callback."""
         for callback in self.callbacks:
-            getattr(callback, moment)(*arguments)
+            getattr(callback, moment)(*arguments, **named)
+
+
+def _forwarder(moment: str) -> Callable:
+    @functools.wraps(getattr(Callback, moment))
+    def call(self: CallbackList, *arguments: Any, **named: Any) -> None:
+        self.call(moment, *arguments, **named)
+
+    return call
+
+
+# A loop of the user's own calls the moments of the list, as it would those of one callback.
+for _moment in [name for name in vars(Callback) if name.startswith("on_")]:
+    setattr(CallbackList, _moment, _forwarder(_moment))
 
 
 def _watches(callback: Any, names: tuple[str, ...]) -> bool:

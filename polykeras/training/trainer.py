@@ -367,7 +367,7 @@ class Trainer:
             with self._frozen_lists(), self._deferring(step):
                 logs = loop.to_floats(run.epoch(epoch))
             if validation.is_due(epoch):
-                results = validation.run()
+                results = validation.run(callbacks)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             callbacks.call("on_epoch_end", epoch, logs)
             if self.stop_training:
@@ -578,8 +578,8 @@ class _Validation:
         number = epoch + 1
         return number % self._frequency == 0 if isinstance(self._frequency, int) else number in self._frequency
 
-    def run(self) -> dict:
-        return self._model._evaluate(self._source, CallbackList(model=self._model))
+    def run(self, callbacks: CallbackList) -> dict:
+        return self._model._evaluate(self._source, callbacks)
 
 
 def _batch_size(x: Any) -> Any:

@@ -1,6 +1,7 @@
 """Tools around models: seeds, targets, sequences, names of a user's own objects."""
 
 from polykeras.backend import clear_session, is_keras_tensor, standardize_dtype
+from polykeras.callbacks.progbar import Progbar
 from polykeras.core.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -18,6 +19,7 @@ CustomObjectScope = custom_object_scope
 
 __all__ = [
     "CustomObjectScope",
+    "Progbar",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",

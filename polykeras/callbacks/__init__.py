@@ -1,0 +1,26 @@
+"""What runs at fixed moments of training."""
+
+from polykeras.callbacks.averages import SwapEMAWeights
+from polykeras.callbacks.callback import Callback, CallbackList, History
+from polykeras.callbacks.checkpoints import ModelCheckpoint
+from polykeras.callbacks.lambda_callback import LambdaCallback
+from polykeras.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
+from polykeras.callbacks.loggers import CSVLogger, RemoteMonitor
+from polykeras.callbacks.progress import ProgbarLogger
+from polykeras.callbacks.stopping import EarlyStopping, TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "RemoteMonitor",
+    "SwapEMAWeights",
+    "TerminateOnNaN",
+]

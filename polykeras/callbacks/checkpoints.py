@@ -1,0 +1,106 @@
+"""Callbacks that save the model while it trains."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from polykeras.callbacks.monitor import MonitorCallback
+from polykeras.callbacks.progbar import say
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the model, or its weights, every epoch or every so many batches.
+
+    Args:
+        filepath: path, which may hold fields: ``"{epoch:02d}-{val_loss:.2f}.keras"``. Fields are the
+            epoch (from 1), ``batch`` (from 1, with a number as ``save_freq``) and the names in the logs.
+        monitor: name in the logs, for ``save_best_only``.
+        verbose: 1 prints a message.
+        save_best_only: save only when ``monitor`` is better than ever before.
+        save_weights_only: ``model.save_weights`` instead of ``model.save``.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        save_freq: ``"epoch"``, or a number of batches. A metric is then the mean of the epoch so far.
+        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``.
+        period: (Keras 2) epochs between two savings.
+
+    Raises:
+        ValueError: for another ``save_freq`` or ``mode``.
+        KeyError: for a field of ``filepath`` that the logs don't have.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+        period: int = 1,
+    ) -> None:
+        super().__init__(monitor, mode)
+        is_count = isinstance(save_freq, int) and save_freq >= 1
+        if save_freq != "epoch" and not is_count:
+            raise ValueError(f"Expected save_freq to be 'epoch' or a number of batches. Received: {save_freq!r}.")
+        self.filepath, self.verbose = os.fspath(filepath), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.save_freq, self.period = save_freq, period
+        self.best = initial_value_threshold
+        self.watched_hooks = frozenset({"on_train_batch_end"} if is_count else ())
+        self._epoch = self._batches = self._epochs = 0
+        self._last_batch = -1
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        if self.save_best_only:
+            super().on_train_begin(logs)
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self._epoch, self._last_batch = epoch, -1
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if self.save_freq == "epoch":
+            return
+        self._batches += batch - self._last_batch  # a call may stand for several batches
+        self._last_batch = batch
+        if self._batches >= self.save_freq:
+            self._batches = 0
+            self._save({**(logs or {}), "epoch": self._epoch + 1, "batch": batch + 1})
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._epochs += 1
+        if self.save_freq == "epoch" and self._epochs >= self.period:
+            self._epochs = 0
+            self._save({**(logs or {}), "epoch": epoch + 1})
+
+    def _save(self, fields: dict) -> None:
+        if self.save_best_only and not self._is_best(fields):
+            return
+        path = self._path(fields)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if self.verbose:
+            say(f"Epoch {fields['epoch']}: saving the {'weights' if self.save_weights_only else 'model'} to {path}")
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
+
+    def _is_best(self, fields: dict) -> bool:
+        value = self.current(fields)
+        if value is None or not self.is_better(value, self.best):
+            if self.verbose and value is not None:
+                say(f"Epoch {fields['epoch']}: {self.monitor} {value:.5f} is no better than {self.best}")
+            return False
+        self.best = value
+        return True
+
+    def _path(self, fields: dict) -> str:
+        try:
+            return self.filepath.format(**fields)
+        except KeyError as error:
+            raise KeyError(
+                f"Expected the fields of ModelCheckpoint(filepath={self.filepath!r}) among {sorted(fields)}. "
+                f"Received: {error}."
+            ) from None

@@ -1,0 +1,55 @@
+"""A callback made of functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from polykeras.callbacks.callback import Callback
+
+MOMENTS = frozenset(name for name in vars(Callback) if name.startswith("on_"))
+
+
+class LambdaCallback(Callback):
+    """Calls functions at moments of training.
+
+    Args:
+        on_epoch_begin, on_epoch_end: functions of (epoch, logs).
+        on_train_begin, on_train_end: functions of (logs).
+        on_train_batch_begin, on_train_batch_end: functions of (batch, logs).
+        **kwargs: functions for any other moment of Callback, such as ``on_batch_end`` or ``on_test_begin``.
+
+    Raises:
+        TypeError: for an unknown moment.
+
+    >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
+    >>> callback.on_epoch_end(0, {"loss": 0.5})
+    0 0.5
+    """
+
+    def __init__(
+        self,
+        on_epoch_begin: Callable | None = None,
+        on_epoch_end: Callable | None = None,
+        on_train_begin: Callable | None = None,
+        on_train_end: Callable | None = None,
+        on_train_batch_begin: Callable | None = None,
+        on_train_batch_end: Callable | None = None,
+        **kwargs: Callable | None,
+    ) -> None:
+        super().__init__()
+        functions = {
+            "on_epoch_begin": on_epoch_begin,
+            "on_epoch_end": on_epoch_end,
+            "on_train_begin": on_train_begin,
+            "on_train_end": on_train_end,
+            "on_train_batch_begin": on_train_batch_begin,
+            "on_train_batch_end": on_train_batch_end,
+            **kwargs,
+        }
+        unknown = sorted(set(functions) - MOMENTS)
+        if unknown:
+            raise TypeError(f"Expected moments among {sorted(MOMENTS)}. Received: {unknown}.")
+        given = {moment: function for moment, function in functions.items() if function is not None}
+        vars(self).update(given)
+        #: The moments it has a function for: batches are not watched without need.
+        self.watched_hooks = frozenset(given)

@@ -1,0 +1,163 @@
+"""Callbacks that change the learning rate between epochs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import ops
+from polykeras.callbacks.callback import Callback
+from polykeras.callbacks.monitor import MonitorCallback, optimizers_of
+from polykeras.callbacks.progbar import say
+
+
+def _rate(optimizer: Any) -> float:
+    return float(ops.convert_to_numpy(optimizer.learning_rate))
+
+
+def _report(model: Any, logs: dict | None) -> None:
+    """Put the rates into the logs: for the progress bar, the history and other callbacks."""
+    optimizers = optimizers_of(model)
+    for optimizer in optimizers if logs is not None else ():
+        logs["learning_rate" if len(optimizers) == 1 else f"learning_rate_{optimizer.name}"] = _rate(optimizer)
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate at the start of every epoch.
+
+    Args:
+        schedule: function of the epoch (from 0) and the rate so far, or of the epoch alone, that
+            returns the new rate.
+        verbose: 1 prints a message.
+
+    Raises:
+        ValueError: if the schedule returns something else than a number.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(1.0), "mse")
+    >>> halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    >>> history = model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=3, callbacks=[halve], verbose=0)
+    >>> history.history["learning_rate"]
+    [0.5, 0.25, 0.125]
+    """
+
+    def __init__(self, schedule: Callable, verbose: int = 0) -> None:
+        super().__init__()
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        for optimizer in optimizers_of(self.model):
+            optimizer.learning_rate = rate = self._scheduled(epoch, optimizer)
+            if self.verbose:
+                say(f"Epoch {epoch + 1}: the learning rate of {optimizer.name} is {rate:.6g}.")
+
+    def _scheduled(self, epoch: int, optimizer: Any) -> float:
+        rate = self.schedule(epoch, _rate(optimizer)) if _takes_two(self.schedule) else self.schedule(epoch)
+        try:
+            return float(rate)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"Expected the schedule of LearningRateScheduler to return a number. Received: {rate!r} for epoch "
+                f"{epoch}."
+            ) from None
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        _report(self.model, logs)
+
+
+def _takes_two(schedule: Callable) -> bool:
+    try:
+        inspect.signature(schedule).bind(0, 0.1)
+    except TypeError:
+        return False
+    return True
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Lowers the learning rate when a metric no longer gets better.
+
+    Args:
+        monitor: name in the logs.
+        factor: the new rate is the old one times that; below 1.
+        patience: epochs without improvement before the rate is lowered.
+        verbose: 1 prints a message.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        min_delta: least change that counts as better. Keras 2 also calls it ``epsilon``.
+        cooldown: epochs after a change in which improvement isn't asked for.
+        min_lr: the rate never goes below.
+
+    Raises:
+        ValueError: for a factor of 1 or more, an unknown mode, or "auto" with a metric of unknown kind.
+        TypeError: for an unknown argument.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(1.0), "mse")
+    >>> lower = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=100.0)
+    >>> history = model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=4, callbacks=[lower], verbose=0)
+    >>> history.history["learning_rate"], float(model.optimizer.learning_rate)
+    ([1.0, 1.0, 0.5, 0.25], 0.125)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        min_delta = kwargs.pop("epsilon", min_delta)
+        if kwargs:
+            raise TypeError(f"Expected arguments of ReduceLROnPlateau. Received: unknown {sorted(kwargs)}.")
+        if factor >= 1.0:
+            raise ValueError(f"Expected factor to be below 1. Received: {factor}.")
+        super().__init__(monitor, mode, min_delta)
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+        self.wait = self.cooldown_counter = 0
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin(logs)
+        self.best = None
+        self.wait = self.cooldown_counter = 0
+
+    def in_cooldown(self) -> bool:
+        """Return whether the rate was lowered a short while ago."""
+        return self.cooldown_counter > 0
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        _report(self.model, logs)
+        value = self.current(logs)
+        if value is None:
+            return
+        if self.in_cooldown():
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.is_better(value, self.best):
+            self.best, self.wait = value, 0
+        elif not self.in_cooldown():
+            self.wait += 1
+            if self.wait >= self.patience and any([self._lower(o, epoch) for o in optimizers_of(self.model)]):
+                self.cooldown_counter, self.wait = self.cooldown, 0
+
+    def _lower(self, optimizer: Any, epoch: int) -> bool:
+        """Lower the rate; return False where it is as low as it may be."""
+        rate = _rate(optimizer)
+        # The optimizer keeps a float32: a rate that is min_lr already reads a little above or below it.
+        if rate <= np.float32(self.min_lr):
+            return False
+        optimizer.learning_rate = lower = max(rate * self.factor, self.min_lr)
+        if self.verbose:
+            say(
+                f"Epoch {epoch + 1}: {self.monitor} stands still; the learning rate of {optimizer.name} is {lower:.6g}."
+            )
+        return True

@@ -1,0 +1,82 @@
+"""What callbacks that watch one metric share."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from polykeras.callbacks.callback import Callback
+
+_RISING = (
+    "acc", "auc", "precision", "recall", "sensitivity", "specificity", "true_", "f1", "fbeta", "iou", "r2", "top_k",
+    "similarity", "correlation",
+)  # fmt: skip
+_FALLING = (
+    "loss", "error", "entropy", "divergence", "false_", "mse", "mae", "mape", "msle", "rmse", "hinge", "poisson",
+)  # fmt: skip
+
+
+class MonitorCallback(Callback):
+    """Base of the callbacks that ask whether a metric got better.
+
+    Args:
+        monitor: name in the logs, such as ``"val_loss"``.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        min_delta: least change that counts.
+
+    Raises:
+        ValueError: for another mode; when training begins, for ``"auto"`` with a metric of unknown kind.
+    """
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0) -> None:
+        super().__init__()
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"Expected mode to be 'auto', 'min' or 'max'. Received: {mode!r}.")
+        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.best: float | None = None
+        self._sign: int | None = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._sign = {"min": -1, "max": 1}.get(self.mode) or self._direction()
+
+    def _direction(self) -> int:
+        """1 where more is better, -1 where less is."""
+        name = self.monitor.removeprefix("val_")
+        for metric in getattr(self.model, "metrics", ()):
+            if metric.name == name and getattr(metric, "_direction", None):
+                return 1 if metric._direction == "up" else -1
+        for words, sign in ((_FALLING, -1), (_RISING, 1)):
+            if any(word in name.lower() for word in words):
+                return sign
+        raise ValueError(
+            f"Expected mode='min' or mode='max' for {type(self).__name__}(monitor={self.monitor!r}). Received: 'auto', "
+            f"and the name doesn't tell whether more is better."
+        )
+
+    def current(self, logs: dict | None) -> float | None:
+        """Return the metric; None, with a warning, if it isn't there or is no single number."""
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            received = f"only {sorted(logs or {})}"
+        elif np.size(value) != 1:
+            received = f"an array of shape {np.shape(value)}"
+        else:
+            return float(value)
+        name = type(self).__name__
+        warnings.warn(f"{name}: Expected the metric {self.monitor!r}. Received: {received}.", stacklevel=2)
+        return None
+
+    def is_better(self, value: float, reference: float | None) -> bool:
+        """Return whether a value is better than another by more than ``min_delta``; anything beats None but NaN."""
+        if math.isnan(value):
+            return False
+        return reference is None or self._sign * (value - reference) > self.min_delta
+
+
+def optimizers_of(model: Any) -> list:
+    """Return the optimizers that update a model's weights, without those that are made of others."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    return optimizer.optimizers if hasattr(optimizer, "optimizers") else [optimizer]

@@ -1,0 +1,282 @@
+"""A progress bar: one live line in a terminal or notebook, one plain line in a log."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar, TextIO
+
+
+class Progbar:
+    """Shows how far a loop is, how long it takes, and values such as the loss.
+
+    In a terminal or notebook the line is live. Anywhere else (a log file, a pipe) one line without
+    control characters comes at the end.
+
+    Args:
+        target: number of units in all; None if unknown.
+        width: characters of the bar.
+        verbose: 0 silent, 1 live where that is possible, 2 one line at the end.
+        interval: least seconds between two drawings of a live line.
+        stateful_metrics: names of values shown as they come; all others are averaged over the units.
+        stateless_metrics: names of the values to average; all others are shown as they come.
+        unit_name: what is counted.
+        title: a heading, such as ``"Epoch 1/30"``.
+
+    Raises:
+        ValueError: if both lists of names are given.
+
+    >>> bar = Progbar(10, verbose=2, unit_name="file")
+    >>> bar.update(4, [("loss", 1.0)])
+    >>> bar.add(6, [("loss", 2.0)])  # doctest: +ELLIPSIS
+    10/10 - 0s - .../file - loss: 1.6000
+    """
+
+    def __init__(
+        self,
+        target: int | None,
+        width: int = 20,
+        verbose: int = 1,
+        interval: float = 0.05,
+        stateful_metrics: Iterable[str] | None = None,
+        stateless_metrics: Iterable[str] | None = None,
+        unit_name: str = "step",
+        *,
+        title: str = "",
+    ) -> None:
+        if stateful_metrics is not None and stateless_metrics is not None:
+            raise ValueError("Expected stateful_metrics or stateless_metrics. Received: both.")
+        self.target, self.width, self.verbose = target, width, verbose
+        self.interval, self.unit_name, self.title = interval, unit_name, title
+        self._as_is = None if stateful_metrics is None else set(stateful_metrics)
+        self._averaged = None if stateless_metrics is None else set(stateless_metrics)
+        self._sums: dict[str, tuple[Any, float]] = {}
+        #: Units done so far.
+        self.seen = 0
+        self._is_done = False
+        self._start = self._progressed = time.perf_counter()
+        self._first: tuple[int, float] | None = None
+        self._drawn = -math.inf
+        self._line = _open_line(verbose)
+
+    def update(
+        self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
+    ) -> None:
+        """Say that ``current`` units are done.
+
+        Args:
+            current: units done so far, the latest ones included.
+            values: pairs (name, value) of the latest units.
+            finalize: whether these are the last; default when ``current`` reaches the target.
+        """
+        now = time.perf_counter()
+        units = max(current - self.seen, 1)
+        for name, value in values or ():
+            self._record(name, value, units)
+        if current > self.seen:
+            self.seen, self._progressed = current, now
+            self._first = self._first or (current, now)
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
+        if finalize:
+            self._is_done = True
+            self.target = self.seen if self.target is None else self.target
+            self._line.finish(self)
+        elif now - self._drawn >= self.interval:
+            self._line.draw(self)
+            self._drawn = now
+
+    def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
+        """Say that ``n`` more units are done."""
+        self.update(self.seen + n, values)
+
+    def _record(self, name: str, value: Any, units: int) -> None:
+        averages = name in self._averaged if self._averaged is not None else name not in (self._as_is or ())
+        if not averages:
+            self._sums[name] = value, 1
+            return
+        total, count = self._sums.get(name, (0.0, 0))
+        self._sums[name] = total + value * units, count + units
+
+    # ---------------------------------------------------------------- the line
+
+    def parts(self) -> list[str]:
+        """Return what the line says: count, time (to come, or at the end taken), time of a unit, values."""
+        is_left = not self._is_done and self.target is not None
+        seconds = self._per_unit() * (self.target - self.seen) if is_left else time.perf_counter() - self._start
+        texts = [self._count(), format_seconds(seconds)]
+        if self.seen:
+            texts.append(f"{format_short(self._per_unit())}/{self.unit_name}")
+        return texts + [f"{name}: {_format_value(total, count)}" for name, (total, count) in self._sums.items()]
+
+    def bar(self, done: str = "━", left: str = "─") -> tuple[str, str]:
+        """Return the two parts of the bar."""
+        filled = self.width * min(self.seen, self.target) // self.target if self.target else self.width
+        return done * filled, left * (self.width - filled)
+
+    def _count(self) -> str:
+        if self.target is None:
+            return f"{self.seen}/Unknown"
+        return f"{self.seen:>{len(str(self.target))}}/{self.target}"
+
+    def _per_unit(self) -> float:
+        """Seconds a unit takes; the first ones, in which a step is compiled, count only at first."""
+        seen, since = self._first or (0, self._start)
+        if self.seen > seen:
+            return (self._progressed - since) / (self.seen - seen)
+        return (self._progressed - self._start) / max(self.seen, 1)
+
+
+def say(message: str) -> None:
+    """Print a message on a line of its own, also while a bar is live.
+
+    >>> say("Epoch 3: the loss stands still.")
+    Epoch 3: the loss stands still.
+    """
+    _TerminalLine.step_aside()
+    print(message)
+
+
+def is_live(verbose: int) -> bool:
+    """Return whether a bar made now would be live.
+
+    >>> is_live(2)
+    False
+    """
+    stream = sys.stdout
+    if verbose != 1 or stream is None:
+        return False
+    is_terminal = stream.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal or _is_notebook(stream)
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration as people write it.
+
+    >>> format_seconds(9.6), format_seconds(75), format_seconds(3675), format_seconds(90000)
+    ('9s', '1:15', '1:01:15', '1d 1:00:00')
+    """
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d {hours}:{minutes:02}:{rest:02}"
+    if hours:
+        return f"{hours}:{minutes:02}:{rest:02}"
+    return f"{minutes}:{rest:02}" if minutes else f"{rest}s"
+
+
+def format_short(seconds: float) -> str:
+    """Return a short duration in the unit that suits it.
+
+    >>> format_short(2.4), format_short(0.0031), format_short(0.000042)
+    ('2s', '3ms', '42us')
+    """
+    if seconds >= 0.9995:
+        return f"{seconds:.0f}s"
+    return f"{seconds * 1e3:.0f}ms" if seconds >= 0.9995e-3 else f"{seconds * 1e6:.0f}us"
+
+
+def _format_value(total: Any, count: float) -> str:
+    try:
+        value = float(total) / max(count, 1)
+    except (TypeError, ValueError):  # text, or a value for each class
+        return str(total)
+    return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 or not math.isfinite(value) else f"{value:.4e}"
+
+
+def _is_notebook(stream: Any) -> bool:
+    return type(stream).__module__.startswith("ipykernel")
+
+
+def _open_line(verbose: int) -> _LogLine | _TerminalLine | _NotebookLine:
+    stream = sys.stdout if verbose else None
+    if not is_live(verbose):
+        return _LogLine(stream)
+    return _NotebookLine() if _is_notebook(stream) else _TerminalLine(stream)
+
+
+class _LogLine:
+    """Where lines can't be redrawn: one when all is done."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def draw(self, bar: Progbar) -> None:
+        """Nothing yet."""
+
+    def finish(self, bar: Progbar) -> None:
+        if self._stream is not None:
+            print(*([bar.title] if bar.title else []), *bar.parts(), sep=" - ", file=self._stream, flush=True)
+
+
+class _TerminalLine:
+    """A line that is erased and written again."""
+
+    #: The line that the cursor stands on, while it is unfinished.
+    _current: ClassVar[_TerminalLine | None] = None
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.control import Control
+        from rich.segment import ControlType
+
+        self._console = Console(file=stream)
+        self._erase = Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2))
+        self._is_titled = False
+
+    @classmethod
+    def step_aside(cls) -> None:
+        """Erase the unfinished line, so that something else can be printed; it comes back when drawn."""
+        line, cls._current = cls._current, None
+        if line is not None:
+            line._console.control(line._erase)
+
+    def draw(self, bar: Progbar) -> None:
+        self._write(bar, end="", no_wrap=True, overflow="ellipsis")
+        _TerminalLine._current = self
+
+    def finish(self, bar: Progbar) -> None:
+        self._write(bar, end="\n", soft_wrap=True)
+
+    def _write(self, bar: Progbar, **layout: Any) -> None:
+        with self._console as console:  # one write: no flicker
+            self.step_aside()
+            if bar.title and not self._is_titled:
+                console.print(bar.title, highlight=False, markup=False)
+                self._is_titled = True
+            console.print(_styled(bar, console.encoding), **layout)
+
+
+class _NotebookLine:
+    """An output of a notebook's cell, replaced in place; only its last state is saved."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def draw(self, bar: Progbar) -> None:
+        from IPython.display import display
+        from rich.text import Text
+
+        text = Text(f"{bar.title}\n" if bar.title else "").append_text(_styled(bar, "utf-8"))
+        if self._handle is None:
+            self._handle = display(text, display_id=True)
+        else:
+            self._handle.update(text)
+
+    finish = draw
+
+
+def _styled(bar: Progbar, encoding: str) -> Any:
+    """The line with its bar and colors, as rich's Text."""
+    from rich.text import Text
+
+    count, duration, *rest = bar.parts()
+    done, left = bar.bar() if encoding.lower().startswith("utf") else bar.bar("=", ".")
+    line = Text.assemble((count, "bold"), " ", (done, "green"), (left, "bright_black"), " ", (duration, "bold"))
+    if rest:
+        line.append(" " + " - ".join(rest))
+    return line

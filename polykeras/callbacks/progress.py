@@ -1,0 +1,96 @@
+"""The progress of fit, evaluate and predict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from polykeras.callbacks.callback import Callback
+from polykeras.callbacks.progbar import Progbar, is_live
+
+_REDRAW_INTERVAL = 0.1
+
+
+class ProgbarLogger(Callback):
+    """Prints progress, the metrics so far, and at the end of an epoch those of validation.
+
+    ``fit``, ``evaluate`` and ``predict`` add it by themselves unless ``verbose=0``. Where a line can
+    be redrawn (a terminal, a notebook) there is a live bar, redrawn at most ten times a second;
+    elsewhere, and for ``verbose=2``, one plain line an epoch.
+
+    Args:
+        count_mode, stateful_metrics: accepted for Keras 2. Steps are counted, and the metrics are
+            shown as the model reports them, which are means over the epoch already.
+
+    >>> import polykeras as keras
+    >>> keras.callbacks.ProgbarLogger().batch_interval
+    0.1
+    """
+
+    batch_interval = _REDRAW_INTERVAL
+
+    def __init__(self, count_mode: str = "steps", stateful_metrics: Iterable[str] | None = None) -> None:
+        super().__init__()
+        self.count_mode, self.stateful_metrics = count_mode, stateful_metrics
+        self._bar: Progbar | None = None
+        self._is_training = False
+
+    def set_params(self, params: dict) -> None:
+        super().set_params(params)
+        self._verbose = params.get("verbose", 1)
+        # A line that comes at the end needs no batches: no logs are fetched for it.
+        self.batch_interval = _REDRAW_INTERVAL if is_live(self._verbose) else math.inf
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        self._is_training = True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self._is_training = False
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        epochs = self.params.get("epochs")
+        self._open(f"Epoch {epoch + 1}/{epochs}" if epochs else f"Epoch {epoch + 1}")
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._advance(batch + 1, logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        self._close(logs)
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        if self._is_training:
+            self._advance(self.batches_seen, None)
+        else:
+            self._open()
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        if not self._is_training:
+            self._advance(batch + 1, logs)
+
+    def on_test_end(self, logs: dict | None = None) -> None:
+        if self._is_training:
+            self.batches_seen = self._bar.seen  # those of training again, not of validation
+        else:
+            self._close(logs)
+
+    def on_predict_begin(self, logs: dict | None = None) -> None:
+        self._open()
+
+    def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self._advance(batch + 1, None)
+
+    def on_predict_end(self, logs: dict | None = None) -> None:
+        self._close(None)
+
+    def _open(self, title: str = "") -> None:
+        self.batches_seen = 0
+        self._bar = Progbar(
+            self.params.get("steps"), verbose=self._verbose, interval=0, stateless_metrics=(), title=title
+        )
+
+    def _advance(self, count: int, logs: dict | None) -> None:
+        self._bar.update(count, (logs or {}).items(), finalize=False)
+
+    def _close(self, logs: dict | None) -> None:
+        # Not every batch was told: the count is right even where the last one wasn't known as such.
+        self._bar.update(self.batches_seen, (logs or {}).items(), finalize=True)

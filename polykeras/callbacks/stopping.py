@@ -1,0 +1,121 @@
+"""Callbacks that end training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras.callbacks.callback import Callback
+from polykeras.callbacks.monitor import MonitorCallback
+from polykeras.callbacks.progbar import say
+
+
+class EarlyStopping(MonitorCallback):
+    """Stops training when a metric no longer gets better.
+
+    Args:
+        monitor: name in the logs.
+        min_delta: least change that counts as better.
+        patience: epochs without improvement before training stops.
+        verbose: 1 prints a message.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        baseline: value that must be beaten for ``patience`` to start again.
+        restore_best_weights: go back to the weights of the best epoch in the end.
+        start_from_epoch: epochs before that are not looked at.
+
+    Raises:
+        ValueError: for an unknown mode, or "auto" with a metric of unknown kind.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(0.0), "mse")  # a rate of 0: nothing can improve
+    >>> stop = keras.callbacks.EarlyStopping("loss", patience=2)
+    >>> history = model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=9, callbacks=[stop], verbose=0)
+    >>> len(history.epoch)
+    3
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self._reset()
+
+    def _reset(self) -> None:
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best, self.best_weights = None, None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        super().on_train_begin(logs)
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        value = self.current(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.is_better(value, self.best):
+            self.best = value
+            self._remember(epoch)
+            if self.baseline is None or self.is_better(value, self.baseline):
+                self.wait = 0
+            return
+        if self.best_weights is None:
+            self._remember(epoch)
+        if self.wait >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def _remember(self, epoch: int) -> None:
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self.stopped_epoch and self.verbose:
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            if self.verbose:
+                say(f"Taking back the weights of the best epoch, {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+
+class TerminateOnNaN(Callback):
+    """Stops training once the loss is NaN or infinite.
+
+    The loss in the logs is the mean over the epoch so far, which stays NaN: looking ten times a
+    second, and at the end of the epoch, misses nothing and costs no speed.
+
+    Args:
+        raise_error: raise a RuntimeError at once, instead of ending training in good order.
+
+    Raises:
+        RuntimeError: from ``fit``, with ``raise_error``.
+    """
+
+    batch_interval = 0.1
+
+    def __init__(self, raise_error: bool = False) -> None:
+        super().__init__()
+        self.raise_error = raise_error
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        loss: Any = (logs or {}).get("loss")
+        if loss is None or np.all(np.isfinite(loss)):
+            return
+        message = f"Batch {batch}: Expected a finite loss. Received: {loss}. Training ends."
+        if self.raise_error:
+            raise RuntimeError(message)
+        say(message)
+        self.model.stop_training = True
