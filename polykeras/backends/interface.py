@@ -68,7 +68,7 @@ class Backend(Kernels):
         if isinstance(x, int | float | list | tuple) and not isinstance(x, np.generic):
             name = {"int64": "int32", "float64": config.floatx()}.get(result.dtype.name)
             return result if name is None else np.asarray(x, dtypes.numpy_dtype(name))
-        return result
+        return result if result.dtype.isnative else result.astype(result.dtype.newbyteorder())
 
     @primitive
     def to_numpy(self, x: Array) -> Any:

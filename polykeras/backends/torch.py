@@ -186,8 +186,8 @@ class TorchBackend(Backend):
         if isinstance(x, torch.Tensor):
             return x.to(_state.device, x.dtype if dtype is None else _DTYPES[dtype])
         x = self.host_array(x, dtype)
-        if not x.flags.writeable or any(stride < 0 for stride in x.strides) or not x.dtype.isnative:
-            x = x.astype(x.dtype.newbyteorder("="), order="C")
+        if not x.flags.writeable or any(stride < 0 for stride in x.strides):
+            x = x.copy()
         if x.dtype == ml_dtypes.bfloat16:
             return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(_state.device)
         return torch.from_numpy(x).to(_state.device)
@@ -410,7 +410,7 @@ class TorchBackend(Backend):
     def take(x: Array, indices: Array, axis: int) -> Array:
         axis %= x.ndim
         rows = torch.index_select(x, axis, _index(indices).reshape(-1))
-        return rows.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+        return rows.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
     @_widened
     def take_along_axis(x: Array, indices: Array, axis: int) -> Array:
@@ -468,9 +468,9 @@ class TorchBackend(Backend):
             _state.depth += 1
             try:
                 value, aux = function(leaves)
+                gradients = self._gradients(value, leaves, create_graph=nested)
             finally:
                 _state.depth -= 1
-            gradients = self._gradients(value, leaves, create_graph=nested)
         if nested:  # an outer gradient goes on from here
             return (value, aux), gradients
         return (value.detach(), trees.map(_detached, aux)), gradients
@@ -587,11 +587,6 @@ class TorchBackend(Backend):
         rows = torch.addmm(bias, x.reshape(-1, kernel.shape[0]), kernel)
         return rows.reshape(*x.shape[:-1], kernel.shape[1])
 
-    def embedding(self, table: Array, indices: Array) -> Array:
-        if table.ndim != 2 or not table.is_floating_point():
-            return super().embedding(table, indices)
-        return F.embedding(_index(indices), table)
-
     def conv(
         self,
         x: Array,
@@ -624,17 +619,12 @@ class TorchBackend(Backend):
         rank = len(strides)
         columns = zip(kernel.shape, strides, dilation, output_padding or (None,) * rank, strict=False)
         crops = [geometry.transposed_crop(w, s, padding, d, more) for w, s, d, more in columns]
-        # torch crops both ends alike; it makes up for less at the far end, we cut off the rest.
-        missing = tuple(max(before - after, 0) for before, after in crops)
-        limits = map(max, strides, dilation)
-        if rank > 3 or not x.is_floating_point() or any(map(operator.ge, missing, limits)):
+        if rank > 3 or not x.is_floating_point():
             return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
-        ends = tuple(before for before, _ in crops)
-        sizes = (_two(strides), _two(ends, 0), _two(missing, 0), 1, _two(dilation))
-        filters = _filters(kernel, rank)
-        result = _CONV_TRANSPOSE[max(rank, 2)](_channels_first(x, channels_last), filters, None, *sizes)
-        for axis, (before, after) in enumerate(crops, result.ndim - rank):
-            result = result.narrow(axis, 0, result.shape[axis] - max(after - before, 0))
+        transposed = _CONV_TRANSPOSE[max(rank, 2)]
+        sizes = {"stride": _two(strides), "dilation": _two(dilation)}
+        result = transposed(_channels_first(x, channels_last), _filters(kernel, rank), **sizes)
+        result = F.pad(result, [-cut for pair in reversed(crops) for cut in pair])
         return _as_given(result, rank, channels_last)
 
     def pool(
@@ -728,14 +718,10 @@ class TorchBackend(Backend):
             # A query that may look nowhere looks everywhere, at scores of zero.
             looks = mask.any(-1, keepdim=True)
             query = torch.where(looks, query, 0.0)
-            if bias is None:
-                mask = mask | ~looks
-            else:
-                mask = torch.where(looks, torch.where(mask, bias, -math.inf), 0.0)
-        mask = bias if mask is None else mask
-        if mask is not None:
-            mask = mask.reshape((1,) * (4 - mask.ndim) + tuple(mask.shape))
-        result = F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, scale=scale)
+            bias = mask | ~looks if bias is None else torch.where(looks, torch.where(mask, bias, -math.inf), 0.0)
+        if bias is not None:
+            bias = bias.reshape((1,) * (4 - bias.ndim) + tuple(bias.shape))
+        result = F.scaled_dot_product_attention(query, key, value, bias, is_causal=causal, scale=scale)
         return result.transpose(1, 2)
 
     # ------------------------------------------------- kernels: random bits, updates
