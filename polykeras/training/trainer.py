@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from polykeras import backends, ops, optimizers
+from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.core import trees
 from polykeras.core.random import SeedGenerator
@@ -197,9 +198,14 @@ class Trainer:
 
     def _metrics_result(self) -> dict:
         logs = {}
+        if self._compiled is not None:
+            logs = {metric.name: metric.result() for metric in self._compiled.trackers}
+            logs |= self._compiled.metrics.result() if self._compiled.metrics is not None else {}
+        compiled = {id(metric) for metric in self._compiled.all_metrics} if self._compiled is not None else set()
         for metric in self.metrics:
-            result = metric.result()
-            logs.update(result) if isinstance(result, dict) else logs.__setitem__(metric.name, result)
+            if id(metric) not in compiled:
+                result = metric.result()
+                logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs
 
     #: While an eager step runs, results wait until someone reads them.
@@ -216,7 +222,8 @@ class Trainer:
     @property
     def metrics_names(self) -> list[str]:
         """The names of the metrics, in the order of ``evaluate``'s results."""
-        return [metric.name for metric in self.metrics]
+        with backends.use(SPEC):
+            return list(self._metrics_result())
 
     def reset_metrics(self) -> None:
         """Set the states of all metrics back."""
@@ -554,10 +561,13 @@ class _Compiled:
         self.metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants else None
 
     @property
+    def trackers(self) -> list:
+        """The means of the loss, and of the losses of several outputs."""
+        return [self.loss_tracker, *(self.loss.metrics if self.loss is not None else [])]
+
+    @property
     def all_metrics(self) -> list:
-        parts = [self.loss_tracker]
-        parts += self.loss.metrics if self.loss is not None else []
-        return parts + (self.metrics.metrics if self.metrics is not None else [])
+        return self.trackers + (self.metrics.metrics if self.metrics is not None else [])
 
 
 class _Validation:

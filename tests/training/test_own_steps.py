@@ -1,0 +1,177 @@
+"""A user's own steps: the same source on every backend."""
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import layers, ops
+
+
+def data():
+    x = np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+    return x, (x.sum(-1, keepdims=True) > 0).astype("float32")
+
+
+class Own(keras.Model):
+    """The step of a tutorial: forward, loss, gradients, update, metrics."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+        self.loss_mean = keras.metrics.Mean(name="own_loss")
+        self.steps_done = self.add_weight(name="steps_done", initializer="zeros", trainable=False)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y = data
+
+        def loss():
+            return ops.mean(ops.square(self(x, training=True) - y))
+
+        value, gradients = ops.value_and_grad(loss, self.trainable_variables)()
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        self.steps_done.assign_add(1)
+        self.loss_mean.update_state(value)
+        return {"own_loss": self.loss_mean.result()}
+
+
+def test_an_own_train_step_is_gradient_descent_on_its_own_loss(backend):
+    x, y = data()
+    model = Own()
+    model.compile(keras.optimizers.SGD(0.1))
+    model.build((None, 3))
+    kernel, bias = (w.astype("float64") for w in model.dense.get_weights())
+    expected = []
+    for _ in range(4):
+        error = x @ kernel + bias - y
+        expected.append((error**2).mean())
+        kernel, bias = kernel - 0.2 * x.T @ error / 64, bias - 0.2 * error.mean(0)
+    history = model.fit(x, y, batch_size=64, epochs=4, verbose=0)
+    np.testing.assert_allclose(history.history["own_loss"], expected, rtol=1e-4)
+    np.testing.assert_allclose(model.dense.get_weights()[0], kernel, rtol=1e-4, atol=1e-6)
+    assert float(model.steps_done.numpy()) == 4
+
+
+def test_an_own_compute_loss_is_what_fit_minimizes(backend):
+    class Net(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return ops.mean(ops.abs(y_pred - y)) * 2.0
+
+    x, y = data()
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0))
+    kernel, bias = model.get_weights()
+    loss = model.fit(x, y, verbose=0).history["loss"][0]
+    np.testing.assert_allclose(loss, 2 * np.abs(x @ kernel + bias - y).mean(), rtol=1e-4)
+
+
+def test_own_test_and_predict_steps_are_used(backend):
+    class Net(keras.Sequential):
+        def test_step(self, data):
+            return {"constant": ops.sum(ops.zeros_like(data[0])) + 3.0}
+
+        def predict_step(self, data):
+            return self(data[0]) * 0.0 + 5.0
+
+    x, y = data()
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert model.evaluate(x, y, verbose=0, return_dict=True) == {"constant": 3.0}
+    assert (model.predict(x, verbose=0) == 5.0).all()
+
+
+class Gan(keras.Model):
+    """Two networks, two optimizers, noise from a seed of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(3)])
+        self.judge = keras.Sequential([layers.Dense(8, activation="relu"), layers.Dense(1)])
+        self.seeds = keras.random.SeedGenerator(3)
+
+    def compile(self):
+        super().compile(loss="binary_crossentropy")
+        self.generator_optimizer, self.judge_optimizer = keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01)
+        self.entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+
+    def train_step(self, data):
+        (real,) = data
+        count = ops.shape(real)[0]
+        noise = keras.random.normal((count, 2), seed=self.seeds)
+
+        def judge_loss():
+            fake = self.generator(noise)
+            return self.entropy(ops.ones((count, 1)), self.judge(real)) + self.entropy(ops.zeros((count, 1)), self.judge(fake))
+
+        def generator_loss():
+            return self.entropy(ops.ones((count, 1)), self.judge(self.generator(noise)))
+
+        # Built before their weights are asked for.
+        self.judge(self.generator(noise))
+        judge_value, gradients = ops.value_and_grad(judge_loss, self.judge.trainable_variables)()
+        self.judge_optimizer.apply(gradients, self.judge.trainable_variables)
+        value, gradients = ops.value_and_grad(generator_loss, self.generator.trainable_variables)()
+        self.generator_optimizer.apply(gradients, self.generator.trainable_variables)
+        return {"judge": judge_value, "generator": value}
+
+
+def test_a_gan_with_two_optimizers_gives_one_curve_on_all_backends(backend):
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(0)
+    model = Gan()
+    model.compile()
+    history = model.fit(data()[0], batch_size=16, epochs=3, verbose=0).history
+    with keras.backends.use("numpy"):
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(0)
+        reference = Gan()
+        reference.compile()
+        expected = reference.fit(data()[0], batch_size=16, epochs=3, verbose=0).history
+    for name in ("judge", "generator"):
+        np.testing.assert_allclose(history[name], expected[name], rtol=2e-4)
+
+
+def test_a_loop_by_hand_trains(backend):
+    x, y = data()
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    optimizer = keras.optimizers.SGD(0.1)
+    step = ops.value_and_grad(lambda: ops.mean(ops.square(ops.subtract(model(x), y))), model.trainable_variables)
+    losses = []
+    for _ in range(5):
+        value, gradients = step()
+        optimizer.apply(gradients, model.trainable_variables)
+        losses.append(float(ops.convert_to_numpy(value)))
+    assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0]
+
+
+def test_assigning_a_variable_that_the_model_does_not_hold_is_refused(backend):
+    stray = keras.Variable(0.0, name="stray")
+
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            stray.assign(1.0)
+            return super().train_step(data)
+
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(RuntimeError, match="stray"):
+        model.fit(*data(), verbose=0)
+
+
+def test_layers_with_state_keep_it_through_compiled_steps(backend):
+    class Count(layers.Layer):
+        def build(self, input_shape):
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
+
+        def call(self, x, training=False):
+            if training:
+                self.calls.assign(self.calls + 1)
+            return x
+
+    model = keras.Sequential([keras.Input((3,)), Count(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(*data(), batch_size=16, epochs=2, verbose=0)
+    model.evaluate(*data(), verbose=0)
+    assert float(model.layers[0].calls.numpy()) == 8
