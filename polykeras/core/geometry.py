@@ -53,16 +53,15 @@ def transposed_crop(
     cut at the end adds zeros.
 
     >>> transposed_crop(3, 2, "same"), transposed_crop(2, 3, "valid"), transposed_crop(3, 2, "same", 1, 1)
-    ((0, 1), (0, -1), (1, 0))
+    ((0, 1), (0, -1), (0, 1))
     """
     covered = spread(window, dilation)
-    if output_padding is not None:
-        before = covered // 2 if padding == "same" else 0
-        return before, before - output_padding
     if padding == "valid":
-        return 0, min(covered - stride, 0)
-    before = max(covered - stride, 0) // 2
-    return before, covered - stride - before
+        return 0, min(covered - stride, 0) if output_padding is None else -output_padding
+    # What "same" adds to the result of this size, when it is convolved back.
+    total = covered - stride if output_padding is None else covered // 2 * 2 - output_padding
+    before = max(total, 0) // 2
+    return before, total - before
 
 
 def transposed_size(

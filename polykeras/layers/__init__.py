@@ -3,8 +3,40 @@
 from __future__ import absolute_import
 
 from polykeras.core import registry
-from polykeras.layers import convolutional, core, embeddings, merge, normalization, pooling
-from polykeras.layers.convolutional import Conv1D, Conv2D, Conv3D, Convolution1D, Convolution2D, Convolution3D
+from polykeras.layers import convolutional, core, embeddings, local, merge, normalization, pooling
+from polykeras.layers.convolutional import (
+    AtrousConvolution1D,
+    AtrousConvolution2D,
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Convolution1D,
+    Convolution1DTranspose,
+    Convolution2D,
+    Convolution2DTranspose,
+    Convolution3D,
+    Convolution3DTranspose,
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    Deconvolution2D,
+    Deconvolution3D,
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    SeparableConvolution1D,
+    SeparableConvolution2D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from polykeras.layers.core import (
     Activation,
     ActivityRegularization,
@@ -23,6 +55,7 @@ from polykeras.layers.core import (
 from polykeras.layers.embeddings import Embedding
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
+from polykeras.layers.local import LocallyConnected1D, LocallyConnected2D
 from polykeras.layers.merge import (
     Add,
     Average,

@@ -7,6 +7,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+#: Keras 1 names of data formats.
+LAYOUTS = {"tf": "channels_last", "th": "channels_first"}
+
 
 def legacy_arguments(**renamed: str) -> Callable:
     """Decorator for ``__init__``: accept old argument names too.

@@ -1,17 +1,32 @@
-"""Convolutions over sequences, images and volumes."""
+"""Convolutions over sequences, images and volumes; see also ``convolutional_resizing``."""
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Any
 
-from polykeras import activations, constraints, initializers, ops, regularizers
+from polykeras import activations, ops, regularizers
 from polykeras.config import standardize_data_format
-from polykeras.layers.arguments import choice, legacy_arguments, positive_int, window_sizes
+from polykeras.core import geometry
+from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
+from polykeras.layers.convolutional_resizing import (  # noqa: F401
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    UpSampling1D,
+    UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
+from polykeras.layers.weights import LowRankUpdate, add_weight, keep_options, known_size, options_config
 
-_LAYOUTS = {"tf": "channels_last", "th": "channels_first"}
-_old_names = legacy_arguments(
+_renamed = legacy_arguments(
     nb_filter="filters",
     filter_length="kernel_size",
     init="kernel_initializer",
@@ -23,18 +38,136 @@ _old_names = legacy_arguments(
     b_regularizer="bias_regularizer",
     W_constraint="kernel_constraint",
     b_constraint="bias_constraint",
+    depthwise_init="depthwise_initializer",
+    pointwise_init="pointwise_initializer",
     bias="use_bias",
     atrous_rate="dilation_rate",
 )
+_OLD_WINDOWS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
-class Conv(Layer):
-    """Base of convolutions. Subclasses set ``rank``, the number of spatial axes."""
+def old_names(init: Callable) -> Callable:
+    """Decorator for ``__init__`` of layers with windows: accept the argument names of Keras 1 too."""
+    renamed = _renamed(init)
+
+    @functools.wraps(init)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        for names in _OLD_WINDOWS:
+            if names[0] in kwargs:
+                kwargs["kernel_size"] = tuple(kwargs.pop(name) for name in names)
+        renamed(self, *args, **kwargs)
+
+    call.__signature__ = inspect.signature(init)
+    return call
+
+
+class Convolution(Layer):
+    """Base of all convolutions: window, bias, activation.
+
+    Subclasses set ``rank``, the number of spatial axes, and ``kernels``, the names of their weights.
+    """
 
     rank: int
+    kernels: tuple[str, ...] = ("kernel",)
     paddings: tuple[str, ...] = ("valid", "same")
 
-    @_old_names
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: str,
+        data_format: str | None,
+        dilation_rate: Any,
+        activation: Any,
+        use_bias: bool,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kernel_size = window_sizes(self, "kernel_size", kernel_size, self.rank)
+        self.strides = window_sizes(self, "strides", strides, self.rank)
+        self.dilation_rate = window_sizes(self, "dilation_rate", dilation_rate, self.rank)
+        self.padding = choice(self, "padding", padding, self.paddings)
+        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        self.bias = None
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                f"Layer {self.name!r}: Expected strides or dilation_rate of 1. Received: strides={self.strides}, "
+                f"dilation_rate={self.dilation_rate}."
+            )
+
+    @property
+    def _channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def _channels(self, input_shape: tuple) -> int:
+        """The number of input channels, which the layer expects from now on."""
+        channels = known_size(self, input_shape, self._channel_axis)
+        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+        return channels
+
+    def _add_bias(self, filters: int) -> None:
+        if self.use_bias:
+            self.bias = add_weight(self, "bias", (filters,))
+
+    def _window_options(self) -> tuple:
+        return self.strides, self.padding, self.data_format, self.dilation_rate
+
+    def convolve(self, inputs: Any) -> Any:
+        """Convolve, without bias and activation."""
+        raise NotImplementedError
+
+    def call(self, inputs: Any) -> Any:
+        outputs = self.convolve(inputs)
+        if self.use_bias:
+            bias = self.bias
+            if self.data_format == "channels_first":
+                bias = ops.reshape(bias, (-1, *(1,) * self.rank))
+            outputs = ops.add(outputs, bias)
+        return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            **options_config(self, *self.kernels, "bias"),
+        }
+
+
+class _Causal:
+    """For one axis: ``"causal"`` padding, which lets no output see a later input."""
+
+    rank = 1
+    paddings = ("valid", "same", "causal")
+
+    def convolve(self, inputs: Any) -> Any:
+        if self.padding == "causal":
+            time = (geometry.spread(self.kernel_size[0], self.dilation_rate[0]) - 1, 0)
+            widths = [(0, 0), time, (0, 0)] if self.data_format == "channels_last" else [(0, 0), (0, 0), time]
+            inputs = ops.pad(inputs, widths)
+        return super().convolve(inputs)
+
+    def _window_options(self) -> tuple:
+        strides, padding, *others = super()._window_options()
+        return strides, "valid" if padding == "causal" else padding, *others
+
+
+# ----------------------------------------------------------------- convolution
+
+
+class Conv(LowRankUpdate, Convolution):
+    """Base of convolutions proper."""
+
+    @old_names
     def __init__(
         self,
         filters: int,
@@ -53,55 +186,21 @@ class Conv(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, use_bias, activity_regularizer=activity_regularizer, **kwargs)
         self.filters = positive_int(self, "filters", filters)
-        self.kernel_size = window_sizes(self, "kernel_size", kernel_size, self.rank)
-        self.strides = window_sizes(self, "strides", strides, self.rank)
-        self.dilation_rate = window_sizes(self, "dilation_rate", dilation_rate, self.rank)
-        self.padding = choice(self, "padding", padding, self.paddings)
-        self.data_format = standardize_data_format(_LAYOUTS.get(data_format, data_format))
         self.groups = positive_int(self, "groups", groups)
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
-        self.input_spec = InputSpec(ndim=self.rank + 2)
-        self._check_options()
-
-    def _check_options(self) -> None:
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._keep_lora(lora_rank, lora_alpha)
         if self.filters % self.groups:
             raise ValueError(
                 f"Layer {self.name!r}: Expected filters to divide by groups={self.groups}. Received: {self.filters}."
             )
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(
-                f"Layer {self.name!r}: Expected strides or dilation_rate of 1. Received: strides={self.strides}, "
-                f"dilation_rate={self.dilation_rate}."
-            )
-
-    @property
-    def _channel_axis(self) -> int:
-        return -1 if self.data_format == "channels_last" else 1
-
-    def _channels(self, input_shape: tuple) -> int:
-        channels = input_shape[self._channel_axis]
-        if channels is None:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected a known number of input channels (axis {self._channel_axis}). "
-                f"Received shape: {tuple(input_shape)}."
-            )
-        return channels
-
-    def kernel_shape(self, channels: int) -> tuple:
-        """The shape of the kernel for a number of input channels."""
-        return (*self.kernel_size, channels // self.groups, self.filters)
 
     def build(self, input_shape: tuple) -> None:
         channels = self._channels(input_shape)
@@ -110,64 +209,19 @@ class Conv(Layer):
                 f"Layer {self.path!r}: Expected input channels to divide by groups={self.groups}. Received: {channels}, "
                 f"input shape {tuple(input_shape)}."
             )
-        self._kernel = self.add_weight(
-            name="kernel",
-            shape=self.kernel_shape(channels),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
-        self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
-
-    @property
-    def kernel(self) -> Any:
-        """The weights that windows are multiplied by."""
-        return self._kernel
+        self._kernel = add_weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self._add_bias(self.filters)
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def convolve(self, inputs: Any) -> Any:
-        """Convolve, without bias and activation."""
-        return ops.conv(inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
-
-    def call(self, inputs: Any) -> Any:
-        outputs = self.convolve(inputs)
-        if self.use_bias:
-            shape = [1] * (self.rank + 2)
-            shape[self._channel_axis] = self.filters
-            bias = self.bias if self.data_format == "channels_last" else ops.reshape(self.bias, shape)
-            outputs = ops.add(outputs, bias)
-        return outputs if self.activation is activations.linear else self.activation(outputs)
+        return ops.conv(inputs, self.kernel, *self._window_options())
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": self.dilation_rate,
-            "groups": self.groups,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
+        return {**super().get_config(), "filters": self.filters, "groups": self.groups, **self._lora_config()}
 
 
-class Conv1D(Conv):
+class Conv1D(_Causal, Conv):
     """Slide filters along a sequence.
 
     Args:
@@ -179,26 +233,18 @@ class Conv1D(Conv):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         dilation_rate: distance between the steps that a filter covers.
         groups: split channels into groups that are convolved apart.
-        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        activation, use_bias, *_initializer, *_regularizer, *_constraint, lora_rank, lora_alpha: as
+            for ``Dense``.
 
     Shapes: (batch, steps, channels); kernel (kernel_size, channels / groups, filters).
+
+    Raises:
+        ValueError: for options that don't fit, or an input shorter than the window.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv1D(4, 3, padding="causal")(np.ones((1, 6, 2))).shape
     (1, 6, 4)
     """
-
-    rank = 1
-    paddings = ("valid", "same", "causal")
-
-    def convolve(self, inputs: Any) -> Any:
-        if self.padding != "causal":
-            return super().convolve(inputs)
-        before = self.dilation_rate[0] * (self.kernel_size[0] - 1)
-        time = (before, 0)
-        widths = [(0, 0), time, (0, 0)] if self.data_format == "channels_last" else [(0, 0), (0, 0), time]
-        inputs = ops.pad(inputs, widths)
-        return ops.conv(inputs, self.kernel, self.strides, "valid", self.data_format, self.dilation_rate)
 
 
 class Conv2D(Conv):
@@ -231,3 +277,385 @@ class Conv3D(Conv):
 
 
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+
+
+class AtrousConvolution1D(Conv1D):
+    """``Conv1D`` with ``dilation_rate`` under its name of Keras 1, ``atrous_rate``.
+
+    Args: as for ``Conv1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AtrousConvolution1D(4, 3, atrous_rate=2)(np.ones((1, 6, 2))).shape
+    (1, 2, 4)
+    """
+
+
+def _keras_1_order(init: Callable, rank: int) -> Callable:
+    """Let ``__init__(filters, kernel_size)`` take the sizes of the window one by one, as Keras 1 did."""
+
+    @functools.wraps(init)
+    def call(self: Any, filters: Any = None, *sizes: Any, **kwargs: Any) -> None:
+        if filters is not None:
+            kwargs["filters"] = filters
+        if len(sizes) >= rank and all(isinstance(n, int) for n in sizes[:rank]):
+            kwargs["kernel_size"], sizes = sizes[:rank], sizes[rank:]
+        elif sizes:
+            kwargs["kernel_size"], sizes = sizes[0], sizes[1:]
+        if sizes:
+            kwargs["output_shape"], sizes = sizes[0], sizes[1:]
+        if sizes:
+            raise TypeError(f"Expected further arguments of {type(self).__name__} by name. Received: {sizes}.")
+        init(self, **kwargs)
+
+    return call
+
+
+class AtrousConvolution2D(Conv2D):
+    """``Conv2D`` with ``dilation_rate`` under its name of Keras 1, ``atrous_rate``.
+
+    Args: as for ``Conv2D``; or the window as two ints: ``(filters, rows, columns)``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AtrousConvolution2D(4, 3, 3, atrous_rate=(2, 2))(np.ones((1, 6, 6, 2))).shape
+    (1, 2, 2, 4)
+    """
+
+    __init__ = _keras_1_order(Conv2D.__init__, 2)
+
+
+# ----------------------------------------------------- transposed convolution
+
+
+class ConvTranspose(LowRankUpdate, Convolution):
+    """Base of transposed convolutions."""
+
+    @old_names
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        output_shape: tuple | None = None,
+        **kwargs: Any,
+    ) -> None:
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, use_bias, activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_int(self, "filters", filters)
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._expected_output_shape = output_shape
+        self.output_padding = None
+        if output_padding is not None:
+            self.output_padding = window_sizes(self, "output_padding", output_padding, self.rank, 0)
+            if any(more >= stride for more, stride in zip(self.output_padding, self.strides, strict=True)):
+                raise ValueError(
+                    f"Layer {self.name!r}: Expected output_padding below strides={self.strides}. "
+                    f"Received: {output_padding}."
+                )
+
+    def build(self, input_shape: tuple) -> None:
+        channels = self._channels(input_shape)
+        self._kernel = add_weight(self, "kernel", (*self.kernel_size, self.filters, channels))
+        self._add_bias(self.filters)
+        self._check_output_shape(tuple(input_shape))
+
+    def _check_output_shape(self, input_shape: tuple) -> None:
+        """Compare with the shape that Keras 1 wanted to be told."""
+        if self._expected_output_shape is None:
+            return
+        is_last = self.data_format == "channels_last"
+        axes = geometry.spatial_axes(self.rank + 2, is_last)
+        extra = self.output_padding or (None,) * self.rank
+        columns = zip(axes, self.kernel_size, self.strides, self.dilation_rate, extra, strict=True)
+        sizes = [geometry.transposed_size(input_shape[a], w, s, self.padding, d, e) for a, w, s, d, e in columns]
+        expected = [self._expected_output_shape[axis] for axis in axes]
+        if any(None not in pair and pair[0] != pair[1] for pair in zip(sizes, expected, strict=True)):
+            raise ValueError(
+                f"Layer {self.path!r}: Expected output_shape to have the spatial sizes {tuple(sizes)}, for an input of "
+                f"shape {input_shape}. Received: {self._expected_output_shape}. Set output_padding for others."
+            )
+
+    def convolve(self, inputs: Any) -> Any:
+        strides, padding, *others = self._window_options()
+        return ops.conv_transpose(inputs, self.kernel, strides, padding, self.output_padding, *others)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "filters": self.filters, "output_padding": self.output_padding}
+
+
+class Conv1DTranspose(ConvTranspose):
+    """Spread each step over a window: the gradient of ``Conv1D`` by its input.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: steps that a filter covers.
+        strides: steps from window to window in the output.
+        padding: ``"valid"``, or ``"same"`` for ``strides`` output steps to each input step.
+        output_padding: steps to add at the end, less than ``strides``, to those of the shortest
+            output; default what ``padding`` says.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        dilation_rate: distance between the steps that a filter covers.
+        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        output_shape: of Keras 1: the expected shape, checked when the layer is built.
+
+    Shapes: (batch, steps, channels); kernel (kernel_size, filters, channels).
+
+    Raises:
+        ValueError: for options that don't fit.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Conv1DTranspose(4, 3, strides=2, padding="same")(np.ones((1, 5, 2))).shape
+    (1, 10, 4)
+    """
+
+    rank = 1
+
+
+class Conv2DTranspose(ConvTranspose):
+    """Spread each pixel over a window: the gradient of ``Conv2D`` by its input.
+
+    Args: as for ``Conv1DTranspose``, with pairs or ints.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Conv2DTranspose(4, 3, strides=2)(np.ones((1, 5, 5, 2))).shape
+    (1, 11, 11, 4)
+    """
+
+    rank = 2
+
+
+class Conv3DTranspose(ConvTranspose):
+    """Spread each voxel over a window: the gradient of ``Conv3D`` by its input.
+
+    Args: as for ``Conv1DTranspose``, with three ints or one.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Conv3DTranspose(4, 2)(np.ones((1, 3, 3, 3, 2))).shape
+    (1, 4, 4, 4, 4)
+    """
+
+    rank = 3
+
+    @old_names
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: Any = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *args, **kwargs)
+
+
+Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+)
+
+
+class Deconvolution2D(Conv2DTranspose):
+    """``Conv2DTranspose`` under its name of Keras 1.
+
+    Args: as for ``Conv2DTranspose``; or the window as ints: ``(filters, rows, columns, output_shape)``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Deconvolution2D(4, 3, 3, (None, 7, 7, 4))(np.ones((1, 5, 5, 2))).shape
+    (1, 7, 7, 4)
+    """
+
+    __init__ = _keras_1_order(Conv2DTranspose.__init__, 2)
+
+
+class Deconvolution3D(Conv3DTranspose):
+    """``Conv3DTranspose`` under its name of Keras 1.
+
+    Args: as for ``Conv3DTranspose``; or the window as three ints and ``output_shape``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Deconvolution3D(4, 2, 2, 2)(np.ones((1, 3, 3, 3, 2))).shape
+    (1, 4, 4, 4, 4)
+    """
+
+    __init__ = _keras_1_order(Conv3DTranspose.__init__, 3)
+
+
+# ------------------------------------------------------ depthwise, separable
+
+
+class DepthwiseConv(Convolution):
+    """Base of convolutions that filter each channel by itself."""
+
+    kernels = ("depthwise",)
+
+    @old_names
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, use_bias, activity_regularizer=activity_regularizer, **kwargs)
+        self.depth_multiplier = positive_int(self, "depth_multiplier", depth_multiplier)
+        keep_options(self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: tuple) -> None:
+        channels = self._channels(input_shape)
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.kernel = add_weight(self, "depthwise", shape, name="kernel")
+        self._add_bias(channels * self.depth_multiplier)
+
+    def convolve(self, inputs: Any) -> Any:
+        return ops.depthwise_conv(inputs, self.kernel, *self._window_options())
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "depth_multiplier": self.depth_multiplier}
+
+
+class DepthwiseConv1D(_Causal, DepthwiseConv):
+    """Slide filters of its own along each channel of a sequence.
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``.
+        depth_multiplier: filters for each channel.
+        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+
+    Shapes: (batch, steps, channels); kernel (kernel_size, channels, depth_multiplier).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.DepthwiseConv1D(3, depth_multiplier=2)(np.ones((1, 6, 2))).shape
+    (1, 4, 4)
+    """
+
+
+class DepthwiseConv2D(DepthwiseConv):
+    """Slide filters of its own over each channel of an image.
+
+    Args: as for ``DepthwiseConv1D`` (no ``"causal"``), with pairs or ints.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.DepthwiseConv2D(3)(np.ones((1, 6, 6, 2))).shape
+    (1, 4, 4, 2)
+    """
+
+    rank = 2
+
+
+class SeparableConv(Convolution):
+    """Base of depthwise convolutions followed by a mixing of channels."""
+
+    kernels = ("depthwise", "pointwise")
+
+    @old_names
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        depth_multiplier: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
+        pointwise_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None,
+        pointwise_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        depthwise_constraint: Any = None,
+        pointwise_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        window = (kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(*window, activation, use_bias, activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_int(self, "filters", filters)
+        self.depth_multiplier = positive_int(self, "depth_multiplier", depth_multiplier)
+        keep_options(self, "depthwise", depthwise_initializer, depthwise_regularizer, depthwise_constraint)
+        keep_options(self, "pointwise", pointwise_initializer, pointwise_regularizer, pointwise_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+
+    def build(self, input_shape: tuple) -> None:
+        channels = self._channels(input_shape)
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.depthwise_kernel = add_weight(self, "depthwise", shape, name="depthwise_kernel")
+        shape = (*(1,) * self.rank, channels * self.depth_multiplier, self.filters)
+        self.pointwise_kernel = add_weight(self, "pointwise", shape, name="pointwise_kernel")
+        self._add_bias(self.filters)
+
+    def convolve(self, inputs: Any) -> Any:
+        return ops.separable_conv(inputs, self.depthwise_kernel, self.pointwise_kernel, *self._window_options())
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "filters": self.filters, "depth_multiplier": self.depth_multiplier}
+
+
+class SeparableConv1D(_Causal, SeparableConv):
+    """Filter each channel of a sequence by itself, then mix channels.
+
+    Args:
+        filters: number of output channels.
+        kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``.
+        depth_multiplier: filters for each channel, before mixing.
+        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+
+    Shapes: (batch, steps, channels); kernels (kernel_size, channels, depth_multiplier) and
+        (1, channels * depth_multiplier, filters).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.SeparableConv1D(4, 3)(np.ones((1, 6, 2))).shape
+    (1, 4, 4)
+    """
+
+
+class SeparableConv2D(SeparableConv):
+    """Filter each channel of an image by itself, then mix channels.
+
+    Args: as for ``SeparableConv1D`` (no ``"causal"``), with pairs or ints.
+
+    Source: Chollet, "Xception" (CVPR 2017).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.SeparableConv2D(4, 3)(np.ones((1, 6, 6, 2))).shape
+    (1, 4, 4, 4)
+    """
+
+    rank = 2
+
+
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D

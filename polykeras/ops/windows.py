@@ -37,6 +37,23 @@ def _padding(padding: str) -> str:
     return name
 
 
+def _check_reach(shape: tuple, window: Sequence, padding: str, dilation: Sequence, is_last: bool) -> None:
+    """Refuse windows that reach further than an input without padding.
+
+    Raises:
+        ValueError: naming the sizes.
+    """
+    if padding == "same":
+        return
+    sizes = tuple(shape[axis] for axis in geometry.spatial_axes(len(shape), is_last))
+    covered = tuple(map(geometry.spread, window, dilation))
+    if any(size is not None and size < length for size, length in zip(sizes, covered, strict=True)):
+        raise ValueError(
+            f'Expected windows that cover {covered} to fit into the input, or padding="same". Received: spatial sizes '
+            f"{sizes}, input shape {shape}."
+        )
+
+
 # ----------------------------------------------------------------- convolution
 
 
@@ -76,7 +93,9 @@ def conv(
             f"kernel shape {window}."
         )
     strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
-    return backend.conv(x, kernel, strides, _padding(padding), dilation, groups, is_last)
+    padding = _padding(padding)
+    _check_reach(shape, window[:-2], padding, dilation, is_last)
+    return backend.conv(x, kernel, strides, padding, dilation, groups, is_last)
 
 
 @op
@@ -100,11 +119,14 @@ def depthwise_conv(
     """
     x, kernel = _call.same_dtype(inputs, kernel)
     backend = current()
-    rank = _spatial_rank(x, tuple(backend.shape(x)))
+    shape = tuple(backend.shape(x))
+    rank = _spatial_rank(x, shape)
     *window, channels, multiplier = backend.shape(kernel)
     kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
     strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
-    return backend.conv(x, kernel, strides, _padding(padding), dilation, channels, _is_channels_last(data_format))
+    padding, is_last = _padding(padding), _is_channels_last(data_format)
+    _check_reach(shape, window, padding, dilation, is_last)
+    return backend.conv(x, kernel, strides, padding, dilation, channels, is_last)
 
 
 @op
@@ -175,10 +197,13 @@ def conv_transpose(
 def _pool(mode: str, inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str | None) -> Any:
     backend = current()
     x = array(inputs) if mode == "max" else float_array(inputs)
-    rank = _spatial_rank(x, tuple(backend.shape(x)))
+    shape = tuple(backend.shape(x))
+    rank = _spatial_rank(x, shape)
     window = geometry.per_axis(pool_size, rank)
     strides = window if strides is None else geometry.per_axis(strides, rank)
-    return backend.pool(x, mode, window, strides, _padding(padding), _is_channels_last(data_format))
+    padding, is_last = _padding(padding), _is_channels_last(data_format)
+    _check_reach(shape, window, padding, (1,) * rank, is_last)
+    return backend.pool(x, mode, window, strides, padding, is_last)
 
 
 @op

@@ -61,22 +61,32 @@ def build(layer: Any, inputs: tuple, call: dict) -> None:
 
 
 def outputs_and_gradients(layer: Any, inputs: tuple, call: dict) -> tuple:
-    """Run a built layer: (outputs, gradients by float inputs, gradients by trainable weights)."""
+    """Run a built layer: (outputs, gradients by float inputs, gradients by trainable weights).
+
+    On engines that trace it runs compiled, as in training.
+    """
+    backend = backends.current()
     leaves, structure = trees.flatten(inputs)
-    slots = [
-        keras.Variable(x, name=f"input_{n}") if is_float(x) else ops.convert_to_tensor(x) for n, x in enumerate(leaves)
-    ]
-    variables = [x for x in slots if isinstance(x, keras.Variable)]
+    slots = [keras.Variable(x) if is_float(x) else ops.convert_to_tensor(x) for x in leaves]
+    floats = [x for x in slots if isinstance(x, keras.Variable)]
+    targets = [*floats, *layer.trainable_weights]
 
     def loss() -> tuple:
         outputs = layer(*trees.unflatten(structure, slots), **call)
         parts = [ops.sum(ops.multiply(y, projection(tuple(y.shape)))) for y in trees.leaves(outputs)]
         return sum(parts[1:], parts[0]), outputs
 
-    own = list(layer.trainable_weights)
-    (_, outputs), gradients = state.value_and_grad(loss, [*variables, *own], has_aux=True)()
+    step = state.value_and_grad(loss, targets, has_aux=True)
+    if backend.is_traced:
+        variables = [*floats, *layer.variables]
+        compiled = backend.compile(state.pure(step, variables))
+        values, ((_, outputs), gradients) = compiled([v.raw for v in variables])
+        for variable, value in zip(variables, values, strict=True):
+            variable.put(value)
+    else:
+        (_, outputs), gradients = step()
     gradients = to_numpy(gradients)
-    return to_numpy(outputs), gradients[: len(variables)], gradients[len(variables) :]
+    return to_numpy(outputs), gradients[: len(floats)], gradients[len(floats) :]
 
 
 def check_layer(make: Any, *inputs: Any, **call: Any) -> None:

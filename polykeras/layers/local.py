@@ -1,0 +1,137 @@
+"""Convolutions with filters of their own at each place."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from polykeras import activations, ops
+from polykeras.core import geometry
+from polykeras.layers.arguments import choice, positive_int
+from polykeras.layers.convolutional import Convolution, old_names
+from polykeras.layers.weights import add_weight, keep_options
+
+
+class LocallyConnected(Convolution):
+    """Base of layers that multiply each window by a matrix of its own."""
+
+    @old_names
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        implementation: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        window = (kernel_size, strides, padding, data_format, 1)
+        super().__init__(*window, activation, use_bias, activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = positive_int(self, "filters", filters)
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.implementation = choice(self, "implementation", implementation, (1, 2, 3))
+
+    def build(self, input_shape: tuple) -> None:
+        channels = self._channels(input_shape)
+        axes = geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
+        sizes = tuple(input_shape[axis] for axis in axes)
+        if None in sizes:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected all sizes of an input but the batch to be known, as each place has its "
+                f"own weights. Received shape: {tuple(input_shape)}."
+            )
+        columns = list(zip(sizes, self.kernel_size, self.strides, strict=True))
+        self._places = tuple(geometry.output_size(n, w, s, self.padding) for n, w, s in columns)
+        if min(self._places) < 1:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected an input no smaller than kernel_size={self.kernel_size}. Received "
+                f"shape: {tuple(input_shape)}."
+            )
+        self._border = [geometry.padding_pair(n, w, s, self.padding) for n, w, s in columns]
+        padded = [n + sum(pair) for n, pair in zip(sizes, self._border, strict=True)]
+        self._padded_size = math.prod(padded)
+        self._windows = self._window_places(padded)
+        width = math.prod(self.kernel_size) * channels
+        self.kernel = add_weight(self, "kernel", (math.prod(self._places), width, self.filters))
+        if self.use_bias:
+            self.bias = add_weight(self, "bias", (*self._places, self.filters))
+
+    def _window_places(self, padded: list) -> np.ndarray:
+        """Row-major places in a padded input: (windows, entries of a window)."""
+        flat = np.arange(math.prod(padded), dtype="int32").reshape(padded)
+        starts = itertools.product(*(range(0, c * s, s) for c, s in zip(self._places, self.strides, strict=True)))
+        index = [tuple(slice(a, a + w) for a, w in zip(start, self.kernel_size, strict=True)) for start in starts]
+        return np.stack([flat[window].reshape(-1) for window in index])
+
+    def call(self, inputs: Any) -> Any:
+        is_last = self.data_format == "channels_last"
+        if not is_last:
+            inputs = ops.transpose(inputs, geometry.to_channels_last(self.rank + 2))
+        inputs = ops.pad(inputs, [(0, 0), *self._border, (0, 0)])
+        batch, *_, channels = ops.shape(inputs)
+        windows = ops.take(ops.reshape(inputs, (batch, self._padded_size, channels)), self._windows, axis=1)
+        if not is_last:
+            windows = ops.swapaxes(windows, 2, 3)  # weights are ordered as the input is: channels first
+        windows = ops.reshape(windows, (batch, *self.kernel.shape[:2]))
+        outputs = ops.einsum("bpi,pif->bpf", windows, self.kernel)
+        outputs = ops.reshape(outputs, (batch, *self._places, self.filters))
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        if not is_last:
+            outputs = ops.transpose(outputs, geometry.to_channels_first(self.rank + 2))
+        return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), "filters": self.filters, "implementation": self.implementation}
+        del config["dilation_rate"]
+        return config
+
+
+class LocallyConnected1D(LocallyConnected):
+    """Slide along a sequence, with filters of its own at each place.
+
+    Args:
+        filters: number of output channels.
+        kernel_size: steps that a filter covers.
+        strides: steps from place to place.
+        padding: ``"valid"`` or ``"same"``.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        implementation: 1, 2 or 3; accepted for compatibility: the result is the same.
+
+    Shapes: (batch, steps, channels), with the steps known; kernel (places, kernel_size * channels,
+        filters).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.LocallyConnected1D(4, 3)(np.ones((1, 6, 2))).shape
+    (1, 4, 4)
+    """
+
+    rank = 1
+
+
+class LocallyConnected2D(LocallyConnected):
+    """Slide over an image, with filters of its own at each place.
+
+    Args: as for ``LocallyConnected1D``, with a pair or one int for ``kernel_size`` and ``strides``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.LocallyConnected2D(4, 3)(np.ones((1, 6, 6, 2))).shape
+    (1, 4, 4, 4)
+    """
+
+    rank = 2
