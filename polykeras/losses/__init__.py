@@ -78,8 +78,8 @@ cosine_proximity = cosine_similarity
 
 #: Short names, and those of Keras 2.
 ALIASES = {
-    "bce": bce, "BCE": bce, "kld": kld, "KLD": kld, "kullback_leibler_divergence": kld, "mse": mse, "MSE": mse,
-    "mae": mae, "MAE": mae, "mape": mape, "MAPE": mape, "msle": msle, "MSLE": msle, "logcosh": log_cosh,
+    "BCE": bce, "bce": bce, "KLD": kld, "kld": kld, "kullback_leibler_divergence": kld, "MSE": mse, "mse": mse,
+    "MAE": mae, "mae": mae, "MAPE": mape, "mape": mape, "MSLE": msle, "msle": msle, "logcosh": log_cosh,
     "huber_loss": huber, "cosine_proximity": cosine_similarity,
 }  # fmt: skip
 

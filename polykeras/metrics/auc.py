@@ -1,0 +1,186 @@
+"""The area under a curve of two rates over all thresholds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras import config, ops
+from polykeras.metrics.confusion import NAMES, check_thresholds, count_confusion, evenly_spaced
+from polykeras.metrics.metric import Metric
+
+CURVES = ("ROC", "PR", "PRGAIN")
+SUMMATIONS = ("interpolation", "majoring", "minoring")
+
+
+class AUC(Metric):
+    """The area under the ROC or precision-recall curve, by Riemann sums over thresholds.
+
+    The interpolation of PR curves is that of Davis and Goadrich, "The Relationship Between
+    Precision-Recall and ROC Curves", 2006; PRGAIN is by Flach and Kull, "Precision-Recall-Gain
+    Curves", 2015.
+
+    Args:
+        num_thresholds: how many, evenly spaced, the ends a little outside [0, 1].
+        curve: "ROC", "PR" or "PRGAIN".
+        summation_method: height of each step: "interpolation" (the middle), "majoring" (the
+            larger end), "minoring" (the smaller).
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+        thresholds: a list from 0 to 1 in place of the evenly spaced ones; the ends are added.
+        multi_label: compute each column's area apart and return their mean.
+        num_labels: columns of the predictions, with ``multi_label``; else seen from the first batch.
+        label_weights: a weight for each column: of its area with ``multi_label``, else of its entries.
+        from_logits: predictions are scores before the sigmoid.
+
+    Raises:
+        ValueError: for an unknown curve or summation, or thresholds outside [0, 1].
+
+    >>> float(AUC(num_thresholds=3)([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]))
+    0.75
+    """
+
+    def __init__(
+        self,
+        num_thresholds=200,
+        curve="ROC",
+        summation_method="interpolation",
+        name=None,
+        dtype=None,
+        thresholds=None,
+        multi_label=False,
+        num_labels=None,
+        label_weights=None,
+        from_logits=False,
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.curve = _choice(curve.upper(), CURVES, "curve", curve)
+        self.summation_method = _choice(summation_method.lower(), SUMMATIONS, "summation_method", summation_method)
+        if thresholds is None and num_thresholds <= 1:
+            raise ValueError(f"Expected num_thresholds of at least 2. Received: {num_thresholds!r}.")
+        if num_labels and not multi_label:
+            raise ValueError(f"Expected num_labels with multi_label=True only. Received: num_labels={num_labels!r}.")
+        self._given = None if thresholds is None else sorted(check_thresholds(thresholds))
+        inner = evenly_spaced(num_thresholds)[1:-1] if self._given is None else self._given
+        self._levels = (-config.epsilon(), *inner, 1.0 + config.epsilon())
+        self.num_thresholds = len(self._levels)
+        self.multi_label = multi_label
+        self.num_labels = num_labels
+        self.label_weights = label_weights
+        self.from_logits = from_logits
+        if not multi_label:
+            self._add_counts((self.num_thresholds,))
+        elif num_labels:
+            self._add_counts((self.num_thresholds, num_labels))
+
+    @property
+    def thresholds(self) -> list:
+        """All thresholds, the ends included."""
+        return list(self._levels)
+
+    def _add_counts(self, shape: tuple) -> None:
+        for name in NAMES:
+            setattr(self, name, self.add_variable(shape, name=name))
+
+    def _build(self, y_pred_shape: tuple) -> None:
+        if hasattr(self, NAMES[0]):
+            return
+        if len(y_pred_shape) != 2:
+            raise ValueError(
+                f"Expected y_pred of shape (samples, labels), for multi_label=True of {self.name!r}. "
+                f"Received shape: {tuple(y_pred_shape)}."
+            )
+        self._add_counts((self.num_thresholds, y_pred_shape[1]))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Take in a batch.
+
+        Args:
+            y_true: targets 0 and 1.
+            y_pred: predictions of the same shape, from 0 to 1, or scores with ``from_logits``.
+            sample_weight: a weight for each sample or each prediction.
+        """
+        y_pred = ops.convert_to_tensor(y_pred, dtype=config.floatx())
+        self._build(tuple(y_pred.shape))
+        if self.from_logits:
+            y_pred = ops.sigmoid(y_pred)
+        counts = count_confusion(
+            y_true,
+            y_pred,
+            self._levels,
+            config.floatx(),
+            sample_weight,
+            label_weights=None if self.multi_label else self.label_weights,
+            multi_label=self.multi_label,
+        )
+        for name in NAMES:
+            getattr(self, name).assign_add(counts[name])
+
+    def result(self) -> Any:
+        tp, fp, tn, fn = (getattr(self, name).value for name in NAMES)
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._total(_interpolated_pr(tp, fp, fn))
+        recall = ops.divide_no_nan(tp, tp + fn)
+        if self.curve == "ROC":
+            x, y = ops.divide_no_nan(fp, fp + tn), recall
+        elif self.curve == "PR":
+            x, y = recall, ops.divide_no_nan(tp, tp + fp)
+        else:
+            x, y = _gains(tp, fp, tn, fn)
+        first, second = y[:-1], y[1:]
+        heights = {
+            "interpolation": lambda: (first + second) / 2.0,
+            "majoring": lambda: ops.maximum(first, second),
+            "minoring": lambda: ops.minimum(first, second),
+        }[self.summation_method]()
+        return self._total((x[:-1] - x[1:]) * heights)
+
+    def _total(self, areas: Any) -> Any:
+        if not self.multi_label:
+            return ops.sum(areas)
+        by_label = ops.sum(areas, axis=0)
+        if self.label_weights is None:
+            return ops.mean(by_label)
+        weights = np.asarray(self.label_weights, "float64")
+        scaled = ops.convert_to_tensor(weights / (weights.sum() or 1.0), dtype=config.floatx())
+        return ops.sum(by_label * scaled)
+
+    def get_config(self) -> dict:
+        own = {
+            "num_thresholds": self.num_thresholds,
+            "curve": self.curve,
+            "summation_method": self.summation_method,
+            "multi_label": self.multi_label,
+            "num_labels": self.num_labels,
+            "label_weights": self.label_weights,
+            "from_logits": self.from_logits,
+        }
+        if self._given is not None:
+            own["thresholds"] = self._given
+        return {**super().get_config(), **own}
+
+
+def _choice(value: str, choices: tuple, argument: str, received: Any) -> str:
+    if value not in choices:
+        raise ValueError(f"Expected {argument} to be one of {choices}. Received: {received!r}.")
+    return value
+
+
+def _interpolated_pr(tp: Any, fp: Any, fn: Any) -> Any:
+    """Areas between thresholds where true positives grow linearly with all positives."""
+    positives = tp + fp
+    gained_tp, gained = tp[:-1] - tp[1:], positives[:-1] - positives[1:]
+    slope = ops.divide_no_nan(gained_tp, ops.relu(gained))
+    intercept = tp[1:] - slope * positives[1:]
+    is_safe = ops.logical_and(positives[:-1] > 0, positives[1:] > 0)
+    ratio = ops.where(is_safe, ops.divide_no_nan(positives[:-1], ops.relu(positives[1:])), 1.0)
+    return ops.divide_no_nan(slope * (gained_tp + intercept * ops.log(ratio)), ops.relu(tp[1:] + fn[1:]))
+
+
+def _gains(tp: Any, fp: Any, tn: Any, fn: Any) -> tuple:
+    """Recall gain, not below 0, and precision gain."""
+    odds = ops.divide_no_nan(tp + fn, tn + fp)
+    recall_gain = ops.where(tp > 0, 1.0 - odds * ops.divide_no_nan(fn, tp), 0.0)
+    precision_gain = ops.where(tp > 0, 1.0 - odds * ops.divide_no_nan(fp, tp), 1.0)
+    return ops.relu(recall_gain), precision_gain

@@ -1,0 +1,139 @@
+"""Means of the losses of classes and distributions, as metrics."""
+
+from __future__ import annotations
+
+from polykeras import losses
+from polykeras.metrics.reductions import MeanMetricWrapper
+
+
+class Hinge(MeanMetricWrapper):
+    """The mean of ``max(1 - y_true * y_pred, 0)``.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+
+    >>> float(Hinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
+    0.25
+    """
+
+    def __init__(self, name="hinge", dtype=None):
+        super().__init__(losses.hinge, name, dtype)
+
+
+class SquaredHinge(MeanMetricWrapper):
+    """The mean of ``max(1 - y_true * y_pred, 0) ** 2``.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+
+    >>> float(SquaredHinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
+    0.125
+    """
+
+    def __init__(self, name="squared_hinge", dtype=None):
+        super().__init__(losses.squared_hinge, name, dtype)
+
+
+class CategoricalHinge(MeanMetricWrapper):
+    """The mean of how far the true class fails to lead by 1.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+
+    >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 1.0]]))
+    0.5
+    """
+
+    def __init__(self, name="categorical_hinge", dtype=None):
+        super().__init__(losses.categorical_hinge, name, dtype)
+
+
+class KLDivergence(MeanMetricWrapper):
+    """The mean divergence of predicted from target probabilities.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+
+    >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])), 4)
+    0.1438
+    """
+
+    def __init__(self, name="kl_divergence", dtype=None):
+        super().__init__(losses.kl_divergence, name, dtype)
+
+
+class Poisson(MeanMetricWrapper):
+    """The mean of ``y_pred - y_true * log(y_pred)``.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+
+    >>> round(float(Poisson()([[2.0]], [[1.0]])), 4)
+    1.0
+    """
+
+    def __init__(self, name="poisson", dtype=None):
+        super().__init__(losses.poisson, name, dtype)
+
+
+class BinaryCrossentropy(MeanMetricWrapper):
+    """The mean cross-entropy of yes-or-no targets.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+        from_logits: predictions are scores before the sigmoid.
+        label_smoothing: from 0 to 1: how far to move targets towards 0.5.
+
+    >>> round(float(BinaryCrossentropy()([[1.0, 0.0]], [[0.5, 0.5]])), 4)
+    0.6931
+    """
+
+    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
+        super().__init__(losses.binary_crossentropy, name, dtype, **options)
+
+
+class CategoricalCrossentropy(MeanMetricWrapper):
+    """The mean cross-entropy of one-hot targets.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+        from_logits: predictions are scores before the softmax.
+        label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
+        axis: the axis of classes.
+
+    >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
+    0.6931
+    """
+
+    def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1):
+        options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
+        super().__init__(losses.categorical_crossentropy, name, dtype, **options)
+
+
+class SparseCategoricalCrossentropy(MeanMetricWrapper):
+    """The mean cross-entropy of integer labels.
+
+    Args:
+        name: name of the metric.
+        dtype: of the result, default ``floatx()``.
+        from_logits: predictions are scores before the softmax.
+        ignore_class: a label whose loss is 0.
+        axis: the axis of classes.
+
+    >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
+    0.6931
+    """
+
+    def __init__(
+        self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False, ignore_class=None, axis=-1
+    ):
+        options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
+        super().__init__(losses.sparse_categorical_crossentropy, name, dtype, **options)

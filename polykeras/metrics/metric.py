@@ -1,0 +1,172 @@
+"""The base of all metrics: state in Variables, an update for each batch, a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.core import dtypes, naming, registry
+from polykeras.core.state import pure
+from polykeras.core.tracking import Trackable
+from polykeras.core.variables import Variable
+
+
+class Metric(Trackable):
+    """A number to watch. Subclasses implement ``update_state`` and ``result``.
+
+    Args:
+        dtype: of the computation and the result, default ``floatx()``.
+        name: default the name of the class.
+
+    State lives in Variables made by ``add_variable``; an update assigns them and decides nothing
+    in Python by their values, so that it runs inside compiled steps.
+
+    >>> import polykeras as keras
+    >>> class Largest(keras.metrics.Metric):
+    ...     def __init__(self, **kwargs):
+    ...         super().__init__(**kwargs)
+    ...         self.largest = self.add_variable((), name="largest")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.largest.assign(keras.ops.maximum(self.largest, keras.ops.max(y_pred)))
+    ...     def result(self):
+    ...         return self.largest.value
+    >>> metric = Largest()
+    >>> metric.update_state(None, [1.0, 3.0]); metric.update_state(None, [2.0])
+    >>> float(metric.result())
+    3.0
+    """
+
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or naming.unique(naming.snake_case(self.__class__.__name__))
+        self._dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype) or config.floatx())
+        self._variables: list[Variable] = []
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the computation and the result."""
+        return self._dtype
+
+    def add_variable(
+        self,
+        shape: tuple = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        aggregation: str | None = "sum",
+        name: str | None = None,
+    ) -> Variable:
+        """Make a Variable of this metric's state.
+
+        Args:
+            shape: its shape.
+            initializer: a name, an initializer or a function; default zeros. A reset gives zeros always.
+            dtype: default ``floatx()``.
+            aggregation: how copies on several devices make one.
+            name: its name.
+        """
+        self._check_initialized()
+        dtype = dtypes.standardize(dtype or config.floatx())
+        if initializer is None:
+            initializer = np.zeros(tuple(shape), dtypes.numpy_dtype(dtype))
+        else:
+            initializer = registry.resolve(initializer, "initializers")
+        variable = Variable(
+            initializer, tuple(shape), dtype, trainable=False, autocast=False, aggregation=aggregation, name=name
+        )
+        variable.path = f"{self.name}/{variable.name}"
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(
+        self, shape: tuple = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """``add_variable``, by the name it has in layers."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state: of this metric, and of those it holds as attributes or in lists and dicts."""
+        self._check_initialized()
+        return list({id(variable): variable for variable in _variables_in(vars(self))}.values())
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take in a batch: commonly (y_true, y_pred, sample_weight=None)."""
+        raise NotImplementedError(f"Expected {self.__class__.__name__} to implement update_state.")
+
+    def result(self) -> Any:
+        """Return the value, a 0-d array, an array, or a dict of them by name."""
+        raise NotImplementedError(f"Expected {self.__class__.__name__} to implement result().")
+
+    def reset_state(self) -> None:
+        """Start again: set every Variable to zeros."""
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape, dtypes.numpy_dtype(variable.dtype)))
+
+    def reset_states(self) -> None:
+        """``reset_state``, by its name in Keras 2."""
+        self.reset_state()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Update, and return the result so far."""
+        self._check_initialized()
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    # -------------------------------------------------------- without a state
+
+    def stateless_update_state(self, metric_variables: list, *args: Any, **kwargs: Any) -> list:
+        """Return the values of ``variables`` after an update from ``metric_variables``."""
+        return self._stateless(self.update_state, metric_variables, *args, **kwargs)[0]
+
+    def stateless_result(self, metric_variables: list) -> Any:
+        """Return the result for given values of ``variables``."""
+        return self._stateless(self.result, metric_variables)[1]
+
+    def stateless_reset_state(self) -> list:
+        """Return the values of ``variables`` after a reset."""
+        return self._stateless(self.reset_state, [variable.raw for variable in self.variables])[0]
+
+    def _stateless(self, method: Any, values: list, *args: Any, **kwargs: Any) -> tuple:
+        variables = self.variables
+        if len(values) != len(variables):
+            raise ValueError(
+                f"Expected a value for each of the {len(variables)} variables of metric {self.name!r}. "
+                f"Received: {len(values)} values."
+            )
+        return pure(lambda: method(*args, **kwargs), variables)(list(values))
+
+    # ----------------------------------------------------------------- config
+
+    def get_config(self) -> dict:
+        """Return the arguments that make this metric again, without its state."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Metric:
+        """Make a metric from ``get_config``."""
+        return cls(**config)
+
+    def _check_initialized(self) -> None:
+        if not hasattr(self, "_variables"):
+            raise RuntimeError(
+                f"Expected {self.__class__.__name__}.__init__ to call super().__init__(name=..., dtype=...) "
+                f"before anything else. Received: a metric without it."
+            )
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__} name={self.name}>"
+
+
+def _variables_in(value: Any) -> Iterator[Variable]:
+    if isinstance(value, Variable):
+        yield value
+    elif isinstance(value, Metric):
+        yield from value.variables
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _variables_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _variables_in(item)
