@@ -51,7 +51,11 @@ class Kernels:
 
     def softplus(self, x: Array, /) -> Array:
         """Return log(1 + exp(x)), finite for every x."""
-        return self.add(self.relu(x), self.log1p(self.exp(self.negative(self.absolute(x)))))
+        return self.add(self.relu(x), self._soft_corner(x))
+
+    def _soft_corner(self, x: Array) -> Array:
+        """Return log(1 + exp(-|x|)), which makes relu smooth; at 0 its gradient is 1/2 as from below."""
+        return self.log1p(self.exp(self.where(self.greater(x, 0), self.negative(x), x)))
 
     def silu(self, x: Array, /) -> Array:
         """Return x * sigmoid(x)."""
@@ -89,7 +93,7 @@ class Kernels:
     def sigmoid_cross_entropy(self, labels: Array, logits: Array) -> Array:
         """Return ``-labels log(p) - (1 - labels) log(1 - p)`` with p = sigmoid(logits)."""
         positive = self.subtract(self.relu(logits), self.multiply(logits, labels))
-        return self.add(positive, self.log1p(self.exp(self.negative(self.absolute(logits)))))
+        return self.add(positive, self._soft_corner(logits))
 
     def softmax_cross_entropy(self, labels: Array, logits: Array, axis: int = -1) -> Array:
         """Return ``-sum(labels * log_softmax(logits))`` along one axis."""
@@ -354,6 +358,97 @@ class Kernels:
             seen = self.greater_equal(self.getitem(queries, (slice(None), None)), keys)
             scores = self.where(seen, scores, lowest)
         return self.einsum("bhqk,bkhd->bqhd", self.softmax(scores, -1), value)
+
+    # -------------------------------------------------------------- recurrence
+    #
+    # ``x`` is (batch, time, features), states are (batch, units). Where ``mask``, (batch, time), is
+    # False, the states stay as they were before the step.
+
+    def lstm(
+        self, x: Array, h: Array, c: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+    ) -> tuple[Array, Array, Array]:
+        """Return (h after every step, the last h, the last c) of a long short-term memory.
+
+        The columns of ``kernel`` (features, 4 units), ``recurrent_kernel`` (units, 4 units) and
+        ``bias`` are those of the input gate, the forget gate, the candidate, and the output gate.
+
+        S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory" (1997); the forget gate is by
+        F. A. Gers et al., "Learning to Forget" (2000).
+        """
+        projected = self._time_first(self.dense(x, kernel, bias))
+        (sequence, _), (h, c) = self._lstm_states(projected, h, c, recurrent_kernel, mask)
+        return self._time_first(sequence), h, c
+
+    def gru(
+        self, x: Array, h: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+    ) -> tuple[Array, Array]:
+        """Return (h after every step, the last h) of gated recurrent units that reset after the product.
+
+        The columns of ``kernel`` (features, 3 units), ``recurrent_kernel`` (units, 3 units) and
+        ``bias`` (2, 3 units) are those of the update gate, the reset gate, and the candidate; the
+        second row of the bias goes with the recurrent kernel.
+
+        K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014).
+        """
+        first, second = self._bias_rows(bias)
+        projected = self._time_first(self.dense(x, kernel, first))
+        (sequence,), (h,) = self._gru_states(projected, h, recurrent_kernel, second, mask)
+        return self._time_first(sequence), h
+
+    def _lstm_states(self, projected: Array, h: Array, c: Array, recurrent_kernel: Array, mask: Array | None) -> tuple:
+        def advance(states: tuple, gates: Array) -> tuple:
+            h, c = states
+            entry, forget, candidate, output = self._gates(self.add(gates, self.matmul(h, recurrent_kernel)), 4)
+            kept = self.multiply(self.sigmoid(forget), c)
+            c = self.add(kept, self.multiply(self.sigmoid(entry), self.tanh(candidate)))
+            return self.multiply(self.sigmoid(output), self.tanh(c)), c
+
+        return self._recur(advance, (h, c), projected, mask)
+
+    def _gru_states(
+        self, projected: Array, h: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+    ) -> tuple:
+        def advance(states: tuple, gates: Array) -> tuple:
+            (h,) = states
+            update, _, candidate, _ = self._gru_parts(gates, h, recurrent_kernel, bias)
+            return (self.add(candidate, self.multiply(update, self.subtract(h, candidate))),)
+
+        return self._recur(advance, (h,), projected, mask)
+
+    def _gru_parts(self, gates: Array, h: Array, recurrent_kernel: Array, bias: Array | None) -> tuple:
+        """Return the update gate, the reset gate, the candidate, and what the reset gate acts on."""
+        update, reset, candidate = self._gates(gates, 3)
+        to_update, to_reset, inner = self._gates(self.dense(h, recurrent_kernel, bias), 3)
+        update, reset = self.sigmoid(self.add(update, to_update)), self.sigmoid(self.add(reset, to_reset))
+        return update, reset, self.tanh(self.add(candidate, self.multiply(reset, inner))), inner
+
+    def _bias_rows(self, bias: Array | None) -> tuple:
+        return (None, None) if bias is None else (self.getitem(bias, (0,)), self.getitem(bias, (1,)))
+
+    def _gates(self, x: Array, count: int) -> list[Array]:
+        """Split the last axis into equal parts."""
+        size = self.shape(x)[-1] // count
+        return [self.getitem(x, (..., slice(n * size, (n + 1) * size))) for n in range(count)]
+
+    def _time_first(self, x: Array) -> Array:
+        """Exchange the axes of batch and time."""
+        return self.transpose(x, (1, 0, 2))
+
+    def _mask_steps(self, mask: Array | None) -> Array | None:
+        return None if mask is None else self._time_first(self.getitem(mask, (slice(None), slice(None), None)))
+
+    def _recur(self, advance: Any, states: tuple, inputs: Array, mask: Array | None) -> tuple[tuple, tuple]:
+        """Run ``states = advance(states, inputs)`` over time; return the states of all steps, and the last."""
+
+        def step(states: tuple, row: tuple) -> tuple:
+            inputs, counts = row
+            fresh = advance(states, inputs)
+            if counts is not None:
+                fresh = tuple(self.where(counts, new, old) for new, old in zip(fresh, states, strict=True))
+            return fresh, fresh
+
+        states, sequences = self.scan(step, states, (inputs, self._mask_steps(mask)))
+        return sequences, states
 
     # --------------------------------------------------------------- random bits
 

@@ -23,6 +23,7 @@ from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
 from polykeras.backends.interface import Array, Backend
+from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
 
 
@@ -249,7 +250,7 @@ defvjp(
 )
 
 
-class NumpyBackend(Backend):
+class NumpyBackend(RecurrenceWithGradient, Backend):
     """The interface over NumPy."""
 
     name = "numpy"
