@@ -206,8 +206,8 @@ class Conv(LowRankUpdate, Convolution):
         channels = self._channels(input_shape)
         if channels % self.groups:
             raise ValueError(
-                f"Layer {self.path!r}: Expected input channels to divide by groups={self.groups}. Received: {channels}, "
-                f"input shape {tuple(input_shape)}."
+                f"Layer {self.path!r}: Expected input channels to divide by groups={self.groups}. Received: {channels} "
+                f"channels, input shape {tuple(input_shape)}."
             )
         self._kernel = add_weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._add_bias(self.filters)

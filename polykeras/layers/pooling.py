@@ -6,7 +6,8 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.config import standardize_data_format
-from polykeras.layers.arguments import choice, legacy_arguments, window_sizes
+from polykeras.core import geometry
+from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 
@@ -17,9 +18,7 @@ class Pooling(Layer):
     rank: int
     mode: str
 
-    @legacy_arguments(
-        border_mode="padding", dim_ordering="data_format", pool_length="pool_size", stride="strides"
-    )
+    @legacy_arguments(border_mode="padding", dim_ordering="data_format", pool_length="pool_size", stride="strides")
     def __init__(
         self,
         pool_size: Any = 2,
@@ -33,7 +32,7 @@ class Pooling(Layer):
         self.pool_size = window_sizes(self, "pool_size", pool_size, self.rank)
         self.strides = window_sizes(self, "strides", self.pool_size if strides is None else strides, self.rank)
         self.padding = choice(self, "padding", padding, ("valid", "same"))
-        self.data_format = standardize_data_format({"tf": "channels_last", "th": "channels_first"}.get(data_format, data_format))
+        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
@@ -136,5 +135,240 @@ class AveragePooling3D(Pooling):
     rank, mode = 3, "average"
 
 
+# ---------------------------------------------------------------------- global
+
+
+class GlobalPooling(Layer):
+    """Base of layers that reduce all places. Subclasses set ``rank`` and ``mode``."""
+
+    rank: int
+    mode: str
+
+    @legacy_arguments(dim_ordering="data_format")
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.keepdims = keepdims
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    @property
+    def _axes(self) -> tuple[int, ...]:
+        return geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
+
+    def call(self, inputs: Any) -> Any:
+        reduce = ops.max if self.mode == "max" else ops.mean
+        return reduce(inputs, axis=self._axes, keepdims=self.keepdims)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
+
+
+class GlobalMaxPooling1D(GlobalPooling):
+    """Take the largest value of each channel over all steps.
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        keepdims: whether reduced axes stay, with size 1.
+
+    Shapes: (batch, steps, channels) to (batch, channels).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GlobalMaxPooling1D()(np.ones((1, 6, 3))).shape
+    (1, 3)
+    """
+
+    rank, mode = 1, "max"
+
+
+class GlobalMaxPooling2D(GlobalPooling):
+    """Take the largest value of each channel over an image.
+
+    Args: as for ``GlobalMaxPooling1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GlobalMaxPooling2D(keepdims=True)(np.ones((1, 6, 4, 3))).shape
+    (1, 1, 1, 3)
+    """
+
+    rank, mode = 2, "max"
+
+
+class GlobalMaxPooling3D(GlobalPooling):
+    """Take the largest value of each channel over a volume.
+
+    Args: as for ``GlobalMaxPooling1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GlobalMaxPooling3D()(np.ones((1, 6, 4, 2, 3))).shape
+    (1, 3)
+    """
+
+    rank, mode = 3, "max"
+
+
+class GlobalAveragePooling1D(GlobalPooling):
+    """Take the mean of each channel over all steps; masked steps don't count.
+
+    Args: as for ``GlobalMaxPooling1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> x = np.array([[[1.0], [3.0], [8.0]]])
+    >>> keras.layers.GlobalAveragePooling1D()(x, mask=np.array([[True, True, False]]))
+    array([[2.]], dtype=float32)
+    """
+
+    rank, mode = 1, "average"
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(data_format, keepdims, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return super().call(inputs)
+        channels = 2 if self.data_format == "channels_last" else 1
+        counts = ops.expand_dims(ops.cast(mask, "bool"), channels)
+        total = ops.sum(ops.where(counts, inputs, 0), axis=self._axes, keepdims=self.keepdims)
+        return total / ops.sum(ops.cast(counts, ops.dtype(inputs)), axis=self._axes, keepdims=self.keepdims)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return None
+
+
+class GlobalAveragePooling2D(GlobalPooling):
+    """Take the mean of each channel over an image.
+
+    Args: as for ``GlobalMaxPooling1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GlobalAveragePooling2D()(np.ones((1, 6, 4, 3))).shape
+    (1, 3)
+    """
+
+    rank, mode = 2, "average"
+
+
+class GlobalAveragePooling3D(GlobalPooling):
+    """Take the mean of each channel over a volume.
+
+    Args: as for ``GlobalMaxPooling1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GlobalAveragePooling3D()(np.ones((1, 6, 4, 2, 3))).shape
+    (1, 3)
+    """
+
+    rank, mode = 3, "average"
+
+
+# -------------------------------------------------------------------- adaptive
+
+
+class AdaptivePooling(Layer):
+    """Base of layers that reduce to an output of a given size. Subclasses set ``rank`` and ``mode``."""
+
+    rank: int
+    mode: str
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_size = window_sizes(self, "output_size", output_size, self.rank)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Any) -> Any:
+        pool = ops.adaptive_max_pool if self.mode == "max" else ops.adaptive_average_pool
+        return pool(inputs, self.output_size, self.data_format)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "output_size": self.output_size, "data_format": self.data_format}
+
+
+class AdaptiveMaxPooling1D(AdaptivePooling):
+    """Split a sequence into windows of nearly equal length and take the largest value of each.
+
+    Args:
+        output_size: number of windows.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdaptiveMaxPooling1D(4)(np.ones((1, 6, 3))).shape
+    (1, 4, 3)
+    """
+
+    rank, mode = 1, "max"
+
+
+class AdaptiveMaxPooling2D(AdaptivePooling):
+    """Split an image into windows of nearly equal size and take the largest value of each.
+
+    Args: as for ``AdaptiveMaxPooling1D``, with a pair or one int for ``output_size``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdaptiveMaxPooling2D((4, 2))(np.ones((1, 6, 5, 3))).shape
+    (1, 4, 2, 3)
+    """
+
+    rank, mode = 2, "max"
+
+
+class AdaptiveMaxPooling3D(AdaptivePooling):
+    """Split a volume into windows of nearly equal size and take the largest value of each.
+
+    Args: as for ``AdaptiveMaxPooling1D``, with three ints or one for ``output_size``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdaptiveMaxPooling3D(2)(np.ones((1, 6, 5, 3, 3))).shape
+    (1, 2, 2, 2, 3)
+    """
+
+    rank, mode = 3, "max"
+
+
+class AdaptiveAveragePooling1D(AdaptivePooling):
+    """Split a sequence into windows of nearly equal length and take the mean of each.
+
+    Args: as for ``AdaptiveMaxPooling1D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdaptiveAveragePooling1D(4)(np.ones((1, 6, 3))).shape
+    (1, 4, 3)
+    """
+
+    rank, mode = 1, "average"
+
+
+class AdaptiveAveragePooling2D(AdaptivePooling):
+    """Split an image into windows of nearly equal size and take the mean of each.
+
+    Args: as for ``AdaptiveMaxPooling2D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdaptiveAveragePooling2D((4, 2))(np.ones((1, 6, 5, 3))).shape
+    (1, 4, 2, 3)
+    """
+
+    rank, mode = 2, "average"
+
+
+class AdaptiveAveragePooling3D(AdaptivePooling):
+    """Split a volume into windows of nearly equal size and take the mean of each.
+
+    Args: as for ``AdaptiveMaxPooling3D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdaptiveAveragePooling3D(2)(np.ones((1, 6, 5, 3, 3))).shape
+    (1, 2, 2, 2, 3)
+    """
+
+    rank, mode = 3, "average"
+
+
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+)
