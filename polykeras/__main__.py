@@ -1,0 +1,5 @@
+"""The command: ``python -m polykeras``."""
+
+from polykeras.cli import main
+
+raise SystemExit(main())
