@@ -21,12 +21,15 @@ from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.kernels import _signed
-from polykeras.core import dtypes, geometry, trees
+from polykeras.backends.torch_recurrence import FusedRecurrence
+from polykeras.backends.torch_windows import NativeWindows
+from polykeras.core import dtypes, trees
 
 _DTYPES = {name: getattr(torch, name) for name in dtypes.ALL}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _HALF = (torch.float16, torch.bfloat16)
 _BARELY_SUPPORTED = frozenset((torch.bool, torch.uint16, torch.uint32, torch.uint64))
+_LOWEST = -(1 << 63)
 
 
 class _State(threading.local):
@@ -39,36 +42,64 @@ class _State(threading.local):
 _state = _State()
 
 
-def _long(x: Any) -> Any:
-    return x.long() if isinstance(x, torch.Tensor) and x.dtype in _BARELY_SUPPORTED else x
+def _long(x: Any, ordered: bool = False) -> Any:
+    """An array that torch barely supports as int64: uint64 keeps its bits, or else its order."""
+    if not (isinstance(x, torch.Tensor) and x.dtype in _BARELY_SUPPORTED):
+        return x
+    return x.long() ^ _LOWEST if ordered and x.dtype == torch.uint64 else x.long()
 
 
-def _short(x: Array, dtype: torch.dtype) -> Array:
-    return x.to(dtype) if x.dtype == torch.int64 else x
+def _short(x: Array, dtype: torch.dtype, ordered: bool = False) -> Array:
+    if x.dtype != torch.int64:
+        return x
+    return (x ^ _LOWEST if ordered and dtype == torch.uint64 else x).to(dtype)
 
 
-def _operator(function: Any) -> Any:
-    """A method of two operands, computed in int64 on the types that torch barely supports."""
+def _arrays(x: Any, y: Any) -> tuple[Array, Array]:
+    """Two operands as arrays, where one is a Python scalar."""
+    if not isinstance(x, torch.Tensor):
+        return torch.full((), x, dtype=y.dtype, device=y.device), y
+    return x, y if isinstance(y, torch.Tensor) else torch.full((), y, dtype=x.dtype, device=x.device)
+
+
+def _of_arrays(function: Any) -> Any:
+    """A function of two arrays that takes a Python scalar for one of them."""
+    return lambda x, y, /: function(*_arrays(x, y))
+
+
+def _operator(function: Any, ordered: bool = False, wide: Any = None) -> Any:
+    """A method of two operands, computed in int64 (by ``wide``) on the types that torch barely supports."""
+    wide = wide or function
 
     def method(x: Array, y: Array, /) -> Array:
         dtype = getattr(x, "dtype", None) or y.dtype
         if dtype not in _BARELY_SUPPORTED:
             return function(x, y)
-        return _short(function(_long(x), _long(y)), dtype)
+        x, y = (_long(a, ordered) for a in _arrays(x, y))
+        return _short(wide(x, y), dtype, ordered)
 
     return staticmethod(method)
 
 
-def _widened(function: Any) -> Any:
+def _widened(function: Any, ordered: bool = False) -> Any:
     """A method of one array and more, computed in int64 on the types that torch barely supports."""
 
     @functools.wraps(function)
     def method(x: Array, *arguments: Any, **options: Any) -> Array:
         if x.dtype not in _BARELY_SUPPORTED:
             return function(x, *arguments, **options)
-        return _short(function(x.long(), *map(_long, arguments), **options), x.dtype)
+        result = function(_long(x, ordered), *map(_long, arguments), **options)
+        return _short(result, x.dtype, ordered)
 
     return staticmethod(method)
+
+
+def _logical_shift(x: Array, y: Array) -> Array:
+    """Shift int64 down without the copies of its sign bit, which belongs to a uint64."""
+    return (x >> y) & ~((_LOWEST >> y) << 1)
+
+
+_ordered = functools.partial(_widened, ordered=True)
 
 
 def _in_single_precision(function: Any) -> Any:
@@ -82,19 +113,6 @@ def _in_single_precision(function: Any) -> Any:
         return trees.map(lambda r: r.to(x.dtype), function(x.float(), *wide, **options))
 
     return staticmethod(method)
-
-
-def _of_arrays(function: Any) -> Any:
-    """A function of two arrays that takes a Python scalar for one of them."""
-
-    def call(x: Array, y: Array) -> Array:
-        if not isinstance(x, torch.Tensor):
-            x = torch.full((), x, dtype=y.dtype, device=y.device)
-        elif not isinstance(y, torch.Tensor):
-            y = torch.full((), y, dtype=x.dtype, device=x.device)
-        return function(x, y)
-
-    return call
 
 
 def _axes(x: Array, axes: tuple | None) -> tuple:
@@ -135,47 +153,7 @@ def _detached(x: Any) -> Any:
     return x.detach() if isinstance(x, torch.Tensor) and x.requires_grad else x
 
 
-# ------------------------------------------------------------ sliding windows
-#
-# torch's own layout is (batch, channels, *spatial). A channels_last array becomes a view in
-# that order, which torch knows as a memory format and doesn't copy. It knows none with one
-# spatial axis: with a second one of size 1 conv takes 0.29 of the time.
-
-_CONV = {2: F.conv2d, 3: F.conv3d}
-_CONV_TRANSPOSE = {2: F.conv_transpose2d, 3: F.conv_transpose3d}
-_MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
-_AVERAGE_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
-
-
-def _channels_first(x: Array, channels_last: bool) -> Array:
-    x = x.movedim(-1, 1) if channels_last else x
-    return x.unsqueeze(2) if x.ndim == 3 else x
-
-
-def _as_given(x: Array, rank: int, channels_last: bool) -> Array:
-    x = x.squeeze(2) if rank == 1 else x
-    return x.movedim(1, -1) if channels_last else x
-
-
-def _filters(kernel: Array, rank: int) -> Array:
-    """The view (out, in, *window) of a kernel (*window, in, out)."""
-    kernel = kernel.permute(rank + 1, rank, *range(rank))
-    return kernel.unsqueeze(2) if rank == 1 else kernel
-
-
-def _two(sizes: tuple, first: int = 1) -> tuple:
-    return (first, *sizes) if len(sizes) == 1 else sizes
-
-
-def _padded(x: Array, pairs: list, value: float) -> tuple[Array, tuple]:
-    """Return x and the padding left to torch, which can only pad both sides alike."""
-    if all(before == after for before, after in pairs):
-        return x, _two(tuple(before for before, _ in pairs), 0)
-    widths = [width for pair in reversed(pairs) for width in pair]
-    return F.pad(x, widths, value=value), _two((0,) * len(pairs), 0)
-
-
-class TorchBackend(Backend):
+class TorchBackend(FusedRecurrence, NativeWindows, Backend):
     """The interface over PyTorch."""
 
     name = "torch"
@@ -228,6 +206,7 @@ class TorchBackend(Backend):
     def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
         is_float = float in (type(start), type(stop), type(step))
         wide = torch.float64 if is_float else torch.int64
+        stop = start if (stop - start) * step < 0 else stop
         return torch.arange(start, stop, step, dtype=wide, device=_state.device).to(_DTYPES[dtype])
 
     # ------------------------------------------------------------ elementwise
@@ -278,22 +257,22 @@ class TorchBackend(Backend):
     floor_divide = _operator(_of_arrays(functools.partial(torch.div, rounding_mode="floor")))
     mod = _operator(_of_arrays(torch.remainder))
     power = _operator(operator.pow)
-    maximum = _operator(_of_arrays(torch.maximum))
-    minimum = _operator(_of_arrays(torch.minimum))
+    maximum = _operator(_of_arrays(torch.maximum), ordered=True)
+    minimum = _operator(_of_arrays(torch.minimum), ordered=True)
     arctan2 = staticmethod(_of_arrays(torch.atan2))
     equal = staticmethod(operator.eq)
     not_equal = staticmethod(operator.ne)
-    less = _operator(operator.lt)
-    less_equal = _operator(operator.le)
-    greater = _operator(operator.gt)
-    greater_equal = _operator(operator.ge)
+    less = _operator(operator.lt, ordered=True)
+    less_equal = _operator(operator.le, ordered=True)
+    greater = _operator(operator.gt, ordered=True)
+    greater_equal = _operator(operator.ge, ordered=True)
     logical_and = staticmethod(operator.and_)
     logical_or = staticmethod(operator.or_)
     bitwise_and = staticmethod(operator.and_)
     bitwise_or = staticmethod(operator.or_)
     bitwise_xor = staticmethod(operator.xor)
     left_shift = _operator(operator.lshift)
-    right_shift = _operator(operator.rshift)
+    right_shift = _operator(operator.rshift, wide=_logical_shift)
     where = staticmethod(torch.where)
 
     # -------------------------------------------------------------- reductions
@@ -310,11 +289,11 @@ class TorchBackend(Backend):
             x = torch.prod(x, axis, keepdims, dtype=x.dtype)
         return x
 
-    @_widened
+    @_ordered
     def max(x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return x if axes == () else torch.amax(x, axes or (), keepdims)
 
-    @_widened
+    @_ordered
     def min(x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return x if axes == () else torch.amin(x, axes or (), keepdims)
 
@@ -324,11 +303,11 @@ class TorchBackend(Backend):
     def all(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return torch.all(x, axes, keepdims)
 
-    @_widened
+    @_ordered
     def argmax(x: Array, axis: int) -> Array:
         return torch.argmax(x, axis).to(torch.int32)
 
-    @_widened
+    @_ordered
     def argmin(x: Array, axis: int) -> Array:
         return torch.argmin(x, axis).to(torch.int32)
 
@@ -475,6 +454,9 @@ class TorchBackend(Backend):
             return (value, aux), gradients
         return (value.detach(), trees.map(_detached, aux)), gradients
 
+    def _is_nested_gradient(self) -> bool:
+        return _state.depth > 1
+
     def _gradients(self, value: Array, leaves: list, create_graph: bool) -> list:
         wanted = [x for x in leaves if x.requires_grad]
         if not (wanted and value.requires_grad):
@@ -499,8 +481,14 @@ class TorchBackend(Backend):
         return functools.partial(torch_checkpoint, function, use_reentrant=False, preserve_rng_state=False)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
-        # ``value_and_grad`` turns recording on where it is needed.
-        return torch.no_grad()(torch.compile(function) if optimize else function)
+        function = torch.compile(function) if optimize else function
+
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            with torch.set_grad_enabled(_state.depth > 0):
+                return function(*arguments)
+
+        return call
 
     # --------------------------------------------------------------- placement
 
@@ -563,10 +551,8 @@ class TorchBackend(Backend):
         return mean, variance
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
-        if x.dtype in _BARELY_SUPPORTED:
-            return super().top_k(x, k)
-        values, places = torch.topk(x, k)
-        return values, places.to(torch.int32)
+        values, places = torch.sort(x, descending=True, stable=True)  # torch.topk breaks ties anyhow
+        return values[..., :k], places[..., :k].to(torch.int32)
 
     def sigmoid_cross_entropy(self, labels: Array, logits: Array) -> Array:
         if labels.shape != logits.shape:
@@ -577,7 +563,7 @@ class TorchBackend(Backend):
         rows = logits.reshape(-1, logits.shape[-1])
         return F.cross_entropy(rows, labels.reshape(-1).long(), reduction="none").reshape(labels.shape)
 
-    # -------------------------------------------------- kernels: matrices, windows
+    # ------------------------------------------ kernels: matrices, normalization, attention
 
     def dense(self, x: Array, kernel: Array, bias: Array | None) -> Array:
         if bias is None or not x.is_floating_point():
@@ -586,79 +572,6 @@ class TorchBackend(Backend):
             return torch.addmm(bias, x, kernel)
         rows = torch.addmm(bias, x.reshape(-1, kernel.shape[0]), kernel)
         return rows.reshape(*x.shape[:-1], kernel.shape[1])
-
-    def conv(
-        self,
-        x: Array,
-        kernel: Array,
-        strides: tuple,
-        padding: str,
-        dilation: tuple,
-        groups: int = 1,
-        channels_last: bool = True,
-    ) -> Array:
-        rank = len(strides)
-        if rank > 3 or not x.is_floating_point():
-            return super().conv(x, kernel, strides, padding, dilation, groups, channels_last)
-        pairs = self._pairs(x, kernel.shape[:rank], strides, padding, dilation, channels_last)
-        x, ends = _padded(_channels_first(x, channels_last), pairs, 0.0)
-        filters = _filters(kernel, rank)
-        result = _CONV[max(rank, 2)](x, filters, None, _two(strides), ends, _two(dilation), groups)
-        return _as_given(result, rank, channels_last)
-
-    def conv_transpose(
-        self,
-        x: Array,
-        kernel: Array,
-        strides: tuple,
-        padding: str,
-        output_padding: tuple | None,
-        dilation: tuple,
-        channels_last: bool = True,
-    ) -> Array:
-        rank = len(strides)
-        columns = zip(kernel.shape, strides, dilation, output_padding or (None,) * rank, strict=False)
-        crops = [geometry.transposed_crop(w, s, padding, d, more) for w, s, d, more in columns]
-        if rank > 3 or not x.is_floating_point():
-            return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
-        transposed = _CONV_TRANSPOSE[max(rank, 2)]
-        sizes = {"stride": _two(strides), "dilation": _two(dilation)}
-        result = transposed(_channels_first(x, channels_last), _filters(kernel, rank), **sizes)
-        result = F.pad(result, [-cut for pair in reversed(crops) for cut in pair])
-        return _as_given(result, rank, channels_last)
-
-    def pool(
-        self,
-        x: Array,
-        mode: str,
-        window: tuple,
-        strides: tuple,
-        padding: str,
-        channels_last: bool = True,
-    ) -> Array:
-        rank = len(strides)
-        lacking = rank == 3 and mode == "average" and x.dtype in _HALF and x.device.type == "cpu"
-        if rank > 3 or not x.is_floating_point() or lacking:
-            return super().pool(x, mode, window, strides, padding, channels_last)
-        pairs = self._pairs(x, window, strides, padding, (1,) * rank, channels_last)
-        whole = _channels_first(x, channels_last)
-        window, strides = _two(window), _two(strides)
-        if mode == "max":
-            x, ends = _padded(whole, pairs, -math.inf)
-            return _as_given(_MAX_POOL[len(window)](x, window, strides, ends), rank, channels_last)
-        average = _AVERAGE_POOL[len(window)]
-        x, ends = _padded(whole, pairs, 0.0)
-        result = average(x, window, strides, ends, count_include_pad=False)
-        if x is not whole:  # padded here, so that torch has counted the padding
-            covered, _ = _padded(torch.ones_like(whole[:1, :1]), pairs, 0.0)
-            result = result / average(covered, window, strides)
-        return _as_given(result, rank, channels_last)
-
-    def _pairs(self, x: Array, window: Any, strides: tuple, padding: str, dilation: tuple, last: bool) -> list:
-        columns = zip(x.shape[1:-1] if last else x.shape[2:], window, strides, dilation, strict=True)
-        return [geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]
-
-    # ------------------------------------------ kernels: normalization, attention
 
     def batch_norm(
         self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
