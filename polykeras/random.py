@@ -39,9 +39,9 @@ _BITS = {"float16": 11, "bfloat16": 8}
 
 
 def _bits(shape: Sequence[int], seed: Any) -> Any:
-    """int32 random bits; while shapes are inferred nothing is drawn."""
+    """int32 random bits."""
     backend = current()
-    key = (0, 0) if backend.is_symbolic else keys.key_of(seed)
+    key = keys.key_of(seed)
     return backend.random_bits(key, tuple(shape))
 
 
@@ -237,7 +237,7 @@ def _standard_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
     backend = current()
     shape = tuple(shape)
     alpha = backend.broadcast_to(array(alpha, "float32"), shape)
-    key = (0, 0) if backend.is_symbolic else keys.key_of(seed)
+    key = keys.key_of(seed)
     normals = _standard_normal((_GAMMA_ROUNDS, *shape), key)
     is_small = backend.less(alpha, 1.0)
     base = backend.subtract(backend.where(is_small, backend.add(alpha, 1.0), alpha), 1 / 3)

@@ -360,9 +360,9 @@ class Layer(Trackable):
             )
         if self.__class__._signature is None:
             self.__class__._signature = Signature(self.__class__.call)
-        backend = backends.current()
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
+        backend = backends.current()
         first = args[0] if len(args) == 1 and not kwargs else None
         args, kwargs = self._convert(backend, args, kwargs)
         training = self._signature.resolve_training(args, kwargs)
