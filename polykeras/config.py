@@ -28,7 +28,7 @@ def _read_settings() -> dict:
         return {}
     except (OSError, ValueError) as error:
         raise ValueError(
-            f"Expected {path} to hold a JSON object such as {{\"backend\": \"jax\"}}. "
+            f'Expected {path} to hold a JSON object such as {{"backend": "jax"}}. '
             f"Received a file that can't be read: {error}. Mend or delete it."
         ) from None
     if not isinstance(settings, dict):
@@ -45,9 +45,7 @@ def _one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
 _settings = _read_settings()
 _floatx = _one_of("floatx", _settings.get("floatx", "float32"), _FLOATS)
 _epsilon = float(_settings.get("epsilon", 1e-7))
-_image_data_format = _one_of(
-    "image_data_format", _settings.get("image_data_format", "channels_last"), _LAYOUTS
-)
+_image_data_format = _one_of("image_data_format", _settings.get("image_data_format", "channels_last"), _LAYOUTS)
 
 
 def configured_backend() -> tuple[str | None, str]:

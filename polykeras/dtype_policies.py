@@ -30,9 +30,7 @@ class DTypePolicy:
         if name.startswith("mixed_"):
             self.compute_dtype = name.removeprefix("mixed_")
             if self.compute_dtype not in ("float16", "bfloat16"):
-                raise ValueError(
-                    f"Expected a mixed policy 'mixed_float16' or 'mixed_bfloat16'. Received: {name!r}."
-                )
+                raise ValueError(f"Expected a mixed policy 'mixed_float16' or 'mixed_bfloat16'. Received: {name!r}.")
             self.variable_dtype = "float32"
         else:
             name = self.compute_dtype = self.variable_dtype = dtypes.standardize(name)
@@ -78,7 +76,10 @@ class DTypePolicyMap(dict):
         return "map_" + self.default_policy.name
 
     def get_config(self) -> dict:
-        return {"default_policy": serialize(self.default_policy), "policy_map": {k: serialize(v) for k, v in self.items()}}
+        return {
+            "default_policy": serialize(self.default_policy),
+            "policy_map": {k: serialize(v) for k, v in self.items()},
+        }
 
     @classmethod
     def from_config(cls, config: dict) -> DTypePolicyMap:

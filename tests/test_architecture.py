@@ -89,7 +89,9 @@ def test_files_keep_the_budget_of_800_lines(path):
 
 def run_fresh(code):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE.parent), "KERAS_VERBOSE": "0"}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    ).stdout
 
 
 def test_building_and_summarising_a_model_loads_no_framework():

@@ -86,10 +86,7 @@ def _check_name(name: str, source: str) -> None:
     if name not in choices:
         near = difflib.get_close_matches(str(name).lower(), choices, 1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"Expected the backend (from {source}) to be one of {choices}. "
-            f"Received: {name!r}.{hint}"
-        )
+        raise ValueError(f"Expected the backend (from {source}) to be one of {choices}. Received: {name!r}.{hint}")
     if not is_installed(name):
         raise ImportError(
             f"Expected {_LABELS[name]} to be installed, for the backend {name!r} (from {source}). "

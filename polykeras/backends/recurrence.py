@@ -17,7 +17,14 @@ class RecurrenceWithGradient:
     """Overrides for an adapter to inherit, before ``Backend``."""
 
     def lstm(
-        self, x: Array, h: Array, c: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+        self,
+        x: Array,
+        h: Array,
+        c: Array,
+        kernel: Array,
+        recurrent_kernel: Array,
+        bias: Array | None,
+        mask: Array | None,
     ) -> tuple[Array, Array, Array]:
         def forward(x: Array, h: Array, c: Array, kernel: Array, recurrent_kernel: Array, *bias: Array) -> tuple:
             projected = self._time_first(self.dense(x, kernel, bias[0] if bias else None))

@@ -24,8 +24,14 @@ class KerasTensor(Operators):
     """
 
     def __init__(
-        self, shape: tuple, dtype: Any = "float32", sparse: bool = False, ragged: bool = False,
-        record_history: bool = True, name: str | None = None, **kwargs: Any,
+        self,
+        shape: tuple,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         self.shape = tuple(shape)
         self.dtype = dtypes.standardize(dtype)
@@ -116,8 +122,7 @@ def has_symbols(args: tuple, kwargs: dict) -> bool:
     for x in args:
         kind = x.__class__
         if kind is KerasTensor or (
-            (kind is list or kind is tuple or kind is dict)
-            and any(y.__class__ is KerasTensor for y in trees.leaves(x))
+            (kind is list or kind is tuple or kind is dict) and any(y.__class__ is KerasTensor for y in trees.leaves(x))
         ):
             return True
     return bool(kwargs) and has_symbols(tuple(kwargs.values()), {})
@@ -136,9 +141,7 @@ def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()
         elif id(node) not in seen:
             seen.add(id(node))
             pending.append((node, True))
-            pending.extend(
-                (x.node, False) for x in reversed(node.inputs) if id(x) not in stop and x.node is not None
-            )
+            pending.extend((x.node, False) for x in reversed(node.inputs) if id(x) not in stop and x.node is not None)
     return order
 
 

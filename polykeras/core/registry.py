@@ -66,9 +66,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
     def register(target: Any) -> Any:
         if inspect.isclass(target) and not hasattr(target, "get_config"):
-            raise ValueError(
-                f"Expected a registered class to have a get_config method. Received: {target!r}."
-            )
+            raise ValueError(f"Expected a registered class to have a get_config method. Received: {target!r}.")
         full = f"{package}>{name or target.__name__}"
         _registered[full] = target
         _registered_names[target] = full
@@ -251,7 +249,9 @@ _PLAIN = {
 }
 
 
-def deserialize(config: Any, custom_objects: dict | None = None, safe_mode: bool = True, family: str | None = None) -> Any:
+def deserialize(
+    config: Any, custom_objects: dict | None = None, safe_mode: bool = True, family: str | None = None
+) -> Any:
     """Build the object that ``serialize`` described.
 
     Args:

@@ -89,9 +89,7 @@ class Variable(Operators):
 
     def _from_function(self, initializer: Callable, shape: Any, dtype: Any) -> None:
         if shape is None:
-            raise ValueError(
-                f"Expected a shape, for the variable {self.name!r} made by a function. Received: None."
-            )
+            raise ValueError(f"Expected a shape, for the variable {self.name!r} made by a function. Received: None.")
         self.shape = tuple(None if n is None else int(n) for n in shape)
         if any(n is None or n < 0 for n in self.shape):
             raise ValueError(

@@ -43,6 +43,10 @@ def legacy_arguments(**renamed: str) -> Callable:
     return decorate
 
 
+def _where(layer: Any) -> str:
+    return f"Layer {layer.name!r} ({type(layer).__name__})"
+
+
 def positive_int(layer: Any, name: str, value: Any) -> int:
     """Return an int above 0.
 
@@ -50,9 +54,7 @@ def positive_int(layer: Any, name: str, value: Any) -> int:
         ValueError: for anything else.
     """
     if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
-        raise ValueError(
-            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be an int, at least 1. Received: {value!r}."
-        )
+        raise ValueError(f"{_where(layer)}: Expected {name} to be an int, at least 1. Received: {value!r}.")
     return value.__index__()
 
 
@@ -63,9 +65,7 @@ def rate_between(layer: Any, name: str, value: Any) -> float:
         ValueError: for anything else.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(
-            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be a number from 0 to 1. Received: {value!r}."
-        )
+        raise ValueError(f"{_where(layer)}: Expected {name} to be a number from 0 to 1. Received: {value!r}.")
     return value
 
 
@@ -93,7 +93,5 @@ def choice(layer: Any, name: str, value: Any, choices: tuple) -> Any:
     """
     value = value.lower() if isinstance(value, str) else value
     if value not in choices:
-        raise ValueError(
-            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be one of {choices}. Received: {value!r}."
-        )
+        raise ValueError(f"{_where(layer)}: Expected {name} to be one of {choices}. Received: {value!r}.")
     return value

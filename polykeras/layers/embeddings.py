@@ -6,9 +6,10 @@ from typing import Any
 
 from polykeras import constraints, initializers, ops, regularizers
 from polykeras.backends import current
-from polykeras.core import dtypes
+from polykeras.core import dtypes, masks
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.layer import Layer
+from polykeras.layers.weights import no_quantization
 
 
 class Embedding(Layer):
@@ -23,6 +24,7 @@ class Embedding(Layer):
         mask_zero: 0 means padding: the layers after get a mask.
         weights: the table itself, or a list with it.
         lora_rank, lora_alpha: train a low-rank update instead of the table; see ``Dense``.
+        quantization_config: None.
         input_length: ignored, as since Keras 3.
 
     Shapes: ints (...) to (..., output_dim).
@@ -49,6 +51,7 @@ class Embedding(Layer):
         weights: Any = None,
         lora_rank: int | None = None,
         lora_alpha: float | None = None,
+        quantization_config: None = None,
         **kwargs: Any,
     ) -> None:
         length = kwargs.pop("input_length", None)
@@ -60,6 +63,7 @@ class Embedding(Layer):
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
+        no_quantization(self, quantization_config)
         self.mask_zero = mask_zero
         self.supports_masking = mask_zero
         self.lora_rank = lora_rank
@@ -150,3 +154,75 @@ class Embedding(Layer):
         if self.lora_rank:
             config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
         return {**super().get_config(), **config}
+
+
+class ReversibleEmbedding(Embedding):
+    """Look up a vector for each integer, and back: turn vectors into logits of the integers.
+
+    Args:
+        input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint,
+            mask_zero: as for ``Embedding``.
+        tie_weights: whether the way back uses the same table, or one of its own.
+        reverse_dtype: dtype to compute logits in; default that of the layer.
+        logit_soft_cap: if given, logits x become ``cap * tanh(x / cap)``.
+
+    Call arguments:
+        inputs: ints (...); or with ``reverse`` vectors (..., output_dim).
+        reverse: whether to go back, to logits (..., input_dim).
+
+    Source: Press and Wolf, "Using the output embedding to improve language models" (2016),
+    https://arxiv.org/abs/1608.05859.
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.ReversibleEmbedding(10, 4)
+    >>> layer(layer(np.array([[1, 2, 3]])), reverse=True).shape
+    (1, 3, 10)
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        tie_weights: bool = True,
+        embeddings_initializer: Any = "uniform",
+        embeddings_regularizer: Any = None,
+        embeddings_constraint: Any = None,
+        mask_zero: bool = False,
+        reverse_dtype: Any = None,
+        logit_soft_cap: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        options = (embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero)
+        super().__init__(input_dim, output_dim, *options, **kwargs)
+        self.tie_weights = tie_weights
+        self.reverse_dtype = reverse_dtype
+        self.logit_soft_cap = logit_soft_cap
+
+    def build(self, input_shape: Any = None) -> None:
+        super().build(input_shape)
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
+
+    def call(self, inputs: Any, reverse: bool = False) -> Any:
+        if not reverse:
+            outputs = super().call(inputs)
+            if self.mask_zero:
+                masks.set_mask(outputs, super().compute_mask(inputs))
+            return outputs
+        kernel = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
+        dtype = self.reverse_dtype or self.compute_dtype
+        logits = ops.matmul(ops.cast(inputs, dtype), ops.cast(kernel, dtype))
+        cap = self.logit_soft_cap
+        return logits if cap is None else ops.tanh(logits / cap) * cap
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return None  # which way the call goes is known in ``call`` only, and masks are set there
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "tie_weights": self.tie_weights,
+            "reverse_dtype": self.reverse_dtype,
+            "logit_soft_cap": self.logit_soft_cap,
+        }

@@ -49,9 +49,15 @@ class InputSpec:
 
     def get_config(self) -> dict:
         return {
-            "dtype": self.dtype, "shape": self.shape, "ndim": None if self.shape else self.ndim,
-            "max_ndim": self.max_ndim, "min_ndim": self.min_ndim, "axes": self.axes,
-            "allow_last_axis_squeeze": self.allow_last_axis_squeeze, "name": self.name, "optional": self.optional,
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "ndim": None if self.shape else self.ndim,
+            "max_ndim": self.max_ndim,
+            "min_ndim": self.min_ndim,
+            "axes": self.axes,
+            "allow_last_axis_squeeze": self.allow_last_axis_squeeze,
+            "name": self.name,
+            "optional": self.optional,
         }
 
     @classmethod

@@ -13,14 +13,23 @@ from polykeras import backends, dtype_policies, regularizers
 from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import dtypes, graph, masks, naming, registry, trees
 from polykeras.core.context import context, within
-from polykeras.core.graph import KerasTensor, Node
+from polykeras.core.graph import Node
 from polykeras.core.random import SeedGenerator
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, autocast, scope
 from polykeras.layers import input_spec as specs
 from polykeras.layers.signature import Signature, shape_arguments
 
-_LEGACY = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length", "batch_size", "input_dtype", "weights")
+_LEGACY = (
+    "input_shape",
+    "batch_input_shape",
+    "batch_shape",
+    "input_dim",
+    "input_length",
+    "batch_size",
+    "input_dtype",
+    "weights",
+)
 
 
 class Layer(Trackable):
@@ -100,7 +109,7 @@ class Layer(Trackable):
             return naming.unique(naming.snake_case(self.__class__.__name__))
         if not isinstance(name, str) or "/" in name:
             raise ValueError(
-                f"Expected the name of a {self.__class__.__name__} layer to be a string without '/'. Received: {name!r}."
+                f"Expected the name of a {type(self).__name__} layer to be a string without '/'. Received: {name!r}."
             )
         return name
 
@@ -474,7 +483,10 @@ class Layer(Trackable):
             args = tuple(_map_shapes(to_spec, shape) for shape in args)
             kwargs = {k.removesuffix("_shape"): _map_shapes(to_spec, shape) for k, shape in kwargs.items()}
             if not args:
-                kwargs = {("inputs" if k == "input" and "input" not in Signature(self.call).names else k): v for k, v in kwargs.items()}
+                kwargs = {
+                    ("inputs" if k == "input" and "input" not in Signature(self.call).names else k): v
+                    for k, v in kwargs.items()
+                }
                 first = next(iter(kwargs))
                 args = (kwargs.pop(first),)
             return trees.map(lambda x: x.shape, self(*args, **kwargs))
@@ -664,9 +676,9 @@ class Layer(Trackable):
         return f"<{self.__class__.__name__} name={self.name}, built={self.built}>"
 
     def __getstate__(self) -> dict:
-        return {k: v for k, v in vars(self).items() if k not in ("_inbound_nodes", "_losses", "_accepted", "_losses_entry")} | {
-            "_inbound_nodes": [], "_losses": [], "_accepted": {}, "_losses_entry": None
-        }
+        return {
+            k: v for k, v in vars(self).items() if k not in ("_inbound_nodes", "_losses", "_accepted", "_losses_entry")
+        } | {"_inbound_nodes": [], "_losses": [], "_accepted": {}, "_losses_entry": None}
 
 
 def _only(items: list) -> Any:

@@ -25,7 +25,9 @@ class Merge(Layer):
 
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, list | tuple):
-            raise ValueError(f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: {inputs!r}.")
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: {inputs!r}."
+            )
         return self.merge(_align(list(inputs)))
 
     def merge(self, inputs: list) -> Any:
@@ -294,5 +296,3 @@ def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
 def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
     """Take dot products of two inputs; see ``Dot``."""
     return Dot(axes=axes, **kwargs)(inputs)
-
-

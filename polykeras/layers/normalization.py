@@ -1,17 +1,72 @@
-"""Layers that bring their inputs to mean 0 and variance 1."""
+"""Layers that bring their inputs to a mean of 0, a variance of 1, or a norm of 1."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from polykeras import constraints, initializers, ops, regularizers
-from polykeras.layers.arguments import legacy_arguments
+from polykeras import initializers, ops
+from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
+from polykeras.layers.weights import add_weight, keep_options, known_size, options_config
+from polykeras.layers.wrappers import Wrapper
 from polykeras.ops import kernels
 
 
-class BatchNormalization(Layer):
+def _axes(layer: Layer, axis: Any) -> Any:
+    """An axis, or a list of them."""
+    axes = list(axis) if isinstance(axis, list | tuple) else [axis]
+    if not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
+        raise TypeError(f"Layer {layer.name!r}: Expected axis to be an int, or a list of ints. Received: {axis!r}.")
+    return axes if isinstance(axis, list | tuple) else axis
+
+
+def _in_32_bits(inputs: Any) -> Any:
+    """The inputs, in at least 32 bits: sums over many entries lose too much in 16."""
+    return ops.cast(inputs, "float32") if ops.dtype(inputs) in ("float16", "bfloat16") else inputs
+
+
+class _Scaled(Layer):
+    """Base of layers that multiply by a weight ``gamma`` and add a weight ``beta`` in the end."""
+
+    def __init__(
+        self,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.epsilon, self.center, self.scale = epsilon, center, scale
+        keep_options(self, "beta", beta_initializer, beta_regularizer, beta_constraint)
+        keep_options(self, "gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
+        self.gamma = self.beta = None
+        self.supports_masking = True
+
+    def _add_scale(self, shape: tuple) -> None:
+        if self.scale:
+            self.gamma = add_weight(self, "gamma", shape, autocast=False)
+        if self.center:
+            self.beta = add_weight(self, "beta", shape, autocast=False)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **options_config(self, "beta", "gamma"),
+        }
+
+
+class BatchNormalization(_Scaled):
     """Normalize each channel over the batch in training, by moving averages else.
 
     Args:
@@ -58,87 +113,85 @@ class BatchNormalization(Layer):
         synchronized: bool = False,
         **kwargs: Any,
     ) -> None:
-        if kwargs.pop("_mode", 0) != 0:
-            raise ValueError("Expected BatchNormalization mode=0, the only one since Keras 2. Received: another.")
-        super().__init__(**kwargs)
-        axis = axis[0] if isinstance(axis, list | tuple) else axis
+        if (mode := kwargs.pop("_mode", 0)) != 0:
+            raise ValueError(f"Expected mode=0 of BatchNormalization, the only one since Keras 2. Received: {mode}.")
+        beta = {"beta_regularizer": beta_regularizer, "beta_constraint": beta_constraint}
+        gamma = {"gamma_regularizer": gamma_regularizer, "gamma_constraint": gamma_constraint}
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **beta, **gamma, **kwargs)
+        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
         if not isinstance(axis, int):
             raise ValueError(f"Layer {self.name!r}: Expected axis to be an int. Received: {axis!r}.")
-        self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
-        self.center, self.scale = center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.axis, self.momentum = axis, momentum
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
+        self.renorm, self.renorm_momentum = renorm, renorm_momentum
+        self.renorm_clipping = self._check_clipping(renorm_clipping)
         self.synchronized = synchronized
-        self.gamma = self.beta = None
-        self.supports_masking = True
+
+    def _check_clipping(self, clipping: dict | None) -> dict | None:
+        limits = clipping or {}
+        is_right = set(limits) <= {"rmin", "rmax", "dmax"} and limits.get("dmax", 0) >= 0
+        if not is_right or limits.get("rmin", 0) > limits.get("rmax", math.inf):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected renorm_clipping with keys of 'rmin', 'rmax' (not below rmin) and 'dmax' "
+                f"(at least 0). Received: {clipping}."
+            )
+        return clipping
 
     def build(self, input_shape: tuple) -> None:
-        size = input_shape[self.axis]
-        if size is None:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected axis {self.axis} of the input to have a known size. "
-                f"Received shape: {tuple(input_shape)}."
-            )
-        if self.scale:
-            self.gamma = self.add_weight(
-                (size,), self.gamma_initializer, name="gamma", autocast=False,
-                regularizer=self.gamma_regularizer, constraint=self.gamma_constraint,
-            )
-        if self.center:
-            self.beta = self.add_weight(
-                (size,), self.beta_initializer, name="beta", autocast=False,
-                regularizer=self.beta_regularizer, constraint=self.beta_constraint,
-            )
-        frozen = {"trainable": False, "autocast": False}
-        self.moving_mean = self.add_weight((size,), self.moving_mean_initializer, name="moving_mean", **frozen)
-        self.moving_variance = self.add_weight((size,), self.moving_variance_initializer, name="moving_variance", **frozen)
+        size = known_size(self, input_shape, self.axis)
+        self._add_scale((size,))
+        self.moving_mean = self._add_statistic("moving_mean", size, self.moving_mean_initializer)
+        self.moving_variance = self._add_statistic("moving_variance", size, self.moving_variance_initializer)
         if self.renorm:
-            self.renorm_mean = self.add_weight((size,), self.moving_mean_initializer, name="renorm_mean", **frozen)
-            self.renorm_stddev = self.add_weight((size,), "ones", name="renorm_stddev", **frozen)
+            self.moving_stddev = self._add_statistic("moving_stddev", size, self._initial_stddev)
+            self.renorm_mean = self._add_statistic("renorm_mean", size, self.moving_mean_initializer)
+            self.renorm_stddev = self._add_statistic("renorm_stddev", size, self._initial_stddev)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
+    def _add_statistic(self, name: str, size: int, initializer: Any) -> Any:
+        return self.add_weight((size,), initializer, name=name, trainable=False, autocast=False)
+
+    def _initial_stddev(self, shape: tuple, dtype: Any = None) -> Any:
+        return ops.sqrt(self.moving_variance_initializer(shape, dtype))
+
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        dtype = ops.dtype(inputs)
-        # Sums over a batch lose too much in 16 bits.
-        wide = ops.cast(inputs, "float32") if dtype in ("float16", "bfloat16") else inputs
+        x = _in_32_bits(inputs)
         if not training or not self.trainable:
-            outputs = self._normalize(wide, self.moving_mean, self.moving_variance)
+            outputs = self._normalize(x, self.moving_mean, self.moving_variance, self.gamma, self.beta)
         elif mask is None and not self.renorm:
-            outputs, mean, variance = kernels.batch_norm(wide, self.gamma, self.beta, self.axis, self.epsilon)
-            self._move(mean, variance)
+            outputs, mean, variance = kernels.batch_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
+            self._move(self.moving_mean, mean, self.momentum)
+            self._move(self.moving_variance, variance, self.momentum)
+        elif not self.renorm:
+            mean, variance = self._moments(x, mask)
+            outputs = self._normalize(x, mean, variance, self.gamma, self.beta)
+            self._move(self.moving_mean, mean, self.momentum)
+            self._move(self.moving_variance, variance, self.momentum)
         else:
-            mean, variance = self._masked_moments(wide, mask)
-            outputs = self._renormalize(wide, mean, variance) if self.renorm else self._normalize(wide, mean, variance)
-            self._move(mean, variance)
-        return ops.cast(outputs, dtype)
+            outputs = self._renormalize(x, *self._moments(x, mask))
+        return ops.cast(outputs, ops.dtype(inputs))
 
     def _wide(self, vector: Any, rank: int) -> Any:
+        """A vector along the axis, with axes to broadcast with the input."""
         if vector is None or self.axis in (-1, rank - 1):
             return vector
         shape = [1] * rank
         shape[self.axis] = -1
         return ops.reshape(vector, shape)
 
-    def _normalize(self, x: Any, mean: Any, variance: Any) -> Any:
+    def _normalize(self, x: Any, *vectors: Any) -> Any:
         rank = len(ops.shape(x))
-        columns = (mean, variance, self.gamma, self.beta)
-        return kernels.normalize_by(x, *[self._wide(v, rank) for v in columns], self.epsilon)
+        return kernels.normalize_by(x, *(self._wide(v, rank) for v in vectors), self.epsilon)
 
-    def _masked_moments(self, x: Any, mask: Any) -> tuple:
+    def _moments(self, x: Any, mask: Any) -> tuple:
+        """Mean and variance of the entries that the mask leaves."""
         rank = len(ops.shape(x))
         axes = [a for a in range(rank) if a != self.axis % rank]
         if mask is None:
             return ops.moments(x, axes)
         weights = ops.cast(mask, ops.dtype(x))
-        for _ in range(rank - len(ops.shape(mask))):
-            weights = ops.expand_dims(weights, -1)
+        weights = ops.expand_dims(weights, tuple(range(len(ops.shape(mask)), rank)))
         weights = ops.broadcast_to(weights, ops.shape(x))
         count = ops.maximum(ops.sum(weights, axes), 1e-7)
         mean = ops.sum(x * weights, axes) / count
@@ -146,47 +199,36 @@ class BatchNormalization(Layer):
         return mean, ops.sum(away, axes) / count
 
     def _renormalize(self, x: Any, mean: Any, variance: Any) -> Any:
-        rank = len(ops.shape(x))
-        stddev = ops.sqrt(variance + self.epsilon)
         clipping = self.renorm_clipping or {}
-        ratio = ops.stop_gradient(stddev / self.renorm_stddev.value)
-        shift = ops.stop_gradient((mean - self.renorm_mean.value) / self.renorm_stddev.value)
-        if "rmax" in clipping:
-            ratio = ops.minimum(ratio, clipping["rmax"])
-        if "rmin" in clipping:
-            ratio = ops.maximum(ratio, clipping["rmin"])
-        if "dmax" in clipping:
-            shift = ops.clip(shift, -clipping["dmax"], clipping["dmax"])
-        rate = 1 - self.renorm_momentum
-        self.renorm_mean.assign(self.renorm_mean + (ops.stop_gradient(mean) - self.renorm_mean) * rate)
-        self.renorm_stddev.assign(self.renorm_stddev + (ops.stop_gradient(stddev) - self.renorm_stddev) * rate)
-        outputs = (x - self._wide(mean, rank)) / self._wide(stddev, rank)
-        outputs = outputs * self._wide(ratio, rank) + self._wide(shift, rank)
+        stddev = ops.sqrt(variance + self.epsilon)
+        usual = ops.maximum(self.renorm_stddev, math.sqrt(self.epsilon))
+        ratio = ops.clip(stddev / usual, clipping.get("rmin", 0.0), clipping.get("rmax", math.inf))
+        shift = (mean - self.renorm_mean) / usual
+        shift = ops.clip(shift, -clipping.get("dmax", math.inf), clipping.get("dmax", math.inf))
+        gamma, beta = ops.stop_gradient(ratio), ops.stop_gradient(shift)
         if self.scale:
-            outputs = outputs * self._wide(self.gamma, rank)
-        return outputs + self._wide(self.beta, rank) if self.center else outputs
+            gamma, beta = gamma * self.gamma, beta * self.gamma
+        if self.center:
+            beta = beta + self.beta
+        outputs = self._normalize(x, mean, variance, gamma, beta)
+        self._move(self.renorm_mean, mean, self.renorm_momentum)
+        self._move(self.renorm_stddev, stddev, self.renorm_momentum)
+        self._move(self.moving_mean, mean, self.momentum)
+        self._move(self.moving_stddev, stddev, self.momentum)
+        self.moving_variance.assign(ops.relu(ops.square(self.moving_stddev) - self.epsilon))
+        return outputs
 
-    def _move(self, mean: Any, variance: Any) -> None:
-        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            old = average.value
-            average.assign(old + (ops.cast(ops.stop_gradient(value), average.dtype) - old) * (1 - self.momentum))
+    def _move(self, average: Any, value: Any, momentum: float) -> None:
+        old = average.value
+        average.assign(old + (ops.cast(ops.stop_gradient(value), average.dtype) - old) * (1 - momentum))
 
     def get_config(self) -> dict:
         return {
             **super().get_config(),
             "axis": self.axis,
             "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
             "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
             "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
             "renorm": self.renorm,
             "renorm_clipping": self.renorm_clipping,
             "renorm_momentum": self.renorm_momentum,
@@ -195,3 +237,242 @@ class BatchNormalization(Layer):
 
 
 BatchNorm = BatchNormalization
+
+
+class LayerNormalization(_Scaled):
+    """Normalize each sample over some of its axes.
+
+    Args:
+        axis: int, or several to normalize over together.
+        epsilon: added to the variance.
+        center, scale: whether to add ``beta``, and to multiply by ``gamma``, of the sizes of the axes.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
+            gamma_constraint: of the weights.
+        rms_scaling: divide by the root of the variance only, and add nothing; superseded by
+            ``RMSNormalization``.
+
+    Source: Ba et al., "Layer normalization" (2016), https://arxiv.org/abs/1607.06450.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.LayerNormalization()(np.array([[1.0, 3.0]])).round(2)
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        *args: Any,
+        rms_scaling: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        # Divided by a deviation only, there is a factor and no offset.
+        self.rms_scaling = rms_scaling
+        super().__init__(epsilon, center, scale, *args, **kwargs)
+        self.axis = _axes(self, axis)
+        # A sum over the axes in 16 bits would lose what the cast to 16 bits has lost already.
+        self.autocast = False
+
+    def build(self, input_shape: tuple) -> None:
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        for axis in axes:
+            known_size(self, input_shape, axis)
+        rank = len(input_shape)
+        self._sorted_axes = tuple(sorted(axis % rank for axis in axes))
+        shape = tuple(input_shape[axis] for axis in self._sorted_axes)
+        if self.rms_scaling:
+            self.gamma = add_weight(self, "gamma", shape, autocast=False)
+        else:
+            self._add_scale(shape)
+
+    def call(self, inputs: Any) -> Any:
+        axes = self._sorted_axes
+        if self.rms_scaling:
+            x = _in_32_bits(inputs)
+            shape = [n if axis in axes else 1 for axis, n in enumerate(ops.shape(x))]
+            _, variance = ops.moments(x, axes, keepdims=True)
+            outputs = x * ops.rsqrt(variance + self.epsilon) * ops.reshape(self.gamma, shape)
+        else:
+            outputs = ops.layer_normalization(inputs, self.gamma, self.beta, axes, self.epsilon)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), "axis": self.axis}
+        return {**config, "rms_scaling": True} if self.rms_scaling else config
+
+
+class GroupNormalization(_Scaled):
+    """Normalize groups of channels of each sample.
+
+    Args:
+        groups: number of groups, which divides the channels; -1 for one channel in each group.
+        axis: the axis of the channels.
+        epsilon: added to the variance.
+        center, scale: whether to add ``beta``, and to multiply by ``gamma``, channel by channel.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
+            gamma_constraint: of the weights.
+
+    Source: Wu and He, "Group normalization" (ECCV 2018).
+
+    Raises:
+        ValueError: if the groups don't divide the channels.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GroupNormalization(2)(np.array([[1.0, 3.0, 5.0, 5.0]])).round(2)
+    array([[-1.,  1.,  0.,  0.]], dtype=float32)
+    """
+
+    def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups = groups if groups == -1 else positive_int(self, "groups", groups)
+        self.axis = _axes(self, axis)
+        self.autocast = False
+
+    def build(self, input_shape: tuple) -> None:
+        size = known_size(self, input_shape, self.axis)
+        self._count = size if self.groups == -1 else self.groups
+        if size % self._count:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected groups={self.groups} to divide the channels. Received: {size} channels, "
+                f"input shape {tuple(input_shape)}."
+            )
+        self._add_scale((size,))
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
+
+    def call(self, inputs: Any) -> Any:
+        x = _in_32_bits(inputs)
+        shape = tuple(ops.shape(x))
+        rank = len(shape)
+        axis = self.axis % rank
+        # Statistics of each channel first, then of groups of them: no axis of the input is split.
+        space = [a for a in range(1, rank) if a != axis]
+        mean, variance = ops.moments(x, space) if space else (x, ops.zeros_like(x))
+        grouped = (shape[0], self._count, shape[axis] // self._count)
+        mean, variance = ops.reshape(mean, grouped), ops.reshape(variance, grouped)
+        center = ops.mean(mean, axis=2, keepdims=True)
+        variance = ops.mean(variance + ops.square(mean - center), axis=2, keepdims=True)
+        wide = [n if a in (0, axis) else 1 for a, n in enumerate(shape)]
+        statistics = [ops.reshape(ops.repeat(v, grouped[2], axis=2), wide) for v in (center, variance)]
+        wide[0] = 1
+        weights = [None if v is None else ops.reshape(v, wide) for v in (self.gamma, self.beta)]
+        return ops.cast(kernels.normalize_by(x, *statistics, *weights, self.epsilon), self.compute_dtype)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "groups": self.groups, "axis": self.axis}
+
+
+class RMSNormalization(Layer):
+    """Divide each sample by its root mean square over some of its axes, and multiply by a weight.
+
+    Args:
+        axis: int, or several to normalize over together.
+        epsilon: added to the mean of squares.
+
+    Source: Zhang and Sennrich, "Root mean square layer normalization" (NeurIPS 2019).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RMSNormalization()(np.array([[1.0, 7.0]])).round(2)
+    array([[0.2, 1.4]], dtype=float32)
+    """
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = _axes(self, axis)
+        self.epsilon = epsilon
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        rank = len(input_shape)
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        sizes = {axis % rank: known_size(self, input_shape, axis) for axis in axes}
+        self._sorted_axes = tuple(sorted(sizes))
+        self.scale = self.add_weight(tuple(sizes[axis] for axis in self._sorted_axes), "ones", name="scale")
+
+    def call(self, inputs: Any) -> Any:
+        return ops.rms_normalization(inputs, self.scale, self._sorted_axes, self.epsilon)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+
+
+class UnitNormalization(Layer):
+    """Divide each sample by its Euclidean norm over some of its axes.
+
+    Args:
+        axis: int, or several to normalize over together.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.UnitNormalization()(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = _axes(self, axis)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}
+
+
+class SpectralNormalization(Wrapper):
+    """Divide the kernel of a layer by its largest singular value, in each training step.
+
+    Args:
+        layer: with a weight ``kernel`` or ``embeddings``, seen as a matrix with the outputs last.
+        power_iterations: steps of the power method, at least 1; it goes on from where the last
+            training step stopped.
+
+    Source: Miyato et al., "Spectral normalization for generative adversarial networks" (ICLR 2018).
+
+    Raises:
+        ValueError: for another layer.
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2), power_iterations=20)
+    >>> _ = layer(np.ones((1, 3)), training=True)
+    >>> float(np.linalg.svd(layer.layer.kernel.numpy())[1].max().round(3))
+    1.0
+    """
+
+    def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        self.power_iterations = positive_int(self, "power_iterations", power_iterations)
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
+        if self.kernel is None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a layer with a kernel or embeddings. Received: {self.layer!r}."
+            )
+        initializer = initializers.TruncatedNormal(stddev=0.02)
+        self.vector_u = self.add_weight((1, self.kernel.shape[-1]), initializer, name="vector_u", trainable=False)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if training:
+            self._divide_kernel()
+        return ops.cast(self.layer(inputs), self.compute_dtype)
+
+    def _divide_kernel(self) -> None:
+        kernel, before = self.kernel.raw, self.vector_u.raw
+        matrix = ops.stop_gradient(ops.reshape(kernel, (-1, self.kernel.shape[-1])))
+        right = before
+        for _ in range(self.power_iterations):
+            left = ops.normalize(ops.matmul(right, ops.transpose(matrix)))
+            right = ops.normalize(ops.matmul(left, matrix))
+        size = ops.matmul(ops.matmul(left, matrix), ops.transpose(right))
+        is_zero = ops.equal(size, 0)
+        still = ops.stop_gradient(kernel)
+        divided = still / ops.reshape(ops.where(is_zero, 1.0, size), ())
+        # The step that follows starts from the divided kernel, so it takes the gradient there.
+        self.kernel.assign(divided + (kernel - still))
+        self.vector_u.assign(ops.where(is_zero, before, right))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "power_iterations": self.power_iterations}

@@ -53,9 +53,9 @@ class Signature:
     def add_masks(self, args: tuple, kwargs: dict) -> Any:
         """Fill in the masks that arrived beside the inputs; return that of the first input."""
         first = _mask_of(args[0]) if args and masks._masks else None
-        if self.takes_mask and kwargs.get("mask") is None and self.names.index("mask") >= len(args):
-            if first is not None:
-                kwargs["mask"] = first
+        is_missing = self.takes_mask and kwargs.get("mask") is None and self.names.index("mask") >= len(args)
+        if is_missing and first is not None:
+            kwargs["mask"] = first
         if masks._masks:
             for name in self._mask_names:
                 if self.argument(name, args, kwargs) is None and self.names.index(name) >= len(args):

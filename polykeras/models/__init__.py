@@ -12,3 +12,6 @@ registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequen
 def model_from_config(config: dict, custom_objects: dict | None = None) -> Model:
     """Return the model of a description from ``registry.serialize``, with new weights."""
     return registry.deserialize(config, custom_objects, family="models")
+
+
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_config"]

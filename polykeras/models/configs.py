@@ -70,7 +70,9 @@ def _describe(operation: Any) -> dict:
     if isinstance(operation, OpCall):
         name = operation.function.__name__
         return {
-            "module": "keras.ops", "class_name": "op", "config": {"function": name, "name": operation.name},
+            "module": "keras.ops",
+            "class_name": "op",
+            "config": {"function": name, "name": operation.name},
             "registered_name": None,
         }
     return registry.serialize(operation)
@@ -205,7 +207,9 @@ def _clone_graph(model: Any, input_tensors: Any, copy: Callable, call_function: 
         return new(*args, **kwargs) if call_function is None else call_function(new, *args, **kwargs)
 
     if input_tensors is None:
-        starts = [copy(x.node.operation).output if isinstance(x.node.operation, InputLayer) else x for x in model.inputs]
+        starts = [
+            copy(x.node.operation).output if isinstance(x.node.operation, InputLayer) else x for x in model.inputs
+        ]
     else:
         starts = trees.leaves(input_tensors)
     results = model._plan.run(starts, call)

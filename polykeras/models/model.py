@@ -7,8 +7,7 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.core import graph, masks, naming, registry, trees
-from polykeras.core.context import context
-from polykeras.core.graph import KerasTensor, Node, OpCall, Plan
+from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models.summary import print_summary
@@ -37,7 +36,14 @@ class Model(Trainer, Layer):
     """
 
     _untracked = Layer._untracked | {
-        "_inputs_structure", "_outputs_structure", "_plan", "optimizer", "_compiled", "_steps", "history", "_fit_layers",
+        "_inputs_structure",
+        "_outputs_structure",
+        "_plan",
+        "optimizer",
+        "_compiled",
+        "_steps",
+        "history",
+        "_fit_layers",
     }
 
     def __init__(self, *args: Any, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
@@ -204,14 +210,16 @@ class Model(Trainer, Layer):
             missing = set(self._inputs_structure) - set(inputs)
             if missing:
                 raise ValueError(
-                    f"Model {self.name!r}: Expected inputs {sorted(self._inputs_structure)}. Received: {sorted(inputs)}."
+                    f"Model {self.name!r}: Expected inputs {sorted(self._inputs_structure)}. "
+                    f"Received: {sorted(inputs)}."
                 )
             values = trees.leaves({name: inputs[name] for name in self._inputs_structure})
         else:
             values = trees.leaves(inputs) if trees.is_nested(inputs) else [inputs]
         if len(values) != len(self.inputs):
             raise ValueError(
-                f"Model {self.name!r}: Expected {len(self.inputs)} input(s) {self.input_names}. Received: {len(values)}."
+                f"Model {self.name!r}: Expected {len(self.inputs)} input(s) {self.input_names}. "
+                f"Received: {len(values)}."
             )
         backend = backends.current()
         return [self._fit_input(backend, x, value) for x, value in zip(self.inputs, values, strict=True)]

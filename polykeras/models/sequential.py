@@ -127,11 +127,9 @@ class Sequential(Model):
             self._lay_graph(self._input_layer.output)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if self._plan is not None:
-            if trees.is_nested(inputs):
-                inputs = self._arrange(inputs)[0]
-            elif len(inputs.shape) != len(self.inputs[0].shape):
-                inputs = self._arrange(inputs)[0]
+        is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)
+        if is_odd and self._plan is not None:
+            inputs = self._arrange(inputs)[0]
         if mask is not None:
             from polykeras.core import masks
 

@@ -214,6 +214,7 @@ class StreamSource:
             self.steps = count
             self._restarts = True
 
+
 def _to_device(batch: Any) -> Any:
     backend = backends.current()
     if isinstance(batch, list):
@@ -260,7 +261,8 @@ def make_source(
         if len(set(counts.values())) > 1:
             raise ValueError(
                 "Expected x, y and sample_weight to have equal lengths. Received: "
-                + ", ".join(f"{count} rows of {name}" for name, count in counts.items()) + "."
+                + ", ".join(f"{count} rows of {name}" for name, count in counts.items())
+                + "."
             )
         if class_weight is not None:
             parts["sample_weight"] = class_weights(parts.get("y"), class_weight, parts.get("sample_weight"))

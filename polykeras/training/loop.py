@@ -76,7 +76,13 @@ class Loop:
     """
 
     def __init__(
-        self, model: Any, step: Step, source: Any, callbacks: CallbackList, kind: str, chunk: int = 1,
+        self,
+        model: Any,
+        step: Step,
+        source: Any,
+        callbacks: CallbackList,
+        kind: str,
+        chunk: int = 1,
         read_logs: Callable[[], dict] | None = None,
     ) -> None:
         self.model, self.step, self.source = model, step, source

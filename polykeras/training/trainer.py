@@ -12,14 +12,13 @@ from polykeras import backends, ops, optimizers
 from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.core import trees
-from polykeras.core.random import SeedGenerator
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable
 from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics, check_labels
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop
 from polykeras.training.checks import check_counts, check_fit, pop_legacy
-from polykeras.training.data import ArraySource, make_source, split, standardize, unpack_x_y_sample_weight
+from polykeras.training.data import ArraySource, make_source, split, unpack_x_y_sample_weight
 from polykeras.training.step import Step, specs_of
 
 
@@ -75,15 +74,22 @@ class Trainer:
         if kwargs:
             raise TypeError(f"Expected arguments of compile. Received: unknown {sorted(kwargs)}.")
         if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
-            raise ValueError(f"Expected steps_per_execution to be an int, at least 1. Received: {steps_per_execution!r}.")
+            raise ValueError(
+                f"Expected steps_per_execution to be an int, at least 1. Received: {steps_per_execution!r}."
+            )
         self.optimizer = self._scaled(optimizers.get(optimizer), auto_scale_loss)
         self._compiled = _Compiled(self, loss, loss_weights, metrics, weighted_metrics)
         self.run_eagerly, self.steps_per_execution = run_eagerly, steps_per_execution
         self.jit_compile = jit_compile
         self._compile_arguments = {
-            "optimizer": optimizer, "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
-            "weighted_metrics": weighted_metrics, "run_eagerly": run_eagerly,
-            "steps_per_execution": steps_per_execution, "jit_compile": jit_compile,
+            "optimizer": optimizer,
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
         }
         self.loss, self.stop_training = loss, False
         self._steps = {}
@@ -167,7 +173,8 @@ class Trainer:
             if y is None and self._compiled is not None and self._compiled.loss is not None:
                 raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
             raise ValueError(
-                f"Model {self.name!r}: Expected a loss. Received: none; pass compile(loss=...) or call add_loss() in a layer."
+                f"Model {self.name!r}: Expected a loss. Received: none; pass compile(loss=...) or call add_loss() "
+                f"in a layer."
             )
         total = losses[0]
         for loss in losses[1:]:
@@ -182,7 +189,10 @@ class Trainer:
 
     @property
     def _plain_loss(self) -> bool:
-        return type(self).compute_loss is Trainer.compute_loss or "training" in inspect.signature(self.compute_loss).parameters
+        return (
+            type(self).compute_loss is Trainer.compute_loss
+            or "training" in inspect.signature(self.compute_loss).parameters
+        )
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
         """Update the compiled metrics with a batch; return all results."""
@@ -256,7 +266,8 @@ class Trainer:
         layers = self._flatten_layers()
         is_without = not any(layer._losses for layer in layers) and not any(w.regularizer for w in weights)
         self._snapshot_lists = {
-            "trainable_variables": weights, "metrics": metrics,
+            "trainable_variables": weights,
+            "metrics": metrics,
             "is_without_losses": is_without and all(layer.activity_regularizer is None for layer in layers),
         }
         try:
@@ -354,10 +365,14 @@ class Trainer:
             self._check_targets(source)
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps)
-            validation = _Validation(self, validation_data, validation_batch_size or batch_size, validation_steps, validation_freq)
+            validation = _Validation(
+                self, validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
+            )
             return self._fit(source, epochs, initial_epoch, callbacks, validation)
 
-    def _fit(self, source: Any, epochs: int, initial_epoch: int, callbacks: CallbackList, validation: _Validation) -> History:
+    def _fit(
+        self, source: Any, epochs: int, initial_epoch: int, callbacks: CallbackList, validation: _Validation
+    ) -> History:
         self.stop_training = False
         step = self._step("train", source.spec())
         watched = callbacks.watches_batches("train")
@@ -425,7 +440,9 @@ class Trainer:
         verbose = _verbosity(verbose)
         if isinstance(callbacks, CallbackList):
             return callbacks
-        return CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, model=self, verbose=verbose, **params)
+        return CallbackList(
+            callbacks, add_history=True, add_progbar=verbose != 0, model=self, verbose=verbose, **params
+        )
 
     # -------------------------------------------------------- evaluate, predict
 
@@ -472,7 +489,12 @@ class Trainer:
         return logs
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None,
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Return the outputs for data, as NumPy arrays.
@@ -497,15 +519,26 @@ class Trainer:
     # --------------------------------------------------------------- on a batch
 
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict | None = None,
-        return_dict: bool = False, reset_metrics: bool = False, **kwargs: Any,
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict | None = None,
+        return_dict: bool = False,
+        reset_metrics: bool = False,
+        **kwargs: Any,
     ) -> Any:
         """Train on one batch; return the loss, or a list of the loss and metrics so far."""
         self._check_compiled("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict, reset_metrics)
 
     def test_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, reset_metrics: bool = False,
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+        reset_metrics: bool = False,
         **kwargs: Any,
     ) -> Any:
         """Evaluate one batch; return the loss, or a list of the loss and metrics so far."""

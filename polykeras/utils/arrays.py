@@ -46,7 +46,11 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
     array([[0.6, 0.8]])
     """
     x = np.atleast_1d(np.asarray(x))
-    norms = np.linalg.norm(x, order, axis, keepdims=True) if x.ndim == 1 else np.linalg.vector_norm(x, ord=order, axis=axis, keepdims=True)
+    norms = (
+        np.linalg.norm(x, order, axis, keepdims=True)
+        if x.ndim == 1
+        else np.linalg.vector_norm(x, ord=order, axis=axis, keepdims=True)
+    )
     return x / np.where(norms == 0, 1, norms)
 
 
@@ -87,7 +91,9 @@ def pad_sequences(
         if not len(row) or not longest:
             continue
         if row.shape[1:] != inner:
-            raise ValueError(f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} in number {place}.")
+            raise ValueError(
+                f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} in number {place}."
+            )
         cut = row[-longest:] if truncating == "pre" else row[:longest]
         where = slice(longest - len(cut), None) if padding == "pre" else slice(0, len(cut))
         result[place, where] = cut

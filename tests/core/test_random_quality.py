@@ -121,7 +121,7 @@ def test_keys_of_a_stream_are_distinct():
 def test_uniform_numbers_pass_kolmogorov_and_serial_pairs():
     numbers = np.asarray(keras.random.uniform((1 << 17,), seed=3))
     assert stats.kstest(numbers, "uniform").pvalue > 1e-6
-    assert 0 <= numbers.min() and numbers.max() < 1
+    assert numbers.min() >= 0 and numbers.max() < 1
     pairs = (numbers[:-1] * 32).astype(int) * 32 + (numbers[1:] * 32).astype(int)
     assert stats.chisquare(np.bincount(pairs, minlength=1024)).pvalue > 1e-6
 

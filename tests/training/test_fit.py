@@ -116,7 +116,9 @@ def test_every_row_is_seen_once_an_epoch(backend, batch_size):
 def test_the_same_seed_repeats_training_to_the_bit(backend):
     def run():
         keras.utils.set_random_seed(7)
-        model = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="relu"), layers.Dropout(0.3), layers.Dense(1)])
+        model = keras.Sequential(
+            [keras.Input((4,)), layers.Dense(8, activation="relu"), layers.Dropout(0.3), layers.Dense(1)]
+        )
         model.compile("adam", "mse")
         return model.fit(*regression(70), batch_size=16, epochs=3, verbose=0).history["loss"], model.get_weights()
 
@@ -138,7 +140,6 @@ def test_generators_and_iterables_feed_training(backend):
     streamed = model.fit(endless(), steps_per_epoch=4, epochs=2, verbose=0).history["loss"]
     in_memory = reference.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0).history["loss"]
     np.testing.assert_allclose(streamed, in_memory, rtol=1e-5)
-
 
     class Batches:
         def __iter__(self):
@@ -175,7 +176,9 @@ def test_one_batch_at_a_time(backend):
 
 def test_regularizers_and_added_losses_count(backend):
     x, y = regression()
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(1, kernel_regularizer="l2"), layers.ActivityRegularization(l1=0.1)])
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(1, kernel_regularizer="l2"), layers.ActivityRegularization(l1=0.1)]
+    )
     model.compile("sgd", "mse")
     kernel, bias = model.get_weights()
     output = x @ kernel + bias
@@ -222,7 +225,13 @@ def test_callbacks_see_and_change_weights_and_learning_rate_between_batches(back
 
 
 def test_mixed_precision_computes_in_bfloat16_and_keeps_float32(backend):
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="relu", dtype="mixed_bfloat16"), layers.Dense(1, dtype="float32")])
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            layers.Dense(8, activation="relu", dtype="mixed_bfloat16"),
+            layers.Dense(1, dtype="float32"),
+        ]
+    )
     model.compile(keras.optimizers.SGD(0.05), "mse")
     assert [w.dtype for w in model.weights] == ["float32"] * 4
     assert backend.dtype(model.layers[0](np.ones((2, 4), "float32"))) == "bfloat16"

@@ -103,7 +103,9 @@ class Gan(keras.Model):
 
         def judge_loss():
             fake = self.generator(noise)
-            return self.entropy(ops.ones((count, 1)), self.judge(real)) + self.entropy(ops.zeros((count, 1)), self.judge(fake))
+            return self.entropy(ops.ones((count, 1)), self.judge(real)) + self.entropy(
+                ops.zeros((count, 1)), self.judge(fake)
+            )
 
         def generator_loss():
             return self.entropy(ops.ones((count, 1)), self.judge(self.generator(noise)))

@@ -75,7 +75,9 @@ def test_ctrl_c_at_any_moment_leaves_a_usable_model(backend):
 
 
 def test_eight_threads_predicting_get_the_serial_answers(backend):
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(16, activation="relu"), layers.Dropout(0.5), layers.Dense(2)])
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(16, activation="relu"), layers.Dropout(0.5), layers.Dense(2)]
+    )
     inputs = [np.random.default_rng(n).normal(size=(16 + n % 3, 4)).astype("float32") for n in range(8)]
     fresh = keras.models.clone_model(model)
     fresh.set_weights(model.get_weights())
