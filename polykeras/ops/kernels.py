@@ -56,3 +56,48 @@ def layer_norm(x: Any, gamma: Any, beta: Any, axes: tuple, epsilon: float) -> An
     array([[-1.,  1.]])
     """
     return current().layer_norm(array(x), _optional(gamma), _optional(beta), axes, epsilon)
+
+
+@op
+def lstm(x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any = None) -> tuple:
+    """Run a long short-term memory over sequences.
+
+    Args:
+        x: (batch, time, features).
+        h, c: the first states, (batch, units).
+        kernel, recurrent_kernel: (features, 4 units) and (units, 4 units), for the input gate, the
+            forget gate, the candidate and the output gate.
+        bias: (4 units,) or None.
+        mask: (batch, time) or None; False keeps the states.
+
+    Returns:
+        (h after every step, the last h, the last c).
+
+    >>> import numpy as np
+    >>> x, h = np.ones((1, 3, 2)), np.zeros((1, 1))
+    >>> lstm(x, h, h, np.ones((2, 4)), np.ones((1, 4)), None)[0].shape
+    (1, 3, 1)
+    """
+    return current().lstm(*map(array, (x, h, c, kernel, recurrent_kernel)), _optional(bias), _optional(mask))
+
+
+@op
+def gru(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any = None) -> tuple:
+    """Run gated recurrent units, which reset after the product, over sequences.
+
+    Args:
+        x: (batch, time, features).
+        h: the first state, (batch, units).
+        kernel, recurrent_kernel: (features, 3 units) and (units, 3 units), for the update gate, the
+            reset gate and the candidate.
+        bias: (2, 3 units) or None: a row for each of the two products.
+        mask: (batch, time) or None; False keeps the state.
+
+    Returns:
+        (h after every step, the last h).
+
+    >>> import numpy as np
+    >>> gru(np.ones((1, 3, 2)), np.zeros((1, 1)), np.ones((2, 3)), np.ones((1, 3)), None)[1].shape
+    (1, 1)
+    """
+    return current().gru(*map(array, (x, h, kernel, recurrent_kernel)), _optional(bias), _optional(mask))

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from polykeras.backends import current
 from polykeras.core import dtypes
 from polykeras.ops import _call
-from polykeras.ops._call import axes_of, float_array, op
+from polykeras.ops._call import array, axes_of, float_array, op
 from polykeras.ops.control import jvp  # noqa: F401
 
 # -------------------------------------------------------------------- products
 
 
-def _numbers(*arrays: Any) -> tuple:
-    """Arrays of one type of numbers."""
+def _product(function: Any, *arrays: Any) -> Any:
+    """Multiply arrays in their common dtype; of bools the result is whether a sum isn't 0."""
+    backend = current()
     arrays = _call.same_dtype(*arrays)
-    if current().dtype(arrays[0]) == "bool":
-        return tuple(current().cast(x, "int32") for x in arrays)
-    return arrays
+    if backend.dtype(arrays[0]) != "bool":
+        return function(*arrays)
+    return backend.cast(function(*(backend.cast(x, "int32") for x in arrays)), "bool")
+
+
+def _matmul(x1: Any, x2: Any) -> Any:
+    return _product(current().matmul, x1, x2)
 
 
 @op
 def matmul(x1: Any, x2: Any) -> Any:
     """Return the product of matrices; leading axes broadcast, vectors are rows and columns.
 
+    Products of int8 arrays add up in int32.
+
     >>> matmul([[1, 2], [3, 4]], [1, 1])
     array([3, 7], dtype=int32)
     """
-    return current().matmul(*_numbers(x1, x2))
+    backend = current()
+    x1, x2 = array(x1), array(x2)
+    if backend.dtype(x1) == backend.dtype(x2) == "int8":
+        x1, x2 = backend.cast(x1, "int32"), backend.cast(x2, "int32")
+    return _matmul(x1, x2)
 
 
 @op
@@ -44,7 +56,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     array([[1, 3],
            [2, 4]], dtype=int32)
     """
-    return current().einsum(subscripts, *_numbers(*operands))
+    return _product(functools.partial(current().einsum, subscripts), *operands)
 
 
 @op
@@ -55,12 +67,12 @@ def dot(x1: Any, x2: Any) -> Any:
     np.int32(11)
     """
     backend = current()
-    x1, x2 = _numbers(x1, x2)
+    x1, x2 = _call.same_dtype(x1, x2)
     first, second = len(backend.shape(x1)), len(backend.shape(x2))
     if 0 in (first, second):
         return backend.multiply(x1, x2)
     if second <= 2:
-        return backend.matmul(x1, x2)
+        return _matmul(x1, x2)
     return tensordot(x1, x2, ([first - 1], [second - 2]))
 
 
@@ -76,7 +88,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     array([[11]], dtype=int32)
     """
     backend = current()
-    x1, x2 = _numbers(x1, x2)
+    x1, x2 = _call.same_dtype(x1, x2)
     shape1, shape2 = tuple(backend.shape(x1)), tuple(backend.shape(x2))
     if isinstance(axes, int):
         inner1, inner2 = tuple(range(len(shape1) - axes, len(shape1))), tuple(range(axes))
@@ -89,7 +101,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     x2 = backend.transpose(x2, (*inner2, *outer2))
     x1 = _call.reshaped(x1, (_call.times(*(shape1[a] for a in outer1)), size))
     x2 = _call.reshaped(x2, (size, _call.times(*(shape2[a] for a in outer2))))
-    return _call.reshaped(backend.matmul(x1, x2), (*(shape1[a] for a in outer1), *(shape2[a] for a in outer2)))
+    return _call.reshaped(_matmul(x1, x2), (*(shape1[a] for a in outer1), *(shape2[a] for a in outer2)))
 
 
 @op
@@ -100,7 +112,7 @@ def inner(x1: Any, x2: Any) -> Any:
     array(11, dtype=int32)
     """
     backend = current()
-    x1, x2 = _numbers(x1, x2)
+    x1, x2 = _call.same_dtype(x1, x2)
     first, second = len(backend.shape(x1)), len(backend.shape(x2))
     if 0 in (first, second):
         return backend.multiply(x1, x2)
@@ -114,8 +126,7 @@ def vdot(x1: Any, x2: Any) -> Any:
     >>> vdot([[1, 2]], [[3, 4]])
     np.int32(11)
     """
-    backend = current()
-    return backend.matmul(*(backend.reshape(x, (-1,)) for x in _numbers(x1, x2)))
+    return _matmul(*(current().reshape(x, (-1,)) for x in _call.same_dtype(x1, x2)))
 
 
 @op
@@ -127,7 +138,7 @@ def outer(x1: Any, x2: Any) -> Any:
            [6, 8]], dtype=int32)
     """
     backend = current()
-    x1, x2 = _numbers(x1, x2)
+    x1, x2 = _call.same_dtype(x1, x2)
     return backend.multiply(backend.reshape(x1, (-1, 1)), backend.reshape(x2, (1, -1)))
 
 
@@ -139,7 +150,7 @@ def kron(x1: Any, x2: Any) -> Any:
     array([1, 1, 2, 2], dtype=int32)
     """
     backend = current()
-    x1, x2 = _numbers(x1, x2)
+    x1, x2 = _call.same_dtype(x1, x2)
     shape1, shape2 = tuple(backend.shape(x1)), tuple(backend.shape(x2))
     rank = max(len(shape1), len(shape2))
     shape1, shape2 = (1,) * (rank - len(shape1)) + shape1, (1,) * (rank - len(shape2)) + shape2
@@ -167,7 +178,7 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     if axis is not None:
         axisa = axisb = axisc = axis
     parts = []
-    for x, place in zip(_numbers(x1, x2), (axisa, axisb), strict=True):
+    for x, place in zip(_call.same_dtype(*_call.number_operands(x1, x2)), (axisa, axisb), strict=True):
         shape = backend.shape(x)
         place = _call.axis_of(place, len(shape))
         if shape[place] not in (2, 3):

@@ -438,8 +438,13 @@ def fold(
     kernel, dilation, padding, stride = (geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride))
     size = geometry.per_axis(output_size, 2)
     x = array(x)
-    batch, depth, _ = backend.shape(x)
+    batch, depth, count = backend.shape(x)
     grid = _grid(size, kernel, dilation, padding, stride)
+    if count not in (None, grid.shape[1]) or depth % grid.shape[0]:
+        raise ValueError(
+            f"Expected {grid.shape[1]} windows of a multiple of {grid.shape[0]} entries, for output_size {size}. "
+            f"Received shape: {tuple(backend.shape(x))}."
+        )
     channels = depth // grid.shape[0]
     # Scattering works along leading axes, so batch and channels go last.
     x = _call.reshaped(x, (batch, channels, grid.size))

@@ -33,6 +33,15 @@ SCORES = rng.normal(size=(2, 5, 3)).astype("float32")
 CASES: list[tuple] = []
 
 
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+def given(function, **options):
+    """A function with options filled in."""
+    return lambda *arrays: function(*arrays, **options)
+
+
 def case(name: str, arguments: list, oracle, **kwargs) -> None:
     """Add one case."""
     CASES.append((name, arguments, kwargs, oracle))
@@ -40,17 +49,17 @@ def case(name: str, arguments: list, oracle, **kwargs) -> None:
 
 # ------------------------------------------------------------- one array, entrywise
 
-for _name in """absolute negative square exp expm1 exp2 sin cos tan arctan sinh cosh tanh arcsinh
+for _name in words("""absolute negative square exp expm1 exp2 sin cos tan arctan sinh cosh tanh arcsinh
     floor ceil trunc sign reciprocal deg2rad rad2deg cbrt sinc isfinite isnan isinf
-    isposinf isneginf signbit""".split():
+    isposinf isneginf signbit"""):
     case(_name, [A], getattr(np, _name))
-for _name in "log log2 log10 log1p sqrt".split():
+for _name in words("log log2 log10 log1p sqrt"):
     case(_name, [POSITIVE], getattr(np, _name))
-for _name in "arcsin arccos arctanh".split():
+for _name in words("arcsin arccos arctanh"):
     case(_name, [UNIT], getattr(np, _name))
-for _name in "absolute negative sign isfinite isnan isinf isposinf isneginf signbit trunc floor".split():
+for _name in words("absolute negative sign isfinite isnan isinf isposinf isneginf signbit trunc floor"):
     case(_name, [EDGES], getattr(np, _name))
-for _name in "absolute negative square sign trunc signbit isfinite isnan".split():
+for _name in words("absolute negative square sign trunc signbit isfinite isnan"):
     case(_name, [INTS], getattr(np, _name))
 case("arccosh", [POSITIVE + 1], np.arccosh)
 case("rsqrt", [POSITIVE], lambda x: 1 / np.sqrt(x))
@@ -76,16 +85,16 @@ case("isreal", [A], np.isreal)
 
 # ------------------------------------------------------------ two arrays, entrywise
 
-for _name in """add subtract multiply divide floor_divide mod fmod maximum minimum fmax fmin arctan2
+for _name in words("""add subtract multiply divide floor_divide mod fmod maximum minimum fmax fmin arctan2
     hypot logaddexp logaddexp2 heaviside equal not_equal less less_equal greater
-    greater_equal""".split():
+    greater_equal"""):
     case(_name, [A, B], getattr(np, _name))
     case(_name, [A, ROW], getattr(np, _name))
-for _name in "add subtract multiply divide floor_divide mod fmod maximum minimum power less equal gcd lcm".split():
+for _name in words("add subtract multiply divide floor_divide mod fmod maximum minimum power less equal gcd lcm"):
     case(_name, [INTS, COUNTS], getattr(np, _name))
-for _name in "bitwise_and bitwise_or bitwise_xor left_shift right_shift".split():
+for _name in words("bitwise_and bitwise_or bitwise_xor left_shift right_shift"):
     case(_name, [INTS, COUNTS], getattr(np, _name))
-for _name in "logical_and logical_or logical_xor".split():
+for _name in words("logical_and logical_or logical_xor"):
     case(_name, [BOOLS, ~BOOLS[::-1]], getattr(np, _name))
 case("fmax", [EDGES, EDGES[::-1].copy()], np.fmax)
 case("fmin", [EDGES, EDGES[::-1].copy()], np.fmin)
@@ -103,23 +112,23 @@ case("subtract", [1.5, INTS], np.subtract)
 
 # --------------------------------------------------------------------- reductions
 
-for _name in "sum prod mean var std max min ptp median any all".split():
+for _name in words("sum prod mean var std max min ptp median any all"):
     case(_name, [A], getattr(np, _name))
     for _axis in (0, -1, (0, 2)):
-        case(_name, [CUBE], lambda x, f=getattr(np, _name), a=_axis: f(x, axis=a), axis=_axis)
-    case(_name, [CUBE], lambda x, f=getattr(np, _name): f(x, axis=(1, 2), keepdims=True), axis=(1, 2), keepdims=True)
-for _name in "sum prod mean var max min any all argmax argmin ptp count_nonzero cumsum cumprod median".split():
+        case(_name, [CUBE], given(getattr(np, _name), axis=_axis), axis=_axis)
+    case(_name, [CUBE], given(getattr(np, _name), axis=(1, 2), keepdims=True), axis=(1, 2), keepdims=True)
+for _name in words("sum prod mean var max min any all argmax argmin ptp count_nonzero cumsum cumprod median"):
     case(_name, [INTS], getattr(np, _name))
-for _name in "sum prod mean any all count_nonzero cumsum max min".split():
+for _name in words("sum prod mean any all count_nonzero cumsum max min"):
     case(_name, [BOOLS], getattr(np, _name))
-for _name in "argmax argmin".split():
+for _name in words("argmax argmin"):
     case(_name, [A], getattr(np, _name))
-    case(_name, [CUBE], lambda x, f=getattr(np, _name): f(x, 1, keepdims=True), axis=1, keepdims=True)
-for _name in "cumsum cumprod".split():
-    case(_name, [CUBE], lambda x, f=getattr(np, _name): f(x, axis=1), axis=1)
-for _name in """nansum nanprod nanmean nanvar nanstd nanmax nanmin nanmedian nancumsum nancumprod""".split():
+    case(_name, [CUBE], given(getattr(np, _name), axis=1, keepdims=True), axis=1, keepdims=True)
+for _name in words("cumsum cumprod"):
+    case(_name, [CUBE], given(getattr(np, _name), axis=1), axis=1)
+for _name in words("""nansum nanprod nanmean nanvar nanstd nanmax nanmin nanmedian nancumsum nancumprod"""):
     case(_name, [NANS], getattr(np, _name))
-    case(_name, [NANS], lambda x, f=getattr(np, _name): f(x, axis=1), axis=1)
+    case(_name, [NANS], given(getattr(np, _name), axis=1), axis=1)
 case("nanargmax", [NANS], lambda x: np.nanargmax(x, axis=1), axis=1)
 case("nanargmin", [NANS], lambda x: np.nanargmin(x, axis=1), axis=1)
 for _method in ("linear", "lower", "higher", "nearest", "midpoint"):
@@ -178,7 +187,7 @@ case("concatenate", [[A, B], 1], np.concatenate)
 case("concatenate", [[A, INTS.reshape(2, 3)[:, :1].repeat(4, 1)], 0], np.concatenate)
 case("append", [A, INTS], np.append)
 case("stack", [[A, B], 1], np.stack)
-for _name in "hstack vstack dstack".split():
+for _name in words("hstack vstack dstack"):
     case(_name, [[A, B]], getattr(np, _name))
     case(_name, [[ROW, ROW]], getattr(np, _name))
 case("split", [A, 2, 1], np.split)
@@ -274,7 +283,7 @@ case("segment_min", [A, SEGMENTS], lambda x, i: [x[1], 0 * x[0] + np.inf, np.min
 case("matmul", [CUBE, CUBE.transpose(0, 2, 1)], np.matmul)
 case("matmul", [A, ROW], np.matmul)
 case("einsum", ["abc,bc->ab", CUBE, A], np.einsum)
-for _name in "dot inner".split():
+for _name in words("dot inner"):
     case(_name, [A, ROW], getattr(np, _name))
 case("dot", [CUBE, CUBE.transpose(0, 2, 1)], np.dot)
 case("inner", [CUBE, A], np.inner)
