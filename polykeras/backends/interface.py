@@ -98,6 +98,10 @@ class Backend(Kernels):
         """Read the same bits as another type of the same width."""
 
     @primitive
+    def copy(self, x: Array) -> Array:
+        """Return an array of the same values with memory of its own."""
+
+    @primitive
     def concrete(self, x: Array) -> Any:
         """Return a 0-d array as a Python number where its value is known, else ``x`` itself.
 

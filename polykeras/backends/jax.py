@@ -86,6 +86,9 @@ class JaxBackend(Backend):
     def bitcast(self, x: Array, dtype: str) -> Array:
         return x.view(_DTYPES[dtype])
 
+    def copy(self, x: Array) -> Array:
+        return jnp.array(x, copy=True)
+
     def concrete(self, x: Array) -> Any:
         return x.item() if isinstance(x, _ARRAYS) and not isinstance(x, _Tracer) else x
 

@@ -25,6 +25,7 @@ from autograd.util import toposort
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
+from polykeras.core.operators import Operators
 
 
 class _ReferableBox(ArrayBox):
@@ -32,6 +33,15 @@ class _ReferableBox(ArrayBox):
 
     __slots__ = ("__weakref__",)
 
+
+def _deferring(name: str) -> Any:
+    """autograd's operator, which would take a variable on its right for a constant."""
+    plain = getattr(ArrayBox, name)
+    return lambda self, other: NotImplemented if isinstance(other, Operators) else plain(self, other)
+
+
+for _name in ("add", "sub", "mul", "truediv", "mod", "pow", "matmul", "lt", "le", "gt", "ge"):
+    setattr(_ReferableBox, f"__{_name}__", _deferring(f"__{_name}__"))
 
 for _type in (np.ndarray, np.float16, np.float32, np.float64, dtypes.numpy_dtype("bfloat16").type):
     _ReferableBox.register(_type)
@@ -289,6 +299,9 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
 
     def bitcast(self, x: Array, dtype: str) -> Array:
         return _value(x).view(dtypes.numpy_dtype(dtype))
+
+    def copy(self, x: Array) -> Array:
+        return x * 1 if isinstance(x, Box) else np.array(x)
 
     def concrete(self, x: Array) -> Any:
         return x.item() if isinstance(x, np.ndarray | np.generic) else x
@@ -559,8 +572,12 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
                 return tuple(output) if isinstance(output, list) else output
 
             def pull_back(argnums: tuple, ans: Any, arguments: tuple, keywords: dict) -> Any:
+                # An outer gradient has to see what ``backward`` computes from the arguments.
+                nested = any(isinstance(x, Box) for x in arguments)
+                pull = function(*arguments)[1] if nested else backward
+
                 def run(g: Any) -> Any:
-                    gradients = backward(*g) if isinstance(g, tuple) else backward(g)
+                    gradients = pull(*g) if isinstance(g, tuple) else pull(g)
                     gradients = gradients if isinstance(gradients, tuple | list) else (gradients,)
                     return tuple(gradients[n] for n in argnums)
 

@@ -20,7 +20,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 
 from polykeras.backends.interface import Array, Backend
+from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
+from polykeras.core.operators import Operators
 
 raw = tf.raw_ops
 _EagerTensor = type(tf.constant(0))
@@ -40,8 +42,8 @@ _LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 def _constant(value: Any, dtype: tf.DType) -> tf.Tensor:
     """A Python scalar as a tensor."""
-    if value.__class__ is bool and dtype is not tf.bool:
-        value = int(value)
+    if (value.__class__ is bool) is not (dtype is tf.bool):
+        value = bool(value) if dtype is tf.bool else int(value)
     return tf.constant(value, dtype)
 
 
@@ -112,7 +114,17 @@ def _specs(tensors: list) -> list:
     return [tf.TensorSpec(x.shape, x.dtype) for x in tensors]
 
 
-class TensorflowBackend(Backend):
+def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
+    """What TensorFlow's own functions and operators take a variable for; else they copy it, as a constant."""
+    if not hasattr(x, "value") or dtype not in (None, x.value.dtype):
+        raise TypeError(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")
+    return x.value
+
+
+tf.register_tensor_conversion_function(Operators, _value_of_variable)
+
+
+class TensorflowBackend(RecurrenceWithGradient, Backend):
     """The interface over TensorFlow."""
 
     name = "tensorflow"
@@ -150,6 +162,9 @@ class TensorflowBackend(Backend):
         if "bool" in (x.dtype.name, dtype):
             return self.cast(x, dtype)
         return tf.bitcast(x, dtype)
+
+    def copy(self, x: Array) -> Array:
+        return tf.identity(x)
 
     def concrete(self, x: Array) -> Any:
         return x.numpy().item() if isinstance(x, _EagerTensor) else x
@@ -189,7 +204,6 @@ class TensorflowBackend(Backend):
     arcsinh = _unary(raw.Asinh)
     arccosh = _unary(raw.Acosh)
     arctanh = _unary(raw.Atanh)
-    erf = _unary(raw.Erf)
     erfinv = _unary(raw.Erfinv, _HALF_TO_SINGLE)
     lgamma = _unary(raw.Lgamma, _HALF_TO_SINGLE)
     digamma = _unary(raw.Digamma, _HALF_TO_SINGLE)
@@ -197,6 +211,10 @@ class TensorflowBackend(Backend):
     ceil = _unary(raw.Ceil)
     round = _unary(raw.Round)
     logical_not = _unary(raw.LogicalNot)
+
+    def erf(self, x: Array, /) -> Array:
+        # The CPU's kernel gives NaN at infinities of float64, where 6 is as good as infinite.
+        return raw.Erf(x=tf.clip_by_value(x, -6, 6) if x.dtype is tf.float64 else x)
 
     def absolute(self, x: Array, /) -> Array:
         return x if x.dtype.name in _UNSIGNED else raw.Abs(x=x)

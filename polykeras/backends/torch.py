@@ -24,6 +24,7 @@ from polykeras.backends.kernels import _signed
 from polykeras.backends.torch_recurrence import FusedRecurrence
 from polykeras.backends.torch_windows import NativeWindows
 from polykeras.core import dtypes, trees
+from polykeras.core.interrupts import deferred
 
 _DTYPES = {name: getattr(torch, name) for name in dtypes.ALL}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
@@ -191,6 +192,9 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
 
     def bitcast(self, x: Array, dtype: str) -> Array:
         return x.view(_DTYPES[dtype])
+
+    def copy(self, x: Array) -> Array:
+        return x.clone()
 
     def concrete(self, x: Array) -> Any:
         if not isinstance(x, torch.Tensor) or torch.compiler.is_compiling():
@@ -665,7 +669,7 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
     ) -> tuple[list, list | None]:
         if not self._may_update_in_place(weights, rate):
             return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
-        with torch.no_grad():
+        with torch.no_grad(), deferred():
             if velocities is not None:
                 torch._foreach_mul_(velocities, momentum)
                 torch._foreach_add_(velocities, gradients, alpha=-rate)

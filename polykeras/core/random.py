@@ -139,6 +139,17 @@ class SeedGenerator:
     def get_config(self) -> dict:
         return {"seed": None if self._drawn else self.seed}
 
+    def save_own_variables(self, store: Any) -> None:
+        """Write the seed and the place in the stream into a mapping."""
+        store["0"], store["1"] = self.state.numpy(), np.uint64(self.seed)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Go on where ``save_own_variables`` was called."""
+        self.state.assign(store["0"])
+        self.seed = int(store["1"])
+        bits = digest("key", self.seed)
+        self._key = bits & _WORD, bits >> 32
+
     @classmethod
     def from_config(cls, config: dict) -> SeedGenerator:
         return cls(**config)

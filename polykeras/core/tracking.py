@@ -27,6 +27,20 @@ class Trackable:
             if name not in self._untracked:
                 yield from _search(value, seen)
 
+    def own_variables(self) -> list[Variable]:
+        """Return the variables that belong to no trackable inside, trainable ones first."""
+        return sorted((x for x in self.owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write ``own_variables`` into a mapping, by their numbers. A class may keep more, or other things."""
+        for place, variable in enumerate(self.own_variables()):
+            store[str(place)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read what ``save_own_variables`` wrote."""
+        for place, variable in enumerate(self.own_variables()):
+            variable.assign(store[str(place)])
+
 
 def _search(value: Any, seen: set[int]) -> Iterator[Any]:
     if isinstance(value, Variable | Trackable | SeedGenerator):

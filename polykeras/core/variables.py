@@ -216,14 +216,16 @@ class Variable(Operators):
         if self._backend_name != backend.name:
             with backends.use(self._backend_name):
                 return self.assign(value)
-        if isinstance(value, Variable):
-            value = value.raw
+        is_shared = isinstance(value, Variable)
+        value = value.raw if is_shared else value
         if self._value is None and scope.assigned is None and not backend.is_array(value):
             self._keep(np.asarray(value))
             return
         array = value if backend.is_array(value) else self._on_device(backend, value)
         self._check_shape(tuple(backend.shape(array)))
-        self.put(backend.cast(array, self.dtype))
+        array = backend.cast(array, self.dtype)
+        # A step may write into the memory of its variables: outside of one, the caller keeps theirs.
+        self.put(backend.copy(array) if array is value and (is_shared or scope.assigned is None) else array)
 
     def _on_device(self, backend: Any, value: Any) -> Any:
         if self._on_host:

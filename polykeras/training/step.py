@@ -109,7 +109,7 @@ class Step:
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
         if not self._is_traced:
-            state = [variable._value for variable in self.state]
+            state, _ = self._values()
             state, result = call(state, [], *inputs)
             for variable, value in zip(self.state, state, strict=True):
                 variable._value = value
@@ -125,7 +125,15 @@ class Step:
         return result
 
     def _values(self) -> tuple[list, list]:
-        return [v._value for v in self.state], [v._value for v in self.constants]
+        """The arrays in the slots; one that stands in several is copied, since a step consumes its state."""
+        state, constants = [v._value for v in self.state], [v._value for v in self.constants]
+        if len(set(map(id, state + constants))) < len(state) + len(constants):
+            seen = set(map(id, constants))
+            for place, value in enumerate(state):
+                if id(value) in seen:
+                    state[place] = self.backend.copy(value)
+                seen.add(id(value))
+        return state, constants
 
     def _consume(self, call: Callable, state: list, constants: list, inputs: tuple) -> Any:
         with deferred():

@@ -221,3 +221,25 @@ def test_deferred_interrupts_arrive_after_the_block():
         time.sleep(0.05)
         reached = True
     assert reached
+
+
+def test_arrays_shared_between_variables_or_with_the_caller_stay_their_own(backend):
+    class Shares(layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(4, 4), name="kernel")
+            self.copy = self.add_weight(shape=(4, 4), trainable=False, initializer="zeros", name="copy")
+
+        def call(self, x, training=False):
+            if training:
+                self.copy.assign(self.kernel)
+            return ops.matmul(x, self.kernel)
+
+    model = keras.Sequential([keras.Input((4,)), Shares(), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    own = backend.array(np.ones((4, 4), "float32"))
+    model.layers[0].kernel.assign(own)
+    for _ in range(3):
+        before = model.layers[0].kernel.numpy()
+        model.fit(*data(), batch_size=64, verbose=0)
+        np.testing.assert_array_equal(model.layers[0].copy.numpy(), before)
+    assert (backend.to_numpy(own) == 1).all()
