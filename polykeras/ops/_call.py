@@ -154,6 +154,9 @@ def _operands_of_at_least(x: Any, y: Any, allowed: tuple, fallback: str) -> tupl
 def same_dtype(*arrays: Any) -> tuple:
     """Return any number of arguments as arrays of their common dtype."""
     backend = current()
+    found = {backend.dtype(x) if backend.is_array(x) else None for x in arrays}
+    if len(found) == 1 and None not in found:
+        return arrays
     arrays = tuple(x if dtypes.scalar_kind(x) else array(x) for x in arrays)
     kinds = [dtypes.scalar_kind(x) or backend.dtype(x) for x in arrays]
     dtype = _promote(*kinds)
@@ -202,6 +205,6 @@ def times(*sizes: int | None) -> int | None:
 def reshaped(x: Any, shape: Any) -> Any:
     """Return ``x`` in a shape where one size may be unknown."""
     shape = tuple(shape)
-    if shape.count(None) == 1 and -1 not in shape:
+    if None in shape and shape.count(None) == 1 and -1 not in shape:
         shape = tuple(-1 if n is None else n for n in shape)
     return current().reshape(x, shape)

@@ -33,6 +33,8 @@ def is_known_before(name, arguments, kwargs, oracle) -> bool:
 
 SHAPED = [case for case in CASES if is_known_before(*case)]
 SHAPED_IDS = [name for name, *_ in SHAPED]
+# Compiling takes long: two cases of each op.
+SOME = [case for n, case in enumerate(SHAPED) if SHAPED_IDS[:n].count(case[0]) < 2]
 
 
 def check(result, name, arguments, oracle):
@@ -62,9 +64,9 @@ def test_value_is_that_of_numpy(backend, name, arguments, kwargs, oracle):
 
 
 @pytest.mark.parametrize("backend", TRACED, indirect=True)
-@pytest.mark.parametrize("start", range(0, len(SHAPED), 50))
+@pytest.mark.parametrize("start", range(0, len(SOME), 50))
 def test_values_are_those_of_numpy_when_compiled(backend, start):
-    cases = SHAPED[start : start + 50]
+    cases = SOME[start : start + 50]
     results = compiled(backend, [(name, arguments, kwargs) for name, arguments, kwargs, _ in cases])
     for result, (name, arguments, _, oracle) in zip(results, cases, strict=True):
         check(result, name, arguments, oracle)
