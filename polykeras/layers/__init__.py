@@ -107,6 +107,11 @@ from polykeras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from polykeras.layers.preprocessing.categories import CategoryEncoding, Discretization
+from polykeras.layers.preprocessing.hashing import HashedCrossing, Hashing
+from polykeras.layers.preprocessing.lookup import IntegerLookup, StringLookup
+from polykeras.layers.preprocessing.scaling import Normalization, Rescaling
+from polykeras.layers.preprocessing.text import TextVectorization
 
 registry.add_family(
     "layers", {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}

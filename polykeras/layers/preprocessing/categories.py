@@ -1,0 +1,198 @@
+"""Layers that turn numbers into categories, and categories into rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, config, ops
+from polykeras.core import dtypes
+from polykeras.layers.arguments import choice, positive_int
+from polykeras.layers.layer import Layer
+from polykeras.layers.preprocessing.host import batches, check_is_dense
+
+
+def _encoded(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:
+    """Indices as one-hot rows, or counted along the last axis; those outside of ``depth`` don't count."""
+    shape = tuple(ops.shape(indices))
+    if mode == "one_hot" and len(shape) > 1 and shape[-1] == 1:
+        indices = ops.squeeze(indices, -1)
+    elif not shape:
+        indices = ops.reshape(indices, (1,))
+    rows = ops.one_hot(indices, depth, dtype=dtype)
+    if weights is not None:
+        rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
+    if mode == "one_hot":
+        return rows
+    return ops.max(rows, -2) if mode == "multi_hot" else ops.sum(rows, -2)
+
+
+class CategoryEncoding(Layer):
+    """Turn integers into one-hot or counted rows.
+
+    Args:
+        num_tokens: length of a row; integers run from 0 to below it, others don't count.
+        output_mode: ``"one_hot"`` for a row of each integer; ``"multi_hot"`` or ``"count"`` for one
+            of all along the last axis.
+        sparse: False.
+
+    ``call`` takes ``count_weights`` too, of the shape of the input, for ``"count"``.
+
+    Raises:
+        ValueError: for wrong arguments.
+
+    >>> import polykeras as keras
+    >>> keras.layers.CategoryEncoding(4)([[0, 1], [0, 0], [1, 2], [3, 1]])
+    array([[1., 1., 0., 0.],
+           [1., 0., 0., 0.],
+           [0., 1., 1., 0.],
+           [0., 1., 0., 1.]], dtype=float32)
+    """
+
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_tokens = positive_int(self, "num_tokens", num_tokens)
+        output_mode = "multi_hot" if output_mode == "binary" else output_mode
+        self.output_mode = choice(self, "output_mode", output_mode, ("multi_hot", "one_hot", "count"))
+        check_is_dense(self, sparse=sparse)
+
+    def call(self, inputs: Any, count_weights: Any = None) -> Any:
+        if count_weights is not None and self.output_mode != "count":
+            raise ValueError(
+                f"Layer {self.path!r}: Expected output_mode='count' with count_weights. Received: {self.output_mode!r}."
+            )
+        indices = ops.cast(ops.convert_to_tensor(inputs), "int32")
+        return _encoded(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
+
+
+class Discretization(Layer):
+    """Put numbers into bins.
+
+    Args:
+        bin_boundaries: increasing numbers: bin 0 lies below the first, bin n from the last on.
+        num_bins: how many bins ``adapt`` is to make, of equally many numbers each.
+        epsilon: share of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers.
+        output_mode: ``"int"`` for bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the bins
+            along the last axis.
+        sparse: False.
+
+    Raises:
+        ValueError: for wrong arguments, or without boundaries.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Discretization([0.0, 1.0, 2.0])(np.array([[-1.5, 1.0, 3.4, 0.5]]))
+    array([[0, 2, 3, 1]], dtype=int32)
+    """
+
+    _untracked = Layer._untracked | {"bin_boundaries"}
+
+    def __init__(
+        self,
+        bin_boundaries: Any = None,
+        num_bins: int | None = None,
+        epsilon: float = 0.01,
+        output_mode: str = "int",
+        sparse: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        if (bin_boundaries is None) == (num_bins is None):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected one of bin_boundaries and num_bins. "
+                f"Received: {bin_boundaries!r}, {num_bins!r}."
+            )
+        self.num_bins = None if num_bins is None else positive_int(self, "num_bins", num_bins)
+        self.bin_boundaries = None if bin_boundaries is None else [float(edge) for edge in bin_boundaries]
+        if self.bin_boundaries is not None and self.bin_boundaries != sorted(self.bin_boundaries):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected increasing bin_boundaries. Received: {self.bin_boundaries}."
+            )
+        self.epsilon = epsilon
+        self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
+        check_is_dense(self, sparse=sparse)
+        self.reset_state()
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Choose the boundaries: quantiles of the data.
+
+        Args:
+            data: an array, a data set, or another iterable of batches.
+            steps: how many batches of an iterable to look at; default all.
+
+        Raises:
+            ValueError: if the layer was given boundaries.
+        """
+        if self.num_bins is None:
+            raise ValueError(
+                f"Layer {self.name!r}: Expected num_bins, to adapt. Received: bin_boundaries={self.bin_boundaries}."
+            )
+        self.reset_state()
+        for batch in batches(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Add numbers to the summary: some of them in order, and how many each stands for."""
+        values = np.sort(np.asarray(ops.convert_to_numpy(data), "float32").reshape(-1))
+        step = max(values.size * self.epsilon, 1)
+        kept = values[int(step - 1) :: int(step)]
+        merged = np.concatenate([[kept, np.full_like(kept, step)], self._summary], 1)
+        self._summary = _compressed(merged[:, np.argsort(merged[0], kind="stable")], self.epsilon)
+
+    def finalize_state(self) -> None:
+        """Make boundaries of the summary."""
+        self.bin_boundaries = _compressed(self._summary, 1 / self.num_bins)[0, :-1].tolist()
+
+    def reset_state(self) -> None:
+        """Forget all data."""
+        self._summary = np.zeros((2, 0), "float32")
+
+    def call(self, inputs: Any) -> Any:
+        if self.bin_boundaries is None:
+            symbolic = backends.current().is_symbolic
+            if not symbolic:
+                raise ValueError(f"Layer {self.path!r}: Expected boundaries. Received: none. Call adapt(data).")
+        edges = self.bin_boundaries or [0.0] * ((self.num_bins or 1) - 1)
+        x = ops.convert_to_tensor(inputs)
+        x = x if ops.dtype(x) in dtypes.FLOATS else ops.cast(x, config.floatx())
+        bins = ops.digitize(x, np.asarray(edges, "float32")) if edges else ops.cast(ops.zeros_like(x), "int32")
+        if self.output_mode == "int":
+            return bins
+        return _encoded(bins, self.output_mode, len(edges) + 1, self.compute_dtype)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "bin_boundaries": self.bin_boundaries,
+            "num_bins": self.num_bins,
+            "epsilon": self.epsilon,
+            "output_mode": self.output_mode,
+            "sparse": False,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> Discretization:
+        if config.get("num_bins") is None:
+            return super().from_config(config)
+        layer = super().from_config({**config, "bin_boundaries": None})
+        layer.bin_boundaries = config.get("bin_boundaries")
+        return layer
+
+
+def _compressed(summary: np.ndarray, epsilon: float) -> np.ndarray:
+    """A summary of about 1 / epsilon numbers: (their values, how many each stands for)."""
+    if summary.shape[1] * epsilon < 1:
+        return summary
+    shares = epsilon + np.arange(0.0, 1.0, epsilon)
+    total = summary[1].cumsum()
+    reached = total / total[-1]
+    values, counts = np.interp(shares, reached, summary[0]), np.interp(shares, reached, total)
+    return np.stack([values, np.diff(counts, prepend=0)]).astype("float32")

@@ -1,0 +1,182 @@
+"""Layers that put values of any kind into a fixed number of bins, by hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras.layers.arguments import choice, positive_int
+from polykeras.layers.layer import Layer
+from polykeras.layers.preprocessing.fingerprints import chained, fingerprint64, siphash
+from polykeras.layers.preprocessing.host import HostLayer, check_is_dense, encode_on_host, encoded_shape, on_host
+
+
+def salt_pair(layer: Layer, salt: Any) -> tuple[int, int] | None:
+    """Return a salt, an int or two, as two.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if salt is None:
+        return None
+    pair = (salt, salt) if isinstance(salt, int) else tuple(salt) if isinstance(salt, list | tuple) else ()
+    if len(pair) != 2 or not all(isinstance(word, int) for word in pair):
+        raise ValueError(f"Layer {layer.name!r}: Expected salt to be an int or two. Received: {salt!r}.")
+    return pair
+
+
+def bins_of(values: np.ndarray, count: int, salt: tuple[int, int] | None) -> np.ndarray:
+    """Return the bin of each value, as int64: the hash of its text, modulo the number of bins.
+
+    >>> bins_of(np.array([["a"], ["b"]]), 3, None)
+    array([[0],
+           [1]])
+    """
+    values = values.astype("int64") if values.dtype.kind == "f" else values
+    hash_of: Callable = fingerprint64 if salt is None else lambda data: siphash(data, salt)
+    bins = [hash_of(str(item).encode()) % count for item in values.reshape(-1).tolist()]
+    return np.array(bins, "int64").reshape(values.shape)
+
+
+class Hashing(HostLayer):
+    """Put strings or integers into a fixed number of bins.
+
+    Args:
+        num_bins: how many.
+        mask_value: the value that goes to bin 0, which is then kept for it.
+        salt: an int or two, that makes the hash another one.
+        output_mode: ``"int"`` for the bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the
+            bins along the last axis.
+        sparse: False.
+
+    Bins are those of Keras on TensorFlow: FarmHash, with a salt SipHash.
+
+    Raises:
+        ValueError: for wrong arguments.
+
+    >>> import polykeras as keras
+    >>> keras.layers.Hashing(3)([["A"], ["B"], ["C"]])
+    array([[1],
+           [0],
+           [1]])
+    """
+
+    def __init__(
+        self,
+        num_bins: int,
+        mask_value: Any = None,
+        salt: Any = None,
+        output_mode: str = "int",
+        sparse: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        dtype = kwargs.pop("dtype", None)
+        super().__init__(**kwargs)
+        self.num_bins = positive_int(self, "num_bins", num_bins)
+        self.mask_value = mask_value
+        self.salt = salt_pair(self, salt)
+        self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.result_dtype = _result_dtype(self, self.output_mode, dtype)
+        check_is_dense(self, sparse=sparse)
+
+    def call(self, inputs: Any) -> Any:
+        keeps_first = self.mask_value is not None and self.num_bins > 1
+        bins = bins_of(inputs, self.num_bins - keeps_first, self.salt)
+        if keeps_first:
+            bins = np.where(inputs == self.mask_value, 0, bins + 1)
+        return self.finish(encode_on_host(bins, self.output_mode, self.num_bins))
+
+    def output_shape_of(self, shape: tuple) -> tuple:
+        return encoded_shape(shape, self.output_mode, self.num_bins)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "dtype": self.result_dtype,
+            "num_bins": self.num_bins,
+            "mask_value": self.mask_value,
+            "salt": None if self.salt is None else list(self.salt),
+            "output_mode": self.output_mode,
+            "sparse": False,
+        }
+
+
+def _result_dtype(layer: Layer, output_mode: str, dtype: Any) -> str | None:
+    """The dtype of bins or of what encodes them: by default int64 and ``floatx()``."""
+    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+    if output_mode == "int" and name not in (None, "int32", "int64"):
+        raise ValueError(
+            f"Layer {layer.name!r}: Expected dtype int32 or int64, for output_mode='int'. Received: {dtype!r}."
+        )
+    return name or ("int64" if output_mode == "int" else None)
+
+
+class HashedCrossing(HostLayer):
+    """Put combinations of several features into a fixed number of bins.
+
+    Args:
+        num_bins: how many.
+        output_mode: ``"int"`` for the bins, or ``"one_hot"``.
+        sparse: False.
+
+    Takes a list of arrays of one shape, () or (batch,) or (batch, 1), of strings or integers.
+    Bins are those of Keras on TensorFlow.
+
+    Raises:
+        ValueError: for wrong arguments, fewer than two features, or floats.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.HashedCrossing(5)((np.array(["A", "B", "A"]), np.array([101, 101, 102])))
+    array([1, 4, 3])
+    """
+
+    def __init__(
+        self,
+        num_bins: int,
+        output_mode: str = "int",
+        sparse: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, **kwargs)
+        self.num_bins = positive_int(self, "num_bins", num_bins)
+        self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot"))
+        self.result_dtype = _result_dtype(self, self.output_mode, dtype)
+        check_is_dense(self, sparse=sparse)
+
+    def prepare(self, inputs: Any) -> list[np.ndarray]:
+        features = [on_host(x) for x in inputs] if isinstance(inputs, list | tuple) else []
+        shapes = [x.shape for x in features]
+        if len(features) < 2 or len(set(shapes)) > 1 or any(x.dtype.kind not in "Oiub" for x in features):
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a list of at least two arrays of one shape, of strings or integers. "
+                f"Received: shapes {shapes}, types {[x.dtype for x in features]}."
+            )
+        return features
+
+    def call(self, inputs: Any) -> Any:
+        shape = inputs[0].shape
+        columns = [
+            [
+                fingerprint64(item.encode()) if isinstance(item, str) else item % (1 << 64)
+                for item in x.reshape(-1).tolist()
+            ]
+            for x in inputs
+        ]
+        bins = [chained(list(words)) % self.num_bins for words in zip(*columns, strict=True)]
+        return self.finish(encode_on_host(np.array(bins, "int64").reshape(shape), self.output_mode, self.num_bins))
+
+    def output_shape_of(self, shape: list) -> tuple:
+        return encoded_shape(shape[0], self.output_mode, self.num_bins)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "dtype": self.result_dtype,
+            "num_bins": self.num_bins,
+            "output_mode": self.output_mode,
+            "sparse": False,
+        }

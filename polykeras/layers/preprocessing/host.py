@@ -1,0 +1,141 @@
+"""What layers share that work on strings and integers on the host, and layers that adapt to data."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, config, ops
+from polykeras.backends.spec import SpecArray
+from polykeras.layers.layer import Layer
+
+
+def on_host(x: Any, encoding: str = "utf-8") -> np.ndarray:
+    """Return arrays of any kind, and nested lists, as a NumPy array; strings as Python's, in an object array.
+
+    >>> on_host([b"a", "b"])
+    array(['a', 'b'], dtype=object)
+    """
+    is_array = backends.current().is_array(x) and not isinstance(x, np.ndarray)
+    value = np.asarray(ops.convert_to_numpy(x) if is_array else x)
+    if value.dtype.kind not in "OSU":
+        return value
+    texts = [item.decode(encoding) if isinstance(item, bytes) else str(item) for item in value.reshape(-1).tolist()]
+    result = np.empty(len(texts), object)
+    result[:] = texts
+    return result.reshape(value.shape)
+
+
+def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
+    """Yield the batches of data to adapt to: an array is one, an iterable (a data set, a generator) many.
+
+    Args:
+        data: array, or iterable of arrays or (inputs, targets) pairs.
+        steps: how many of an iterable's to take; default all.
+    """
+    if hasattr(data, "shape"):
+        yield data
+        return
+    for batch in itertools.islice(iter(data), steps):
+        yield batch[0] if isinstance(batch, tuple) else batch
+
+
+def check_is_dense(layer: Layer, **switches: bool) -> None:
+    """Refuse ``sparse=True`` and ``ragged=True``: there are only dense arrays here.
+
+    Raises:
+        ValueError: if one is set.
+    """
+    for name, value in switches.items():
+        if value:
+            raise ValueError(
+                f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name}=False: results are dense arrays. "
+                f"Received: {value!r}."
+            )
+
+
+def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
+    """Count the indices of each document.
+
+    Args:
+        documents: sequences of indices; those outside of ``depth`` don't count.
+        depth: number of different ones.
+        mode: ``"count"``, or ``"multi_hot"`` for 1 wherever an index occurs.
+
+    >>> count_on_host([[0, 2, 2], []], 3, "count")
+    array([[1, 0, 2],
+           [0, 0, 0]])
+    """
+    rows = []
+    for document in documents:
+        indices = np.asarray(document, "int64").reshape(-1)
+        rows.append(np.bincount(indices[(indices >= 0) & (indices < depth)], minlength=depth))
+    counts = np.stack(rows) if rows else np.zeros((0, depth), "int64")
+    return np.minimum(counts, 1) if mode == "multi_hot" else counts
+
+
+def encode_on_host(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
+    """Return indices as they are, as one-hot rows, or as counts over the last axis."""
+    if mode == "int":
+        return indices
+    indices = indices.reshape(1) if indices.ndim == 0 else indices
+    if mode == "one_hot":
+        indices = indices[..., 0] if indices.ndim > 1 and indices.shape[-1] == 1 else indices
+        return (indices[..., None] == np.arange(depth)).astype("int64")
+    counts = count_on_host(indices.reshape(-1, indices.shape[-1]), depth, mode)
+    return counts.reshape(*indices.shape[:-1], depth)
+
+
+def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
+    """Return the shape of what ``encode_on_host`` makes of an array of a shape."""
+    if mode == "int":
+        return shape
+    shape = shape or (1,)
+    if mode == "one_hot":
+        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
+    return (*shape[:-1], depth)
+
+
+class HostLayer(Layer):
+    """Base of layers whose ``call`` takes NumPy arrays, on every backend.
+
+    Subclasses compute in NumPy in ``call``, and say in ``output_shape_of`` what comes out. Such a
+    layer belongs in front of a model, or of its input pipeline: not inside of a compiled step.
+    """
+
+    #: dtype of what comes out; None for ``floatx()``.
+    result_dtype: str | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.built = True
+
+    def prepare(self, inputs: Any) -> Any:
+        """Return the inputs of a call as NumPy arrays."""
+        return on_host(inputs)
+
+    def output_shape_of(self, shape: Any) -> tuple:
+        """Return the shape of the output for that of the input."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define output_shape_of. Received: none.")
+
+    def finish(self, result: np.ndarray) -> Any:
+        """Return a result as an array of the backend."""
+        return backends.current().array(result, self.result_dtype or config.floatx())
+
+    def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        if backend.is_symbolic:
+            return args, kwargs
+        return (self.prepare(args[0] if args else kwargs.pop("inputs")), *args[1:]), kwargs
+
+    def _accept(self, backend: Any, x: Any) -> None:
+        """Every input needs preparation."""
+
+    def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
+        if not backend.is_symbolic:
+            return self.call(*args, **kwargs)
+        first = args[0] if args else kwargs["inputs"]
+        shape = [tuple(x.shape) for x in first] if isinstance(first, list | tuple) else tuple(first.shape)
+        return SpecArray(self.output_shape_of(shape), self.result_dtype or config.floatx())

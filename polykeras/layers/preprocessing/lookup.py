@@ -1,0 +1,435 @@
+"""Layers that number tokens by a vocabulary, given or learned."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.layers.arguments import choice
+from polykeras.layers.preprocessing.hashing import bins_of, salt_pair
+from polykeras.layers.preprocessing.host import (
+    HostLayer,
+    batches,
+    check_is_dense,
+    count_on_host,
+    encode_on_host,
+    encoded_shape,
+    on_host,
+)
+
+_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+
+
+class IndexLookup(HostLayer):
+    """Base of layers that number tokens. Subclasses say in ``prepare`` what a token is."""
+
+    _untracked = HostLayer._untracked | {"_tokens", "_places", "_idf_weights", "_counts", "_documents_with"}
+
+    def __init__(
+        self,
+        max_tokens: int | None,
+        num_oov_indices: int,
+        mask_token: Any,
+        oov_token: Any,
+        vocabulary: Any,
+        idf_weights: Any,
+        invert: bool,
+        output_mode: str,
+        sparse: bool,
+        pad_to_max_tokens: bool,
+        salt: Any,
+        **kwargs: Any,
+    ) -> None:
+        # How configs of Keras 3 remember what the vocabulary itself says here.
+        kwargs.pop("vocabulary_size", None)
+        kwargs.pop("has_input_vocabulary", None)
+        super().__init__(**{key: value for key, value in kwargs.items() if key != "dtype"})
+        self.max_tokens, self.num_oov_indices = max_tokens, num_oov_indices
+        self.mask_token, self.oov_token = mask_token, oov_token
+        self.invert, self.pad_to_max_tokens = invert, pad_to_max_tokens
+        self.salt = salt_pair(self, salt)
+        output_mode = _MODES.get(output_mode, output_mode)
+        self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count", "tf_idf"))
+        self.result_dtype = "int64" if self.output_mode == "int" else None
+        check_is_dense(self, sparse=sparse)
+        self._check_arguments(idf_weights, vocabulary)
+        self._tokens: list = []
+        self._places: dict = {}
+        self._idf_weights: np.ndarray | None = None
+        self.reset_state()
+        if vocabulary is not None:
+            self.set_vocabulary(vocabulary, idf_weights)
+
+    def _check_arguments(self, idf_weights: Any, vocabulary: Any) -> None:
+        first = self._first_place()
+        wrong = None
+        if self.max_tokens is not None and self.max_tokens <= first:
+            wrong = f"max_tokens above the {first} places of mask and unknown tokens", self.max_tokens
+        elif self.num_oov_indices < 0:
+            wrong = "num_oov_indices of at least 0", self.num_oov_indices
+        elif self.invert and self.output_mode != "int":
+            wrong = "output_mode='int' with invert=True", self.output_mode
+        elif self.invert and self.num_oov_indices > 1:
+            wrong = "num_oov_indices of at most 1 with invert=True", self.num_oov_indices
+        elif self.pad_to_max_tokens and self.max_tokens is None:
+            wrong = "max_tokens with pad_to_max_tokens=True", None
+        elif idf_weights is not None and vocabulary is None:
+            wrong = "a vocabulary with idf_weights", None
+        if wrong:
+            raise ValueError(
+                f"Layer {self.name!r} ({type(self).__name__}): Expected {wrong[0]}. Received: {wrong[1]!r}."
+            )
+
+    # -------------------------------------------------------------- vocabulary
+
+    def _mask_places(self) -> int:
+        return 1 if self.mask_token is not None and self.output_mode == "int" else 0
+
+    def _first_place(self) -> int:
+        """The index of the first token: after those of the mask and of unknown tokens."""
+        return self._mask_places() + self.num_oov_indices
+
+    def _special_tokens(self) -> list:
+        return [self.mask_token] * self._mask_places() + [self.oov_token] * self.num_oov_indices
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list:
+        """Return the tokens in the order of their indices.
+
+        Args:
+            include_special_tokens: begin with those of the mask and of unknown tokens.
+        """
+        return (self._special_tokens() if include_special_tokens else []) + list(self._tokens)
+
+    def vocabulary_size(self) -> int:
+        """Return the number of indices, those of the mask and of unknown tokens included."""
+        return self._first_place() + len(self._tokens)
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Replace the vocabulary.
+
+        Args:
+            vocabulary: tokens, with or without the special ones in front; or the path of a text
+                file with one on each line.
+            idf_weights: a weight of each token, for ``output_mode="tf_idf"``.
+
+        Raises:
+            ValueError: for repeated or too many tokens, none at all, or weights that don't fit.
+        """
+        if isinstance(vocabulary, str | Path):
+            vocabulary = Path(vocabulary).read_text(encoding="utf-8").splitlines()
+        given = self.prepare(vocabulary).reshape(-1).tolist()
+        special = self._special_tokens()
+        has_special = bool(special) and given[: len(special)] == special
+        tokens = given[len(special) :] if has_special else given
+        self._check_tokens(given, tokens)
+        self._take(tokens)
+        if (idf_weights is not None) != (self.output_mode == "tf_idf"):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected idf_weights with output_mode='tf_idf', and only then. "
+                f"Received: output_mode={self.output_mode!r}, idf_weights={idf_weights!r}."
+            )
+        if idf_weights is not None:
+            weights = np.asarray(idf_weights, "float32")
+            if weights.shape != (len(given),):
+                raise ValueError(
+                    f"Layer {self.name!r}: Expected {len(given)} idf_weights, as many as tokens. "
+                    f"Received: shape {weights.shape}."
+                )
+            self._take_weights(weights if has_special else self._with_special_weights(weights))
+
+    def _check_tokens(self, given: list, tokens: list) -> None:
+        repeated = [token for token, count in Counter(tokens).items() if count > 1]
+        reserved = [self.mask_token] + [self.oov_token] * self.invert
+        misplaced = [token for token in reserved if token is not None and token in tokens]
+        problem = None
+        if not given:
+            problem = "at least one token", given
+        elif repeated:
+            problem = "each token once", repeated
+        elif misplaced:
+            problem = f"mask and unknown tokens nowhere, or in front: {self._special_tokens()}", misplaced
+        elif self.max_tokens is not None and self._first_place() + len(tokens) > self.max_tokens:
+            problem = f"at most {self.max_tokens} tokens (max_tokens)", self._first_place() + len(tokens)
+        if problem:
+            raise ValueError(f"Layer {self.name!r}: Expected a vocabulary with {problem[0]}. Received: {problem[1]}.")
+
+    def _take(self, tokens: list) -> None:
+        first = self._first_place()
+        self._tokens = tokens
+        self._places = {token: first + n for n, token in enumerate(tokens)}
+
+    def _with_special_weights(self, weights: np.ndarray) -> np.ndarray:
+        """Unknown tokens weigh as much as known ones on average."""
+        return np.concatenate([np.full(self._first_place(), weights.mean(), "float32"), weights])
+
+    def _take_weights(self, weights: np.ndarray) -> None:
+        self._idf_weights = np.pad(weights, (0, self._depth() - len(weights))).astype("float32")
+
+    def _depth(self) -> int:
+        return self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
+
+    # ------------------------------------------------------------------- adapt
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Learn the vocabulary: the most frequent tokens first, of equal ones the last in order.
+
+        Args:
+            data: an array or list of tokens, a data set, or another iterable of batches.
+            steps: how many batches of an iterable to look at; default all.
+        """
+        self.reset_state()
+        if isinstance(data, list | tuple):
+            data = self.prepare(data)
+        for batch in batches(data, steps):
+            is_column = batch is data and len(batch.shape) == 1
+            self.update_state(self.prepare(batch)[:, None] if is_column else batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Count the tokens of a batch of documents, (batch, length), or of one."""
+        tokens = self.prepare(data)
+        self.count(tokens.reshape(1 if tokens.ndim < 2 else tokens.shape[0], -1).tolist())
+
+    def count(self, documents: list[list]) -> None:
+        """Count the tokens of documents."""
+        self._document_total += len(documents)
+        for document in documents:
+            self._counts.update(document)
+            if self.output_mode == "tf_idf":
+                self._documents_with.update(set(document))
+
+    def finalize_state(self) -> None:
+        """Make the vocabulary out of what was counted."""
+        if not self._counts:
+            return
+        special = (self.mask_token, self.oov_token)
+        counted = [(count, token) for token, count in self._counts.items() if token not in special]
+        tokens = [token for _, token in sorted(counted, reverse=True)]
+        self._take(tokens if self.max_tokens is None else tokens[: self.max_tokens - self._first_place()])
+        if self.output_mode == "tf_idf":
+            found_in = np.array([self._documents_with[token] for token in self._tokens], "float64")
+            weights = np.log1p(self._document_total / (1 + found_in))
+            self._take_weights(self._with_special_weights(weights.astype("float32")))
+
+    def reset_state(self) -> None:
+        """Forget what was counted."""
+        self._counts, self._documents_with, self._document_total = Counter(), Counter(), 0
+
+    # -------------------------------------------------------------------- call
+
+    def lookup(self, tokens: np.ndarray) -> np.ndarray:
+        """Return the index of each token as int64; -1 for a mask that is not counted.
+
+        Raises:
+            ValueError: for an unknown token where there is no index for them.
+        """
+        flat = tokens.reshape(-1).tolist()
+        unknown = -2
+        found = np.array([self._places.get(token, unknown) for token in flat], "int64")
+        if self.mask_token is not None:
+            found[[token == self.mask_token for token in flat]] = 0 if self.output_mode == "int" else -1
+        (missing,) = np.nonzero(found == unknown)
+        if missing.size and self.num_oov_indices == 0:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected tokens of the vocabulary, as num_oov_indices=0. "
+                f"Received: {sorted({flat[n] for n in missing})}."
+            )
+        if missing.size:
+            places = self.unknown_places(tokens.reshape(-1)[missing]) if self.num_oov_indices > 1 else 0
+            found[missing] = self._mask_places() + places
+        return found.reshape(tokens.shape)
+
+    def unknown_places(self, tokens: np.ndarray) -> np.ndarray:
+        """Return which of several indices of unknown tokens each one gets."""
+        return bins_of(tokens, self.num_oov_indices, self.salt)
+
+    def encode(self, documents: list) -> Any:
+        """Return the counts of indices of each document, in the output mode."""
+        counts = count_on_host(documents, self._depth(), "count" if self.output_mode == "tf_idf" else self.output_mode)
+        return self.weighted(counts)
+
+    def weighted(self, counts: np.ndarray) -> Any:
+        """Multiply by the weights of tokens, with ``output_mode="tf_idf"``; return an array of the backend."""
+        if self.output_mode == "tf_idf":
+            if self._idf_weights is None:
+                raise ValueError(
+                    f"Layer {self.path!r}: Expected weights of tokens. Received: none. Call adapt(data), or "
+                    f"set_vocabulary(vocabulary, idf_weights)."
+                )
+            counts = counts * self._idf_weights
+        return self.finish(counts)
+
+    def call(self, inputs: Any) -> Any:
+        if self.invert:
+            return self._tokens_at(inputs)
+        if not self._tokens and self.output_mode != "int" and not self.pad_to_max_tokens:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a vocabulary. Received: none. Call adapt(data) or set_vocabulary."
+            )
+        mode = "count" if self.output_mode == "tf_idf" else self.output_mode
+        return self.weighted(encode_on_host(self.lookup(inputs), mode, self._depth()))
+
+    def _tokens_at(self, indices: np.ndarray) -> Any:
+        names = self.get_vocabulary()
+        found = [names[n] if 0 <= n < len(names) else self.oov_token for n in indices.reshape(-1).tolist()]
+        return self.finish_tokens(np.array(found, object).reshape(indices.shape))
+
+    def finish_tokens(self, tokens: np.ndarray) -> Any:
+        """Return tokens as what the layer gives out: strings stay on the host."""
+        return tokens
+
+    def output_shape_of(self, shape: tuple) -> tuple:
+        return encoded_shape(shape, "count" if self.output_mode == "tf_idf" else self.output_mode, self._depth())
+
+    def get_config(self) -> dict:
+        weights = None if self._idf_weights is None else self._idf_weights[: self.vocabulary_size()].tolist()
+        config = super().get_config()
+        del config["dtype"]
+        return {
+            **config,
+            "invert": self.invert,
+            "max_tokens": self.max_tokens,
+            "num_oov_indices": self.num_oov_indices,
+            "oov_token": self.oov_token,
+            "mask_token": self.mask_token,
+            "output_mode": self.output_mode,
+            "sparse": False,
+            "pad_to_max_tokens": self.pad_to_max_tokens,
+            "vocabulary": self.get_vocabulary(weights is not None) if self._tokens else None,
+            "idf_weights": weights,
+            "salt": None if self.salt is None else list(self.salt),
+        }
+
+
+class StringLookup(IndexLookup):
+    """Number strings by a vocabulary, or back with ``invert``.
+
+    Args:
+        max_tokens: most indices there may be, special ones included; default no limit.
+        num_oov_indices: how many indices unknown tokens share, by their hash. With 0 they are an error.
+        mask_token: the token of index 0, which means that there is none; default no such token.
+        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``.
+        vocabulary: tokens, or the path of a text file; else call ``adapt``.
+        idf_weights: weights of the tokens, for ``"tf_idf"``.
+        invert: from indices to tokens, as a NumPy array of strings.
+        output_mode: ``"int"`` for indices; ``"one_hot"``; ``"multi_hot"``, ``"count"`` or
+            ``"tf_idf"`` of the tokens along the last axis.
+        pad_to_max_tokens: make rows of ``max_tokens`` entries.
+        sparse: False.
+        encoding: of bytes.
+        salt: makes the hash of unknown tokens another one.
+
+    Indices: the mask's, the unknown tokens', then the vocabulary's.
+
+    >>> import polykeras as keras
+    >>> keras.layers.StringLookup(vocabulary=["a", "b", "c"])([["a", "c"], ["d", "b"]])
+    array([[1, 3],
+           [0, 2]])
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: str | None = None,
+        oov_token: str = "[UNK]",
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        salt: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.encoding = encoding
+        for derived in ("vocabulary_dtype", "oov_method"):
+            kwargs.pop(derived, None)
+        super().__init__(
+            max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
+            pad_to_max_tokens, salt, name=name, **kwargs,
+        )  # fmt: skip
+
+    def prepare(self, inputs: Any) -> np.ndarray:
+        values = on_host(inputs, self.encoding)
+        return values if self.__dict__.get("invert") and values.dtype.kind in "iu" else values.astype(object)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "encoding": self.encoding}
+
+
+class IntegerLookup(IndexLookup):
+    """Number integers by a vocabulary, or back with ``invert``.
+
+    Args:
+        max_tokens: most indices there may be, special ones included; default no limit.
+        num_oov_indices: how many indices unknown tokens share. With 0 they are an error.
+        mask_token: the token of index 0, which means that there is none; default no such token.
+        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``.
+        vocabulary: tokens, or the path of a text file; else call ``adapt``.
+        vocabulary_dtype: ``"int32"`` or ``"int64"``: type of tokens given out with ``invert``.
+        idf_weights: weights of the tokens, for ``"tf_idf"``.
+        invert: from indices to tokens.
+        output_mode: as of ``StringLookup``.
+        sparse: False.
+        pad_to_max_tokens: make rows of ``max_tokens`` entries.
+        oov_method: how unknown tokens share indices: ``"floormod"``, their remainder, or
+            ``"farmhash"``, their hash.
+        salt: makes the hash another one.
+
+    >>> import polykeras as keras
+    >>> keras.layers.IntegerLookup(vocabulary=[12, 36, 1138])([[12, 1138], [42, 36]])
+    array([[1, 3],
+           [0, 2]])
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: int | None = None,
+        oov_token: int = -1,
+        vocabulary: Any = None,
+        vocabulary_dtype: str = "int64",
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
+            pad_to_max_tokens, salt, name=name, **kwargs,
+        )  # fmt: skip
+        self.vocabulary_dtype = choice(self, "vocabulary_dtype", vocabulary_dtype, ("int32", "int64"))
+        self.oov_method = choice(self, "oov_method", oov_method, ("floormod", "farmhash"))
+        if self.salt is not None and self.oov_method == "floormod":
+            raise ValueError(
+                f"Layer {self.name!r}: Expected oov_method='farmhash' with a salt. Received: {oov_method!r}."
+            )
+
+    def prepare(self, inputs: Any) -> np.ndarray:
+        return on_host(inputs).astype("int64")
+
+    def unknown_places(self, tokens: np.ndarray) -> np.ndarray:
+        return tokens % self.num_oov_indices if self.oov_method == "floormod" else super().unknown_places(tokens)
+
+    def finish_tokens(self, tokens: np.ndarray) -> Any:
+        return backends.current().array(tokens.astype("int64"), self.vocabulary_dtype)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "vocabulary_dtype": self.vocabulary_dtype,
+            "oov_method": self.oov_method,
+        }

@@ -1,0 +1,204 @@
+"""From texts to indices of their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.core import registry
+from polykeras.layers.arguments import choice
+from polykeras.layers.preprocessing.host import HostLayer, batches, check_is_dense, on_host
+from polykeras.layers.preprocessing.lookup import StringLookup
+
+_PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
+# ASCII only, as in Keras: a vocabulary learned there fits here.
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+_STRIP = dict.fromkeys(map(ord, _PUNCTUATION))
+_TABLES = {"lower": _LOWER, "strip_punctuation": _STRIP, "lower_and_strip_punctuation": _LOWER | _STRIP}
+_WORD = re.compile(r"[^ \t\n\v\f\r]+")
+_SPLITS: dict[str, Callable] = {"whitespace": _WORD.findall, "character": list}
+
+
+class TextVectorization(HostLayer):
+    """Turn texts into indices of their words, or into counts of them.
+
+    Args:
+        max_tokens: most indices there may be; default no limit.
+        standardize: ``"lower_and_strip_punctuation"``, ``"lower"``, ``"strip_punctuation"``, None,
+            or a function of a NumPy array of texts.
+        split: ``"whitespace"``, ``"character"``, None, or a function of a NumPy array of texts that
+            returns a list of tokens for each.
+        ngrams: longest run of words that makes a token too, or a tuple of lengths; default single words.
+        output_mode: ``"int"`` for indices in order (0 at the end of short texts, 1 for unknown
+            words); ``"multi_hot"``, ``"count"`` or ``"tf_idf"`` for a row of each text.
+        output_sequence_length: number of indices of each text, for ``"int"``; default that of the longest.
+        pad_to_max_tokens: make rows of ``max_tokens`` entries.
+        vocabulary: tokens, or the path of a text file; else call ``adapt``.
+        idf_weights: weights of the tokens, for ``"tf_idf"``.
+        sparse, ragged: False.
+        encoding: of bytes.
+
+    Takes (batch,) or (batch, 1) texts.
+
+    Raises:
+        ValueError: for wrong arguments.
+
+    >>> import polykeras as keras
+    >>> layer = keras.layers.TextVectorization(vocabulary=["the", "cat", "sat"])
+    >>> layer(["The cat sat.", "A cat!"])
+    array([[2, 3, 4],
+           [1, 3, 0]])
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        standardize: str | Callable | None = "lower_and_strip_punctuation",
+        split: str | Callable | None = "whitespace",
+        ngrams: int | tuple | None = None,
+        output_mode: str = "int",
+        output_sequence_length: int | None = None,
+        pad_to_max_tokens: bool = False,
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("vocabulary_size", None)
+        kwargs.pop("has_input_vocabulary", None)
+        super().__init__(name=name, **{key: value for key, value in kwargs.items() if key != "dtype"})
+        self.standardize = standardize if callable(standardize) else choice(
+            self, "standardize", standardize, (None, *_TABLES)
+        )  # fmt: skip
+        self.split = split if callable(split) else choice(self, "split", split, (None, *_SPLITS))
+        self.ngrams = tuple(ngrams) if isinstance(ngrams, list | tuple) else ngrams
+        self._widths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else self.ngrams
+        modes = ("int", "multi_hot", "count", "tf_idf", "binary", "tf-idf")
+        choice(self, "output_mode", output_mode, modes)
+        if output_sequence_length is not None and output_mode != "int":
+            raise ValueError(
+                f"Layer {self.name!r}: Expected output_mode='int' with output_sequence_length. "
+                f"Received: {output_mode!r}."
+            )
+        check_is_dense(self, sparse=sparse, ragged=ragged)
+        self.output_sequence_length = output_sequence_length
+        self.encoding = encoding
+        self._lookup = StringLookup(
+            max_tokens, mask_token="", vocabulary=vocabulary, idf_weights=idf_weights, output_mode=output_mode,
+            pad_to_max_tokens=pad_to_max_tokens, encoding=encoding,
+        )  # fmt: skip
+        self.output_mode = self._lookup.output_mode
+        self.result_dtype = self._lookup.result_dtype
+
+    def prepare(self, inputs: Any) -> np.ndarray:
+        return on_host(inputs, self.encoding)
+
+    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+        """Learn the vocabulary of texts.
+
+        Args:
+            data: an array or list of texts, a data set, or another iterable of batches.
+            batch_size: has no effect.
+            steps: how many batches of an iterable to look at; default all.
+        """
+        self.reset_state()
+        for batch in batches(self.prepare(data) if isinstance(data, list | tuple) else data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Count the tokens of a batch of texts."""
+        self._lookup.count(self.tokens_of(self.prepare(data)))
+
+    def finalize_state(self) -> None:
+        """Make the vocabulary out of what was counted."""
+        self._lookup.finalize_state()
+
+    def reset_state(self) -> None:
+        """Forget what was counted."""
+        self._lookup.reset_state()
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
+        """Return the tokens in the order of their indices, as of ``StringLookup``."""
+        return self._lookup.get_vocabulary(include_special_tokens)
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Replace the vocabulary, as of ``StringLookup``."""
+        self._lookup.set_vocabulary(vocabulary, idf_weights)
+
+    def vocabulary_size(self) -> int:
+        """Return the number of indices, those of padding and unknown tokens included."""
+        return self._lookup.vocabulary_size()
+
+    def tokens_of(self, texts: np.ndarray) -> list[list[str]]:
+        """Return the tokens of each text.
+
+        Raises:
+            ValueError: for texts of another shape than (batch,) or (batch, 1), where they are split.
+        """
+        if callable(self.standardize):
+            texts = on_host(self.standardize(texts.astype(str)), self.encoding)
+        elif self.standardize is not None:
+            table = _TABLES[self.standardize]
+            flat = [text.translate(table) for text in texts.reshape(-1).tolist()]
+            texts = np.array(flat, object).reshape(texts.shape)
+        rows = texts.reshape(texts.shape[0] if texts.ndim else 1, -1)
+        if self.split is None:
+            tokens = rows.tolist()
+        elif rows.shape[1] != 1:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected texts of shape (batch,) or (batch, 1). Received: {texts.shape}."
+            )
+        elif callable(self.split):
+            tokens = [on_host(row, self.encoding).tolist() for row in self.split(rows[:, 0].astype(str))]
+        else:
+            tokens = [_SPLITS[self.split](text) for text in rows[:, 0].tolist()]
+        return [_runs(row, self._widths) for row in tokens] if self._widths else tokens
+
+    def call(self, inputs: Any) -> Any:
+        rows = [self._lookup.lookup(np.array(row, object)) for row in self.tokens_of(inputs)]
+        if self.output_mode != "int":
+            counts = self._lookup.encode(rows)
+            return counts if inputs.ndim else backends.current().getitem(counts, (0,))
+        if self.split is None and not self._widths and self.output_sequence_length is None and rows:
+            return self.finish(np.stack(rows).reshape(inputs.shape))
+        length = self.output_sequence_length
+        length = max(map(len, rows), default=0) if length is None else length
+        result = np.zeros((len(rows), length), "int64")
+        for place, row in enumerate(rows):
+            result[place, : len(row)] = row[:length]
+        return self.finish(result if inputs.ndim else result[0])
+
+    def output_shape_of(self, shape: tuple) -> tuple:
+        if self.output_mode == "int":
+            return (*shape[:1], self.output_sequence_length)
+        return (*shape[:1], self._lookup._depth())
+
+    def get_config(self) -> dict:
+        inner = self._lookup.get_config()
+        config = super().get_config()
+        del config["dtype"]
+        shared = ("max_tokens", "output_mode", "pad_to_max_tokens", "vocabulary", "idf_weights")
+        return {
+            **config,
+            **{key: inner[key] for key in shared},
+            "standardize": registry.serialize(self.standardize),
+            "split": registry.serialize(self.split),
+            "ngrams": self.ngrams,
+            "output_sequence_length": self.output_sequence_length,
+            "sparse": False,
+            "ragged": False,
+            "encoding": self.encoding,
+        }
+
+
+def _runs(tokens: list[str], widths: tuple[int, ...]) -> list[str]:
+    """All runs of tokens of these lengths, those of the first length first."""
+    return [" ".join(tokens[n : n + width]) for width in widths for n in range(len(tokens) - width + 1)]
