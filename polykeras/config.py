@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
 _LAYOUTS = ("channels_last", "channels_first")
@@ -128,3 +129,65 @@ def standardize_data_format(data_format: str | None) -> str:
     if data_format is None:
         return _image_data_format
     return _one_of("data_format", str(data_format).lower(), _LAYOUTS)
+
+
+def backend() -> str:
+    """Return the name of the backend in use.
+
+    >>> backend() in ("numpy", "tensorflow", "torch", "jax")
+    True
+    """
+    from polykeras import backends
+
+    return backends.outer_name()
+
+
+def set_backend(backend: str) -> None:
+    """Make a backend the default, for models built from now on.
+
+    Raises:
+        ValueError: for an unknown name.
+        ImportError: if its framework is not installed.
+    """
+    from polykeras import backends
+
+    backends.set_default(backend)
+
+
+def dtype_policy() -> Any:
+    """Return the global dtype policy; see ``polykeras.dtype_policies``."""
+    from polykeras import dtype_policies
+
+    return dtype_policies.dtype_policy()
+
+
+def set_dtype_policy(policy: Any) -> None:
+    """Set the dtype policy of layers made from now on, such as ``"mixed_bfloat16"``."""
+    from polykeras import dtype_policies
+
+    dtype_policies.set_dtype_policy(policy)
+
+
+_is_interactive = True
+
+
+def enable_interactive_logging() -> None:
+    """Let ``verbose="auto"`` mean a progress bar."""
+    global _is_interactive
+    _is_interactive = True
+
+
+def disable_interactive_logging() -> None:
+    """Let ``verbose="auto"`` mean a line an epoch.
+
+    >>> disable_interactive_logging(); is_interactive_logging_enabled()
+    False
+    >>> enable_interactive_logging()
+    """
+    global _is_interactive
+    _is_interactive = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Return what ``verbose="auto"`` means: True for a progress bar."""
+    return _is_interactive

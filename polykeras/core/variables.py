@@ -219,7 +219,7 @@ class Variable(Operators):
         is_shared = isinstance(value, Variable)
         value = value.raw if is_shared else value
         if self._value is None and scope.assigned is None and not backend.is_array(value):
-            self._keep(np.asarray(value))
+            self.set_initial(value)
             return
         array = value if backend.is_array(value) else self._on_device(backend, value)
         self._check_shape(tuple(backend.shape(array)))
@@ -235,7 +235,9 @@ class Variable(Operators):
             value = np.array(value, dtypes.numpy_dtype(self.dtype))  # never share the caller's memory
         return backend.array(value, self.dtype)
 
-    def _keep(self, value: np.ndarray) -> None:
+    def set_initial(self, value: Any) -> None:
+        """Replace the first value, of a variable that has no array yet; needs no backend."""
+        value = np.asarray(value)
         self._check_shape(value.shape)
         self._initial = np.array(value, dtypes.numpy_dtype(self.dtype))
 

@@ -64,6 +64,8 @@ class Layer(Trackable):
 
     _untracked = frozenset({"_metrics_of_model", "_inbound_nodes", "_initial_weights", "_losses"})
 
+    _accepted: dict[type, set] = {}
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         layer = super().__new__(cls)
         layer._arguments = args, kwargs
@@ -99,7 +101,7 @@ class Layer(Trackable):
         self._losses_entry: int | None = None
         self._inbound_nodes: list[Node] = []
         self._build_shapes: dict | None = None
-        self._accepted: dict[type, set] = {}
+        self._accepted = {}
         self._set_policy(dtype if dtype is not None else kwargs.pop("input_dtype", None))
         self._read_legacy(kwargs)
         self._is_initialized = True
@@ -314,6 +316,9 @@ class Layer(Trackable):
         Raises:
             ValueError: if number or shapes differ.
         """
+        self._replace_weights(weights, Variable.assign)
+
+    def _replace_weights(self, weights: list, replace: Callable[[Variable, Any], None]) -> None:
         own = self.weights
         shapes = [tuple(np.shape(value)) for value in weights]
         expected = [w.shape for w in own]
@@ -323,7 +328,7 @@ class Layer(Trackable):
                 f"Received: {len(shapes)} of shapes {shapes}."
             )
         for weight, value in zip(own, weights, strict=True):
-            weight.assign(value)
+            replace(weight, value)
 
     def count_params(self) -> int:
         """Return the number of values in the weights.
@@ -725,7 +730,7 @@ def _scoped_build(build: Callable) -> Callable:
         self._build_shapes = {**dict(zip(parameters, args, strict=False)), **kwargs}
         self.built = True
         if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
+            self._replace_weights(self._initial_weights, Variable.set_initial)
             self._initial_weights = None
 
     return scoped

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-from polykeras import backends, ops, optimizers
+from polykeras import backends, config, ops, optimizers
 from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.core import trees
@@ -639,7 +638,7 @@ def _symbols(x: Any) -> Any:
 
 def _verbosity(verbose: Any) -> int:
     if verbose == "auto":
-        return 1 if sys.stdout is not None else 0
+        return 1 if config.is_interactive_logging_enabled() else 2
     if verbose not in (0, 1, 2, True, False):
         raise ValueError(f"Expected verbose to be 0, 1, 2 or 'auto'. Received: {verbose!r}.")
     return int(verbose)
