@@ -161,6 +161,8 @@ def map_coordinates(
             f"Expected coordinates for {len(shape)} axes. Received: inputs of shape {shape}, coordinates of "
             f"shape {tuple(backend.shape(places))}."
         )
+    if None in shape:
+        return backend.full(tuple(backend.shape(places))[1:], 0, dtype)
     rows = [backend.getitem(places, (n,)) for n in range(len(shape))]
     flat = backend.reshape(compute_floats(x), (-1,))
     return as_dtype(_sample(flat, shape, rows, order, fill_mode, fill_value), dtype)

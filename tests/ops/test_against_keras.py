@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.signal
-from op_helpers import LINE_BY_LINE, TRACED, compiled, find
+from op_helpers import LINE_BY_LINE, TRACED, compiled, find, replaced
 
 from polykeras import ops
+from polykeras.core.graph import KerasTensor
 
 rng = np.random.default_rng(3)
 X = rng.normal(size=(4, 6)).astype("float32") * 2
@@ -85,7 +86,7 @@ CASES = [
     ("image.rgb_to_grayscale", [RGB], {}),
     ("image.rgb_to_hsv", [RGB], {}),
     ("image.hsv_to_rgb", [RGB], {}),
-    ("image.rgb_to_hsv", [RGB[0].transpose(2, 0, 1)], {"data_format": "channels_first"}),
+    ("image.rgb_to_hsv", [RGB.transpose(0, 3, 1, 2)], {"data_format": "channels_first"}),
     ("image.resize", [RGB, (4, 11)], {}),
     ("image.resize", [RGB, (4, 11)], {"interpolation": "nearest"}),
     ("image.resize", [RGB, (5, 5)], {"crop_to_aspect_ratio": True}),
@@ -154,6 +155,23 @@ def test_values_are_those_of_keras_when_compiled(backend, answers, start):
     cases = CASES[start : start + 25]
     for result, case in zip(compiled(backend, cases), cases, strict=True):
         check(result, answers(*case), case[0])
+
+
+@pytest.mark.parametrize(("name", "arguments", "kwargs"), CASES, ids=IDS)
+def test_shape_and_dtype_are_inferred(name, arguments, kwargs):
+    def shapes(unknown):
+        symbols = replaced(arguments, lambda x: KerasTensor(x.shape, x.dtype))
+        if unknown:
+            symbols[0] = replaced(arguments[0], lambda x: KerasTensor((None, *x.shape[1:]), x.dtype))
+        result = find(ops, name)(*symbols, **kwargs)
+        return [(x.shape, x.dtype) for x in (result if isinstance(result, tuple | list) else [result])]
+
+    result = find(ops, name)(*arguments, **kwargs)
+    actual = [(ops.shape(x), ops.dtype(x)) for x in (result if isinstance(result, tuple | list) else [result])]
+    assert shapes(unknown=False) == actual
+    for (loose, loose_dtype), (shape, dtype) in zip(shapes(unknown=True), actual, strict=True):
+        assert loose_dtype == dtype and len(loose) == len(shape)
+        assert all(a in (None, b) for a, b in zip(loose, shape, strict=True))
 
 
 def test_sparsemax_runs_along_any_axis(backend):
