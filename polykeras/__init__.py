@@ -25,6 +25,7 @@ from polykeras import (
     parity,
     random,
     regularizers,
+    saving,
     utils,
 )
 from polykeras.backend import Variable
@@ -78,5 +79,6 @@ __all__ = [
     "parity",
     "random",
     "regularizers",
+    "saving",
     "utils",
 ]

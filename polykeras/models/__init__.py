@@ -4,6 +4,7 @@ from polykeras.core import registry
 from polykeras.models.configs import clone_model
 from polykeras.models.model import Functional, Model
 from polykeras.models.sequential import Sequential
+from polykeras.saving import load_model, model_from_json, save_model
 
 registry.add_family("models", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
 registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
@@ -14,4 +15,13 @@ def model_from_config(config: dict, custom_objects: dict | None = None) -> Model
     return registry.deserialize(config, custom_objects, family="models")
 
 
-__all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_config"]
+__all__ = [
+    "Functional",
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_config",
+    "model_from_json",
+    "save_model",
+]

@@ -10,11 +10,12 @@ from polykeras.core import graph, masks, naming, registry, trees
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
 from polykeras.training.trainer import Trainer
 
 
-class Model(Trainer, Layer):
+class Model(Persistence, Trainer, Layer):
     """Layers that work together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     Made in one of two ways: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it

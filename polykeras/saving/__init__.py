@@ -1,0 +1,53 @@
+"""Saving and loading models: whole, only weights, or only the architecture."""
+
+from typing import Any
+
+from polykeras.core.registry import (
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from polykeras.core.registry import deserialize as _deserialize
+from polykeras.core.registry import serialize as _serialize
+from polykeras.saving.archive import Limits, limits
+from polykeras.saving.models import load_model, load_weights, model_from_json, save_model, save_weights
+
+CustomObjectScope = custom_object_scope
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """Return a description of an object, ready for JSON."""
+    return _serialize(obj)
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: dict | None = None, safe_mode: bool = True, **kwargs: Any
+) -> Any:
+    """Return the object of a description; only built-in, registered and ``custom_objects`` classes are built.
+
+    >>> import polykeras as keras
+    >>> deserialize_keras_object(serialize_keras_object(keras.layers.Dense(2))).units
+    2
+    """
+    return _deserialize(config, custom_objects, safe_mode)
+
+
+__all__ = [
+    "CustomObjectScope",
+    "Limits",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "limits",
+    "load_model",
+    "load_weights",
+    "model_from_json",
+    "register_keras_serializable",
+    "save_model",
+    "save_weights",
+    "serialize_keras_object",
+]

@@ -1,0 +1,78 @@
+"""Configs as Keras 3 writes them, so that either library reads the other's files."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from polykeras.core import registry
+
+_FUNCTIONAL = {"layers", "input_layers", "output_layers"}
+
+
+def describe(model: Any, with_compile: bool = True) -> dict:
+    """Return the config of a model in the spelling of Keras 3.
+
+    Args:
+        model: with a config.
+        with_compile: add the arguments of ``compile``. Where these hold something without a name, such as a
+            lambda, they are left out with a warning.
+
+    >>> import polykeras as keras
+    >>> describe(keras.Sequential([keras.layers.Dense(2)]))["class_name"]
+    'Sequential'
+    """
+    config = spell(registry.serialize(model))
+    if with_compile and getattr(model, "compiled", False):
+        try:
+            compiled = model.get_compile_config() | {"optimizer": registry.serialize(model.optimizer)}
+            config["compile_config"] = spell(compiled)
+        except (TypeError, ValueError) as error:
+            warnings.warn(f"Model {model.name!r} is saved without the arguments of compile. {error}", stacklevel=3)
+    return config
+
+
+def spell(value: Any) -> Any:
+    """Rewrite a description: built-in objects keep lists for tuples and go by their names in Keras 3."""
+    if isinstance(value, list):
+        return [spell(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "__tuple__":
+        return [spell(x) for x in value["items"]]
+    if "build_config" in value:
+        value = value | {"build_config": _spell_shapes(value["build_config"])}
+    is_ours = value.get("registered_name") in (None, "function")
+    result = {k: spell(v) if is_ours or k != "config" else v for k, v in value.items()}
+    if "inbound_nodes" in value:
+        result["inbound_nodes"] = value["inbound_nodes"]  # calls keep their tuples
+    if is_ours and value.get("module") in ("keras.layers", "keras.models"):
+        if value["class_name"] in ("Model", "Functional") and set(value["config"]) >= _FUNCTIONAL:
+            result |= {"module": "keras.src.models.functional", "class_name": "Functional"}
+        elif value["class_name"] == "Sequential":
+            result["module"] = "keras"
+    elif value.get("module") == "keras.dtype_policies":
+        result["module"] = "keras"
+    return result
+
+
+def _spell_shapes(shapes: dict) -> dict:
+    """One shape goes by one name in Keras, whatever ``build`` calls it."""
+    return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
+
+
+def read(value: Any) -> Any:
+    """Rewrite a description that Keras wrote, or ``spell`` did, for the registry.
+
+    >>> read({"build_config": {"shapes_dict": {"query_shape": [None, 2]}}})
+    {'build_config': {'query_shape': [None, 2]}}
+    """
+    if isinstance(value, list):
+        return [read(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: read(x) for key, x in value.items()}
+    built = result.get("build_config")
+    if isinstance(built, dict) and isinstance(built.get("shapes_dict"), dict):
+        result["build_config"] = built["shapes_dict"]
+    return result

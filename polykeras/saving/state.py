@@ -1,0 +1,160 @@
+"""Where each layer's arrays stand in a weights file: the tree of Keras 3, walked once for all uses."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from polykeras.core import naming
+from polykeras.core.random import SeedGenerator
+from polykeras.core.tracking import Trackable
+from polykeras.layers.layer import Layer
+
+#: Attributes that hold no layers of the user's.
+_PLAIN = frozenset(vars(Layer())) | {"inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers"}
+_PLAIN |= {"_compile_arguments", "_compiled", "_plan", "_inputs_structure", "_outputs_structure", "loss", "optimizer"}
+
+#: Attributes that Keras 3 calls by other names.
+_KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer"}
+
+
+@dataclass
+class Place:
+    """An object with arrays, and the path of its group."""
+
+    path: str
+    owner: Any
+
+    def __str__(self) -> str:
+        name = getattr(self.owner, "path", None) or getattr(self.owner, "name", "")
+        return f"{type(self.owner).__name__} {name!r} ({self.path or 'the model itself'})"
+
+
+def places(model: Any) -> Iterator[Place]:
+    """Yield all things with arrays in a model, parents first, each once.
+
+    >>> import polykeras as keras
+    >>> [place.path for place in places(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
+    ['', 'layers/dense', 'layers/dense_1']
+    """
+    yield from _visit("", model, set())
+
+
+def _visit(path: str, thing: Any, seen: set[int]) -> Iterator[Place]:
+    if id(thing) in seen:
+        return
+    seen.add(id(thing))
+    if isinstance(thing, Trackable | SeedGenerator):
+        yield Place(path, thing)
+        for name, child in _attributes(thing):
+            yield from _visit(f"{path}/{name}".lstrip("/"), child, seen)
+    elif isinstance(thing, list | tuple | dict):
+        for name, child in _items(thing):
+            yield from _visit(f"{path}/{name}", child, seen)
+
+
+def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(thing, SeedGenerator) or not isinstance(thing, Layer):
+        return
+    if getattr(thing, "_plan", None) is not None or hasattr(thing, "_stack"):
+        yield "layers", thing.layers
+    skipped = _PLAIN | thing._untracked
+    names = (name for name in vars(thing) if name not in skipped)
+    for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
+        yield _KERAS_NAMES.get((type(thing).__name__, name), name), vars(thing)[name]
+
+
+def _items(container: Any) -> Iterator[tuple[str, Any]]:
+    """Name things in a list by their classes: names of layers differ from one making to the next."""
+    counts: Counter = Counter()
+    for item in list(container.values()) if isinstance(container, dict) else container:
+        is_container = isinstance(item, list | tuple | dict)
+        if is_container or isinstance(item, Trackable | SeedGenerator):
+            kind = "container" if is_container else naming.snake_case(type(item).__name__)
+            yield (f"{kind}_{counts[kind]}" if counts[kind] else kind), item
+            counts[kind] += 1
+
+
+def save(model: Any, writer: Any, optimizer: Any = None) -> None:
+    """Write the arrays of a model, and of its optimizer, one by one."""
+    for place in places(model):
+        name = getattr(place.owner, "name", None)
+        place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
+    if optimizer is not None:
+        optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
+
+
+def load(model: Any, reader: Any, skip_mismatch: bool = False) -> None:
+    """Read the arrays of a model; all shapes are compared before any is read.
+
+    Args:
+        model: built.
+        reader: an open ``hdf5.Reader``.
+        skip_mismatch: leave layers as they are where something is missing or has another shape, with
+            a warning.
+
+    Raises:
+        ValueError: naming the layer and the shapes, where something doesn't fit.
+    """
+    found, problems = [], []
+    for place in places(model):
+        group = _group(reader, place.path)
+        problem = _problem(place, group)
+        if problem:
+            problems.append(problem)
+        elif group is not None and len(group):
+            found.append((place, group))
+    if problems and not skip_mismatch:
+        raise ValueError("\n".join([*problems[:10], *([f"... and {len(problems) - 10} more"] * (len(problems) > 10))]))
+    for problem in problems:
+        warnings.warn(f"Left as it is: {problem}", stacklevel=3)
+    for place, group in found:
+        place.owner.load_own_variables(group)
+
+
+def _group(reader: Any, path: str) -> Any:
+    """The group of a path; attributes may be private in one library and public in the other."""
+    group = reader
+    for part in filter(None, path.split("/")):
+        names = (part, f"_{part}", part.lstrip("_"))
+        group = next((inner for name in names if (inner := group.group(name)) is not None), None)
+        if group is None:
+            return None
+    return group.group("vars")
+
+
+def _problem(place: Place, group: Any) -> str | None:
+    """What keeps the arrays of a group from being those of a layer."""
+    owner = place.owner
+    if isinstance(owner, SeedGenerator):
+        return None
+    variables = owner.own_variables()
+    if type(owner).load_own_variables is not Trackable.load_own_variables:
+        return None if group is not None or not variables else f"{place}: Expected arrays. Received: none in the file."
+    if isinstance(owner, Layer) and not variables and group is not None and len(group) and not owner.built:
+        return f"{place}: Expected a built layer to load weights into. Received: one without weights. Call it on data."
+    if not variables or (group is None and not isinstance(owner, Layer)):
+        return None
+    saved = {key: group.shape(key) for key in group} if group is not None else {}
+    expected = {str(number): variable.shape for number, variable in enumerate(variables)}
+    if {key: saved.get(key) for key in expected} == expected and len(saved) == len(expected):
+        return None
+    names = [variable.name for variable in variables]
+    return (
+        f"{place}: Expected arrays {names} of shapes {list(expected.values())}. "
+        f"Received: {len(saved)} of shapes {list(saved.values())}."
+    )
+
+
+def load_optimizer(model: Any, reader: Any) -> None:
+    """Read the state of a compiled model's optimizer, where the file has it."""
+    group = reader.group("optimizer/vars")
+    optimizer = model.optimizer
+    if group is None or not len(group):
+        return
+    if len(group) > len(optimizer.variables) and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    optimizer.load_own_variables(group)

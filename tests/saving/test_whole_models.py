@@ -1,0 +1,140 @@
+"""A model that was saved comes back as it was, and training goes on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import backends
+from tests.saving.examples import graph_model, text_model
+
+
+def predict(model, x):
+    return np.asarray(model.predict(x, verbose=0))
+
+
+def test_training_goes_on_as_if_it_had_not_stopped(backend, tmp_path, x, y):
+    model = graph_model(keras)
+    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
+    model.fit(x, y, epochs=2, batch_size=3, shuffle=False, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded, x), predict(model, x))
+    histories = [m.fit(x, y, epochs=3, batch_size=3, shuffle=False, verbose=0).history for m in (model, loaded)]
+    assert histories[0] == histories[1]  # dropout, optimizer and statistics included
+    assert int(loaded.optimizer.iterations) == 10
+
+
+def test_training_goes_on_on_another_backend(backend, tmp_path, x, y):
+    with backends.use("numpy"):
+        model = graph_model(keras)
+        model.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse")
+        model.fit(x, y, epochs=2, shuffle=False, verbose=0)
+        model.save(tmp_path / "model.keras")
+        expected = model.fit(x, y, epochs=2, shuffle=False, verbose=0).history["loss"]
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    got = loaded.fit(x, y, epochs=2, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def test_each_kind_of_learning_rate_comes_back(tmp_path):
+    for rate in (0.125, keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5)):
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(
+            keras.optimizers.SGD(rate), keras.losses.Huber(0.5), metrics=[keras.metrics.TopKCategoricalAccuracy(3)]
+        )
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert float(loaded.optimizer.learning_rate) == float(model.optimizer.learning_rate)
+        assert loaded.loss.get_config() == model.loss.get_config()
+
+
+def test_a_model_may_be_loaded_without_compiling(tmp_path):
+    model = text_model(keras)
+    model.compile("adam", "mse")
+    model.save(tmp_path / "model.keras")
+    assert not keras.models.load_model(tmp_path / "model.keras", compile=False).compiled
+    model.save(tmp_path / "bare.keras", include_optimizer=False)
+    assert not keras.models.load_model(tmp_path / "bare.keras").compiled
+
+
+@keras.saving.register_keras_serializable("tests")
+class Pair(keras.layers.Layer):
+    def __init__(self, units, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.parts = [keras.layers.Dense(units), keras.layers.Dense(units)]
+        self.scale = keras.Variable(2.0)
+
+    def call(self, x):
+        return self.parts[0](x) * self.scale + self.parts[1](x)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Own(keras.Model):
+    def __init__(self, width, **kwargs):
+        super().__init__(**kwargs)
+        self.width = width
+        self.pair, self._last = Pair(width), keras.layers.Dense(1)
+
+    def build(self, input_shape):
+        self.pair.build(input_shape)
+        self.pair(keras.KerasTensor(input_shape))
+        self._last.build((None, self.width))
+
+    def call(self, x):
+        return self._last(self.pair(x))
+
+    def get_config(self):
+        return {"width": self.width, "name": self.name}
+
+
+def test_classes_of_the_user_come_back_with_weights_in_lists_and_own_variables(backend, tmp_path):
+    data = np.ones((3, 4), "float32")
+    model = keras.Sequential([keras.Input((4,)), Pair(3)])
+    model.layers[0].scale.assign(5.0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(predict(loaded, data), predict(model, data))
+    own = Own(3)
+    own(data)
+    own.save_weights(tmp_path / "own.weights.h5")
+    other = Own(3)
+    other(data)
+    other.load_weights(tmp_path / "own.weights.h5")
+    np.testing.assert_array_equal(predict(other, data), predict(own, data))
+
+
+def test_json_holds_the_architecture(x):
+    model = graph_model(keras)
+    copy = keras.models.model_from_json(model.to_json())
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(predict(copy, x), predict(model, x))
+
+
+def test_a_loss_without_a_name_is_left_out_with_a_warning(tmp_path):
+    model = text_model(keras)
+    model.compile("sgd", lambda a, b: keras.ops.mean(a - b))
+    with pytest.warns(UserWarning, match="without the arguments of compile"):
+        model.save(tmp_path / "model.keras")
+    assert not keras.models.load_model(tmp_path / "model.keras").compiled
+
+
+def test_an_unknown_class_is_named(tmp_path):
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    model = keras.Sequential([keras.Input((4,)), Mine()])
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(ValueError, match="Mine.*register_keras_serializable"):
+        keras.models.load_model(tmp_path / "model.keras")
+    assert keras.models.load_model(tmp_path / "model.keras", custom_objects={"Mine": Mine}).built
+
+
+def test_a_missing_file_and_another_suffix_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no.keras"):
+        keras.models.load_model(tmp_path / "no.keras")
+    with pytest.raises(ValueError, match="ends in one of"):
+        text_model(keras).save(tmp_path / "model.pkl")
