@@ -19,6 +19,7 @@ from autograd import checkpoint as autograd_checkpoint
 from autograd.core import VJPNode, add_outgrads
 from autograd.extend import defvjp, defvjp_argnums, primitive
 from autograd.numpy.numpy_boxes import ArrayBox
+from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
@@ -85,7 +86,7 @@ def _binary(function: Any) -> Any:
 
 
 def _in_single_precision(function: Any) -> Any:
-    """Compute on half-precision arrays in float32, and round the result."""
+    """Compute on half-precision arrays in float32, and round the results."""
 
     @functools.wraps(function)
     def method(self: NumpyBackend, *arguments: Any) -> Array:
@@ -94,7 +95,7 @@ def _in_single_precision(function: Any) -> Any:
         if dtype.itemsize > 2 or dtype.name not in _HALF:
             return function(*arguments)
         wide = [a.astype(np.float32) if self.is_array(a) else a for a in arguments]
-        return function(*wide).astype(dtype)
+        return trees.map(lambda x: x.astype(dtype), function(*wide))
 
     return method
 
@@ -161,6 +162,22 @@ def _digamma_float64(x: np.ndarray) -> np.ndarray:
         return np.where(reflected, result - math.pi / np.tan(math.pi * x), result)
 
 
+def _trigamma_float64(x: np.ndarray) -> np.ndarray:
+    """The derivative of digamma, by the derivatives of its formulas."""
+    with np.errstate(all="ignore"):
+        reflected = x < 0.5
+        z = np.where(reflected, 1 - x, x)
+        result = np.zeros_like(z)
+        for _ in range(8):
+            small = z < 8
+            result = result + np.where(small, 1 / (z * z), 0)
+            z = np.where(small, z + 1, z)
+        inverse = 1 / (z * z)
+        tail = 1 / 6 - inverse * (1 / 30 - inverse * (1 / 42 - inverse * (1 / 30 - inverse * 5 / 66)))
+        result = result + 1 / z + inverse / 2 + inverse / z * tail
+        return np.where(reflected, (math.pi / np.sin(math.pi * x)) ** 2 - result, result)
+
+
 _lgamma_float64 = np.frompyfunc(lambda v: math.inf if v <= 0 and v == int(v) else math.lgamma(v), 1, 1)
 
 
@@ -177,10 +194,26 @@ def _special(function: Any) -> Any:
 
 _erf, _erfinv = _special(_erf_float64), _special(_erfinv_float64)
 _lgamma, _digamma = _special(_lgamma_float64), _special(_digamma_float64)
+_trigamma = _special(_trigamma_float64)
 _TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
 defvjp(_erf, lambda ans, x: lambda g: g * _TWO_OVER_ROOT_PI * anp.exp(-x * x))
 defvjp(_erfinv, lambda ans, x: lambda g: g / _TWO_OVER_ROOT_PI * anp.exp(ans * ans))
 defvjp(_lgamma, lambda ans, x: lambda g: g * _digamma(x))
+defvjp(_digamma, lambda ans, x: lambda g: g * _trigamma(x))
+
+
+# --------------------------------------------------------------- broadcasting
+#
+# autograd's own gradients of these two don't add up over all broadcast axes.
+
+_where, _broadcast_to = primitive(np.where), primitive(np.broadcast_to)
+defvjp(
+    _where,
+    None,
+    lambda ans, condition, x, y: unbroadcast_f(x, lambda g: _where(condition, g, np.zeros((), g.dtype))),
+    lambda ans, condition, x, y: unbroadcast_f(y, lambda g: _where(condition, np.zeros((), g.dtype), g)),
+)
+defvjp(_broadcast_to, lambda ans, x, shape: unbroadcast_f(x, lambda g: g), None)
 
 
 # --------------------------------------------------------- scattering, windows
@@ -373,7 +406,11 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
     right_shift = _method(np.right_shift)
 
     def where(self, condition: Array, x: Array, y: Array, /) -> Array:
-        return anp.where(condition, x, y)
+        if not self.is_array(x):
+            x = np.array(x, y.dtype)
+        elif not self.is_array(y):
+            y = np.array(y, x.dtype)
+        return _where(_value(condition), x, y)
 
     # -------------------------------------------------------------- reductions
 
@@ -437,34 +474,44 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
         return self.take_along_axis(x, self.argsort(x, axis), axis)
 
     def argsort(self, x: Array, axis: int) -> Array:
-        return np.argsort(_value(x), axis, kind="stable").astype(np.int32)
+        x = _value(x)
+        # ml_dtypes sorts NaN as it comes.
+        x = x.astype(np.float32) if x.dtype == _BFLOAT16 else x
+        return np.argsort(x, axis, kind="stable").astype(np.int32)
 
     # ---------------------------------------------------------- linear algebra
 
     matmul = _in_single_precision(anp.matmul)
-    einsum = _in_single_precision(anp.einsum)
+    einsum = _in_single_precision(lambda subscripts, *operands: anp.einsum(*_diagonals(subscripts, operands)))
     cholesky = _in_single_precision(anp.linalg.cholesky)
-    solve = _in_single_precision(anp.linalg.solve)
     inv = _in_single_precision(anp.linalg.inv)
     det = _in_single_precision(anp.linalg.det)
+
+    def solve(self, a: Array, b: Array) -> Array:
+        # autograd wants equal batches.
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        return self._solve(*(_broadcast_to(m, batch + m.shape[-2:]) for m in (a, b)))
+
+    _solve = _in_single_precision(anp.linalg.solve)
 
     def solve_triangular(self, a: Array, b: Array, lower: bool = False) -> Array:
         return self.solve(anp.tril(a) if lower else anp.triu(a), b)
 
     def qr(self, x: Array, mode: str = "reduced") -> tuple[Array, Array]:
-        return tuple(np.linalg.qr(_value(x), mode))
+        return self._qr(_value(x), mode)
 
     def svd(self, x: Array, full_matrices: bool = True) -> tuple[Array, Array, Array]:
-        return tuple(anp.linalg.svd(x, full_matrices=full_matrices))
+        return self._svd(x, full_matrices)
 
-    def eigh(self, x: Array) -> tuple[Array, Array]:
-        return tuple(anp.linalg.eigh(x))
+    eigh = _in_single_precision(lambda x: tuple(anp.linalg.eigh(x)))
+    _qr = _in_single_precision(lambda x, mode: tuple(np.linalg.qr(x, mode)))
+    _svd = _in_single_precision(lambda x, full: tuple(anp.linalg.svd(x, full_matrices=full)))
 
     # ---------------------------------------------------------------- movement
 
     reshape = _method(anp.reshape)
     transpose = _method(anp.transpose)
-    broadcast_to = _method(anp.broadcast_to)
+    broadcast_to = _method(_broadcast_to)
 
     def concatenate(self, arrays: Any, axis: int) -> Array:
         return anp.concatenate(list(arrays), axis)
@@ -644,6 +691,21 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
             bits ^= bits >> np.uint32(shift)
             bits *= np.uint32(factor)
         bits ^= bits >> np.uint32(16)
+
+
+def _diagonals(subscripts: str, operands: tuple) -> tuple:
+    """Take diagonals along letters that an operand repeats: autograd differentiates no such einsum."""
+    inputs, arrow, output = subscripts.partition("->")
+    terms, arrays = inputs.split(","), list(operands)
+    for place, term in enumerate(terms):
+        for letter in {c for c in term if c.isalpha() and term.count(c) > 1}:
+            before, _, after = term.partition("...")
+            first, second = (n if n < len(before) else n - len(term) for n, c in enumerate(term) if c == letter)
+            axes = [a % arrays[place].ndim for a in (first, second)]
+            kept = [a for a in range(arrays[place].ndim) if a not in axes]
+            arrays[place] = anp.diagonal(anp.transpose(arrays[place], (*kept, *axes)), 0, -1, -2)
+            term = terms[place] = term.replace(letter, "") + letter
+    return ",".join(terms) + arrow + output, *arrays
 
 
 def _is_box_of(x: Any, trace: int) -> bool:

@@ -303,8 +303,9 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
                 return tf.bitcast(tf.bitwise.bitwise_xor(x, tf.constant(1 << 63, tf.uint64)), tf.int64)
             return tf.cast(x, tf.int64 if x.dtype is tf.int64 or x.dtype is tf.uint32 else tf.int32)
         x = tf.cast(x, _HALF_TO_SINGLE.get(x.dtype.name, x.dtype))
-        # Adding 0 makes -0 a 0; a NaN may come with either sign.
-        x = tf.where(tf.math.is_nan(x), tf.constant(math.nan, x.dtype), x + 0)
+        # Zero and NaN come with either sign, which must not count.
+        for one_of_a_kind, same in ((0, x == 0), (math.nan, tf.math.is_nan(x))):
+            x = tf.where(same, tf.constant(one_of_a_kind, x.dtype), x)
         bits = tf.bitcast(x, tf.int64 if x.dtype is tf.float64 else tf.int32)
         return tf.where(bits < 0, tf.bitwise.bitwise_xor(bits, bits.dtype.max), bits)
 
