@@ -325,9 +325,7 @@ class Kernels:
         wide = [None if v is None else self.reshape(v, tuple(shape)) for v in columns]
         return self.normalize(x, *wide, epsilon), mean, variance
 
-    def layer_norm(
-        self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float
-    ) -> Array:
+    def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
         """Normalize each sample over ``axes``; ``gamma`` and ``beta`` broadcast to x."""
         return self.normalize(x, *self.moments(x, axes, True), gamma, beta, epsilon)
 
@@ -365,7 +363,14 @@ class Kernels:
     # False, the states stay as they were before the step.
 
     def lstm(
-        self, x: Array, h: Array, c: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+        self,
+        x: Array,
+        h: Array,
+        c: Array,
+        kernel: Array,
+        recurrent_kernel: Array,
+        bias: Array | None,
+        mask: Array | None,
     ) -> tuple[Array, Array, Array]:
         """Return (h after every step, the last h, the last c) of a long short-term memory.
 

@@ -46,7 +46,7 @@ class RecurrenceWithGradient:
         return tuple(self.custom_gradient(forward)(x, h, c, *weights))
 
     def _lstm_slopes(self, gates: Array, c_before: Array, cs: Array) -> tuple[Array, Array, Array]:
-        """Return the derivatives, by the sums that enter the gates, of c (h for the output gate); of c by h; of c by c."""
+        """Return the derivatives of c (h for the output gate) by what enters the gates, of h by c, and of c by c."""
         entry, forget, candidate, output = self._gates(gates, 4)
         entry, forget, output = self.sigmoid(entry), self.sigmoid(forget), self.sigmoid(output)
         candidate, squashed = self.tanh(candidate), self.tanh(cs)

@@ -15,7 +15,14 @@ class FusedRecurrence:
     """Overrides for the adapter to inherit, before ``Backend``."""
 
     def lstm(
-        self, x: Array, h: Array, c: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+        self,
+        x: Array,
+        h: Array,
+        c: Array,
+        kernel: Array,
+        recurrent_kernel: Array,
+        bias: Array | None,
+        mask: Array | None,
     ) -> tuple[Array, Array, Array]:
         if not self._may_fuse(x):
             return super().lstm(x, h, c, kernel, recurrent_kernel, bias, mask)
@@ -86,5 +93,3 @@ def _reset_first(x: Array | None) -> Array | None:
 def _options(bias: Any) -> tuple:
     """has_biases, num_layers, dropout, train, bidirectional, batch_first."""
     return bias is not None, 1, 0.0, torch.is_grad_enabled(), False, True
-
-

@@ -1,9 +1,30 @@
 """All layers, under the names of Keras 1, 2 and 3."""
 
+# ruff: noqa: F401, UP010
+
 from __future__ import absolute_import
 
 from polykeras.core import registry
-from polykeras.layers import convolutional, core, embeddings, local, merge, normalization, pooling
+from polykeras.layers import (
+    advanced_activations,
+    attention,
+    convolutional,
+    core,
+    embeddings,
+    local,
+    merge,
+    noise,
+    normalization,
+    pooling,
+)
+from polykeras.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
+from polykeras.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    GroupedQueryAttention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+)
 from polykeras.layers.convolutional import (
     AtrousConvolution1D,
     AtrousConvolution2D,
@@ -37,10 +58,19 @@ from polykeras.layers.convolutional import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from polykeras.layers.convolutional_recurrent import (
+    ConvLSTM1D,
+    ConvLSTM1DCell,
+    ConvLSTM2D,
+    ConvLSTM2DCell,
+    ConvLSTM3D,
+    ConvLSTM3DCell,
+    ConvRecurrent2D,
+    ConvRNN2D,
+)
 from polykeras.layers.core import (
     Activation,
     ActivityRegularization,
-    Dense,
     Dropout,
     Flatten,
     Identity,
@@ -51,8 +81,13 @@ from polykeras.layers.core import (
     Permute,
     RepeatVector,
     Reshape,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
 )
-from polykeras.layers.embeddings import Embedding
+from polykeras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
+from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense
+from polykeras.layers.embeddings import Embedding, ReversibleEmbedding
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.local import LocallyConnected1D, LocallyConnected2D
@@ -74,7 +109,15 @@ from polykeras.layers.merge import (
     multiply,
     subtract,
 )
-from polykeras.layers.normalization import BatchNormalization
+from polykeras.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
+from polykeras.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+    UnitNormalization,
+)
 from polykeras.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -112,6 +155,18 @@ from polykeras.layers.preprocessing.hashing import HashedCrossing, Hashing
 from polykeras.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from polykeras.layers.preprocessing.scaling import Normalization, Rescaling
 from polykeras.layers.preprocessing.text import TextVectorization
+from polykeras.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    Recurrent,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
+from polykeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 registry.add_family(
     "layers", {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}

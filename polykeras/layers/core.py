@@ -1,4 +1,4 @@
-"""Dense, Activation, Dropout, and layers that reshape, mask, or wrap a function."""
+"""Activation, Dropout, and layers that reshape, mask, or wrap a function; see also ``dense``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from polykeras import activations, constraints, initializers, ops, random, regularizers
+from polykeras import activations, ops, random, regularizers
+from polykeras.config import standardize_data_format
 from polykeras.core import registry
 from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.random import SeedGenerator
-from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
+from polykeras.layers.arguments import LAYOUTS, legacy_arguments, positive_int, rate_between
+from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense  # noqa: F401
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 
@@ -89,8 +91,12 @@ class InputLayer(Layer):
 
     def get_config(self) -> dict:
         return {
-            "batch_shape": self.batch_shape, "dtype": self._dtype, "sparse": self.sparse,
-            "ragged": self.ragged, "name": self.name, "optional": self.optional,
+            "batch_shape": self.batch_shape,
+            "dtype": self._dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            "optional": self.optional,
         }
 
 
@@ -114,135 +120,6 @@ def Input(
     """
     layer = InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name)
     return layer.output
-
-
-class Dense(Layer):
-    """A fully connected layer: ``activation(dot(inputs, kernel) + bias)``.
-
-    Args:
-        units: size of the last axis of the output.
-        activation: function or its name; default none.
-        use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: first values of the weights.
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss.
-        activity_regularizer: function of the output that adds to the loss.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update.
-        lora_rank, lora_alpha: train a low-rank update (Hu et al., 2021, "LoRA",
-            https://arxiv.org/abs/2106.09685) of this rank, scaled by alpha / rank, instead of the
-            kernel.
-
-    Shapes: (..., n) to (..., units); kernel (n, units).
-
-    >>> import numpy as np, polykeras as keras
-    >>> keras.layers.Dense(4, activation="relu")(np.ones((2, 3))).shape
-    (2, 4)
-    """
-
-    @legacy_arguments(output_dim="units", init="kernel_initializer", W_regularizer="kernel_regularizer",
-                      b_regularizer="bias_regularizer", W_constraint="kernel_constraint",
-                      b_constraint="bias_constraint", bias="use_bias")
-    def __init__(
-        self,
-        units: int,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        lora_rank: int | None = None,
-        lora_alpha: float | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.units = positive_int(self, "units", units)
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha if lora_alpha is not None else lora_rank
-        self.lora_enabled = False
-        self.bias = None
-        self.input_spec = InputSpec(min_ndim=1 if "input_shape" not in kwargs else 2)
-        self.supports_masking = True
-
-    def build(self, input_shape: tuple) -> None:
-        width = input_shape[-1]
-        if width is None:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected the last axis of the input to have a known size. "
-                f"Received shape: {tuple(input_shape)}. Give it in Input(shape=...)."
-            )
-        self._kernel = self.add_weight(
-            name="kernel", shape=(width, self.units), initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias", shape=(self.units,), initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer, constraint=self.bias_constraint,
-            )
-        self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
-        if self.lora_rank:
-            self.enable_lora(self.lora_rank, self.lora_alpha)
-
-    @property
-    def kernel(self) -> Any:
-        """The matrix that inputs are multiplied by."""
-        if not self.lora_enabled:
-            return self._kernel
-        return self._kernel + (self.lora_alpha / self.lora_rank) * ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
-
-    def enable_lora(
-        self, rank: int, lora_alpha: float | None = None,
-        a_initializer: Any = "he_uniform", b_initializer: Any = "zeros",
-    ) -> None:
-        """Freeze the kernel and train a product of two thin matrices that is added to it.
-
-        Raises:
-            ValueError: before the layer is built, with a constraint on the kernel, or twice.
-        """
-        if not self._weights or self.lora_enabled or self.kernel_constraint is not None:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected a built layer without LoRA or kernel constraint. "
-                f"Received: built={bool(self._weights)}, lora_enabled={self.lora_enabled}, "
-                f"kernel_constraint={self.kernel_constraint}."
-            )
-        width = self._kernel.shape[0]
-        self.lora_kernel_a = self.add_weight((width, rank), a_initializer, name="lora_kernel_a")
-        self.lora_kernel_b = self.add_weight((rank, self.units), b_initializer, name="lora_kernel_b")
-        self._kernel.trainable = False
-        self.lora_enabled, self.lora_rank = True, rank
-        self.lora_alpha = rank if lora_alpha is None else lora_alpha
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        kernel = self.kernel if self.lora_enabled else self._kernel
-        outputs = ops.dense(inputs, kernel, self.bias)
-        return outputs if self.activation is activations.linear else self.activation(outputs)
-
-    def get_config(self) -> dict:
-        config = {
-            "units": self.units,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
-        if self.lora_rank:
-            config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
-        return {**super().get_config(), **config}
 
 
 class Activation(Layer):
@@ -303,6 +180,77 @@ class Dropout(Layer):
         return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
 
 
+class _SpatialDropout(Dropout):
+    """Base of dropout that keeps or drops whole channels. Subclasses set ``rank``."""
+
+    rank: int
+
+    @legacy_arguments(p="rate", dim_ordering="data_format")
+    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        places = (1,) * self.rank
+        shape = (None, *places, None) if self.data_format == "channels_last" else (None, None, *places)
+        super().__init__(rate, shape, seed, **kwargs)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), "data_format": self.data_format}
+        return {key: value for key, value in config.items() if key != "noise_shape"}
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """In training, drop whole channels of sequences at random; else do nothing.
+
+    Args:
+        rate: probability of a 0, from 0 to 1.
+        seed: an int, for a mask that repeats from program to program.
+
+    Source: Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.SpatialDropout1D(0.5, seed=1)(np.ones((1, 3, 4)), training=True).std(axis=1)
+    array([[0., 0., 0., 0.]], dtype=float32)
+    """
+
+    rank = 1
+
+    @legacy_arguments(p="rate")
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, "channels_last", seed, **kwargs)
+
+    def get_config(self) -> dict:
+        return {key: value for key, value in super().get_config().items() if key != "data_format"}
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """In training, drop whole channels of images at random; else do nothing.
+
+    Args:
+        rate: probability of a 0, from 0 to 1.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        seed: an int, for a mask that repeats from program to program.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.SpatialDropout2D(0.5)(np.ones((1, 3, 3, 4))).shape
+    (1, 3, 3, 4)
+    """
+
+    rank = 2
+
+
+class SpatialDropout3D(_SpatialDropout):
+    """In training, drop whole channels of volumes at random; else do nothing.
+
+    Args: as for ``SpatialDropout2D``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.SpatialDropout3D(0.5)(np.ones((1, 3, 3, 3, 4))).shape
+    (1, 3, 3, 3, 4)
+    """
+
+    rank = 3
+
+
 class Flatten(Layer):
     """Flatten everything but the batch into one axis.
 
@@ -315,8 +263,6 @@ class Flatten(Layer):
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        from polykeras.config import standardize_data_format
-
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(min_ndim=1)
@@ -444,7 +390,12 @@ class Lambda(Layer):
     """
 
     def __init__(
-        self, function: Callable, output_shape: Any = None, mask: Any = None, arguments: dict | None = None, **kwargs: Any
+        self,
+        function: Callable,
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: dict | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not callable(function):

@@ -97,7 +97,11 @@ class Embedding(Layer):
         return self.lora_alpha / self.lora_rank
 
     def enable_lora(
-        self, rank: int, lora_alpha: float | None = None, a_initializer: Any = "he_uniform", b_initializer: Any = "zeros"
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
     ) -> None:
         """Freeze the table and train a product of two thin matrices that is added to it.
 
@@ -106,8 +110,8 @@ class Embedding(Layer):
         """
         if not self._weights or self.lora_enabled or self.embeddings_constraint is not None:
             raise ValueError(
-                f"Layer {self.path!r}: Expected a built layer without LoRA or constraint. Received: "
-                f"built={bool(self._weights)}, lora_enabled={self.lora_enabled}, constraint={self.embeddings_constraint}."
+                f"Layer {self.path!r}: Expected a built layer without LoRA or constraint. Received: built="
+                f"{bool(self._weights)}, lora_enabled={self.lora_enabled}, constraint={self.embeddings_constraint}."
             )
         self.lora_embeddings_a = self.add_weight((self.input_dim, rank), a_initializer, name="lora_embeddings_a")
         self.lora_embeddings_b = self.add_weight((rank, self.output_dim), b_initializer, name="lora_embeddings_b")
@@ -128,7 +132,7 @@ class Embedding(Layer):
     def _check_range(self, inputs: Any) -> None:
         """Refuse integers outside the table, where looking costs no wait for a device."""
         backend = current()
-        if backend.is_symbolic or backend.is_traced:
+        if backend.is_symbolic:
             return
         if inputs.shape and 0 not in tuple(inputs.shape):
             low, high = backend.concrete(backend.min(inputs)), backend.concrete(backend.max(inputs))

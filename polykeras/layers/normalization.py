@@ -22,6 +22,14 @@ def _axes(layer: Layer, axis: Any) -> Any:
     return axes if isinstance(axis, list | tuple) else axis
 
 
+def _one_axis(layer: Layer, axis: Any) -> int:
+    """A single axis, also out of a list."""
+    axes = _axes(layer, axis)
+    if isinstance(axes, list) and len(axes) > 1:
+        raise ValueError(f"Layer {layer.name!r}: Expected axis to be one int. Received: {axis!r}.")
+    return axes[0] if isinstance(axes, list) else axes
+
+
 def _in_32_bits(inputs: Any) -> Any:
     """The inputs, in at least 32 bits: sums over many entries lose too much in 16."""
     return ops.cast(inputs, "float32") if ops.dtype(inputs) in ("float16", "bfloat16") else inputs
@@ -118,10 +126,7 @@ class BatchNormalization(_Scaled):
         beta = {"beta_regularizer": beta_regularizer, "beta_constraint": beta_constraint}
         gamma = {"gamma_regularizer": gamma_regularizer, "gamma_constraint": gamma_constraint}
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **beta, **gamma, **kwargs)
-        axis = axis[0] if isinstance(axis, list | tuple) and len(axis) == 1 else axis
-        if not isinstance(axis, int):
-            raise ValueError(f"Layer {self.name!r}: Expected axis to be an int. Received: {axis!r}.")
-        self.axis, self.momentum = axis, momentum
+        self.axis, self.momentum = _one_axis(self, axis), momentum
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
         self.renorm, self.renorm_momentum = renorm, renorm_momentum
@@ -133,8 +138,8 @@ class BatchNormalization(_Scaled):
         is_right = set(limits) <= {"rmin", "rmax", "dmax"} and limits.get("dmax", 0) >= 0
         if not is_right or limits.get("rmin", 0) > limits.get("rmax", math.inf):
             raise ValueError(
-                f"Layer {self.name!r}: Expected renorm_clipping with keys of 'rmin', 'rmax' (not below rmin) and 'dmax' "
-                f"(at least 0). Received: {clipping}."
+                f"Layer {self.name!r}: Expected renorm_clipping with 'rmin', 'rmax' (not below rmin) and 'dmax' (at "
+                f"least 0). Received: {clipping}."
             )
         return clipping
 
@@ -327,7 +332,7 @@ class GroupNormalization(_Scaled):
     def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.groups = groups if groups == -1 else positive_int(self, "groups", groups)
-        self.axis = _axes(self, axis)
+        self.axis = _one_axis(self, axis)
         self.autocast = False
 
     def build(self, input_shape: tuple) -> None:
@@ -335,8 +340,8 @@ class GroupNormalization(_Scaled):
         self._count = size if self.groups == -1 else self.groups
         if size % self._count:
             raise ValueError(
-                f"Layer {self.path!r}: Expected groups={self.groups} to divide the channels. Received: {size} channels, "
-                f"input shape {tuple(input_shape)}."
+                f"Layer {self.path!r}: Expected groups={self.groups} to divide the channels. Received: {size} "
+                f"channels, input shape {tuple(input_shape)}."
             )
         self._add_scale((size,))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
@@ -443,6 +448,7 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.power_iterations = positive_int(self, "power_iterations", power_iterations)
+        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -458,6 +464,9 @@ class SpectralNormalization(Wrapper):
         if training:
             self._divide_kernel()
         return ops.cast(self.layer(inputs), self.compute_dtype)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return self.layer.compute_mask(inputs, previous_mask)
 
     def _divide_kernel(self) -> None:
         kernel, before = self.kernel.raw, self.vector_u.raw

@@ -1,0 +1,235 @@
+"""Activations that are layers: they have weights, or options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import activations, ops
+from polykeras.layers.arguments import legacy_arguments
+from polykeras.layers.input_spec import InputSpec
+from polykeras.layers.layer import Layer
+from polykeras.layers.weights import add_weight, keep_options, options_config
+
+
+def _at_least_0(layer: Layer, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be a number of at least 0. "
+            f"Received: {value!r}."
+        )
+    return value
+
+
+class ReLU(Layer):
+    """Return x above a threshold, up to a limit, else a line of small slope.
+
+    Args:
+        max_value: the largest output; None for no limit.
+        negative_slope: slope of the output below the threshold (``alpha`` in ``activations.relu`` of
+            Keras 2).
+        threshold: where the slope changes.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.ReLU(max_value=6, negative_slope=0.5)(np.array([-2.0, 3.0, 9.0]))
+    array([-1.,  3.,  6.], dtype=float32)
+    """
+
+    @legacy_arguments(alpha="negative_slope")
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_value = max_value if max_value is None else _at_least_0(self, "max_value", max_value)
+        self.negative_slope = _at_least_0(self, "negative_slope", negative_slope)
+        self.threshold = _at_least_0(self, "threshold", threshold)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+
+
+class LeakyReLU(Layer):
+    """Return x, and a line of small slope below 0.
+
+    Args:
+        negative_slope: the slope below 0 (``alpha`` in Keras 2).
+
+    Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.LeakyReLU(0.5)(np.array([-2.0, 3.0]))
+    array([-1.,  3.], dtype=float32)
+    """
+
+    @legacy_arguments(alpha="negative_slope")
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.negative_slope = _at_least_0(self, "negative_slope", negative_slope)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.leaky_relu(inputs, self.negative_slope)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class PReLU(Layer):
+    """Return x, and below 0 a line whose slope ``alpha`` is learned.
+
+    Args:
+        alpha_initializer, alpha_regularizer, alpha_constraint: of the slopes (``init`` and
+            ``weights`` in Keras 1).
+        shared_axes: axes along which all entries have one slope; default none.
+
+    Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.PReLU(shared_axes=[1]); _ = layer(np.ones((2, 5, 3)))
+    >>> layer.alpha.shape
+    (1, 3)
+    """
+
+    @legacy_arguments(init="alpha_initializer")
+    def __init__(
+        self,
+        alpha_initializer: Any = "zeros",
+        alpha_regularizer: Any = None,
+        alpha_constraint: Any = None,
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        keep_options(self, "alpha", alpha_initializer, alpha_regularizer, alpha_constraint)
+        self.shared_axes = None
+        if shared_axes is not None:
+            self.shared_axes = list(shared_axes) if isinstance(shared_axes, list | tuple) else [shared_axes]
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        rank = len(input_shape)
+        shared = {axis % rank for axis in self.shared_axes or ()}
+        shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
+        if None in shape:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected known sizes for the axes that are not in "
+                f"shared_axes={self.shared_axes}. Received shape: {tuple(input_shape)}."
+            )
+        self.alpha = add_weight(self, "alpha", shape)
+        axes = {axis: input_shape[axis] for axis in range(1, rank) if axis not in shared}
+        self.input_spec = InputSpec(ndim=rank, axes=axes)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.relu(inputs) - self.alpha * ops.relu(-inputs)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), **options_config(self, "alpha"), "shared_axes": self.shared_axes}
+
+
+class ELU(Layer):
+    """Return x, and below 0 ``alpha * (e**x - 1)``.
+
+    Args:
+        alpha: minus the limit far below 0.
+
+    Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units"
+    (ICLR 2016).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.ELU(2.0)(np.array([-100.0, 3.0]))
+    array([-2.,  3.], dtype=float32)
+    """
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = alpha
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.elu(inputs, self.alpha)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class ThresholdedReLU(Layer):
+    """Return x above a threshold, else 0.
+
+    Args:
+        theta: the threshold.
+
+    Source: Konda et al., "Zero-bias autoencoders and the benefits of co-adapting features" (2014),
+    https://arxiv.org/abs/1402.3337.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.ThresholdedReLU(1.0)(np.array([0.5, 3.0]))
+    array([0., 3.], dtype=float32)
+    """
+
+    def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.theta = _at_least_0(self, "theta", theta)
+        self.supports_masking = True
+
+    def call(self, inputs: Any) -> Any:
+        return ops.threshold(inputs, self.theta, 0.0)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "theta": self.theta}
+
+
+class Softmax(Layer):
+    """Scale e**x to sum 1.
+
+    Args:
+        axis: int, or several that are scaled together.
+
+    Call arguments:
+        inputs: array.
+        mask: True where an entry counts; others get 0, and are left out of the sum. It broadcasts
+            to the inputs, or has their first axes.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Softmax()(np.zeros((1, 3)), mask=np.array([[True, True, False]]))
+    array([[0.5, 0.5, 0. ]], dtype=float32)
+    """
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = list(axis) if isinstance(axis, list | tuple) else axis
+        self.supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        if mask is None:
+            return ops.softmax(inputs, axis=self.axis)
+        mask = self._fitted(ops.cast(mask, "bool"), tuple(ops.shape(inputs)))
+        lowest = -3e4 if ops.dtype(inputs) == "float16" else -1e9
+        return ops.where(mask, ops.softmax(ops.where(mask, inputs, lowest), axis=self.axis), 0.0)
+
+    def _fitted(self, mask: Any, shape: tuple) -> Any:
+        """The mask with as many axes as the inputs."""
+        sizes = tuple(ops.shape(mask))
+        missing = len(shape) - len(sizes)
+
+        def fits(own: tuple, other: tuple) -> bool:
+            return all(n in (1, m) or None in (n, m) for n, m in zip(own, other, strict=True))
+
+        if missing >= 0 and fits(sizes, shape[missing:]):
+            return mask
+        if missing > 0 and fits(sizes, shape[: len(sizes)]):
+            return ops.expand_dims(mask, tuple(range(len(sizes), len(shape))))
+        raise ValueError(
+            f"Layer {self.path!r}: Expected a mask that broadcasts to the inputs. Received: mask shape {sizes}, "
+            f"input shape {shape}."
+        )
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "axis": self.axis}

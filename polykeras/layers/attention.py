@@ -1,0 +1,526 @@
+"""Layers in which queries look for what they need among keys, and take the values found there."""
+
+from __future__ import annotations
+
+import functools
+import math
+import string
+from typing import Any
+
+from polykeras import activations, ops, random
+from polykeras.core.random import SeedGenerator
+from polykeras.layers.advanced_activations import Softmax
+from polykeras.layers.arguments import choice, positive_int, rate_between
+from polykeras.layers.core import Dropout
+from polykeras.layers.dense import EinsumDense
+from polykeras.layers.layer import Layer
+from polykeras.layers.weights import keep_options, options_config
+
+
+def _distances(query: Any, key: Any) -> Any:
+    """(1, queries, keys): how much later than a key a query comes; lengths may be unknown."""
+    ones = [ops.ones_like(x[(slice(0, 1), slice(None), *(0,) * (len(x.shape) - 2))], "int32") for x in (query, key)]
+    queries, keys = (ops.cumsum(x, axis=1) for x in ones)
+    return ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
+
+
+# ------------------------------------------------------------------- one head
+
+
+class Attention(Layer):
+    """Weigh values by how well their keys fit to a query, without weights or with one or two.
+
+    Args:
+        use_scale: whether to multiply scores by a weight.
+        score_mode: ``"dot"``: the score of a query and a key is their product; ``"concat"``: a
+            weight times the sum of ``tanh(scale * (query + key))``.
+        dropout: share of the attention scores to drop in training.
+        seed: an int, for dropout that repeats from program to program.
+
+    Call arguments:
+        inputs: list of query (batch, queries, size), value (batch, keys, size) and, by default the
+            value, key (batch, keys, size).
+        mask: list of the mask of the query (batch, queries), where outputs become 0, and of the
+            value (batch, keys), where nothing is looked at; each may be None.
+        return_attention_scores: whether to return (outputs, scores).
+        use_causal_mask: whether no query looks at later keys.
+
+    Source: Luong et al., "Effective approaches to attention-based neural machine translation"
+    (EMNLP 2015).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Attention()([np.ones((1, 2, 4)), np.ones((1, 3, 4))]).shape
+    (1, 2, 4)
+    """
+
+    def __init__(
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.use_scale = use_scale
+        self.score_mode = choice(self, "score_mode", score_mode, ("dot", "concat"))
+        self.dropout = rate_between(self, "dropout", dropout)
+        self.seed = seed
+        if dropout > 0:
+            self.seed_generator = SeedGenerator(seed)
+        self.scale = None
+        self.supports_masking = True
+
+    def build(self, input_shape: list) -> None:
+        self._check_list("inputs", input_shape)
+        if self.use_scale:
+            self.scale = self.add_weight((), "ones", name="scale")
+        if self.score_mode == "concat":
+            self.concat_score_weight = self.add_weight((), "ones", name="concat_score_weight")
+
+    def _check_list(self, name: str, value: Any) -> None:
+        if not isinstance(value, list | tuple) or len(value) not in (2, 3):
+            raise ValueError(
+                f"Layer {self.path!r}: Expected {name} to be a list of those of query and value, and maybe of key. "
+                f"Received: {value!r}."
+            )
+
+    def _scores(self, query: Any, key: Any) -> Any:
+        if self.score_mode == "dot":
+            scores = ops.matmul(query, ops.swapaxes(key, -2, -1))
+            return scores if self.scale is None else scores * self.scale
+        total = ops.expand_dims(query, -2) + ops.expand_dims(key, -3)
+        total = total if self.scale is None else total * self.scale
+        return ops.sum(ops.tanh(total), axis=-1) * self.concat_score_weight
+
+    def call(
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        self._check_list("inputs", inputs)
+        if mask is not None:
+            self._check_list("mask", mask)
+        query, value = inputs[:2]
+        query_mask, value_mask = (None, None) if mask is None else mask[:2]
+        scores = self._scores(query, inputs[-1])
+        seen = None if value_mask is None else ops.expand_dims(ops.cast(value_mask, "bool"), -2)
+        if use_causal_mask:
+            causal = _distances(query, inputs[-1]) >= 0
+            seen = causal if seen is None else ops.logical_and(seen, causal)
+        if seen is not None:
+            far = 65504.0 if ops.dtype(scores) == "float16" else 1e9
+            scores = ops.where(seen, scores, scores - far)
+        weights = dropped = ops.softmax(scores, axis=-1)
+        if training and self.dropout > 0:
+            dropped = random.dropout(weights, self.dropout, seed=self.seed_generator)
+        outputs = ops.matmul(dropped, value)
+        if query_mask is not None:
+            outputs = ops.where(ops.expand_dims(ops.cast(query_mask, "bool"), -1), outputs, 0.0)
+        return (outputs, dropped) if return_attention_scores else outputs
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        return None if previous_mask is None else previous_mask[0]
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "use_scale": self.use_scale,
+            "score_mode": self.score_mode,
+            "dropout": self.dropout,
+            "seed": self.seed,
+        }
+
+
+class AdditiveAttention(Attention):
+    """Weigh values by the sum of ``scale * tanh(query + key)``.
+
+    Args:
+        use_scale: whether ``scale`` is a weight, of the size of a key, or 1.
+        dropout, seed: as for ``Attention``, as are the arguments of a call.
+
+    Source: Bahdanau et al., "Neural machine translation by jointly learning to align and translate"
+    (ICLR 2015).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AdditiveAttention()([np.ones((1, 2, 4)), np.ones((1, 3, 4))]).shape
+    (1, 2, 4)
+    """
+
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(use_scale=use_scale, dropout=dropout, **kwargs)
+
+    def build(self, input_shape: list) -> None:
+        self._check_list("inputs", input_shape)
+        if self.use_scale:
+            self.scale = self.add_weight((input_shape[0][-1],), "glorot_uniform", name="scale")
+
+    def _scores(self, query: Any, key: Any) -> Any:
+        parts = ops.tanh(ops.expand_dims(query, -2) + ops.expand_dims(key, -3))
+        return ops.sum(parts if self.scale is None else parts * self.scale, axis=-1)
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        del config["score_mode"]
+        return config
+
+
+# ----------------------------------------------------------------- many heads
+
+
+class HeadedAttention(Layer):
+    """Base of attention with many heads: projections, masks, and the attention between them.
+
+    Subclasses give the numbers of heads, the sizes of a key and a value, and the shape of the output.
+    """
+
+    def __init__(
+        self,
+        dropout: float,
+        use_bias: bool,
+        sliding_window: int | None,
+        flash_attention: bool | None,
+        kernel_initializer: Any,
+        bias_initializer: Any,
+        kernel_regularizer: Any,
+        bias_regularizer: Any,
+        activity_regularizer: Any,
+        kernel_constraint: Any,
+        bias_constraint: Any,
+        use_gate: bool,
+        seed: int | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.dropout = rate_between(self, "dropout", dropout)
+        self.use_bias, self.use_gate, self.seed = use_bias, use_gate, seed
+        self.sliding_window = sliding_window
+        if sliding_window is not None:
+            positive_int(self, "sliding_window", sliding_window)
+        self.flash_attention = bool(flash_attention)
+        if flash_attention and dropout > 0:
+            raise ValueError(
+                f"Layer {self.name!r}: Expected dropout=0 with flash_attention=True. Received: dropout={dropout}."
+            )
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self.supports_masking = True
+
+    def _projection(self, name: str, axes: int, bound: int, sizes: tuple, activation: Any = None) -> EinsumDense:
+        """A dense layer from the last ``bound`` axes of an input with ``axes`` others, to ``sizes``."""
+        letters = iter(string.ascii_lowercase)
+        free, inner, outer = ("".join(next(letters) for _ in range(n)) for n in (axes, bound, len(sizes)))
+        return EinsumDense(
+            f"{free}{inner},{inner}{outer}->{free}{outer}",
+            (*(None,) * (axes - 1), *sizes),
+            activation=activation,
+            bias_axes=outer if self.use_bias else None,
+            # A copy draws numbers of its own.
+            kernel_initializer=_copy(self.kernel_initializer),
+            bias_initializer=_copy(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+            dtype=self.dtype_policy,
+            name=name,
+        )
+
+    def _build_heads(
+        self, shapes: tuple, heads: int, key_heads: int, key_size: int, value_size: int, output_shape: tuple
+    ) -> None:
+        """Make and build the projections for the shapes of query, value and key."""
+        query_shape, value_shape, key_shape = (tuple(shape) for shape in shapes)
+        if value_shape[1:-1] != key_shape[1:-1]:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected value and key to differ in their last axis only. Received shapes: "
+                f"{value_shape} and {key_shape}."
+            )
+        free = len(query_shape) - 1
+        self.query_dense = self._projection("query", free, 1, (heads, key_size))
+        self.query_dense.build(query_shape)
+        self.key_dense = self._projection("key", len(key_shape) - 1, 1, (key_heads, key_size))
+        self.key_dense.build(key_shape)
+        if self.use_gate:
+            self.gate_dense = self._projection("gate", free, 1, (heads, value_size), activations.sigmoid)
+            self.gate_dense.build(query_shape)
+        self.value_dense = self._projection("value", len(value_shape) - 1, 1, (key_heads, value_size))
+        self.value_dense.build(value_shape)
+        self._softmax = Softmax(dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        self.output_dense = self._projection("attention_output", free, 2, output_shape)
+        self.output_dense.build((*query_shape[:-1], heads, value_size))
+        self._build_equations(len(query_shape) + 1)
+
+    def _build_equations(self, rank: int, axes: tuple | None = None) -> None:
+        """The products of projected arrays, with ``rank`` axes, where attention runs along ``axes``."""
+        axes = tuple(range(1, rank - 2)) if axes is None else axes
+        letters = iter(string.ascii_lowercase)
+        query = [next(letters) for _ in range(rank)]
+        key = [next(letters) if axis in axes else query[axis] for axis in range(rank)]
+        kept = [query[axis] for axis in range(rank - 1) if axis not in axes]
+        scores = "".join(kept + [query[axis] for axis in axes] + [key[axis] for axis in axes])
+        query, key = "".join(query), "".join(key)
+        self._dot_product_equation = f"{query},{key}->{scores}"
+        self._combine_equation = f"{scores},{key}->{query}"
+        self._attended = len(axes)
+        self._softmax.axis = list(range(-len(axes), 0))
+
+    def call(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool = False,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        if return_attention_scores and self.flash_attention:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected return_attention_scores=False with flash_attention=True. "
+                f"Received: return_attention_scores={return_attention_scores}."
+            )
+        key = value if key is None else key
+        fused = len(ops.shape(query)) == 3 and not return_attention_scores and not (training and self.dropout > 0)
+        masks = query_mask, value_mask, key_mask, attention_mask
+        mask = self._mask(query, value, *masks, use_causal_mask and not fused)
+        gate = self.gate_dense(query) if self.use_gate else None
+        query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
+        scores = None
+        if fused:
+            outputs = self._fused_attention(query, key, value, mask, use_causal_mask)
+        else:
+            outputs, scores = self._attention(query, key, value, mask, training)
+        outputs = self.output_dense(outputs if gate is None else outputs * gate)
+        return (outputs, scores) if return_attention_scores else outputs
+
+    def _mask(
+        self, query: Any, value: Any, query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, causal: bool
+    ) -> Any:
+        """All masks joined: True where a query looks at a key; or None."""
+        parts = [] if attention_mask is None else [ops.cast(attention_mask, "bool")]
+        if query_mask is not None:
+            parts.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
+        parts += [ops.expand_dims(ops.cast(mask, "bool"), -2) for mask in (value_mask, key_mask) if mask is not None]
+        if causal:
+            parts.append(_distances(query, value) >= 0)
+        if self.sliding_window is not None:
+            parts.append(ops.abs(_distances(query, value)) < self.sliding_window)
+        return functools.reduce(ops.logical_and, parts) if parts else None
+
+    def _for_heads(self, mask: Any, rank: int) -> Any:
+        """A mask with as many axes as the scores: those missing lie before the attended ones."""
+        missing = rank - len(ops.shape(mask))
+        return ops.expand_dims(mask, tuple(range(-2 * self._attended - missing, -2 * self._attended)))
+
+    def _fused_attention(self, query: Any, key: Any, value: Any, mask: Any, is_causal: bool) -> Any:
+        """The backend's fastest kernel, for arrays of four axes."""
+        mask = None if mask is None else self._for_heads(mask, 4)
+        outputs = ops.dot_product_attention(query, key, value, mask=mask, is_causal=is_causal)
+        if mask is None:
+            return outputs
+        # Where nothing may be looked at nothing is found, as without the kernel.
+        sees = ops.swapaxes(ops.any(mask, axis=-1, keepdims=True), 1, 2)
+        return ops.where(sees, outputs, 0.0)
+
+    def _attention(self, query: Any, key: Any, value: Any, mask: Any, training: bool) -> tuple:
+        """Outputs and scores, step by step."""
+        heads, own = ops.shape(query)[-2], ops.shape(key)[-2]
+        if heads != own:
+            key, value = (ops.repeat(x, heads // own, axis=-2) for x in (key, value))
+        query = query * (1 / math.sqrt(query.shape[-1]))
+        scores = ops.einsum(self._dot_product_equation, query, key)
+        mask = None if mask is None else self._for_heads(mask, len(ops.shape(scores)))
+        scores = self._softmax(scores, mask=mask)
+        dropped = self._dropout_layer(scores, training=training)
+        return ops.einsum(self._combine_equation, dropped, value), scores
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "dropout": self.dropout,
+            "use_bias": self.use_bias,
+            "use_gate": self.use_gate,
+            "sliding_window": self.sliding_window,
+            "flash_attention": self.flash_attention or None,
+            "seed": self.seed,
+            **options_config(self, "kernel", "bias"),
+        }
+
+
+def _copy(initializer: Any) -> Any:
+    """An initializer like another, that draws numbers of its own where it has no seed."""
+    if not hasattr(initializer, "get_config"):
+        return initializer
+    return type(initializer).from_config(initializer.get_config())
+
+
+class MultiHeadAttention(HeadedAttention):
+    """Attention in several subspaces at once.
+
+    Queries, keys and values are projected for each head, each query takes the mean of the values by
+    the softmax of its products with the keys, and what the heads found is projected back.
+
+    Args:
+        num_heads: number of heads.
+        key_dim: size of a projected query and key.
+        value_dim: size of a projected value; default ``key_dim``.
+        dropout: share of the attention scores to drop in training.
+        use_bias: whether the projections have biases.
+        output_shape: int or sizes of an output; default the size of a query.
+        attention_axes: axes of the inputs to attend over; default all but the batch and the last.
+        sliding_window: if given, a query looks at keys less than this far away only.
+        flash_attention: whether dropout and scores are given up for the fastest kernel; the backend
+            chooses that by itself wherever it can.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint: of the projections.
+        use_gate: whether to multiply what the heads found by a sigmoid of one more projection of
+            the query (Qiu et al., 2025, https://arxiv.org/abs/2505.06708).
+        seed: an int, for dropout that repeats from program to program.
+
+    Call arguments:
+        query: (batch, queries, size); or with more axes, see ``attention_axes``.
+        value: (batch, keys, size).
+        key: default the value.
+        query_mask, value_mask, key_mask: (batch, length), True where an entry counts; by default the
+            masks that come with the inputs.
+        attention_mask: True where a query looks at a key, (batch, queries, keys), with an axis of heads
+            after the batch if they differ.
+        return_attention_scores: whether to return (outputs, scores), the latter of shape (batch,
+            heads, queries, keys).
+        use_causal_mask: whether no query looks at later keys.
+
+    Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3)
+    >>> outputs, scores = layer(np.ones((1, 4, 8)), np.ones((1, 5, 8)), return_attention_scores=True)
+    >>> outputs.shape, scores.shape
+    ((1, 4, 8), (1, 2, 4, 5))
+    """
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        attention_axes: Any = None,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        options = (kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer)
+        options = (*options, kernel_constraint, bias_constraint, use_gate, seed)
+        super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, **kwargs)
+        self.num_heads = positive_int(self, "num_heads", num_heads)
+        self.key_dim = positive_int(self, "key_dim", key_dim)
+        self.value_dim = positive_int(self, "value_dim", key_dim if value_dim is None else value_dim)
+        self._sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
+        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+
+    def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+        shapes = query_shape, value_shape, key_shape or value_shape
+        sizes = self._sizes or (query_shape[-1],)
+        self._build_heads(shapes, self.num_heads, self.num_heads, self.key_dim, self.value_dim, sizes)
+
+    def _build_equations(self, rank: int, axes: tuple | None = None) -> None:
+        if self.attention_axes is not None:
+            axes = tuple(axis % (rank - 1) for axis in self.attention_axes)
+        super()._build_equations(rank, axes)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "num_heads": self.num_heads,
+            "key_dim": self.key_dim,
+            "value_dim": self.value_dim,
+            "output_shape": self._sizes,
+            "attention_axes": self.attention_axes,
+        }
+
+
+class GroupedQueryAttention(HeadedAttention):
+    """Multi-head attention in which groups of query heads share a head of keys and values.
+
+    Args:
+        head_dim: size of a projected query, key and value.
+        num_query_heads: number of heads of the queries.
+        num_key_value_heads: number of heads of keys and values, which divides that of the queries.
+        dropout, use_bias, sliding_window, flash_attention, *_initializer, *_regularizer,
+            *_constraint, use_gate, seed: as for ``MultiHeadAttention``, as are the arguments of a call.
+
+    Source: Ainslie et al., "GQA: Training generalized multi-query transformer models from
+    multi-head checkpoints" (EMNLP 2023).
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.GroupQueryAttention(head_dim=3, num_query_heads=4, num_key_value_heads=2)
+    >>> layer(np.ones((1, 4, 8)), np.ones((1, 5, 8))).shape
+    (1, 4, 8)
+    """
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        options = (kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer)
+        options = (*options, kernel_constraint, bias_constraint, use_gate, seed)
+        super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, **kwargs)
+        self.head_dim = positive_int(self, "head_dim", head_dim)
+        self.num_query_heads = positive_int(self, "num_query_heads", num_query_heads)
+        self.num_key_value_heads = positive_int(self, "num_key_value_heads", num_key_value_heads)
+        if num_query_heads % num_key_value_heads:
+            raise ValueError(
+                f"Layer {self.name!r}: Expected num_key_value_heads to divide num_query_heads={num_query_heads}. "
+                f"Received: {num_key_value_heads}."
+            )
+
+    def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+        shapes = query_shape, value_shape, key_shape or value_shape
+        heads = self.num_query_heads, self.num_key_value_heads
+        self._build_heads(shapes, *heads, self.head_dim, self.head_dim, (query_shape[-1],))
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "head_dim": self.head_dim,
+            "num_query_heads": self.num_query_heads,
+            "num_key_value_heads": self.num_key_value_heads,
+        }
+
+
+GroupQueryAttention = GroupedQueryAttention

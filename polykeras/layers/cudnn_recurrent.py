@@ -1,0 +1,101 @@
+"""CuDNNGRU and CuDNNLSTM of Keras 2: the same maths as GRU and LSTM, weights laid out as by cuDNN.
+
+They run on every engine and device; each uses its own fused kernel where it has one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import ops
+from polykeras.layers.recurrent import CellRNN
+from polykeras.layers.recurrent_cells import GRUCell, LSTMCell
+from polykeras.layers.weights import add_weight
+
+
+class CuDNNGRUCell(GRUCell):
+    """GRU cell with one vector of biases: those of the inputs, then those of the states."""
+
+    def _add_bias(self) -> Any:
+        return add_weight(self, "bias", (2 * self.gates * self.units,))
+
+    def _bias_rows(self) -> Any:
+        return ops.reshape(self.bias, (2, self.gates * self.units))
+
+
+class CuDNNLSTMCell(LSTMCell):
+    """LSTM cell with two biases for each gate, which add up: those of the inputs, then those of the states."""
+
+    def _add_bias(self) -> Any:
+        return self._add_lstm_bias(self.units, forget_place=5, blocks=8)
+
+    def _bias_pair(self) -> tuple:
+        first, second = ops.split(self.bias, 2)
+        return ops.add(first, second), None
+
+
+class CuDNNGRU(CellRNN):
+    """``GRU`` with ``reset_after``, and the bias as one vector of 6 units entries, as in Keras 2.
+
+    Args: as for ``GRU``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.CuDNNGRU(4)(np.ones((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    cell_class, cell_name = CuDNNGRUCell, "cu_dnngru_cell"
+
+    def __init__(
+        self,
+        units: int,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        stateful: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), **kwargs)
+
+
+class CuDNNLSTM(CellRNN):
+    """``LSTM`` with two biases for each gate in one vector of 8 units entries, as in Keras 2.
+
+    Args: as for ``LSTM``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.CuDNNLSTM(4)(np.ones((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    cell_class, cell_name = CuDNNLSTMCell, "cu_dnnlstm_cell"
+
+    def __init__(
+        self,
+        units: int,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        stateful: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), **kwargs)

@@ -1,0 +1,388 @@
+"""Fully connected layers."""
+
+from __future__ import annotations
+
+import copy
+import string
+from typing import Any
+
+from polykeras import activations, initializers, ops
+from polykeras.layers.arguments import legacy_arguments, positive_int
+from polykeras.layers.input_spec import InputSpec
+from polykeras.layers.layer import Layer
+from polykeras.layers.weights import (
+    LowRankUpdate,
+    add_weight,
+    keep_options,
+    known_size,
+    no_quantization,
+    options_config,
+)
+
+_old_names = legacy_arguments(
+    output_dim="units",
+    nb_feature="features",
+    init="kernel_initializer",
+    W_regularizer="kernel_regularizer",
+    b_regularizer="bias_regularizer",
+    W_constraint="kernel_constraint",
+    b_constraint="bias_constraint",
+    bias="use_bias",
+)
+
+
+class Dense(LowRankUpdate, Layer):
+    """A fully connected layer: ``activation(dot(inputs, kernel) + bias)``.
+
+    Args:
+        units: size of the last axis of the output.
+        activation: function or its name; default none.
+        use_bias: whether to add a bias.
+        kernel_initializer, bias_initializer: first values of the weights.
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss.
+        activity_regularizer: function of the output that adds to the loss.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        lora_rank, lora_alpha: train a low-rank update (Hu et al., 2021, "LoRA",
+            https://arxiv.org/abs/2106.09685) of this rank, scaled by alpha / rank, instead of the
+            kernel.
+        quantization_config: None.
+
+    Shapes: (..., n) to (..., units); kernel (n, units).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Dense(4, activation="relu")(np.ones((2, 3))).shape
+    (2, 4)
+    """
+
+    @_old_names
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.units = positive_int(self, "units", units)
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._keep_lora(lora_rank, lora_alpha)
+        no_quantization(self, quantization_config)
+        self.bias = None
+        self.input_spec = InputSpec(min_ndim=1 if "input_shape" not in kwargs else 2)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        width = known_size(self, input_shape, -1)
+        self._kernel = add_weight(self, "kernel", (width, self.units))
+        if self.use_bias:
+            self.bias = add_weight(self, "bias", (self.units,))
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        outputs = ops.dense(inputs, self.kernel if self.lora_enabled else self._kernel, self.bias)
+        return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **options_config(self, "kernel", "bias"),
+            **self._lora_config(),
+        }
+
+
+class EinsumDense(LowRankUpdate, Layer):
+    """A product of the input and a kernel over any axes, as an equation says.
+
+    Args:
+        equation: such as ``"abc,cd->abd"``: letters of the input, of the kernel and of the output;
+            the first of input and output is the batch. ``...`` at the start or at the end of both
+            stands for further axes.
+        output_shape: an int, or the sizes of the output without the batch and the axes that ``...``
+            stands for; None for sizes that the input has too.
+        activation: function or its name; default none.
+        bias_axes: letters of the output that a bias has axes for; default no bias.
+        kernel_initializer, bias_initializer: first values of the weights.
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        lora_rank, lora_alpha: see ``Dense``.
+        gptq_unpacked_column_size, quantization_config: None.
+
+    Raises:
+        ValueError: for an equation of another form, or one that doesn't fit to the shapes.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.EinsumDense("abc,cde->abde", (None, 4, 5), bias_axes="de")(np.ones((2, 7, 3))).shape
+    (2, 7, 4, 5)
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        gptq_unpacked_column_size: None = None,
+        quantization_config: None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.equation = equation
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.bias_axes = bias_axes
+        self.activation = activations.get(activation)
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
+        self._keep_lora(lora_rank, lora_alpha)
+        no_quantization(self, quantization_config)
+        self.bias = None
+        self._letters = self._split_equation()
+
+    def _split_equation(self) -> tuple[str, str, str]:
+        """The letters of input, kernel and output, without ``...``."""
+        source, _, output = self.equation.replace(" ", "").partition("->")
+        parts = [*source.split(","), output]
+        ends = [("..." if x.startswith("...") else "", "..." if x.endswith("...") else "") for x in parts]
+        letters = [x.strip(".") for x in parts]
+        is_right = len(parts) == 3 and all(x and set(x) <= set(string.ascii_letters) for x in letters)
+        if not is_right or ends[0] != ends[-1] or all(ends[0]) or any(ends[1]):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected an equation of the form 'ab,bc->ac', '...b,bc->...c' or "
+                f"'ab...,bc->ac...'. Received: {self.equation!r}."
+            )
+        self._elides_left, self._elides_right = map(bool, ends[0])
+        missing = (
+            set(letters[1] + letters[2]) - set(letters[0] + letters[2]),
+            set(letters[2]) - set(letters[0] + letters[1]),
+        )
+        unknown = set.union(*missing) | (set(self.bias_axes or "") - set(letters[2]))
+        if unknown:
+            raise ValueError(
+                f"Layer {self.name!r}: Expected the letters of the kernel in the input or output, those of the output "
+                f"in the input or kernel, and bias_axes in the output. Received: {sorted(unknown)} in "
+                f"{self.equation!r}, bias_axes={self.bias_axes!r}."
+            )
+        return tuple(letters)
+
+    def _sizes(self, input_shape: tuple) -> dict[str, int | None]:
+        """The size that each letter stands for."""
+        inputs, _, outputs = self._letters
+        elided = len(input_shape) - len(inputs)
+        named = outputs if self._elides_left else outputs[1:]
+        fits = elided >= 0 if self._elides_left or self._elides_right else elided == 0
+        if not fits or len(named) != len(self.partial_output_shape):
+            raise ValueError(
+                f"Layer {self.path!r}: Expected an input of {len(inputs)} axes and an output_shape of {len(named)} "
+                f"sizes, for the equation {self.equation!r}. Received: input shape {tuple(input_shape)}, output_shape "
+                f"{self.partial_output_shape}."
+            )
+        start = elided if self._elides_left else 0
+        sizes = dict(zip(inputs, input_shape[start:], strict=False))
+        for letter, size in zip(named, self.partial_output_shape, strict=True):
+            if size is not None and sizes.get(letter) not in (size, None):
+                raise ValueError(
+                    f"Layer {self.path!r}: Expected output_shape to agree with the input on {letter!r} of "
+                    f"{self.equation!r}. Received: {size}, input shape {tuple(input_shape)}."
+                )
+            if size is not None or letter not in sizes:
+                sizes[letter] = size
+        return sizes
+
+    def build(self, input_shape: tuple) -> None:
+        sizes = self._sizes(tuple(input_shape))
+        _, kernel, outputs = self._letters
+        shape = tuple(sizes[letter] for letter in kernel)
+        if None in shape:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected known sizes for the kernel's letters {kernel!r}. Received shape: "
+                f"{shape}, input shape {tuple(input_shape)}, output_shape {self.partial_output_shape}."
+            )
+        self._kernel = add_weight(self, "kernel", shape, initializer=self._scaled_initializer())
+        if self.bias_axes is not None:
+            first = min(outputs.index(letter) for letter in self.bias_axes)
+            ones = (1,) * (len(input_shape) - len(self._letters[0])) if self._elides_right else ()
+            shape = tuple(sizes[letter] if letter in self.bias_axes else 1 for letter in outputs[first:])
+            self.bias = add_weight(self, "bias", (*shape, *ones))
+        self.input_spec = InputSpec(ndim=len(input_shape))
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    def _scaled_initializer(self) -> Any:
+        """The kernel's initializer, told which axes connect to the input and which to the output."""
+        initializer = self.kernel_initializer
+        if not isinstance(initializer, initializers.VarianceScaling) or initializer.input_axes is not None:
+            return initializer
+        _, kernel, outputs = self._letters
+        initializer = copy.copy(initializer)
+        initializer.input_axes = tuple(n for n, letter in enumerate(kernel) if letter not in outputs)
+        initializer.output_axes = tuple(n for n, letter in enumerate(kernel) if letter in outputs)
+        return initializer
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        outputs = ops.einsum(self.equation, inputs, self.kernel)
+        if self.bias is not None:
+            outputs = ops.add(outputs, self.bias)
+        return outputs if self.activation is activations.linear else self.activation(outputs)
+
+    def get_config(self) -> dict:
+        return {
+            **super().get_config(),
+            "output_shape": self.partial_output_shape,
+            "equation": self.equation,
+            "activation": activations.serialize(self.activation),
+            "bias_axes": self.bias_axes,
+            **options_config(self, "kernel", "bias"),
+            **self._lora_config(),
+        }
+
+
+class Highway(Layer):
+    """Mix the input with a dense layer of it, by a gate that is learned: ``gate * h + (1 - gate) * x``.
+
+    Args:
+        kernel_initializer: first values of both kernels (``init`` in Keras 1).
+        activation: of h, function or its name; default none.
+        use_bias: whether h and the gate have biases; those of the gate start as ones.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint: as for ``Dense`` (``W_regularizer`` ... in Keras 1).
+
+    Shapes: (..., n) to (..., n); two kernels (n, n), two biases (n,).
+    Source: Srivastava et al., "Highway networks" (2015), https://arxiv.org/abs/1505.00387.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Highway(activation="tanh")(np.ones((2, 3))).shape
+    (2, 3)
+    """
+
+    @_old_names
+    def __init__(
+        self,
+        kernel_initializer: Any = "glorot_uniform",
+        activation: Any = None,
+        weights: list | None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_bias: bool = True,
+        input_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given = {"weights": weights, "input_dim": input_dim, "activity_regularizer": activity_regularizer}
+        super().__init__(**kwargs, **{key: value for key, value in given.items() if value is not None})
+        self.activation = activations.get(activation)
+        self.use_bias = use_bias
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", "zeros", bias_regularizer, bias_constraint)
+        self.supports_masking = True
+        self.bias = self.gate_bias = None
+
+    def build(self, input_shape: tuple) -> None:
+        width = known_size(self, input_shape, -1)
+        self.kernel = add_weight(self, "kernel", (width, width))
+        self.gate_kernel = add_weight(self, "kernel", (width, width), name="gate_kernel")
+        if self.use_bias:
+            self.bias = add_weight(self, "bias", (width,))
+            self.gate_bias = self.add_weight((width,), "ones", name="gate_bias")
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
+
+    def call(self, inputs: Any) -> Any:
+        gate = ops.sigmoid(ops.dense(inputs, self.gate_kernel, self.gate_bias))
+        hidden = self.activation(ops.dense(inputs, self.kernel, self.bias))
+        return gate * hidden + (1 - gate) * inputs
+
+    def get_config(self) -> dict:
+        options = options_config(self, "kernel", "bias")
+        del options["bias_initializer"]
+        activation = activations.serialize(self.activation)
+        return {**super().get_config(), "activation": activation, "use_bias": self.use_bias, **options}
+
+
+class MaxoutDense(Layer):
+    """Take the largest of several dense layers, unit by unit.
+
+    Args:
+        units: size of the last axis of the output (``output_dim`` in Keras 1).
+        features: number of dense layers (``nb_feature`` in Keras 1).
+        kernel_initializer: first values of the kernels (``init`` in Keras 1).
+        use_bias: whether to add biases.
+        kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            bias_constraint: as for ``Dense`` (``W_regularizer`` ... in Keras 1).
+
+    Shapes: (..., n) to (..., units); kernel (features, n, units), bias (features, units).
+    Source: Goodfellow et al., "Maxout networks" (ICML 2013).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.MaxoutDense(4, nb_feature=2)(np.ones((2, 3))).shape
+    (2, 4)
+    """
+
+    @_old_names
+    def __init__(
+        self,
+        units: int,
+        features: int = 4,
+        kernel_initializer: Any = "glorot_uniform",
+        weights: list | None = None,
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_bias: bool = True,
+        input_dim: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given = {"weights": weights, "input_dim": input_dim, "activity_regularizer": activity_regularizer}
+        super().__init__(**kwargs, **{key: value for key, value in given.items() if value is not None})
+        self.units = positive_int(self, "units", units)
+        self.features = positive_int(self, "features", features)
+        self.use_bias = use_bias
+        keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
+        keep_options(self, "bias", "zeros", bias_regularizer, bias_constraint)
+        self.supports_masking = True
+
+    def build(self, input_shape: tuple) -> None:
+        width = known_size(self, input_shape, -1)
+        self.kernel = add_weight(self, "kernel", (self.features, width, self.units))
+        if self.use_bias:
+            self.bias = add_weight(self, "bias", (self.features, self.units))
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
+
+    def call(self, inputs: Any) -> Any:
+        outputs = ops.einsum("...i,fiu->...fu", inputs, self.kernel)
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        return ops.max(outputs, axis=-2)
+
+    def get_config(self) -> dict:
+        options = options_config(self, "kernel", "bias")
+        del options["bias_initializer"]
+        sizes = {"units": self.units, "features": self.features, "use_bias": self.use_bias}
+        return {**super().get_config(), **sizes, **options}

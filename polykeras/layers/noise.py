@@ -1,0 +1,134 @@
+"""Layers that add or multiply noise in training; the same noise on every backend."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from polykeras import ops, random
+from polykeras.core.random import SeedGenerator
+from polykeras.layers.arguments import legacy_arguments, rate_between
+from polykeras.layers.layer import Layer
+
+# Of the activation "selu", whose outputs have mean 0 and variance 1.
+_SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
+
+
+class _Noise(Layer):
+    """Base of layers that do something in training only."""
+
+    def __init__(self, seed: int | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = SeedGenerator(seed)
+        self.supports_masking = True
+
+    def _normal(self, inputs: Any, mean: float, stddev: float) -> Any:
+        shape, dtype = ops.shape(inputs), ops.dtype(inputs)
+        return random.normal(shape, mean, stddev, dtype=dtype, seed=self.seed_generator)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "seed": self.seed}
+
+
+def _rate_below_1(layer: Layer, rate: Any) -> float:
+    if rate_between(layer, "rate", rate) == 1:
+        raise ValueError(f"Layer {layer.name!r} ({type(layer).__name__}): Expected rate below 1. Received: {rate!r}.")
+    return rate
+
+
+class GaussianNoise(_Noise):
+    """In training, add normal noise; else do nothing.
+
+    Args:
+        stddev: standard deviation of the noise (``sigma`` in Keras 1).
+        seed: an int, for noise that repeats from program to program.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GaussianNoise(0.1)(np.ones((1, 3)))
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    @legacy_arguments(sigma="stddev")
+    def __init__(self, stddev: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        if isinstance(stddev, bool) or not isinstance(stddev, int | float) or not stddev >= 0:
+            raise ValueError(
+                f"Layer {self.name!r} (GaussianNoise): Expected stddev to be a number of at least 0. "
+                f"Received: {stddev!r}."
+            )
+        self.stddev = stddev
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or self.stddev == 0:
+            return inputs
+        return inputs + self._normal(inputs, 0.0, self.stddev)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "stddev": self.stddev}
+
+
+class GaussianDropout(_Noise):
+    """In training, multiply by normal noise of mean 1; else do nothing.
+
+    Args:
+        rate: sets the standard deviation, ``sqrt(rate / (1 - rate))``, that dropout at this rate
+            would have; from 0 to below 1.
+        seed: an int, for noise that repeats from program to program.
+
+    Source: Srivastava et al., "Dropout" (JMLR 2014).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GaussianDropout(0.5)(np.ones((1, 3)))
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    @legacy_arguments(p="rate")
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.rate = _rate_below_1(self, rate)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        return inputs * self._normal(inputs, 1.0, math.sqrt(self.rate / (1 - self.rate)))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "rate": self.rate}
+
+
+class AlphaDropout(_Noise):
+    """In training, drop entries so that mean 0 and variance 1 stay, after ``selu``; else do nothing.
+
+    Args:
+        rate: probability of dropping, from 0 to below 1.
+        noise_shape: shape of the random mask, which broadcasts to the input; None entries take the
+            input's size.
+        seed: an int, for a mask that repeats from program to program.
+
+    Source: Klambauer et al., "Self-normalizing neural networks" (NeurIPS 2017).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AlphaDropout(0.5)(np.ones((1, 3)))
+    array([[1., 1., 1.]], dtype=float32)
+    """
+
+    @legacy_arguments(p="rate")
+    def __init__(self, rate: float, noise_shape: tuple | None = None, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed, **kwargs)
+        self.rate = _rate_below_1(self, rate)
+        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        shape = tuple(ops.shape(inputs))
+        if self.noise_shape is not None:
+            shape = tuple(own if n is None else n for own, n in zip(shape, self.noise_shape, strict=True))
+        keeps = random.uniform(shape, seed=self.seed_generator) >= self.rate
+        # Back to mean 0 and variance 1, where a share ``rate`` of the entries is at the floor.
+        factor = ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5
+        return ops.where(keeps, inputs, _SELU_FLOOR) * factor - factor * _SELU_FLOOR * self.rate
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape}

@@ -1,0 +1,247 @@
+"""Recurrent layers: SimpleRNN, GRU and LSTM, and under these names all of the family."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+from polykeras import regularizers
+from polykeras.layers.recurrent_cells import (
+    Cell,
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    StackedRNNCells,
+    old_names,
+)
+from polykeras.layers.rnn import RNN, Recurrent
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "Recurrent",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+]
+
+
+class CellRNN(RNN):
+    """Base of layers that make their cell themselves, and show its options as their own.
+
+    Subclasses set ``cell_class`` and ``cell_name``, and call ``__init__`` with their ``locals()``:
+    what the cell takes is for the cell, the rest for ``RNN``.
+    """
+
+    cell_class: type[Cell]
+    cell_name: str
+    use_cudnn: bool | str = "auto"
+
+    def __init__(self, options: dict, **kwargs: Any) -> None:
+        options = {name: value for name, value in options.items() if name not in ("self", "kwargs", "__class__")}
+        self.use_cudnn = options.pop("use_cudnn", "auto")
+        for_cell = {name: options.pop(name) for name in list(options) if name in _arguments(self.cell_class)}
+        cell = self.cell_class(**for_cell, name=self.cell_name, dtype=kwargs.get("dtype"))
+        super().__init__(cell, **options, **kwargs)
+        self._cell_options = tuple(for_cell)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _arguments(type(self).cell_class) and "cell" in vars(self):
+            return getattr(self.cell, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        del config["cell"]
+        config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        of_cell = self.cell.get_config()
+        return {**config, **{name: of_cell[name] for name in self._cell_options if name in of_cell}}
+
+
+@functools.cache
+def _arguments(cls: type) -> frozenset[str]:
+    return frozenset(inspect.signature(cls.__init__).parameters)
+
+
+class SimpleRNN(CellRNN):
+    """A fully connected recurrent layer, whose output is its state.
+
+    ``output = activation(inputs @ kernel + state @ recurrent_kernel + bias)`` at every step.
+
+    Args:
+        units: size of the output and of the state.
+        activation: function or its name.
+        use_bias: whether to add a bias.
+        kernel_*: initializer, regularizer, constraint of the weights of the inputs.
+        recurrent_*: those of the weights of the states.
+        bias_*: those of the bias.
+        activity_regularizer: function of the output that adds to the loss.
+        dropout: share of the inputs to drop in training; the same ones at all steps of a sequence.
+        recurrent_dropout: share of the states to drop. Both: Y. Gal and Z. Ghahramani, "A
+            Theoretically Grounded Application of Dropout in Recurrent Neural Networks" (2016).
+        seed: for dropout that repeats from program to program.
+        implementation: with 1, each gate has dropout masks of its own, as with recurrent dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for ``RNN``.
+
+    Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with ``return_sequences``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.SimpleRNN(4)(np.ones((2, 5, 3))).shape
+    (2, 4)
+    """
+
+    cell_class, cell_name = SimpleRNNCell, "simple_rnn_cell"
+
+    @old_names
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        seed: int | None = None,
+        implementation: int | str = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), **kwargs)
+
+
+class GRU(CellRNN):
+    """Gated recurrent units: an update gate keeps parts of the state, a reset gate hides parts of it.
+
+    K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+    Translation" (2014), https://arxiv.org/abs/1406.1078.
+
+    Args:
+        units: size of the output and of the state.
+        activation: function of the candidate for a new state.
+        recurrent_activation: function of the gates.
+        reset_after: apply the reset gate to the product of state and recurrent kernel (as cuDNN
+            does; the bias has two rows), not to the state.
+        use_cudnn: False for a loop in place of the engine's fused kernel, which runs with ``tanh``,
+            ``sigmoid``, ``reset_after`` and no recurrent dropout.
+        others: as for ``SimpleRNN``.
+
+    Weights: kernel (features, 3 units), recurrent_kernel (units, 3 units), bias (2, 3 units) or, without
+    ``reset_after``, (3 units,); columns for the update gate, the reset gate and the candidate.
+
+    Shapes: as for ``SimpleRNN``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.GRU(4, return_sequences=True)(np.ones((2, 5, 3))).shape
+    (2, 5, 4)
+    """
+
+    cell_class, cell_name = GRUCell, "gru_cell"
+
+    @old_names
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        reset_after: bool = True,
+        use_cudnn: bool | str = "auto",
+        implementation: int | str = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), **kwargs)
+
+
+class LSTM(CellRNN):
+    """Long short-term memory: gates let values into a memory, keep them there, and let them out.
+
+    S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+
+    Args:
+        units: size of the output, and of the memory.
+        activation: function of the candidate, and of the memory on its way out.
+        recurrent_activation: function of the gates.
+        unit_forget_bias: let the bias of the forget gate begin at 1.
+        use_cudnn: False for a loop in place of the engine's fused kernel, which runs with ``tanh``,
+            ``sigmoid`` and no recurrent dropout.
+        others: as for ``SimpleRNN``.
+
+    Weights: kernel (features, 4 units), recurrent_kernel (units, 4 units), bias (4 units,); columns for the
+    input gate, the forget gate, the candidate and the output gate. States: output and memory.
+
+    Shapes: as for ``SimpleRNN``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> output, h, c = keras.layers.LSTM(4, return_state=True)(np.ones((2, 5, 3)))
+    >>> output.shape, c.shape
+    ((2, 4), (2, 4))
+    """
+
+    cell_class, cell_name = LSTMCell, "lstm_cell"
+
+    @old_names
+    def __init__(
+        self,
+        units: int,
+        activation: Any = "tanh",
+        recurrent_activation: Any = "sigmoid",
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros",
+        unit_forget_bias: bool = True,
+        kernel_regularizer: Any = None,
+        recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        recurrent_constraint: Any = None,
+        bias_constraint: Any = None,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        seed: int | None = None,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        use_cudnn: bool | str = "auto",
+        implementation: int | str = 2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(locals(), **kwargs)

@@ -1,0 +1,338 @@
+"""RNN: a cell, run over the steps of sequences."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import backends, ops
+from polykeras.backends.spec import SPEC
+from polykeras.core import trees
+from polykeras.core.variables import Variable, autocast
+from polykeras.layers.input_spec import InputSpec
+from polykeras.layers.layer import Layer
+from polykeras.layers.recurrent_cells import Cell, StackedRNNCells, check_cell, initial_states, output_size_of, step_of
+from polykeras.layers.wrappers import inner_config
+
+
+class RNN(Layer):
+    """Run a cell over the steps of sequences, handing its states from step to step.
+
+    Args:
+        cell: an object with ``output, new_states = call(inputs, states)`` and ``state_size``, an int
+            or a list of them; or a list of cells, for ``StackedRNNCells``. It may have
+            ``output_size`` and ``get_initial_state(batch_size)``.
+        return_sequences: return the output of every step, not of the last one only.
+        return_state: return ``(outputs, *last states)``.
+        go_backwards: go from the last step to the first; outputs come in that order.
+        stateful: start each batch from the last states of the one before, until ``reset_state()``.
+            Needs a batch size that is known and stays the same.
+        unroll: lay the steps out one after the other, instead of a loop: faster for short
+            sequences on an engine that compiles, slower to compile.
+        zero_output_for_mask: the output of a masked step is 0, not that of the step before.
+        time_major: inputs and outputs are (time, batch, ...), as in Keras 2.
+
+    Call arguments:
+        sequences: (batch, time, ...). A list ``[sequences, *initial_state, *constants]`` is
+            understood too, as in Keras 2.
+        initial_state: the first states; a list of arrays, or one. Default: those of the cell, or zeros.
+        mask: (batch, time) of bool: at False, states stay as they are.
+        training: whether dropout is on.
+        constants: a list of arrays that the cell takes as its argument ``constants`` at every step.
+
+    Raises:
+        ValueError: for what is no cell; in the call, for sequences of a wrong rank, size or without
+            steps, or states of a wrong number or shape.
+
+    >>> import numpy as np, polykeras as keras
+    >>> class Sum(keras.layers.Layer):
+    ...     state_size = 3
+    ...     def call(self, inputs, states):
+    ...         total = inputs + states[0]
+    ...         return total, [total]
+    >>> keras.layers.RNN(Sum())(np.ones((1, 4, 3)))
+    array([[4., 4., 4.]], dtype=float32)
+    """
+
+    _untracked = Layer._untracked | {"states"}
+
+    def __init__(
+        self,
+        cell: Any,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        unroll: bool = False,
+        zero_output_for_mask: bool = False,
+        time_major: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        cell = StackedRNNCells(cell) if isinstance(cell, list | tuple) else cell
+        check_cell(self, cell)
+        self.cell = cell
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.unroll = unroll
+        self.zero_output_for_mask = zero_output_for_mask
+        self.time_major = time_major
+        self.supports_masking = True
+        #: Variables that hold the states between batches, where ``stateful``.
+        self.states: Any = None
+
+    @property
+    def state_size(self) -> Any:
+        """The sizes of the states of the cell."""
+        return self.cell.state_size
+
+    def get_config(self) -> dict:
+        config = {**super().get_config(), **self._options(), "cell": inner_config(self.cell)}
+        return {**config, "time_major": True} if self.time_major else config
+
+    def _options(self) -> dict:
+        names = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
+        return {name: getattr(self, name) for name in names}
+
+    # ----------------------------------------------------------- building, states
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        shape = sequences_shape[0] if isinstance(sequences_shape[0], list | tuple) else sequences_shape
+        batch, _, *step = shape if not self.time_major else (shape[1], shape[0], *shape[2:])
+        if isinstance(self.cell, Layer) and not self.cell.built:
+            self.cell.build((batch, *step))
+        if self.stateful:
+            self._make_states(batch)
+
+    def _make_states(self, batch: int | None) -> None:
+        if batch is None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a known batch size for stateful=True. Received: None. Give it in "
+                f"Input(batch_shape=...), or as batch_input_shape of the first layer."
+            )
+        with backends.use(SPEC):
+            specs, structure = trees.flatten(self.get_initial_state(batch))
+        variables = []
+        for place, spec in enumerate(specs):
+            first_value = functools.partial(self._first_state, batch, place)
+            options = {"dtype": self.variable_dtype, "trainable": False, "name": "rnn_state"}
+            variables.append(Variable(first_value, spec.shape, **options))
+            variables[-1].path = f"{self.path}/rnn_state"
+        self.states = trees.unflatten(structure, variables)
+
+    def _first_state(self, batch: int, place: int, shape: tuple, dtype: str) -> Any:
+        return ops.cast(trees.leaves(self.get_initial_state(batch))[place], dtype)
+
+    def get_initial_state(self, batch_size: int | None = None) -> list:
+        """Return the states that sequences start from.
+
+        Args:
+            batch_size: number of sequences.
+        """
+        return initial_states(self.cell, batch_size, self.compute_dtype)
+
+    def reset_state(self, states: Any = None) -> None:
+        """Start afresh at the next batch, where ``stateful``.
+
+        Args:
+            states: arrays to start from; default the first states of the cell.
+        """
+        variables = trees.leaves(self.states)
+        if not variables:
+            return
+        with backends.use(variables[0].backend_name):
+            fresh = self.get_initial_state(variables[0].shape[0]) if states is None else states
+            for variable, value in zip(variables, trees.leaves(fresh), strict=True):
+                variable.assign(value)
+
+    reset_states = reset_state
+
+    def _collect(self, extras: bool, seen: set | None = None) -> Any:
+        # The states are variables of the layer, but no weights.
+        yield from super()._collect(extras, seen)
+        if extras:
+            yield from trees.leaves(self.states)
+
+    # -------------------------------------------------------------------- calling
+
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False, constants: Any = None
+    ) -> Any:
+        sequences, initial_state, constants = self._split_inputs(sequences, initial_state, constants)
+        mask = next((m for m in mask if m is not None), None) if isinstance(mask, list | tuple) else mask
+        if self.time_major:
+            sequences, mask = _swap(sequences), None if mask is None else _swap(mask)
+        self._check_sequences(sequences)
+        states = self._first_states(tuple(ops.shape(sequences))[0], initial_state)
+        if mask is not None:
+            mask = ops.cast(mask, "bool")
+            mask = ops.squeeze(mask, 2) if len(ops.shape(mask)) == 3 else mask
+        if self.go_backwards:
+            sequences, mask = ops.flip(sequences, 1), None if mask is None else ops.flip(mask, 1)
+        outputs, states = self._through(self.cell, sequences, states, mask, training, constants, self.return_sequences)
+        if self.stateful:
+            for variable, state in zip(trees.leaves(self.states), trees.leaves(states), strict=True):
+                variable.assign(ops.cast(state, variable.dtype))
+        outputs = ops.cast(outputs, self.compute_dtype)
+        if self.return_sequences and self.time_major:
+            outputs = _swap(outputs)
+        if not self.return_state:
+            return outputs
+        return outputs, *trees.map(lambda x: ops.cast(x, self.compute_dtype), states)
+
+    def _split_inputs(self, sequences: Any, initial_state: Any, constants: Any) -> tuple:
+        """Take the list of Keras 2 apart: sequences, states, constants."""
+        if not isinstance(sequences, list | tuple):
+            return sequences, initial_state, constants
+        sequences, *others = sequences
+        count = len(trees.leaves(self.state_size)) if others else 0
+        if others and initial_state is None:
+            initial_state, others = others[:count], others[count:]
+        return sequences, initial_state, others or constants
+
+    def _check_sequences(self, sequences: Any) -> None:
+        shape = tuple(ops.shape(sequences))
+        cell = self.cell
+        while isinstance(cell, StackedRNNCells):
+            cell = cell.cells[0]
+        expected = cell.input_spec if isinstance(cell, Cell) else None
+        if expected is None:
+            spec = InputSpec(min_ndim=2)
+        else:
+            axes = {axis if axis < 0 else axis + 1: size for axis, size in expected.axes.items()}
+            spec = InputSpec(ndim=expected.ndim + 1, axes=axes)
+        problem = spec.problem(shape, ops.dtype(sequences))
+        if problem is None and shape[1] == 0:
+            problem = f"Expected sequences with at least one step. Received: none, shape {shape}."
+        if problem is None and shape[1] is None and self.unroll:
+            problem = f"Expected a known number of steps for unroll=True. Received shape: {shape}."
+        if problem is not None:
+            raise ValueError(f"Layer {self.path!r} ({type(self).__name__}): {problem}")
+
+    def _first_states(self, batch: int | None, given: Any) -> Any:
+        """The states to start from, checked, in the structure of the cell's own."""
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        if given is None and self.stateful:
+            expected = trees.leaves(self.states)[0].shape[0]
+            if batch not in (None, expected):
+                raise ValueError(
+                    f"Layer {self.path!r}: Expected batches of {expected} sequences, as before, for stateful=True. "
+                    f"Received: {batch}."
+                )
+            given = self.states
+        default = self.get_initial_state(batch)
+        if given is None:
+            return trees.map(lambda x: ops.cast(x, dtype), default)
+        wanted, structure = trees.flatten(default)
+        states = [ops.convert_to_tensor(x, dtype) for x in trees.leaves(given)]
+        shapes, expected = ([tuple(ops.shape(x)) for x in xs] for xs in (states, wanted))
+        if len(shapes) != len(expected) or not all(map(_fits, shapes, expected)):
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected an initial_state of arrays of shapes "
+                f"{expected}. Received shapes: {shapes}."
+            )
+        return trees.unflatten(structure, states)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the inputs goes with sequences; single outputs and states have none."""
+        if isinstance(previous_mask, list | tuple):
+            previous_mask = previous_mask[0]
+        mask = previous_mask if self.return_sequences else None
+        return [mask, *[None] * len(trees.leaves(self.state_size))] if self.return_state else mask
+
+    # ---------------------------------------------------------------- over the steps
+
+    def _through(
+        self, cell: Any, sequences: Any, states: Any, mask: Any, training: bool, constants: Any, all_outputs: bool
+    ) -> tuple[Any, Any]:
+        """Run a cell, or the cells of a stack in turn, over (batch, time, ...): (outputs, last states)."""
+        if isinstance(cell, StackedRNNCells):
+            last_states = []
+            for place, inner in enumerate(cell.cells):
+                wants_all = all_outputs or place < len(cell.cells) - 1
+                sequences, last = self._through(inner, sequences, states[place], mask, training, constants, wants_all)
+                last_states.append(last)
+            return sequences, last_states
+        if not isinstance(cell, Cell):
+            further = {} if constants is None else {"constants": constants}
+            return self._loop(step_of(cell, training, **further), cell, _swap(sequences), states, mask, all_outputs)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(autocast(cell.compute_dtype if cell._casts_variables else None))
+            stack.enter_context(cell.dropping(tuple(ops.shape(sequences))[0], training))
+            sequences = ops.cast(sequences, cell.compute_dtype)
+            if cell.has_kernel and getattr(self, "use_cudnn", True):
+                outputs, states = cell.run_kernel(sequences, states, mask)
+                return self._masked(outputs, mask, all_outputs), states
+            return self._loop(cell.advance, cell, cell.project(_swap(sequences)), states, mask, all_outputs)
+
+    def _masked(self, outputs: Any, mask: Any, all_outputs: bool) -> Any:
+        """Outputs of a kernel, (batch, time, units), as those of a loop: 0 before the first step that counts."""
+        if mask is None:
+            return outputs if all_outputs else outputs[:, -1]
+        if not self.zero_output_for_mask:
+            mask = ops.greater(ops.cumsum(ops.cast(mask, "int32"), axis=1), 0)
+        if not all_outputs:
+            mask, outputs = mask[:, -1], outputs[:, -1]
+        return ops.where(_like(mask, outputs), outputs, ops.zeros_like(outputs))
+
+    def _loop(
+        self, advance: Callable, cell: Any, inputs: Any, states: Any, mask: Any, all_outputs: bool
+    ) -> tuple[Any, Any]:
+        """Run ``output, states = advance(inputs, states)`` over (time, batch, ...)."""
+        for weight in getattr(cell, "weights", ()):
+            _ = weight.raw  # first values are made here, not inside the loop of a compiled program
+        dtypes, structure = trees.flatten(trees.map(ops.dtype, states))
+
+        def step(carry: tuple, row: tuple) -> tuple:
+            before, states = carry
+            inputs, counts = row
+            output, fresh = advance(inputs, states)
+            fresh = [ops.cast(x, dtype) for x, dtype in zip(trees.leaves(fresh), dtypes, strict=True)]
+            fresh = trees.unflatten(structure, fresh)
+            output = ops.cast(output, ops.dtype(before))
+            if counts is not None:
+                held = ops.zeros_like(before) if self.zero_output_for_mask else before
+                output = ops.where(_like(counts, output), output, held)
+                fresh = trees.map(lambda new, old: ops.where(_like(counts, new), new, old), fresh, states)
+            return (output, fresh), output if all_outputs else None
+
+        first = trees.leaves(states)[0]
+        if not isinstance(cell, Cell):  # else it may be an image, and is of the shape of the output
+            first = ops.zeros((tuple(ops.shape(first))[0], output_size_of(cell)), self.compute_dtype)
+        rows = inputs, None if mask is None else _swap(mask)
+        run = _unrolled if self.unroll else ops.scan
+        (output, states), outputs = run(step, (ops.zeros_like(first), states), rows)
+        return (_swap(outputs) if all_outputs else output), states
+
+
+Recurrent = RNN
+
+
+def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
+    """Do as ``ops.scan`` does, without a loop in the compiled program."""
+    ys = []
+    for place in range(tuple(ops.shape(rows[0]))[0]):
+        carry, y = step(carry, trees.map(lambda x: x[place], rows))  # noqa: B023
+        ys.append(y)
+    return carry, None if ys[0] is None else ops.stack(ys)
+
+
+def _swap(x: Any) -> Any:
+    """Exchange the axes of batch and time."""
+    return ops.swapaxes(x, 0, 1)
+
+
+def _like(mask: Any, x: Any) -> Any:
+    """A mask with further axes, to go with x."""
+    for _ in range(len(ops.shape(x)) - len(ops.shape(mask))):
+        mask = ops.expand_dims(mask, -1)
+    return mask
+
+
+def _fits(shape: tuple, expected: tuple) -> bool:
+    sizes = zip(shape, expected, strict=False)
+    return len(shape) == len(expected) and all(None in pair or pair[0] == pair[1] for pair in sizes)

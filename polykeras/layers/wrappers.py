@@ -1,0 +1,275 @@
+"""Layers around another layer: Wrapper, TimeDistributed, Bidirectional."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import ops
+from polykeras.core import masks, registry, trees
+from polykeras.layers.layer import Layer
+from polykeras.layers.signature import Signature
+
+
+def inner_config(layer: Any) -> dict:
+    """Return the description of a layer inside another one, whose own building builds it."""
+    return {key: value for key, value in registry.serialize(layer).items() if key != "build_config"}
+
+
+class Wrapper(Layer):
+    """Base of layers that hold another one.
+
+    Args:
+        layer: the layer inside.
+
+    Raises:
+        ValueError: for what is no layer.
+
+    >>> import polykeras as keras
+    >>> keras.layers.Wrapper(keras.layers.Dense(2)).layer.units
+    2
+    """
+
+    def __init__(self, layer: Layer, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.layer = self._check_inner(layer)
+
+    def _check_inner(self, layer: Any) -> Layer:
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                f"Layer {self.name!r} ({type(self).__name__}): Expected a layer to wrap. Received: {layer!r}."
+            )
+        return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "layer": inner_config(self.layer)}
+
+
+class TimeDistributed(Wrapper):
+    """Apply one layer to every step of sequences.
+
+    The steps of all sequences are one batch to the layer inside.
+
+    Args:
+        layer: any layer.
+
+    Call arguments:
+        inputs: (batch, time, ...), or a tree of them.
+        training: handed to the layer inside.
+        mask: (batch, time) or (batch, time, ...): the layer inside gets its part where that is one
+            axis shorter than its inputs, as for the words of each sentence of a text.
+
+    Raises:
+        ValueError: for inputs with fewer than 3 axes.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))(np.ones((2, 5, 8, 8, 3))).shape
+    (2, 5, 6, 6, 4)
+    """
+
+    def __init__(self, layer: Layer, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        super().build(_map_shapes(self._step_shape, input_shape))
+
+    def _step_shape(self, shape: tuple) -> tuple:
+        if len(shape) < 3:
+            raise ValueError(
+                f"Layer {self.path!r} (TimeDistributed): Expected inputs of shape (batch, time, ...), with at least 3 "
+                f"axes. Received shape: {tuple(shape)}."
+            )
+        return (None, *shape[2:])
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        batch, time = tuple(ops.shape(trees.leaves(inputs)[0]))[:2]
+        steps = trees.map(_merged, inputs)
+        inner_mask = self._inner_mask(steps, mask)
+        if inner_mask is not None:
+            masks.set_mask(trees.leaves(steps)[0], inner_mask)
+        outputs = self.layer(steps)
+        return trees.map(lambda y: ops.reshape(y, (batch, time, *tuple(ops.shape(y))[1:])), outputs)
+
+    def _inner_mask(self, steps: Any, mask: Any) -> Any:
+        """The mask that fits the steps, as one batch; None if there is none."""
+        mask = next((m for m in mask if m is not None), None) if isinstance(mask, list | tuple) else mask
+        if mask is None or len(ops.shape(mask)) != len(ops.shape(trees.leaves(steps)[0])):
+            return None
+        return _merged(mask)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask that the layer inside makes; else a step counts where any of its entries does."""
+        steps = trees.map(_merged, inputs)
+        inner = self.layer.compute_mask(steps, self._inner_mask(steps, previous_mask))
+        if inner is not None:
+            batch, time = tuple(ops.shape(trees.leaves(inputs)[0]))[:2]
+            return trees.map(lambda m: ops.reshape(m, (batch, time, *tuple(ops.shape(m))[1:])), inner)
+        if previous_mask is None or isinstance(previous_mask, list | tuple):
+            return None
+        axes = tuple(range(2, len(ops.shape(previous_mask))))
+        return ops.any(previous_mask, axis=axes) if axes else previous_mask
+
+
+class Bidirectional(Wrapper):
+    """Run a recurrent layer from both ends of sequences.
+
+    M. Schuster and K. K. Paliwal, "Bidirectional recurrent neural networks" (1997).
+
+    Args:
+        layer: a recurrent layer, or another one with ``go_backwards``, ``return_sequences``,
+            ``return_state`` and ``get_config``; a copy without its weights runs forwards.
+        merge_mode: how to join the outputs: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None
+            for both.
+        weights: initial weights, those of the forward layer first.
+        backward_layer: the layer that runs backwards; default a copy of ``layer``.
+
+    Call arguments: as for the layer inside; the first half of ``initial_state`` is for the forward
+    layer. The output of a masked step is 0 with ``return_sequences``.
+
+    Raises:
+        ValueError: for layers that don't go together.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Bidirectional(keras.layers.LSTM(4))(np.ones((2, 5, 3))).shape
+    (2, 8)
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        merge_mode: str | None = "concat",
+        weights: list | None = None,
+        backward_layer: Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(layer, weights=weights, **kwargs)
+        if merge_mode not in _MERGES:
+            raise ValueError(
+                f"Layer {self.name!r} (Bidirectional): Expected merge_mode to be one of {[*_MERGES]}. "
+                f"Received: {merge_mode!r}."
+            )
+        self.merge_mode = merge_mode
+        self.layer = _copy(layer, "forward")
+        backward = None if backward_layer is None else self._check_inner(backward_layer)
+        self.backward_layer = backward or _copy(layer, "backward", go_backwards=True)
+        self._check_pair()
+        for inner in (self.layer, self.backward_layer):
+            if hasattr(inner, "zero_output_for_mask"):
+                inner.zero_output_for_mask = inner.return_sequences
+        self.stateful = getattr(layer, "stateful", False)
+        self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
+        self.supports_masking = True
+
+    def _check_pair(self) -> None:
+        for name, is_equal in (
+            ("go_backwards", False),
+            ("stateful", True),
+            ("return_sequences", True),
+            ("return_state", True),
+        ):
+            pair = [getattr(inner, name, None) for inner in (self.layer, self.backward_layer)]
+            if (pair[0] == pair[1]) is not is_equal:
+                raise ValueError(
+                    f"Layer {self.name!r} (Bidirectional): Expected {'equal' if is_equal else 'different'} {name} of "
+                    f"the forward and the backward layer. Received: {pair[0]} and {pair[1]}."
+                )
+
+    @property
+    def forward_layer(self) -> Layer:
+        """The layer that runs forwards."""
+        return self.layer
+
+    @property
+    def states(self) -> Any:
+        """The states between batches, where ``stateful``: those of the forward layer first."""
+        pair = self.layer.states, self.backward_layer.states
+        return None if None in pair else [*pair[0], *pair[1]]
+
+    def reset_state(self) -> None:
+        """Start afresh at the next batch, where ``stateful``."""
+        self.layer.reset_state()
+        self.backward_layer.reset_state()
+
+    reset_states = reset_state
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        for inner in (self.layer, self.backward_layer):
+            if not inner.built:
+                inner.build(sequences_shape)
+
+    def call(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
+        constants: Any = None,
+    ) -> Any:
+        if isinstance(sequences, list | tuple):  # as in Keras 2
+            sequences, *initial_state = sequences
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
+        options = {} if constants is None else {"constants": constants}
+        if mask is not None and Signature(self.layer.call).takes_mask:
+            options["mask"] = mask
+        forward, backward = dict(options), dict(options)
+        if initial_state:
+            half = len(initial_state) // 2
+            forward["initial_state"], backward["initial_state"] = initial_state[:half], initial_state[half:]
+        y, z = self.layer(sequences, **forward), self.backward_layer(sequences, **backward)
+        states = ()
+        if self.return_state:
+            states = (*y[1:], *z[1:])
+            y, z = y[0], z[0]
+        if self.return_sequences:
+            z = ops.flip(z, axis=0 if getattr(self.layer, "time_major", False) else 1)
+        merged = _MERGES[self.merge_mode](y, z)
+        if not self.return_state:
+            return merged
+        return (*merged, *states) if self.merge_mode is None else (merged, *states)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the inputs goes with sequences; single outputs and states have none."""
+        mask = previous_mask[0] if isinstance(previous_mask, list | tuple) else previous_mask
+        mask = mask if self.return_sequences else None
+        found = [mask, mask] if self.merge_mode is None else [mask]
+        if self.return_state:
+            return found + [None] * 2 * len(trees.leaves(self.layer.state_size))
+        return found if self.merge_mode is None else mask
+
+    def get_config(self) -> dict:
+        backward = inner_config(self.backward_layer)
+        return {**super().get_config(), "merge_mode": self.merge_mode, "backward_layer": backward}
+
+
+_MERGES = {
+    "concat": lambda y, z: ops.concatenate([y, z], axis=-1),
+    "sum": ops.add,
+    "mul": ops.multiply,
+    "ave": lambda y, z: ops.multiply(ops.add(y, z), 0.5),
+    None: lambda y, z: (y, z),
+}
+
+
+def _copy(layer: Layer, direction: str, **changes: Any) -> Layer:
+    """A layer with the config of another one, and no weights yet."""
+    classes = {inner.__class__.__name__: inner.__class__ for inner in layer._flatten_layers()}
+    name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
+    with registry.custom_object_scope(classes):
+        return type(layer).from_config({**layer.get_config(), "name": name, **changes})
+
+
+def _merged(x: Any) -> Any:
+    """Merge the axes of batch and time."""
+    return ops.reshape(x, (-1, *tuple(ops.shape(x))[2:]))
+
+
+def _map_shapes(function: Any, shapes: Any) -> Any:
+    if isinstance(shapes, dict):
+        return {key: _map_shapes(function, value) for key, value in shapes.items()}
+    if isinstance(shapes[0], list | tuple | dict):
+        return [_map_shapes(function, shape) for shape in shapes]
+    return function(tuple(shapes))
