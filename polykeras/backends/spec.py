@@ -191,9 +191,7 @@ class SpecBackend(Backend):
         right = (*y.shape, 1) if len(y.shape) == 1 else y.shape
         inner, outer = left[-1], right[-2]
         if None not in (inner, outer) and inner != outer:
-            raise ValueError(
-                f"Expected matrices whose inner sizes agree. Received: {x.shape} and {y.shape}."
-            )
+            raise ValueError(f"Expected matrices whose inner sizes agree. Received: {x.shape} and {y.shape}.")
         shape = broadcast_shapes(left[:-2], right[:-2])
         shape += () if len(x.shape) == 1 else (left[-2],)
         shape += () if len(y.shape) == 1 else (right[-1],)
@@ -217,8 +215,7 @@ class SpecBackend(Backend):
                 known = sizes.get(letter)
                 if None not in (known, size) and known != size and 1 not in (known, size):
                     raise ValueError(
-                        f"Expected one size for {letter!r} in einsum {subscripts!r}. "
-                        f"Received: {known} and {size}."
+                        f"Expected one size for {letter!r} in einsum {subscripts!r}. Received: {known} and {size}."
                     )
                 sizes[letter] = size if known in (None, 1) else known
         if not arrow:
@@ -262,9 +259,7 @@ class SpecBackend(Backend):
         if -1 in target:
             target[target.index(-1)] = self._free_size(x.shape, target)
         elif None not in (total, asked) and total != asked:
-            raise ValueError(
-                f"Expected a shape of {total} entries, as in {x.shape}. Received: {tuple(shape)}."
-            )
+            raise ValueError(f"Expected a shape of {total} entries, as in {x.shape}. Received: {tuple(shape)}.")
         return SpecArray(tuple(target), x.dtype)
 
     def _free_size(self, shape: tuple, target: list) -> int | None:
@@ -303,9 +298,7 @@ class SpecBackend(Backend):
                 total = [s[place] for s in shapes]
                 result.append(None if None in total else sum(total))
             elif len(sizes) > 1 or -1 in sizes:
-                raise ValueError(
-                    f"Expected arrays of one shape but for axis {axis}. Received: {shapes}."
-                )
+                raise ValueError(f"Expected arrays of one shape but for axis {axis}. Received: {shapes}.")
             else:
                 result.append(sizes.pop() if sizes else None)
         return SpecArray(tuple(result), arrays[0].dtype)
@@ -476,7 +469,7 @@ class SpecBackend(Backend):
         if any(n is not None and n < 1 for n in sizes):
             raise ValueError(
                 f"Expected an input at least as large as the window {tuple(window)}, along every "
-                f"spatial axis. Received input shape: {x.shape}. Use padding=\"same\" or a smaller window."
+                f'spatial axis. Received input shape: {x.shape}. Use padding="same" or a smaller window.'
             )
         shape = (*sizes, channels) if channels_last else (channels, *sizes)
         return SpecArray((x.shape[0], *shape), x.dtype)

@@ -10,7 +10,7 @@ import pytest
 import polykeras as keras
 from polykeras import ops
 from polykeras.core import masks
-from tests.layers.checks import assert_close, check_layer, compare_with_keras, random_weights, to_numpy
+from tests.layers.checks import assert_close, check_layer, compare_with_keras, to_numpy
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(3, 5, 2)).astype("float32")
