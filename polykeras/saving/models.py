@@ -173,10 +173,10 @@ def load_weights(
         raise FileNotFoundError(f"Expected a file of weights. Received: {str(path)!r}, where there is none.")
     if _suffix(path, (".weights.h5", ".keras")) == ".keras":
         with archive.Archive(path) as opened, opened.weights() as file, hdf5.reading(file) as reader:
-            state.load(model, reader, skip_mismatch)
+            state.load(model, reader, skip_mismatch, by_name)
     else:
         with hdf5.reading(path) as reader:
-            state.load(model, reader, skip_mismatch)
+            state.load(model, reader, skip_mismatch, by_name)
     model._steps = {}  # they hold the keys of seed generators
 
 

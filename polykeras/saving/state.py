@@ -87,7 +87,7 @@ def save(model: Any, writer: Any, optimizer: Any = None) -> None:
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
 
 
-def load(model: Any, reader: Any, skip_mismatch: bool = False) -> None:
+def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
     """Read the arrays of a model; all shapes are compared before any is read.
 
     Args:
@@ -95,13 +95,14 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False) -> None:
         reader: an open ``hdf5.Reader``.
         skip_mismatch: leave layers as they are where something is missing or has another shape, with
             a warning.
+        by_name: match layers by the names that the file keeps; those that it doesn't name stay as they are.
 
     Raises:
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     found, problems = [], []
-    for place in places(model):
-        group = _group(reader, place.path)
+    groups = _by_name(model, reader) if by_name else [(p, _group(reader, p.path)) for p in places(model)]
+    for place, group in groups:
         problem = _problem(place, group)
         if problem:
             problems.append(problem)
@@ -124,6 +125,18 @@ def _group(reader: Any, path: str) -> Any:
         if group is None:
             return None
     return group.group("vars")
+
+
+def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
+    """The layers of a model, and what is inside them, with groups where the file has a layer of the same name."""
+    layers = reader.group("layers")
+    named = {layers.group(key).group("vars").attribute("name"): layers.group(key) for key in layers or ()}
+    pairs = []
+    for layer in model.layers:
+        group = named.get(layer.name)
+        if group is not None:
+            pairs.extend((place, _group(group, place.path)) for place in places(layer))
+    return pairs
 
 
 def _problem(place: Place, group: Any) -> str | None:

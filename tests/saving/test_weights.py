@@ -1,0 +1,80 @@
+"""Files of weights: what fits is loaded, what doesn't is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from tests.saving.examples import graph_model
+
+
+def dense(units, *names):
+    layers = [keras.layers.Dense(n, name=name) for n, name in zip(units, names or [None] * len(units), strict=True)]
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+def test_weights_come_back_on_every_backend(backend, tmp_path, x):
+    model, other = graph_model(keras), graph_model(keras)
+    model.save_weights(tmp_path / "model.weights.h5")
+    other.load_weights(tmp_path / "model.weights.h5")
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), other.predict(x, verbose=0))
+
+
+def test_weights_of_a_whole_model_load(tmp_path):
+    model, other = dense([4, 2]), dense([4, 2])
+    model.save(tmp_path / "model.keras")
+    other.load_weights(tmp_path / "model.keras")
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_mismatch_names_the_layer_and_both_shapes_and_changes_nothing(tmp_path):
+    dense([4, 2]).save_weights(tmp_path / "model.weights.h5")
+    other = dense([4, 5], "a", "b")
+    before = other.get_weights()
+    with pytest.raises(ValueError, match=r"Dense 'b'.*\(4, 5\).*\(4, 2\)"):
+        other.load_weights(tmp_path / "model.weights.h5")
+    for a, b in zip(other.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_mismatches_can_be_skipped(tmp_path):
+    model = dense([4, 2])
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = dense([4, 5])
+    before = other.get_weights()
+    with pytest.warns(UserWarning, match="Left as it is.*dense_1"):
+        other.load_weights(tmp_path / "model.weights.h5", skip_mismatch=True)
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+    np.testing.assert_array_equal(other.get_weights()[2], before[2])
+
+
+def test_missing_weights_are_named(tmp_path):
+    dense([4]).save_weights(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match=r"Dense 'last'.*Received: 0"):
+        dense([4, 2], "first", "last").load_weights(tmp_path / "model.weights.h5")
+
+
+def test_weights_match_by_name(tmp_path):
+    model = dense([4, 2], "a", "b")
+    model.save_weights(tmp_path / "model.weights.h5")
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="b"), keras.layers.Dense(7, name="new")])
+    other.load_weights(tmp_path / "model.weights.h5", by_name=True)
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[2])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "mixed_bfloat16"])
+def test_every_dtype_comes_back(tmp_path, dtype):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, dtype=dtype)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].compute_dtype == model.layers[0].compute_dtype
+    assert loaded.get_weights()[0].dtype == model.get_weights()[0].dtype
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+
+
+def test_an_unbuilt_model_has_no_weights_to_save(tmp_path):
+    with pytest.raises(ValueError, match="Call it on data"):
+        keras.Sequential([keras.layers.Dense(2)]).save_weights(tmp_path / "model.weights.h5")
