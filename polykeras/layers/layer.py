@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -62,9 +64,10 @@ class Layer(Trackable):
     (2, 3)
     """
 
-    _untracked = frozenset({"_metrics_of_model", "_inbound_nodes", "_initial_weights", "_losses"})
+    _untracked = frozenset({"_arguments", "_metrics_of_model", "_inbound_nodes", "_initial_weights", "_losses"})
 
     _accepted: dict[type, set] = {}
+    _places = 1
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         layer = super().__new__(cls)
@@ -395,11 +398,17 @@ class Layer(Trackable):
             if self.activity_regularizer is not None:
                 self._regularize_activity(backend, outputs)
         if backend.is_symbolic:
-            self._shown_shape = trees.map(lambda x: x.shape, outputs)
+            self._note_shapes(args, outputs)
         self._pass_mask(args, mask, outputs)
         if first is not None and args[0] is first:
             self._accept(backend, first)
         return outputs
+
+    def _note_shapes(self, args: tuple, outputs: Any) -> None:
+        """Keep the output shape for ``summary``, and at how many places of a row the weights are used."""
+        self._shown_shape = trees.map(lambda x: x.shape, outputs)
+        shapes = [x.shape for x in trees.leaves((args, outputs)) if isinstance(x, SpecArray)]
+        self._places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
 
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if backend.is_symbolic and self._states_output_shape():
@@ -719,7 +728,7 @@ def _scoped_build(build: Callable) -> Callable:
         if getattr(self, "_is_building", False):
             return build(self, *args, **kwargs)
         self._is_building = True
-        here = within(self.name) if context.path.split("/")[-1] != self.name else within_nothing
+        here = within(self.name) if context.path.split("/")[-1] != self.name else contextlib.nullcontext()
         try:
             with here:
                 self.path = context.path
@@ -735,13 +744,5 @@ def _scoped_build(build: Callable) -> Callable:
 
     return scoped
 
-
-class _Nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-
-within_nothing = _Nothing()
 
 Layer.build = _scoped_build(Layer.build)

@@ -64,7 +64,7 @@ class Cell(Layer):
         self.bias = None
         self._masks: tuple[list, list] | None = None
 
-    def _cell_config(self) -> dict:
+    def get_config(self) -> dict:
         implementation = {} if self.implementation == 2 else {"implementation": self.implementation}
         return {
             **super().get_config(),
@@ -212,7 +212,7 @@ class DenseCell(Cell):
         return ops.multiply(sequences, ops.expand_dims(self._input_masks[0], 1)) if self._input_masks else sequences
 
     def get_config(self) -> dict:
-        return {"units": self.units, **self._cell_config()}
+        return {"units": self.units, **super().get_config()}
 
 
 class SimpleRNNCell(DenseCell):

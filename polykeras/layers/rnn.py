@@ -200,11 +200,7 @@ class RNN(Layer):
         while isinstance(cell, StackedRNNCells):
             cell = cell.cells[0]
         expected = cell.input_spec if isinstance(cell, Cell) else None
-        if expected is None:
-            spec = InputSpec(min_ndim=2)
-        else:
-            axes = {axis if axis < 0 else axis + 1: size for axis, size in expected.axes.items()}
-            spec = InputSpec(ndim=expected.ndim + 1, axes=axes)
+        spec = InputSpec(min_ndim=2) if expected is None else InputSpec(ndim=expected.ndim + 1, axes=expected.axes)
         problem = spec.problem(shape, ops.dtype(sequences))
         if problem is None and shape[1] == 0:
             problem = f"Expected sequences with at least one step. Received: none, shape {shape}."

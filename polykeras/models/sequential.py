@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from polykeras import backends
@@ -123,7 +124,7 @@ class Sequential(Model):
         with_none = (None, *tuple(shapes)[1:])
         dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).node.operation
-        with backends.use(self._backend_name) if backends.current().is_symbolic else _as_it_is():
+        with backends.use(self._backend_name) if backends.current().is_symbolic else contextlib.nullcontext():
             self._lay_graph(self._input_layer.output)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -160,12 +161,6 @@ class Sequential(Model):
             if shape and not model.built:
                 model.build(registry.deserialize(shape))
         return model
-
-
-class _as_it_is:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exception: object) -> None: ...
 
 
 def _takes_indices(layer: Layer) -> bool:

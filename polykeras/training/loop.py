@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,12 +39,7 @@ def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | Non
 
 def model_cost(model: Any) -> int:
     """Return roughly how many multiplications a row costs: weights times places they are used at."""
-    total = 0
-    for layer in model._flatten_layers():
-        weights = sum(w.size for w in layer._weights)
-        shape = getattr(layer, "_seen_places", None)
-        total += weights * (shape or 1)
-    return total
+    return sum(sum(w.size for w in layer._weights) * layer._places for layer in model._flatten_layers())
 
 
 def to_floats(logs: dict) -> dict[str, Any]:
@@ -151,12 +145,3 @@ def predict(model: Any, step: Step, source: Any, callbacks: CallbackList) -> Any
     if len(parts) == 1:
         return trees.map(lambda x: np.asarray(backend.to_numpy(x)), parts[0])
     return trees.map(lambda *xs: np.concatenate([backend.to_numpy(x) for x in xs]), *parts)
-
-
-def count_steps(rows: int, batch_size: int) -> int:
-    """Return the number of batches that rows make.
-
-    >>> count_steps(10, 4)
-    3
-    """
-    return math.ceil(rows / batch_size)

@@ -419,10 +419,9 @@ class Trainer:
     def _prepare(self, batch: Any) -> None:
         """Build the model for data like a batch, if it isn't, without computing anything."""
         if not self.built:
-            x, _, _ = unpack_x_y_sample_weight(batch)
-            if type(self).train_step is Trainer.train_step or self._has_call:
-                self.compute_output_spec(_symbols(x)) if self._has_call else None
-                self.built = True
+            if self._has_call:
+                self.compute_output_spec(_symbols(unpack_x_y_sample_weight(batch)[0]))
+            self.built = True
 
     @property
     def _has_call(self) -> bool:

@@ -110,7 +110,7 @@ def test_wrong_arguments_and_inputs_are_clear_errors():
         keras.layers.ConvLSTM2D(3, 2)(keras.Input((3, None, 5, 2)))
     layer = keras.layers.ConvLSTM2D(3, 2)
     layer(IMAGES)
-    with pytest.raises(ValueError, match="Expected axis 2 of the input to have size 6"):
+    with pytest.raises(ValueError, match="Expected axis -3 of the input to have size 6"):
         layer(IMAGES[:, :, :5])
     with pytest.raises(ValueError, match="at least as large as the window"):
         keras.layers.ConvLSTM2D(3, 9)(IMAGES)
