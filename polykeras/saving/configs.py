@@ -7,6 +7,9 @@ from typing import Any
 
 from polykeras.core import registry
 
+#: The Keras whose layout is written.
+KERAS_VERSION = "3.15.1"
+
 _FUNCTIONAL = {"layers", "input_layers", "output_layers"}
 
 
@@ -71,6 +74,12 @@ def read(value: Any) -> Any:
         return [read(x) for x in value]
     if not isinstance(value, dict):
         return value
+    inner = value.get("config")
+    if value.get("class_name") == "Lambda" and isinstance(inner, dict) and isinstance(inner.get("function"), list):
+        raise ValueError(
+            f"Layer {inner.get('name')!r}: Expected a config without code. Received: a Lambda layer with Python "
+            f"bytecode. Build the model in Python and load its weights instead."
+        )
     result = {key: read(x) for key, x in value.items()}
     built = result.get("build_config")
     if isinstance(built, dict) and isinstance(built.get("shapes_dict"), dict):

@@ -36,6 +36,10 @@ class Writer:
         group.attrs.update(attributes)
         return WritableGroup(group)
 
+    def attributes(self, path: str, **attributes: Any) -> None:
+        """Set attributes of a group."""
+        self.file.require_group(path or "/").attrs.update(attributes)
+
 
 class WritableGroup:
     """A mapping to fill with arrays."""

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polykeras.core import registry
-from polykeras.saving import archive, configs, files, hdf5, state
-
-#: The Keras whose layout is written.
-KERAS_VERSION = "3.15.1"
+from polykeras.saving import archive, configs, files, hdf5, legacy, state
 
 
 def _version() -> str:
@@ -37,7 +34,7 @@ def save_model(
 
     Args:
         model: a model with a config: Sequential, Functional, or a class of yours with ``get_config``.
-        filepath: ends in ``.keras``.
+        filepath: ends in ``.keras``, or in ``.h5`` for the layout of Keras 2.
         overwrite: whether there may be a file already.
         include_optimizer: save the arguments of ``compile`` and the optimizer's state too.
 
@@ -57,11 +54,15 @@ def save_model(
     if kwargs:
         raise TypeError(f"Expected arguments of save_model. Received: unknown {sorted(kwargs)}.")
     path = Path(filepath)
-    _suffix(path, (".keras",))
+    suffix = _suffix(path, (".keras", ".h5"))
     config = configs.describe(model, include_optimizer)
+    if suffix == ".h5":
+        with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, _version()) as writer:
+            legacy.save_model(model, writer, config)
+        return
     optimizer = model.optimizer if "compile_config" in config else None
     metadata = {
-        "keras_version": KERAS_VERSION,
+        "keras_version": configs.KERAS_VERSION,
         "polykeras_version": _version(),
         "backend": getattr(model, "_backend_name", None),
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
@@ -79,7 +80,7 @@ def save_model(
 def load_model(
     filepath: str | os.PathLike, custom_objects: dict | None = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """Load a model from a ``.keras`` file, of polykeras or of Keras 3, onto the backend in use.
+    """Load a model onto the backend in use: from a ``.keras`` file of polykeras or Keras 3, or an ``.h5`` file.
 
     Nothing in the file is run or imported: only built-in classes, registered ones and
     ``custom_objects`` are built.
@@ -97,7 +98,8 @@ def load_model(
     path = Path(filepath)
     if not path.exists():
         raise FileNotFoundError(f"Expected a model file. Received: {str(path)!r}, where there is none.")
-    _suffix(path, (".keras",))
+    if _suffix(path, (".keras", ".h5")) == ".h5":
+        return _load_legacy(path, custom_objects, compile, safe_mode)
     with archive.Archive(path) as opened:
         config = opened.json(archive.CONFIG)
         model = _build(config, opened.metadata, custom_objects, safe_mode)
@@ -107,6 +109,16 @@ def load_model(
                 with registry.custom_object_scope(custom_objects or {}):
                     model.compile_from_config(configs.read(config["compile_config"]))
                 state.load_optimizer(model, reader)
+    return model
+
+
+def _load_legacy(path: Path, custom_objects: dict | None, compile: bool, safe_mode: bool) -> Any:
+    with hdf5.reading(path) as reader:
+        versions = {"keras_version": reader.attribute("keras_version")}
+        model = _build(legacy.model_config(reader), versions, custom_objects, safe_mode)
+        legacy.load_weights(model, reader)
+        if compile and hasattr(model, "compile_from_config"):
+            legacy.compile_and_load_optimizer(model, reader, custom_objects)
     return model
 
 
@@ -129,7 +141,7 @@ def save_weights(
 
     Args:
         model: built.
-        filepath: ends in ``.weights.h5``.
+        filepath: ends in ``.weights.h5``, or in ``.h5`` for the layout of Keras 2.
         overwrite: whether there may be a file already.
 
     Raises:
@@ -142,13 +154,13 @@ def save_weights(
     if max_shard_size is not None:
         raise NotImplementedError(f"Expected max_shard_size=None. Received: {max_shard_size!r}: one file is written.")
     path = Path(filepath)
-    _suffix(path, (".weights.h5",))
+    suffix = _suffix(path, (".weights.h5", ".h5"))
     if not model.built:
         raise ValueError(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
     with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, _version()) as writer:
-        state.save(model, writer)
+        (legacy.save_weights if suffix == ".h5" else state.save)(model, writer)
 
 
 def load_weights(
@@ -158,7 +170,7 @@ def load_weights(
 
     Args:
         model: built.
-        filepath: a ``.weights.h5`` file, or a whole model in a ``.keras`` file.
+        filepath: a ``.weights.h5`` or ``.h5`` file, or a whole model in a ``.keras`` file.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
         by_name: match layers by their names instead of their places.
 
@@ -171,12 +183,13 @@ def load_weights(
     path = Path(filepath)
     if not path.exists():
         raise FileNotFoundError(f"Expected a file of weights. Received: {str(path)!r}, where there is none.")
-    if _suffix(path, (".weights.h5", ".keras")) == ".keras":
+    if _suffix(path, (".h5", ".keras")) == ".keras":
         with archive.Archive(path) as opened, opened.weights() as file, hdf5.reading(file) as reader:
             state.load(model, reader, skip_mismatch, by_name)
     else:
         with hdf5.reading(path) as reader:
-            state.load(model, reader, skip_mismatch, by_name)
+            load = legacy.load_weights if legacy.is_legacy(reader) else state.load
+            load(model, reader, skip_mismatch, by_name)
     model._steps = {}  # they hold the keys of seed generators
 
 
