@@ -150,8 +150,35 @@ from polykeras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from polykeras.layers.preprocessing.audio import MelSpectrogram, STFTSpectrogram
 from polykeras.layers.preprocessing.categories import CategoryEncoding, Discretization
+from polykeras.layers.preprocessing.color import (
+    AutoContrast,
+    Equalization,
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomContrast,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPosterization,
+    RandomSaturation,
+    RandomSharpness,
+    Solarization,
+)
+from polykeras.layers.preprocessing.geometry import (
+    RandomElasticTransform,
+    RandomFlip,
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
 from polykeras.layers.preprocessing.hashing import HashedCrossing, Hashing
+from polykeras.layers.preprocessing.image import CenterCrop, RandomCrop, Resizing
 from polykeras.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from polykeras.layers.preprocessing.scaling import Normalization, Rescaling
 from polykeras.layers.preprocessing.text import TextVectorization

@@ -1,0 +1,441 @@
+"""Layers that change colours, brightness and sharpness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import ops, random
+from polykeras.layers.arguments import rate_between
+from polykeras.layers.preprocessing.image import ImageLayer, limits
+
+
+def _rescaled(x: Any, source: tuple, target: tuple) -> Any:
+    """Values from one range in another."""
+    factor = (target[1] - target[0]) / (source[1] - source[0])
+    return (x - float(source[0])) * factor + float(target[0])
+
+
+class _Colour(ImageLayer):
+    """Base of layers that change each image by a number drawn between two limits.
+
+    Subclasses set the limits of ``factor``, and define ``changed``.
+    """
+
+    lowest, highest, is_symmetric = 0.0, 1.0, False
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: tuple = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.factor = limits(self, "factor", factor, self.lowest, self.highest, self.is_symmetric)
+        self.value_range = _value_range(self, value_range)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return self.uniform((batch, 1, 1, 1), *self.factor)
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        """Return images changed by a number of each."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define changed. Received: none.")
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        return ops.clip(self.changed(images, draws), *self.value_range)
+
+
+def _value_range(layer: ImageLayer, value: Any) -> tuple:
+    if not isinstance(value, list | tuple) or len(value) != 2 or value[0] == value[1]:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected value_range to be two different numbers. "
+            f"Received: {value!r}."
+        )
+    return min(value), max(value)
+
+
+class RandomBrightness(_Colour):
+    """In training, add a number to each image.
+
+    Args:
+        factor: share of the value range to add: from -factor to factor, or between two limits.
+        value_range: (lowest, highest) value.
+        seed: an int, for draws that repeat from program to program.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomBrightness((0.2, 0.2))(np.full((1, 1, 1), 100.0))[0, 0]
+    array([151.], dtype=float32)
+    """
+
+    lowest, is_symmetric = -1.0, True
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        return images + draws * float(self.value_range[1] - self.value_range[0])
+
+
+class RandomContrast(_Colour):
+    """In training, scale the distance of each channel from its mean.
+
+    Args:
+        factor: the scale lies between 1 - factor and 1 + factor, or, for two numbers, between
+            1 - lower and 1 + upper.
+        value_range, seed, data_format: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomContrast(0.2, seed=1)(np.full((1, 1, 1), 100.0))[0, 0]
+    array([100.], dtype=float32)
+    """
+
+    def __init__(self, factor: Any, value_range: tuple = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(0.0, value_range, seed=seed, **kwargs)
+        pair = (factor, factor) if isinstance(factor, int | float) else tuple(factor)
+        limits(self, "factor", pair, 0, 1)
+        self.factor = pair
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return self.uniform((batch, 1, 1, 1), 1.0 - self.factor[0], 1.0 + self.factor[1])
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        mean = ops.mean(images, (1, 2), keepdims=True)
+        return (images - mean) * draws + mean
+
+
+class RandomSaturation(_Colour):
+    """In training, make colours stronger or paler.
+
+    Args:
+        factor: 0 makes gray, 0.5 changes nothing, 1 makes colours pure: drawn from 0 to the factor, or
+            between two limits.
+        value_range, data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomSaturation((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]])).round(3)[0, 0]
+    array([100., 100., 100.], dtype=float32)
+    """
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        scale = draws / (1.0 - draws + 1e-7)
+        return _in_hsv(images, self.value_range, lambda hue, saturation: (hue, ops.clip(saturation * scale, 0, 1)))
+
+
+class RandomHue(_Colour):
+    """In training, turn colours around the circle.
+
+    Args:
+        factor: half turns, in either direction: drawn from 0 to the factor, or between two limits.
+        value_range, data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomHue((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(3)
+    array([100.,  50.,   0.], dtype=float32)
+    """
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        backwards = ops.greater(self.uniform((batch, 1, 1, 1)), 0.5)
+        turn = super().draw(batch, height, width) * 0.5
+        return ops.where(backwards, -turn, turn)
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        return _in_hsv(images, self.value_range, lambda hue, saturation: (ops.mod(hue + draws, 1.0), saturation))
+
+
+def _in_hsv(images: Any, value_range: tuple, change: Callable) -> Any:
+    """Colours after a change of (hue, saturation), each (batch, height, width, 1)."""
+    unit = _rescaled(images, value_range, (0, 1))
+    hue, saturation, value = ops.split(ops.image.rgb_to_hsv(unit, "channels_last"), 3, -1)
+    changed = ops.concatenate([*change(hue, saturation), value], -1)
+    return _rescaled(ops.image.hsv_to_rgb(changed, "channels_last"), (0, 1), value_range)
+
+
+class RandomColorDegeneration(_Colour):
+    """In training, mix images with gray ones.
+
+    Args:
+        factor: share of gray: drawn from 0 to the factor, or between two limits.
+        value_range, data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomColorDegeneration((1.0, 1.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
+    array([59.24, 59.24, 59.24], dtype=float32)
+    """
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        return images + draws * (ops.image.rgb_to_grayscale(images, "channels_last") - images)
+
+
+class RandomSharpness(_Colour):
+    """In training, blur or sharpen images.
+
+    Args:
+        factor: 0 blurs, 0.5 changes nothing, 1 sharpens: drawn from 0 to the factor, or between two limits.
+        value_range, data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomSharpness(0.5, seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        kernel = np.full((3, 3, images.shape[-1], 1), 1 / 13, "float32")
+        kernel[1, 1] = 5 / 13
+        smooth = ops.depthwise_conv(images, ops.convert_to_tensor(kernel), 1, "same", "channels_last")
+        return images + (1.0 - 2.0 * draws) * (smooth - images)
+
+
+class RandomPosterization(_Colour):
+    """In training, keep some of 8 bits of each value.
+
+    Args:
+        factor: number of bits, drawn from 1 to the factor, or between two limits, from 1 to 8.
+        value_range, data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomPosterization((2, 2))(np.array([[[100.0, 50.0, 200.0]]]))[0, 0]
+    array([ 64.,   0., 192.], dtype=float32)
+    """
+
+    lowest, highest = 1, 8
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        low, high = self.factor
+        return random.randint((batch, 1, 1, 1), int(low), int(high) + 1, seed=self.generator)
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        step = ops.cast(ops.power(2.0, ops.cast(8 - draws, "float32")), "float32")
+        whole = ops.floor(ops.clip(_rescaled(images, self.value_range, (0, 255)), 0, 255))
+        return _rescaled(ops.floor(whole / step) * step, (0, 255), self.value_range)
+
+
+class RandomGrayscale(ImageLayer):
+    """In training, make some images gray.
+
+    Args:
+        factor: probability for each image.
+        data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomGrayscale(1.0)(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
+    array([59.24, 59.24, 59.24], dtype=float32)
+    """
+
+    def __init__(
+        self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.factor = rate_between(self, "factor", factor)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return ops.less(self.uniform((batch, 1, 1, 1)), self.factor)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        return ops.where(draws, ops.image.rgb_to_grayscale(images, "channels_last"), images)
+
+
+class RandomInvert(_Colour):
+    """In training, turn some images into their negatives.
+
+    Args:
+        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        value_range, seed, data_format: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomInvert((1.0, 1.0))(np.array([[[100.0]]]))[0, 0]
+    array([155.], dtype=float32)
+    """
+
+    def __init__(self, factor: Any = 1.0, value_range: tuple = (0, 255), **kwargs: Any) -> None:
+        super().__init__(factor, value_range, **kwargs)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return ops.less(self.uniform((batch, 1, 1, 1)), super().draw(batch, height, width))
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        return ops.where(draws, float(self.value_range[1]) - images, images)
+
+
+class RandomGaussianBlur(_Colour):
+    """In training, blur some images.
+
+    Args:
+        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        kernel_size: odd size of the window, or two (across, down).
+        sigma: standard deviation in pixels: drawn from 0 to it, or between two limits, from 0 to 1.
+        value_range, data_format, seed: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomGaussianBlur(seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self, factor: Any = 1.0, kernel_size: Any = 3, sigma: Any = 1.0, value_range: tuple = (0, 255), **kwargs: Any
+    ) -> None:
+        super().__init__(factor, value_range, **kwargs)
+        sizes = (kernel_size, kernel_size) if isinstance(kernel_size, int) else tuple(kernel_size)
+        if len(sizes) != 2 or any(size % 2 == 0 for size in sizes):
+            raise ValueError(
+                f"Layer {self.name!r}: Expected kernel_size to be an odd int, or two. Received: {kernel_size!r}."
+            )
+        self.kernel_size = sizes
+        self.sigma = limits(self, "sigma", sigma, 0, 1)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        is_blurred = ops.less(self.uniform((batch, 1, 1, 1)), super().draw(batch, height, width))
+        return is_blurred, self.uniform((2,), *self.sigma) + 1e-6
+
+    def changed(self, images: Any, draws: Any) -> Any:
+        is_blurred, sigma = draws
+        blurred = ops.image.gaussian_blur(images, self.kernel_size, sigma, "channels_last")
+        return ops.where(is_blurred, blurred, images)
+
+
+class Solarization(ImageLayer):
+    """In training, add to images, and turn values above a threshold into their negatives.
+
+    Args:
+        addition_factor: share of the value range to add: drawn from 0 to the factor, or between two limits.
+        threshold_factor: the threshold, as a share of the value range, drawn likewise.
+        value_range, seed, data_format: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Solarization()(np.array([[[100.0]]]))[0, 0]
+    array([155.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        addition_factor: Any = 0.0,
+        threshold_factor: Any = 0.0,
+        value_range: tuple = (0, 255),
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.addition_factor = limits(self, "addition_factor", addition_factor, 0, 1)
+        self.threshold_factor = limits(self, "threshold_factor", threshold_factor, 0, 1)
+        self.value_range = _value_range(self, value_range)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        factors = self.addition_factor, self.threshold_factor
+        return tuple(self.uniform((batch, 1, 1, 1), *factor) * 255.0 for factor in factors)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        addition, threshold = draws
+        x = ops.clip(_rescaled(images, self.value_range, (0, 255)) + addition, 0, 255)
+        return _rescaled(ops.where(ops.less(x, threshold), x, 255.0 - x), (0, 255), self.value_range)
+
+
+class AutoContrast(ImageLayer):
+    """Stretch the values of each channel of each image over the value range.
+
+    Args:
+        value_range: (lowest, highest) value.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AutoContrast()(np.array([[[100.0], [110.0], [120.0]]]))[0, :, 0]
+    array([  0. , 127.5, 255. ], dtype=float32)
+    """
+
+    is_augmentation = False
+
+    def __init__(self, value_range: tuple = (0, 255), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value_range = _value_range(self, value_range)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        low, high = (reduce(images, (1, 2), keepdims=True) for reduce in (ops.min, ops.max))
+        is_flat = ops.equal(low, high)
+        share = (images - low) / ops.where(is_flat, ops.ones_like(low), high - low)
+        return ops.where(is_flat, images, _rescaled(share, (0, 1), self.value_range))
+
+
+class Equalization(ImageLayer):
+    """In training, spread the values of each channel of each image evenly over the value range.
+
+    Args:
+        value_range: (lowest, highest) value.
+        bins: of the histogram.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Equalization()(np.array([[[10.0], [11.0], [12.0]]]))[0, :, 0]
+    array([  0., 128., 255.], dtype=float32)
+    """
+
+    def __init__(
+        self, value_range: tuple = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, **kwargs)
+        self.value_range = _value_range(self, value_range)
+        self.bins = bins
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        batch, height, width, channels = images.shape
+        rows = ops.reshape(ops.transpose(images, (0, 3, 1, 2)), (batch * channels, height * width))
+        share = ops.clip(_rescaled(rows, self.value_range, (0, 1)), 0, 1)
+        places = ops.cast(ops.floor(share * (self.bins - 1) + 1e-4), "int32")
+        places = places + ops.expand_dims(ops.arange(batch * channels, dtype="int32") * self.bins, 1)
+        flat = ops.reshape(places, (-1,))
+        counts = ops.segment_sum(ops.ones_like(flat), flat, batch * channels * self.bins)
+        reached = ops.cast(ops.cumsum(ops.reshape(counts, (batch * channels, self.bins)), 1), "float32")
+        # The pixels of the lowest value that occurs.
+        first = ops.min(ops.where(ops.greater(reached, 0), reached, float(height * width)), 1, keepdims=True)
+        rest = float(height * width) - first
+        table = ops.clip(ops.round((reached - first) * 255.0 / ops.maximum(rest, 1.0)), 0, 255)
+        even = _rescaled(ops.take(ops.reshape(table, (-1,)), places), (0, 255), self.value_range)
+        even = ops.where(ops.greater(rest, 0), even, rows)
+        return ops.transpose(ops.reshape(even, (batch, channels, height, width)), (0, 2, 3, 1))
+
+
+class RandomColorJitter(ImageLayer):
+    """In training, change brightness, contrast, saturation and hue, in this order.
+
+    Args:
+        value_range: (lowest, highest) value.
+        brightness_factor, contrast_factor, saturation_factor, hue_factor: as of ``RandomBrightness``,
+            ``RandomContrast``, ``RandomSaturation``, ``RandomHue``; None leaves it as it is.
+        seed, data_format: as of ``RandomBrightness``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomColorJitter(brightness_factor=0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: tuple = (0, 255),
+        brightness_factor: Any = None,
+        contrast_factor: Any = None,
+        saturation_factor: Any = None,
+        hue_factor: Any = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.value_range = _value_range(self, value_range)
+        self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
+        self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
+        kinds = {
+            RandomBrightness: brightness_factor,
+            RandomContrast: contrast_factor,
+            RandomSaturation: saturation_factor,
+            RandomHue: hue_factor,
+        }
+        self._parts = [kind(factor, self.value_range) for kind, factor in kinds.items() if factor is not None]
+        for part in self._parts:
+            part.generator = self.generator
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return [part.draw(batch, height, width) for part in self._parts]
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        for part, drawn in zip(self._parts, draws, strict=True):
+            images = part.transform(images, drawn)
+        return images

@@ -1,0 +1,316 @@
+"""Layers that turn, move, zoom, shear and bend images at random."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from polykeras import ops, random
+from polykeras.layers.arguments import choice
+from polykeras.layers.preprocessing.image import FILL_MODES, INTERPOLATIONS, ImageLayer, limits
+
+
+class RandomFlip(ImageLayer):
+    """In training, mirror each image with probability 1/2.
+
+    Args:
+        mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"`` (both or none).
+        seed: an int, for draws that repeat from program to program.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomFlip(seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.mode = choice(self, "mode", mode, ("horizontal", "vertical", "horizontal_and_vertical"))
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return ops.less_equal(self.uniform((batch, 1, 1, 1)), 0.5)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        axes = [axis for axis, name in ((1, "vertical"), (2, "horizontal")) if name in self.mode]
+        return ops.where(draws, ops.flip(images, axes), images)
+
+    transform_masks = transform
+
+
+class _Warp(ImageLayer):
+    """Base of layers that sample images at other places. Subclasses define ``warped``."""
+
+    def __init__(
+        self, interpolation: str, fill_mode: str, fill_value: float, data_format: Any, seed: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.interpolation = choice(self, "interpolation", interpolation, INTERPOLATIONS)
+        self.fill_mode = choice(self, "fill_mode", fill_mode, (*FILL_MODES, "mirror"))
+        self.fill_value = fill_value
+
+    def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
+        """Move images by an affine matrix; ``draws`` holds the first six numbers of each one."""
+        rows = [ops.reshape(number, (-1,)) for number in draws]
+        zero = ops.zeros_like(rows[0])
+        matrix = ops.stack([*rows, zero, zero], 1)
+        return ops.image.affine_transform(
+            images, matrix, interpolation, self.fill_mode, self.fill_value, "channels_last"
+        )
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        return self.warped(images, draws, self.interpolation)
+
+    def transform_masks(self, masks: Any, draws: Any) -> Any:
+        return self.warped(masks, draws, "nearest")
+
+
+class RandomRotation(_Warp):
+    """In training, turn images.
+
+    Args:
+        factor: turn counterclockwise, as a share of a full one: drawn from -factor to factor, or
+            between two limits.
+        fill_mode: what lies outside: ``"reflect"``, ``"wrap"``, ``"constant"`` or ``"nearest"``.
+        interpolation: ``"bilinear"`` or ``"nearest"``.
+        seed: an int, for draws that repeat from program to program.
+        fill_value: for ``"constant"``.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomRotation((0.25, 0.25))(np.array([[[1.0], [2.0]], [[3.0], [4.0]]])).round(3)[..., 0]
+    array([[2., 4.],
+           [1., 3.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(interpolation, fill_mode, fill_value, data_format, seed, **kwargs)
+        self.factor = limits(self, "factor", factor, -1, 1, is_symmetric=True)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        angle = self.uniform((batch,), *self.factor) * (2 * math.pi)
+        cos, sin = ops.cos(angle), ops.sin(angle)
+        x, y = (width - 1) / 2, (height - 1) / 2
+        return cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos
+
+
+class RandomTranslation(_Warp):
+    """In training, move images.
+
+    Args:
+        height_factor: move down, as a share of the height: from -factor to factor, or between two limits.
+        width_factor: move to the right, as a share of the width.
+        fill_mode, interpolation, seed, fill_value, data_format: as of ``RandomRotation``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomTranslation((0, 0), (0.5, 0.5), "constant")(np.array([[[1.0], [2.0]]]))[..., 0]
+    array([[0., 1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(interpolation, fill_mode, fill_value, data_format, seed, **kwargs)
+        self.height_factor = limits(self, "height_factor", height_factor, -1, 1, is_symmetric=True)
+        self.width_factor = limits(self, "width_factor", width_factor, -1, 1, is_symmetric=True)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        down = self.uniform((batch,), *self.height_factor) * float(height)
+        right = self.uniform((batch,), *self.width_factor) * float(width)
+        zero, one = ops.zeros_like(down), ops.ones_like(down)
+        return one, zero, -right, zero, one, -down
+
+
+class RandomZoom(_Warp):
+    """In training, zoom out (factors above 0) or in.
+
+    Args:
+        height_factor: change of the visible height, from -factor to factor or between two limits.
+        width_factor: change of the visible width; default that of the height.
+        fill_mode, interpolation, seed, fill_value, data_format: as of ``RandomRotation``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomZoom(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        height_factor: Any,
+        width_factor: Any = None,
+        fill_mode: str = "reflect",
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(interpolation, fill_mode, fill_value, data_format, seed, **kwargs)
+        self.height_factor = limits(self, "height_factor", height_factor, -1, 1, is_symmetric=True)
+        self.width_factor = width_factor
+        if width_factor is not None:
+            self.width_factor = limits(self, "width_factor", width_factor, -1, 1, is_symmetric=True)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        down = self.uniform((batch,), *self.height_factor) + 1.0
+        across = down if self.width_factor is None else self.uniform((batch,), *self.width_factor) + 1.0
+        zero = ops.zeros_like(down)
+        return across, zero, (1.0 - across) * ((width - 1) / 2), zero, down, (1.0 - down) * ((height - 1) / 2)
+
+
+class RandomShear(_Warp):
+    """In training, shear images.
+
+    Args:
+        x_factor: places moved to the side for each row, drawn from 0 to the factor or between two
+            limits; half of the images go the other way.
+        y_factor: places moved down for each column.
+        interpolation, fill_mode, fill_value, data_format, seed: as of ``RandomRotation``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomShear(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        x_factor: Any = 0.0,
+        y_factor: Any = 0.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(interpolation, fill_mode, fill_value, data_format, seed, **kwargs)
+        self.x_factor = limits(self, "x_factor", x_factor, 0, 1)
+        self.y_factor = limits(self, "y_factor", y_factor, 0, 1)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        side = ops.sign(self.uniform((batch,)) - 0.5 + 1e-12)
+        x, y = (self.uniform((batch,), *factor) * side for factor in (self.x_factor, self.y_factor))
+        zero, one = ops.zeros_like(x), ops.ones_like(x)
+        return one, x, zero, y, one, zero
+
+
+class RandomPerspective(_Warp):
+    """In training, show images from another side.
+
+    Args:
+        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        scale: how far the corners move, as a share of their place, from 0 to 1.
+        interpolation, fill_value, seed, data_format: as of ``RandomRotation``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomPerspective(seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: float = 1.0,
+        interpolation: str = "bilinear",
+        fill_value: float = 0.0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(interpolation, "constant", fill_value, data_format, seed, **kwargs)
+        self.factor = limits(self, "factor", factor, 0, 1)
+        self.scale = limits(self, "scale", scale, 0, 1)[1]
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        is_moved = ops.less(self.uniform((batch,)), self.uniform((batch,), *self.factor))
+        share = self.uniform((batch, 4, 2), -0.5 * self.scale, 0.5 * self.scale)
+        corners = [[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width - 1.0, height - 1.0]]
+        start = ops.broadcast_to(ops.convert_to_tensor(corners, "float32"), (batch, 4, 2))
+        return ops.reshape(is_moved, (-1, 1, 1, 1)), start, start + start * share
+
+    def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
+        is_moved, start, end = draws
+        moved = ops.image.perspective_transform(images, start, end, interpolation, self.fill_value, "channels_last")
+        return ops.where(is_moved, moved, images)
+
+
+class RandomElasticTransform(_Warp):
+    """In training, pull images about as if on rubber.
+
+    Args:
+        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        scale: strength, drawn from 0 to the scale, or between two limits, from 0 to 1.
+        interpolation, fill_mode, fill_value, seed, data_format: as of ``RandomRotation``.
+        value_range: (lowest, highest) value.
+
+    Source: Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandomElasticTransform(seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: Any = 1.0,
+        interpolation: str = "bilinear",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        value_range: tuple = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(interpolation, fill_mode, fill_value, data_format, seed, **kwargs)
+        self.factor = limits(self, "factor", factor, 0, 1)
+        self.scale = limits(self, "scale", scale, 0, 1)
+        self.value_range = tuple(value_range)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        is_moved = ops.less(self.uniform((batch,)), self.uniform((batch,), *self.factor))
+        strength = self.uniform((), *self.scale)
+        noise = random.normal((batch, height, width, 2), dtype="float32", seed=self.generator)
+        smoothness = 0.05 * min(height, width)
+        window = max(int(6 * smoothness * self.scale[1]), 1) | 1
+        sigma = ops.maximum(strength * smoothness, 1e-3)
+        smooth = ops.image.gaussian_blur(noise, (window, window), ops.stack([sigma, sigma]), "channels_last")
+        pulls = smooth * sigma * (0.1 * max(height, width) * strength)
+        return ops.reshape(is_moved, (-1, 1, 1, 1)), pulls
+
+    def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
+        is_moved, pulls = draws
+        batch, height, width, channels = images.shape
+        axes = [ops.arange(size, dtype="float32") for size in (batch, height, width, channels)]
+        places = list(ops.meshgrid(*axes, indexing="ij"))
+        for axis in (0, 1):
+            places[axis + 1] = places[axis + 1] + pulls[..., axis][..., None]
+        moved = ops.image.map_coordinates(
+            images, ops.stack(places), INTERPOLATIONS.index(interpolation), self.fill_mode, self.fill_value
+        )
+        return ops.where(is_moved, moved, images)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        return ops.clip(super().transform(images, draws), *self.value_range)
