@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras import ops
+from polykeras import backends, ops
+from polykeras.backends.spec import SPEC, array_of
 from polykeras.config import standardize_data_format
 from polykeras.core import geometry
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
@@ -86,11 +87,9 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
             self.bias = self._add_lstm_bias(self.filters)
 
     def state_shape(self) -> tuple:
-        is_last = self.feature_axis == -1
-        sizes = self._step_shape[:-1] if is_last else self._step_shape[1:]
-        columns = zip(sizes, self.kernel_size, self.strides, self.dilation_rate, strict=True)
-        sizes = [geometry.output_size(n, window, stride, self.padding, step) for n, window, stride, step in columns]
-        return (*sizes, self.filters) if is_last else (self.filters, *sizes)
+        with backends.use(SPEC):
+            step = self._times_inputs(array_of((1, *self._step_shape)), array_of(self.kernel.shape))
+        return (*step.shape[1:-1], self.filters) if self.feature_axis == -1 else (self.filters, *step.shape[2:])
 
     def project(self, inputs: Any) -> Any:
         product = self._product(self._times_inputs, inputs, self.kernel, self._input_masks)

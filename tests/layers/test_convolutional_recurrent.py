@@ -112,5 +112,5 @@ def test_wrong_arguments_and_inputs_are_clear_errors():
     layer(IMAGES)
     with pytest.raises(ValueError, match="Expected axis -3 of the input to have size 6"):
         layer(IMAGES[:, :, :5])
-    with pytest.raises(ValueError, match="at least as large as the window"):
+    with pytest.raises(ValueError, match="to fit into the input"):
         keras.layers.ConvLSTM2D(3, 9)(IMAGES)

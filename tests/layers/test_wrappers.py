@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
 
@@ -192,14 +190,15 @@ def test_inputs_without_time_are_an_error():
 # -------------------------------------------------------------------------- Wrapper
 
 
+@keras.saving.register_keras_serializable("tests")
+class Twice(keras.layers.Wrapper):
+    def __init__(self, layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return self.layer(self.layer(inputs))
+
+
 def test_a_users_wrapper_has_the_weights_and_config_of_its_layer(backend):
-    class Twice(keras.layers.Wrapper):
-        def call(self, inputs):
-            return self.layer(self.layer(inputs))
-
-    check_layer(functools.partial(_twice, Twice), X)
-
-
-def _twice(cls, dtype=None):
-    keras.saving.register_keras_serializable("tests")(cls)
-    return cls(keras.layers.Dense(2, dtype=dtype), dtype=dtype)
+    check_layer(lambda dtype=None: Twice(keras.layers.Dense(2, dtype=dtype), dtype=dtype), X)
