@@ -64,7 +64,7 @@ class Layer(Trackable):
     (2, 3)
     """
 
-    _untracked = frozenset({"_arguments", "_metrics_of_model", "_inbound_nodes", "_initial_weights", "_losses"})
+    _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses"})
 
     _accepted: dict[type, set] = {}
     _places = 1
