@@ -55,8 +55,8 @@ class LocallyConnected(Convolution):
                 f"own weights. Received shape: {tuple(input_shape)}."
             )
         columns = list(zip(sizes, self.kernel_size, self.strides, strict=True))
-        self._places = tuple(geometry.output_size(n, w, s, self.padding) for n, w, s in columns)
-        if min(self._places) < 1:
+        self._output_sizes = tuple(geometry.output_size(n, w, s, self.padding) for n, w, s in columns)
+        if min(self._output_sizes) < 1:
             raise ValueError(
                 f"Layer {self.path!r}: Expected an input no smaller than kernel_size={self.kernel_size}. Received "
                 f"shape: {tuple(input_shape)}."
@@ -66,14 +66,14 @@ class LocallyConnected(Convolution):
         self._padded_size = math.prod(padded)
         self._windows = self._window_places(padded)
         width = math.prod(self.kernel_size) * channels
-        self.kernel = add_weight(self, "kernel", (math.prod(self._places), width, self.filters))
+        self.kernel = add_weight(self, "kernel", (math.prod(self._output_sizes), width, self.filters))
         if self.use_bias:
-            self.bias = add_weight(self, "bias", (*self._places, self.filters))
+            self.bias = add_weight(self, "bias", (*self._output_sizes, self.filters))
 
     def _window_places(self, padded: list) -> np.ndarray:
         """Row-major places in a padded input: (windows, entries of a window)."""
         flat = np.arange(math.prod(padded), dtype="int32").reshape(padded)
-        starts = itertools.product(*(range(0, c * s, s) for c, s in zip(self._places, self.strides, strict=True)))
+        starts = itertools.product(*(range(0, c * s, s) for c, s in zip(self._output_sizes, self.strides, strict=True)))
         index = [tuple(slice(a, a + w) for a, w in zip(start, self.kernel_size, strict=True)) for start in starts]
         return np.stack([flat[window].reshape(-1) for window in index])
 
@@ -88,7 +88,7 @@ class LocallyConnected(Convolution):
             windows = ops.swapaxes(windows, 2, 3)  # weights are ordered as the input is: channels first
         windows = ops.reshape(windows, (batch, *self.kernel.shape[:2]))
         outputs = ops.einsum("bpi,pif->bpf", windows, self.kernel)
-        outputs = ops.reshape(outputs, (batch, *self._places, self.filters))
+        outputs = ops.reshape(outputs, (batch, *self._output_sizes, self.filters))
         if self.use_bias:
             outputs = ops.add(outputs, self.bias)
         if not is_last:

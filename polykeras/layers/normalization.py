@@ -269,13 +269,20 @@ class LayerNormalization(_Scaled):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        *args: Any,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        *,
         rms_scaling: bool = False,
         **kwargs: Any,
     ) -> None:
-        # Divided by a deviation only, there is a factor and no offset.
+        beta = {"beta_regularizer": beta_regularizer, "beta_constraint": beta_constraint}
+        gamma = {"gamma_regularizer": gamma_regularizer, "gamma_constraint": gamma_constraint}
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **beta, **gamma, **kwargs)
         self.rms_scaling = rms_scaling
-        super().__init__(epsilon, center, scale, *args, **kwargs)
         self.axis = _axes(self, axis)
         # A sum over the axes in 16 bits would lose what the cast to 16 bits has lost already.
         self.autocast = False
@@ -329,8 +336,24 @@ class GroupNormalization(_Scaled):
     array([[-1.,  1.,  0.,  0.]], dtype=float32)
     """
 
-    def __init__(self, groups: int = 32, axis: int = -1, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        beta = {"beta_regularizer": beta_regularizer, "beta_constraint": beta_constraint}
+        gamma = {"gamma_regularizer": gamma_regularizer, "gamma_constraint": gamma_constraint}
+        super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **beta, **gamma, **kwargs)
         self.groups = groups if groups == -1 else positive_int(self, "groups", groups)
         self.axis = _one_axis(self, axis)
         self.autocast = False
