@@ -10,6 +10,8 @@ import pytest
 
 os.environ.setdefault("KERAS_VERBOSE", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Tests compile many functions and run each once: JAX's compiler need not try hard.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 # Real Keras is an oracle of the tests and runs on torch. It reads the variable that polykeras
 # reads, and TensorFlow imports it: so it is imported first, after jax, which torch has to follow.

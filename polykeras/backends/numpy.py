@@ -369,10 +369,10 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
     arcsinh = _method(anp.arcsinh)
     arccosh = _method(anp.arccosh, quiet=True)
     arctanh = _method(anp.arctanh, quiet=True)
-    erf = _method(_erf)
-    erfinv = _method(_erfinv)
-    lgamma = _method(_lgamma)
-    digamma = _method(_digamma)
+    erf = _method(_erf, quiet=True)
+    erfinv = _method(_erfinv, quiet=True)
+    lgamma = _method(_lgamma, quiet=True)
+    digamma = _method(_digamma, quiet=True)
     floor = _method(anp.floor)
     ceil = _method(anp.ceil)
     round = _method(anp.rint)
@@ -391,12 +391,12 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
     maximum = _binary(anp.maximum)
     minimum = _binary(anp.minimum)
     arctan2 = _binary(anp.arctan2)
-    equal = _method(anp.equal)
-    not_equal = _method(anp.not_equal)
-    less = _method(anp.less)
-    less_equal = _method(anp.less_equal)
-    greater = _method(anp.greater)
-    greater_equal = _method(anp.greater_equal)
+    equal = _method(anp.equal, quiet=True)
+    not_equal = _method(anp.not_equal, quiet=True)
+    less = _method(anp.less, quiet=True)
+    less_equal = _method(anp.less_equal, quiet=True)
+    greater = _method(anp.greater, quiet=True)
+    greater_equal = _method(anp.greater_equal, quiet=True)
     logical_and = _method(anp.logical_and)
     logical_or = _method(anp.logical_or)
     bitwise_and = _method(np.bitwise_and)
@@ -414,11 +414,13 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
 
     # -------------------------------------------------------------- reductions
 
+    @_quiet
     def sum(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         if x.dtype.kind in "iu":
             return np.sum(_value(x), axes, x.dtype, keepdims=keepdims)
         return _single_sum(self, x, axes, keepdims)
 
+    @_quiet
     def prod(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         rank = x.ndim
         axes = tuple(range(rank)) if axes is None else tuple(a % rank for a in axes)
@@ -440,9 +442,11 @@ class NumpyBackend(RecurrenceWithGradient, Backend):
             x = anp.concatenate([product, rest], -1) if rest.shape[-1] else product
         return anp.reshape(x, sizes)
 
+    @_quiet
     def max(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return anp.max(x, axis=axes, keepdims=keepdims)
 
+    @_quiet
     def min(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return anp.min(x, axis=axes, keepdims=keepdims)
 

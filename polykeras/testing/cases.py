@@ -1,0 +1,330 @@
+"""What one conformance case is, and how a result is compared with what was expected.
+
+A case calls one method of an adapter on NumPy arrays, and knows the right answer from a plain
+NumPy formula, its *oracle*. From the same case follow a check of the value, one of the gradient
+(against central finite differences of the oracle in float64), and one of shape inference. The
+computation is a *job* apart from the comparison, so that many jobs can be compiled together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras.backends import spec
+from polykeras.backends.kernels import Kernels
+from polykeras.backends.numpy import NumpyBackend
+from polykeras.core import dtypes, trees
+
+#: Relative error allowed in one operation, about four units in the last place or a few of
+#: the approximations that engines make.
+TOLERANCE = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 1e-5, "float64": 1e-9}
+
+NUMERIC = dtypes.INTEGERS + dtypes.FLOATS
+REAL = ("bool", *NUMERIC)
+NAN, INF = float("nan"), float("inf")
+
+
+class ConformanceError(AssertionError):
+    """An adapter does not do what the interface says."""
+
+
+def values(*shape: int, dtype: str = "float32", low: float = -2.0, high: float = 2.0, seed: int = 0) -> np.ndarray:
+    """Return evenly spread, distinct numbers in a shuffled order, away from 0.
+
+    >>> values(3, dtype="int32").dtype.name
+    'int32'
+    """
+    size = int(np.prod(shape))
+    generator = np.random.default_rng([seed, size])
+    if dtype == "bool":
+        return (generator.permutation(size) % 2 == 0).reshape(shape)
+    if dtypes.is_integer(dtype):
+        start = 0 if dtype in dtypes.UNSIGNED else -(size // 2)
+        return (generator.permutation(size) + start).astype(dtype).reshape(shape)
+    # Half steps: an odd number of entries would put one in the middle, on a kink.
+    steps = (generator.permutation(size) + 0.4) / max(size, 1)
+    return (low + (high - low) * steps).astype(dtypes.numpy_dtype(dtype)).reshape(shape)
+
+
+def is_float_array(x: Any) -> bool:
+    """True for a NumPy array of a floating point type, bfloat16 included."""
+    return isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)
+
+
+def to_float64(tree: Any) -> Any:
+    """Widen the float arrays of a tree."""
+    return trees.map(lambda x: x.astype(np.float64) if is_float_array(x) else x, tree)
+
+
+def weights_like(shape: tuple, place: int = 0) -> np.ndarray:
+    """Fixed numbers that turn an output into a scalar whose gradient shows every entry's."""
+    return np.random.default_rng([7, place]).uniform(0.5, 1.5, shape)
+
+
+def compare(actual: np.ndarray, expected: np.ndarray, what: str, tolerance: float = 1.0) -> None:
+    """Compare dtype, shape and values.
+
+    Args:
+        tolerance: multiplies the error that one operation in that dtype may have.
+
+    Raises:
+        ConformanceError: saying what was expected and what came.
+    """
+    for name in ("dtype", "shape"):
+        wanted, got = getattr(expected, name), getattr(actual, name)
+        if wanted != got:
+            raise ConformanceError(f"Expected {what} to have {name} {wanted}. Received: {got}.")
+    kind = expected.dtype.name
+    if not dtypes.is_float(kind):
+        same = np.array_equal(actual, expected)
+    else:
+        error = TOLERANCE[kind] * tolerance
+        wide = actual.astype(np.float64), expected.astype(np.float64)
+        same = np.allclose(*wide, rtol=error, atol=error, equal_nan=True)
+    if not same:
+        raise ConformanceError(f"Expected {what} to be\n{expected}\nReceived:\n{actual}")
+
+
+def kernel_names() -> list[str]:
+    """Return the public methods of ``Kernels``.
+
+    >>> "conv" in kernel_names()
+    True
+    """
+    return [name for name, method in vars(Kernels).items() if callable(method) and not name.startswith("_")]
+
+
+def overridden(backend: Any) -> list[str]:
+    """Return the kernels that an adapter has a fast path for."""
+    return [name for name in kernel_names() if getattr(type(backend), name) is not getattr(Kernels, name)]
+
+
+def composite_of(backend: Any) -> Any:
+    """Return the adapter without its fast paths: every kernel is the composite again."""
+    composites = {name: method for name, method in vars(Kernels).items() if not name.startswith("__")}
+    plain = object.__new__(type("Composite", (type(backend),), composites))
+    vars(plain).update(vars(backend))
+    return plain
+
+
+@dataclasses.dataclass(eq=False)
+class Job:
+    """A computation: a function of a list of the adapter's arrays, and their values."""
+
+    function: Callable[[list], Any]
+    arrays: list[np.ndarray]
+
+    def run(self, backend: Any) -> Any:
+        """Compute on arrays of its own, since a kernel may consume them."""
+        return self.function([backend.array(x.copy()) for x in self.arrays])
+
+
+def _split(arguments: tuple, wanted: Callable) -> tuple[list, Callable]:
+    """The arrays among arguments that are wanted, and a function that puts others in their places."""
+    leaves, structure = trees.flatten(arguments)
+    places = [n for n, x in enumerate(leaves) if wanted(x)]
+
+    def join(arrays: Any, convert: Callable = lambda x: x) -> tuple:
+        fresh = [convert(x) if isinstance(x, np.ndarray) else x for x in leaves]
+        for place, array in zip(places, arrays, strict=True):
+            fresh[place] = array
+        return trees.unflatten(structure, fresh)
+
+    return [leaves[n] for n in places], join
+
+
+@dataclasses.dataclass(eq=False)
+class Case:
+    """One call and its right answer.
+
+    Args:
+        method: the name of a primitive or kernel.
+        arguments: Python values, NumPy arrays, and trees of them.
+        oracle: the formula; it gets the arguments with float arrays widened to float64.
+        label: what is special about this case.
+        dtype: of the result; by default that of the first array, or bool where the oracle's is.
+        gradient: whether the gradient by every float array is compared too.
+        unknown: places of the arguments whose leading size may be None in shape inference, and
+            then is None in the result.
+        run: computes the result, where it is more than the one call: ``run(backend, *arguments)``.
+        tolerance: multiplies the allowed error.
+        smooth: whether the gradient of a kernel's fast path must be that of its composite.
+    """
+
+    method: str
+    arguments: tuple
+    oracle: Callable
+    label: str = ""
+    dtype: str | None = None
+    gradient: bool = False
+    unknown: tuple[int, ...] = ()
+    run: Callable | None = None
+    tolerance: float = 1.0
+    smooth: bool = True
+
+    @property
+    def name(self) -> str:
+        """Name for reports and test ids.
+
+        >>> Case("add", (values(2), 1), np.add, "scalar right").name
+        'add: scalar right'
+        """
+        return f"{self.method}: {self.label}" if self.label else self.method
+
+    @property
+    def has_floats(self) -> bool:
+        """True when there is an array to differentiate by."""
+        return any(map(is_float_array, trees.leaves(self.arguments)))
+
+    def call(self, backend: Any, arguments: tuple) -> Any:
+        """Run over arrays of the adapter."""
+        if self.run is not None:
+            return self.run(backend, *arguments)
+        return getattr(backend, self.method)(*arguments)
+
+    @functools.cached_property
+    def expected(self) -> Any:
+        """The tree of right results."""
+        first = next((x for x in trees.leaves(self.arguments) if isinstance(x, np.ndarray)), None)
+
+        def finish(x: Any) -> np.ndarray:
+            x = np.asarray(x)
+            dtype = self.dtype or (first.dtype.name if x.dtype != bool else "bool")
+            return x.astype(dtypes.numpy_dtype(dtype))
+
+        with np.errstate(all="ignore"):
+            return trees.map(finish, self.oracle(*to_float64(self.arguments)))
+
+    def value_job(self, backend: Any) -> Job:
+        """The call itself."""
+        arrays, join = _split(self.arguments, lambda x: isinstance(x, np.ndarray))
+        return Job(lambda given: self.call(backend, join(given)), arrays)
+
+    def check_value(self, backend: Any, result: Any) -> None:
+        """Compare what the value's job returned with the oracle."""
+        expected = trees.leaves(self.expected)
+        actual = trees.leaves(result)
+        if len(actual) != len(expected):
+            raise ConformanceError(f"Expected {self.name} to return {len(expected)} arrays. Received: {result}.")
+        for array, right in zip(actual, expected, strict=True):
+            if not backend.is_array(array):
+                raise ConformanceError(f"Expected {self.name} to return arrays. Received: {array!r}.")
+            compare(backend.to_numpy(array), right, self.name, self.tolerance)
+
+    # ------------------------------------------------------------------ gradient
+
+    def _gradient_job(self, backend: Any, arguments: tuple) -> Job:
+        """The gradient of the weighted sum of the float results by every float array."""
+        arrays, join = _split(arguments, is_float_array)
+
+        def total(given: list) -> tuple:
+            return weighted_sum(backend, self.call(backend, join(given, backend.array))), None
+
+        return Job(lambda given: backend.value_and_grad(total, list(given))[1], arrays)
+
+    def gradient_job(self, backend: Any) -> Job:
+        """The gradient in float64."""
+        return self._gradient_job(backend, to_float64(self.arguments))
+
+    def check_gradient(self, backend: Any, gradients: list) -> None:
+        """Compare it with central finite differences of the oracle."""
+        for place, (actual, right) in enumerate(zip(gradients, self.expected_gradients, strict=True)):
+            what = f"the gradient of {self.name} by float array {place}"
+            # Finite differences are right to about nine digits, of numbers of this size.
+            size = max(1.0, np.abs(right).max(initial=0.0))
+            compare(backend.to_numpy(actual), right, what, 1e3 * size * self.tolerance)
+
+    @functools.cached_property
+    def expected_gradients(self) -> list[np.ndarray]:
+        """Central differences of the weighted sum of the oracle's float results."""
+        arrays, join = _split(to_float64(self.arguments), is_float_array)
+
+        def total() -> float:
+            results = [np.asarray(x) for x in trees.leaves(self.oracle(*join(arrays)))]
+            floats = [x for x in results if dtypes.is_float(x.dtype.name)]
+            return sum(float(np.sum(x * weights_like(x.shape, n))) for n, x in enumerate(floats))
+
+        with np.errstate(all="ignore"):
+            return [central_differences(total, x) for x in arrays]
+
+    # ----------------------------------------------------------------- composite
+
+    def composite_job(self, backend: Any) -> Job:
+        """The gradient of a kernel's fast path, in the case's own dtypes."""
+        return self._gradient_job(backend, self.arguments)
+
+    def check_composite(self, backend: Any, gradients: list) -> None:
+        """Compare it with the gradient of the kernel's composite.
+
+        The composite runs on NumPy: on the adapter, it would be no more than its primitives,
+        which have cases of their own.
+        """
+        for place, (actual, right) in enumerate(zip(gradients, self.composite_gradients, strict=True)):
+            size = max(1.0, np.abs(right).max(initial=0.0))
+            array = backend.to_numpy(actual)
+            what = f"the gradient of {self.name} by float array {place}, as that of the composite,"
+            compare(array, right.astype(array.dtype), what, 10 * size * self.tolerance)
+
+    @functools.cached_property
+    def composite_gradients(self) -> list[np.ndarray]:
+        """The gradient that the kernel's composite has on NumPy, in float64."""
+        reference = composite_of(NumpyBackend())
+        return self.gradient_job(reference).run(reference)
+
+    # --------------------------------------------------------------------- shape
+
+    def check_shape(self, backend: Any) -> None:
+        """Compare the shape and dtype that inference finds with those of the oracle."""
+        self._infer(backend, trees.map(_spec_of, self.arguments), lambda shape: shape)
+
+    def check_unknown_size(self, backend: Any) -> None:
+        """Leave the leading size open: it is open in the result too, and nothing else changes."""
+        arguments = [trees.map(_spec_of, x) for x in self.arguments]
+        for place in self.unknown:
+            x = self.arguments[place]
+            arguments[place] = _spec_of(x, (None, *x.shape[1:]))
+        self._infer(backend, tuple(arguments), lambda shape: (None, *shape[1:]))
+
+    def _infer(self, backend: Any, arguments: tuple, wanted: Callable) -> None:
+        results = trees.leaves(self.call(backend, arguments))
+        for actual, right in zip(results, trees.leaves(self.expected), strict=True):
+            expected = wanted(right.shape), right.dtype.name
+            if (actual.shape, actual.dtype) != expected:
+                given = trees.leaves(arguments)
+                raise ConformanceError(
+                    f"Expected shape inference of {self.name} on {given} to find {expected}. Received: {actual}."
+                )
+
+
+def _spec_of(x: Any, shape: tuple | None = None) -> Any:
+    return spec.array_of(x.shape if shape is None else shape, x.dtype.name) if isinstance(x, np.ndarray) else x
+
+
+def weighted_sum(backend: Any, tree: Any) -> Any:
+    """Multiply the float results of a call by fixed numbers and add them all up."""
+    floats = [x for x in trees.leaves(tree) if dtypes.is_float(backend.dtype(x))]
+    total = None
+    for place, x in enumerate(floats):
+        weights = backend.array(weights_like(backend.shape(x), place), backend.dtype(x))
+        part = backend.sum(backend.multiply(x, weights))
+        total = part if total is None else backend.add(total, part)
+    return total
+
+
+def central_differences(function: Callable, x: np.ndarray) -> np.ndarray:
+    """The gradient of a function of no arguments by an array that it reads."""
+    gradient = np.zeros_like(x)
+    for place in np.ndindex(x.shape):
+        middle = x[place]
+        step = 1e-5 * max(1.0, abs(middle))
+        x[place] = middle + step
+        above = function()
+        x[place] = middle - step
+        gradient[place] = (above - function()) / (2 * step)
+        x[place] = middle
+    return gradient

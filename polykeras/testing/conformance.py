@@ -1,0 +1,213 @@
+"""Hold an adapter, also one of a third party, against the interface.
+
+Run all checks and get one report::
+
+    from polykeras.testing import conformance
+    print(conformance.check(MyBackend()))
+
+or let pytest show each by itself::
+
+    @pytest.mark.parametrize("check", [pytest.param(c, id=n) for n, c in conformance.cases(MyBackend())])
+    def test_conformance(check):
+        check()
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from polykeras.backends.interface import Backend, primitives
+from polykeras.testing import arrays, behaviours, elementwise, kernels
+from polykeras.testing.cases import Case, ConformanceError, Job, overridden
+
+
+@functools.cache
+def table() -> tuple[Case, ...]:
+    """Return every case: one call, its NumPy arguments and its right answer."""
+    parts = (
+        elementwise.unary_cases,
+        elementwise.binary_cases,
+        arrays.reduction_cases,
+        arrays.linear_algebra_cases,
+        arrays.movement_cases,
+        kernels.kernel_cases,
+    )
+    return tuple(case for part in parts for case in part())
+
+
+def cases(adapter: Backend, compiled: bool | None = None) -> list[tuple[str, Callable[[], None]]]:
+    """Return (name, check) pairs; a check takes no arguments and raises where it fails.
+
+    Args:
+        adapter: an instance of a backend. One whose ``is_symbolic`` holds is checked for the
+            shapes and dtypes that it finds, any other for all it does.
+        compiled: whether to compute all cases of a method in one compiled function, or each
+            line by line. By default compiled where the adapter's ``is_traced`` holds.
+
+    >>> from polykeras import backends
+    >>> names = [name for name, check in cases(backends.load("numpy"))]
+    >>> "value of add: float32" in names
+    True
+    """
+    compiled = adapter.is_traced if compiled is None else compiled
+    signatures = [*primitives(), *overridden(adapter)]
+    result = [(f"signature of {name}", functools.partial(_check_signature, adapter, name)) for name in signatures]
+    if adapter.is_symbolic:
+        return result + list(_symbolic_checks(adapter))
+    return result + list(_value_checks(adapter, compiled)) + list(_behaviour_checks(adapter))
+
+
+def _value_checks(adapter: Backend, compiled: bool) -> Iterator[tuple[str, Callable]]:
+    fast = set(overridden(adapter))
+    by_method: dict[str, list[Case]] = {}
+    for case in table():
+        by_method.setdefault(case.method, []).append(case)
+    for method, group in by_method.items():
+        parts = []
+        for case in group:
+            parts.append((f"value of {case.name}", case.value_job, case.check_value))
+            if case.gradient:
+                parts.append((f"gradient of {case.name}", case.gradient_job, case.check_gradient))
+            elif method in fast and case.smooth and case.has_floats:
+                parts.append((f"composite gradient of {case.name}", case.composite_job, case.check_composite))
+        jobs = _Jobs(adapter, [job(adapter) for _, job, _ in parts], compiled)
+        for place, (name, _, compare) in enumerate(parts):
+            yield name, functools.partial(_compute_and_compare, adapter, jobs, place, compare)
+
+
+def _compute_and_compare(adapter: Backend, jobs: _Jobs, place: int, compare: Callable) -> None:
+    compare(adapter, jobs.result(place))
+
+
+class _Jobs:
+    """Jobs of one adapter, compiled together or run one by one."""
+
+    def __init__(self, adapter: Backend, jobs: list[Job], compiled: bool) -> None:
+        self._adapter = adapter
+        self._jobs = jobs
+        self._compiled = compiled
+
+    def result(self, place: int) -> Any:
+        """Compute a job, at the latest now."""
+        if not self._compiled:
+            return self._jobs[place].run(self._adapter)
+        if self._together is None:
+            return self._compile([self._jobs[place]])[0]
+        return self._together[place]
+
+    @functools.cached_property
+    def _together(self) -> list | None:
+        """The results of all jobs, None if one fails: compiling each by itself takes thrice the time."""
+        try:
+            return self._compile(self._jobs)
+        except Exception:  # whatever it is: it will be raised again by the job that it belongs to
+            return None
+
+    def _compile(self, jobs: list[Job]) -> list:
+        arrays = [[self._adapter.array(x.copy()) for x in job.arrays] for job in jobs]
+
+        def run(state: tuple, arrays: list) -> tuple:
+            return state, [job.function(given) for job, given in zip(jobs, arrays, strict=True)]
+
+        return self._adapter.compile(run, optimize=False)((), arrays)[1]
+
+
+def _behaviour_checks(adapter: Backend) -> Iterator[tuple[str, Callable]]:
+    for check in behaviours.CHECKS:
+        yield check.__name__.replace("_", " "), functools.partial(check, adapter)
+
+
+def _symbolic_checks(adapter: Backend) -> Iterator[tuple[str, Callable]]:
+    for case in table():
+        yield f"shape of {case.name}", functools.partial(case.check_shape, adapter)
+        if case.unknown:
+            yield f"unknown size of {case.name}", functools.partial(case.check_unknown_size, adapter)
+
+
+def check(adapter: Backend, only: str = "") -> str:
+    """Run the suite and return a line that says how many checks passed.
+
+    Args:
+        adapter: an instance of a backend.
+        only: run the checks with this in their name.
+
+    Raises:
+        ConformanceError: naming every check that failed, and why.
+    """
+    chosen = [(name, run) for name, run in cases(adapter) if only in name]
+    run_checks(chosen, adapter.name)
+    return f"{len(chosen)} checks of {adapter.name} passed."
+
+
+def run_checks(checks: list[tuple[str, Callable[[], None]]], adapter_name: str) -> None:
+    """Run (name, check) pairs from ``cases``, all of them whatever happens.
+
+    Raises:
+        ConformanceError: naming every check that failed, and why.
+    """
+    failures = []
+    for name, run in checks:
+        try:
+            run()
+        except Exception as error:  # a report of all that is wrong, whatever the adapter raises
+            failures.append(f"{name}\n    {_reason(error)}")
+    if failures:
+        raise ConformanceError(
+            f"{len(failures)} of {len(checks)} checks of {adapter_name} failed:\n\n" + "\n\n".join(failures)
+        )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ConformanceError):
+        return str(error).replace("\n", "\n    ")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({frame.filename}:{frame.lineno})"
+
+
+# ------------------------------------------------------------------ signatures
+
+
+def _check_signature(adapter: Backend, name: str) -> None:
+    """A method has the interface's parameters, or forwards whatever it gets."""
+    kind = type(adapter)
+    if getattr(kind, name) is getattr(Backend, name):
+        raise ConformanceError(f"Expected {kind.__name__} to implement the primitive {name!r}. Received: no method.")
+    expected = list(inspect.signature(getattr(Backend, name)).parameters.values())
+    try:
+        signature = inspect.signature(getattr(kind, name), follow_wrapped=False)
+    except ValueError:
+        return  # a native function: has no signature to show
+    actual = list(signature.parameters.values())
+    wanted, found = ([_outline(p) for p in parameters] for parameters in (expected, actual))
+    is_static = isinstance(inspect.getattr_static(kind, name), staticmethod)
+    if is_static or any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in actual):
+        fits = _accepts(signature, expected[1:] if is_static else expected)
+    else:
+        fits = wanted == found
+    if not fits:
+        raise ConformanceError(f"Expected {kind.__name__}.{name} to take {wanted}. Received: {found}.")
+
+
+def _accepts(signature: inspect.Signature, expected: list) -> bool:
+    """True if a call can give the required arguments by place, and the options by place or name."""
+    required = [p for p in expected if p.default is inspect.Parameter.empty]
+    options = {p.name: None for p in expected if p.default is not inspect.Parameter.empty}
+    try:
+        signature.bind(*expected)
+        signature.bind(*required, **options)
+    except TypeError:
+        return False
+    return True
+
+
+def _outline(parameter: inspect.Parameter) -> str:
+    """Name, kind and default; a name that is positional only may be any."""
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        return "one positional"
+    default = "" if parameter.default is inspect.Parameter.empty else f"={parameter.default!r}"
+    named = parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return f"{'' if named else parameter.kind.description + ' '}{parameter.name}{default}"
