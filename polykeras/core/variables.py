@@ -73,6 +73,7 @@ class Variable(Operators):
         self.name = name or naming.unique("variable")
         self.path = self.name
         self.trainable = trainable
+        self.made_trainable = trainable  # what the order of a layer's weights goes by
         self.autocast = autocast
         self.aggregation = aggregation
         self.synchronization = synchronization

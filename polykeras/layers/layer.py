@@ -67,7 +67,7 @@ class Layer(Trackable):
     _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses"})
 
     _accepted: dict[type, set] = {}
-    _places = 1
+    _weight_places = 1
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         layer = super().__new__(cls)
@@ -217,7 +217,7 @@ class Layer(Trackable):
             elif hasattr(item, "update_state"):
                 metrics.append(item)
         weights = unique(iter(weights))
-        return sorted(weights, key=lambda v: not v.trainable), seeds, metrics, layers
+        return sorted(weights, key=lambda v: not v.made_trainable), seeds, metrics, layers
 
     def _sublayers(self) -> list[Layer]:
         return [item for item in self.owned() if isinstance(item, Layer)]
@@ -408,7 +408,7 @@ class Layer(Trackable):
         """Keep the output shape for ``summary``, and at how many places of a row the weights are used."""
         self._shown_shape = trees.map(lambda x: x.shape, outputs)
         shapes = [x.shape for x in trees.leaves((args, outputs)) if isinstance(x, SpecArray)]
-        self._places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
+        self._weight_places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
 
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if backend.is_symbolic and self._states_output_shape():
@@ -545,9 +545,8 @@ class Layer(Trackable):
             return
         result = self.compute_mask(args[0] if args else None, mask)
         leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]
-        if len(found) != len(leaves):
-            found = [found[0]] * len(leaves)
-        for output, its_mask in zip(leaves, found, strict=True):
+        # One mask for several outputs (states, scores) is that of the first, as in Keras.
+        for output, its_mask in zip(leaves, found, strict=False):
             if its_mask is not None and output is not None:
                 masks.set_mask(output, its_mask)
 

@@ -39,7 +39,7 @@ def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | Non
 
 def model_cost(model: Any) -> int:
     """Return roughly how many multiplications a row costs: weights times places they are used at."""
-    return sum(sum(w.size for w in layer._weights) * layer._places for layer in model._flatten_layers())
+    return sum(sum(w.size for w in layer._weights) * layer._weight_places for layer in model._flatten_layers())
 
 
 def to_floats(logs: dict) -> dict[str, Any]:
