@@ -314,7 +314,8 @@ class Kernels:
     ) -> tuple[Array, Array, Array]:
         """Normalize over every axis but one; return (result, mean, population variance).
 
-        ``gamma``, ``beta``, mean and variance are vectors along ``axis``.
+        ``gamma``, ``beta``, mean and variance are vectors along ``axis``. The returned mean and
+        variance are constants to differentiation.
         """
         rank = len(self.shape(x))
         axes = tuple(a for a in range(rank) if a != axis % rank)
