@@ -144,9 +144,6 @@ class ConvRNN2D(RNN):
     """Base of layers that run a convolutional cell over sequences. Its arguments are those of ``RNN``."""
 
 
-ConvRecurrent2D = ConvRNN2D
-
-
 class ConvLSTM(CellRNN, ConvRNN2D):
     """Base of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``cell_class``."""
 
@@ -186,6 +183,9 @@ class ConvLSTM(CellRNN, ConvRNN2D):
         **kwargs: Any,
     ) -> None:
         super().__init__(locals(), **kwargs)
+
+
+ConvRecurrent2D = ConvLSTM
 
 
 class ConvLSTM1D(ConvLSTM):

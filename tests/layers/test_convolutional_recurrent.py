@@ -53,7 +53,7 @@ def test_layers_do_what_every_layer_must(backend, name, x):
 def test_a_cell_alone_does_one_step(backend):
     cell = keras.layers.ConvLSTM2DCell(3, 2, padding="same")
     states = [rng.normal(size=(2, 6, 5, 3)).astype("float32") for _ in range(2)]
-    layer = keras.layers.ConvRecurrent2D(cell, return_state=True)
+    layer = keras.layers.ConvRNN2D(cell, return_state=True)
     output, *last = layer(IMAGES[:, :1], initial_state=states)
     step_output, step_states = cell(IMAGES[:, 0], states)
     assert_close(to_numpy([step_output, *step_states]), to_numpy([output, *last]))
@@ -100,7 +100,7 @@ def test_arguments_of_keras_1_mean_the_same():
     )  # fmt: skip
     assert (layer.filters, layer.padding, layer.strides) == (3, "same", (2, 1))
     assert (layer.data_format, layer.dropout, layer.recurrent_dropout) == ("channels_first", 0.1, 0.2)
-    assert isinstance(layer, keras.layers.ConvRecurrent2D)
+    assert isinstance(layer, keras.layers.ConvRecurrent2D) and isinstance(layer, keras.layers.ConvRNN2D)
 
 
 def test_wrong_arguments_and_inputs_are_clear_errors():
