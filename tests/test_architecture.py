@@ -23,8 +23,8 @@ LEVELS = [
     ["initializers", "regularizers", "constraints", "activations"],
     ["losses", "metrics", "optimizers"],
     ["callbacks", "datasets"],
-    ["layers", "training", "models", "utils", "saving"],
-    ["parity", "testing", "cli"],
+    ["layers", "training", "models", "utils", "saving", "interop"],
+    ["preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
     ["", "__main__"],
 ]
 
