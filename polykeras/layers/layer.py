@@ -689,9 +689,9 @@ class Layer(Trackable):
         return f"<{self.__class__.__name__} name={self.name}, built={self.built}>"
 
     def __getstate__(self) -> dict:
-        return {
-            k: v for k, v in vars(self).items() if k not in ("_inbound_nodes", "_losses", "_accepted", "_losses_entry")
-        } | {"_inbound_nodes": [], "_losses": [], "_accepted": {}, "_losses_entry": None}
+        # Nodes belong to the graphs of models, which bring them along; an Input has its own.
+        nodes = [node for node in self._inbound_nodes if node.is_input]
+        return vars(self) | {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
 
 
 def _only(items: list) -> Any:

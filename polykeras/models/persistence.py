@@ -7,7 +7,20 @@ from typing import Any
 
 
 class Persistence:
-    """Methods of a Model around ``polykeras.saving``, which is imported when first needed."""
+    """Methods of a Model around ``polykeras.saving``, which is imported when first needed; pickling."""
+
+    def __getstate__(self) -> dict:
+        # The nodes come first, in their order: led by its outputs, a deep graph would recurse as deep. Compiled
+        # steps stay behind: they belong to this process.
+        nodes = {"_nodes": self._nodes} if self._plan is not None else {}
+        return {**nodes, **super().__getstate__(), "_steps": {}}
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        for node in state.get("_nodes", ()):
+            known = node.operation._inbound_nodes
+            if not any(node is other for other in known):
+                known.append(node)
 
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
         """Save the model to a ``.keras`` file; see ``polykeras.saving.save_model``."""

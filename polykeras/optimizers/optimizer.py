@@ -98,7 +98,7 @@ class Optimizer(Trackable):
     """
 
     # These belong to the model.
-    _untracked = frozenset({"_trainable_variables"})
+    _untracked = frozenset({"_trainable_variables", "_excluded"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -136,8 +136,8 @@ class Optimizer(Trackable):
         self.built = False
         self._variables: list[Variable] = []
         self._trainable_variables: list[Variable] = []
-        self._places: dict[int, int] = {}
-        self._excluded: tuple[set[int], list[str]] = set(), []
+        self._places: dict[Variable, int] = {}
+        self._excluded: tuple[set[Variable], list[str]] = set(), []
         self._iterations = self._track(Variable(0, dtype="int32", trainable=False, name="iteration", on_host=True))
         is_number = not callable(learning_rate)
         self._learning_rate: Any = self._track(_rate_variable(learning_rate)) if is_number else learning_rate
@@ -228,7 +228,7 @@ class Optimizer(Trackable):
     def build(self, variables: Sequence[Variable]) -> None:
         """Add what is kept for each variable; overridden methods call this one first."""
         self._trainable_variables = list(variables)
-        self._places = {id(variable): place for place, variable in enumerate(variables)}
+        self._places = {variable: place for place, variable in enumerate(variables)}
         if variables:
             # An optimizer may be made before the backend of its model is chosen.
             for own in self._variables:
@@ -308,7 +308,7 @@ class Optimizer(Trackable):
         return columns[0] if isinstance(name, str) else columns
 
     def _get_variable_index(self, variable: Variable) -> int:
-        return self._places[id(variable)]
+        return self._places[variable]
 
     # ---------------------------------------------------------------- updates
 
@@ -358,7 +358,7 @@ class Optimizer(Trackable):
         if variables and not self.built:
             self.build(variables)
             self.built = True
-        strange = [v.path for v in variables if id(v) not in self._places]
+        strange = [v.path for v in variables if v not in self._places]
         if strange:
             raise ValueError(
                 f"Expected variables that {self.name!r} was built for. Received others: {strange}. "
@@ -445,11 +445,11 @@ class Optimizer(Trackable):
         """
         if self.built:
             raise ValueError("Expected exclude_from_weight_decay before build. Received: a built optimizer.")
-        self._excluded = set(map(id, var_list or ())), list(var_names or ())
+        self._excluded = set(var_list or ()), list(var_names or ())
 
     def _is_excluded(self, variable: Variable) -> bool:
         variables, names = self._excluded
-        return id(variable) in variables or any(re.search(name, variable.name) for name in names)
+        return variable in variables or any(re.search(name, variable.name) for name in names)
 
     def _weight_decay_of(self, variable: Variable) -> float | None:
         return self.weight_decay
