@@ -1,0 +1,546 @@
+"""Making, reading and rearranging tensors and variables, under the names of Keras 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from polykeras import config, ops, random
+from polykeras.backends import current
+from polykeras.core import dtypes, geometry
+from polykeras.core.context import context
+from polykeras.core.graph import KerasTensor
+from polykeras.core.variables import Variable
+
+shape = ops.shape
+ndim = ops.ndim
+cast = ops.cast
+squeeze = ops.squeeze
+stack = ops.stack
+
+# ------------------------------------------------------------------ variables
+
+
+def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Callable | None = None) -> Variable:
+    """Return a Variable of type ``floatx()``, unless told otherwise.
+
+    Args:
+        value: an array, nested list or number.
+        dtype: default ``floatx()``.
+        name: default ``variable``, ``variable_1``, ...
+        constraint: function applied after each update.
+
+    >>> variable([1, 2]).numpy()
+    array([1., 2.], dtype=float32)
+    """
+    dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
+    return Variable(value, dtype=dtype, name=name, constraint=constraint)
+
+
+def _variable_where_known(fill: Callable, sizes: Any, dtype: Any, name: str | None) -> Any:
+    """A Variable, as in Keras 2; inside a layer's call, or of unknown sizes, a plain array."""
+    sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
+    dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
+    is_known = all(isinstance(n, int | np.integer) for n in sizes)
+    if not is_known or context.entry is not None or current().is_symbolic:
+        return fill(sizes, dtype)
+    return Variable(fill, sizes, dtype, name=name)
+
+
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Return a variable full of zeros; inside a layer's call, or where a size is unknown, an array.
+
+    >>> zeros((2,)).numpy()
+    array([0., 0.], dtype=float32)
+    """
+    return _variable_where_known(ops.zeros, shape, dtype, name)
+
+
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Return a variable full of ones; inside a layer's call, or where a size is unknown, an array.
+
+    >>> ones((2,)).numpy()
+    array([1., 1.], dtype=float32)
+    """
+    return _variable_where_known(ops.ones, shape, dtype, name)
+
+
+def eye(size: int | tuple, dtype: Any = None, name: str | None = None) -> Any:
+    """Return a variable with ones on the diagonal; inside a layer's call an array.
+
+    Args:
+        size: the number of rows, or (rows, columns).
+
+    >>> eye(2).numpy()
+    array([[1., 0.],
+           [0., 1.]], dtype=float32)
+    """
+    sizes = geometry.per_axis(size, 2)
+    return _variable_where_known(lambda sizes, dtype: ops.eye(*sizes, dtype=dtype), sizes, dtype, name)
+
+
+def random_uniform_variable(
+    shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+) -> Any:
+    """Return a variable of numbers between ``low`` and ``high``.
+
+    >>> random_uniform_variable((2, 3), 0, 1).shape
+    (2, 3)
+    """
+    return _variable_where_known(lambda n, dtype: random.uniform(n, low, high, dtype, seed), shape, dtype, name)
+
+
+def random_normal_variable(
+    shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None
+) -> Any:
+    """Return a variable of numbers of a normal distribution with standard deviation ``scale``.
+
+    >>> random_normal_variable((2, 3), 0, 1).shape
+    (2, 3)
+    """
+    return _variable_where_known(lambda n, dtype: random.normal(n, mean, scale, dtype, seed), shape, dtype, name)
+
+
+def get_value(x: Any) -> Any:
+    """Return the value of a variable or array as a NumPy array.
+
+    Raises:
+        TypeError: for a symbolic tensor, which has none.
+
+    >>> get_value(variable(3))
+    array(3., dtype=float32)
+    """
+    if isinstance(x, KerasTensor):
+        raise TypeError(
+            f"Expected a tensor with a value. Received: {x!r}, a symbolic one. Compute it from values of its inputs by "
+            f"K.function(inputs, [x])."
+        )
+    return x.numpy() if isinstance(x, Variable) else ops.convert_to_numpy(x)
+
+
+eval = get_value
+
+
+def batch_get_value(ops: Sequence) -> list:
+    """Return the values of several variables or arrays as NumPy arrays.
+
+    >>> batch_get_value([variable(1), variable(2)])
+    [array(1., dtype=float32), array(2., dtype=float32)]
+    """
+    return [get_value(x) for x in ops]
+
+
+def set_value(x: Variable, value: Any) -> None:
+    """Replace the value of a variable.
+
+    >>> v = variable(1); set_value(v, 5); float(v)
+    5.0
+    """
+    x.assign(value)
+
+
+def batch_set_value(tuples: Sequence[tuple]) -> None:
+    """Replace the values of several variables, given as pairs (variable, value).
+
+    >>> v = variable(1); batch_set_value([(v, 5)]); float(v)
+    5.0
+    """
+    for x, value in tuples:
+        x.assign(value)
+
+
+def update(x: Variable, new_x: Any) -> Any:
+    """Replace the value of a variable now; of a symbolic ``new_x``, return the pair for ``K.function``'s updates.
+
+    >>> float(update(variable(1), 5))
+    5.0
+    """
+    if isinstance(new_x, KerasTensor):
+        return x, new_x
+    x.assign(new_x)
+    return x
+
+
+def update_add(x: Variable, increment: Any) -> Any:
+    """Add to a variable; else as ``update``.
+
+    >>> float(update_add(variable(1), 5))
+    6.0
+    """
+    return update(x, ops.add(x, increment))
+
+
+def update_sub(x: Variable, decrement: Any) -> Any:
+    """Subtract from a variable; else as ``update``.
+
+    >>> float(update_sub(variable(1), 5))
+    -4.0
+    """
+    return update(x, ops.subtract(x, decrement))
+
+
+def moving_average_update(x: Variable, value: Any, momentum: Any) -> Any:
+    """Move a variable to ``x * momentum + value * (1 - momentum)``; else as ``update``.
+
+    >>> float(moving_average_update(variable(1), 3, 0.5))
+    2.0
+    """
+    return update(x, ops.add(ops.multiply(x, momentum), ops.multiply(value, 1 - momentum)))
+
+
+# ------------------------------------------------------------ making and asking
+
+
+def placeholder(
+    shape: tuple | None = None,
+    ndim: int | None = None,
+    dtype: Any = None,
+    sparse: bool = False,
+    name: str | None = None,
+) -> KerasTensor:
+    """Return a symbolic tensor, for the inputs of ``K.function``.
+
+    Args:
+        shape: sizes with the batch, None where unknown.
+        ndim: the number of axes, instead of ``shape``.
+        dtype: default ``floatx()``.
+
+    Raises:
+        ValueError: if neither shape nor ndim is given, or for ``sparse=True``.
+
+    >>> placeholder(ndim=2).shape
+    (None, None)
+    """
+    if sparse:
+        raise ValueError("Expected sparse=False: tensors are dense. Received: True.")
+    if shape is None and ndim is None:
+        raise ValueError("Expected shape or ndim of the placeholder. Received: neither.")
+    return KerasTensor((None,) * ndim if shape is None else shape, dtype or config.floatx(), name=name)
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
+    """Return an array of ``floatx()``, unless told otherwise.
+
+    Args:
+        value: a number, array or nested list.
+        dtype: default ``floatx()``.
+        shape: of the result: one number fills it; more are laid out in it.
+
+    >>> constant(1, shape=(2,))
+    array([1., 1.], dtype=float32)
+    """
+    value = np.asarray(value)
+    if shape is not None:
+        value = np.full(shape, value) if value.size == 1 else value.reshape(shape)
+    return ops.convert_to_tensor(value, config.floatx() if dtype is None else dtype)
+
+
+def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Return an array of zeros of the same shape.
+
+    >>> zeros_like([1.0, 2.0])
+    array([0., 0.], dtype=float32)
+    """
+    return ops.zeros_like(x, dtype)
+
+
+def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Return an array of ones of the same shape.
+
+    >>> ones_like([1.0, 2.0])
+    array([1., 1.], dtype=float32)
+    """
+    return ops.ones_like(x, dtype)
+
+
+def identity(x: Any, name: str | None = None) -> Any:
+    """Return an array of the same values.
+
+    >>> identity([1.0, 2.0])
+    array([1., 2.], dtype=float32)
+    """
+    return ops.copy(x)
+
+
+def arange(start: int, stop: int | None = None, step: int = 1, dtype: Any = "int32") -> Any:
+    """Return ``start, start + step, ...`` below ``stop``; with one argument, from 0 up to it.
+
+    >>> arange(1, 7, 2)
+    array([1, 3, 5], dtype=int32)
+    """
+    return ops.arange(start, stop, step, dtype)
+
+
+def random_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
+    """Return numbers of a normal distribution.
+
+    >>> random_normal((2, 3)).shape
+    (2, 3)
+    """
+    return random.normal(shape, mean, stddev, dtype, seed)
+
+
+def random_uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
+    """Return numbers from ``minval`` up to ``maxval``; of an integer ``dtype``, whole ones.
+
+    >>> random_uniform((2, 3)).shape
+    (2, 3)
+    """
+    if dtype is not None and dtypes.is_integer(dtypes.standardize(dtype)):
+        return random.randint(shape, int(minval), int(maxval), dtype, seed)
+    return random.uniform(shape, minval, maxval, dtype, seed)
+
+
+def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
+    """Return ones with probability ``p``, else zeros.
+
+    >>> random_binomial((3,), p=1.0)
+    array([1., 1., 1.], dtype=float32)
+    """
+    return ops.cast(ops.less(random.uniform(shape, dtype="float32", seed=seed), p), dtype or config.floatx())
+
+
+def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
+    """Return numbers of a normal distribution, none further than 2 ``stddev`` from the mean.
+
+    >>> truncated_normal((2, 3)).shape
+    (2, 3)
+    """
+    return random.truncated_normal(shape, mean, stddev, dtype, seed)
+
+
+def dtype(x: Any) -> str:
+    """Return the name of the type.
+
+    >>> dtype(constant(1))
+    'float32'
+    """
+    return x.dtype if isinstance(x, KerasTensor | Variable) else ops.dtype(x)
+
+
+def int_shape(x: Any) -> tuple:
+    """Return the shape as a tuple of ints, None where a size is unknown.
+
+    >>> int_shape(placeholder((None, 3)))
+    (None, 3)
+    """
+    return tuple(None if n is None else int(n) for n in ops.shape(x))
+
+
+get_variable_shape = int_shape
+
+
+def count_params(x: Any) -> int:
+    """Return the number of entries.
+
+    >>> count_params(zeros((2, 3)))
+    6
+    """
+    return int(np.prod(int_shape(x), dtype=np.int64))
+
+
+def size(x: Any, name: str | None = None) -> Any:
+    """Return the number of entries, None where it is unknown.
+
+    >>> size(constant(1, shape=(2, 3)))
+    6
+    """
+    return ops.size(x)
+
+
+def cast_to_floatx(x: Any) -> Any:
+    """Return a NumPy array, list or number as a NumPy array of ``floatx()``, a tensor as a tensor of it.
+
+    >>> cast_to_floatx([1, 2])
+    array([1., 2.], dtype=float32)
+    """
+    if isinstance(x, KerasTensor | Variable) or (current().is_array(x) and not isinstance(x, np.ndarray)):
+        return ops.cast(x, config.floatx())
+    return np.asarray(x, dtypes.numpy_dtype(config.floatx()))
+
+
+def print_tensor(x: Any, message: str = "") -> Any:
+    """Print a tensor and return it: its values; its shape and type where a compiled step is being traced.
+
+    >>> _ = print_tensor(constant(1), "x =")
+    x = 1.0
+    """
+    value = current().concrete(ops.reshape(x, (-1,))[0]) if 0 not in ops.shape(x) else 0
+    is_known = isinstance(value, bool | int | float | complex)
+    print(message, ops.convert_to_numpy(x) if is_known else f"<{dtype(x)} of shape {int_shape(x)}>")
+    return ops.copy(x)
+
+
+# --------------------------------------------------------------------- moving
+
+
+def reshape(x: Any, shape: Any) -> Any:
+    """Return the same entries in another shape, of which one size may be -1.
+
+    >>> int_shape(reshape(constant(0, shape=(4,)), (2, -1)))
+    (2, 2)
+    """
+    return ops.reshape(x, shape)
+
+
+def flatten(x: Any) -> Any:
+    """Return the entries as a vector.
+
+    >>> flatten([[1, 2], [3, 4]])
+    array([1, 2, 3, 4], dtype=int32)
+    """
+    return ops.ravel(x)
+
+
+def batch_flatten(x: Any) -> Any:
+    """Return a matrix with the entries of each sample in a row.
+
+    >>> int_shape(batch_flatten(constant(0, shape=(2, 3, 4))))
+    (2, 12)
+    """
+    batch, *sizes = int_shape(x)
+    width = -1 if None in sizes else int(np.prod(sizes, dtype=np.int64))
+    return ops.reshape(x, (-1 if batch is None and width != -1 else batch, width))
+
+
+def expand_dims(x: Any, axis: int = -1) -> Any:
+    """Return x with a new axis of size 1.
+
+    >>> int_shape(expand_dims([1, 2]))
+    (2, 1)
+    """
+    return ops.expand_dims(x, axis)
+
+
+def concatenate(tensors: Sequence, axis: int = -1) -> Any:
+    """Return arrays joined along an axis.
+
+    >>> concatenate([[1, 2], [3]])
+    array([1, 2, 3], dtype=int32)
+    """
+    return ops.concatenate(tensors, axis)
+
+
+def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
+    """Return x with its axes in another order.
+
+    >>> int_shape(permute_dimensions(constant(0, shape=(2, 3, 4)), (2, 0, 1)))
+    (4, 2, 3)
+    """
+    return ops.transpose(x, pattern)
+
+
+def transpose(x: Any) -> Any:
+    """Return x with its axes in reverse order.
+
+    >>> transpose([[1, 2]])
+    array([[1],
+           [2]], dtype=int32)
+    """
+    return ops.transpose(x)
+
+
+def repeat(x: Any, n: int) -> Any:
+    """Return each row of a matrix n times: (batch, features) becomes (batch, n, features).
+
+    Raises:
+        ValueError: if ``x`` is no matrix.
+
+    >>> repeat([[1, 2]], 2)
+    array([[[1, 2],
+            [1, 2]]], dtype=int32)
+    """
+    if ndim(x) != 2:
+        raise ValueError(f"Expected a matrix, to repeat its rows. Received shape: {int_shape(x)}.")
+    return ops.repeat(ops.expand_dims(x, 1), n, axis=1)
+
+
+def repeat_elements(x: Any, rep: int, axis: int) -> Any:
+    """Return every entry of an axis ``rep`` times, one after the other.
+
+    >>> repeat_elements([1, 2], 2, axis=0)
+    array([1, 1, 2, 2], dtype=int32)
+    """
+    return ops.repeat(x, rep, axis=axis)
+
+
+def tile(x: Any, n: int | Sequence[int]) -> Any:
+    """Return copies of x side by side, n of them along each axis.
+
+    >>> tile([1, 2], 2)
+    array([1, 2, 1, 2], dtype=int32)
+    """
+    return ops.tile(x, n)
+
+
+def reverse(x: Any, axes: int | Sequence[int]) -> Any:
+    """Return x with the order along axes reversed.
+
+    >>> reverse([1, 2, 3], 0)
+    array([3, 2, 1], dtype=int32)
+    """
+    return ops.flip(x, axes)
+
+
+def slice(x: Any, start: Any, size: Any) -> Any:
+    """Return a block: ``start`` and ``size`` along each axis; size -1 reaches to the end.
+
+    >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, -1))
+    array([[2, 3],
+           [5, 6]], dtype=int32)
+    """
+    start, size = ([v] if isinstance(v, int) else list(v) for v in (start, size))
+    sizes = [
+        None if full is None and n == -1 else full - first if n == -1 else n
+        for full, first, n in zip(int_shape(x), start, size, strict=True)
+    ]
+    return ops.slice(x, start, sizes)
+
+
+def gather(reference: Any, indices: Any) -> Any:
+    """Return the entries of the first axis at indices.
+
+    >>> gather([10, 20, 30], [2, 0])
+    array([30, 10], dtype=int32)
+    """
+    return ops.take(reference, ops.cast(indices, "int32"), axis=0)
+
+
+def one_hot(indices: Any, num_classes: int) -> Any:
+    """Return rows of zeros with a 1 at each index.
+
+    >>> one_hot([1], 3)
+    array([[0., 1., 0.]], dtype=float32)
+    """
+    return ops.one_hot(ops.cast(indices, "int32"), num_classes)
+
+
+# --------------------------------------------------------------------- sparse
+
+
+class SparseTensor(NamedTuple):
+    """Places and values of the entries that are not 0; ``to_dense`` reads it."""
+
+    indices: Any
+    values: Any
+    dense_shape: tuple
+
+
+def is_sparse(tensor: Any) -> bool:
+    """True for a ``SparseTensor``; arrays are dense.
+
+    >>> is_sparse(constant(1))
+    False
+    """
+    return isinstance(tensor, SparseTensor)
+
+
+def to_dense(tensor: Any) -> Any:
+    """Return a ``SparseTensor`` as an array; an array stays as it is.
+
+    >>> to_dense(SparseTensor([[0, 1]], [5.0], (1, 2)))
+    array([[0., 5.]], dtype=float32)
+    """
+    return ops.scatter(tensor.indices, tensor.values, tensor.dense_shape) if is_sparse(tensor) else tensor

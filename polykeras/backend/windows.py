@@ -1,0 +1,423 @@
+"""Convolutions, pools, paddings and resizing, under the names of Keras 2."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras import config, ops
+from polykeras.core import geometry
+
+
+def _layout(data_format: str | None) -> str:
+    return config.standardize_data_format(data_format)
+
+
+def _axes(x: Any, data_format: str | None) -> tuple[int, ...]:
+    return geometry.spatial_axes(ops.ndim(x), _layout(data_format) == "channels_last")
+
+
+# ---------------------------------------------------------------- convolution
+
+
+def conv1d(
+    x: Any,
+    kernel: Any,
+    strides: int = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int = 1,
+) -> Any:
+    """Return the correlation of sequences with a kernel.
+
+    Args:
+        x: (batch, steps, channels), or channels first.
+        kernel: (window, channels in, channels out).
+        strides: step of the window.
+        padding: "valid", "same", or "causal": zeros in front only.
+        data_format: "channels_last" or "channels_first"; default the global setting.
+        dilation_rate: distance between the window's entries.
+
+    >>> conv1d([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], padding="causal")
+    array([[[1.],
+            [3.]]], dtype=float32)
+    """
+    strides, dilation_rate = (geometry.per_axis(n, 1)[0] for n in (strides, dilation_rate))
+    if padding == "causal":
+        window = ops.shape(kernel)[0]
+        x = temporal_padding(x, ((window - 1) * dilation_rate, 0), data_format)
+        padding = "valid"
+    return ops.conv(x, kernel, strides, padding, _layout(data_format), dilation_rate)
+
+
+def conv2d(
+    x: Any,
+    kernel: Any,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sequence[int] = (1, 1),
+) -> Any:
+    """Return the correlation of images with a kernel.
+
+    Args:
+        x: (batch, rows, columns, channels), or channels first.
+        kernel: (rows, columns, channels in, channels out).
+        strides: steps of the window.
+        padding: "valid" or "same".
+        data_format: "channels_last" or "channels_first"; default the global setting.
+        dilation_rate: distance between the window's entries.
+
+    >>> conv2d(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 4), "float32")).shape
+    (1, 3, 3, 4)
+    """
+    return ops.conv(x, kernel, strides, padding, _layout(data_format), dilation_rate)
+
+
+def conv3d(
+    x: Any,
+    kernel: Any,
+    strides: Sequence[int] = (1, 1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sequence[int] = (1, 1, 1),
+) -> Any:
+    """Return the correlation of volumes with a kernel; arguments as of ``conv2d``.
+
+    >>> conv3d(np.ones((1, 4, 4, 4, 1), "float32"), np.ones((3, 3, 3, 1, 2), "float32")).shape
+    (1, 2, 2, 2, 2)
+    """
+    return ops.conv(x, kernel, strides, padding, _layout(data_format), dilation_rate)
+
+
+def _transposed(
+    x: Any, kernel: Any, output_shape: Any, strides: Any, padding: str, data_format: str | None, dilation_rate: Any
+) -> Any:
+    axes = _axes(x, data_format)
+    strides, dilation = geometry.per_axis(strides, len(axes)), geometry.per_axis(dilation_rate, len(axes))
+    extra = []
+    for axis, window, stride, spread in zip(axes, ops.shape(kernel), strides, dilation, strict=False):
+        have, want = ops.shape(x)[axis], output_shape[axis]
+        if have is None or want is None:
+            extra = None
+            break
+        extra.append(want - geometry.transposed_size(have, window, stride, padding, spread, 0))
+    return ops.conv_transpose(x, kernel, strides, padding, extra, _layout(data_format), dilation)
+
+
+def conv2d_transpose(
+    x: Any,
+    kernel: Any,
+    output_shape: Sequence[int | None],
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sequence[int] = (1, 1),
+) -> Any:
+    """Return the gradient of ``conv2d`` by its input: each entry spreads over a window.
+
+    Args:
+        x: (batch, rows, columns, channels), or channels first.
+        kernel: (rows, columns, channels out, channels in).
+        output_shape: of the result, with the batch; None where it follows from the input.
+        strides: steps of the windows in the result.
+        padding, data_format, dilation_rate: as of ``conv2d``.
+
+    >>> x, kernel = np.ones((1, 2, 2, 3), "float32"), np.ones((3, 3, 4, 3), "float32")
+    >>> conv2d_transpose(x, kernel, (1, 4, 4, 4), (2, 2), "same").shape
+    (1, 4, 4, 4)
+    """
+    return _transposed(x, kernel, output_shape, strides, padding, data_format, dilation_rate)
+
+
+def conv3d_transpose(
+    x: Any,
+    kernel: Any,
+    output_shape: Sequence[int | None],
+    strides: Sequence[int] = (1, 1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    """Return the gradient of ``conv3d`` by its input; arguments as of ``conv2d_transpose``.
+
+    >>> x, kernel = np.ones((1, 2, 2, 2, 1), "float32"), np.ones((2, 2, 2, 1, 1), "float32")
+    >>> conv3d_transpose(x, kernel, (1, 3, 3, 3, 1)).shape
+    (1, 3, 3, 3, 1)
+    """
+    return _transposed(x, kernel, output_shape, strides, padding, data_format, 1)
+
+
+def depthwise_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sequence[int] = (1, 1),
+) -> Any:
+    """Return the correlation of every channel with kernels of its own.
+
+    Args:
+        x: (batch, rows, columns, channels), or channels first.
+        depthwise_kernel: (rows, columns, channels, multiplier).
+        strides, padding, data_format, dilation_rate: as of ``conv2d``.
+
+    >>> depthwise_conv2d(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 3), "float32")).shape
+    (1, 3, 3, 6)
+    """
+    return ops.depthwise_conv(x, depthwise_kernel, strides, padding, _layout(data_format), dilation_rate)
+
+
+def separable_conv1d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: int = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int = 1,
+) -> Any:
+    """Return the correlation of every channel with kernels of its own, mixed by a kernel of window 1.
+
+    Args:
+        x: (batch, steps, channels), or channels first.
+        depthwise_kernel: (window, channels, multiplier).
+        pointwise_kernel: (1, channels * multiplier, channels out).
+        strides, padding, data_format, dilation_rate: as of ``conv1d``, without "causal".
+
+    >>> separable_conv1d([[[1.0], [2.0]]], [[[1.0]]], [[[3.0]]])
+    array([[[3.],
+            [6.]]], dtype=float32)
+    """
+    kernels = depthwise_kernel, pointwise_kernel
+    return ops.separable_conv(x, *kernels, strides, padding, _layout(data_format), dilation_rate)
+
+
+def separable_conv2d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Sequence[int] = (1, 1),
+) -> Any:
+    """Return the correlation of every channel with kernels of its own, mixed by a kernel of window 1.
+
+    Args:
+        x: (batch, rows, columns, channels), or channels first.
+        depthwise_kernel: (rows, columns, channels, multiplier).
+        pointwise_kernel: (1, 1, channels * multiplier, channels out).
+        strides, padding, data_format, dilation_rate: as of ``conv2d``.
+
+    >>> x, depthwise = np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 2), "float32")
+    >>> separable_conv2d(x, depthwise, np.ones((1, 1, 4, 3), "float32")).shape
+    (1, 3, 3, 3)
+    """
+    kernels = depthwise_kernel, pointwise_kernel
+    return ops.separable_conv(x, *kernels, strides, padding, _layout(data_format), dilation_rate)
+
+
+def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None) -> Any:
+    """Multiply each window, laid out as the input is, by a matrix of its own."""
+    axes = _axes(inputs, data_format)
+    window, steps = geometry.per_axis(kernel_size, len(axes)), geometry.per_axis(strides, len(axes))
+    shape, is_last = ops.shape(inputs), axes[0] == 1
+    sizes = [shape[axis] for axis in axes]
+    channels = shape[-1 if is_last else 1]
+    places = np.arange(math.prod(sizes), dtype="int32").reshape(sizes)
+    places = np.lib.stride_tricks.sliding_window_view(places, window)[tuple(slice(None, None, n) for n in steps)]
+    counts = places.shape[: len(axes)]
+    places = places.reshape(math.prod(counts), math.prod(window))
+    if is_last:
+        windows = ops.take(ops.reshape(inputs, (-1, math.prod(sizes), channels)), places, axis=1)
+    else:
+        windows = ops.take(ops.reshape(inputs, (-1, channels, math.prod(sizes))), places, axis=2)
+        windows = ops.moveaxis(windows, 1, 2)
+    outputs = ops.einsum("bpi,pif->bpf", ops.reshape(windows, (-1, len(places), channels * math.prod(window))), kernel)
+    outputs = ops.reshape(outputs, (-1, *counts, ops.shape(kernel)[-1]))
+    return outputs if is_last else ops.moveaxis(outputs, -1, 1)
+
+
+def local_conv1d(
+    inputs: Any, kernel: Any, kernel_size: Sequence[int], strides: Sequence[int], data_format: str | None = None
+) -> Any:
+    """Slide along sequences, with a kernel of its own at each place.
+
+    Args:
+        inputs: (batch, steps, channels), or channels first.
+        kernel: (places, window * channels, filters).
+        kernel_size, strides: tuples of one int.
+        data_format: "channels_last" or "channels_first"; default the global setting.
+
+    >>> local_conv1d([[[1.0], [2.0], [3.0]]], np.ones((2, 2, 1), "float32"), (2,), (1,))
+    array([[[3.],
+            [5.]]], dtype=float32)
+    """
+    return _local_conv(inputs, kernel, kernel_size, strides, data_format)
+
+
+def local_conv2d(
+    inputs: Any,
+    kernel: Any,
+    kernel_size: Sequence[int],
+    strides: Sequence[int],
+    output_shape: Sequence[int],
+    data_format: str | None = None,
+) -> Any:
+    """Slide over images, with a kernel of its own at each place.
+
+    Args:
+        inputs: (batch, rows, columns, channels), or channels first.
+        kernel: (places, window rows * window columns * channels, filters).
+        kernel_size, strides: pairs of ints.
+        output_shape: (rows, columns) of the result, which follow from the other arguments too.
+        data_format: "channels_last" or "channels_first"; default the global setting.
+
+    Raises:
+        ValueError: if output_shape is another than follows.
+
+    >>> x, kernel = np.ones((1, 3, 3, 2), "float32"), np.ones((4, 8, 5), "float32")
+    >>> local_conv2d(x, kernel, (2, 2), (1, 1), (2, 2)).shape
+    (1, 2, 2, 5)
+    """
+    result = _local_conv(inputs, kernel, kernel_size, strides, data_format)
+    sizes = tuple(ops.shape(result)[axis] for axis in _axes(result, data_format))
+    if tuple(output_shape) != sizes:
+        raise ValueError(f"Expected output_shape {sizes}, for these windows. Received: {tuple(output_shape)}.")
+    return result
+
+
+# -------------------------------------------------------------------- pooling
+
+
+def _pool(x: Any, pool_size: Any, strides: Any, padding: str, data_format: str | None, pool_mode: str) -> Any:
+    pools = {"max": ops.max_pool, "avg": ops.average_pool}
+    if pool_mode not in pools:
+        raise ValueError(f"Expected pool_mode to be 'max' or 'avg'. Received: {pool_mode!r}.")
+    return pools[pool_mode](x, pool_size, strides, padding, _layout(data_format))
+
+
+def pool2d(
+    x: Any,
+    pool_size: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
+) -> Any:
+    """Return the largest entry or the mean of each window of images.
+
+    Args:
+        x: (batch, rows, columns, channels), or channels first.
+        pool_size: sizes of the window.
+        strides: its steps.
+        padding: "valid" or "same".
+        data_format: "channels_last" or "channels_first"; default the global setting.
+        pool_mode: "max" or "avg".
+
+    Raises:
+        ValueError: for another mode.
+
+    >>> pool2d(np.ones((1, 4, 4, 1), "float32"), (2, 2), (2, 2), pool_mode="avg").shape
+    (1, 2, 2, 1)
+    """
+    return _pool(x, pool_size, strides, padding, data_format, pool_mode)
+
+
+def pool3d(
+    x: Any,
+    pool_size: Sequence[int],
+    strides: Sequence[int] = (1, 1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
+) -> Any:
+    """Return the largest entry or the mean of each window of volumes; arguments as of ``pool2d``.
+
+    >>> pool3d(np.ones((1, 4, 4, 4, 1), "float32"), (2, 2, 2)).shape
+    (1, 3, 3, 3, 1)
+    """
+    return _pool(x, pool_size, strides, padding, data_format, pool_mode)
+
+
+# --------------------------------------------------------- padding and resizing
+
+
+def _padded(x: Any, padding: Sequence, data_format: str | None) -> Any:
+    widths = [(0, 0)] * ops.ndim(x)
+    for axis, pair in zip(_axes(x, data_format), padding, strict=True):
+        widths[axis] = tuple(pair)
+    return ops.pad(x, widths)
+
+
+def temporal_padding(x: Any, padding: Sequence[int] = (1, 1), data_format: str | None = "channels_last") -> Any:
+    """Return sequences with zeros in front and behind.
+
+    >>> temporal_padding(np.ones((1, 3, 2)), (2, 1)).shape
+    (1, 6, 2)
+    """
+    return _padded(x, [padding], data_format)
+
+
+def spatial_2d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
+    """Return images with zeros around: (before, after) along each axis.
+
+    >>> spatial_2d_padding(np.ones((1, 3, 3, 2)), ((1, 0), (2, 2))).shape
+    (1, 4, 7, 2)
+    """
+    return _padded(x, padding, data_format)
+
+
+def spatial_3d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
+    """Return volumes with zeros around: (before, after) along each axis.
+
+    >>> spatial_3d_padding(np.ones((1, 3, 3, 3, 2))).shape
+    (1, 5, 5, 5, 2)
+    """
+    return _padded(x, padding, data_format)
+
+
+def _repeated(x: Any, factors: Sequence[int], data_format: str | None) -> Any:
+    for axis, factor in zip(_axes(x, data_format), factors, strict=True):
+        x = ops.repeat(x, factor, axis=axis)
+    return x
+
+
+def resize_images(
+    x: Any, height_factor: int, width_factor: int, data_format: str | None, interpolation: str = "nearest"
+) -> Any:
+    """Return images enlarged by whole factors.
+
+    Args:
+        x: (batch, rows, columns, channels), or channels first.
+        height_factor, width_factor: ints.
+        data_format: "channels_last" or "channels_first"; None for the global setting.
+        interpolation: "nearest" or "bilinear".
+
+    Raises:
+        ValueError: for another interpolation.
+
+    >>> resize_images(np.ones((1, 2, 3, 1)), 2, 2, "channels_last").shape
+    (1, 4, 6, 1)
+    """
+    if interpolation not in ("nearest", "bilinear"):
+        raise ValueError(f"Expected interpolation to be 'nearest' or 'bilinear'. Received: {interpolation!r}.")
+    factors = height_factor, width_factor
+    if interpolation == "nearest":
+        return _repeated(x, factors, data_format)
+    sizes = [ops.shape(x)[axis] for axis in _axes(x, data_format)]
+    sizes = [None if n is None else n * factor for n, factor in zip(sizes, factors, strict=True)]
+    return ops.image.resize(x, sizes, interpolation=interpolation, data_format=_layout(data_format))
+
+
+def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str | None) -> Any:
+    """Return volumes enlarged by whole factors: every voxel is repeated.
+
+    >>> resize_volumes(np.ones((1, 2, 2, 2, 1)), 1, 2, 3, "channels_last").shape
+    (1, 2, 4, 6, 1)
+    """
+    return _repeated(x, (depth_factor, height_factor, width_factor), data_format)
