@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,77 @@ def disable_interactive_logging() -> None:
 def is_interactive_logging_enabled() -> bool:
     """Return what ``verbose="auto"`` means: True for a progress bar."""
     return _is_interactive
+
+
+def _limit(name: str, value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"Expected {name} to be None or an int, at least 1. Received: {value!r}.")
+    return value
+
+
+def _limit_of_environment(name: str) -> int | None:
+    text = os.environ.get(name)
+    return _limit(name, int(text) if text and text.isdecimal() else text or None)
+
+
+_max_epochs = _limit_of_environment("KERAS_MAX_EPOCHS")
+_max_steps_per_epoch = _limit_of_environment("KERAS_MAX_STEPS_PER_EPOCH")
+
+
+def max_epochs() -> int | None:
+    """Return the most epochs that ``fit`` runs, None for no limit; ``KERAS_MAX_EPOCHS`` sets it too.
+
+    >>> max_epochs() is None
+    True
+    """
+    return _max_epochs
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Limit the epochs of every ``fit``, for a quick look at whether a program runs.
+
+    >>> set_max_epochs(2); max_epochs()
+    2
+    >>> set_max_epochs(None)
+    """
+    global _max_epochs
+    _max_epochs = _limit("max_epochs", max_epochs)
+
+
+def max_steps_per_epoch() -> int | None:
+    """Return the most batches an epoch, None for no limit; ``KERAS_MAX_STEPS_PER_EPOCH`` sets it too.
+
+    >>> max_steps_per_epoch() is None
+    True
+    """
+    return _max_steps_per_epoch
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Limit the batches of every epoch of ``fit``, and of ``evaluate`` and ``predict``.
+
+    >>> set_max_steps_per_epoch(1); max_steps_per_epoch()
+    1
+    >>> set_max_steps_per_epoch(None)
+    """
+    global _max_steps_per_epoch
+    _max_steps_per_epoch = _limit("max_steps_per_epoch", max_steps_per_epoch)
+
+
+def limited_epochs(epochs: int) -> int:
+    """Return ``epochs``, or the limit of ``max_epochs`` with a warning."""
+    return _limited("epochs", epochs, _max_epochs)
+
+
+def limited_steps(steps: int | None) -> int | None:
+    """Return ``steps`` (None for all), or the limit of ``max_steps_per_epoch`` with a warning."""
+    return _limited("steps_per_epoch", steps, _max_steps_per_epoch)
+
+
+def _limited(name: str, value: int | None, limit: int | None) -> int | None:
+    if limit is None or (value is not None and value <= limit):
+        return value
+    warnings.warn(f"Limiting {name} to {limit}, as polykeras.config says.", stacklevel=4)
+    return limit

@@ -151,6 +151,18 @@ def load_all(names: list[str] | None = None) -> list[Backend]:
     return [load(name) for name in names]
 
 
+def owner(x: object) -> Backend | None:
+    """Return the adapter whose arrays ``x`` is one of, None for other objects; imports no framework.
+
+    >>> owner([1, 2]) is None
+    True
+    """
+    for name in available():
+        if (name in _loaded or name in sys.modules) and load(name).is_array(x):
+            return load(name)
+    return None
+
+
 def current() -> Backend:
     """Return the backend that operations run on in this thread."""
     return _active.backend or _load_default()

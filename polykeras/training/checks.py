@@ -37,16 +37,62 @@ def check_fit(epochs: Any, batch_size: Any, steps_per_epoch: Any, initial_epoch:
         )
 
 
-def pop_legacy(kwargs: dict) -> None:
-    """Take Keras 1 and 2 arguments: ``nb_epoch`` is ``epochs``; worker settings belong to the data now.
+def check_workers(workers: Any, use_multiprocessing: Any, max_queue_size: Any) -> None:
+    """Check how batches are to be prepared.
 
     Raises:
-        TypeError: for any other unknown argument.
+        ValueError: naming the argument.
     """
-    if "nb_epoch" in kwargs:
-        kwargs["epochs"] = kwargs.pop("nb_epoch")
-    for name in ("workers", "use_multiprocessing", "max_queue_size", "max_q_size", "pickle_safe"):
-        kwargs.pop(name, None)
-    unknown = set(kwargs) - {"epochs"}
+    if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 0:
+        raise ValueError(f"Expected workers to be an int, at least 0. Received: {workers!r}.")
+    if not isinstance(use_multiprocessing, bool):
+        raise ValueError(f"Expected use_multiprocessing to be True or False. Received: {use_multiprocessing!r}.")
+    if max_queue_size is None:
+        raise ValueError("Expected max_queue_size to be an int, at least 1. Received: None.")
+    check_counts(max_queue_size=max_queue_size)
+
+
+def check_fraction(name: str, value: Any) -> None:
+    """Check that a value is a number above 0 and below 1.
+
+    Raises:
+        ValueError: naming the argument.
+
+    >>> check_fraction("validation_split", 0.2)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
+        raise ValueError(f"Expected {name} above 0 and below 1. Received: {value!r}.")
+
+
+def check_shuffle(shuffle: Any) -> None:
+    """Check that ``shuffle`` is True, False or "batch".
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not isinstance(shuffle, bool | np.bool_) and shuffle != "batch":
+        raise ValueError(f"Expected shuffle to be True, False or 'batch'. Received: {shuffle!r}.")
+
+
+_WORKERS = {
+    "workers": "workers",
+    "use_multiprocessing": "use_multiprocessing",
+    "max_queue_size": "max_queue_size",
+    "max_q_size": "max_queue_size",
+    "pickle_safe": "use_multiprocessing",
+}
+
+
+def pop_workers(kwargs: dict) -> dict:
+    """Take Keras 1's and 2's settings of workers out of arguments; return them under today's names.
+
+    Raises:
+        TypeError: for any other argument.
+
+    >>> pop_workers({"workers": 2, "max_q_size": 4})
+    {'workers': 2, 'max_queue_size': 4}
+    """
+    unknown = sorted(set(kwargs) - set(_WORKERS))
     if unknown:
-        raise TypeError(f"Expected known arguments. Received: {sorted(unknown)}.")
+        raise TypeError(f"Expected known arguments. Received: {unknown}.")
+    return {_WORKERS[name]: value for name, value in kwargs.items()}

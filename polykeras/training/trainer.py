@@ -16,12 +16,15 @@ from polykeras.core.variables import Variable
 from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics, check_labels
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop
-from polykeras.training.checks import check_counts, check_fit, pop_legacy
-from polykeras.training.data import ArraySource, make_source, split, unpack_x_y_sample_weight
+from polykeras.training.batches import check_sample_weight, on_host, unpack_x_y_sample_weight
+from polykeras.training.checks import check_counts, check_fit, check_shuffle, pop_workers
+from polykeras.training.data import ArraySource, make_batch, make_source, split
+from polykeras.training.generators import GeneratorMethods
+from polykeras.training.sources.conversion import is_data
 from polykeras.training.step import Step, specs_of
 
 
-class Trainer:
+class Trainer(GeneratorMethods):
     """What a Model can do besides calling: the training loop, written once for every backend.
 
     ``train_step(data)``, ``test_step(data)``, ``predict_step(data)``, ``compute_loss(...)`` and
@@ -330,21 +333,25 @@ class Trainer:
         """Train for a number of epochs.
 
         Args:
-            x: inputs: an array, a list or dict of arrays, or an iterable of ``(x, y, sample_weight)``.
+            x: inputs: an array, a list or dict of arrays, or a dataset or iterable of batches
+                ``(x, y, sample_weight)``. Arrays on disk and sparse matrices are read batch by batch.
             y: targets, beside arrays.
-            batch_size: rows a step; default 32.
+            batch_size: rows a step, of arrays; default 32.
             epochs: how often to go through the data.
             verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
             callbacks: list of Callback objects.
             validation_split: part of the rows, from the end, to evaluate on after each epoch.
             validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable for the same.
-            shuffle: a new order of rows each epoch; ``"batch"`` shuffles whole batches.
+            shuffle: a new order each epoch, of rows or of a dataset's batches; ``"batch"`` shuffles whole
+                batches of rows. Iterables keep their order.
             class_weight: dict from class index to the weight of its rows.
             sample_weight: weights of the rows.
             initial_epoch: number of the first epoch.
-            steps_per_epoch, validation_steps: batches to use, default all.
+            steps_per_epoch: batches an epoch, default all; the next epoch goes on where one ended.
+            validation_steps: batches to evaluate on, from the start each time; default all.
             validation_batch_size: default ``batch_size``.
             validation_freq: evaluate every n-th epoch, or after the epochs of a list.
+            **kwargs: Keras 2's ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of a dataset.
 
         Returns:
             A History: ``history.history["loss"]`` holds a value for each epoch.
@@ -353,20 +360,35 @@ class Trainer:
             RuntimeError: before ``compile``.
             ValueError: for arguments or data that don't fit together.
         """
-        pop_legacy(kwargs)
-        epochs = kwargs.pop("epochs", epochs)
+        epochs = kwargs.pop("nb_epoch", epochs)
+        workers = pop_workers(kwargs)
         self._check_compiled("fit")
         check_fit(epochs, batch_size, steps_per_epoch, initial_epoch, validation_freq)
-        with self._on_own_backend():
+        check_counts(validation_steps=validation_steps, validation_batch_size=validation_batch_size)
+        check_shuffle(shuffle)
+        epochs, steps_per_epoch = config.limited_epochs(epochs), config.limited_steps(steps_per_epoch)
+        with self._on_own_backend(), contextlib.ExitStack() as sources:
             if validation_split:
                 (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
-            source = make_source(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
-            self._check_targets(source)
+            source = make_source(
+                x,
+                y,
+                sample_weight,
+                batch_size,
+                steps_per_epoch,
+                shuffle,
+                class_weight,
+                self._check_batch,
+                initial_epoch,
+                True,
+                workers,
+            )
+            sources.callback(source.close)
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps)
-            validation = _Validation(
-                self, validation_data, validation_batch_size or batch_size, validation_steps, validation_freq
-            )
+            sizes = validation_batch_size, batch_size
+            validation = _Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
+            sources.callback(validation.close)
             return self._fit(source, epochs, initial_epoch, callbacks, validation)
 
     def _fit(
@@ -383,6 +405,8 @@ class Trainer:
         logs: dict = {}
         run = loop.Loop(self, step, source, callbacks, "train", chunk, self._metrics_result)
         for epoch in range(initial_epoch, epochs):
+            if not source.begin():
+                break
             self.reset_metrics()
             callbacks.call("on_epoch_begin", epoch, {})
             with self._frozen_lists(), self._deferring(step):
@@ -429,10 +453,13 @@ class Trainer:
 
         return self._plan is not None or type(self).call is not Model.call
 
-    def _check_targets(self, source: Any) -> None:
-        """Compare labels with the classes that a sparse loss allows, on the host, before training."""
-        if isinstance(source, ArraySource) and len(source.data) > 1 and self._compiled.loss is not None:
-            check_labels_of(self, source.data[1])
+    def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
+        """Refuse, on the host and before a step, targets that no loss can be computed on."""
+        if y is None:
+            return
+        check_sample_weight(sample_weight, y)
+        if self._compiled is not None and self._compiled.loss is not None:
+            check_labels_of(self, y)
 
     def _callback_list(self, callbacks: Any, verbose: Any, **params: Any) -> CallbackList:
         verbose = _verbosity(verbose)
@@ -461,12 +488,13 @@ class Trainer:
         Args: as for ``fit``; ``return_dict`` gives a dict by name instead of a list (or the loss
             alone, where there are no metrics).
         """
-        pop_legacy(kwargs)
+        workers = pop_workers(kwargs)
         self._check_compiled("evaluate")
         check_counts(batch_size=batch_size, steps=steps)
-        with self._on_own_backend():
-            source = make_source(x, y, sample_weight, batch_size, steps)
-            self._check_targets(source)
+        steps = config.limited_steps(steps)
+        with self._on_own_backend(), contextlib.ExitStack() as sources:
+            source = make_source(x, y, sample_weight, batch_size, steps, check=self._check_batch, workers=workers)
+            sources.callback(source.close)
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
             logs = self._evaluate(source, callbacks)
@@ -502,11 +530,13 @@ class Trainer:
             batch_size: rows a step; default 32.
             steps: batches to use, default all.
         """
-        pop_legacy(kwargs)
+        workers = pop_workers(kwargs)
         check_counts(batch_size=batch_size, steps=steps)
-        with self._on_own_backend():
+        steps = config.limited_steps(steps)
+        with self._on_own_backend(), contextlib.ExitStack() as sources:
             self.stop_predicting = False
-            source = make_source(x, None, None, batch_size, steps)
+            source = make_source(x, None, None, batch_size, steps, workers=workers)
+            sources.callback(source.close)
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
             callbacks.call("on_predict_begin", {})
@@ -545,9 +575,7 @@ class Trainer:
 
     def _on_batch(self, kind: str, x: Any, y: Any, weight: Any, class_weight: Any, as_dict: bool, reset: bool) -> Any:
         with self._on_own_backend():
-            source = make_source(x, y, weight, None, None, False, class_weight)
-            batch = source.device_data
-            self._check_targets(source)
+            batch = make_batch(x, y, weight, class_weight=class_weight, check=self._check_batch)
             self._prepare(batch)
             step = self._step(kind, batch)
             if reset:
@@ -562,7 +590,7 @@ class Trainer:
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
         with self._on_own_backend() as backend:
-            batch = make_source(x).device_data
+            batch = make_batch(x)
             self._prepare(batch)
             return trees.map(backend.to_numpy, self._step("predict", batch)(batch))
 
@@ -602,25 +630,35 @@ class _Compiled:
 
 
 class _Validation:
-    """Evaluation between epochs, on a source made once."""
+    """Evaluation between epochs, on a source made once.
 
-    def __init__(self, model: Any, data: Any, batch_size: int | None, steps: int | None, frequency: Any) -> None:
+    Args:
+        sizes: rows a batch, for validation alone and for training.
+    """
+
+    def __init__(self, model: Any, data: Any, sizes: tuple, steps: int | None, frequency: Any, workers: dict) -> None:
         self._model, self._frequency = model, frequency
         self._source = None
         if data is not None:
             is_parts = isinstance(data, list | tuple)
             x, y, weight = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
-            self._source = make_source(x, y, weight, batch_size, steps)
-            model._check_targets(self._source)
+            batch_size = sizes[0] or (sizes[1] if is_data(x) else None)
+            steps, check = config.limited_steps(steps), model._check_batch
+            self._source = make_source(x, y, weight, batch_size, steps, check=check, workers=workers)
 
     def is_due(self, epoch: int) -> bool:
         if self._source is None:
             return False
-        number = epoch + 1
-        return number % self._frequency == 0 if isinstance(self._frequency, int) else number in self._frequency
+        number, wanted = epoch + 1, self._frequency
+        is_due = number % wanted == 0 if isinstance(wanted, int) else number in wanted
+        return is_due and self._source.begin()
 
     def run(self, callbacks: CallbackList) -> dict:
         return self._model._evaluate(self._source, callbacks)
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
 
 
 def _batch_size(x: Any) -> Any:
@@ -648,5 +686,4 @@ def check_labels_of(model: Any, y: Any) -> None:
     outputs = getattr(model, "outputs", None)
     if not outputs or trees.is_nested(y) or len(outputs) != 1:
         return
-    backend = backends.current()
-    check_labels(model.loss, backend.to_numpy(y) if backend.is_array(y) else y, outputs[0].shape[-1])
+    check_labels(model.loss, on_host(y), outputs[0].shape[-1])

@@ -2,6 +2,11 @@
 
 from polykeras.backend import clear_session, is_keras_tensor, standardize_dtype
 from polykeras.callbacks.progbar import Progbar
+from polykeras.config import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 from polykeras.core.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -11,8 +16,11 @@ from polykeras.core.registry import (
 )
 from polykeras.core.registry import deserialize as deserialize_keras_object
 from polykeras.core.registry import serialize as serialize_keras_object
-from polykeras.training.data import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from polykeras.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from polykeras.training.sources.datasets import PyDataset, Sequence
 from polykeras.utils.arrays import normalize, pad_sequences, to_categorical
+from polykeras.utils.charts import plot_history
+from polykeras.utils.plotting import model_to_dot, plot_model
 from polykeras.utils.random import set_random_seed
 
 CustomObjectScope = custom_object_scope
@@ -20,16 +28,24 @@ CustomObjectScope = custom_object_scope
 __all__ = [
     "CustomObjectScope",
     "Progbar",
+    "PyDataset",
+    "Sequence",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
+    "disable_interactive_logging",
+    "enable_interactive_logging",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "is_interactive_logging_enabled",
     "is_keras_tensor",
+    "model_to_dot",
     "normalize",
     "pack_x_y_sample_weight",
     "pad_sequences",
+    "plot_history",
+    "plot_model",
     "register_keras_serializable",
     "serialize_keras_object",
     "set_random_seed",

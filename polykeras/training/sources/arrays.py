@@ -1,0 +1,92 @@
+"""Arrays in memory, moved to the device once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.core import random, trees
+from polykeras.training.sources.conversion import take, to_device
+
+
+class RowOrder:
+    """The order of rows, epoch by epoch; the same for arrays in memory and on disk.
+
+    Args:
+        rows: how many.
+        batch_size: rows a batch.
+        shuffle: new order each epoch; ``"batch"`` keeps batches together.
+    """
+
+    def __init__(self, rows: int, batch_size: int, shuffle: Any) -> None:
+        self.rows, self.batch_size, self.shuffle = rows, batch_size, shuffle
+        self.batches = math.ceil(rows / batch_size)
+        self._seed = random.next_seed() if shuffle else None
+
+    def of(self, epoch: int) -> np.ndarray | None:
+        """The rows in the order of an epoch, None for their own order."""
+        if not self.shuffle:
+            return None
+        generator = random.host_generator(self._seed, "shuffle", epoch)
+        if self.shuffle == "batch":
+            whole = self.rows // self.batch_size
+            order = np.arange(self.rows, dtype=np.int32)
+            head = order[: whole * self.batch_size].reshape(whole, self.batch_size)
+            return np.concatenate([generator.permutation(head).ravel(), order[whole * self.batch_size :]])
+        return generator.permutation(self.rows).astype(np.int32)
+
+    def keys(self, epoch: int) -> Iterator[Any]:
+        """Yield the rows of each batch: a slice where they are neighbours, else an array of places."""
+        order = self.of(epoch)
+        for start in range(0, self.rows, self.batch_size):
+            part = slice(start, min(start + self.batch_size, self.rows))
+            if order is not None and self.shuffle == "batch":
+                first = int(order[start])
+                yield slice(first, first + part.stop - part.start)
+            else:
+                yield part if order is None else order[part]
+
+
+class ArraySource:
+    """Batches of rows of arrays that are on the device.
+
+    A batch is named by the places of its rows, so that a step can gather them there.
+
+    Args:
+        data: tree ``(x, y, sample_weight)``, without missing parts at the end.
+        order: of its rows.
+    """
+
+    def __init__(self, data: Any, order: RowOrder) -> None:
+        self.rows, self.batch_size, self.steps = order.rows, order.batch_size, order.batches
+        self.order, self._keys = order.of, order.keys
+        self._data, self._is_moved = data, False
+
+    @property
+    def device_data(self) -> Any:
+        """The arrays on the device; moved at the first use, and kept only there."""
+        if not self._is_moved:
+            self._data, self._is_moved = to_device(self._data), True
+        return self._data
+
+    def spec(self) -> Any:
+        """A first batch, as it will come."""
+        count = min(self.batch_size, self.rows)
+        return trees.map(lambda x: x[:count], self.device_data)
+
+    def batches(self, epoch: int = 0) -> Iterator[Any]:
+        """Yield batches, for steps that take them one by one."""
+        for key in self._keys(epoch):
+            index = key if isinstance(key, slice) else backends.current().array(key)
+            yield trees.map(lambda x: take(x, index), self.device_data)  # noqa: B023
+
+    def begin(self) -> bool:
+        """True: there is always another epoch."""
+        return True
+
+    def close(self) -> None:
+        """Nothing runs."""

@@ -1,0 +1,208 @@
+"""What a user passes as data, as arrays: NumPy's, the backend's own, or rows read in pieces.
+
+Libraries are recognised by what their objects can do, so that none has to be imported.
+"""
+
+from __future__ import annotations
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, config
+from polykeras.core import dtypes, trees
+from polykeras.core.graph import KerasTensor
+
+
+def is_array(x: Any) -> bool:
+    """True for one array, frame, sparse matrix or tensor of any library.
+
+    >>> is_array(np.zeros(2)), is_array([0, 0])
+    (True, False)
+    """
+    return hasattr(x, "shape") and (hasattr(x, "__array__") or hasattr(x, "__getitem__"))
+
+
+def is_values(x: Any) -> bool:
+    """True for a list of numbers, nested or not: data, not a list of inputs.
+
+    >>> is_values([[1, 2], [3, 4]]), is_values([np.zeros(2)])
+    (True, False)
+    """
+    return isinstance(x, list | tuple) and bool(x) and (np.isscalar(x[0]) or is_values(x[0]))
+
+
+def is_data(x: Any) -> bool:
+    """True for arrays, lists of numbers, and lists and dicts of them."""
+    if is_array(x) or is_values(x) or x is None:
+        return True
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, list | tuple) else None
+    return parts is not None and all(map(is_data, parts))
+
+
+def as_array(x: Any) -> Any:
+    """Return an array-like as a NumPy array, or as it is if it is the backend's own; float64 in ``floatx()``.
+
+    Args:
+        x: array, tensor of any framework, frame, series (as a column), sparse matrix, Rows or list.
+
+    Raises:
+        ValueError: for strings, dates, other objects, and lists of unequal lengths.
+
+    >>> as_array([0.5, 1])
+    array([0.5, 1. ], dtype=float32)
+    """
+    backend = backends.current()
+    if isinstance(x, Rows):
+        return x.read(slice(None))
+    if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic):
+        return backend.cast(x, config.floatx()) if backend.dtype(x) == "float64" else x
+    x = _as_numpy(x)
+    if x.dtype.kind in "OSUMm":
+        wrong = next((v for v in x.flat if not isinstance(v, numbers.Number | np.bool_)), None)
+        if wrong is not None or x.dtype != object:
+            raise ValueError(
+                f"Expected data of numbers. Received: an array of {x.dtype} with {wrong!r}. Encode it as numbers "
+                f"first, for instance by a StringLookup or TextVectorization layer."
+            )
+        x = x.astype(config.floatx())
+    return x.astype(dtypes.numpy_dtype(config.floatx())) if x.dtype == np.float64 else x
+
+
+def _as_numpy(x: Any) -> np.ndarray:
+    if isinstance(x, np.ndarray):
+        return x
+    if isinstance(x, KerasTensor):
+        raise ValueError(f"Expected data with values. Received: the symbolic {x!r}.")
+    framework = backends.owner(x)
+    if framework is not None:
+        return np.asarray(framework.to_numpy(x))
+    if hasattr(x, "toarray"):  # scipy's sparse matrices
+        return x.toarray()
+    if hasattr(x, "to_frame"):  # a series is a column
+        x = x.to_frame()
+    if hasattr(x, "to_numpy"):
+        return x.to_numpy()
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise ValueError(
+            f"Expected data of equal lengths. Received: {type(x).__name__} of {len(x)} items of different shapes. "
+            f"Pad them with utils.pad_sequences."
+        ) from None
+
+
+class Rows:
+    """A window onto the rows of an array that is read in pieces: on disk, or sparse.
+
+    Args:
+        array: has ``shape``, ``dtype``, and slices or rising indices of rows as ``array[...]``.
+        start, stop: the window, default all rows.
+
+    >>> rows = Rows(np.arange(10))[2:8]
+    >>> rows.shape, rows.read(slice(0, 2)), rows.read(np.array([3, 0]))
+    ((6,), array([2, 3]), array([5, 2]))
+    """
+
+    def __init__(self, array: Any, start: int = 0, stop: int | None = None) -> None:
+        self.array, self._start = array, start
+        self._stop = int(array.shape[0]) if stop is None else stop
+        self.shape = (self._stop - start, *array.shape[1:])
+        self.dtype = array.dtype
+
+    def __getitem__(self, part: slice) -> Rows:
+        start, stop, _ = part.indices(self.shape[0])
+        return Rows(self.array, self._start + start, self._start + max(start, stop))
+
+    def read(self, key: Any) -> np.ndarray:
+        """Return the rows of a slice or of an array of distinct places; files are read in rising order."""
+        if isinstance(key, slice):
+            start, stop, _ = key.indices(self.shape[0])
+            return as_array(_plain(self.array[self._start + start : self._start + stop]))
+        order = np.argsort(key)
+        found = as_array(_plain(self.array[self._start + key[order]]))
+        result = np.empty_like(found)
+        result[order] = found
+        return result
+
+
+def _plain(x: Any) -> Any:
+    """A piece of a memmap as an array: it is memory from now on."""
+    return np.asarray(x) if isinstance(x, np.memmap) else x
+
+
+def as_rows(x: Any) -> Any:
+    """Return arrays on disk and sparse matrices as Rows, anything else by ``as_array``."""
+    if isinstance(x, Rows):
+        return x
+    if hasattr(x, "tocsr"):
+        return Rows(x.tocsr())
+    return Rows(x) if _is_on_disk(x) else as_array(x)
+
+
+def _is_on_disk(x: Any) -> bool:
+    """True for arrays that are read by slicing: memory maps, and what is no array that a library computes with."""
+    if isinstance(x, np.ndarray | np.generic):
+        return isinstance(x, np.memmap) and x.ndim > 0
+    if isinstance(x, KerasTensor):
+        return False
+    if not all(hasattr(x, name) for name in ("shape", "dtype", "__getitem__")) or not len(x.shape):
+        return False
+    return not hasattr(x, "numpy") and not hasattr(x, "to_numpy") and backends.owner(x) is None
+
+
+def standardize(data: Any, convert: Any = as_array) -> Any:
+    """Make arrays of everything in a tree of data.
+
+    Args:
+        data: arrays, lists of numbers, and lists and dicts of them.
+        convert: ``as_array``, or ``as_rows`` to leave arrays on disk there.
+    """
+    if is_values(data):
+        return convert(data)
+    if isinstance(data, list | tuple) and any(map(is_values, data)):
+        return type(data)(standardize(part, convert) for part in data)
+    return trees.map(convert, data)
+
+
+def take(x: Any, key: Any) -> Any:
+    """Return rows of an array, a part of Rows read in; ``key`` is a slice or an array of places."""
+    if isinstance(x, Rows):
+        return x.read(key)
+    if isinstance(key, slice) or isinstance(x, np.ndarray):
+        return x[key]
+    backend = backends.current()
+    return backend.take(x, backend.array(key), 0)
+
+
+def to_device(tree: Any) -> Any:
+    """Return a tree of arrays on the device of the backend in use; copies only what is not there."""
+    return trees.map(backends.current().array, tree)
+
+
+def shape_of(x: Any) -> tuple:
+    """Return the shape of an array as a tuple."""
+    return tuple(x.shape)
+
+
+def count_rows(data: Any, name: str = "x") -> int:
+    """Return how many rows the arrays of a tree have.
+
+    Raises:
+        ValueError: if there is no array, they differ, or an array has no axis.
+
+    >>> count_rows([np.zeros((3, 2)), np.zeros(3)])
+    3
+    """
+    shapes = [shape_of(x) for x in trees.leaves(data)]
+    if not shapes:
+        raise ValueError(f"Expected data for {name}. Received: {data!r}, which holds no array.")
+    if any(shape == () for shape in shapes):
+        raise ValueError(f"Expected arrays with a batch axis for {name}. Received: a scalar.")
+    counts = {shape[0] for shape in shapes}
+    if len(counts) != 1:
+        raise ValueError(
+            f"Expected the arrays of {name} to have equal lengths along axis 0. Received shapes: {shapes}."
+        )
+    return counts.pop()
