@@ -1,0 +1,329 @@
+"""Drawings of models: as graphs for graphviz, and as text where it is missing."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import re
+import shutil
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from polykeras.core.extras import require
+from polykeras.core.graph import OpCall
+from polykeras.layers import Layer, Wrapper
+from polykeras.models import Model, Sequential
+
+_HEAD_COLOR, _TRAINABLE_COLOR, _FROZEN_COLOR = "#243447", "#dff0d8", "#f2dede"
+
+
+@dataclass(frozen=True)
+class _Style:
+    """What a box says about its layer."""
+
+    show_shapes: bool = False
+    show_dtype: bool = False
+    show_layer_names: bool = True
+    show_layer_activations: bool = False
+    show_trainable: bool = False
+
+
+def model_to_dot(
+    model: Model,
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    subgraph: bool = False,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+) -> Any:
+    """Return a model's graph for graphviz, a ``pydot.Dot``.
+
+    Args:
+        model: a built model; one of a class with its own ``call`` is a single box.
+        show_shapes, show_dtype: add the shapes of inputs and outputs, and the dtype of outputs.
+        show_layer_names: name the layers, beside their classes.
+        rankdir: direction, ``"TB"`` from top to bottom or ``"LR"`` from left to right.
+        expand_nested: draw the layers of models inside, in frames.
+        dpi: dots per inch, for pictures.
+        subgraph: return a ``pydot.Cluster``, to be put into another graph.
+        show_layer_activations: name the activations.
+        show_trainable: tell trainable layers from frozen ones.
+        splines: how graphviz draws lines: ``"ortho"``, ``"curved"``, ``"polyline"``, ``"spline"``, ``"line"``.
+
+    Raises:
+        ImportError: without pydot.
+        ValueError: before the model is built.
+
+    >>> import polykeras as keras
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+    >>> graph = keras.utils.model_to_dot(model, show_shapes=True)
+    >>> len(graph.get_nodes()), len(graph.get_edges())
+    (3, 1)
+    """
+    style = _Style(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
+    return _graph(_Drawing(model, expand_nested), style, rankdir, dpi, splines, subgraph)
+
+
+def plot_model(
+    model: Model,
+    to_file: str | Path | None = "model.png",
+    show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
+    splines: str = "ortho",
+) -> Any:
+    """Draw a model into a file.
+
+    Where pydot or graphviz's program ``dot`` is missing, a warning says so, and the drawing is made
+    of text: printed, and written to the file with the ending ``.txt`` instead.
+
+    Args:
+        model: a built model.
+        to_file: path; its ending says the format, such as ``.png``, ``.svg``, ``.pdf``, or ``.dot``
+            for graphviz's own text; ``.png`` where there is none. None: text only, printed.
+        show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi, show_layer_activations,
+            show_trainable, splines: as for ``model_to_dot``.
+
+    Returns:
+        In a notebook the picture, else None.
+
+    Raises:
+        ValueError: before the model is built.
+
+    >>> import polykeras as keras
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="out")], name="line")
+    >>> keras.utils.plot_model(model, to_file=None, show_layer_names=True, show_shapes=True)
+    line
+    [1] out (Dense), input shape: (None, 3), output shape: (None, 1)
+    """
+    style = _Style(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
+    drawing = _Drawing(model, expand_nested)
+    if to_file is None:
+        print(_text(drawing, style))
+        return None
+    path = Path(to_file)
+    kind = path.suffix.lower().removeprefix(".") or "png"
+    is_source = kind in ("dot", "gv")
+    missing = _missing_tool(is_source)
+    if missing:
+        _write_text(path.with_suffix(".txt"), _text(drawing, style), missing)
+        return None
+    graph = _graph(drawing, style, rankdir, dpi, splines)
+    graph.write(str(path), format="raw" if is_source else kind)
+    return _picture(path, kind)
+
+
+def _missing_tool(is_source: bool) -> str | None:
+    """The name of what is not installed; graphviz's own format needs pydot alone."""
+    if importlib.util.find_spec("pydot") is None:
+        return "pydot (pip install 'polykeras[charts]')"
+    if not is_source and shutil.which("dot") is None:
+        return "graphviz (its program 'dot'; see graphviz.org/download)"
+    return None
+
+
+def _write_text(path: Path, text: str, missing: str) -> None:
+    warnings.warn(
+        f"Expected {missing} for a picture of the model. Received: not installed. {path} holds the model as text.",
+        stacklevel=3,
+    )
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+def _picture(path: Path, kind: str) -> Any:
+    """What a notebook shows."""
+    if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
+        return None
+    from IPython import display
+
+    if kind == "svg":
+        return display.SVG(str(path))
+    return display.Image(str(path)) if kind in ("png", "jpg", "jpeg", "gif") else None
+
+
+class _Drawing:
+    """The boxes of a model and the lines between them.
+
+    Attributes:
+        members: operation, or the drawing of a model inside, by path.
+        edges: pairs of paths of boxes.
+        entries: paths of the boxes that each input of the model goes to.
+        exits: path of the box that each output comes from.
+    """
+
+    def __init__(self, model: Model, expand_nested: bool, prefix: str = "") -> None:
+        if not model.built and not model.weights:
+            raise ValueError(
+                f"Model {model.name!r}: Expected a built model to draw. Received: one without weights yet. Call it "
+                f"on data, or call build(input_shape)."
+            )
+        self.model, self._prefix = model, prefix
+        is_graph = model._plan is not None
+        self._nodes = model._nodes if is_graph else []
+        operations = (model.layers if isinstance(model, Sequential) else model._graph_layers) if is_graph else [model]
+        self.members: dict[str, Any] = {}
+        for operation in operations:
+            path = self._path(operation)
+            is_frame = expand_nested and isinstance(operation, Model) and operation._plan is not None
+            self.members[path] = _Drawing(operation, True, f"{path}/") if is_frame else operation
+        edges = [
+            (self._exit(x), entry)
+            for node in self._nodes
+            for place, x in enumerate(node.inputs)
+            for entry in self._entries(node, place)
+        ]
+        self.edges = [edge for edge in dict.fromkeys(edges) if edge[0]]
+        self.exits = [self._exit(x) for x in model.outputs] if is_graph else []
+        self.entries = [self._first(x) for x in model.inputs] if is_graph else []
+
+    def _path(self, operation: Any) -> str:
+        return self._prefix + operation.name
+
+    def _exit(self, tensor: Any) -> str | None:
+        """The box that a tensor comes from; None for the hidden input of a stack."""
+        path = self._path(tensor.node.operation)
+        member = self.members.get(path)
+        if isinstance(member, _Drawing):
+            return member.exits[tensor.index]
+        return path if member is not None else None
+
+    def _entries(self, node: Any, place: int) -> list[str]:
+        """The boxes that an input of a call goes to."""
+        path = self._path(node.operation)
+        member = self.members[path]
+        return member.entries[place] if isinstance(member, _Drawing) else [path]
+
+    def _first(self, tensor: Any) -> list[str]:
+        """The box of an input, or the boxes that take it where it has none."""
+        path = self._exit(tensor)
+        if path:
+            return [path]
+        uses = [(node, place) for node in self._nodes for place, x in enumerate(node.inputs) if x is tensor]
+        return [entry for node, place in uses for entry in self._entries(node, place)]
+
+
+def _graph(drawing: _Drawing, style: _Style, rankdir: str, dpi: int, splines: str, is_subgraph: bool = False) -> Any:
+    pydot = require("pydot", "charts", "model_to_dot")
+    if is_subgraph:
+        graph = _frame(pydot, drawing.model.name, drawing.model.name)
+    else:
+        graph = pydot.Dot("model", graph_type="digraph", rankdir=rankdir, dpi=dpi, splines=splines, concentrate=True)
+        graph.set_node_defaults(shape="plain", fontname="Helvetica")
+    _fill(pydot, graph, drawing, style)
+    return graph
+
+
+def _fill(pydot: Any, graph: Any, drawing: _Drawing, style: _Style) -> None:
+    """Put boxes, frames and lines into a graph."""
+    for path, member in drawing.members.items():
+        if isinstance(member, _Drawing):
+            frame = _frame(pydot, path, member.model.name)
+            _fill(pydot, frame, member, style)
+            graph.add_subgraph(frame)
+        else:
+            graph.add_node(pydot.Node(_quoted(path), label=_label(drawing, member, style)))
+    for source, target in drawing.edges:
+        graph.add_edge(pydot.Edge(_quoted(source), _quoted(target)))
+
+
+def _frame(pydot: Any, path: str, name: str) -> Any:
+    identifier = re.sub(r"\W", "_", path)
+    return pydot.Cluster(identifier, label=_quoted(name), labeljust="l", style="dashed", fontname="Helvetica")
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _label(drawing: _Drawing, operation: Any, style: _Style) -> str:
+    """A table in graphviz's HTML: the title, and a cell for each fact."""
+    facts = _facts(drawing, operation, style)
+    name = f"<b>{html.escape(operation.name)}</b> ({{}})" if style.show_layer_names else "<b>{}</b>"
+    title = name.format(html.escape(_kind(operation)))
+    head = (
+        f'<tr><td colspan="{max(len(facts), 1)}" bgcolor="{_HEAD_COLOR}"><font color="white">{title}</font></td></tr>'
+    )
+    colors = {"trainable": f' bgcolor="{_TRAINABLE_COLOR}"', "frozen": f' bgcolor="{_FROZEN_COLOR}"'}
+    cells = "".join(f"<td{colors.get(fact, '')}>{html.escape(fact)}</td>" for fact in facts)
+    body = f"<tr>{cells}</tr>" if facts else ""
+    return f'<<table border="0" cellborder="1" cellspacing="0" cellpadding="6">{head}{body}</table>>'
+
+
+def _text(drawing: _Drawing, style: _Style) -> str:
+    """The drawing as numbered lines, each naming those that it follows."""
+    numbers: dict[str, int] = {}
+    lines = [drawing.model.name]
+    _write_lines(drawing, style, numbers, _sources(drawing), lines, "")
+    return "\n".join(lines)
+
+
+def _sources(drawing: _Drawing) -> dict[str, list[str]]:
+    """For each box the boxes before it, of all frames."""
+    found: dict[str, list[str]] = {}
+    for source, target in drawing.edges:
+        found.setdefault(target, []).append(source)
+    for member in drawing.members.values():
+        if isinstance(member, _Drawing):
+            for target, sources in _sources(member).items():
+                found.setdefault(target, []).extend(sources)
+    return found
+
+
+def _write_lines(
+    drawing: _Drawing, style: _Style, numbers: dict[str, int], sources: dict, lines: list[str], indent: str
+) -> None:
+    for path, member in drawing.members.items():
+        if isinstance(member, _Drawing):
+            lines.append(f"{indent}{member.model.name}:")
+            _write_lines(member, style, numbers, sources, lines, indent + "    ")
+            continue
+        numbers[path] = len(numbers) + 1
+        name = f"{member.name} ({_kind(member)})" if style.show_layer_names else _kind(member)
+        before = ", ".join(f"[{numbers[source]}]" for source in sources.get(path, ()))
+        parts = [f"{name} <- {before}" if before else name, *_facts(drawing, member, style)]
+        lines.append(f"{indent}[{numbers[path]}] {', '.join(parts)}")
+
+
+def _kind(operation: Any) -> str:
+    if isinstance(operation, OpCall):
+        return operation.function.__name__
+    kind = type(operation).__name__
+    return f"{kind}({type(operation.layer).__name__})" if isinstance(operation, Wrapper) else kind
+
+
+def _facts(drawing: _Drawing, operation: Any, style: _Style) -> list[str]:
+    """What the style asks for, where the layer has it."""
+    nodes = [node for node in drawing._nodes if node.operation is operation]
+    facts = []
+    activation = getattr(operation, "activation", None)
+    if style.show_layer_activations and activation is not None:
+        facts.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")
+    if style.show_shapes:
+        facts += _each("input shape", [[x.shape for x in node.inputs] for node in nodes])
+        facts += _each("output shape", [[x.shape for x in node.outputs] for node in nodes])
+    if style.show_dtype:
+        facts += _each("output dtype", [[x.dtype for x in node.outputs] for node in nodes])
+    if style.show_trainable and isinstance(operation, Layer):
+        facts.append("trainable" if operation.trainable else "frozen")
+    return facts
+
+
+def _each(name: str, calls: list[list]) -> list[str]:
+    """A fact about all calls of a layer; what is the same in several is said once."""
+    texts = dict.fromkeys(", ".join(map(str, values)) for values in calls if values)
+    return [f"{name}: {' / '.join(texts)}"] if texts else []
