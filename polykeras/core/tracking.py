@@ -34,7 +34,7 @@ class Trackable:
     def save_own_variables(self, store: Any) -> None:
         """Write ``own_variables`` into a mapping, by their numbers. A class may keep more, or other things."""
         for place, variable in enumerate(self.own_variables()):
-            store[str(place)] = variable.numpy()
+            store[str(place)] = variable
 
     def load_own_variables(self, store: Any) -> None:
         """Read what ``save_own_variables`` wrote."""

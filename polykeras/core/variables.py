@@ -184,12 +184,16 @@ class Variable(Operators):
 
     def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array."""
+        return np.array(self.view())
+
+    def view(self) -> np.ndarray:
+        """Return the value as a NumPy array to look at and forget: it may share memory with the variable."""
         if self._value is None and hasattr(self._initial, "sample"):
             # No framework is needed to show a weight that none has computed with.
             self._initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))
         if self._value is None and isinstance(self._initial, np.ndarray):
-            return self._initial.copy()
-        return np.array(backends.load(self._backend_name).to_numpy(self.raw))
+            return self._initial
+        return np.asarray(backends.load(self._backend_name).to_numpy(self.raw))
 
     @property
     def ndim(self) -> int:
@@ -241,6 +245,11 @@ class Variable(Operators):
         value = np.asarray(value)
         self._check_shape(value.shape)
         self._initial = np.array(value, dtypes.numpy_dtype(self.dtype))
+
+    def adopt(self, value: np.ndarray) -> None:
+        """Replace the value by an array that nobody else uses: it is copied only where a backend must."""
+        self._check_shape(value.shape)
+        self._initial, self._value = np.asarray(value, dtypes.numpy_dtype(self.dtype)), None
 
     def _check_shape(self, shape: tuple) -> None:
         if shape != self.shape:

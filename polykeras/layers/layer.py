@@ -595,6 +595,14 @@ class Layer(Trackable):
         """The metrics that this layer and those inside own."""
         return unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
 
+    # -------------------------------------------------------------------- saving
+
+    def save_assets(self, dir: str) -> None:
+        """Write files that belong to the layer, such as a vocabulary, into a folder; they go into ``.keras`` files."""
+
+    def load_assets(self, dir: str) -> None:
+        """Read what ``save_assets`` wrote."""
+
     # ------------------------------------------------------------------- configs
 
     def get_config(self) -> dict:

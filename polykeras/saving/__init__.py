@@ -11,7 +11,7 @@ from polykeras.core.registry import (
 )
 from polykeras.core.registry import deserialize as _deserialize
 from polykeras.core.registry import serialize as _serialize
-from polykeras.saving.archive import Limits, limits
+from polykeras.saving.files import Limits, limits
 from polykeras.saving.models import load_model, load_weights, model_from_json, save_model, save_weights
 
 CustomObjectScope = custom_object_scope
@@ -27,11 +27,25 @@ def deserialize_keras_object(
 ) -> Any:
     """Return the object of a description; only built-in, registered and ``custom_objects`` classes are built.
 
+    Args:
+        config: a description, or a tree of them.
+        custom_objects: names for your classes and functions, besides the registered ones.
+        safe_mode: refuse code, such as a lambda as bytecode.
+        kwargs: ``module_objects``, a dict of further names, as in Keras.
+
+    Raises:
+        ValueError: for a name that is not known, and for code in safe mode.
+
     >>> import polykeras as keras
     >>> deserialize_keras_object(serialize_keras_object(keras.layers.Dense(2))).units
     2
     """
-    return _deserialize(config, custom_objects, safe_mode)
+    names = {**(kwargs.pop("module_objects", None) or {}), **(custom_objects or {})}
+    if kwargs:
+        raise TypeError(f"Expected arguments of deserialize_keras_object. Received: unknown {sorted(kwargs)}.")
+    if isinstance(config, str) and config in names:
+        return names[config]
+    return _deserialize(config, names, safe_mode)
 
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The ``.keras`` archive: a zip of config.json, metadata.json and model.weights.h5."""
+"""The ``.keras`` archive: a zip of config.json, metadata.json, model.weights.h5 and assets."""
 
 from __future__ import annotations
 
@@ -6,51 +6,69 @@ import io
 import json
 import os
 import stat
+import struct
 import tempfile
+import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from polykeras.saving import files
+from polykeras.saving import files, hdf5
+from polykeras.saving.files import limits
 
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-
-
-@dataclass
-class Limits:
-    """What a file may take when it is loaded; assign to ``polykeras.saving.limits`` to change it.
-
-    Args:
-        ratio: bytes unpacked for each byte in the file.
-        total: bytes unpacked, all together.
-        text: bytes of a JSON member.
-    """
-
-    ratio: float = 200.0
-    total: int = 1 << 40
-    text: int = 1 << 28
+CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
 
 
-limits = Limits()
+#: The head of the weights' member: its local header, padded to what HDF5 allows in front of a file.
+_HEAD = 512
+_ALIGNMENT_FIELD = 0xD935  # the extra field that zip tools use for padding
 
 
-def write(path: Path, config: dict, metadata: dict, weights: Path) -> None:
+def write(path: Path, config: dict, metadata: dict, fill: Callable[[hdf5.Writer], None], assets: dict) -> None:
     """Write an archive with a seal.
 
     Args:
         path: of the new file.
         config, metadata: ready for JSON.
-        weights: the file that becomes ``model.weights.h5``.
+        fill: writes the weights. They go to where they stay: an HDF5 file may begin after a head of
+            512 bytes, in which the archive describes it as its first member.
+        assets: members below ``assets/``, by their names: paths of files to copy.
     """
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        archive.writestr(METADATA, json.dumps(metadata))
-        archive.writestr(CONFIG, json.dumps(config))
-        archive.write(weights, WEIGHTS)
-        archive.comment = files.BLANK_SEAL
+    with hdf5.writing(path, head=_HEAD) as writer:
+        fill(writer)
+    with open(path, "r+b") as file:
+        member = _weights_member(file)
+        file.seek(0, os.SEEK_END)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            archive.filelist.append(member)
+            archive.NameToInfo[member.filename] = member
+            archive.writestr(METADATA, json.dumps(metadata))
+            archive.writestr(CONFIG, json.dumps(config))
+            for name, asset in assets.items():
+                archive.write(asset, ASSETS + name)
+            archive.comment = files.BLANK_SEAL
     files.seal(path)
+
+
+def _weights_member(file: Any) -> zipfile.ZipInfo:
+    """Make a member of all that follows the head of a file."""
+    member = zipfile.ZipInfo(WEIGHTS, time.localtime()[:6])
+    member.file_size = member.compress_size = file.seek(0, os.SEEK_END) - _HEAD
+    member.external_attr = 0o600 << 16
+    member.CRC = 0
+    file.seek(_HEAD)
+    while chunk := file.read(1 << 22):
+        member.CRC = zlib.crc32(chunk, member.CRC)
+    is_large = member.file_size > zipfile.ZIP64_LIMIT
+    missing = _HEAD - len(member.FileHeader(is_large)) - 4
+    member.extra = struct.pack("<HH", _ALIGNMENT_FIELD, missing) + bytes(missing)
+    file.seek(0)
+    file.write(member.FileHeader(is_large))
+    member.extra, member.header_offset = b"", 0
+    return member
 
 
 class Archive:
@@ -65,27 +83,28 @@ class Archive:
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
-        sealed = files.is_sealed(self.path)
+        self._file = open(self.path, "rb", buffering=0)  # noqa: SIM115
         try:
-            self._zip = zipfile.ZipFile(self.path)
-        except zipfile.BadZipFile as error:
+            self._sealed = files.is_sealed(self._file, self.path)
+            self._zip = zipfile.ZipFile(self._file)
+            self._check_members()
+            self.metadata = self.json(METADATA) if METADATA in self._zip.namelist() else {}
+            files.check_claim(self.path, self._sealed, "polykeras_version" in self.metadata)
+        except BaseException as error:
+            self._file.close()
+            if not isinstance(error, zipfile.BadZipFile):
+                raise
             raise ValueError(
                 f"Expected {str(path)!r} to be a .keras file, which is a zip archive. Received: {error}. "
                 f"It may be cut off: use another copy."
             ) from None
-        try:
-            self._check_members()
-            self.metadata = self.json(METADATA) if METADATA in self._zip.namelist() else {}
-            files.check_claim(self.path, sealed, "polykeras_version" in self.metadata)
-        except BaseException:
-            self._zip.close()
-            raise
 
     def __enter__(self) -> Archive:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._zip.close()
+        self._file.close()
 
     def _refuse(self, what: str) -> None:
         raise ValueError(
@@ -98,7 +117,7 @@ class Archive:
         names = [member.filename for member in members]
         if len(set(names)) < len(names):
             self._refuse(f"names that occur twice, {sorted({n for n in names if names.count(n) > 1})}")
-        size = self.path.stat().st_size
+        size = os.fstat(self._file.fileno()).st_size
         for member in members:
             name = PurePosixPath(member.filename.replace("\\", "/"))
             if name.is_absolute() or ".." in name.parts or ":" in member.filename or "\0" in member.orig_filename:
@@ -131,27 +150,44 @@ class Archive:
             ) from None
 
     @contextmanager
-    def weights(self) -> Iterator[Any]:
-        """Context manager: a file object over ``model.weights.h5``, read in place where it isn't compressed."""
+    def weights(self) -> Iterator[hdf5.Reader]:
+        """Context manager: a Reader of ``model.weights.h5``, in place where it isn't compressed."""
         if WEIGHTS not in self._zip.namelist():
             self._refuse(f"no {WEIGHTS} among {self._zip.namelist()}")
         member = self._zip.getinfo(WEIGHTS)
+        name = f"{WEIGHTS} in {self.path}"
         if member.compress_type == zipfile.ZIP_STORED:
-            start = self._read_through(member, lambda chunk: None)
-            with open(self.path, "rb") as file:
-                yield io.BufferedReader(_Part(file, start, member.file_size), 1 << 16)
+            if not self._sealed:
+                self._read_through(member, lambda chunk: None)
+            with hdf5.reading_part(_Part(self._file, self._start(member), member.file_size), name) as reader:
+                yield reader
         else:
             with tempfile.TemporaryFile() as copy:
                 self._read_through(member, copy.write)
-                yield copy
+                with hdf5.reading_part(copy, name) as reader:
+                    yield reader
 
-    def _read_through(self, member: zipfile.ZipInfo, use: Callable[[bytes], Any]) -> int:
-        """Read a member to its end, which compares its check sum; return where it starts in the file."""
+    def assets(self) -> list[str]:
+        """Return the names of the files below ``assets/``."""
+        names = (name.removeprefix(ASSETS) for name in self._zip.namelist() if name.startswith(ASSETS))
+        return [name for name in names if name and not name.endswith("/")]
+
+    def copy_asset(self, name: str, path: Path) -> None:
+        """Copy a file below ``assets/`` to a path."""
+        with open(path, "wb") as file:
+            self._read_through(self._zip.getinfo(ASSETS + name), file.write)
+
+    def _start(self, member: zipfile.ZipInfo) -> int:
+        """Where the bytes of a member begin: its local header ends with a name and extra fields."""
+        self._file.seek(member.header_offset + 26)
+        return member.header_offset + 30 + sum(struct.unpack("<HH", self._file.read(4)))
+
+    def _read_through(self, member: zipfile.ZipInfo, use: Callable[[bytes], Any]) -> None:
+        """Read a member to its end, which compares its check sum."""
         try:
             with self._zip.open(member) as source:
                 while chunk := source.read(1 << 20):
                     use(chunk)
-                return source._orig_compress_start
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise ValueError(
                 f"Expected {member.filename!r} in {str(self.path)!r} to be whole. Received: {error}. Use another copy."

@@ -11,7 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from polykeras.saving import archive, files
+from polykeras.core.variables import Variable
+from polykeras.saving import files
 
 _VERSION = "polykeras_version"
 
@@ -19,10 +20,10 @@ _VERSION = "polykeras_version"
 class Writer:
     """Writes groups of arrays to a new HDF5 file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, head: int = 0) -> None:
         import h5py
 
-        self.file = h5py.File(path, "w")
+        self.file = h5py.File(path, "w", userblock_size=head)
 
     def __enter__(self) -> Writer:
         return self
@@ -41,6 +42,11 @@ class Writer:
         self.file.require_group(path or "/").attrs.update(attributes)
 
 
+def host_array(value: Any) -> np.ndarray:
+    """Return a variable or array-like as a NumPy array, without copying it where it needn't be."""
+    return value.view() if isinstance(value, Variable) else np.asarray(value)
+
+
 class WritableGroup:
     """A mapping to fill with arrays."""
 
@@ -48,7 +54,7 @@ class WritableGroup:
         self._group = group
 
     def __setitem__(self, key: str, value: Any) -> None:
-        value = np.asarray(value)
+        value = host_array(value)
         if value.dtype == ml_dtypes.bfloat16:
             dataset = self._group.create_dataset(key, data=value)
             dataset.attrs["dtype"] = "bfloat16"
@@ -63,9 +69,15 @@ class WritableGroup:
 
 
 @contextlib.contextmanager
-def writing(path: Path, version: str | None = None) -> Iterator[Writer]:
-    """Context manager: a Writer; with a ``version`` the file is marked as ours and sealed."""
-    with Writer(path) as writer:
+def writing(path: Path, version: str | None = None, head: int = 0) -> Iterator[Writer]:
+    """Context manager: a Writer of a new file.
+
+    Args:
+        path: of the file.
+        version: marks the file as ours, and has it sealed.
+        head: bytes to leave free in front: 512, or a larger power of 2.
+    """
+    with Writer(path, head) as writer:
         if version is not None:
             writer.file.attrs[_VERSION] = version
         yield writer
@@ -76,40 +88,53 @@ def writing(path: Path, version: str | None = None) -> Iterator[Writer]:
 
 
 @contextlib.contextmanager
-def reading(source: str | os.PathLike | Any) -> Iterator[Reader]:
-    """Context manager: a Reader of a path, whose seal is checked, or of a file object.
+def reading(path: str | os.PathLike) -> Iterator[Reader]:
+    """Context manager: a Reader of a file, whose seal is checked.
 
     Raises:
-        ValueError: for a file that is no HDF5 file, or is damaged.
+        FileNotFoundError: if there is none.
+        ValueError: if it is no HDF5 file, or damaged.
+    """
+    with open(path, "rb", buffering=0) as file:
+        sealed = files.is_sealed(file, path)
+        with reading_part(file, str(path)) as reader:
+            files.check_claim(path, sealed, reader.attribute(_VERSION) is not None)
+            yield reader
+
+
+@contextlib.contextmanager
+def reading_part(file: Any, name: str) -> Iterator[Reader]:
+    """Context manager: a Reader of an open file, or of a part of one.
+
+    Args:
+        file: file object.
+        name: of the file, for messages.
+
+    Raises:
+        ValueError: if it holds no HDF5 file.
     """
     import h5py
 
-    is_path = isinstance(source, str | os.PathLike)
-    sealed = files.is_sealed(source) if is_path else False
     try:
-        file = h5py.File(source, "r")
+        root = h5py.File(file, "r")
     except OSError as error:
-        if is_path and not Path(source).exists():
-            raise FileNotFoundError(f"Expected a file. Received: {str(source)!r}, where there is none.") from None
         raise ValueError(
-            f"Expected {source!r} to be an HDF5 file. Received: {error}. It may be cut off: use another copy."
+            f"Expected {name!r} to be an HDF5 file. Received: {error}. It may be cut off: use another copy."
         ) from None
-    with file:
-        if is_path:
-            files.check_claim(source, sealed, _VERSION in file.attrs)
-        yield Reader(file)
+    with root:
+        yield Reader(root, name)
 
 
 class Reader:
     """A group of an HDF5 file, of which only plain groups and plain arrays are read."""
 
-    def __init__(self, group: Any) -> None:
-        self._group = group
+    def __init__(self, group: Any, name: str = "the file") -> None:
+        self._group, self._name = group, name
 
     def _refuse(self, key: str, what: str) -> None:
         raise ValueError(
-            f"Expected {key!r} in {self._group.name!r} to be a plain array or group. Received: {what}. "
-            f"The file is damaged or made to do harm; it is not loaded."
+            f"Expected {key!r} in {self._group.name!r} of {self._name} to be a plain array or group. Received: "
+            f"{what}. The file is damaged or made to do harm; it is not loaded."
         )
 
     def _item(self, key: str) -> Any:
@@ -130,7 +155,7 @@ class Reader:
             item = here._item(part)
             if not isinstance(item, h5py.Group):
                 return None
-            here = Reader(item)
+            here = Reader(item, self._name)
         return here
 
     def _dataset(self, key: str) -> Any:
@@ -145,7 +170,7 @@ class Reader:
         if dataset.dtype.kind not in "biufS" and not is_bfloat16 or dataset.dtype.hasobject:
             self._refuse(key, f"values of type {dataset.dtype}")
         stored = dataset.id.get_storage_size()
-        allowed = stored * archive.limits.ratio if dataset.compression else stored
+        allowed = stored * files.limits.ratio if dataset.compression else stored
         if dataset.nbytes > max(allowed, 0):
             self._refuse(key, f"shape {dataset.shape}, {dataset.nbytes} bytes, of which the file holds {stored}")
         return dataset
@@ -153,6 +178,11 @@ class Reader:
     def shape(self, key: str) -> tuple[int, ...]:
         """Return the shape of an array, without reading it."""
         return tuple(self._dataset(key).shape)
+
+    def dtype(self, key: str) -> str:
+        """Return the name of the dtype of an array, without reading it."""
+        dtype = self._dataset(key).dtype
+        return "bfloat16" if dtype.kind == "V" else dtype.name
 
     def __getitem__(self, key: str) -> np.ndarray:
         dataset = self._dataset(key)
@@ -176,6 +206,12 @@ class Reader:
     def keys(self) -> list[str]:
         """Return the names of the groups and arrays in the group."""
         return list(self._group)
+
+    def is_array(self, key: str) -> bool:
+        """Return whether a name is that of an array."""
+        import h5py
+
+        return isinstance(self._item(key), h5py.Dataset)
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the group, or None; bytes as text, lists over all their pieces."""

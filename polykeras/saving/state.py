@@ -12,6 +12,7 @@ from polykeras.core import naming
 from polykeras.core.random import SeedGenerator
 from polykeras.core.tracking import Trackable
 from polykeras.layers.layer import Layer
+from polykeras.optimizers.optimizer import Optimizer
 
 #: Attributes that hold no layers of the user's.
 _PLAIN = frozenset(vars(Layer())) | {"inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers"}
@@ -113,7 +114,21 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for place, group in found:
-        place.owner.load_own_variables(group)
+        _take(place.owner, group)
+
+
+def _take(owner: Any, group: Any) -> None:
+    """Give an owner its arrays. Nobody else has them: plain variables take them without a copy."""
+    load = type(owner).load_own_variables
+    if load is Trackable.load_own_variables:
+        variables = owner.own_variables()
+    elif load is Optimizer.load_own_variables:
+        variables = owner.variables
+    else:
+        owner.load_own_variables(group)
+        return
+    for number, variable in enumerate(variables):
+        variable.adopt(group[str(number)])
 
 
 def _group(reader: Any, path: str) -> Any:
@@ -130,7 +145,8 @@ def _group(reader: Any, path: str) -> Any:
 def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
     """The layers of a model, and what is inside them, with groups where the file has a layer of the same name."""
     layers = reader.group("layers")
-    named = {layers.group(key).group("vars").attribute("name"): layers.group(key) for key in layers or ()}
+    inner = {key: layers.group(key) for key in layers or ()}
+    named = {vars.attribute("name"): inner[key] for key in inner if (vars := inner[key].group("vars")) is not None}
     pairs = []
     for layer in model.layers:
         group = named.get(layer.name)
@@ -163,11 +179,21 @@ def _problem(place: Place, group: Any) -> str | None:
 
 
 def load_optimizer(model: Any, reader: Any) -> None:
-    """Read the state of a compiled model's optimizer, where the file has it."""
+    """Read the state of a compiled model's optimizer, where the file has it; warn where it doesn't fit."""
     group = reader.group("optimizer/vars")
     optimizer = model.optimizer
     if group is None or not len(group):
         return
     if len(group) > len(optimizer.variables) and not optimizer.built:
         optimizer.build(model.trainable_variables)
-    optimizer.load_own_variables(group)
+    if type(optimizer).load_own_variables is Optimizer.load_own_variables:
+        expected = [variable.shape for variable in optimizer.variables]
+        saved = [group.shape(key) for key in sorted(group, key=int)]
+        if expected != saved:
+            warnings.warn(
+                f"Left as it is: optimizer {optimizer.name!r}: Expected {len(expected)} arrays of shapes {expected}. "
+                f"Received: {len(saved)} of shapes {saved}.",
+                stacklevel=4,
+            )
+            return
+    _take(optimizer, group)
