@@ -169,6 +169,13 @@ def set_dtype_policy(policy: Any) -> None:
     dtype_policies.set_dtype_policy(policy)
 
 
+def enable_unsafe_deserialization() -> None:
+    """Let every file that is loaded hold code, as ``safe_mode=False`` lets one, for the rest of the program."""
+    from polykeras.core import registry
+
+    registry.enable_unsafe_deserialization()
+
+
 _is_interactive = True
 
 

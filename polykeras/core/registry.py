@@ -11,12 +11,13 @@ import contextlib
 import difflib
 import inspect
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from polykeras.core import dtypes
+from polykeras.core import bytecode, dtypes
 
 #: Family name ("layers", "losses", ...) to its public names.
 families: dict[str, dict[str, Any]] = {}
@@ -28,6 +29,7 @@ _registered_names: dict[Any, str] = {}
 class _Scopes(threading.local):
     def __init__(self) -> None:
         self.stack: list[dict] = []
+        self.safe_mode: bool | None = None
 
 
 _scopes = _Scopes()
@@ -161,6 +163,59 @@ def resolve(identifier: Any, family: str, custom_objects: dict | None = None) ->
     )
 
 
+# ------------------------------------------------------------------- safe mode
+
+_unsafe_everywhere = False
+
+
+def enable_unsafe_deserialization() -> None:
+    """Let every config hold code, which runs when it is loaded, for the rest of the program.
+
+    Only for files that you trust as you trust a program. ``safe_mode=False`` does it for one file.
+    """
+    global _unsafe_everywhere
+    _unsafe_everywhere = True
+
+
+@contextlib.contextmanager
+def safe_mode_scope(safe_mode: bool) -> Iterator[None]:
+    """Context manager: whether configs may not hold code, or name files; the outermost one counts.
+
+    >>> with safe_mode_scope(False), safe_mode_scope(True):
+    ...     is_unsafe_allowed()
+    True
+    """
+    before = _scopes.safe_mode
+    _scopes.safe_mode = safe_mode if before is None else before
+    try:
+        yield
+    finally:
+        _scopes.safe_mode = before
+
+
+def is_unsafe_allowed() -> bool:
+    """True only where the caller asked for it; a config can't."""
+    return _unsafe_everywhere or _scopes.safe_mode is False
+
+
+def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
+    """Refuse what a config must not hold, unless the caller allowed it.
+
+    Args:
+        where: whose config it is.
+        what: what it holds.
+        instead: what to do, else.
+
+    Raises:
+        ValueError: in safe mode, which is the default.
+    """
+    if not is_unsafe_allowed():
+        raise ValueError(
+            f"{where}: Expected a config without code or paths of files. Received: {what}. {instead} If you trust "
+            f"the file as you trust a program, pass safe_mode=False."
+        )
+
+
 # --------------------------------------------------------------- serialization
 
 
@@ -185,7 +240,7 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, np.generic):
         return obj.item()
     if isinstance(obj, bytes):
-        return {"class_name": "__bytes__", "value": obj.decode()}
+        return {"class_name": "__bytes__", "config": {"value": obj.decode()}}
     if isinstance(obj, list):
         return [serialize(x) for x in obj]
     if isinstance(obj, tuple):
@@ -193,9 +248,9 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, dict):
         return {key: serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
-        return {"class_name": "__slice__", "config": [obj.start, obj.stop, obj.step]}
+        return {"class_name": "__slice__", "config": {name: getattr(obj, name) for name in _ENDS}}
     if obj is Ellipsis:
-        return {"class_name": "__ellipsis__"}
+        return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if hasattr(obj, "get_config"):
@@ -227,25 +282,37 @@ def _serialize_instance(obj: Any) -> dict:
 
 def _serialize_function(function: Any) -> dict:
     if function.__name__ == "<lambda>":
-        raise ValueError(
-            "Expected a named function in a config. Received: a lambda, whose code a config can't hold. "
-            "Define a function and decorate it with register_keras_serializable."
+        warnings.warn(
+            "Expected a named function in a config. Received: a lambda, which is written as bytecode: it loads only on "
+            "this version of Python, and with safe_mode=False. Define a function and decorate it with "
+            "register_keras_serializable.",
+            stacklevel=2,
         )
+        described = bytecode.dump(function)
+        return described | {"config": serialize(described["config"])}
     family = _family_of(function)
     return {
         "module": f"keras.{family}" if family else "builtins",
         "class_name": "function",
         "config": function.__name__ if family else get_registered_name(function),
-        "registered_name": "function" if family else get_registered_name(function),
+        "registered_name": "function",
     }
+
+
+_ENDS = ("start", "stop", "step")
+
+
+def _array(config: dict) -> np.ndarray:
+    return np.array(config["value"], dtypes.numpy_dtype(dtypes.standardize(config["dtype"])))
 
 
 _PLAIN = {
     "__tuple__": lambda c: tuple(deserialize(x) for x in c["items"]),
-    "__bytes__": lambda c: c["value"].encode(),
-    "__slice__": lambda c: slice(*c["config"]),
+    "__bytes__": lambda c: c["config"]["value"].encode(),
+    "__slice__": lambda c: slice(*(deserialize(c["config"][name]) for name in _ENDS)),
     "__ellipsis__": lambda c: Ellipsis,
-    "__numpy__": lambda c: np.array(c["config"]["value"], dtypes.numpy_dtype(dtypes.standardize(c["config"]["dtype"]))),
+    "__numpy__": lambda c: _array(c["config"]),
+    "__tensor__": lambda c: _array(c["config"]),
 }
 
 
@@ -257,52 +324,92 @@ def deserialize(
     Args:
         config: a description, or a tree of them.
         custom_objects: names for your classes and functions, besides the registered ones.
-        safe_mode: refuse what would run code from the config.
+        safe_mode: refuse what would run code from the config, or read a file that it names. Inside of another
+            call, that one's counts.
         family: where to look a bare class name up first.
 
     Raises:
-        ValueError: for a name that is neither built in nor registered.
+        ValueError: for a name that is neither built in nor registered, and for what safe mode refuses.
     """
+    with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode):
+        return _deserialize(config, family)
+
+
+def _deserialize(config: Any, family: str | None = None) -> Any:
     if isinstance(config, list):
-        return [deserialize(x, custom_objects, safe_mode, family) for x in config]
+        return [_deserialize(x, family) for x in config]
     if not isinstance(config, dict):
         return config
     name = config.get("class_name")
-    if name is None or not isinstance(name, str):
-        return {key: deserialize(value, custom_objects, safe_mode) for key, value in config.items()}
+    if not isinstance(name, str):
+        return {key: _deserialize(value) for key, value in config.items()}
     if name in _PLAIN:
         return _PLAIN[name](config)
     if name == "function":
-        return _find(config["config"], config, custom_objects, family)
-    if name == "__lambda__":
-        raise ValueError(
-            "Expected a config without code. Received: a lambda stored as Python bytecode. Build the "
-            "model in Python and load its weights instead."
-        )
-    cls = _find(name, config, custom_objects, family)
-    return _build(cls, config, custom_objects, safe_mode)
+        return _find_function(config.get("config"), config, family)
+    if bytecode.holds_code(config):
+        return _function_from_code(config.get("config"), "Config")
+    return _build(_find(name, config, family), config)
 
 
-def _build(cls: Any, config: dict, custom_objects: dict | None, safe_mode: bool) -> Any:
+def function_from_config(value: Any, kind: str | None, where: str) -> Any:
+    """Return a function that a config holds by name or as bytecode; other values as they are.
+
+    Args:
+        value: a description, or as in Keras 2 a name, or a list of bytecode, defaults and closure.
+        kind: in Keras 2 ``"function"``, ``"lambda"``, or ``"raw"`` for a plain value.
+        where: whose config it is, for messages.
+
+    Raises:
+        ValueError: for bytecode in safe mode, and for an unknown name.
+    """
+    if bytecode.holds_code(value):
+        return _function_from_code(value["config"], where)
+    if isinstance(value, list) and kind in ("function", "lambda"):
+        return _function_from_code(value, where)
+    if isinstance(value, str) and kind == "function":
+        return _find_function(value, {})
+    return deserialize(value)
+
+
+def _function_from_code(parts: Any, where: str) -> Any:
+    refuse_unless_unsafe(
+        where,
+        "a Python lambda as bytecode, which could do anything",
+        "Build the model in Python and load its weights instead.",
+    )
+    names: dict[str, Any] = {}
+    for table in (_global_objects, *_scopes.stack):
+        names |= table
+    return bytecode.load(parts, names)
+
+
+def _find_function(name: Any, config: dict, family: str | None = None) -> Any:
+    found = _find(name, {"module": config.get("module")}, family)
+    if inspect.isclass(found) and _family_of(found):
+        raise ValueError(f"Expected the name of a function in a config. Received: {name!r}, a class.")
+    return found
+
+
+def _build(cls: Any, config: dict) -> Any:
     if not inspect.isclass(cls):
         return cls
     if not hasattr(cls, "from_config"):
         raise ValueError(f"Expected {cls.__name__!r} to be a class with from_config. Received: {cls!r}.")
-    with custom_object_scope(custom_objects or {}):
-        inner = config.get("config") or {}
-        # Classes that hold other configured objects build those themselves in from_config.
-        instance = cls.from_config(dict(inner))
-        build_config = config.get("build_config")
-        if build_config and hasattr(instance, "build_from_config"):
-            instance.build_from_config(deserialize(build_config))
+    # Classes that hold other configured objects build those themselves in from_config.
+    instance = cls.from_config(dict(config.get("config") or {}))
+    build_config = config.get("build_config")
+    if build_config and hasattr(instance, "build_from_config"):
+        instance.build_from_config(_deserialize(build_config))
     return instance
 
 
-def _find(name: str, config: dict, custom_objects: dict | None, family: str | None) -> Any:
-    registered = config.get("registered_name")
-    for key in (registered, name):
-        found = key and get_registered_object(key, custom_objects)
-        if found:
+def _find(name: str, config: dict, family: str | None) -> Any:
+    if not isinstance(name, str):
+        raise ValueError(f"Expected a name in a config. Received: {name!r}.")
+    for key in (config.get("registered_name"), name):
+        found = get_registered_object(key) if isinstance(key, str) else None
+        if found is not None:
             return found
     module = str(config.get("module") or "")
     hinted = [f for f in families if module in (f"keras.{f}", f"polykeras.{f}") or f".{f}." in f"{module}."]

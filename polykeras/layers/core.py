@@ -382,7 +382,8 @@ class Lambda(Layer):
         mask: the output's mask, or a function (inputs, mask) that returns it.
         arguments: dict of further arguments for the function.
 
-    A config holds the function by its registered name; a lambda can't be saved.
+    A config holds the function by its registered name, or a lambda as bytecode: that loads with
+    ``safe_mode=False`` only, on the same version of Python.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Lambda(lambda x: x * 2)(np.ones(3))
@@ -426,6 +427,23 @@ class Lambda(Layer):
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    @classmethod
+    def from_config(cls, config: dict) -> Lambda:
+        """Make a layer from ``get_config``, or from what Keras 2 wrote.
+
+        Raises:
+            ValueError: for bytecode, unless the caller asked for it by ``safe_mode=False``.
+        """
+        config = {key: value for key, value in config.items() if key != "module"}
+        where = f"Layer {config.get('name')!r}"
+        functions = {}
+        for key in ("function", "output_shape", "mask"):
+            kind = config.pop(f"{key}_type", "function" if key == "function" else None)
+            config.pop(f"{key}_module", None)
+            if key in config:
+                functions[key] = registry.function_from_config(config.pop(key), kind, where)
+        return super().from_config({**config, **functions})
 
     def get_config(self) -> dict:
         shape = self._output_shape

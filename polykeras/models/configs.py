@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polykeras import ops
-from polykeras.core import naming, registry, trees
-from polykeras.core.graph import KerasTensor, OpCall, record
+from polykeras.core import registry, trees
+from polykeras.core.graph import KerasTensor, OpCall
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.models import operations
 
 
 def is_graph_config(config: dict) -> bool:
@@ -46,11 +46,14 @@ def graph_config(model: Any) -> dict:
     layers = []
     for operation in model._graph_layers:
         nodes = [] if isinstance(operation, InputLayer) else _nodes_of(model, operation)
-        calls = [
-            {"args": [argument(x) for x in node.args], "kwargs": {k: argument(v) for k, v in node.kwargs.items()}}
-            for node in nodes
-        ]
-        layers.append({**_describe(operation), "name": operation.name, "inbound_nodes": calls})
+        if isinstance(operation, OpCall):
+            described, *call = operations.describe(operation.function, operation.name, nodes[0])
+            calls = [call]
+        else:
+            described = registry.serialize(operation)
+            calls = [(node.args, node.kwargs) for node in nodes]
+        arguments = [{"args": [argument(x) for x in args], "kwargs": argument(kwargs)} for args, kwargs in calls]
+        layers.append({**described, "name": operation.name, "inbound_nodes": arguments})
     return {
         "name": model.name,
         "trainable": model._trainable,
@@ -64,40 +67,6 @@ def _map_tensors(function: Callable, tree: Any) -> Any:
     if isinstance(tree, KerasTensor):
         return function(tree)
     return trees.map(function, tree)
-
-
-#: Ops that take tensors only, and whose classes in Keras 3 take nothing else.
-_PLAIN_OPS = {
-    "numpy": "add subtract multiply divide true_divide power maximum minimum mod floor_divide matmul absolute negative "
-    "exp log sqrt square sin cos tan tanh sign floor ceil equal not_equal less less_equal greater greater_equal",
-    "nn": "relu sigmoid softplus softsign relu6 silu",
-}
-
-
-def _describe(operation: Any) -> dict:
-    if not isinstance(operation, OpCall):
-        return registry.serialize(operation)
-    name = operation.function.__name__
-    for module, names in _PLAIN_OPS.items():
-        if name in names.split() and not any(node.kwargs for node in operation._inbound_nodes):
-            kind = _class_name(name)
-            return {
-                "module": f"keras.src.ops.{module}",
-                "class_name": kind,
-                "config": {"name": operation.name},
-                "registered_name": kind,
-            }
-    return {
-        "module": "keras.ops",
-        "class_name": "op",
-        "config": {"function": name, "name": operation.name},
-        "registered_name": None,
-    }
-
-
-def _class_name(op: str) -> str:
-    """The class that stands for an op in the files of Keras 3."""
-    return "".join(part.capitalize() for part in op.split("_"))
 
 
 def model_from_graph_config(cls: type, config: dict) -> Any:
@@ -129,22 +98,9 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
 
 
 def _operation(described: dict) -> Any:
-    config = described.get("config") or {}
-    if described.get("class_name") == "op":
-        function = _op(config.get("function"))
-        return lambda *args, **kwargs: record(function, args, kwargs, config["name"])
-    if str(described.get("module")).startswith("keras.src.ops"):
-        function = _op(naming.snake_case(str(described["class_name"])))
-        settings = {key: registry.deserialize(value) for key, value in config.items() if key not in ("name", "dtype")}
-        return lambda *args, **kwargs: record(function, args, {**kwargs, **settings}, config.get("name"))
+    if operations.is_operation(described):
+        return operations.from_description(described)
     return registry.deserialize(described, family="layers")
-
-
-def _op(name: Any) -> Callable:
-    function = getattr(ops, str(name), None)
-    if not getattr(function, "is_op", False):
-        raise ValueError(f"Expected an op of polykeras.ops. Received: {name!r}.")
-    return function
 
 
 def _histories(call: Any) -> list:

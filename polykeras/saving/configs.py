@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import Any
 
-from polykeras.core import registry
+from polykeras.core import bytecode, registry
 
 #: The Keras whose layout is written.
 KERAS_VERSION = "3.15.1"
@@ -29,10 +30,17 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     if with_compile and getattr(model, "compiled", False):
         try:
             compiled = model.get_compile_config() | {"optimizer": registry.serialize(model.optimizer)}
+            if _holds_code(compiled):
+                raise ValueError("Expected named functions. Received: a lambda.")
             config["compile_config"] = spell(compiled)
         except (TypeError, ValueError) as error:
             warnings.warn(f"Model {model.name!r} is saved without the arguments of compile. {error}", stacklevel=3)
     return config
+
+
+def _holds_code(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bytecode.holds_code(value) or any(_holds_code(x) for x in inner)
 
 
 def spell(value: Any) -> Any:
@@ -64,6 +72,18 @@ def _spell_shapes(shapes: dict) -> dict:
     return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
 
+def parse(text: str) -> Any:
+    """Return the config that JSON holds.
+
+    Raises:
+        ValueError: for no JSON, or one nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("Expected a config in JSON. Received: one that is nested too deeply.") from None
+
+
 def read(value: Any) -> Any:
     """Rewrite a description that Keras wrote, or ``spell`` did, for the registry.
 
@@ -74,12 +94,6 @@ def read(value: Any) -> Any:
         return [read(x) for x in value]
     if not isinstance(value, dict):
         return value
-    inner = value.get("config")
-    if value.get("class_name") == "Lambda" and isinstance(inner, dict) and isinstance(inner.get("function"), list):
-        raise ValueError(
-            f"Layer {inner.get('name')!r}: Expected a config without code. Received: a Lambda layer with Python "
-            f"bytecode. Build the model in Python and load its weights instead."
-        )
     result = {key: read(x) for key, x in value.items()}
     built = result.get("build_config")
     if isinstance(built, dict) and isinstance(built.get("shapes_dict"), dict):

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import registry
 from polykeras.saving import configs
 from polykeras.saving.hdf5 import Reader, Writer
 
@@ -134,20 +133,19 @@ def model_config(reader: Reader) -> dict:
         raise ValueError(
             "Expected a whole model in the HDF5 file. Received: only weights. Build the model and call load_weights."
         )
-    return convert(json.loads(text))
+    return convert(configs.parse(text))
 
 
-def compile_and_load_optimizer(model: Any, reader: Reader, custom_objects: dict | None) -> None:
+def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
     """Compile a model as the saved one was, and give its optimizer the saved state."""
     text = reader.attribute("training_config")
     if text is None:
         return
-    training = convert(json.loads(text))
+    training = convert(configs.parse(text))
     try:
         arguments = {"optimizer": training.pop("optimizer_config"), "loss": training.pop("loss", None)}
         arguments |= {k: training[k] for k in ("metrics", "loss_weights", "weighted_metrics") if training.get(k)}
-        with registry.custom_object_scope(custom_objects or {}):
-            model.compile_from_config(arguments)
+        model.compile_from_config(arguments)
     except (TypeError, ValueError, KeyError) as error:
         warnings.warn(f"The model is loaded without being compiled. {error}", stacklevel=3)
         return
