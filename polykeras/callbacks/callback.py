@@ -153,7 +153,7 @@ class CallbackList:
         callbacks = [] if callbacks is None else callbacks
         self.callbacks: list[Any] = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
         for callback in self.callbacks:
-            if not hasattr(callback, "on_epoch_end"):
+            if isinstance(callback, type) or not hasattr(callback, "on_epoch_end"):
                 raise TypeError(f"Expected callbacks to be Callback objects. Received: {callback!r}.")
         if add_progbar and not any(type(c).__name__ == "ProgbarLogger" for c in self.callbacks):
             from polykeras.callbacks.progress import ProgbarLogger

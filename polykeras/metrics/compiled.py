@@ -8,7 +8,7 @@ list in the order of the outputs, or as a dict by output name.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from polykeras import config, losses, ops
@@ -206,6 +206,9 @@ class CompiledLoss:
         for identifier in _flat(loss):
             if isinstance(identifier, str) and not _is_crossentropy(identifier):
                 registry.lookup(identifier, "losses")
+        for weight in _flat(loss_weights):
+            if isinstance(weight, str | bool) or not (isinstance(weight, int | float) or hasattr(weight, "dtype")):
+                raise ValueError(f"Expected loss_weights as numbers. Received: {weight!r}.")
         self._loss, self._loss_weights, self._names = loss, loss_weights, output_names
         self._outputs: Outputs | None = None
         self._terms: list[_Term] = []
@@ -236,6 +239,24 @@ class CompiledLoss:
             tracker = Mean(name=f"{name}_loss") if len(places) > 1 else None
             terms.append(_Term(place, loss, weights[place], tracker))
         self._outputs, self._terms = outputs, terms
+
+    def check(self, y_true: Any, y_pred: Any, check: Callable[[Any, Any, Any, Any], None], sample_weight: Any) -> None:
+        """Check the targets of each output that has a loss.
+
+        Args:
+            y_true: targets on the host.
+            y_pred: the outputs, a tree of anything with a shape.
+            check: called with the loss as compiled, the targets, the output and the sample weights.
+            sample_weight: weights on the host, for all outputs or for each.
+        """
+        outputs = Outputs(y_pred, self._names)
+        identifiers = outputs.spread(self._loss, "loss", shared=True)
+        places = [place for place, identifier in enumerate(identifiers) if identifier is not None]
+        targets, predictions = self._targets(outputs, places, y_true), outputs.leaves(y_pred)
+        weights = outputs.spread(sample_weight, "sample_weight", shared=True)
+        for place in places:
+            _check_target(targets[place], outputs.names[place])
+            check(identifiers[place], targets[place], predictions[place], weights[place])
 
     def _targets(self, outputs: Outputs, places: list, y_true: Any) -> list:
         """Targets of each output; outputs without a loss need none."""

@@ -200,20 +200,10 @@ class Model(Persistence, Trainer, Layer):
     def _arrange(self, inputs: Any) -> list:
         """The values for the inputs in order, from a single one, a list, or a dict by input name."""
         if isinstance(inputs, dict) and not isinstance(self._inputs_structure, dict):
-            missing = [name for name in self.input_names if name not in inputs]
-            if missing:
-                raise ValueError(
-                    f"Model {self.name!r}: Expected inputs {self.input_names}. Received: a dict with {sorted(inputs)}; "
-                    f"{missing} missing."
-                )
+            self._check_keys(inputs, self.input_names)
             values = [inputs[name] for name in self.input_names]
         elif isinstance(inputs, dict):
-            missing = set(self._inputs_structure) - set(inputs)
-            if missing:
-                raise ValueError(
-                    f"Model {self.name!r}: Expected inputs {sorted(self._inputs_structure)}. "
-                    f"Received: {sorted(inputs)}."
-                )
+            self._check_keys(inputs, sorted(self._inputs_structure))
             values = trees.leaves({name: inputs[name] for name in self._inputs_structure})
         else:
             values = trees.leaves(inputs) if trees.is_nested(inputs) else [inputs]
@@ -224,6 +214,13 @@ class Model(Persistence, Trainer, Layer):
             )
         backend = backends.current()
         return [self._fit_input(backend, x, value) for x, value in zip(self.inputs, values, strict=True)]
+
+    def _check_keys(self, inputs: dict, expected: list[str]) -> None:
+        if set(inputs) != set(expected):
+            raise ValueError(
+                f"Model {self.name!r}: Expected inputs {expected}. Received: a dict with {sorted(inputs)}; "
+                f"missing: {sorted(set(expected) - set(inputs))}, unknown: {sorted(set(inputs) - set(expected))}."
+            )
 
     def _fit_input(self, backend: Any, expected: KerasTensor, value: Any) -> Any:
         """Check one input; a last axis of size 1 may be missing or too much."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import trees
+from polykeras.losses.labels import check_labels, takes_labels
 from polykeras.training.sources.conversion import Rows, as_array, count_rows, shape_of, standardize, to_device
 
 
@@ -139,15 +140,24 @@ def on_host(x: Any) -> np.ndarray:
     return backend.to_numpy(x) if backend.is_array(x) else np.asarray(as_array(x))
 
 
-def check_sample_weight(sample_weight: Any, y: Any) -> None:
-    """Check that weights have the axes of the targets, or fewer.
+def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+    """Check, on the host, the labels of a sparse loss and the shape of the weights.
+
+    Args:
+        loss: as given to ``compile``.
+        y, sample_weight: of one output; no weights are None.
+        y_pred: the output, anything with a shape.
 
     Raises:
-        ValueError: for more axes, or sizes that differ.
+        ValueError: for labels that no class has, or weights of a shape that doesn't fit the targets.
     """
-    if sample_weight is None or trees.is_nested(sample_weight) or trees.is_nested(y):
-        return
-    weights, targets = shape_of(sample_weight), shape_of(y)
+    if sample_weight is not None:
+        _check_sample_weight(shape_of(sample_weight), shape_of(y))
+    if takes_labels(loss):
+        check_labels(loss, on_host(y), shape_of(y_pred)[-1])
+
+
+def _check_sample_weight(weights: tuple, targets: tuple) -> None:
     if weights == (targets[0], 1):
         return
     if len(weights) > len(targets) or weights != targets[: len(weights)]:

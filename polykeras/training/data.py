@@ -18,7 +18,7 @@ from polykeras.training.sources.arrays import ArraySource, RowOrder
 from polykeras.training.sources.conversion import Rows, as_rows, count_rows, is_data, standardize, take
 from polykeras.training.sources.datasets import PyDataset, SampleDataset, workers_of
 from polykeras.training.sources.streams import StreamSource
-from polykeras.training.sources.workers import reader
+from polykeras.training.sources.workers import Workers, reader
 
 __all__ = ["ArraySource", "make_batch", "make_source", "pack_x_y_sample_weight", "split", "unpack_x_y_sample_weight"]
 
@@ -59,6 +59,7 @@ def make_source(
         TypeError: for data of a kind that can't be read.
     """
     prepare = Preparation(class_weight, check)
+    worker_settings = workers_of(x, **(workers or {}))
     if is_data(x) and not isinstance(x, PyDataset):
         data = prepare.on_host(*(standardize(part, as_rows) for part in (x, y, sample_weight)))
         order = RowOrder(count_rows(data), batch_size or 32, shuffle)
@@ -67,20 +68,20 @@ def make_source(
         checked_later = prepare if _are_on_disk(data[1:]) else Preparation()
         read = lambda key: trees.map(lambda leaf: take(leaf, key), data)  # noqa: E731
         return StreamSource(order.keys, read, checked_later, steps, order.batches, first, goes_on)
+    is_indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    if isinstance(x, str | bytes) or not (is_indexed or hasattr(x, "__iter__") or isinstance(x, PyDataset)):
+        raise TypeError(
+            f"Expected data as arrays, lists, dicts of them, a dataset or an iterable of batches. "
+            f"Received: {x!r} of type {type(x).__name__}."
+        )
     for name, part in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
         if part is not None:
             raise ValueError(
                 f"Expected {name} only beside arrays. Received: x of type {type(x).__name__}, which yields batches "
                 f"(x, y, sample_weight) itself."
             )
-    is_indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__")
     if isinstance(x, PyDataset) or (is_indexed and (hasattr(x, "on_epoch_end") or not hasattr(x, "__iter__"))):
-        return _dataset_source(x, prepare, steps, shuffle, first, goes_on, workers or {})
-    if not hasattr(x, "__iter__"):
-        raise TypeError(
-            f"Expected data as arrays, lists, dicts of them, a dataset or an iterable of batches. "
-            f"Received: {x!r} of type {type(x).__name__}."
-        )
+        return _dataset_source(x, prepare, steps, shuffle, first, goes_on, worker_settings)
     length = _length(x)
     _check_ends(length, steps, x)
     return StreamSource(lambda number: x, lambda batch: batch, prepare, steps, length, first, goes_on)
@@ -98,7 +99,7 @@ def make_batch(x: Any, y: Any = None, sample_weight: Any = None, **options: Any)
 
 
 def _dataset_source(
-    x: Any, prepare: Preparation, steps: int | None, shuffle: Any, first: int, goes_on: bool, workers: dict
+    x: Any, prepare: Preparation, steps: int | None, shuffle: Any, first: int, goes_on: bool, workers: Workers
 ) -> StreamSource:
     """Batches by number, in a new order each pass."""
     length = _length(x)
@@ -122,7 +123,7 @@ def _dataset_source(
         length,
         first,
         goes_on,
-        workers_of(x, **workers),
+        workers,
         getattr(x, "on_epoch_begin", None),
         getattr(x, "on_epoch_end", None),
     )

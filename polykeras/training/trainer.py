@@ -10,14 +10,14 @@ from typing import Any
 from polykeras import backends, config, ops, optimizers
 from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
-from polykeras.core import trees
+from polykeras.core import dtypes, trees
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable
-from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics, check_labels
+from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop
-from polykeras.training.batches import check_sample_weight, on_host, unpack_x_y_sample_weight
-from polykeras.training.checks import check_counts, check_fit, check_shuffle, pop_workers
+from polykeras.training.batches import check_targets, unpack_x_y_sample_weight
+from polykeras.training.checks import check_counts, check_fit, check_fraction, check_shuffle, pop_workers
 from polykeras.training.data import ArraySource, make_batch, make_source, split
 from polykeras.training.generators import GeneratorMethods
 from polykeras.training.sources.conversion import is_data
@@ -79,6 +79,8 @@ class Trainer(GeneratorMethods):
             raise ValueError(
                 f"Expected steps_per_execution to be an int, at least 1. Received: {steps_per_execution!r}."
             )
+        if jit_compile not in (True, False, None, "auto"):
+            raise ValueError(f"Expected jit_compile to be True, False or 'auto'. Received: {jit_compile!r}.")
         self.optimizer = self._scaled(optimizers.get(optimizer), auto_scale_loss)
         self._compiled = _Compiled(self, loss, loss_weights, metrics, weighted_metrics)
         self.run_eagerly, self.steps_per_execution = run_eagerly, steps_per_execution
@@ -341,7 +343,7 @@ class Trainer(GeneratorMethods):
             verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
             callbacks: list of Callback objects.
             validation_split: part of the rows, from the end, to evaluate on after each epoch.
-            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable for the same.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable, instead of such a part.
             shuffle: a new order each epoch, of rows or of a dataset's batches; ``"batch"`` shuffles whole
                 batches of rows. Iterables keep their order.
             class_weight: dict from class index to the weight of its rows.
@@ -368,7 +370,9 @@ class Trainer(GeneratorMethods):
         check_shuffle(shuffle)
         epochs, steps_per_epoch = config.limited_epochs(epochs), config.limited_steps(steps_per_epoch)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
-            if validation_split:
+            if validation_split and validation_data is not None:
+                check_fraction("validation_split", validation_split)
+            elif validation_split:
                 (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
             source = make_source(
                 x,
@@ -455,11 +459,14 @@ class Trainer(GeneratorMethods):
 
     def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Refuse, on the host and before a step, targets that no loss can be computed on."""
-        if y is None:
+        has_own_steps = type(self).train_step is not Trainer.train_step or type(self).test_step is not Trainer.test_step
+        if y is None or self._compiled.loss is None or has_own_steps:
             return
-        check_sample_weight(sample_weight, y)
-        if self._compiled is not None and self._compiled.loss is not None:
-            check_labels_of(self, y)
+        shapes = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
+        if self._compiled.output_specs.get(shapes) is None:
+            self._prepare((x,))
+            self._compiled.output_specs[shapes] = self.compute_output_spec(_symbols(x))
+        self._compiled.loss.check(y, self._compiled.output_specs[shapes], check_targets, sample_weight)
 
     def _callback_list(self, callbacks: Any, verbose: Any, **params: Any) -> CallbackList:
         verbose = _verbosity(verbose)
@@ -554,7 +561,6 @@ class Trainer(GeneratorMethods):
         class_weight: dict | None = None,
         return_dict: bool = False,
         reset_metrics: bool = False,
-        **kwargs: Any,
     ) -> Any:
         """Train on one batch; return the loss, or a list of the loss and metrics so far."""
         self._check_compiled("train_on_batch")
@@ -567,7 +573,6 @@ class Trainer(GeneratorMethods):
         sample_weight: Any = None,
         return_dict: bool = False,
         reset_metrics: bool = False,
-        **kwargs: Any,
     ) -> Any:
         """Evaluate one batch; return the loss, or a list of the loss and metrics so far."""
         self._check_compiled("test_on_batch")
@@ -616,6 +621,7 @@ class _Compiled:
         names = getattr(model, "output_names", None)
         self.loss_tracker = Mean(name="loss")
         self.loss = None if loss is None else CompiledLoss(loss, loss_weights, names)
+        self.output_specs: dict = {}
         wants = metrics is not None or weighted_metrics is not None
         self.metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants else None
 
@@ -669,8 +675,7 @@ def _batch_size(x: Any) -> Any:
 def _symbols(x: Any) -> Any:
     from polykeras.core.graph import KerasTensor
 
-    backend = backends.current()
-    return trees.map(lambda a: KerasTensor((None, *backend.shape(a)[1:]), backend.dtype(a)), x)
+    return trees.map(lambda a: KerasTensor((None, *a.shape[1:]), dtypes.standardize(a.dtype)), x)
 
 
 def _verbosity(verbose: Any) -> int:
@@ -679,11 +684,3 @@ def _verbosity(verbose: Any) -> int:
     if verbose not in (0, 1, 2, True, False):
         raise ValueError(f"Expected verbose to be 0, 1, 2 or 'auto'. Received: {verbose!r}.")
     return int(verbose)
-
-
-def check_labels_of(model: Any, y: Any) -> None:
-    """Check the targets of sparse losses; see ``metrics.compiled.check_labels``."""
-    outputs = getattr(model, "outputs", None)
-    if not outputs or trees.is_nested(y) or len(outputs) != 1:
-        return
-    check_labels(model.loss, on_host(y), outputs[0].shape[-1])

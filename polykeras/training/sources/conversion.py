@@ -60,10 +60,10 @@ def as_array(x: Any) -> Any:
         return backend.cast(x, config.floatx()) if backend.dtype(x) == "float64" else x
     x = _as_numpy(x)
     if x.dtype.kind in "OSUMm":
-        wrong = next((v for v in x.flat if not isinstance(v, numbers.Number | np.bool_)), None)
-        if wrong is not None or x.dtype != object:
+        wrong = [v for v in x.flat if not isinstance(v, numbers.Number | np.bool_)] or list(x.flat)
+        if wrong and (x.dtype != object or not isinstance(wrong[0], numbers.Number | np.bool_)):
             raise ValueError(
-                f"Expected data of numbers. Received: an array of {x.dtype} with {wrong!r}. Encode it as numbers "
+                f"Expected data of numbers. Received: an array of {x.dtype} with {wrong[0]!r}. Encode it as numbers "
                 f"first, for instance by a StringLookup or TextVectorization layer."
             )
         x = x.astype(config.floatx())
