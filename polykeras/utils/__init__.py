@@ -18,6 +18,7 @@ from polykeras.core.registry import deserialize as deserialize_keras_object
 from polykeras.core.registry import serialize as serialize_keras_object
 from polykeras.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.sources.datasets import PyDataset, Sequence
+from polykeras.utils import bounding_boxes
 from polykeras.utils.arrays import normalize, pad_sequences, to_categorical
 from polykeras.utils.charts import plot_history
 from polykeras.utils.plotting import model_to_dot, plot_model
@@ -30,6 +31,7 @@ __all__ = [
     "Progbar",
     "PyDataset",
     "Sequence",
+    "bounding_boxes",
     "clear_session",
     "custom_object_scope",
     "deserialize_keras_object",
