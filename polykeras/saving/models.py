@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from polykeras.core import registry
-from polykeras.saving import archive, configs, files, hdf5, legacy, state
+from polykeras.saving import archive, assets, configs, files, hdf5, legacy, shards, state, tensors
+
+#: The ends of names of files of weights.
+_WEIGHTS = (".weights.h5", shards.SUFFIX, ".safetensors", ".h5")
 
 
 def _version() -> str:
@@ -67,14 +72,8 @@ def save_model(
         "backend": getattr(model, "_backend_name", None),
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
-    with files.replacing(path, overwrite) as temporary:
-        weights = temporary.with_suffix(".h5")
-        try:
-            with hdf5.writing(weights) as writer:
-                state.save(model, writer, optimizer)
-            archive.write(temporary, config, metadata, weights)
-        finally:
-            weights.unlink(missing_ok=True)
+    with files.replacing(path, overwrite) as temporary, assets.collected(model) as members:
+        archive.write(temporary, config, metadata, lambda writer: state.save(model, writer, optimizer), members)
 
 
 def load_model(
@@ -109,8 +108,9 @@ def _load_model(filepath: str | os.PathLike, compile: bool) -> Any:
     with archive.Archive(path) as opened:
         config = opened.json(archive.CONFIG)
         model = _build(config, opened.metadata)
-        with opened.weights() as file, hdf5.reading(file) as reader:
+        with opened.weights() as reader:
             state.load(model, reader)
+            assets.load(model, opened)
             if compile and config.get("compile_config") and hasattr(model, "compile_from_config"):
                 model.compile_from_config(configs.read(config["compile_config"]))
                 state.load_optimizer(model, reader)
@@ -142,44 +142,71 @@ def _build(config: Any, metadata: dict) -> Any:
 
 
 def save_weights(
-    model: Any, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
+    model: Any,
+    filepath: str | os.PathLike,
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    **kwargs: Any,
 ) -> None:
-    """Save the weights of a model.
+    """Save the weights of a model, and the state of a compiled model's optimizer.
 
     Args:
         model: built.
-        filepath: ends in ``.weights.h5``, or in ``.h5`` for the layout of Keras 2.
+        filepath: ends in ``.weights.h5``; in ``.safetensors``; in ``.weights.json`` for an index of several
+            files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer.
         overwrite: whether there may be a file already.
+        max_shard_size: most GiB of arrays in a file, for an index.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
-        ValueError: for another file name, or a model without weights yet.
+        ValueError: for another file name, a model without weights yet, or an array larger than a file may be.
+
+    >>> import os, tempfile, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> save_weights(model, path)
+    >>> load_weights(model, path)
     """
     kwargs.pop("save_format", None)
     if kwargs:
         raise TypeError(f"Expected arguments of save_weights. Received: unknown {sorted(kwargs)}.")
-    if max_shard_size is not None:
-        raise NotImplementedError(f"Expected max_shard_size=None. Received: {max_shard_size!r}: one file is written.")
     path = Path(filepath)
-    suffix = _suffix(path, (".weights.h5", ".h5"))
+    suffix = _suffix(path, _WEIGHTS)
+    if suffix == ".weights.h5" and max_shard_size is not None:
+        path, suffix = path.with_suffix(".json"), shards.SUFFIX
+    if (max_shard_size is None) == (suffix == shards.SUFFIX):
+        raise ValueError(
+            f"Expected max_shard_size, in GiB, with the name of an index, '....weights.json', and only then. "
+            f"Received: max_shard_size={max_shard_size!r} with {str(path)!r}."
+        )
     if not model.built:
         raise ValueError(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
-    with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, _version()) as writer:
-        (legacy.save_weights if suffix == ".h5" else state.save)(model, writer)
+    if suffix == shards.SUFFIX:
+        with shards.writing(path, max_shard_size * 2**30, _version(), overwrite) as writer:
+            state.save(model, writer, model.optimizer)
+        return
+    with files.replacing(path, overwrite) as temporary:
+        if suffix == ".h5":
+            with hdf5.writing(temporary, _version()) as writer:
+                legacy.save_weights(model, writer)
+        else:
+            with (tensors if suffix == ".safetensors" else hdf5).writing(temporary, _version()) as writer:
+                state.save(model, writer, model.optimizer)
 
 
 def load_weights(
     model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any
 ) -> None:
-    """Load weights into a model.
+    """Load weights into a model, and the state of the optimizer where both have one.
 
     Args:
         model: built.
-        filepath: a ``.weights.h5`` or ``.h5`` file, or a whole model in a ``.keras`` file.
+        filepath: what ``save_weights`` wrote, or a whole model in a ``.keras`` file. A safetensors file is mapped
+            into memory: weights are read when they are first needed.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
-        by_name: match layers by their names instead of their places.
+        by_name: match layers by their names instead of their places; the optimizer stays as it is.
 
     Raises:
         FileNotFoundError: if there is no file.
@@ -190,14 +217,27 @@ def load_weights(
     path = Path(filepath)
     if not path.exists():
         raise FileNotFoundError(f"Expected a file of weights. Received: {str(path)!r}, where there is none.")
-    if _suffix(path, (".h5", ".keras")) == ".keras":
-        with archive.Archive(path) as opened, opened.weights() as file, hdf5.reading(file) as reader:
+    with reading(path) as reader:
+        if legacy.is_legacy(reader):
+            legacy.load_weights(model, reader, skip_mismatch, by_name)
+        else:
             state.load(model, reader, skip_mismatch, by_name)
-    else:
-        with hdf5.reading(path) as reader:
-            load = legacy.load_weights if legacy.is_legacy(reader) else state.load
-            load(model, reader, skip_mismatch, by_name)
+            if getattr(model, "compiled", False) and not by_name:
+                state.load_optimizer(model, reader)
     model._steps = {}  # they hold the keys of seed generators
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Any]:
+    """Context manager: a reader of the weights in a file of any format, which is checked before."""
+    suffix = _suffix(path, (".keras", *_WEIGHTS))
+    if suffix == ".keras":
+        with archive.Archive(path) as opened, opened.weights() as reader:
+            yield reader
+    else:
+        modules = {shards.SUFFIX: shards, ".safetensors": tensors}
+        with modules.get(suffix, hdf5).reading(path) as reader:
+            yield reader
 
 
 def to_json(model: Any, **kwargs: Any) -> str:
