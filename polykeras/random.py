@@ -232,8 +232,11 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
 _GAMMA_ROUNDS = 10
 
 
-def _standard_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
-    """float32 gamma numbers by G. Marsaglia and W. W. Tsang (2000)."""
+def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
+    """float32 logarithms of gamma numbers by G. Marsaglia and W. W. Tsang (2000).
+
+    Of a small alpha the numbers themselves are often too small for the type.
+    """
     backend = current()
     shape = tuple(shape)
     alpha = backend.broadcast_to(array(alpha, "float32"), shape)
@@ -258,8 +261,9 @@ def _standard_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
         takes = backend.logical_and(backend.logical_and(is_inside, is_open), backend.less(draw, bound))
         result = backend.where(takes, backend.multiply(base, safe), result)
         is_open = backend.logical_and(is_open, backend.logical_not(takes))
-    boost = backend.power(backend.getitem(unit, (3 * _GAMMA_ROUNDS,)), backend.divide(1.0, alpha))
-    return backend.where(is_small, backend.multiply(result, boost), result)
+    boost = backend.divide(backend.log(backend.getitem(unit, (3 * _GAMMA_ROUNDS,))), alpha)
+    result = backend.log(result)
+    return backend.where(is_small, backend.add(result, boost), result)
 
 
 @op
@@ -275,7 +279,7 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None)
     >>> bool((gamma((5,), 2.0, seed=1) > 0).all())
     True
     """
-    return current().cast(_standard_gamma(shape, alpha, seed), _float_dtype(dtype))
+    return current().cast(current().exp(_log_gamma(shape, alpha, seed)), _float_dtype(dtype))
 
 
 @op
@@ -294,9 +298,11 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: A
     backend = current()
     shape = tuple(shape)
     pair = [backend.broadcast_to(array(v, "float32"), shape) for v in (alpha, beta)]
-    both = _standard_gamma((2, *shape), backend.stack(pair, 0), seed)
+    both = _log_gamma((2, *shape), backend.stack(pair, 0), seed)
     first, second = (backend.getitem(both, (n,)) for n in (0, 1))
-    return backend.cast(backend.divide(first, backend.add(first, second)), _float_dtype(dtype))
+    # a / (a + b), of the logarithms of a and b.
+    share = backend.multiply(backend.tanh(backend.multiply(backend.subtract(first, second), 0.5)), 0.5)
+    return backend.cast(backend.add(share, 0.5), _float_dtype(dtype))
 
 
 @op

@@ -95,6 +95,9 @@ def test_gamma_is_gamma(alpha):
 
 def test_beta_is_beta():
     assert fits(value(random.beta(SIZE, 2.0, 0.5, seed=1)), scipy.stats.beta(2.0, 0.5))
+    # Nearly all the numbers are 0 or 1, half of them each: gamma numbers are too small for their type.
+    extreme = value(random.beta(SIZE, 1e-3, 1e-3, seed=1))
+    assert abs(extreme.mean() - 0.5) < 0.02 and abs(extreme.var() - 1 / (4 * 1.002)) < 0.01
 
 
 @pytest.mark.parametrize("odds", [0.0, 0.1, 0.8, 1.0])
