@@ -249,22 +249,37 @@ def _nearest_places(have: int | None, count: int) -> Any:
     return current().array(((np.arange(count) + 0.5) * have / count).astype("int32"))
 
 
+def aspect_window(height: int, width: int, target: tuple, pads: bool) -> tuple:
+    """Return the part of an image that has the ratio of a target: (first row, rows), (first column, columns).
+
+    Args:
+        height, width: of the image.
+        target: (height, width).
+        pads: whether the part may reach over the borders, else it lies inside.
+
+    >>> aspect_window(4, 6, (1, 1), pads=False), aspect_window(4, 6, (1, 1), pads=True)
+    (((0, 4), (1, 4)), ((-1, 6), (0, 6)))
+    """
+    parts = []
+    for have, want in ((height, int(width * target[0] / target[1])), (width, int(height * target[1] / target[0]))):
+        if pads:
+            before = (max(have, want) - have) // 2
+            parts.append((-before, have + 2 * before))
+        else:
+            kept = max(min(have, want), 1)
+            parts.append(((have - kept) // 2, kept))
+    return tuple(parts)
+
+
 def _with_aspect(x: Any, axes: tuple, target: tuple, pads: bool, fill_value: float) -> Any:
     """Cut or add borders until height and width have the ratio of the target."""
     backend = current()
     height, width = (backend.shape(x)[a] for a in axes)
     if None in (height, width):
         return x
-    wanted = int(width * target[0] / target[1]), int(height * target[1] / target[0])
     index, widths = [slice(None)] * len(backend.shape(x)), [(0, 0)] * len(backend.shape(x))
-    for axis, have, want in zip(axes, (height, width), wanted, strict=True):
-        if pads:
-            before = (max(have, want) - have) // 2
-            widths[axis] = (before, before)
-        else:
-            kept = max(min(have, want), 1)
-            start = (have - kept) // 2
-            index[axis] = slice(start, start + kept)
+    for axis, (start, size) in zip(axes, aspect_window(height, width, target, pads), strict=True):
+        index[axis], widths[axis] = slice(start, start + size), (-start, -start)
     if not pads:
         return backend.getitem(x, tuple(index))
     kind = float if backend.dtype(x) in dtypes.FLOATS else int

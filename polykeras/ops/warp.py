@@ -232,6 +232,39 @@ def affine_transform(
     return _project(images, matrix, interpolation, fill_mode, fill_value, is_channels_last(data_format))
 
 
+def perspective_matrix(start_points: Any, end_points: Any) -> Any:
+    """Return the eight numbers of ``affine_transform`` that move four points to four others.
+
+    Args:
+        start_points, end_points: (4, 2) or (batch, 4, 2): points (x, y) and where they come to lie.
+
+    Raises:
+        ValueError: for points of another shape.
+
+    >>> points = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
+    >>> abs(perspective_matrix(points, points)).round(4)
+    array([1., 0., 0., 0., 1., 0., 0., 0.], dtype=float32)
+    """
+    backend = current()
+    start, end = _call.same_dtype(*_call.float_operands(start_points, end_points))
+    for points in (start, end):
+        if tuple(backend.shape(points))[-2:] != (4, 2):
+            raise ValueError(f"Expected points of shape (4, 2). Received: {tuple(backend.shape(points))}.")
+    start, end = compute_floats(start), compute_floats(end)
+    x, y, u, v = (backend.getitem(p, (..., n)) for p in (end, start) for n in (0, 1))
+    one, zero = backend.add(backend.multiply(x, 0.0), 1.0), backend.multiply(x, 0.0)
+    # Two linear equations for each point: u k = a0 x + a1 y + a2, v k = b0 x + b1 y + b2.
+    rows = [
+        [x, y, one, zero, zero, zero, *(backend.negative(backend.multiply(u, w)) for w in (x, y))],
+        [zero, zero, zero, x, y, one, *(backend.negative(backend.multiply(v, w)) for w in (x, y))],
+    ]
+    axis = len(backend.shape(x)) - 1
+    equations = backend.concatenate([backend.stack(row, -1) for row in rows], axis)
+    right = backend.concatenate([u, v], axis)
+    solution = backend.solve(equations, _call.reshaped(right, (*backend.shape(right), 1)))
+    return backend.getitem(solution, (..., 0))
+
+
 @op
 def perspective_transform(
     images: Any,
@@ -258,22 +291,5 @@ def perspective_transform(
     >>> perspective_transform(np.ones((3, 3, 1), "float32"), points, points)[1, :, 0].round(4)
     array([1., 1., 1.], dtype=float32)
     """
-    backend = current()
-    start, end = _call.same_dtype(*_call.float_operands(start_points, end_points))
-    for points in (start, end):
-        if tuple(backend.shape(points))[-2:] != (4, 2):
-            raise ValueError(f"Expected points of shape (4, 2). Received: {tuple(backend.shape(points))}.")
-    start, end = compute_floats(start), compute_floats(end)
-    x, y, u, v = (backend.getitem(p, (..., n)) for p in (end, start) for n in (0, 1))
-    one, zero = backend.add(backend.multiply(x, 0.0), 1.0), backend.multiply(x, 0.0)
-    # Two linear equations for each point: u k = a0 x + a1 y + a2, v k = b0 x + b1 y + b2.
-    rows = [
-        [x, y, one, zero, zero, zero, *(backend.negative(backend.multiply(u, w)) for w in (x, y))],
-        [zero, zero, zero, x, y, one, *(backend.negative(backend.multiply(v, w)) for w in (x, y))],
-    ]
-    axis = len(backend.shape(x)) - 1
-    equations = backend.concatenate([backend.stack(row, -1) for row in rows], axis)
-    right = backend.concatenate([u, v], axis)
-    solution = backend.solve(equations, _call.reshaped(right, (*backend.shape(right), 1)))
-    matrix = backend.getitem(solution, (..., 0))
+    matrix = perspective_matrix(start_points, end_points)
     return _project(images, matrix, interpolation, "constant", fill_value, is_channels_last(data_format))
