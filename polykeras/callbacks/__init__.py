@@ -8,6 +8,7 @@ from polykeras.callbacks.learning_rates import LearningRateScheduler, ReduceLROn
 from polykeras.callbacks.loggers import CSVLogger, RemoteMonitor
 from polykeras.callbacks.progress import ProgbarLogger
 from polykeras.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from polykeras.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "CSVLogger",
@@ -22,5 +23,6 @@ __all__ = [
     "ReduceLROnPlateau",
     "RemoteMonitor",
     "SwapEMAWeights",
+    "TensorBoard",
     "TerminateOnNaN",
 ]

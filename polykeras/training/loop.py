@@ -86,16 +86,26 @@ class Loop:
     def epoch(self, number: int = 0) -> dict:
         """Run an epoch; return the logs of its last step, still on the device."""
         runs = self._rows(number) if isinstance(self.source, ArraySource) else self._batches(number)
-        last = self.source.steps
+        together, last = getattr(self.model, "steps_per_execution", 1), self.source.steps
         logs: Any = None
-        for first, after, run in runs:
-            self.callbacks.batch_begin(self.kind, first)
+        first = after = 0
+        for begin, after, run in runs:
+            if begin % together == 0:
+                first = begin
+                self.callbacks.batch_begin(self.kind, first)
             logs = run()
             is_last = after == last
-            self.callbacks.batch_end(self.kind, after - 1, lambda: to_floats(self._logs(logs)), is_last)  # noqa: B023
-            if self._is_stopped():
-                break
+            if is_last or after % together == 0:
+                first = after
+                self._end(after, logs, is_last)
+                if self._is_stopped():
+                    break
+        if first < after:  # data of unknown length ended among steps that are told together
+            self._end(after, logs, True)
         return self._logs(logs) if logs is not None or self._read_logs else {}
+
+    def _end(self, after: int, logs: Any, is_last: bool) -> None:
+        self.callbacks.batch_end(self.kind, after - 1, lambda: to_floats(self._logs(logs)), is_last)
 
     def _logs(self, logs: Any) -> dict:
         if logs is None:

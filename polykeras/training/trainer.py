@@ -390,6 +390,8 @@ class Trainer(GeneratorMethods):
             sources.callback(source.close)
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps)
+            for callback in callbacks.callbacks:
+                callback.validation_data = validation_data  # as callbacks of Keras 2 expect
             sizes = validation_batch_size, batch_size
             validation = _Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
             sources.callback(validation.close)

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def model_to_dot(
     (3, 1)
     """
     style = _Style(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
-    return _graph(_Drawing(model, expand_nested), style, rankdir, dpi, splines, subgraph)
+    return _graph(Drawing(model, expand_nested), style, rankdir, dpi, splines, subgraph)
 
 
 def plot_model(
@@ -110,7 +111,7 @@ def plot_model(
     [1] out (Dense), input shape: (None, 3), output shape: (None, 1)
     """
     style = _Style(show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable)
-    drawing = _Drawing(model, expand_nested)
+    drawing = Drawing(model, expand_nested)
     if to_file is None:
         print(_text(drawing, style))
         return None
@@ -155,7 +156,7 @@ def _picture(path: Path, kind: str) -> Any:
     return display.Image(str(path)) if kind in ("png", "jpg", "jpeg", "gif") else None
 
 
-class _Drawing:
+class Drawing:
     """The boxes of a model and the lines between them.
 
     Attributes:
@@ -179,7 +180,7 @@ class _Drawing:
         for operation in operations:
             path = self._path(operation)
             is_frame = expand_nested and isinstance(operation, Model) and operation._plan is not None
-            self.members[path] = _Drawing(operation, True, f"{path}/") if is_frame else operation
+            self.members[path] = Drawing(operation, True, f"{path}/") if is_frame else operation
         edges = [
             (self._exit(x), entry)
             for node in self._nodes
@@ -197,7 +198,7 @@ class _Drawing:
         """The box that a tensor comes from; None for the hidden input of a stack."""
         path = self._path(tensor.node.operation)
         member = self.members.get(path)
-        if isinstance(member, _Drawing):
+        if isinstance(member, Drawing):
             return member.exits[tensor.index]
         return path if member is not None else None
 
@@ -205,7 +206,7 @@ class _Drawing:
         """The boxes that an input of a call goes to."""
         path = self._path(node.operation)
         member = self.members[path]
-        return member.entries[place] if isinstance(member, _Drawing) else [path]
+        return member.entries[place] if isinstance(member, Drawing) else [path]
 
     def _first(self, tensor: Any) -> list[str]:
         """The box of an input, or the boxes that take it where it has none."""
@@ -215,8 +216,27 @@ class _Drawing:
         uses = [(node, place) for node in self._nodes for place, x in enumerate(node.inputs) if x is tensor]
         return [entry for node, place in uses for entry in self._entries(node, place)]
 
+    def boxes(self) -> Iterator[tuple[str, Any]]:
+        """Yield (path, operation) of each box, those in frames too."""
+        for path, member in self.members.items():
+            if isinstance(member, Drawing):
+                yield from member.boxes()
+            else:
+                yield path, member
 
-def _graph(drawing: _Drawing, style: _Style, rankdir: str, dpi: int, splines: str, is_subgraph: bool = False) -> Any:
+    def sources(self) -> dict[str, list[str]]:
+        """Return for each box the boxes before it, those in frames too."""
+        found: dict[str, list[str]] = {}
+        for source, target in self.edges:
+            found.setdefault(target, []).append(source)
+        for member in self.members.values():
+            if isinstance(member, Drawing):
+                for target, sources in member.sources().items():
+                    found.setdefault(target, []).extend(sources)
+        return found
+
+
+def _graph(drawing: Drawing, style: _Style, rankdir: str, dpi: int, splines: str, is_subgraph: bool = False) -> Any:
     pydot = require("pydot", "charts", "model_to_dot")
     if is_subgraph:
         graph = _frame(pydot, drawing.model.name, drawing.model.name)
@@ -227,10 +247,10 @@ def _graph(drawing: _Drawing, style: _Style, rankdir: str, dpi: int, splines: st
     return graph
 
 
-def _fill(pydot: Any, graph: Any, drawing: _Drawing, style: _Style) -> None:
+def _fill(pydot: Any, graph: Any, drawing: Drawing, style: _Style) -> None:
     """Put boxes, frames and lines into a graph."""
     for path, member in drawing.members.items():
-        if isinstance(member, _Drawing):
+        if isinstance(member, Drawing):
             frame = _frame(pydot, path, member.model.name)
             _fill(pydot, frame, member, style)
             graph.add_subgraph(frame)
@@ -250,11 +270,11 @@ def _quoted(name: str) -> str:
     return f'"{escaped}"'
 
 
-def _label(drawing: _Drawing, operation: Any, style: _Style) -> str:
+def _label(drawing: Drawing, operation: Any, style: _Style) -> str:
     """A table in graphviz's HTML: the title, and a cell for each fact."""
     facts = _facts(drawing, operation, style)
     name = f"<b>{html.escape(operation.name)}</b> ({{}})" if style.show_layer_names else "<b>{}</b>"
-    title = name.format(html.escape(_kind(operation)))
+    title = name.format(html.escape(kind_of(operation)))
     head = (
         f'<tr><td colspan="{max(len(facts), 1)}" bgcolor="{_HEAD_COLOR}"><font color="white">{title}</font></td></tr>'
     )
@@ -264,49 +284,43 @@ def _label(drawing: _Drawing, operation: Any, style: _Style) -> str:
     return f'<<table border="0" cellborder="1" cellspacing="0" cellpadding="6">{head}{body}</table>>'
 
 
-def _text(drawing: _Drawing, style: _Style) -> str:
+def _text(drawing: Drawing, style: _Style) -> str:
     """The drawing as numbered lines, each naming those that it follows."""
     numbers: dict[str, int] = {}
     lines = [drawing.model.name]
-    _write_lines(drawing, style, numbers, _sources(drawing), lines, "")
+    _write_lines(drawing, style, numbers, drawing.sources(), lines, "")
     return "\n".join(lines)
 
 
-def _sources(drawing: _Drawing) -> dict[str, list[str]]:
-    """For each box the boxes before it, of all frames."""
-    found: dict[str, list[str]] = {}
-    for source, target in drawing.edges:
-        found.setdefault(target, []).append(source)
-    for member in drawing.members.values():
-        if isinstance(member, _Drawing):
-            for target, sources in _sources(member).items():
-                found.setdefault(target, []).extend(sources)
-    return found
-
-
 def _write_lines(
-    drawing: _Drawing, style: _Style, numbers: dict[str, int], sources: dict, lines: list[str], indent: str
+    drawing: Drawing, style: _Style, numbers: dict[str, int], sources: dict, lines: list[str], indent: str
 ) -> None:
     for path, member in drawing.members.items():
-        if isinstance(member, _Drawing):
+        if isinstance(member, Drawing):
             lines.append(f"{indent}{member.model.name}:")
             _write_lines(member, style, numbers, sources, lines, indent + "    ")
             continue
         numbers[path] = len(numbers) + 1
-        name = f"{member.name} ({_kind(member)})" if style.show_layer_names else _kind(member)
+        name = f"{member.name} ({kind_of(member)})" if style.show_layer_names else kind_of(member)
         before = ", ".join(f"[{numbers[source]}]" for source in sources.get(path, ()))
         parts = [f"{name} <- {before}" if before else name, *_facts(drawing, member, style)]
         lines.append(f"{indent}[{numbers[path]}] {', '.join(parts)}")
 
 
-def _kind(operation: Any) -> str:
+def kind_of(operation: Any) -> str:
+    """Return the class of a layer, with that of the layer inside a wrapper, or the name of an op.
+
+    >>> import polykeras as keras
+    >>> kind_of(keras.layers.TimeDistributed(keras.layers.Dense(1)))
+    'TimeDistributed(Dense)'
+    """
     if isinstance(operation, OpCall):
         return operation.function.__name__
     kind = type(operation).__name__
     return f"{kind}({type(operation.layer).__name__})" if isinstance(operation, Wrapper) else kind
 
 
-def _facts(drawing: _Drawing, operation: Any, style: _Style) -> list[str]:
+def _facts(drawing: Drawing, operation: Any, style: _Style) -> list[str]:
     """What the style asks for, where the layer has it."""
     nodes = [node for node in drawing._nodes if node.operation is operation]
     facts = []
