@@ -24,6 +24,7 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
     """Base of the steps of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``rank``."""
 
     rank: int
+    implementation = 1
 
     @old_names
     @_old_window_names
@@ -65,7 +66,6 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
         self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
         self.feature_axis = -1 if self.data_format == "channels_last" else -self.rank - 1
         self.state_size = [self.filters, self.filters]
-        self.implementation = 1  # dropout masks for each gate
         self.input_spec = InputSpec(ndim=self.rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(

@@ -46,6 +46,8 @@ class Cell(Layer):
     gates = 1
     #: Axis of the inputs of a step that holds the features.
     feature_axis = -1
+    #: With 1, each gate has dropout masks of its own.
+    implementation = 2
 
     def _keep_cell_options(self, options: dict) -> None:
         """Keep what all cells take: the arguments of ``__init__``, by name."""
@@ -59,13 +61,13 @@ class Cell(Layer):
         self.seed = options["seed"]
         if self.dropout or self.recurrent_dropout:
             self.seed_generator = SeedGenerator(self.seed)
-        implementation = options.get("implementation", 2)
-        self.implementation = _IMPLEMENTATIONS.get(implementation, implementation)
+        if "implementation" in options:
+            self.implementation = _IMPLEMENTATIONS.get(options["implementation"], options["implementation"])
         self.bias = None
         self._masks: tuple[list, list] | None = None
 
     def get_config(self) -> dict:
-        implementation = {} if self.implementation == 2 else {"implementation": self.implementation}
+        is_usual = self.implementation == type(self).implementation
         return {
             **super().get_config(),
             "activation": activations.serialize(self.activation),
@@ -74,7 +76,7 @@ class Cell(Layer):
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
             "seed": self.seed,
-            **implementation,
+            **({} if is_usual else {"implementation": self.implementation}),
         }
 
     # ------------------------------------------------------------------ one step

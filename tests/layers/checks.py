@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,24 @@ def build(layer: Any, inputs: tuple, call: dict) -> None:
     layer.compute_output_spec(*symbols, **call)
 
 
-def outputs_and_gradients(layer: Any, inputs: tuple, call: dict) -> tuple:
-    """Run a built layer: (outputs, gradients by float inputs, gradients by trainable weights).
-
-    On engines that trace it runs compiled, as in training.
-    """
+def compiled(function: Callable, variables: list) -> Callable:
+    """Return a function of Variables; on engines that trace it runs compiled, as in training."""
     backend = backends.current()
+    if not backend.is_traced:
+        return function
+    step = backend.compile(state.pure(function, variables))
+
+    def call(*inputs: Any) -> Any:
+        values, result = step([v.raw for v in variables], *inputs)
+        for variable, value in zip(variables, values, strict=True):
+            variable.put(value)
+        return result
+
+    return call
+
+
+def outputs_and_gradients(layer: Any, inputs: tuple, call: dict) -> tuple:
+    """Run a built layer: (outputs, gradients by float inputs, gradients by trainable weights)."""
     leaves, structure = trees.flatten(inputs)
     slots = [keras.Variable(x) if is_float(x) else ops.convert_to_tensor(x) for x in leaves]
     floats = [x for x in slots if isinstance(x, keras.Variable)]
@@ -77,14 +90,7 @@ def outputs_and_gradients(layer: Any, inputs: tuple, call: dict) -> tuple:
         return sum(parts[1:], parts[0]), outputs
 
     step = state.value_and_grad(loss, targets, has_aux=True)
-    if backend.is_traced:
-        variables = [*floats, *layer.variables]
-        compiled = backend.compile(state.pure(step, variables))
-        values, ((_, outputs), gradients) = compiled([v.raw for v in variables])
-        for variable, value in zip(variables, values, strict=True):
-            variable.put(value)
-    else:
-        (_, outputs), gradients = step()
+    (_, outputs), gradients = compiled(step, [*floats, *layer.variables])()
     gradients = to_numpy(gradients)
     return to_numpy(outputs), gradients[: len(floats)], gradients[len(floats) :]
 
