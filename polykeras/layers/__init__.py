@@ -154,7 +154,6 @@ from polykeras.layers.preprocessing.audio import MelSpectrogram, STFTSpectrogram
 from polykeras.layers.preprocessing.categories import CategoryEncoding, Discretization
 from polykeras.layers.preprocessing.color import (
     AutoContrast,
-    Equalization,
     RandomBrightness,
     RandomColorDegeneration,
     RandomColorJitter,
@@ -178,8 +177,12 @@ from polykeras.layers.preprocessing.geometry import (
     RandomZoom,
 )
 from polykeras.layers.preprocessing.hashing import HashedCrossing, Hashing
+from polykeras.layers.preprocessing.histograms import ContrastLimitedAdaptiveHistogramEqualization, Equalization
 from polykeras.layers.preprocessing.image import CenterCrop, RandomCrop, Resizing
 from polykeras.layers.preprocessing.lookup import IntegerLookup, StringLookup
+from polykeras.layers.preprocessing.mixing import CutMix, MixUp, RandomErasing
+from polykeras.layers.preprocessing.pipeline import MaxNumBoundingBoxes, Pipeline
+from polykeras.layers.preprocessing.policies import AugMix, RandAugment
 from polykeras.layers.preprocessing.scaling import Normalization, Rescaling
 from polykeras.layers.preprocessing.text import TextVectorization
 from polykeras.layers.recurrent import (

@@ -58,6 +58,17 @@ def positive_int(layer: Any, name: str, value: Any) -> int:
     return value.__index__()
 
 
+def positive_number(layer: Any, name: str, value: Any) -> float:
+    """Return a number above 0.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ValueError(f"{_where(layer)}: Expected {name} to be a number above 0. Received: {value!r}.")
+    return value
+
+
 def rate_between(layer: Any, name: str, value: Any) -> float:
     """Return a number of at least 0 and below 1, or 1 itself (everything is dropped).
 

@@ -41,6 +41,9 @@ FORCED = [
     ("Solarization", {}),
     ("AutoContrast", {}),
     ("RandomColorJitter", {"brightness_factor": (0.1, 0.1), "saturation_factor": (0.2, 0.2)}),
+    ("ContrastLimitedAdaptiveHistogramEqualization", {"tile_grid_size": (2, 2)}),
+    ("ContrastLimitedAdaptiveHistogramEqualization", {"tile_grid_size": (4, 3), "clip_limit": 40.0}),
+    ("ContrastLimitedAdaptiveHistogramEqualization", {"clip_limit": 0, "tile_grid_size": (1, 4)}),
 ]
 RANDOM = [
     ("RandomCrop", {"height": 3, "width": 4}),
@@ -63,6 +66,11 @@ RANDOM = [
     ("RandomGaussianBlur", {"factor": (0.5, 0.5)}),
     ("Solarization", {"addition_factor": 0.3, "threshold_factor": 0.5}),
     ("RandomColorJitter", {"contrast_factor": 0.5, "hue_factor": 0.2}),
+    ("CutMix", {}),
+    ("MixUp", {"alpha": 0.8}),
+    ("RandomErasing", {}),
+    ("RandAugment", {"num_ops": 1}),
+    ("AugMix", {"num_chains": 2, "chain_depth": 1}),
 ]
 
 
@@ -118,7 +126,8 @@ def test_crops_are_pieces_of_the_image(backend):
         np.testing.assert_array_equal(piece, x[:, top : top + 3, left : left + 4])
         places.add((top, left))
     assert len(places) > 4
-    np.testing.assert_array_equal(to_numpy(layer(x, training=False)), x[:, 1:4, 2:6])
+    halved = x.reshape(2, 3, 2, 4, 2).mean((2, 4))[..., None]
+    np.testing.assert_allclose(to_numpy(layer(x, training=False)), halved)
 
 
 @pytest.mark.parametrize(("mode", "axes"), [("horizontal", 2), ("vertical", 1), ("horizontal_and_vertical", (1, 2))])
@@ -166,7 +175,16 @@ def test_masks_move_with_their_images(backend):
         (lambda: keras.layers.RandomBrightness(0.1, value_range=3), "value_range"),
         (lambda: keras.layers.RandomGaussianBlur(kernel_size=4), "kernel_size"),
         (lambda: keras.layers.RandomFlip()(IMAGES[0, 0]), "3 or 4 axes"),
-        (lambda: keras.layers.RandomFlip()({"images": IMAGES, "bounding_boxes": {}}), "segmentation_masks"),
+        (lambda: keras.layers.RandomFlip()({"images": IMAGES, "bounding_boxes": {}}), "bounding_box_format"),
+        (lambda: keras.layers.RandomFlip(bounding_box_format="corners"), "bounding_box_format"),
+        (lambda: keras.layers.RandomFlip()({"labels": IMAGES}), "images"),
+        (lambda: keras.layers.CutMix()({"images": IMAGES, "bounding_boxes": {}}), "segmentation_masks"),
+        (lambda: keras.layers.MixUp(alpha=0), "alpha"),
+        (lambda: keras.layers.RandomErasing(scale=(0.1, 2.0)), "scale"),
+        (lambda: keras.layers.RandAugment(num_ops=0), "num_ops"),
+        (lambda: keras.layers.AugMix(chain_depth=0), "chain_depth"),
+        (lambda: keras.layers.MaxNumBoundingBoxes(0), "max_number"),
+        (lambda: keras.layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=8.5), "tile_grid_size"),
     ],
 )
 def test_wrong_input_is_an_error_that_names_it(make, message):

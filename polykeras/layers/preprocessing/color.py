@@ -9,13 +9,7 @@ import numpy as np
 
 from polykeras import ops, random
 from polykeras.layers.arguments import rate_between
-from polykeras.layers.preprocessing.image import ImageLayer, limits
-
-
-def _rescaled(x: Any, source: tuple, target: tuple) -> Any:
-    """Values from one range in another."""
-    factor = (target[1] - target[0]) / (source[1] - source[0])
-    return (x - float(source[0])) * factor + float(target[0])
+from polykeras.layers.preprocessing.image import ImageLayer, limits, rescaled, value_limits
 
 
 class _Colour(ImageLayer):
@@ -36,7 +30,7 @@ class _Colour(ImageLayer):
     ) -> None:
         super().__init__(data_format, seed, **kwargs)
         self.factor = limits(self, "factor", factor, self.lowest, self.highest, self.is_symmetric)
-        self.value_range = _value_range(self, value_range)
+        self.value_range = value_limits(self, value_range)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         return self.uniform((batch, 1, 1, 1), *self.factor)
@@ -47,15 +41,6 @@ class _Colour(ImageLayer):
 
     def transform(self, images: Any, draws: Any) -> Any:
         return ops.clip(self.changed(images, draws), *self.value_range)
-
-
-def _value_range(layer: ImageLayer, value: Any) -> tuple:
-    if not isinstance(value, list | tuple) or len(value) != 2 or value[0] == value[1]:
-        raise ValueError(
-            f"Layer {layer.name!r} ({type(layer).__name__}): Expected value_range to be two different numbers. "
-            f"Received: {value!r}."
-        )
-    return min(value), max(value)
 
 
 class RandomBrightness(_Colour):
@@ -146,10 +131,10 @@ class RandomHue(_Colour):
 
 def _in_hsv(images: Any, value_range: tuple, change: Callable) -> Any:
     """Colours after a change of (hue, saturation), each (batch, height, width, 1)."""
-    unit = _rescaled(images, value_range, (0, 1))
+    unit = rescaled(images, value_range, (0, 1))
     hue, saturation, value = ops.split(ops.image.rgb_to_hsv(unit, "channels_last"), 3, -1)
     changed = ops.concatenate([*change(hue, saturation), value], -1)
-    return _rescaled(ops.image.hsv_to_rgb(changed, "channels_last"), (0, 1), value_range)
+    return rescaled(ops.image.hsv_to_rgb(changed, "channels_last"), (0, 1), value_range)
 
 
 class RandomColorDegeneration(_Colour):
@@ -207,8 +192,8 @@ class RandomPosterization(_Colour):
 
     def changed(self, images: Any, draws: Any) -> Any:
         step = ops.cast(ops.power(2.0, ops.cast(8 - draws, "float32")), "float32")
-        whole = ops.floor(ops.clip(_rescaled(images, self.value_range, (0, 255)), 0, 255))
-        return _rescaled(ops.floor(whole / step) * step, (0, 255), self.value_range)
+        whole = ops.floor(ops.clip(rescaled(images, self.value_range, (0, 255)), 0, 255))
+        return rescaled(ops.floor(whole / step) * step, (0, 255), self.value_range)
 
 
 class RandomGrayscale(ImageLayer):
@@ -318,7 +303,7 @@ class Solarization(ImageLayer):
         super().__init__(seed=seed, **kwargs)
         self.addition_factor = limits(self, "addition_factor", addition_factor, 0, 1)
         self.threshold_factor = limits(self, "threshold_factor", threshold_factor, 0, 1)
-        self.value_range = _value_range(self, value_range)
+        self.value_range = value_limits(self, value_range)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         factors = self.addition_factor, self.threshold_factor
@@ -326,8 +311,8 @@ class Solarization(ImageLayer):
 
     def transform(self, images: Any, draws: Any) -> Any:
         addition, threshold = draws
-        x = ops.clip(_rescaled(images, self.value_range, (0, 255)) + addition, 0, 255)
-        return _rescaled(ops.where(ops.less(x, threshold), x, 255.0 - x), (0, 255), self.value_range)
+        x = ops.clip(rescaled(images, self.value_range, (0, 255)) + addition, 0, 255)
+        return rescaled(ops.where(ops.less(x, threshold), x, 255.0 - x), (0, 255), self.value_range)
 
 
 class AutoContrast(ImageLayer):
@@ -346,51 +331,13 @@ class AutoContrast(ImageLayer):
 
     def __init__(self, value_range: tuple = (0, 255), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.value_range = _value_range(self, value_range)
+        self.value_range = value_limits(self, value_range)
 
     def transform(self, images: Any, draws: Any) -> Any:
         low, high = (reduce(images, (1, 2), keepdims=True) for reduce in (ops.min, ops.max))
         is_flat = ops.equal(low, high)
         share = (images - low) / ops.where(is_flat, ops.ones_like(low), high - low)
-        return ops.where(is_flat, images, _rescaled(share, (0, 1), self.value_range))
-
-
-class Equalization(ImageLayer):
-    """In training, spread the values of each channel of each image evenly over the value range.
-
-    Args:
-        value_range: (lowest, highest) value.
-        bins: of the histogram.
-        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-
-    >>> import numpy as np, polykeras as keras
-    >>> keras.layers.Equalization()(np.array([[[10.0], [11.0], [12.0]]]))[0, :, 0]
-    array([  0., 128., 255.], dtype=float32)
-    """
-
-    def __init__(
-        self, value_range: tuple = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(data_format, **kwargs)
-        self.value_range = _value_range(self, value_range)
-        self.bins = bins
-
-    def transform(self, images: Any, draws: Any) -> Any:
-        batch, height, width, channels = images.shape
-        rows = ops.reshape(ops.transpose(images, (0, 3, 1, 2)), (batch * channels, height * width))
-        share = ops.clip(_rescaled(rows, self.value_range, (0, 1)), 0, 1)
-        places = ops.cast(ops.floor(share * (self.bins - 1) + 1e-4), "int32")
-        places = places + ops.expand_dims(ops.arange(batch * channels, dtype="int32") * self.bins, 1)
-        flat = ops.reshape(places, (-1,))
-        counts = ops.segment_sum(ops.ones_like(flat), flat, batch * channels * self.bins)
-        reached = ops.cast(ops.cumsum(ops.reshape(counts, (batch * channels, self.bins)), 1), "float32")
-        # The pixels of the lowest value that occurs.
-        first = ops.min(ops.where(ops.greater(reached, 0), reached, float(height * width)), 1, keepdims=True)
-        rest = float(height * width) - first
-        table = ops.clip(ops.round((reached - first) * 255.0 / ops.maximum(rest, 1.0)), 0, 255)
-        even = _rescaled(ops.take(ops.reshape(table, (-1,)), places), (0, 255), self.value_range)
-        even = ops.where(ops.greater(rest, 0), even, rows)
-        return ops.transpose(ops.reshape(even, (batch, channels, height, width)), (0, 2, 3, 1))
+        return ops.where(is_flat, images, rescaled(share, (0, 1), self.value_range))
 
 
 class RandomColorJitter(ImageLayer):
@@ -419,7 +366,7 @@ class RandomColorJitter(ImageLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format, seed, **kwargs)
-        self.value_range = _value_range(self, value_range)
+        self.value_range = value_limits(self, value_range)
         self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
         self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
         kinds = {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 from polykeras import ops, random
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.image import FILL_MODES, INTERPOLATIONS, ImageLayer, limits
+from polykeras.ops import boxes
+from polykeras.ops.warp import perspective_matrix
 
 
 class RandomFlip(ImageLayer):
@@ -17,6 +20,7 @@ class RandomFlip(ImageLayer):
         mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"`` (both or none).
         seed: an int, for draws that repeat from program to program.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        bounding_box_format: of ``bounding_boxes``, as of ``keras.utils.bounding_boxes.convert_format``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomFlip(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -42,6 +46,15 @@ class RandomFlip(ImageLayer):
 
     transform_masks = transform
 
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        left, top, right, bottom = ops.split(corners, 4, -1)
+        if "horizontal" in self.mode:
+            left, right = size[1] - right, size[1] - left
+        if "vertical" in self.mode:
+            top, bottom = size[0] - bottom, size[0] - top
+        mirrored = ops.concatenate([left, top, right, bottom], -1)
+        return ops.where(ops.squeeze(draws, -1), mirrored, corners)
+
 
 class _Warp(ImageLayer):
     """Base of layers that sample images at other places. Subclasses define ``warped``."""
@@ -55,10 +68,16 @@ class _Warp(ImageLayer):
         self.fill_value = fill_value
 
     def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
-        """Move images by an affine matrix; ``draws`` holds the first six numbers of each one."""
-        rows = [ops.reshape(number, (-1,)) for number in draws]
-        zero = ops.zeros_like(rows[0])
-        matrix = ops.stack([*rows, zero, zero], 1)
+        """Move images by matrices.
+
+        Args:
+            images: float32 (batch, height, width, channels).
+            draws: the first six of the numbers that ``ops.image.affine_transform`` takes, or all
+                eight, each (batch,).
+            interpolation: ``"bilinear"`` or ``"nearest"``.
+        """
+        zero = ops.zeros_like(draws[0])
+        matrix = ops.stack([*draws, zero, zero][:8], 1)
         return ops.image.affine_transform(
             images, matrix, interpolation, self.fill_mode, self.fill_value, "channels_last"
         )
@@ -68,6 +87,11 @@ class _Warp(ImageLayer):
 
     def transform_masks(self, masks: Any, draws: Any) -> Any:
         return self.warped(masks, draws, "nearest")
+
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        # The numbers say where each place of the result lies in the image: boxes go the other way.
+        numbers = (*draws, 0.0, 0.0)[:8]
+        return boxes.project(corners, boxes.inverse((*numbers, 1.0)))
 
 
 class RandomRotation(_Warp):
@@ -248,12 +272,9 @@ class RandomPerspective(_Warp):
         share = self.uniform((batch, 4, 2), -0.5 * self.scale, 0.5 * self.scale)
         corners = [[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width - 1.0, height - 1.0]]
         start = ops.broadcast_to(ops.convert_to_tensor(corners, "float32"), (batch, 4, 2))
-        return ops.reshape(is_moved, (-1, 1, 1, 1)), start, start + start * share
-
-    def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
-        is_moved, start, end = draws
-        moved = ops.image.perspective_transform(images, start, end, interpolation, self.fill_value, "channels_last")
-        return ops.where(is_moved, moved, images)
+        matrix = perspective_matrix(start, start + start * share)
+        still = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return tuple(ops.where(is_moved, matrix[:, n], number) for n, number in enumerate(still))
 
 
 class RandomElasticTransform(_Warp):
@@ -314,3 +335,18 @@ class RandomElasticTransform(_Warp):
 
     def transform(self, images: Any, draws: Any) -> Any:
         return ops.clip(super().transform(images, draws), *self.value_range)
+
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        """The boxes around all places that show something of a box."""
+        is_moved, pulls = draws
+        across, down = ops.meshgrid(*(ops.arange(n, dtype="float32") for n in reversed(size)))
+        left, top, right, bottom = (ops.expand_dims(edge, -1) for edge in ops.split(corners, 4, -1))
+        x, y = (ops.expand_dims(place + pulls[..., n] + 0.5, 1) for n, place in ((1, across), (0, down)))
+        is_inside = [ops.greater_equal(x, left), ops.less(x, right), ops.greater_equal(y, top), ops.less(y, bottom)]
+        is_inside = functools.reduce(ops.logical_and, is_inside)
+        edges = []
+        for place, end in ((across, size[1]), (down, size[0])):
+            edges.append(ops.min(ops.where(is_inside, place, float(end)), (-2, -1)))
+            edges.append(ops.max(ops.where(is_inside, place + 1.0, 0.0), (-2, -1)))
+        moved = ops.stack([edges[0], edges[2], edges[1], edges[3]], -1)
+        return ops.where(ops.reshape(is_moved, (-1, 1, 1)), moved, corners)

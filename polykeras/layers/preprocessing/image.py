@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends, ops, random
@@ -11,6 +12,8 @@ from polykeras.config import standardize_data_format
 from polykeras.core.random import SeedGenerator
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
+from polykeras.ops import boxes
+from polykeras.ops.image import aspect_window
 
 INTERPOLATIONS = ("nearest", "bilinear")
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
@@ -34,23 +37,69 @@ def limits(
     return min(pair), max(pair)
 
 
+def value_limits(layer: Layer, value: Any) -> tuple:
+    """Return a value range as (lowest, highest).
+
+    Raises:
+        ValueError: for anything but two different numbers.
+    """
+    if not isinstance(value, list | tuple) or len(value) != 2 or value[0] == value[1]:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected value_range to be two different numbers. "
+            f"Received: {value!r}."
+        )
+    return min(value), max(value)
+
+
+def rescaled(x: Any, source: tuple, target: tuple) -> Any:
+    """Return values of one range in another.
+
+    >>> rescaled(5.0, (0, 10), (1, 3))
+    2.0
+    """
+    factor = (target[1] - target[0]) / (source[1] - source[0])
+    return (x - float(source[0])) * factor + float(target[0])
+
+
 class ImageLayer(Layer):
     """Base of layers on images.
 
     Subclasses define ``transform`` on float32 (batch, height, width, channels), and ``draw`` for the
-    random numbers of a batch, from ``self.generator``: the same ones on every backend. Their
-    arguments stay as attributes of the same names, from which the config is made.
+    random numbers of a batch, from ``self.generator``: the same ones on every backend. Layers that
+    move what is in an image define ``transform_masks`` and ``transform_boxes`` too, layers that mix
+    images ``transform_labels``. Their arguments stay as attributes of the same names, from which the
+    config is made.
 
     Takes (batch, height, width, channels), or channels first, or a single image; or a dict with
-    ``images`` and possibly ``labels`` and ``segmentation_masks``.
+
+    - ``images``: such images,
+    - ``labels``: (batch, ...),
+    - ``segmentation_masks``: as images, or without channels,
+    - ``bounding_boxes``: a dict of ``boxes``, (batch, count, 4), and ``labels``, (batch, count). Boxes of
+      which nothing is left inside the image get label -1.
+
+    Args:
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        seed: an int, for draws that repeat from program to program.
+        bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``, for layers that move boxes.
     """
 
     #: Whether the layer does nothing out of training.
     is_augmentation = True
 
-    def __init__(self, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        data_format: str | None = None,
+        seed: int | None = None,
+        bounding_box_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.autocast = False  # 16 bits are too few for the places of boxes
         self.data_format = standardize_data_format(data_format)
+        self.bounding_box_format = bounding_box_format
+        if bounding_box_format is not None:
+            self.bounding_box_format = choice(self, "bounding_box_format", bounding_box_format, boxes.FORMATS)
         self.seed = seed
         if self.is_augmentation:
             self.generator = SeedGenerator(seed)
@@ -63,16 +112,30 @@ class ImageLayer(Layer):
         raise NotImplementedError(f"Expected {type(self).__name__} to define transform. Received: none.")
 
     def transform_masks(self, masks: Any, draws: Any) -> Any:
-        """Return segmentation masks, moved as the images."""
+        """Return a float32 batch of segmentation masks, moved as the images."""
         return masks
 
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        """Return boxes, (batch, count, 4) of left, top, right and bottom in pixels, moved as the images.
+
+        Args:
+            corners: the boxes.
+            draws: the drawn numbers.
+            size: (height, width) of the images before.
+        """
+        return corners
+
     def transform_labels(self, labels: Any, draws: Any) -> Any:
-        """Return labels, mixed as the images."""
+        """Return a batch of labels, mixed as the images."""
         return labels
 
     def output_size(self, height: int | None, width: int | None) -> tuple:
         """Return height and width of the output."""
         return height, width
+
+    def output_count(self, count: int | None) -> int | None:
+        """Return how many boxes of an image come out."""
+        return count
 
     def uniform(self, shape: Any, low: float = 0.0, high: float = 1.0) -> Any:
         """Return numbers drawn evenly; one of equal limits takes no rounding."""
@@ -80,58 +143,111 @@ class ImageLayer(Layer):
 
     def call(self, inputs: Any, training: bool = True) -> Any:
         data = inputs if isinstance(inputs, dict) else {"images": inputs}
-        if "bounding_boxes" in data:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected images, labels and segmentation_masks. Received: bounding_boxes, "
-                f"which image layers don't move."
-            )
+        if "images" not in data:
+            raise ValueError(f"Layer {self.path!r}: Expected a dict with images. Received: keys {sorted(data)}.")
         images = ops.convert_to_tensor(data["images"])
         if len(images.shape) not in (3, 4):
             raise ValueError(
                 f"Layer {self.path!r}: Expected images with 3 or 4 axes. Received shape: {tuple(images.shape)}."
             )
         if backends.current().is_symbolic:
-            result = {**data, "images": self._symbolic(images)}
+            result = self._symbolic({**data, "images": images})
         elif self.is_augmentation and not training:
             result = {**data, "images": ops.cast(images, self.compute_dtype)}
         else:
             result = self._changed({**data, "images": images})
         return result if isinstance(inputs, dict) else result["images"]
 
-    def _symbolic(self, images: Any) -> SpecArray:
+    # ----------------------------------------------------------------- symbols
+
+    def _symbolic(self, data: dict) -> dict:
         if self.is_augmentation:
             self.generator.next()
-        shape = list(images.shape)
-        rows = len(shape) - (3 if self.data_format == "channels_last" else 2)
-        shape[rows : rows + 2] = self.output_size(*shape[rows : rows + 2])
-        return SpecArray(tuple(shape), self.compute_dtype)
+        is_single = len(data["images"].shape) == 3
+        data = {**data, "images": self._resized_symbol(data["images"], self.compute_dtype)}
+        if "segmentation_masks" in data:
+            masks = data["segmentation_masks"]
+            data["segmentation_masks"] = self._resized_symbol(masks, masks.dtype, len(masks.shape) == 4 - is_single)
+        if "bounding_boxes" in data:
+            data["bounding_boxes"] = {
+                key: SpecArray(_with_size(x.shape, 1 - is_single, self.output_count), x.dtype)
+                for key, x in data["bounding_boxes"].items()
+            }
+        return data
+
+    def _resized_symbol(self, x: Any, dtype: str, has_channels: bool = True) -> SpecArray:
+        shape = list(x.shape)
+        row = len(shape) - 2 - (has_channels and self.data_format == "channels_last")
+        shape[row : row + 2] = self.output_size(*shape[row : row + 2])
+        return SpecArray(tuple(shape), dtype)
+
+    # ------------------------------------------------------------------ values
 
     def _changed(self, data: dict) -> dict:
         images = self._to_batch(data["images"])
-        draws = self.draw(*images.shape[:3])
-        result = self._from_batch(self.transform(images, draws), data["images"])
+        is_single = len(data["images"].shape) == 3
+        batch, *size = images.shape[:3]
+        draws = self.draw(batch, *size)
+        result = self._from_batch(self.transform(images, draws), is_single)
         data = {**data, "images": ops.cast(result, self.compute_dtype)}
         if "labels" in data:
-            data["labels"] = self.transform_labels(ops.convert_to_tensor(data["labels"]), draws)
+            labels = ops.convert_to_tensor(data["labels"])
+            data["labels"] = in_batch(labels, is_single, lambda x: self.transform_labels(x, draws))
         if "segmentation_masks" in data:
-            masks = ops.convert_to_tensor(data["segmentation_masks"])
-            moved = self._from_batch(self.transform_masks(self._to_batch(masks), draws), masks)
-            data["segmentation_masks"] = ops.cast(moved, ops.dtype(masks))
+            data["segmentation_masks"] = self._changed_masks(data["segmentation_masks"], is_single, draws)
+        if "bounding_boxes" in data:
+            data["bounding_boxes"] = self._changed_boxes(data["bounding_boxes"], is_single, draws, tuple(size))
         return data
+
+    def _changed_masks(self, masks: Any, is_single: bool, draws: Any) -> Any:
+        masks = ops.convert_to_tensor(masks)
+        has_channels = len(masks.shape) == 4 - is_single
+        axis = -1 if self.data_format == "channels_last" else -3
+        moved = self._to_batch(masks if has_channels else ops.expand_dims(masks, axis))
+        moved = self._from_batch(self.transform_masks(moved, draws), is_single)
+        return ops.cast(moved if has_channels else ops.squeeze(moved, axis), self.mask_dtype(ops.dtype(masks)))
+
+    def mask_dtype(self, dtype: str) -> str:
+        """Return the dtype of masks that come out."""
+        return dtype
+
+    def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
+        if type(self).transform_boxes is ImageLayer.transform_boxes:
+            return given
+        kind = self.bounding_box_format
+        if kind is None:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a bounding_box_format, to move bounding_boxes. Received: none. "
+                f'Pass one to the layer, such as bounding_box_format="xyxy".'
+            )
+        corners = boxes.convert_format(given["boxes"], kind, "xyxy", *size)
+        moved = in_batch(corners, is_single, lambda x: self.transform_boxes(x, draws, size))
+        size = self.output_size(*size)
+        return boxes.convert_format(boxes.clip_to_image_size({**given, "boxes": moved}, *size), "xyxy", kind, *size)
 
     def _to_batch(self, x: Any) -> Any:
         x = ops.cast(x, "float32")
         x = x if len(x.shape) == 4 else ops.expand_dims(x, 0)
         return x if self.data_format == "channels_last" else ops.transpose(x, (0, 2, 3, 1))
 
-    def _from_batch(self, x: Any, like: Any) -> Any:
+    def _from_batch(self, x: Any, is_single: bool) -> Any:
         x = x if self.data_format == "channels_last" else ops.transpose(x, (0, 3, 1, 2))
-        return x if len(like.shape) == 4 else ops.squeeze(x, 0)
+        return ops.squeeze(x, 0) if is_single else x
 
     def get_config(self) -> dict:
         names = [p for p in inspect.signature(type(self).__init__).parameters if p not in ("self", "kwargs", "name")]
         names += ["data_format", "seed"] if self.is_augmentation else ["data_format"]
+        names += [] if self.bounding_box_format is None else ["bounding_box_format"]
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def in_batch(x: Any, is_single: bool, change: Callable) -> Any:
+    """Change an array that may lack the batch axis."""
+    return ops.squeeze(change(ops.expand_dims(x, 0)), 0) if is_single else change(x)
+
+
+def _with_size(shape: tuple, axis: int, change: Callable) -> tuple:
+    return (*shape[:axis], change(shape[axis]), *shape[axis + 1 :])
 
 
 class Resizing(ImageLayer):
@@ -187,16 +303,72 @@ class Resizing(ImageLayer):
     def transform_masks(self, masks: Any, draws: Any) -> Any:
         return self._resized(masks, "nearest")
 
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        target = self.height, self.width
+        (top, rows), (left, columns) = (0, size[0]), (0, size[1])
+        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
+            (top, rows), (left, columns) = aspect_window(*size, target, self.pad_to_aspect_ratio)
+        moved = corners - _four(left, top)
+        return moved * _four(self.width / columns, self.height / rows)
+
     def output_size(self, height: int | None, width: int | None) -> tuple:
         return self.height, self.width
 
 
-class CenterCrop(ImageLayer):
+def _four(across: Any, down: Any) -> Any:
+    """(across, down, across, down), to compute with the corners of boxes."""
+    return ops.stack([ops.convert_to_tensor(n, "float32") for n in (across, down) * 2])
+
+
+class _Crop(ImageLayer):
+    """Base of layers that cut out a piece of a size, enlarging images that are smaller.
+
+    Subclasses define ``draw``: the (top, left) of the piece.
+    """
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(data_format, **kwargs)
+        self.height, self.width = positive_int(self, "height", height), positive_int(self, "width", width)
+        self._fitting = Resizing(
+            self.height, self.width, crop_to_aspect_ratio=True, data_format=self.data_format,
+            bounding_box_format=self.bounding_box_format, dtype=self.dtype_policy, name="fitting",
+        )  # fmt: skip
+
+    def _is_too_small(self, height: int, width: int) -> bool:
+        return height < self.height or width < self.width
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        if self._is_too_small(*images.shape[1:3]):
+            return self._fitting.transform(images, None)
+        return self._piece(images, draws)
+
+    def _piece(self, images: Any, draws: Any) -> Any:
+        for axis, start, size in zip((1, 2), draws, (self.height, self.width), strict=True):
+            images = ops.take(images, ops.add(start, ops.arange(size, dtype="int32")), axis)
+        return images
+
+    def transform_masks(self, masks: Any, draws: Any) -> Any:
+        if self._is_too_small(*masks.shape[1:3]):
+            return self._fitting.transform_masks(masks, None)
+        return self._piece(masks, draws)
+
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        if self._is_too_small(*size):
+            return self._fitting.transform_boxes(corners, None, size)
+        top, left = draws
+        return corners - _four(left, top)
+
+    def output_size(self, height: int | None, width: int | None) -> tuple:
+        return self.height, self.width
+
+
+class CenterCrop(_Crop):
     """Cut out the middle of images; smaller ones are enlarged first.
 
     Args:
         height, width: of the result.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        bounding_box_format: as of ``RandomFlip``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CenterCrop(2, 2)(np.arange(16.0).reshape(4, 4, 1))[..., 0]
@@ -206,35 +378,21 @@ class CenterCrop(ImageLayer):
 
     is_augmentation = False
 
-    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(data_format, **kwargs)
-        self.height, self.width = positive_int(self, "height", height), positive_int(self, "width", width)
-
-    def _cropped(self, images: Any, interpolation: str) -> Any:
-        _, height, width, _ = images.shape
-        top, left = (height - self.height) // 2, (width - self.width) // 2
-        if top < 0 or left < 0:
-            size = self.height, self.width
-            return ops.image.resize(images, size, interpolation, crop_to_aspect_ratio=True, data_format="channels_last")
-        return images[:, top : top + self.height, left : left + self.width]
-
-    def transform(self, images: Any, draws: Any) -> Any:
-        return self._cropped(images, "bilinear")
-
-    def transform_masks(self, masks: Any, draws: Any) -> Any:
-        return self._cropped(masks, "nearest")
-
-    def output_size(self, height: int | None, width: int | None) -> tuple:
-        return self.height, self.width
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return (height - self.height) // 2, (width - self.width) // 2
 
 
-class RandomCrop(ImageLayer):
-    """Cut out a piece of a batch of images, at a random place in training, else from the middle.
+class RandomCrop(_Crop):
+    """Cut out a piece of a batch of images, at a random place in training.
+
+    Out of training images are brought to the size of the piece, without stretching: what doesn't
+    fit its ratio is cut off on both sides.
 
     Args:
         height, width: of the piece; smaller images are enlarged first.
         seed: an int, for places that repeat from program to program.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        bounding_box_format: as of ``RandomFlip``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomCrop(2, 3)(np.ones((1, 8, 6, 3))).shape
@@ -244,29 +402,13 @@ class RandomCrop(ImageLayer):
     def __init__(
         self, height: int, width: int, seed: int | None = None, data_format: str | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(data_format, seed, **kwargs)
-        self.height, self.width = positive_int(self, "height", height), positive_int(self, "width", width)
-        self._middle = CenterCrop(self.height, self.width, self.data_format)
+        super().__init__(height, width, data_format, seed=seed, **kwargs)
 
     def call(self, inputs: Any, training: bool = True) -> Any:
         if training or backends.current().is_symbolic:
             return super().call(inputs, training)
-        return self._middle(inputs)
+        return self._fitting(inputs)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
-        return self.uniform((2,))
-
-    def transform(self, images: Any, draws: Any) -> Any:
-        _, height, width, _ = images.shape
-        if height < self.height or width < self.width:
-            return self._middle.transform(images, None)
-        for axis, spare in ((1, height - self.height), (2, width - self.width)):
-            start = ops.minimum(ops.cast(draws[axis - 1] * float(spare + 1), "int32"), spare)
-            places = ops.add(start, ops.arange((self.height, self.width)[axis - 1], dtype="int32"))
-            images = ops.take(images, places, axis)
-        return images
-
-    transform_masks = transform
-
-    def output_size(self, height: int | None, width: int | None) -> tuple:
-        return self.height, self.width
+        share, spare = self.uniform((2,)), (height - self.height, width - self.width)
+        return tuple(ops.minimum(ops.cast(share[n] * float(spare[n] + 1), "int32"), spare[n]) for n in range(2))

@@ -1,0 +1,133 @@
+"""Layers that spread the values of images evenly."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+
+from polykeras import ops
+from polykeras.layers.arguments import window_sizes
+from polykeras.layers.preprocessing.image import ImageLayer, rescaled, value_limits
+
+
+def _counts(places: Any, bins: int) -> Any:
+    """float32 (rows, bins): how often each number occurs in each row of int32 (rows, entries)."""
+    rows = places.shape[0]
+    flat = ops.reshape(places + ops.expand_dims(ops.arange(rows, dtype="int32") * bins, 1), (-1,))
+    return ops.reshape(ops.segment_sum(ops.ones_like(flat, "float32"), flat, rows * bins), (rows, bins))
+
+
+class Equalization(ImageLayer):
+    """In training, spread the values of each channel of each image evenly over the value range.
+
+    Args:
+        value_range: (lowest, highest) value.
+        bins: of the histogram.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.Equalization()(np.array([[[10.0], [11.0], [12.0]]]))[0, :, 0]
+    array([  0., 128., 255.], dtype=float32)
+    """
+
+    def __init__(
+        self, value_range: tuple = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, **kwargs)
+        self.value_range = value_limits(self, value_range)
+        self.bins = bins
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        batch, height, width, channels = images.shape
+        rows = ops.reshape(ops.transpose(images, (0, 3, 1, 2)), (batch * channels, height * width))
+        share = ops.clip(rescaled(rows, self.value_range, (0, 1)), 0, 1)
+        places = ops.cast(ops.floor(share * (self.bins - 1) + 1e-4), "int32")
+        reached = ops.cumsum(_counts(places, self.bins), 1)
+        # The pixels of the lowest value that occurs.
+        first = ops.min(ops.where(ops.greater(reached, 0), reached, float(height * width)), 1, keepdims=True)
+        rest = float(height * width) - first
+        table = ops.clip(ops.round((reached - first) * 255.0 / ops.maximum(rest, 1.0)), 0, 255)
+        even = rescaled(ops.take_along_axis(table, places, 1), (0, 255), self.value_range)
+        even = ops.where(ops.greater(rest, 0), even, rows)
+        return ops.transpose(ops.reshape(even, (batch, channels, height, width)), (0, 2, 3, 1))
+
+
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    """In training, spread the values of each channel evenly, in each part of an image, up to a contrast.
+
+    The image is cut into tiles. In each the values are spread by their own histogram, of which no
+    entry counts more than a limit; what lies above is shared out among all values. Between the
+    middles of tiles the results are mixed.
+
+    Args:
+        value_range: (lowest, highest) value.
+        clip_limit: how often a value may count, as a multiple of the mean count; 0 for any number.
+        tile_grid_size: number of tiles (down, across).
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Source: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization" (Graphics Gems IV, 1994).
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(1, 1), clip_limit=0)
+    >>> layer(np.array([[[10.0], [10.0], [11.0], [12.0]]]))[0, :, 0]
+    array([127.5 , 127.5 , 191.25, 255.  ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        value_range: tuple = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: tuple = (8, 8),
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, **kwargs)
+        self.value_range = value_limits(self, value_range)
+        self.clip_limit = clip_limit
+        self.tile_grid_size = window_sizes(self, "tile_grid_size", tile_grid_size, 2)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        batch, height, width, channels = images.shape
+        values = ops.cast(ops.floor(ops.clip(rescaled(images, self.value_range, (0, 255)), 0, 255)), "int32")
+        for axis, size, tiles in zip((1, 2), (height, width), self.tile_grid_size, strict=True):
+            mirrored = np.pad(np.arange(size, dtype="int32"), (0, -size % tiles), "reflect")
+            values = ops.take(values, ops.convert_to_tensor(mirrored), axis)
+        tables = ops.reshape(self._tables(values), (-1,))
+        down, across = (
+            _neighbours(size, tiles) for size, tiles in zip(values.shape[1:3], self.tile_grid_size, strict=True)
+        )
+        first = ops.reshape(ops.arange(batch, dtype="int32"), (-1, 1, 1, 1)) * math.prod(self.tile_grid_size)
+        channel, mixed = ops.arange(channels, dtype="int32"), 0.0
+        for (row, share_down), (column, share_across) in itertools.product(down, across):
+            tile = ops.convert_to_tensor((row[:, None] * self.tile_grid_size[1] + column)[..., None], "int32")
+            share = ops.convert_to_tensor((share_down[:, None] * share_across)[..., None], "float32")
+            table = (first + tile) * channels + channel
+            mixed = mixed + ops.take(tables, table * 256 + values) * share
+        return rescaled(mixed[:, :height, :width], (0, 255), self.value_range)
+
+    def _tables(self, values: Any) -> Any:
+        """(batch * tiles * channels, 256): what becomes of each value in each tile."""
+        batch, height, width, channels = values.shape
+        tiles_down, tiles_across = self.tile_grid_size
+        tiles = (batch, tiles_down, height // tiles_down, tiles_across, width // tiles_across, channels)
+        area = tiles[2] * tiles[4]
+        rows = ops.transpose(ops.reshape(values, tiles), (0, 1, 3, 5, 2, 4))
+        counts = _counts(ops.reshape(rows, (-1, area)), 256)
+        if self.clip_limit > 0:
+            limit = float(int(self.clip_limit * area / 256))
+            excess = ops.sum(ops.maximum(counts - limit, 0.0), 1, keepdims=True)
+            counts = ops.minimum(counts, limit) + excess / 256
+        reached = ops.cumsum(counts, 1)
+        lowest = reached[:, :1]
+        return ops.divide_no_nan((reached - lowest) * 255.0, float(area) - lowest)
+
+
+def _neighbours(size: int, tiles: int) -> list[tuple]:
+    """For the places of an axis: (number of a tile, its share), of the tiles before and behind."""
+    place = np.arange(size) / (size // tiles) - 0.5
+    low = np.floor(place)
+    share = place - low
+    return [(np.clip(low + n, 0, tiles - 1), 1 - share if n == 0 else share) for n in (0, 1)]

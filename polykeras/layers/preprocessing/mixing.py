@@ -1,0 +1,187 @@
+"""Layers that mix images with others, or wipe out parts of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras import ops, random
+from polykeras.layers.arguments import positive_number
+from polykeras.layers.preprocessing.image import ImageLayer, in_batch, limits, value_limits
+
+
+class _Patch(ImageLayer):
+    """Base of layers that change a rectangle of each image."""
+
+    def rectangles(self, size: tuple[int, int], shares: tuple) -> Any:
+        """Return where rectangles at random places lie, as bools (batch, height, width, 1).
+
+        Args:
+            size: (height, width) of the images.
+            shares: of the height and of the width that each rectangle takes, both (batch,).
+        """
+        is_inside = []
+        for axis, (count, share) in enumerate(zip(size, shares, strict=True)):
+            length = ops.round(share * float(count))
+            spare = float(count) - length
+            first = ops.minimum(ops.floor(self.uniform(share.shape) * (spare + 1.0)), spare)
+            place = ops.arange(count, dtype="float32")
+            first, length = (ops.expand_dims(x, 1) for x in (first, length))
+            inside = ops.logical_and(ops.greater_equal(place, first), ops.less(place, first + length))
+            is_inside.append(ops.expand_dims(inside, (2, 3) if axis == 0 else (1, 3)))
+        return ops.logical_and(*is_inside)
+
+
+def _wide(x: Any, rank: int) -> Any:
+    """(batch,) with axes of size 1 behind, to broadcast to arrays of a rank."""
+    return ops.reshape(x, (-1, *(1,) * (rank - 1)))
+
+
+def _blended(x: Any, order: Any, share: Any) -> Any:
+    """Each entry of a batch with a share of another one in it."""
+    x = ops.cast(x, "float32")
+    return x + _wide(share, len(x.shape)) * (ops.take(x, order, 0) - x)
+
+
+class CutMix(_Patch):
+    """In training, paste a piece of another image of the batch into each image, at the same place.
+
+    Labels are mixed by the area of the piece: pass them one-hot, in a dict with the images.
+
+    Args:
+        factor: both parameters of the beta distribution of the area: drawn from 0 to the factor, or
+            between two limits.
+        seed: an int, for draws that repeat from program to program.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Source: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
+    Features" (ICCV 2019).
+
+    >>> import numpy as np, polykeras as keras
+    >>> data = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
+    >>> keras.layers.CutMix(seed=1)(data)["labels"].sum(1)
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(
+        self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.factor = limits(self, "factor", factor, 0, 1)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        order = random.shuffle(ops.arange(batch, dtype="int32"), seed=self.generator)
+        parameter = ops.maximum(self.uniform((batch,), *self.factor), 1e-3)
+        side = ops.sqrt(random.beta((batch,), parameter, parameter, dtype="float32", seed=self.generator))
+        return order, self.rectangles((height, width), (side, side))
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        order, is_pasted = draws
+        return ops.where(is_pasted, ops.take(images, order, 0), images)
+
+    transform_masks = transform
+
+    def transform_labels(self, labels: Any, draws: Any) -> Any:
+        order, is_pasted = draws
+        return _blended(labels, order, ops.mean(ops.cast(is_pasted, "float32"), (1, 2, 3)))
+
+    def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
+        raise ValueError(
+            f"Layer {self.path!r}: Expected images, labels and segmentation_masks. Received: bounding_boxes, "
+            f"which have no meaning for pieces of objects. MixUp mixes images with boxes."
+        )
+
+
+class MixUp(ImageLayer):
+    """In training, blend each image with another one of the batch.
+
+    Labels, and segmentation masks, are blended too: pass them one-hot, in a dict with the images. Of
+    bounding boxes each image gets those of both.
+
+    Args:
+        alpha: both parameters, above 0, of the beta distribution of the shares.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        seed: an int, for draws that repeat from program to program.
+
+    Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
+
+    >>> import numpy as np, polykeras as keras
+    >>> data = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
+    >>> keras.layers.MixUp(seed=1)(data)["labels"].sum(1)
+    array([1., 1.], dtype=float32)
+    """
+
+    def __init__(
+        self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.alpha = positive_number(self, "alpha", alpha)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        order = random.shuffle(ops.arange(batch, dtype="int32"), seed=self.generator)
+        return order, random.beta((batch,), self.alpha, self.alpha, dtype="float32", seed=self.generator)
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        return _blended(images, *draws)
+
+    transform_masks = transform
+    transform_labels = transform
+
+    def mask_dtype(self, dtype: str) -> str:
+        return "float32"
+
+    def output_count(self, count: int | None) -> int | None:
+        return None if count is None else 2 * count
+
+    def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
+        order, _ = draws
+        both = lambda x: ops.concatenate([x, ops.take(x, order, 0)], 1)  # noqa: E731
+        return {key: in_batch(ops.convert_to_tensor(x), is_single, both) for key, x in given.items()}
+
+
+class RandomErasing(_Patch):
+    """In training, wipe out a rectangle of some images.
+
+    Args:
+        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        scale: squares of the shares of height and width that are wiped out lie between these two
+            limits, each drawn by itself.
+        fill_value: what to fill in; None for normal noise.
+        value_range: (lowest, highest) value.
+        seed: an int, for draws that repeat from program to program.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Source: Zhong et al., "Random Erasing Data Augmentation" (AAAI 2020).
+
+    >>> import numpy as np, polykeras as keras
+    >>> layer = keras.layers.RandomErasing((1.0, 1.0), scale=(0.25, 0.25), fill_value=9.0)
+    >>> int((layer(np.ones((4, 4, 1))) == 9).sum())
+    4
+    """
+
+    def __init__(
+        self,
+        factor: Any = 1.0,
+        scale: tuple = (0.02, 0.33),
+        fill_value: float | None = None,
+        value_range: tuple = (0, 255),
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.factor, self.scale = limits(self, "factor", factor, 0, 1), limits(self, "scale", scale, 0, 1)
+        self.fill_value = fill_value
+        self.value_range = value_limits(self, value_range)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        is_erased = ops.less(self.uniform((batch,)), self.uniform((batch,), *self.factor))
+        shares = ops.sqrt(self.uniform((2, batch), *self.scale))
+        return ops.logical_and(_wide(is_erased, 4), self.rectangles((height, width), (shares[0], shares[1])))
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        if self.fill_value is None:
+            noise = random.normal(images.shape, dtype="float32", seed=self.generator)
+            filling = noise * float(self.value_range[1])
+        else:
+            filling = ops.convert_to_tensor(self.fill_value, "float32")
+        return ops.where(draws, ops.clip(filling, *self.value_range), images)

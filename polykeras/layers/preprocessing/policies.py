@@ -1,0 +1,193 @@
+"""Layers that apply other image layers, chosen at random."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from polykeras import ops, random
+from polykeras.layers.arguments import choice, positive_int, positive_number
+from polykeras.layers.preprocessing.color import (
+    AutoContrast,
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomPosterization,
+    RandomSharpness,
+    Solarization,
+)
+from polykeras.layers.preprocessing.geometry import RandomRotation, RandomShear, RandomTranslation
+from polykeras.layers.preprocessing.histograms import Equalization
+from polykeras.layers.preprocessing.image import INTERPOLATIONS, ImageLayer, limits, value_limits
+
+
+class _Policy(ImageLayer):
+    """Base of layers that choose among others. One is chosen for a batch; each image has its own draws."""
+
+    def __init__(
+        self, value_range: Any, factor: Any, interpolation: str, data_format: Any, seed: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format, seed, **kwargs)
+        self.value_range = value_limits(self, value_range)
+        self.factor = limits(self, "factor", factor, 0, 1)
+        self.interpolation = choice(self, "interpolation", interpolation, INTERPOLATIONS)
+
+    def _choices(self, has_all: bool = True) -> list[ImageLayer]:
+        """Return the layers to choose from, of the strength of ``factor``.
+
+        Args:
+            has_all: whether those that change colours, brightness and sharpness belong to them.
+        """
+        factor, values = self.factor, {"value_range": self.value_range}
+        layers = [
+            RandomShear(factor, factor, self.interpolation, name="shear"),
+            RandomTranslation(factor, factor, interpolation=self.interpolation, name="translation"),
+            RandomRotation(factor, interpolation=self.interpolation, name="rotation"),
+            Solarization(factor, factor, **values, name="solarization"),
+            RandomPosterization((1, max(1, int(8 * factor[1]))), **values, name="posterization"),
+            AutoContrast(**values, name="contrast"),
+            Equalization(**values, name="equalization"),
+        ]
+        if has_all:
+            for kind in (RandomBrightness, RandomColorDegeneration, RandomContrast, RandomSharpness):
+                layers.append(kind(factor, **values, name=kind.__name__.lower()))
+        for layer in layers:
+            layer.generator = self.generator
+        return layers
+
+    def draw_step(self, layers: Sequence[ImageLayer], size: tuple) -> tuple:
+        """Return the number of a layer, and draws for all of them: a compiled step can't draw in a branch."""
+        number = random.randint((), 0, len(layers), seed=self.generator)
+        return number, [layer.draw(*size) for layer in layers]
+
+    def step(self, layers: Sequence[ImageLayer], drawn: tuple, change: Callable, x: Any) -> Any:
+        """Return what the chosen layer makes of an array: ``change(layer, x, draws)``."""
+        number, draws = drawn
+        branches = [
+            lambda x, layer=layer, own=own: change(layer, x, own) for layer, own in zip(layers, draws, strict=True)
+        ]
+        # A number behind the last one leaves all as it is.
+        return ops.switch(number, [*branches, lambda x: x], x)
+
+
+class RandAugment(_Policy):
+    """In training, apply some layers of eleven, one after the other, chosen at random.
+
+    Args:
+        value_range: (lowest, highest) value.
+        num_ops: how many to apply.
+        factor: their strength: drawn from 0 to the factor, or between two limits.
+        interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
+        seed: an int, for draws that repeat from program to program.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        bounding_box_format: as of ``RandomFlip``.
+
+    Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search
+    Space" (NeurIPS 2020).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.RandAugment(seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: tuple = (0, 255),
+        num_ops: int = 2,
+        factor: Any = 0.5,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(value_range, factor, interpolation, data_format, seed, **kwargs)
+        self.num_ops = positive_int(self, "num_ops", num_ops)
+        self.candidates = self._choices()
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return [self.draw_step(self.candidates, (batch, height, width)) for _ in range(self.num_ops)]
+
+    def _applied(self, change: Callable, x: Any, draws: Any) -> Any:
+        for drawn in draws:
+            x = self.step(self.candidates, drawn, change, x)
+        return x
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        return self._applied(lambda layer, x, own: layer.transform(x, own), images, draws)
+
+    def transform_masks(self, masks: Any, draws: Any) -> Any:
+        return self._applied(lambda layer, x, own: layer.transform_masks(x, own), masks, draws)
+
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        return self._applied(lambda layer, x, own: layer.transform_boxes(x, own, size), corners, draws)
+
+
+class AugMix(_Policy):
+    """In training, mix images with the results of some chains of layers, chosen at random.
+
+    Labels, masks and bounding boxes stay as they are.
+
+    Args:
+        value_range: (lowest, highest) value.
+        num_chains: number of chains.
+        chain_depth: most layers in a chain; how many is drawn from 0 up.
+        factor: strength of the layers: drawn from 0 to the factor, or between two limits.
+        alpha: parameter, above 0, of the Dirichlet distribution of the chains' shares, and of the beta
+            distribution of the share of their mixture.
+        all_ops: whether layers that change colours, brightness and sharpness are among them.
+        interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
+        seed: an int, for draws that repeat from program to program.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Source: Hendrycks et al., "AugMix: A Simple Data Processing Method to Improve Robustness and
+    Uncertainty" (ICLR 2020).
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.AugMix(seed=1)(np.ones((1, 4, 4, 3))).shape
+    (1, 4, 4, 3)
+    """
+
+    def __init__(
+        self,
+        value_range: tuple = (0, 255),
+        num_chains: int = 3,
+        chain_depth: int = 3,
+        factor: Any = 0.3,
+        alpha: float = 1.0,
+        all_ops: bool = True,
+        interpolation: str = "bilinear",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(value_range, factor, interpolation, data_format, seed, **kwargs)
+        self.num_chains = positive_int(self, "num_chains", num_chains)
+        self.chain_depth = positive_int(self, "chain_depth", chain_depth)
+        self.alpha = positive_number(self, "alpha", alpha)
+        self.all_ops = all_ops
+        self.candidates = self._choices(all_ops)
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        # Gamma numbers, divided by their sum, are of the Dirichlet distribution.
+        shares = random.gamma((self.num_chains, batch, 1, 1, 1), self.alpha, "float32", self.generator)
+        shares = shares / ops.sum(shares, 0)
+        mixture = random.beta((batch, 1, 1, 1), self.alpha, self.alpha, "float32", self.generator)
+        chains = [self._draw_chain((batch, height, width)) for _ in range(self.num_chains)]
+        return shares * mixture, mixture, chains
+
+    def _draw_chain(self, size: tuple) -> list:
+        depth = random.randint((), 0, self.chain_depth + 1, seed=self.generator)
+        steps = [self.draw_step(self.candidates, size) for _ in range(self.chain_depth)]
+        return [
+            (ops.where(ops.less(n, depth), number, len(self.candidates)), own) for n, (number, own) in enumerate(steps)
+        ]
+
+    def transform(self, images: Any, draws: Any) -> Any:
+        shares, mixture, chains = draws
+        result = images * (1.0 - mixture)
+        for n, chain in enumerate(chains):
+            x = images
+            for drawn in chain:
+                x = self.step(self.candidates, drawn, lambda layer, x, own: layer.transform(x, own), x)
+            result = result + x * shares[n]
+        return result
