@@ -50,7 +50,12 @@ def write(path: Path, config: dict, metadata: dict, fill: Callable[[hdf5.Writer]
             for name, asset in assets.items():
                 archive.write(asset, ASSETS + name)
             archive.comment = files.BLANK_SEAL
-    files.seal(path)
+        # The sum of the whole follows from those of its parts: the weights are summed up once.
+        file.seek(0)
+        crc = files.joined(zlib.crc32(file.read(_HEAD)), member.CRC, member.file_size)
+        end = _HEAD + member.file_size
+        crc = files.joined(crc, files.checksum(file, end), file.seek(0, os.SEEK_END) - end)
+    files.seal(path, crc=crc)
 
 
 def _weights_member(file: Any) -> zipfile.ZipInfo:
@@ -58,10 +63,8 @@ def _weights_member(file: Any) -> zipfile.ZipInfo:
     member = zipfile.ZipInfo(WEIGHTS, time.localtime()[:6])
     member.file_size = member.compress_size = file.seek(0, os.SEEK_END) - _HEAD
     member.external_attr = 0o600 << 16
-    member.CRC = 0
-    file.seek(_HEAD)
-    while chunk := file.read(1 << 22):
-        member.CRC = zlib.crc32(chunk, member.CRC)
+    with files.flushing(file):
+        member.CRC = files.checksum(file, _HEAD)
     is_large = member.file_size > zipfile.ZIP64_LIMIT
     missing = _HEAD - len(member.FileHeader(is_large)) - 4
     member.extra = struct.pack("<HH", _ALIGNMENT_FIELD, missing) + bytes(missing)

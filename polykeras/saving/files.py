@@ -1,19 +1,21 @@
 """Writing files whole or not at all, and telling when one has changed since.
 
-A *seal* is a checksum of a whole file inside of it: 64 digits, which count as zeros in the sum. It is a
-SHA-256 of the SHA-256 of each 4 MiB block, so that all processors work on it. Zip archives hold it as the
-end of their comment, HDF5 files after their end, where neither format looks; JSON files in a field.
+A *seal* is the CRC-32 of a whole file inside of it, as eight digits that count as zeros in the sum: no
+flipped byte, and no run of up to four, escapes it. Zip archives hold it as the end of their comment, HDF5
+files after their end, where neither format looks; JSON texts in a field.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
-import hashlib
+import itertools
 import os
 import re
-import tempfile
+import secrets
 import time
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,15 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MARK = b"\npolykeras sha256/4MiB "
-DIGITS = 64
+MARK = b"\npolykeras crc32 "
+DIGITS = 8
 #: What a writer puts last, for ``seal`` to fill.
 BLANK = "0" * DIGITS
 BLANK_SEAL = MARK + BLANK.encode()
 #: The field of the seal in JSON.
-FIELD = "polykeras_sha256"
+FIELD = "polykeras_crc32"
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 22  # 4 MiB: the threads stay busy, and take little memory
 _THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -64,6 +66,7 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
 
+    >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
     >>> with replacing(folder / "a.txt") as temporary:
     ...     _ = temporary.write_text("whole")
@@ -74,9 +77,8 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]
     check_overwrite(path, overwrite)
     target = Path(os.path.realpath(path))  # through a link, the file that it points to
     _remove_leftovers(target)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    # The writer makes it: some file systems wait for the disk where a file is emptied before it is written.
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
         _flush(temporary)
@@ -128,20 +130,30 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def seal(path: Path, place: int | None = None) -> None:
+def seal(path: Path, place: int | None = None, crc: int | None = None) -> None:
     """Fill in the seal of a file.
 
     Args:
-        path: of a file with 64 zeros for the seal.
+        path: of a file with eight zeros for the seal.
         place: where these are; default at the end.
+        crc: the checksum with these zeros, where it is known.
     """
     place = path.stat().st_size - DIGITS if place is None else place
-    with ThreadPoolExecutor(1) as pool, open(path, "r+b") as file:
-        flushed = pool.submit(os.fsync, file.fileno())  # the disk writes while the processors sum up
-        digest = _digest(file, place)
-        flushed.result()
+    with open(path, "r+b") as file:
+        if crc is None:
+            with flushing(file):
+                crc = checksum(file, blank=place)
         file.seek(place)
-        file.write(digest)
+        file.write(_digits(crc))
+
+
+@contextlib.contextmanager
+def flushing(file: Any) -> Iterator[None]:
+    """Context manager: the disk writes what was written to a file, while the processors do the block."""
+    with ThreadPoolExecutor(1) as pool:
+        flushed = pool.submit(os.fsync, file.fileno())
+        yield
+        flushed.result()
 
 
 def is_sealed(file: Any, name: str | os.PathLike, place: int | None = None) -> bool:
@@ -164,7 +176,7 @@ def is_sealed(file: Any, name: str | os.PathLike, place: int | None = None) -> b
         if file.read(len(MARK)) != MARK:
             return False
     file.seek(place)
-    if file.read(DIGITS) != _digest(file, place):
+    if file.read(DIGITS) != _digits(checksum(file, blank=place)):
         raise ValueError(
             f"Expected {os.fspath(name)!r} to be as it was written. Received: a file whose bytes don't match its "
             f"checksum: it is damaged, or was changed. Use another copy."
@@ -191,25 +203,84 @@ def check_claim(path: str | os.PathLike, sealed: bool, claims: bool) -> None:
         )
 
 
-def _digest(file: Any, place: int) -> bytes:
-    """The sum of all bytes, those of the seal itself taken as zeros."""
-    root, leaves = hashlib.sha256(), deque()
+# ------------------------------------------------------------------ checksums
+
+
+def _digits(crc: int) -> bytes:
+    return f"{crc:08x}".encode()
+
+
+def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
+    """Return the CRC-32 of a file, from several threads.
+
+    Args:
+        file: open for reading.
+        start: first byte.
+        blank: where digits stand that count as zeros.
+
+    >>> import io
+    >>> checksum(io.BytesIO(b"abc")) == zlib.crc32(b"abc")
+    True
+    """
+    total, place = 0, start
+    buffers = itertools.cycle([bytearray(_BLOCK) for _ in range(_THREADS + 1)])
+    sums: deque = deque()
+    file.seek(start)
+
+    def add() -> int:
+        length, crc = sums.popleft()
+        return joined(total, crc.result(), length)
+
     with ThreadPoolExecutor(_THREADS) as pool:
-        for block in _blocks(file, place):
-            leaves.append(pool.submit(lambda block: hashlib.sha256(block).digest(), block))
-            if len(leaves) > _THREADS:  # no more blocks in memory than are worked on
-                root.update(leaves.popleft().result())
-        for leaf in leaves:
-            root.update(leaf.result())
-    return root.hexdigest().encode()
+        while length := _fill(file, buffer := next(buffers)):
+            if blank is not None and place - DIGITS < blank < place + length:
+                first, last = max(blank - place, 0), min(blank - place + DIGITS, length)
+                buffer[first:last] = b"0" * (last - first)
+            sums.append((length, pool.submit(zlib.crc32, memoryview(buffer)[:length])))
+            place += length
+            if len(sums) == _THREADS:  # so the next buffer is free
+                total = add()
+        while sums:
+            total = add()
+    return total
 
 
-def _blocks(file: Any, place: int) -> Iterator[bytes]:
-    file.seek(0)
-    start = 0
-    while block := file.read(_BLOCK):
-        first, last = max(place - start, 0), min(place - start + DIGITS, len(block))
-        if first < last:
-            block = block[:first] + b"0" * (last - first) + block[last:]
-        start += len(block)
-        yield block
+def joined(first: int, second: int, length: int) -> int:
+    """Return the CRC-32 of two texts, from those of each and the length of the second.
+
+    >>> joined(zlib.crc32(b"ab"), zlib.crc32(b"c"), 1) == zlib.crc32(b"abc")
+    True
+    """
+    return _apply(_shift(length), first) ^ second
+
+
+def _fill(file: Any, buffer: bytearray) -> int:
+    """Read until a buffer is full or the file ends; return how many bytes there are."""
+    view, length = memoryview(buffer), 0
+    while length < len(buffer) and (count := file.readinto(view[length:])):
+        length += count
+    return length
+
+
+@functools.cache
+def _shift(length: int) -> tuple[int, ...]:
+    """What so many bytes behind it make of the CRC-32 of a text: a linear map, given by 32 columns.
+
+    That of one byte, multiplied with itself, as in zlib's ``crc32_combine``.
+    """
+    if length == 0:
+        return tuple(1 << bit for bit in range(32))
+    if length == 1:
+        return tuple(zlib.crc32(b"\0", 1 << bit) ^ zlib.crc32(b"\0") for bit in range(32))
+    half = _shift(length // 2)
+    both = tuple(_apply(half, column) for column in half)
+    return tuple(_apply(_shift(1), column) for column in both) if length % 2 else both
+
+
+def _apply(columns: tuple[int, ...], crc: int) -> int:
+    result = 0
+    for column in columns:
+        if crc & 1:
+            result ^= column
+        crc >>= 1
+    return result
