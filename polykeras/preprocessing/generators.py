@@ -1,0 +1,358 @@
+"""ImageDataGenerator: random transforms and scaling of images, batch by batch, on the host."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.core import geometry, random
+from polykeras.preprocessing.iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
+from polykeras.preprocessing.transforms import (
+    FILL_MODES,
+    apply_affine_transform,
+    apply_brightness_shift,
+    apply_channel_shift,
+    flip_axis,
+    pair,
+)
+from polykeras.utils.image_arrays import one_of
+
+
+class ImageDataGenerator:
+    """Draw transforms of images at random, and scale them, while a model trains on them.
+
+    Args:
+        featurewise_center, featurewise_std_normalization: subtract the mean of each channel over the data
+            that ``fit`` sees; divide by its standard deviation.
+        samplewise_center, samplewise_std_normalization: the same with each image's own.
+        zca_whitening: decorrelate pixels, by what ``fit`` sees.
+        zca_epsilon: keeps small variances from being blown up.
+        rotation_range: degrees.
+        width_shift_range, height_shift_range: a float below 1 is a share of the size, one from 1 on pixels;
+            an int n draws whole pixels from -n + 1 to n - 1; a list holds the pixels (or shares) to choose from,
+            to either side.
+        brightness_range: (lowest, highest) factor, or None.
+        shear_range: degrees.
+        zoom_range: (lowest, highest), or a float z for (1 - z, 1 + z).
+        channel_shift_range: the most to add to all channels.
+        fill_mode, cval: what lies outside of an image; see ``apply_affine_transform``.
+        horizontal_flip, vertical_flip: turn half of the images round.
+        rescale: factor for all values; None or 0 for none.
+        preprocessing_function: of one image after it was transformed, before it is scaled.
+        data_format: "channels_last" or "channels_first"; default the global setting.
+        validation_split: share of the data that ``subset="validation"`` means, below 1.
+        interpolation_order: of the transforms, 0 or 1; up to 5 with SciPy.
+        dtype: of the batches; default ``floatx()``.
+
+    Raises:
+        ValueError: for settings out of range.
+
+    All draws follow from a seed: a flow with a seed, or after ``keras.utils.set_random_seed``, repeats itself.
+
+    >>> generator = ImageDataGenerator(rotation_range=20, horizontal_flip=True, rescale=1 / 255)
+    >>> x, y = next(generator.flow(np.ones((8, 6, 6, 3)), np.arange(8), batch_size=4))
+    >>> x.shape, y.shape
+    ((4, 6, 6, 3), (4,))
+    """
+
+    def __init__(
+        self,
+        featurewise_center: bool = False,
+        samplewise_center: bool = False,
+        featurewise_std_normalization: bool = False,
+        samplewise_std_normalization: bool = False,
+        zca_whitening: bool = False,
+        zca_epsilon: float = 1e-6,
+        rotation_range: float = 0,
+        width_shift_range: Any = 0.0,
+        height_shift_range: Any = 0.0,
+        brightness_range: Any = None,
+        shear_range: float = 0.0,
+        zoom_range: Any = 0.0,
+        channel_shift_range: float = 0.0,
+        fill_mode: str = "nearest",
+        cval: float = 0.0,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        rescale: float | None = None,
+        preprocessing_function: Callable | None = None,
+        data_format: str | None = None,
+        validation_split: float = 0.0,
+        interpolation_order: int = 1,
+        dtype: str | None = None,
+    ) -> None:
+        if not 0 <= validation_split < 1:
+            raise ValueError(f"Expected validation_split from 0 to below 1. Received: {validation_split}.")
+        self.featurewise_std_normalization, self.zca_whitening = featurewise_std_normalization, zca_whitening
+        self.featurewise_center = featurewise_center or featurewise_std_normalization or zca_whitening
+        self.samplewise_std_normalization = samplewise_std_normalization
+        self.samplewise_center = samplewise_center or samplewise_std_normalization
+        self.zca_epsilon = zca_epsilon
+        self.rotation_range, self.shear_range, self.channel_shift_range = (
+            rotation_range,
+            shear_range,
+            channel_shift_range,
+        )
+        self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
+        self.brightness_range = None if brightness_range is None else pair("brightness_range", brightness_range)
+        is_number = isinstance(zoom_range, int | float)
+        self.zoom_range = (1 - zoom_range, 1 + zoom_range) if is_number else pair("zoom_range", zoom_range)
+        self.fill_mode, self.cval = one_of("fill_mode", fill_mode, FILL_MODES), cval
+        self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
+        self.rescale, self.preprocessing_function = rescale, preprocessing_function
+        self.data_format = config.standardize_data_format(data_format)
+        self._validation_split, self.interpolation_order = validation_split, interpolation_order
+        self.dtype = dtype or config.floatx()
+        is_last = self.data_format == "channels_last"
+        self.row_axis, self.col_axis = (axis - 1 for axis in geometry.spatial_axes(4, is_last))
+        self.channel_axis = 2 if is_last else 0
+        self.mean: Any = None
+        self.std: Any = None
+        self.principal_components: Any = None
+
+    # ------------------------------------------------------------------- flows
+
+    def flow(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        ignore_class_split: bool = False,
+        subset: str | None = None,
+    ) -> NumpyArrayIterator:
+        """Return batches of transformed images of an array; arguments as of ``NumpyArrayIterator``."""
+        return NumpyArrayIterator(
+            x,
+            y,
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            seed=seed,
+            data_format=self.data_format,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            ignore_class_split=ignore_class_split,
+            subset=subset,
+            dtype=self.dtype,
+        )
+
+    def flow_from_directory(
+        self,
+        directory: Any,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Iterable[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+    ) -> DirectoryIterator:
+        """Return batches of transformed images of a folder; arguments as of ``DirectoryIterator``."""
+        return DirectoryIterator(
+            directory,
+            self,
+            target_size=target_size,
+            color_mode=color_mode,
+            classes=classes,
+            class_mode=class_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            data_format=self.data_format,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            follow_links=follow_links,
+            subset=subset,
+            interpolation=interpolation,
+            keep_aspect_ratio=keep_aspect_ratio,
+            dtype=self.dtype,
+        )
+
+    def flow_from_dataframe(
+        self,
+        dataframe: Any,
+        directory: Any = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: str | None = None,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Iterable[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        validate_filenames: bool = True,
+        keep_aspect_ratio: bool = False,
+    ) -> DataFrameIterator:
+        """Return batches of transformed images that a table names; arguments as of ``DataFrameIterator``."""
+        return DataFrameIterator(
+            dataframe,
+            directory,
+            self,
+            x_col=x_col,
+            y_col=y_col,
+            weight_col=weight_col,
+            target_size=target_size,
+            color_mode=color_mode,
+            classes=classes,
+            class_mode=class_mode,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            data_format=self.data_format,
+            save_to_dir=save_to_dir,
+            save_prefix=save_prefix,
+            save_format=save_format,
+            subset=subset,
+            interpolation=interpolation,
+            keep_aspect_ratio=keep_aspect_ratio,
+            dtype=self.dtype,
+            validate_filenames=validate_filenames,
+        )
+
+    # ----------------------------------------------------------------- transforms
+
+    def get_random_transform(self, img_shape: tuple, seed: int | None = None) -> dict:
+        """Draw the parameters of a transform, for ``apply_transform``.
+
+        Args:
+            img_shape: of the image.
+            seed: an int; default from the global stream.
+        """
+        generator = random.host_generator(random.next_seed() if seed is None else seed, "augment")
+        within = lambda limit: generator.uniform(-limit, limit) if limit else 0  # noqa: E731
+        zoom = (1, 1) if self.zoom_range == (1, 1) else generator.uniform(*self.zoom_range, 2).tolist()
+        brightness = self.brightness_range
+        return {
+            "theta": within(self.rotation_range),
+            "tx": _shift(generator, self.height_shift_range, img_shape[self.row_axis]),
+            "ty": _shift(generator, self.width_shift_range, img_shape[self.col_axis]),
+            "shear": within(self.shear_range),
+            "zx": zoom[0],
+            "zy": zoom[1],
+            "flip_horizontal": bool(generator.random() < 0.5 and self.horizontal_flip),
+            "flip_vertical": bool(generator.random() < 0.5 and self.vertical_flip),
+            "channel_shift_intensity": within(self.channel_shift_range) if self.channel_shift_range else None,
+            "brightness": None if brightness is None else generator.uniform(*brightness),
+        }
+
+    def apply_transform(self, x: Any, transform_parameters: dict) -> np.ndarray:
+        """Return an image transformed.
+
+        Args:
+            x: image with three axes.
+            transform_parameters: a dict with some of ``"theta"``, ``"tx"``, ``"ty"``, ``"shear"``, ``"zx"``,
+                ``"zy"`` (as of ``apply_affine_transform``), ``"flip_horizontal"``, ``"flip_vertical"``,
+                ``"channel_shift_intensity"`` and ``"brightness"``.
+        """
+        given = transform_parameters
+        affine = {name: given[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy") if name in given}
+        axes = {"row_axis": self.row_axis, "col_axis": self.col_axis, "channel_axis": self.channel_axis}
+        fill = {"fill_mode": self.fill_mode, "cval": self.cval, "order": self.interpolation_order}
+        x = apply_affine_transform(x, **affine, **axes, **fill)
+        if given.get("channel_shift_intensity") is not None:
+            x = apply_channel_shift(x, given["channel_shift_intensity"], self.channel_axis)
+        if given.get("flip_horizontal"):
+            x = flip_axis(x, self.col_axis)
+        if given.get("flip_vertical"):
+            x = flip_axis(x, self.row_axis)
+        if given.get("brightness") is not None:
+            x = apply_brightness_shift(x, given["brightness"], scale=False)
+        return x
+
+    def random_transform(self, x: Any, seed: int | None = None) -> np.ndarray:
+        """Return an image with a random transform."""
+        return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
+
+    # -------------------------------------------------------------------- scaling
+
+    def standardize(self, x: Any) -> np.ndarray:
+        """Return an image, or a batch, after the function, the scaling and the normalizations."""
+        x = np.array(x, self.dtype)
+        if self.preprocessing_function is not None:
+            x = self.preprocessing_function(x)
+        if self.rescale:
+            x = x * self.rescale
+        if self.samplewise_center:
+            x = x - np.mean(x, keepdims=True)
+        if self.samplewise_std_normalization:
+            x = x / (np.std(x, keepdims=True) + 1e-6)
+        if self.featurewise_center and self._is_known("mean"):
+            x = x - self.mean
+        if self.featurewise_std_normalization and self._is_known("std"):
+            x = x / (self.std + 1e-6)
+        if self.zca_whitening and self._is_known("principal_components"):
+            x = (x.reshape(-1, len(self.principal_components)) @ self.principal_components).reshape(x.shape)
+        return x.astype(self.dtype)
+
+    def _is_known(self, name: str) -> bool:
+        if getattr(self, name) is None:
+            warnings.warn(f"ImageDataGenerator: {name} is not known: call fit(images) first.", stacklevel=3)
+            return False
+        return True
+
+    def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
+        """Take the statistics of data for the featurewise normalizations and for whitening.
+
+        Args:
+            x: images with four axes.
+            augment: take them of transformed images.
+            rounds: how often to go through the data then.
+            seed: of the transforms; default from the global stream.
+
+        Raises:
+            ValueError: for data without four axes.
+        """
+        x = np.array(x, self.dtype)
+        if x.ndim != 4:
+            raise ValueError(f"Expected images with four axes. Received shape: {x.shape}.")
+        if augment:
+            seed = random.next_seed() if seed is None else seed
+            numbers = range(rounds * len(x))
+            x = np.stack([self.random_transform(x[n % len(x)], random.digest(seed, "fit", n) >> 1) for n in numbers])
+        axes = (0, self.row_axis + 1, self.col_axis + 1)
+        if self.featurewise_center:
+            self.mean = np.mean(x, axes, keepdims=True)[0]
+            x = x - self.mean
+        if self.featurewise_std_normalization:
+            self.std = np.std(x, axes, keepdims=True)[0]
+            x = x / (self.std + 1e-6)
+        if self.zca_whitening:
+            flat = x.reshape(len(x), -1)
+            u, variances, _ = np.linalg.svd(flat.T @ flat / len(flat))
+            self.principal_components = u / np.sqrt(variances + self.zca_epsilon) @ u.T
+
+
+def _shift(generator: np.random.Generator, limit: Any, size: int) -> float:
+    """Draw a shift in pixels, by the rules of ``width_shift_range``."""
+    if isinstance(limit, float):
+        return generator.uniform(-limit, limit) * (size if limit < 1 else 1) if limit else 0
+    choices = np.arange(max(limit, 1)) if isinstance(limit, int | np.integer) else np.asarray(limit)
+    shift = float(generator.choice(choices) * generator.choice((-1, 1)))
+    return shift * size if choices.max() < 1 else shift

@@ -1,0 +1,498 @@
+"""Batches of augmented images: from arrays, from a folder, from a table of file names."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.core import random
+from polykeras.training.sources.datasets import PyDataset
+from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, one_of
+
+SUFFIXES = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
+_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
+_CLASS_MODES = ("binary", "categorical", "input", "sparse", None)
+_TABLE_MODES = (*_CLASS_MODES, "multi_output", "raw")
+
+
+class Iterator(PyDataset):
+    """Base of iterators over images: batches by number, or endlessly one after the other by ``next``.
+
+    Args:
+        n: number of samples.
+        batch_size: samples a batch; the last of an epoch may have fewer.
+        shuffle: a new order each epoch.
+        seed: of orders and transforms; default from the global stream.
+
+    Subclasses define ``_get_batches_of_transformed_samples(index_array)``. What is drawn for a sample
+    follows from the seed, the epoch and its number: it is the same whichever worker prepares it.
+    """
+
+    def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n, self.batch_size, self.shuffle = n, batch_size, shuffle
+        self.seed = random.next_seed() if seed is None else seed
+        self.epoch = 0
+        self.batch_index = 0
+        self.total_batches_seen = 0
+        self.lock = threading.Lock()
+        self._set_index_array()
+
+    def _set_index_array(self) -> None:
+        self.index_array = np.arange(self.n)
+        if self.shuffle:
+            self.index_array = random.host_generator(self.seed, "shuffle", self.epoch).permutation(self.n)
+
+    def __len__(self) -> int:
+        return -(-self.n // self.batch_size)
+
+    def __getitem__(self, idx: int) -> Any:
+        """Return batch number ``idx`` of this epoch.
+
+        Raises:
+            IndexError: if there are fewer.
+        """
+        if idx >= len(self):
+            raise IndexError(f"Expected the number of a batch below {len(self)}. Received: {idx}.")
+        self.total_batches_seen += 1
+        return self._get_batches_of_transformed_samples(self.index_array[idx * self.batch_size :][: self.batch_size])
+
+    def on_epoch_end(self) -> None:
+        """Go on to the next epoch: another order, other transforms."""
+        self.epoch += 1
+        self._set_index_array()
+
+    def reset(self) -> None:
+        """Let ``next`` start with the first batch."""
+        self.batch_index = 0
+
+    def __iter__(self) -> Iterator:
+        return self
+
+    def __next__(self) -> Any:
+        with self.lock:
+            if self.batch_index >= len(self):
+                self.on_epoch_end()
+                self.batch_index = 0
+            place = self.batch_index
+            self.batch_index += 1
+        return self[place]
+
+    def next(self) -> Any:
+        """Return the next batch; after the last of an epoch comes the first of another."""
+        return self.__next__()
+
+    def _seed_of(self, sample: int) -> int:
+        """The seed of the transform of a sample in this epoch."""
+        return random.digest(self.seed, "augment", self.epoch, int(sample)) >> 1
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        """Return the batch of samples with these numbers."""
+        raise NotImplementedError(
+            f"Expected {type(self).__name__} to define _get_batches_of_transformed_samples. Received: none."
+        )
+
+
+class _ImageIterator(Iterator):
+    """Base of iterators that hand images through an ``ImageDataGenerator``.
+
+    Subclasses define ``_image(sample)``, ``_targets(index_array, images)`` and ``sample_weight``.
+    """
+
+    sample_weight: Any = None
+
+    def __init__(
+        self,
+        n: int,
+        image_data_generator: Any,
+        batch_size: int,
+        shuffle: bool,
+        seed: int | None,
+        data_format: str | None,
+        save_to_dir: str | None,
+        save_prefix: str,
+        save_format: str,
+        dtype: str | None,
+    ) -> None:
+        super().__init__(n, batch_size, shuffle, seed)
+        self.image_data_generator = image_data_generator
+        self.data_format = config.standardize_data_format(data_format)
+        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
+        self.dtype = dtype or config.floatx()
+
+    def _image(self, sample: int) -> np.ndarray:
+        raise NotImplementedError
+
+    def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
+        return None
+
+    def _prepared(self, sample: int) -> np.ndarray:
+        image, generator = self._image(sample), self.image_data_generator
+        if generator is None:
+            return image
+        image = generator.random_transform(image.astype(self.dtype), seed=self._seed_of(sample))
+        return generator.standardize(image)
+
+    def _inputs(self, index_array: np.ndarray, images: np.ndarray) -> Any:
+        return images
+
+    def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        images = np.stack([self._prepared(sample) for sample in index_array]).astype(self.dtype)
+        if self.save_to_dir:
+            self._save(index_array, images)
+        inputs, targets = self._inputs(index_array, images), self._targets(index_array, images)
+        if targets is None:
+            return inputs
+        if self.sample_weight is None:
+            return inputs, targets
+        return inputs, targets, np.asarray(self.sample_weight)[index_array]
+
+    def _save(self, index_array: np.ndarray, images: np.ndarray) -> None:
+        for sample, image in zip(index_array, images, strict=True):
+            name = f"{self.save_prefix}_{sample}_{self._seed_of(sample) % 10**7}.{self.save_format}"
+            array_to_img(image, self.data_format, scale=True).save(os.path.join(self.save_to_dir, name))
+
+
+def _part(subset: str | None, share: float, count: int) -> slice:
+    """The samples of a subset: for validation the first ones."""
+    one_of("subset", subset, (None, "training", "validation"))
+    split = int(count * share)
+    return {None: slice(None), "training": slice(split, None), "validation": slice(0, split)}[subset]
+
+
+class NumpyArrayIterator(_ImageIterator):
+    """Batches of augmented images of an array; see ``ImageDataGenerator.flow``.
+
+    Args:
+        x: array of images with four axes, or a pair of it and a list of further inputs.
+        y: targets, or None.
+        image_data_generator: the ``ImageDataGenerator``.
+        batch_size, shuffle, seed: as of ``Iterator``.
+        sample_weight: weights of the samples, or None.
+        data_format: "channels_last" or "channels_first"; default the global setting.
+        save_to_dir: folder to write the images to, for a look at them.
+        save_prefix, save_format: of the names and the kind of these files.
+        subset: ``"training"`` or ``"validation"``, the part that the generator's ``validation_split`` sets apart.
+        ignore_class_split: let the two parts have different classes.
+        dtype: of the batches; default ``floatx()``.
+
+    Raises:
+        ValueError: for lengths that differ, images without four axes, or classes that one part lacks.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        y: Any,
+        image_data_generator: Any,
+        batch_size: int = 32,
+        shuffle: bool = False,
+        sample_weight: Any = None,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        ignore_class_split: bool = False,
+        dtype: str | None = None,
+    ) -> None:
+        x, *further = x if isinstance(x, tuple | list) else (x,)
+        further = [part for parts in further for part in (parts if isinstance(parts, list | tuple) else [parts])]
+        columns = [None if column is None else np.asarray(column) for column in (x, y, sample_weight, *further)]
+        lengths = {len(column) for column in columns if column is not None}
+        if len(lengths) > 1:
+            raise ValueError(
+                f"Expected images, targets, weights and inputs of one length. Received: {sorted(lengths)}."
+            )
+        if columns[0].ndim != 4:
+            raise ValueError(f"Expected images with four axes. Received shape: {columns[0].shape}.")
+        part = slice(None)
+        if subset is not None:
+            part = _part(subset, image_data_generator._validation_split, len(columns[0]))
+            if y is not None and not ignore_class_split:
+                self._check_classes(columns[1], int(len(columns[0]) * image_data_generator._validation_split))
+        self.x, self.y, self.sample_weight, *self.x_misc = (None if c is None else c[part] for c in columns)
+        options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
+        super().__init__(len(self.x), image_data_generator, *options)
+
+    def _check_classes(self, y: np.ndarray, split: int) -> None:
+        first, second = np.unique(y[:split]), np.unique(y[split:])
+        if not np.array_equal(first, second):
+            raise ValueError(
+                f"Expected training and validation data of the same classes. Received: {first.tolist()} in validation, "
+                f"{second.tolist()} in training. Shuffle the data, or pass ignore_class_split=True."
+            )
+
+    def _image(self, sample: int) -> np.ndarray:
+        return self.x[sample]
+
+    def _inputs(self, index_array: np.ndarray, images: np.ndarray) -> Any:
+        return [images, *(column[index_array] for column in self.x_misc)] if self.x_misc else images
+
+    def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
+        return None if self.y is None else self.y[index_array]
+
+
+class _FileIterator(_ImageIterator):
+    """Base of iterators over image files. Subclasses set ``filepaths``, ``classes`` and ``class_mode``."""
+
+    def __init__(
+        self,
+        n: int,
+        image_data_generator: Any,
+        target_size: Any,
+        color_mode: str,
+        interpolation: str,
+        keep_aspect_ratio: bool,
+        *options: Any,
+    ) -> None:
+        super().__init__(n, image_data_generator, *options)
+        self.target_size, self.color_mode = tuple(target_size), one_of("color_mode", color_mode, _CHANNELS)
+        self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
+        depth = _CHANNELS[color_mode]
+        is_last = self.data_format == "channels_last"
+        self.image_shape = (*self.target_size, depth) if is_last else (depth, *self.target_size)
+
+    def _image(self, sample: int) -> np.ndarray:
+        options = {"interpolation": self.interpolation, "keep_aspect_ratio": self.keep_aspect_ratio}
+        image = load_img(self.filepaths[sample], color_mode=self.color_mode, target_size=self.target_size, **options)
+        return img_to_array(image, self.data_format, self.dtype)
+
+    def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
+        if self.class_mode is None:
+            return None
+        if self.class_mode == "input":
+            return images.copy()
+        classes = [self.classes[sample] for sample in index_array]
+        if self.class_mode != "categorical":
+            return np.asarray(classes, self.dtype)
+        rows = np.zeros((len(classes), len(self.class_indices)), self.dtype)
+        for row, places in zip(rows, classes, strict=True):
+            row[places] = 1
+        return rows
+
+    @property
+    def labels(self) -> Any:
+        """The class numbers of all samples."""
+        return self.classes
+
+
+def _has_suffix(name: str) -> bool:
+    return name.lower().endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
+
+
+class DirectoryIterator(_FileIterator):
+    """Batches of images of a folder with a subfolder for each class; see ``ImageDataGenerator.flow_from_directory``.
+
+    Args:
+        directory: the folder.
+        image_data_generator: the ``ImageDataGenerator``, or None.
+        target_size: (height, width) of the result.
+        color_mode: ``"grayscale"``, ``"rgb"`` or ``"rgba"``.
+        classes: names of the subfolders; default all, in alphabetical order.
+        class_mode: targets: ``"categorical"`` (one-hot), ``"binary"`` or ``"sparse"`` (numbers), ``"input"`` (the
+            images), or None for no targets.
+        batch_size, shuffle, seed: as of ``Iterator``.
+        data_format, save_to_dir, save_prefix, save_format, subset, dtype: as of ``NumpyArrayIterator``.
+        follow_links: go into linked folders too.
+        interpolation: of resizing: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ...
+        keep_aspect_ratio: cut out the middle, instead of stretching.
+
+    Attributes:
+        class_indices: from class name to number; ``classes``: the number of each sample.
+        filenames, filepaths: of the samples; ``samples``: how many there are.
+    """
+
+    def __init__(
+        self,
+        directory: Any,
+        image_data_generator: Any,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Iterable[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: str | None = None,
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        follow_links: bool = False,
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: str | None = None,
+    ) -> None:
+        one_of("class_mode", class_mode, _CLASS_MODES)
+        self.directory, self.class_mode = directory, class_mode
+        folder = Path(directory)
+        names = list(classes or sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
+        self.class_indices = {name: number for number, name in enumerate(names)}
+        self.num_classes = len(names)
+        share = getattr(image_data_generator, "_validation_split", 0.0)
+        found = [(number, _image_files(folder, name, follow_links)) for name, number in self.class_indices.items()]
+        parts = [(number, files[_part(subset, share, len(files))]) for number, files in found]
+        self.filenames = [name for _, files in parts for name in files]
+        self.classes = np.array([number for number, files in parts for _ in files], "int32")
+        self.filepaths = [os.path.join(directory, name) for name in self.filenames]
+        self.samples = len(self.filenames)
+        print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
+        sizes = (target_size, color_mode, interpolation, keep_aspect_ratio)
+        options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
+        super().__init__(self.samples, image_data_generator, *sizes, *options)
+
+
+def _image_files(folder: Path, name: str, follow_links: bool) -> list[str]:
+    """Names of the image files of a class, below ``folder``, in a fixed order."""
+    found = sorted(os.walk(folder / name, followlinks=follow_links), key=lambda entry: entry[0])
+    paths = [os.path.join(root, file) for root, _, files in found for file in sorted(files) if _has_suffix(file)]
+    return [os.path.relpath(path, folder) for path in paths]
+
+
+class DataFrameIterator(_FileIterator):
+    """Batches of images that a table names; see ``ImageDataGenerator.flow_from_dataframe``.
+
+    Args:
+        dataframe: a pandas DataFrame, or a dict of columns.
+        directory: folder of the files; None if the table has whole paths.
+        image_data_generator: the ``ImageDataGenerator``, or None.
+        x_col: column of file names.
+        y_col: column of targets, or a list of columns.
+        weight_col: column of sample weights, or None.
+        class_mode: as of ``DirectoryIterator``; besides ``"raw"`` (the values of ``y_col`` as they are) and
+            ``"multi_output"`` (a list with the values of each column). A cell of a ``"categorical"`` column
+            may be a list of several classes.
+        classes: names of the classes to use; default all in the column, in alphabetical order.
+        validate_filenames: leave out, with a warning, files that are not there.
+        target_size, color_mode, batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, subset,
+            interpolation, keep_aspect_ratio, dtype: as of ``DirectoryIterator``.
+
+    Raises:
+        ValueError: for targets that don't go with the class mode.
+    """
+
+    def __init__(
+        self,
+        dataframe: Any,
+        directory: Any = None,
+        image_data_generator: Any = None,
+        x_col: str = "filename",
+        y_col: Any = "class",
+        weight_col: str | None = None,
+        target_size: Any = (256, 256),
+        color_mode: str = "rgb",
+        classes: Iterable[str] | None = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        data_format: str | None = "channels_last",
+        save_to_dir: str | None = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        keep_aspect_ratio: bool = False,
+        dtype: str | None = "float32",
+        validate_filenames: bool = True,
+    ) -> None:
+        one_of("class_mode", class_mode, _TABLE_MODES)
+        self.directory, self.class_mode = directory or "", class_mode
+        self.dtype = dtype or config.floatx()
+        columns = {"x": _column(dataframe, x_col)}
+        if not all(isinstance(name, str) for name in columns["x"]):
+            raise ValueError(f"Expected file names in the column {x_col!r}. Received: other values.")
+        if class_mode in ("binary", "categorical", "sparse"):
+            columns["y"] = [_check_label(class_mode, y_col, label) for label in _column(dataframe, y_col)]
+        elif class_mode in ("raw", "multi_output"):
+            names = y_col if isinstance(y_col, list | tuple) else [y_col]
+            if class_mode == "multi_output" and names is not y_col:
+                raise ValueError(f"Expected a list of columns for class_mode='multi_output'. Received: {y_col!r}.")
+            columns |= {("raw", n): _column(dataframe, name) for n, name in enumerate(names)}
+        if weight_col is not None:
+            columns["weight"] = _column(dataframe, weight_col)
+        if validate_filenames:
+            columns = self._existing(columns, x_col)
+        if "y" in columns:
+            columns = self._number_classes(columns, classes)
+        share = getattr(image_data_generator, "_validation_split", 0.0)
+        part = _part(subset, share, len(columns["x"]))
+        columns = {name: column[part] for name, column in columns.items()}
+        self._keep(columns, single=class_mode == "raw" and not isinstance(y_col, list | tuple))
+        known = f" belonging to {len(self.class_indices)} classes" if "y" in columns else ""
+        print(f"Found {self.samples} validated image filenames{known}.")
+        sizes = (target_size, color_mode, interpolation, keep_aspect_ratio)
+        options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
+        super().__init__(self.samples, image_data_generator, *sizes, *options)
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.directory, name)
+
+    def _existing(self, columns: dict, x_col: str) -> dict:
+        keep = [n for n, name in enumerate(columns["x"]) if _has_suffix(name) and os.path.isfile(self._path(name))]
+        missing = len(columns["x"]) - len(keep)
+        if missing:
+            warnings.warn(f"{missing} file name(s) in the column {x_col!r} name no image file.", stacklevel=4)
+        return {name: [column[n] for n in keep] for name, column in columns.items()}
+
+    def _number_classes(self, columns: dict, classes: Iterable[str] | None) -> dict:
+        """Keep the rows of known classes, with their numbers."""
+        found = {label for labels in columns["y"] for label in _listed(labels)}
+        names = list(classes) if classes is not None else sorted(found)
+        self.class_indices = {name: number for number, name in enumerate(names)}
+        if self.class_mode == "binary" and len(names) != 2:
+            raise ValueError(f"Expected two classes for class_mode='binary'. Received: {names}.")
+        numbers = [[self.class_indices[x] for x in _listed(y) if x in self.class_indices] for y in columns["y"]]
+        columns["y"] = [
+            n if isinstance(y, list | tuple) else sum(n) for n, y in zip(numbers, columns["y"], strict=True)
+        ]
+        keep = [n for n, own in enumerate(numbers) if own]
+        return {name: [column[n] for n in keep] for name, column in columns.items()}
+
+    def _keep(self, columns: dict, single: bool) -> None:
+        self.filenames = columns["x"]
+        self.filepaths = [self._path(name) for name in self.filenames]
+        self.samples = len(self.filenames)
+        self.classes = columns.get("y", [])
+        self.sample_weight = columns.get("weight")
+        values = [np.array(column) for name, column in columns.items() if name[0] == "raw"]
+        if self.class_mode == "raw":
+            values = values[0] if single else np.stack(values, 1)
+        self._values = values
+
+    def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
+        if self.class_mode == "multi_output":
+            return [column[index_array] for column in self._values]
+        if self.class_mode == "raw":
+            return self._values[index_array]
+        return super()._targets(index_array, images)
+
+
+def _column(table: Any, name: Any) -> list:
+    try:
+        return list(table[name])
+    except KeyError:
+        raise ValueError(f"Expected a column {name!r} in the table. Received columns: {list(table)}.") from None
+
+
+def _listed(label: Any) -> list | tuple:
+    return label if isinstance(label, list | tuple) else [label]
+
+
+def _check_label(class_mode: str, y_col: Any, label: Any) -> Any:
+    is_list = isinstance(label, list | tuple)
+    if (is_list and class_mode != "categorical") or not all(isinstance(name, str) for name in _listed(label)):
+        kinds = "strings, or lists of them," if class_mode == "categorical" else "strings"
+        raise ValueError(
+            f"Expected {kinds} in the column {y_col!r} for class_mode={class_mode!r}. Received: {label!r}."
+        )
+    return label

@@ -1,0 +1,198 @@
+"""Sequences into samples, on the host: the tools of Keras 2."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import random
+from polykeras.training.sources.datasets import PyDataset
+from polykeras.utils.arrays import pad_sequences
+
+__all__ = [
+    "TimeseriesGenerator",
+    "make_sampling_table",
+    "pad_sequences",
+    "skipgrams",
+    "timeseries_generator_from_json",
+]
+
+
+def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
+    """Return for each word, numbered by how often it occurs, the probability to keep it.
+
+    T. Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality"
+    (NeurIPS 2013), for words that follow Zipf's law.
+
+    Args:
+        size: number of words.
+        sampling_factor: the share of a text from which on words are dropped.
+
+    >>> make_sampling_table(3).round(4)
+    array([0.0032, 0.0032, 0.0055])
+    """
+    rank = np.maximum(np.arange(size), 1)
+    # The sum of 1/k up to the rank, with Euler's constant.
+    inverse_frequency = rank * (np.log(rank) + 0.577) + 0.5 - 1.0 / (12.0 * rank)
+    return np.minimum(1.0, np.sqrt(sampling_factor * inverse_frequency))
+
+
+def skipgrams(
+    sequence: list[int],
+    vocabulary_size: int,
+    window_size: int = 4,
+    negative_samples: float = 1.0,
+    shuffle: bool = True,
+    categorical: bool = False,
+    sampling_table: np.ndarray | None = None,
+    seed: int | None = None,
+) -> tuple[list, list]:
+    """Return pairs of a word and one near it, labelled 1, and of a word and a random one, labelled 0.
+
+    T. Mikolov et al., "Efficient Estimation of Word Representations in Vector Space" (2013).
+
+    Args:
+        sequence: numbers of words; 0 stands for none.
+        vocabulary_size: the largest number plus 1.
+        window_size: how far away the other word may be.
+        negative_samples: how many random pairs for each near one.
+        shuffle: mix the pairs.
+        categorical: labels [0, 1] and [1, 0] instead of 1 and 0.
+        sampling_table: for each number the probability to keep it; see ``make_sampling_table``.
+        seed: an int; default from the global stream.
+
+    Returns:
+        (pairs, labels).
+
+    >>> skipgrams([1, 2], vocabulary_size=3, negative_samples=0, shuffle=False)
+    ([[1, 2], [2, 1]], [1, 1])
+    """
+    generator = random.host_generator(random.next_seed() if seed is None else seed, "skipgrams")
+    near, far = ([0, 1], [1, 0]) if categorical else (1, 0)
+    pairs = []
+    for place, word in enumerate(sequence):
+        if not word or (sampling_table is not None and sampling_table[word] < generator.random()):
+            continue
+        start = max(0, place - window_size)
+        around = [*sequence[start:place], *sequence[place + 1 : place + 1 + window_size]]
+        pairs.extend([word, other] for other in around if other)
+    labels = [near] * len(pairs)
+    count = int(len(pairs) * negative_samples)
+    if count:
+        words = generator.permutation([word for word, _ in pairs]).tolist()
+        others = generator.integers(1, vocabulary_size, count).tolist()
+        pairs.extend([words[place % len(words)], other] for place, other in enumerate(others))
+        labels = labels + [far] * count
+    if shuffle:
+        order = generator.permutation(len(pairs)).tolist()
+        pairs, labels = [pairs[n] for n in order], [labels[n] for n in order]
+    return pairs, labels
+
+
+class TimeseriesGenerator(PyDataset):
+    """Batches of windows of a time series, each with the target that comes after it.
+
+    Args:
+        data: array or list, with time along the first axis.
+        targets: for each time of ``data``.
+        length: times from the start of a window to its target.
+        sampling_rate: take every so many-th time of a window.
+        stride: times from window to window.
+        start_index, end_index: the times of ``data`` to use, both included.
+        shuffle: draw the windows of a batch at random.
+        reverse: turn the windows round: the latest time first.
+        batch_size: windows a batch; the last may have fewer.
+        seed: of ``shuffle``; default from the global stream.
+        **kwargs: those of ``PyDataset``.
+
+    Raises:
+        ValueError: if data and targets differ in length, or no window fits.
+
+    >>> generator = TimeseriesGenerator(np.arange(6), np.arange(6) * 10, length=3, batch_size=2)
+    >>> x, y = generator[0]
+    >>> x.tolist(), y.tolist()
+    ([[0, 1, 2], [1, 2, 3]], [30, 40])
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        targets: Any,
+        length: int,
+        sampling_rate: int = 1,
+        stride: int = 1,
+        start_index: int = 0,
+        end_index: int | None = None,
+        shuffle: bool = False,
+        reverse: bool = False,
+        batch_size: int = 128,
+        *,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if len(data) != len(targets):
+            raise ValueError(f"Expected a target for each time. Received: {len(data)} times, {len(targets)} targets.")
+        self.data, self.targets, self.length = data, targets, length
+        self.sampling_rate, self.stride, self.batch_size = sampling_rate, stride, batch_size
+        self.start_index = start_index + length
+        self.end_index = len(data) - 1 if end_index is None else end_index
+        self.shuffle, self.reverse = shuffle, reverse
+        self._seed = random.next_seed() if shuffle and seed is None else seed
+        self._epoch = 0
+        if self.start_index > self.end_index:
+            raise ValueError(
+                f"Expected a target at least {length} times after start_index={start_index}. Received: "
+                f"end_index={self.end_index}."
+            )
+        self._rows, self._values = np.asarray(data), np.asarray(targets)
+
+    def __len__(self) -> int:
+        return (self.end_index - self.start_index) // (self.batch_size * self.stride) + 1
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return batch number ``index``: (windows, targets)."""
+        if self.shuffle:
+            generator = random.host_generator(self._seed, "windows", self._epoch, index)
+            ends = generator.integers(self.start_index, self.end_index + 1, self.batch_size)
+        else:
+            first = self.start_index + self.batch_size * self.stride * index
+            ends = np.arange(first, min(first + self.batch_size * self.stride, self.end_index + 1), self.stride)
+        windows = self._rows[ends[:, None] + np.arange(-self.length, 0, self.sampling_rate)]
+        return windows[:, ::-1] if self.reverse else windows, self._values[ends]
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+
+    def get_config(self) -> dict:
+        """Return the settings and the data, as JSON can hold them.
+
+        Raises:
+            TypeError: for data that JSON can't hold.
+        """
+        config = {}
+        for name in ("data", "targets"):
+            try:
+                config[name] = json.dumps(np.asarray(getattr(self, name)).tolist())
+            except TypeError as error:
+                raise TypeError(f"Expected {name} that JSON can hold. Received: {error}.") from None
+        names = ("length", "sampling_rate", "stride", "end_index", "shuffle", "reverse", "batch_size")
+        start = {"start_index": self.start_index - self.length}
+        return config | start | {name: getattr(self, name) for name in names}
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Return settings and data as JSON; ``kwargs`` go to ``json.dumps``."""
+        return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
+
+
+def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
+    """Return the TimeseriesGenerator that ``to_json`` described.
+
+    >>> generator = TimeseriesGenerator([1, 2, 3], [1, 2, 3], length=1)
+    >>> timeseries_generator_from_json(generator.to_json())[0][1]
+    array([2, 3])
+    """
+    config = json.loads(json_string)["config"]
+    return TimeseriesGenerator(json.loads(config.pop("data")), json.loads(config.pop("targets")), **config)

@@ -1,0 +1,249 @@
+"""Text into numbers on the host: the tools of Keras 2. New code may take ``layers.TextVectorization``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+_MODES = ("binary", "count", "freq", "tfidf")
+
+
+def text_to_word_sequence(text: str, filters: str = FILTERS, lower: bool = True, split: str = " ") -> list[str]:
+    """Return the words of a text.
+
+    Args:
+        text: a string.
+        filters: characters that stand for ``split``.
+        lower: whether to make small letters first.
+        split: what separates words.
+
+    >>> text_to_word_sequence("The cat, the mat.")
+    ['the', 'cat', 'the', 'mat']
+    """
+    text = text.lower() if lower else text
+    text = text.translate({ord(letter): split for letter in filters})
+    return [word for word in text.split(split) if word]
+
+
+def _md5(word: str) -> int:
+    return int(hashlib.md5(word.encode()).hexdigest(), 16)
+
+
+def hashing_trick(
+    text: str,
+    n: int,
+    hash_function: Callable[[str], int] | str | None = None,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+    analyzer: Callable | None = None,
+) -> list[int]:
+    """Return a number from 1 to ``n - 1`` for each word; different words may share one.
+
+    Args:
+        text: a string.
+        n: size of the space of numbers, 0 included.
+        hash_function: from a word to an int. ``"md5"`` gives the same numbers in every run; the
+            default, Python's ``hash``, does not.
+        filters, lower, split: as of ``text_to_word_sequence``.
+        analyzer: function from the text to words, instead.
+
+    >>> hashing_trick("the cat the mat", 10, "md5")
+    [6, 3, 6, 8]
+    """
+    function = {None: hash, "md5": _md5}.get(hash_function, hash_function)
+    words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
+    return [function(word) % (n - 1) + 1 for word in words]
+
+
+def one_hot(
+    text: str,
+    n: int,
+    filters: str = FILTERS,
+    lower: bool = True,
+    split: str = " ",
+    analyzer: Callable | None = None,
+) -> list[int]:
+    """Return ``hashing_trick`` with Python's ``hash``: numbers hold within one run only.
+
+    >>> len(one_hot("the cat", 10))
+    2
+    """
+    return hashing_trick(text, n, hash, filters, lower, split, analyzer)
+
+
+class Tokenizer:
+    """Number words, or characters, by how often they occur, and texts by these numbers.
+
+    Args:
+        num_words: numbers from here on are left out of sequences and matrices; None for no limit.
+        filters: characters that separate words.
+        lower: whether to make small letters first.
+        split: what separates words.
+        char_level: number characters, not words.
+        oov_token: takes number 1 and the place of words that have none; None leaves them out.
+        analyzer: function from a text to its words, instead of filters, lower and split.
+        document_count: how many texts there were so far.
+
+    Attributes:
+        word_counts: how often each word was met; ``word_docs``: in how many texts.
+        word_index, index_word: from word to number, and back; numbers start at 1.
+
+    >>> tokenizer = Tokenizer(oov_token="?")
+    >>> tokenizer.fit_on_texts(["the cat", "the mat"])
+    >>> tokenizer.texts_to_sequences(["the mat sat"])
+    [[2, 4, 1]]
+    """
+
+    def __init__(
+        self,
+        num_words: int | None = None,
+        filters: str = FILTERS,
+        lower: bool = True,
+        split: str = " ",
+        char_level: bool = False,
+        oov_token: str | None = None,
+        analyzer: Callable | None = None,
+        *,
+        document_count: int = 0,
+        nb_words: int | None = None,
+    ) -> None:
+        self.num_words = num_words if nb_words is None else nb_words  # Keras 1 calls it nb_words
+        self.filters, self.lower, self.split, self.char_level = filters, lower, split, char_level
+        self.oov_token, self.analyzer, self.document_count = oov_token, analyzer, document_count
+        self.word_counts: dict[str, int] = {}
+        self.word_docs: dict[str, int] = defaultdict(int)
+        self.index_docs: dict[int, int] = defaultdict(int)
+        self.word_index: dict[str, int] = {}
+        self.index_word: dict[int, str] = {}
+
+    def _words(self, text: Any) -> list[str]:
+        if self.char_level or isinstance(text, list):
+            if not self.lower:
+                return list(text)
+            return [word.lower() for word in text] if isinstance(text, list) else list(text.lower())
+        if self.analyzer is not None:
+            return self.analyzer(text)
+        return text_to_word_sequence(text, self.filters, self.lower, self.split)
+
+    def fit_on_texts(self, texts: Iterable) -> None:
+        """Learn words, and their numbers, from texts: strings, or lists of words."""
+        for text in texts:
+            words = self._words(text)
+            self.document_count += 1
+            for word in words:
+                self.word_counts[word] = self.word_counts.get(word, 0) + 1
+            for word in set(words):
+                self.word_docs[word] += 1
+        ordered = sorted(self.word_counts, key=self.word_counts.get, reverse=True)
+        first = [] if self.oov_token is None else [self.oov_token]
+        self.word_index = {word: place for place, word in enumerate([*first, *ordered], 1)}
+        self.index_word = {place: word for word, place in self.word_index.items()}
+        for word, count in self.word_docs.items():
+            self.index_docs[self.word_index[word]] = count
+
+    def fit_on_sequences(self, sequences: Iterable[Iterable[int]]) -> None:
+        """Learn from sequences of numbers how often each occurs, for ``sequences_to_matrix``."""
+        for sequence in sequences:
+            self.document_count += 1
+            for place in set(sequence):
+                self.index_docs[place] += 1
+
+    def _fits(self, place: int | None) -> bool:
+        return place is not None and (self.num_words is None or place < self.num_words)
+
+    def texts_to_sequences(self, texts: Iterable) -> list[list[int]]:
+        """Return texts as lists of numbers."""
+        return list(self.texts_to_sequences_generator(texts))
+
+    def texts_to_sequences_generator(self, texts: Iterable) -> Iterator[list[int]]:
+        """Yield texts as lists of numbers."""
+        unknown = self.word_index.get(self.oov_token)
+        for text in texts:
+            places = (self.word_index.get(word) for word in self._words(text))
+            places = (place if self._fits(place) else unknown for place in places)
+            yield [place for place in places if place is not None]
+
+    def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
+        """Return lists of numbers as texts, with spaces between the words."""
+        return list(self.sequences_to_texts_generator(sequences))
+
+    def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
+        """Yield lists of numbers as texts."""
+        for sequence in sequences:
+            words = (self.index_word.get(place) if self._fits(place) else None for place in sequence)
+            words = (self.oov_token if word is None else word for word in words)
+            yield " ".join(word for word in words if word is not None)
+
+    def texts_to_matrix(self, texts: Iterable, mode: str = "binary") -> np.ndarray:
+        """Return ``sequences_to_matrix`` of texts."""
+        return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
+
+    def sequences_to_matrix(self, sequences: Iterable[Iterable[int]], mode: str = "binary") -> np.ndarray:
+        """Return a row for each sequence and a column for each number.
+
+        Args:
+            sequences: lists of numbers.
+            mode: ``"binary"``: 1 for a number that occurs; ``"count"``: how often; ``"freq"``: its share;
+                ``"tfidf"``: more for a number that is rarer among the texts learned from.
+
+        Raises:
+            ValueError: for another mode, or if nothing tells the number of columns, or for "tfidf"
+                before there was anything to learn from.
+        """
+        if mode not in _MODES:
+            raise ValueError(f"Expected mode to be one of {_MODES}. Received: {mode!r}.")
+        if not self.num_words and not self.word_index:
+            raise ValueError("Expected num_words, or fit_on_texts() before. Received: neither.")
+        if mode == "tfidf" and not self.document_count:
+            raise ValueError("Expected fit_on_texts() or fit_on_sequences() before mode='tfidf'. Received: neither.")
+        sequences = list(sequences)
+        columns = self.num_words or len(self.word_index) + 1
+        matrix = np.zeros((len(sequences), columns))
+        for row, sequence in zip(matrix, sequences, strict=True):
+            counts = Counter(place for place in sequence if place < columns)
+            for place, count in counts.items():
+                row[place] = self._entry(mode, place, count, len(sequence))
+        return matrix
+
+    def _entry(self, mode: str, place: int, count: int, length: int) -> float:
+        if mode == "tfidf":
+            rarity = math.log(1 + self.document_count / (1 + self.index_docs.get(place, 0)))
+            return (1 + math.log(count)) * rarity
+        return {"binary": 1, "count": count, "freq": count / length}[mode]
+
+    def get_config(self) -> dict:
+        """Return the settings, and what was learned as JSON strings."""
+        names = ("num_words", "filters", "lower", "split", "char_level", "oov_token", "document_count")
+        learned = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
+        config = {name: getattr(self, name) for name in names}
+        return config | {name: json.dumps(getattr(self, name)) for name in learned}
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Return settings and what was learned as JSON; ``kwargs`` go to ``json.dumps``. An analyzer isn't kept."""
+        return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
+
+
+def tokenizer_from_json(json_string: str) -> Tokenizer:
+    """Return the Tokenizer that ``to_json`` described.
+
+    >>> tokenizer = Tokenizer()
+    >>> tokenizer.fit_on_texts(["the cat"])
+    >>> tokenizer_from_json(tokenizer.to_json()).word_index
+    {'the': 1, 'cat': 2}
+    """
+    config = json.loads(json_string)["config"]
+    learned = {name: json.loads(config.pop(name)) for name in list(config) if name.startswith(("word_", "index_"))}
+    tokenizer = Tokenizer(**config)
+    for name, values in learned.items():
+        if name.startswith("index_"):
+            values = {int(place): value for place, value in values.items()}
+        getattr(tokenizer, name).update(values)
+    return tokenizer

@@ -1,0 +1,257 @@
+"""Transforms of one image, in NumPy: shifts, rotations, shears, zooms, colours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, ops
+from polykeras.core import random
+from polykeras.core.extras import require
+from polykeras.utils.image_arrays import one_of
+
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+
+
+def _matrix(theta: float, tx: float, ty: float, shear: float, zx: float, zy: float) -> np.ndarray:
+    """From (row, column, 1) of the result to that of the image, around the origin; angles in degrees."""
+    theta, shear = np.deg2rad(theta), np.deg2rad(shear)
+    rotation = np.array([[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]])
+    shift = np.array([[1, 0, tx], [0, 1, ty], [0, 0, 1]])
+    shearing = np.array([[1, -np.sin(shear), 0], [0, np.cos(shear), 0], [0, 0, 1]])
+    return rotation @ shift @ shearing @ np.diag([zx, zy, 1])
+
+
+def _around_centre(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    centre = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
+    return centre @ matrix @ np.linalg.inv(centre)
+
+
+def apply_affine_transform(
+    x: Any,
+    theta: float = 0,
+    tx: float = 0,
+    ty: float = 0,
+    shear: float = 0,
+    zx: float = 1,
+    zy: float = 1,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    order: int = 1,
+) -> np.ndarray:
+    """Return an image turned, shifted, sheared and zoomed around its centre, as Keras 2.3 did.
+
+    Args:
+        x: an image with three axes.
+        theta, shear: angles, in degrees.
+        tx, ty: how many pixels up, and to the left.
+        zx, zy: zoom along rows and columns; 0.5 shows half of the image, twice as large.
+        row_axis, col_axis, channel_axis: the axes of the image.
+        fill_mode: what lies outside: ``"constant"`` (``cval``), ``"nearest"`` (a a|a b c|c c), ``"reflect"``
+            (b a|a b c|c b) or ``"wrap"`` (b c|a b c|a b).
+        cval: for "constant".
+        order: 0 for the nearest pixel, 1 for linear interpolation, up to 5 for splines, which need SciPy.
+
+    Raises:
+        ValueError: for another fill mode or order.
+
+    >>> apply_affine_transform(np.array([[[1.0], [2.0], [3.0]]]), ty=1, row_axis=0, col_axis=1, channel_axis=2)[0, :, 0]
+    array([2., 3., 3.])
+    """
+    one_of("fill_mode", fill_mode, FILL_MODES)
+    one_of("order", order, range(6))
+    x = np.asarray(x)
+    axes = row_axis, col_axis, channel_axis
+    image = np.moveaxis(x, axes, (0, 1, 2))
+    matrix = _around_centre(_matrix(theta, tx, ty, shear, zx, zy), *image.shape[:2])
+    if np.allclose(matrix, np.eye(3)):
+        return x.copy()
+    sample = _splines if order > 1 else _linear
+    return np.moveaxis(sample(image, matrix, fill_mode, cval, order), (0, 1, 2), axes).astype(x.dtype)
+
+
+def _linear(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, order: int) -> np.ndarray:
+    # ops counts columns first.
+    (a, b, c), (d, e, f), _ = matrix
+    transform = np.array([e, d, f, b, a, c, 0, 0])
+    interpolation = "bilinear" if order else "nearest"
+    with backends.use("numpy"):
+        options = {"fill_mode": fill_mode, "fill_value": cval, "data_format": "channels_last"}
+        return ops.image.affine_transform(image, transform, interpolation, **options)
+
+
+def _splines(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, order: int) -> np.ndarray:
+    ndimage = require("scipy.ndimage", "sklearn", f"interpolation of order {order}")
+    mode = "grid-wrap" if fill_mode == "wrap" else fill_mode
+    options = {"order": order, "mode": mode, "cval": cval}
+    channels = np.moveaxis(image, 2, 0)
+    moved = [ndimage.affine_transform(channel, matrix[:2, :2], matrix[:2, 2], **options) for channel in channels]
+    return np.stack(moved, 2)
+
+
+# ---------------------------------------------------------------------- colours
+
+
+def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.ndarray:
+    """Return an image with a number added to every channel, held between its own extremes.
+
+    >>> apply_channel_shift(np.array([[[0.0, 5.0]]]), 2.0)
+    array([[[2., 5.]]])
+    """
+    x = np.asarray(x)
+    return np.clip(x + intensity, x.min(), x.max()).astype(x.dtype)
+
+
+def apply_brightness_shift(x: Any, brightness: float, scale: bool = True) -> np.ndarray:
+    """Return an image brighter or darker: values are multiplied, and held below white.
+
+    Args:
+        x: an image of values from 0 to 255. Others are mapped to this range before.
+        brightness: 1 changes nothing, 0 makes black.
+        scale: map the darkest value to 0 and the brightest to 255 in any case, and leave it so.
+
+    >>> apply_brightness_shift(np.array([[[10.0, 200.0]]]), 2.0, scale=False)
+    array([[[ 20., 255.]]])
+    """
+    x = np.asarray(x)
+    low, high = x.min(), x.max()
+    is_mapped = scale or low < 0 or high > 255
+    span = (high - low or 1) / 255
+    values = np.clip(((x - low) / span if is_mapped else x) * brightness, 0, 255)
+    return (values * span + low if is_mapped and not scale else values).astype(x.dtype)
+
+
+def flip_axis(x: Any, axis: int) -> np.ndarray:
+    """Return an image turned round along an axis.
+
+    >>> flip_axis([1, 2, 3], 0)
+    array([3, 2, 1])
+    """
+    return np.flip(np.asarray(x), axis)
+
+
+# ----------------------------------------------------------------------- random
+
+
+def _uniform(low: float, high: float, size: int | None = None) -> Any:
+    """Draw from the stream that ``keras.utils.set_random_seed`` starts."""
+    return random.host_generator(random.next_seed(), "image").uniform(low, high, size)
+
+
+def random_rotation(
+    x: Any,
+    rg: float,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """Return an image turned by up to ``rg`` degrees; other arguments as of ``apply_affine_transform``.
+
+    >>> random_rotation(np.ones((1, 4, 4)), 30).shape
+    (1, 4, 4)
+    """
+    axes = row_axis, col_axis, channel_axis
+    return apply_affine_transform(x, _uniform(-rg, rg), 0, 0, 0, 1, 1, *axes, fill_mode, cval, interpolation_order)
+
+
+def random_shift(
+    x: Any,
+    wrg: float,
+    hrg: float,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """Return an image shifted by up to a share ``wrg`` of its width and ``hrg`` of its height.
+
+    >>> random_shift(np.ones((1, 4, 4)), 0.2, 0.2).shape
+    (1, 4, 4)
+    """
+    axes = row_axis, col_axis, channel_axis
+    tx, ty = (_uniform(-share, share) * np.shape(x)[axis] for share, axis in ((hrg, row_axis), (wrg, col_axis)))
+    return apply_affine_transform(x, 0, tx, ty, 0, 1, 1, *axes, fill_mode, cval, interpolation_order)
+
+
+def random_shear(
+    x: Any,
+    intensity: float,
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """Return an image sheared by up to ``intensity`` degrees.
+
+    >>> random_shear(np.ones((1, 4, 4)), 10).shape
+    (1, 4, 4)
+    """
+    axes, angle = (row_axis, col_axis, channel_axis), _uniform(-intensity, intensity)
+    return apply_affine_transform(x, 0, 0, 0, angle, 1, 1, *axes, fill_mode, cval, interpolation_order)
+
+
+def random_zoom(
+    x: Any,
+    zoom_range: Sequence[float],
+    row_axis: int = 1,
+    col_axis: int = 2,
+    channel_axis: int = 0,
+    fill_mode: str = "nearest",
+    cval: float = 0.0,
+    interpolation_order: int = 1,
+) -> np.ndarray:
+    """Return an image zoomed along each axis by a factor between two bounds.
+
+    Raises:
+        ValueError: if ``zoom_range`` isn't (lowest, highest).
+
+    >>> random_zoom(np.ones((1, 4, 4)), (0.5, 2)).shape
+    (1, 4, 4)
+    """
+    axes = row_axis, col_axis, channel_axis
+    zooms = _uniform(*pair("zoom_range", zoom_range), 2)
+    return apply_affine_transform(x, 0, 0, 0, 0, *zooms, *axes, fill_mode, cval, interpolation_order)
+
+
+def random_channel_shift(x: Any, intensity_range: float, channel_axis: int = 0) -> np.ndarray:
+    """Return an image with a number of at most ``intensity_range`` added to every channel.
+
+    >>> random_channel_shift(np.ones((1, 4, 4)), 0.1).shape
+    (1, 4, 4)
+    """
+    return apply_channel_shift(x, _uniform(-intensity_range, intensity_range), channel_axis)
+
+
+def random_brightness(x: Any, brightness_range: Sequence[float], scale: bool = True) -> np.ndarray:
+    """Return an image with a brightness between two bounds; see ``apply_brightness_shift``.
+
+    Raises:
+        ValueError: if ``brightness_range`` isn't (lowest, highest).
+
+    >>> random_brightness(np.ones((1, 4, 4)), (0.5, 1.5)).shape
+    (1, 4, 4)
+    """
+    return apply_brightness_shift(x, _uniform(*pair("brightness_range", brightness_range)), scale)
+
+
+def pair(name: str, value: Any) -> tuple[float, float]:
+    """Return two numbers; refuse anything else.
+
+    >>> pair("zoom_range", [0.5, 2])
+    (0.5, 2)
+    """
+    if not isinstance(value, list | tuple | np.ndarray) or len(value) != 2:
+        raise ValueError(f"Expected {name} to be two numbers, the lowest and the highest. Received: {value!r}.")
+    return tuple(value)
