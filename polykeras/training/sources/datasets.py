@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -143,7 +144,24 @@ class SampleDataset(PyDataset):
             raise ValueError(f"Expected a dataset of single samples. Received: one in batches of {self._batch_size}.")
         check_counts(batch_size=batch_size)
         read = functools.partial(_read_stacked, self.read)
-        return self._changed(read=read, _batch_size=batch_size, _drop_remainder=drop_remainder)
+        samples = self._samples[self._batches]
+        return self._changed(
+            read=read, _samples=samples, _batches=slice(None), _batch_size=batch_size, _drop_remainder=drop_remainder
+        )
+
+    def unbatch(self) -> SampleDataset:
+        """Return a dataset of the single samples."""
+        if self._batch_size is None:
+            return self
+        first = np.arange(self._count)[self._batches] * self._batch_size
+        places = (first[:, None] + np.arange(self._batch_size)).ravel()
+        samples = self._samples[places[places < len(self._samples)]]
+        read = functools.partial(_read_single, self.read)
+        return self._changed(read=read, _samples=samples, _batches=slice(None), _batch_size=None)
+
+    def part(self, places: Any) -> SampleDataset:
+        """Return a dataset of some of the samples, by their places in the order that they came in."""
+        return self._changed(_samples=self._samples[places])
 
     def map(self, function: Callable) -> SampleDataset:
         """Return a dataset whose batches ``(x, y)`` have become ``function(x, y)``."""
@@ -172,6 +190,10 @@ def _part(batches: slice, start: int, count: int | None) -> slice:
 def _read_mapped(read: Callable, function: Callable, key: Any) -> Any:
     batch = read(key)
     return function(*batch) if isinstance(batch, tuple) else function(batch)
+
+
+def _read_single(read: Callable, key: int) -> Any:
+    return trees.map(operator.itemgetter(0), read(np.array([key])))
 
 
 def _read_stacked(read: Callable, keys: Any) -> Any:
