@@ -198,6 +198,11 @@ def is_unsafe_allowed() -> bool:
     return _unsafe_everywhere or _scopes.safe_mode is False
 
 
+def is_safe_mode() -> bool:
+    """True while an object is made from a config that may not hold code, or name files."""
+    return _scopes.safe_mode is True and not _unsafe_everywhere
+
+
 def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
     """Refuse what a config must not hold, unless the caller allowed it.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras import activations, ops
+from polykeras import activations, backends, ops
 from polykeras.core import geometry
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.convolutional import Convolution, old_names
@@ -62,17 +62,23 @@ class LocallyConnected(Convolution):
                 f"shape: {tuple(input_shape)}."
             )
         self._border = [geometry.padding_pair(n, w, s, self.padding) for n, w, s in columns]
-        padded = [n + sum(pair) for n, pair in zip(sizes, self._border, strict=True)]
-        self._padded_size = math.prod(padded)
-        self._windows = self._window_places(padded)
+        self._padded = [n + sum(pair) for n, pair in zip(sizes, self._border, strict=True)]
+        self._windows = None
         width = math.prod(self.kernel_size) * channels
         self.kernel = add_weight(self, "kernel", (math.prod(self._output_sizes), width, self.filters))
         if self.use_bias:
             self.bias = add_weight(self, "bias", (*self._output_sizes, self.filters))
 
-    def _window_places(self, padded: list) -> np.ndarray:
-        """Row-major places in a padded input: (windows, entries of a window)."""
-        flat = np.arange(math.prod(padded), dtype="int32").reshape(padded)
+    def _window_places(self) -> np.ndarray:
+        """Row-major places in a padded input: (windows, entries of a window); made for the first value."""
+        if backends.current().is_symbolic:
+            return np.broadcast_to(np.int32(0), (math.prod(self._output_sizes), math.prod(self.kernel_size)))
+        if self._windows is None:
+            self._windows = self._make_windows()
+        return self._windows
+
+    def _make_windows(self) -> np.ndarray:
+        flat = np.arange(math.prod(self._padded), dtype="int32").reshape(self._padded)
         starts = itertools.product(*(range(0, c * s, s) for c, s in zip(self._output_sizes, self.strides, strict=True)))
         index = [tuple(slice(a, a + w) for a, w in zip(start, self.kernel_size, strict=True)) for start in starts]
         return np.stack([flat[window].reshape(-1) for window in index])
@@ -83,7 +89,8 @@ class LocallyConnected(Convolution):
             inputs = ops.transpose(inputs, geometry.to_channels_last(self.rank + 2))
         inputs = ops.pad(inputs, [(0, 0), *self._border, (0, 0)])
         batch, *_, channels = ops.shape(inputs)
-        windows = ops.take(ops.reshape(inputs, (batch, self._padded_size, channels)), self._windows, axis=1)
+        flat = ops.reshape(inputs, (batch, math.prod(self._padded), channels))
+        windows = ops.take(flat, self._window_places(), axis=1)
         if not is_last:
             windows = ops.swapaxes(windows, 2, 3)  # weights are ordered as the input is: channels first
         windows = ops.reshape(windows, (batch, *self.kernel.shape[:2]))

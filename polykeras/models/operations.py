@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import registry
+from polykeras.core import registry, trees
 from polykeras.core.graph import KerasTensor, Node, record
 
 #: The classes of Keras 3.15 by module, each with the arguments that are settings.
@@ -104,6 +104,12 @@ _NAMES = {"BatchNorm": "batch_normalization", "LayerNorm": "layer_normalization"
 
 #: Ops that call functions: a config doesn't hold them.
 _CALLERS = {"associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop"}
+
+#: Largest integer that a file may set: what an op precomputes from it takes memory while a model is loaded.
+_MOST = 1 << 24
+#: The same for settings that say how often something is done, or into how many parts.
+_MOST_TIMES = 1 << 16
+_TIMES = ("n", "num", "indices_or_sections")
 
 
 @dataclass(frozen=True)
@@ -219,8 +225,12 @@ def from_description(described: dict) -> Callable:
     if operation is None:
         raise ValueError(f"Expected an operation that polykeras has as an op. Received: {kind!r}.")
     settings = {key: registry.deserialize(config[key]) for key in operation.settings if key in config}
+    for key, value in settings.items():
+        _check_size(name, key, value)
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if operation.class_name == "Unstack":
+            _check_size(name, "num", args[0].shape[settings.get("axis", 0)])
         if operation.class_name == "GetItem":
             args = (args[0], *(tuple(key) if isinstance(key, list) else key for key in args[1:]))
         if any(p.kind is p.VAR_POSITIONAL for p in operation.inputs):
@@ -229,6 +239,16 @@ def from_description(described: dict) -> Callable:
         return record(operation.function, (), named | settings | kwargs, name)
 
     return call
+
+
+def _check_size(name: Any, key: str, value: Any) -> None:
+    most = _MOST_TIMES if key in _TIMES else _MOST
+    for number in trees.leaves(value):
+        if isinstance(number, int) and abs(number) > most:
+            raise ValueError(
+                f"Operation {name!r}: Expected {key} of at most {most} in a file. Received: {number}. Build the model "
+                f"in Python and load its weights instead."
+            )
 
 
 def _record_after(operation: Operation, args: tuple, kwargs: dict, name: str | None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
+from polykeras.core import registry
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.hashing import bins_of, salt_pair
 from polykeras.layers.preprocessing.host import (
@@ -22,6 +23,7 @@ from polykeras.layers.preprocessing.host import (
 )
 
 _MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
+_MOST_UNKNOWN = 1 << 24
 
 
 class IndexLookup(HostLayer):
@@ -69,8 +71,8 @@ class IndexLookup(HostLayer):
         wrong = None
         if self.max_tokens is not None and self.max_tokens <= first:
             wrong = f"max_tokens above the {first} places of mask and unknown tokens", self.max_tokens
-        elif self.num_oov_indices < 0:
-            wrong = "num_oov_indices of at least 0", self.num_oov_indices
+        elif not 0 <= self.num_oov_indices <= _MOST_UNKNOWN:
+            wrong = f"num_oov_indices from 0 to {_MOST_UNKNOWN}", self.num_oov_indices
         elif self.invert and self.output_mode != "int":
             wrong = "output_mode='int' with invert=True", self.output_mode
         elif self.invert and self.num_oov_indices > 1:
@@ -120,6 +122,10 @@ class IndexLookup(HostLayer):
             ValueError: for repeated or too many tokens, none at all, or weights that don't fit.
         """
         if isinstance(vocabulary, str | Path):
+            if registry.is_safe_mode():
+                registry.refuse_unless_unsafe(
+                    f"Layer {self.name!r}", f"the vocabulary's path, {str(vocabulary)!r}", "Give the tokens themselves."
+                )
             vocabulary = Path(vocabulary).read_text(encoding="utf-8").splitlines()
         given = self.prepare(vocabulary).reshape(-1).tolist()
         special = self._special_tokens()
@@ -139,7 +145,18 @@ class IndexLookup(HostLayer):
                     f"Layer {self.name!r}: Expected {len(given)} idf_weights, as many as tokens. "
                     f"Received: shape {weights.shape}."
                 )
-            self._take_weights(weights if has_special else self._with_special_weights(weights))
+            self._idf_weights = weights if has_special else self._with_special_weights(weights)
+
+    def load_assets(self, dir: str) -> None:
+        """Read the vocabulary that Keras 3 keeps beside the config, unless the config has one."""
+        path = Path(dir) / "vocabulary.txt"
+        if not self._tokens and path.is_file():
+            tokens = path.read_text(encoding="utf-8").split("\n")
+            self._take([self._parse(token) for token in tokens[self._first_place() :]])
+
+    def _parse(self, token: str) -> Any:
+        """A token from how a text file holds it."""
+        return token
 
     def _check_tokens(self, given: list, tokens: list) -> None:
         repeated = [token for token, count in Counter(tokens).items() if count > 1]
@@ -165,9 +182,6 @@ class IndexLookup(HostLayer):
     def _with_special_weights(self, weights: np.ndarray) -> np.ndarray:
         """Unknown tokens weigh as much as known ones on average."""
         return np.concatenate([np.full(self._first_place(), weights.mean(), "float32"), weights])
-
-    def _take_weights(self, weights: np.ndarray) -> None:
-        self._idf_weights = np.pad(weights, (0, self._depth() - len(weights))).astype("float32")
 
     def _depth(self) -> int:
         return self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
@@ -213,7 +227,7 @@ class IndexLookup(HostLayer):
         if self.output_mode == "tf_idf":
             found_in = np.array([self._documents_with[token] for token in self._tokens], "float64")
             weights = np.log1p(self._document_total / (1 + found_in))
-            self._take_weights(self._with_special_weights(weights.astype("float32")))
+            self._idf_weights = self._with_special_weights(weights.astype("float32"))
 
     def reset_state(self) -> None:
         """Forget what was counted."""
@@ -260,7 +274,7 @@ class IndexLookup(HostLayer):
                     f"Layer {self.path!r}: Expected weights of tokens. Received: none. Call adapt(data), or "
                     f"set_vocabulary(vocabulary, idf_weights)."
                 )
-            counts = counts * self._idf_weights
+            counts = counts * np.pad(self._idf_weights, (0, self._depth() - len(self._idf_weights)))
         return self.finish(counts)
 
     def call(self, inputs: Any) -> Any:
@@ -286,7 +300,7 @@ class IndexLookup(HostLayer):
         return encoded_shape(shape, "count" if self.output_mode == "tf_idf" else self.output_mode, self._depth())
 
     def get_config(self) -> dict:
-        weights = None if self._idf_weights is None else self._idf_weights[: self.vocabulary_size()].tolist()
+        weights = None if self._idf_weights is None else self._idf_weights.tolist()
         config = super().get_config()
         del config["dtype"]
         return {
@@ -423,6 +437,9 @@ class IntegerLookup(IndexLookup):
 
     def unknown_places(self, tokens: np.ndarray) -> np.ndarray:
         return tokens % self.num_oov_indices if self.oov_method == "floormod" else super().unknown_places(tokens)
+
+    def _parse(self, token: str) -> int:
+        return int(token)
 
     def finish_tokens(self, tokens: np.ndarray) -> Any:
         return backends.current().array(tokens.astype("int64"), self.vocabulary_dtype)

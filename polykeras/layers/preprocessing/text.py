@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ class TextVectorization(HostLayer):
         )  # fmt: skip
         self.split = split if callable(split) else choice(self, "split", split, (None, *_SPLITS))
         self.ngrams = tuple(ngrams) if isinstance(ngrams, list | tuple) else ngrams
-        self._widths = tuple(range(1, ngrams + 1)) if isinstance(ngrams, int) else self.ngrams
+        self._widths = range(1, ngrams + 1) if isinstance(ngrams, int) else self.ngrams
         modes = ("int", "multi_hot", "count", "tf_idf", "binary", "tf-idf")
         choice(self, "output_mode", output_mode, modes)
         if output_sequence_length is not None and output_mode != "int":
@@ -136,6 +136,10 @@ class TextVectorization(HostLayer):
     def vocabulary_size(self) -> int:
         """Return the number of indices, those of padding and unknown tokens included."""
         return self._lookup.vocabulary_size()
+
+    def load_assets(self, dir: str) -> None:
+        """Read the vocabulary that Keras 3 keeps beside the config, as of ``StringLookup``."""
+        self._lookup.load_assets(dir)
 
     def tokens_of(self, texts: np.ndarray) -> list[list[str]]:
         """Return the tokens of each text.
@@ -199,6 +203,6 @@ class TextVectorization(HostLayer):
         }
 
 
-def _runs(tokens: list[str], widths: tuple[int, ...]) -> list[str]:
+def _runs(tokens: list[str], widths: Sequence[int]) -> list[str]:
     """All runs of tokens of these lengths, those of the first length first."""
     return [" ".join(tokens[n : n + width]) for width in widths for n in range(len(tokens) - width + 1)]
