@@ -27,6 +27,7 @@ from polykeras import (
     regularizers,
     saving,
     utils,
+    wrappers,
 )
 from polykeras.backend import Variable
 from polykeras.callbacks import Callback
@@ -81,4 +82,5 @@ __all__ = [
     "regularizers",
     "saving",
     "utils",
+    "wrappers",
 ]
