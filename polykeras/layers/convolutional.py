@@ -396,6 +396,20 @@ class ConvTranspose(LowRankUpdate, Convolution):
         return {**super().get_config(), "filters": self.filters, "output_padding": self.output_padding}
 
 
+def _in_order(init: Callable, names: str) -> Callable:
+    """Let ``__init__`` take these arguments first, in this order."""
+    parameters = dict(inspect.signature(init).parameters)
+    ordered = [parameters.pop(name) for name in ("self", *names.split())] + list(parameters.values())
+
+    @functools.wraps(init)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        bound = call.__signature__.bind(self, *args, **kwargs).arguments
+        init(**{key: value for key, value in bound.items() if key != "kwargs"}, **bound.get("kwargs", {}))
+
+    call.__signature__ = inspect.Signature(ordered)
+    return call
+
+
 class Conv1DTranspose(ConvTranspose):
     """Spread each step over a window: the gradient of ``Conv1D`` by its input.
 
@@ -448,20 +462,7 @@ class Conv3DTranspose(ConvTranspose):
     """
 
     rank = 3
-
-    @old_names
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        output_padding: Any = None,
-        *args: Any,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(filters, kernel_size, strides, padding, output_padding, data_format, *args, **kwargs)
+    __init__ = _in_order(ConvTranspose.__init__, "filters kernel_size strides padding data_format output_padding")
 
 
 Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
