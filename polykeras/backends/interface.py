@@ -46,6 +46,8 @@ class Backend(Kernels):
     is_symbolic = False
     #: ``compile`` traces its function once per input shape; else it runs it line by line.
     is_traced = False
+    #: What ``compile`` returns may not run its function: all that differs between calls must be passed.
+    captures = False
 
     # ---------------------------------------------------------------- arrays
 

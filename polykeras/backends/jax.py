@@ -58,7 +58,7 @@ class JaxBackend(Backend):
     """The interface over JAX."""
 
     name = "jax"
-    is_traced = True
+    is_traced = captures = True
 
     # ---------------------------------------------------------------- arrays
 

@@ -95,6 +95,13 @@ class Kernels:
         positive = self.subtract(self.relu(logits), self.multiply(logits, labels))
         return self.add(positive, self._soft_corner(logits))
 
+    def binary_cross_entropy(self, labels: Array, probabilities: Array, epsilon: float) -> Array:
+        """Return ``-labels log(p) - (1 - labels) log(1 - p)``, with p held ``epsilon`` away from 0 and 1."""
+        probabilities = self.minimum(self.maximum(probabilities, epsilon), 1.0 - epsilon)
+        positive = self.multiply(labels, self.log(probabilities))
+        negative = self.multiply(self.subtract(1.0, labels), self.log(self.subtract(1.0, probabilities)))
+        return self.negative(self.add(positive, negative))
+
     def softmax_cross_entropy(self, labels: Array, logits: Array, axis: int = -1) -> Array:
         """Return ``-sum(labels * log_softmax(logits))`` along one axis."""
         return self.negative(self.sum(self.multiply(labels, self.log_softmax(logits, axis)), (axis,)))

@@ -128,7 +128,7 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
     """The interface over TensorFlow."""
 
     name = "tensorflow"
-    is_traced = True
+    is_traced = captures = True
 
     def __init__(self) -> None:
         for gpu in tf.config.list_physical_devices("GPU"):

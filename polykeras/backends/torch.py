@@ -22,6 +22,7 @@ from torch.utils.checkpoint import checkpoint as torch_checkpoint
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.kernels import _signed
 from polykeras.backends.torch_recurrence import FusedRecurrence
+from polykeras.backends.torch_replay import Replayed, is_recording, note_constant, refuse_recording
 from polykeras.backends.torch_windows import NativeWindows
 from polykeras.core import dtypes, trees
 from polykeras.core.interrupts import deferred
@@ -158,6 +159,7 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
     """The interface over PyTorch."""
 
     name = "torch"
+    captures = True
 
     # ---------------------------------------------------------------- arrays
 
@@ -168,10 +170,11 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         if not x.flags.writeable or any(stride < 0 for stride in x.strides):
             x = x.copy()
         if x.dtype == ml_dtypes.bfloat16:
-            return torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(_state.device)
-        return torch.from_numpy(x).to(_state.device)
+            return note_constant(torch.from_numpy(x.view(np.int16)).view(torch.bfloat16).to(_state.device))
+        return note_constant(torch.from_numpy(x).to(_state.device))
 
     def to_numpy(self, x: Array) -> np.ndarray:
+        refuse_recording("a value as NumPy array")
         x = x.detach()
         if x.dtype == torch.bfloat16:
             return x.view(torch.int16).numpy(force=True).view(ml_dtypes.bfloat16)
@@ -197,7 +200,7 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         return x.clone()
 
     def concrete(self, x: Array) -> Any:
-        if not isinstance(x, torch.Tensor) or torch.compiler.is_compiling():
+        if not isinstance(x, torch.Tensor) or is_recording() or torch.compiler.is_compiling():
             return x
         # Inside torch.func.vmap one array stands for many values.
         return x if torch._C._functorch.is_batchedtensor(x) else x.item()
@@ -485,6 +488,8 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         return functools.partial(torch_checkpoint, function, use_reentrant=False, preserve_rng_state=False)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
+        if optimize is None:
+            return Replayed(function, lambda: _state.depth == 0 and not torch.compiler.is_compiling())
         function = torch.compile(function) if optimize else function
 
         @functools.wraps(function)
@@ -546,7 +551,10 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         return torch.logsumexp(x, axes, keepdims) if axes else x
 
     def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
-        return x if axes == () else torch.mean(x, axes, keepdims)
+        axes = _axes(x, axes)
+        if all(x.shape[a] == 1 for a in axes):  # a sixth of the time, forwards and backwards
+            return x if keepdims else x.reshape([n for a, n in enumerate(x.shape) if a not in axes])
+        return torch.mean(x, axes, keepdims)
 
     def moments(self, x: Array, axes: tuple, keepdims: bool = False) -> tuple[Array, Array]:
         if not axes:
@@ -562,6 +570,11 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         if labels.shape != logits.shape:
             return super().sigmoid_cross_entropy(labels, logits)
         return F.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+
+    def binary_cross_entropy(self, labels: Array, probabilities: Array, epsilon: float) -> Array:
+        if labels.shape != probabilities.shape or labels.dtype in _HALF:
+            return super().binary_cross_entropy(labels, probabilities, epsilon)
+        return F.binary_cross_entropy(probabilities.clamp(epsilon, 1 - epsilon), labels, reduction="none")
 
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
         rows = logits.reshape(-1, logits.shape[-1])
@@ -659,10 +672,9 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         bits ^= self._unsigned_shift(bits, 16)
 
     def _may_update_in_place(self, weights: list, rate: Any) -> bool:
-        """A traced rate is left to the compiler, and an outer gradient must see every step."""
+        """A compiler fuses the composite, and an outer gradient must see every step."""
         is_single = len({(w.dtype, w.device) for w in weights}) == 1
-        is_plain = isinstance(rate, int | float) and not torch.compiler.is_compiling()
-        return is_plain and is_single and weights[0].dtype not in _HALF and _state.depth == 0
+        return is_single and weights[0].dtype not in _HALF and _state.depth == 0 and not torch.compiler.is_compiling()
 
     def sgd_update(
         self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
@@ -670,6 +682,8 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         if not self._may_update_in_place(weights, rate):
             return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
         with torch.no_grad(), deferred():
+            if isinstance(rate, torch.Tensor):
+                gradients, rate = torch._foreach_mul(gradients, rate), 1.0
             if velocities is not None:
                 torch._foreach_mul_(velocities, momentum)
                 torch._foreach_add_(velocities, gradients, alpha=-rate)
@@ -698,6 +712,7 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         columns = (weights, gradients, momentums, velocities, largest or [])
         columns = [[x.contiguous() for x in column] for column in columns]
         steps = [torch.full((), math.inf, device=weights[0].device)] * len(weights)
+        rate = rate.to(weights[0].device) if isinstance(rate, torch.Tensor) else rate
         options = {"lr": rate, "beta1": beta_1, "beta2": beta_2, "eps": epsilon, "weight_decay": 0.0}
         with torch.no_grad():
             torch._fused_adam_(*columns, steps, **options, amsgrad=largest is not None, maximize=False)

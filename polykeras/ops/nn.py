@@ -585,10 +585,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     target, output = _pair(target, output)
     if from_logits:
         return backend.sigmoid_cross_entropy(target, output)
-    output = _clipped(output)
-    positive = backend.multiply(target, backend.log(output))
-    negative = backend.multiply(backend.subtract(1.0, target), backend.log(backend.subtract(1.0, output)))
-    return backend.negative(backend.add(positive, negative))
+    return backend.binary_cross_entropy(target, output, config.epsilon())
 
 
 def _log_of_shares(output: Any, axis: int) -> Any:

@@ -38,6 +38,11 @@ def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
     return x - logsumexp(x, (axis,), True)
 
 
+def binary_cross_entropy(labels: np.ndarray, probabilities: np.ndarray, epsilon: float) -> np.ndarray:
+    p = np.clip(probabilities.astype("float64"), epsilon, 1 - epsilon)
+    return -labels * np.log(p) - (1 - labels) * np.log(1 - p)
+
+
 def sigmoid_cross_entropy(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:
     """-labels log(p) - (1 - labels) log(1 - p)."""
     return labels * np.logaddexp(0, -logits) + (1 - labels) * np.logaddexp(0, logits)

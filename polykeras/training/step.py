@@ -57,7 +57,8 @@ class Step:
             self.result = function(batch)
         variables = model._step_variables()
         self.state = [v for v in variables if v in assigned]
-        self.constants = [v for v in variables if v not in assigned] if self._is_traced else []
+        passes = self.backend.captures and compiled
+        self.constants = [v for v in variables if v not in assigned] if passes else []
         _check_owned(assigned, variables)
         for variable in variables:
             variable._materialize() if variable._value is None else None
@@ -109,8 +110,7 @@ class Step:
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
         if not self._is_traced:
-            state, _ = self._values()
-            state, result = call(state, [], *inputs)
+            state, result = call(*self._values(), *inputs)
             for variable, value in zip(self.state, state, strict=True):
                 variable._value = value
             return result

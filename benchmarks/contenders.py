@@ -1,0 +1,87 @@
+"""Who takes part, and with which settings."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workloads import WORKLOADS
+
+_NATIVE = {
+    "torch": "benchmarks.torch_native",
+    "jax": "benchmarks.jax_native",
+    "tensorflow": "benchmarks.tensorflow_native",
+    "numpy": "benchmarks.sklearn_native",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """One library on one backend.
+
+    Args:
+        library: ``"polykeras"``, ``"keras"`` or ``"native"``.
+        backend: ``"numpy"``, ``"tensorflow"``, ``"torch"`` or ``"jax"``.
+        compiled: ``jit_compile=True`` of Keras; torch.compile, or XLA for tf.function.
+    """
+
+    library: str
+    backend: str
+    compiled: bool = False
+
+    @property
+    def title(self) -> str:
+        """For the tables."""
+        name = "scikit-learn" if (self.library, self.backend) == ("native", "numpy") else self.library
+        return f"{name}, compiled" if self.compiled else name
+
+    def environment(self) -> dict[str, str]:
+        """Variables of the contender's process."""
+        own = {"KERAS_BACKEND": self.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_VERBOSE": "0"}
+        root = str(Path(__file__).parent.parent)
+        return {**os.environ, **own, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+
+    def module(self) -> Any:
+        """polykeras or real Keras."""
+        return importlib.import_module(self.library)
+
+    def make(self, workload: str, accuracy: bool, weights: str | None) -> Any:
+        """Return what the process times, with the weights in an ``.npz`` file."""
+        chosen, arrays = WORKLOADS[workload], load_weights(weights) if weights else None
+        if self.library == "native":
+            return importlib.import_module(_NATIVE[self.backend]).NativeContender(
+                chosen, accuracy, self.compiled, arrays
+            )
+        from benchmarks.keras_contender import KerasContender
+
+        return KerasContender(self.module(), chosen, accuracy, self.compiled or "auto", arrays)
+
+
+def field(backend: str, quick: bool = False) -> list[Contender]:
+    """Return those that compete on a backend, polykeras first."""
+    own, native = Contender("polykeras", backend), Contender("native", backend)
+    if backend == "numpy":
+        return [own, native]
+    plain = [own, native, Contender("keras", backend)]
+    if quick or backend == "jax":  # Keras compiles on JAX anyhow, and so does the native loop
+        return plain
+    return [*plain, Contender("native", backend, True), Contender("keras", backend, True)]
+
+
+def save_weights(path: str, weights: dict[str, list[np.ndarray]]) -> None:
+    """Write arrays by layer."""
+    np.savez(path, **{f"{name}|{place}": x for name, arrays in weights.items() for place, x in enumerate(arrays)})
+
+
+def load_weights(path: str) -> dict[str, list[np.ndarray]]:
+    """Read what ``save_weights`` wrote."""
+    found: dict[str, list[np.ndarray]] = {}
+    with np.load(path) as file:
+        for key in file.files:
+            found.setdefault(key.split("|")[0], []).append(file[key])
+    return found

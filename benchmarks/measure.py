@@ -1,0 +1,153 @@
+"""Contenders in processes of their own, taking turns."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from benchmarks.contenders import Contender, field, save_weights
+from benchmarks.workloads import WORKLOADS
+
+_ROOT = Path(__file__).parent.parent
+_TASKS = ("fit", "predict", "predict_row", "call_row")
+
+
+class Process:
+    """A worker; a context manager, which ends it.
+
+    Args:
+        contender: who it is.
+        arguments: what else ``worker`` reads.
+    """
+
+    def __init__(self, contender: Contender, **arguments: Any) -> None:
+        whole = {"library": contender.library, "backend": contender.backend, "compiled": contender.compiled}
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by __exit__)
+        started = time.perf_counter()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", json.dumps({**whole, **arguments})],
+            env=contender.environment(),
+            cwd=_ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self.answer = self._read()
+        self.seconds_to_answer = time.perf_counter() - started
+
+    def _read(self) -> Any:
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            raise RuntimeError(f"Expected an answer. Received: {self._errors.read()[-2000:]}")
+        return json.loads(line)
+
+    def ask(self, command: str) -> Any:
+        """Send a command; return the answer."""
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+
+def weights_of(workload: str, folder: str) -> str:
+    """Write the weights that all contenders start from; return the path."""
+    import polykeras as keras
+
+    path = str(Path(folder) / f"{workload}.npz")
+    if not Path(path).exists():
+        with keras.backends.use("numpy"):
+            keras.utils.set_random_seed(0)
+            model = WORKLOADS[workload].model(keras)
+            save_weights(path, {layer.name: layer.get_weights() for layer in model.layers if layer.get_weights()})
+    return path
+
+
+def median_ratio(own: list[float], other: list[float]) -> float:
+    """The median over rounds of our time divided by theirs."""
+    return statistics.median(a / b for a, b in zip(own, other, strict=True))
+
+
+def train(workload: str, backend: str, accuracy: bool, rounds: int, folder: str, quick: bool) -> dict:
+    """Times of all contenders on a workload.
+
+    Returns:
+        dict from a contender's title to ``{"fit": [seconds a step, ...], "predict": ..., "losses": ...}``.
+    """
+    weights = weights_of(workload, folder)
+    contenders = [c for c in field(backend, quick) if _takes_part(c, workload)]
+    processes: dict[str, Process] = {}
+    results: dict[str, dict] = {}
+    try:
+        for contender in contenders:
+            process = Process(contender, workload=workload, accuracy=accuracy, weights=weights)
+            processes[contender.title] = process
+            results[contender.title] = {task: [] for task in _TASKS} | {"first step": process.seconds_to_answer}
+        for title, process in processes.items():
+            results[title]["losses"] = process.ask("losses")
+            for task in ("fit", *_TASKS):
+                process.ask(task)
+        for _ in range(rounds):
+            for title, process in processes.items():
+                for task in _TASKS:
+                    steps = WORKLOADS[workload].steps if task in ("fit", "predict") else 1
+                    results[title][task].append(process.ask(task) / steps)
+    finally:
+        for process in processes.values():
+            process.__exit__(None, None, None)
+    return results
+
+
+def _takes_part(contender: Contender, workload: str) -> bool:
+    return contender.title != "scikit-learn" or workload in ("small MLP", "large MLP")
+
+
+def starts(workload: str, backend: str, rounds: int, folder: str) -> dict:
+    """Seconds from the start of a process to the end of its first step."""
+    weights = weights_of(workload, folder)
+    results: dict[str, list] = {}
+    for _ in range(rounds):
+        for contender in field(backend, quick=True):
+            with Process(contender, workload=workload, accuracy=False, weights=weights) as process:
+                results.setdefault(contender.title, []).append(process.seconds_to_answer)
+    return results
+
+
+def peaks(workload: str, backend: str, folder: str) -> dict:
+    """Peak memory in MiB of a process that trained three epochs."""
+    weights = weights_of(workload, folder)
+    results = {}
+    for contender in field(backend, quick=True):
+        with Process(contender, workload=workload, accuracy=False, weights=weights) as process:
+            for _ in range(3):
+                process.ask("fit")
+            results[contender.title] = process.ask("peak")
+    return results
+
+
+def script(name: str, libraries: tuple[str, ...], backend: str, rounds: int = 1, **options: Any) -> dict:
+    """Results of a program of ``scripts``: dict from the contender to medians by name."""
+    results: dict[str, list] = {}
+    for _ in range(rounds):
+        for library in libraries:
+            with Process(Contender(library, backend), script=name, options=options) as process:
+                results.setdefault(library, []).append(process.answer)
+    return {
+        library: {key: statistics.median(answer[key] for answer in answers) for key in answers[0]}
+        for library, answers in results.items()
+    }

@@ -1,0 +1,90 @@
+"""Measurements that are a program each: import, depth, and the flow of data."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import Contender
+
+
+def import_only(contender: Contender) -> dict:
+    """Seconds that importing the library takes."""
+    start = time.perf_counter()
+    contender.module()
+    return {"seconds": time.perf_counter() - start}
+
+
+def depth(contender: Contender, layers: int) -> dict:
+    """Seconds to build and summarise, and to train a first step of, a deep dense network."""
+    keras = contender.module()
+    start = time.perf_counter()
+    dense = [keras.layers.Dense(8, activation="tanh") for _ in range(layers)]
+    model = keras.Sequential([keras.Input((8,)), *dense])
+    with contextlib.redirect_stdout(io.StringIO()):
+        model.summary(print_fn=lambda text, **_: None)
+    built = time.perf_counter()
+    model.compile("sgd", "mse")
+    x = np.ones((8, 8), "float32")
+    model.fit(x, x, verbose=0)
+    return {"build": built - start, "first step": time.perf_counter() - built}
+
+
+def _small_model(keras: Any) -> Any:
+    model = keras.Sequential([keras.Input((32,)), keras.layers.Dense(16, activation="relu"), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def _resident() -> float:
+    """Memory that the process holds now, in MiB, without the pages of files that it mapped."""
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    return (memory.rss - getattr(memory, "shared", 0)) / 2**20
+
+
+def rows_in_memory(contender: Contender, rows: int) -> dict:
+    """Nanoseconds a row of an epoch over arrays, and how much memory the arrays cost beyond themselves."""
+    model = _small_model(contender.module())
+    x, y = np.ones((rows, 32), "float32"), np.ones((rows, 1), "float32")
+    options = {"batch_size": 256, "verbose": 0}
+    model.fit(x[:512], y[:512], **options)
+    before = _resident()
+    model.fit(x, y, **options)
+    start = time.perf_counter()
+    model.fit(x, y, **options)
+    seconds = time.perf_counter() - start
+    return {"nanoseconds a row": seconds / rows * 1e9, "copies": (_resident() - before) * 2**20 / (x.nbytes + y.nbytes)}
+
+
+def stream(contender: Contender, kind: str, rows: int) -> dict:
+    """Nanoseconds a row, and growth of memory in MiB, over rows from a generator or a file on disk."""
+    model = _small_model(contender.module())
+    batch = 256
+    options = {"epochs": 1, "verbose": 0}
+
+    def batches(count: int) -> Iterator[tuple]:
+        x, y = np.ones((batch, 32), "float32"), np.ones((batch, 1), "float32")
+        for _ in range(count):
+            yield x, y
+
+    if kind == "generator":
+        model.fit(batches(8), steps_per_epoch=8, **options)
+        before, start = _resident(), time.perf_counter()
+        model.fit(batches(rows // batch), steps_per_epoch=rows // batch, **options)
+        return {"nanoseconds a row": (time.perf_counter() - start) / rows * 1e9, "growth": _resident() - before}
+    with tempfile.TemporaryDirectory() as folder:
+        x = np.memmap(Path(folder) / "x", np.float32, "w+", shape=(rows, 32))
+        y = np.memmap(Path(folder) / "y", np.float32, "w+", shape=(rows, 1))
+        model.fit(x[:512], y[:512], batch_size=batch, **options)
+        before, start = _resident(), time.perf_counter()
+        model.fit(x, y, batch_size=batch, **options)
+        return {"nanoseconds a row": (time.perf_counter() - start) / rows * 1e9, "growth": _resident() - before}

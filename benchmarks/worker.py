@@ -1,0 +1,63 @@
+"""The process of one contender: does what it is told, a JSON line at a time, and says how long it took.
+
+Run as ``python -m benchmarks.worker '{"library": ..., "backend": ..., ...}'``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from typing import Any
+
+_ROWS_AT_ONCE = 100
+
+
+def _peak() -> float:
+    """Most memory that the process held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _seconds(function: Any, times: int = 1) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        function()
+    return (time.perf_counter() - start) / times
+
+
+def _answer(contender: Any, command: str) -> Any:
+    if command == "losses":
+        return contender.losses(5)
+    if command == "peak":
+        return _peak()
+    if command.endswith("_row"):
+        return _seconds(getattr(contender, command), _ROWS_AT_ONCE)
+    return _seconds(getattr(contender, command))
+
+
+def main() -> None:
+    """Make the contender, train a first step, then answer commands until the input ends."""
+    # What libraries print must not mix with the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    arguments = json.loads(sys.argv[1])
+
+    from benchmarks.contenders import Contender
+
+    contender = Contender(arguments["library"], arguments["backend"], arguments["compiled"])
+    if "script" in arguments:
+        from benchmarks import scripts
+
+        answers.write(json.dumps(getattr(scripts, arguments["script"])(contender, **arguments["options"])) + "\n")
+        return
+    timed = contender.make(arguments["workload"], arguments["accuracy"], arguments["weights"])
+    timed.first_step()
+    answers.write(json.dumps("ready") + "\n")
+    for line in sys.stdin:
+        answers.write(json.dumps(_answer(timed, line.strip())) + "\n")
+
+
+if __name__ == "__main__":
+    main()

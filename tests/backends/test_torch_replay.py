@@ -1,0 +1,135 @@
+"""Steps on PyTorch that are run from a list of their operations."""
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import backends, layers, ops
+
+pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True)
+def on_torch():
+    with backends.use("torch"):
+        yield
+
+
+def data(rows=24):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows, 6)).astype("float32")
+    return x, (x[:, :1] > 0).astype("float32")
+
+
+def network(loss="binary_crossentropy", optimizer="adam", **options):
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    model.compile(optimizer, loss, metrics=["accuracy"], **options)
+    return model
+
+
+def tapes(model):
+    """Whether each of the model's steps is run from a list."""
+    steps = model._steps.values()
+    return [tape is not None for step in steps for tape in step._one._tapes.values()]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "nadam"])
+def test_a_replayed_fit_ends_where_one_line_by_line_does(optimizer):
+    x, y = data()
+    models, curves = [], []
+    for run_eagerly in (False, True):
+        models.append(network(optimizer=optimizer, run_eagerly=run_eagerly))
+        curves.append(models[-1].fit(x, y, batch_size=10, epochs=5, verbose=0).history)
+    replayed, plain = models
+    assert tapes(replayed) == [True, True]  # whole batches, and the smaller one at the end
+    np.testing.assert_allclose(curves[0]["loss"], curves[1]["loss"], rtol=1e-5)
+    assert curves[0]["accuracy"] == curves[1]["accuracy"]
+    for one, other in zip(replayed.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(replayed.predict(x, verbose=0), plain.predict(x, verbose=0), rtol=1e-4)
+
+
+def test_a_users_code_runs_at_every_step():
+    calls = []
+
+    def loss(y_true, y_pred):
+        calls.append(len(calls))
+        return ops.mean(ops.square(y_true - y_pred), -1)
+
+    model = network(loss)
+    x, y = data(8)
+    model.fit(x, y, batch_size=8, verbose=0)
+    before = len(calls)
+    model.fit(x, y, batch_size=8, epochs=3, verbose=0)
+    assert len(calls) == before + 3
+    assert tapes(model) == [False]
+
+
+def test_weights_and_rates_that_change_between_steps_count():
+    model = network(optimizer="sgd")
+    x, y = data(8)
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    assert tapes(model) == [True]
+    model.optimizer.learning_rate = 0.0
+    before = [v.numpy() for v in model.trainable_variables]
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    for one, variable in zip(before, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, variable.numpy())
+    first = model.predict(x, verbose=0)
+    model.set_weights([w * 0 for w in model.get_weights()])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), np.full((8, 1), 0.5, "float32"))
+    assert (first != 0.5).any()
+
+
+def test_every_replay_draws_another_dropout_mask():
+    model = keras.Sequential([keras.Input((100,)), layers.Dropout(0.5, seed=3)])
+
+    class Outputs(keras.metrics.Metric):
+        """Keeps the outputs of the last step."""
+
+        def __init__(self):
+            super().__init__(name="outputs")
+            self.last = self.add_weight(shape=(1, 100), initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.last.assign(y_pred)
+
+        def result(self):
+            return self.last
+
+    x = np.ones((1, 100), "float32")
+    outputs = Outputs()
+    model.compile("sgd", "mse", metrics=[outputs])
+    seen = []
+    for _ in range(3):
+        model.fit(x, x, verbose=0)
+        seen.append(outputs.last.numpy())
+    assert (seen[0] != seen[1]).any() and (seen[1] != seen[2]).any()
+
+
+def test_a_step_that_decides_by_values_is_not_replayed():
+    model = network(optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    x, y = data(8)
+    before = model.trainable_variables[0].numpy()
+    model.fit(x, y, batch_size=8, verbose=0)
+    np.testing.assert_array_equal(model.trainable_variables[0].numpy(), before)
+    model.fit(x, y, batch_size=8, verbose=0)
+    assert (model.trainable_variables[0].numpy() != before).any()
+    assert tapes(model) == [False]
+
+
+def test_large_models_run_line_by_line():
+    model = keras.Sequential([keras.Input((2100,)), layers.Dense(2100)])
+    model.compile("sgd", "mse")
+    x = np.ones((1, 2100), "float32")
+    model.fit(x, x, verbose=0)
+    assert tapes(model) == [False]
