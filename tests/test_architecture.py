@@ -14,7 +14,7 @@ FRAMEWORKS = ("tensorflow", "torch", "jax", "jaxlib", "autograd")
 
 # From the ground up: a module may import from its own row at the top level, and from rows below.
 LEVELS = [
-    ["config"],
+    ["config", "tree"],
     ["core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming", "core.context", "core.interrupts"],
     ["backends"],
     ["core"],
@@ -23,7 +23,7 @@ LEVELS = [
     ["initializers", "regularizers", "constraints", "activations"],
     ["backend"],
     ["losses", "metrics", "optimizers"],
-    ["callbacks", "datasets"],
+    ["callbacks", "datasets", "mixed_precision"],
     ["layers", "training", "models", "utils", "saving", "interop"],
     ["preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
     ["", "__main__"],
