@@ -221,27 +221,29 @@ def resize_on_host(x: np.ndarray, size: tuple, interpolation: str, crops: bool =
     ...     resize_on_host(np.array([[[0.0], [2.0], [4.0], [6.0]]]), (1, 2), "area")[0, :, 0]
     array([1., 5.])
     """
+    height, width = x.shape[:2]
+    if pads:
+        inner, (top, left) = _fitted((height, width), size)
+        result = np.zeros((*size, x.shape[2]), x.dtype)
+        result[top : top + inner[0], left : left + inner[1]] = resize_on_host(x, inner, interpolation)
+        return result
+    if crops:
+        (top, rows), (left, columns) = aspect_window(height, width, size, False)
+        x = x[top : top + rows, left : left + columns]
     if interpolation in _RESIZED_BY_OPS:
-        return ops.image.resize(
-            x,
-            size,
-            interpolation,
-            crop_to_aspect_ratio=crops,
-            pad_to_aspect_ratio=pads,
-            data_format="channels_last",
-        )
-    if crops or pads:
-        whole = _window_size(x.shape[:2], size, pads)
-        x = ops.image.resize(
-            x, whole, "nearest", crop_to_aspect_ratio=crops, pad_to_aspect_ratio=pads, data_format="channels_last"
-        )
+        return ops.image.resize(x, size, interpolation, data_format="channels_last")
     rows, columns = (_mixing(have, count, interpolation) for have, count in zip(x.shape, size, strict=False))
     return np.einsum("hi,wj,ijc->hwc", rows, columns, x, optimize=True).astype(x.dtype)
 
 
-def _window_size(have: tuple, size: tuple, pads: bool) -> tuple[int, int]:
-    (_, rows), (_, columns) = aspect_window(*have, tuple(size), pads)
-    return rows, columns
+def _fitted(have: tuple, size: tuple) -> tuple[tuple, tuple]:
+    """The largest size of the same ratio inside another, and where its first row and column lie."""
+    height, width = have
+    if width * size[0] >= height * size[1]:
+        inner = max(height * size[1] // width, 1), size[1]
+        return inner, ((size[0] * width - height * size[1]) // (2 * width), 0)
+    inner = size[0], max(width * size[0] // height, 1)
+    return inner, (0, (size[1] * height - width * size[0]) // (2 * height))
 
 
 def _mixing(have: int, count: int, interpolation: str) -> np.ndarray:
