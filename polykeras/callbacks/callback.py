@@ -161,6 +161,7 @@ class CallbackList:
             self.callbacks.append(ProgbarLogger())
         if add_history and self.history is None:
             self.callbacks.append(History())
+        self.callbacks.sort(key=lambda callback: getattr(callback, "comes_last", False))
         self._find_watchers()
         self.set_params(params)
         if model is not None:

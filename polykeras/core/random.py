@@ -111,10 +111,8 @@ class SeedGenerator:
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
             raise ValueError(f"Expected seed to be None or an int, at least 0. Received: {seed!r}.")
         self._drawn = seed is None
-        self.seed = next_seed() if seed is None else int(seed)
+        self.reseed(next_seed() if seed is None else int(seed))
         self.name = name or "seed_generator"
-        bits = digest("key", self.seed)
-        self._key = bits & _WORD, bits >> 32
         self.state = Variable(0, dtype="int32", trainable=False, name="seed_generator_state", on_host=True)
 
     def next(self, ordered: bool = True) -> tuple:
@@ -146,8 +144,12 @@ class SeedGenerator:
     def load_own_variables(self, store: Any) -> None:
         """Go on where ``save_own_variables`` was called."""
         self.state.assign(store["0"])
-        self.seed = int(store["1"])
-        bits = digest("key", self.seed)
+        self.reseed(int(store["1"]))
+
+    def reseed(self, seed: int) -> None:
+        """Change to the stream of another seed, at the same place. Compiled steps keep the keys that they have."""
+        self.seed = seed
+        bits = digest("key", seed)
         self._key = bits & _WORD, bits >> 32
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from polykeras import backends
 from polykeras.callbacks.callback import CallbackList
 from polykeras.core import trees
 from polykeras.training.data import ArraySource
+from polykeras.training.resumption import Position
 from polykeras.training.step import Step
 
 # Rough cost model for the number of steps in one dispatch. It depends on sizes only, never on
@@ -83,9 +85,16 @@ class Loop:
         self.callbacks, self.kind, self.chunk = callbacks, kind, chunk
         self._read_logs = read_logs
 
-    def epoch(self, number: int = 0) -> dict:
-        """Run an epoch; return the logs of its last step, still on the device."""
+    def epoch(self, number: int = 0, position: Position | None = None) -> dict:
+        """Run an epoch; return the logs of its last step, still on the device.
+
+        Args:
+            number: of the epoch.
+            position: has the batch to begin with; keeps the one that comes next.
+        """
+        self._position = position or Position((0, 0), number)
         runs = self._rows(number) if isinstance(self.source, ArraySource) else self._batches(number)
+        runs = itertools.dropwhile(lambda run: run[0] < self._position.batch, runs)
         together, last = getattr(self.model, "steps_per_execution", 1), self.source.steps
         logs: Any = None
         first = after = 0
@@ -105,6 +114,7 @@ class Loop:
         return self._logs(logs) if logs is not None or self._read_logs else {}
 
     def _end(self, after: int, logs: Any, is_last: bool) -> None:
+        self._position.batch = after
         self.callbacks.batch_end(self.kind, after - 1, lambda: to_floats(self._logs(logs)), is_last)
 
     def _logs(self, logs: Any) -> dict:

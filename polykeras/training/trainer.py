@@ -15,7 +15,7 @@ from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable
 from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics
 from polykeras.metrics.reductions import Mean
-from polykeras.training import loop
+from polykeras.training import loop, resumption
 from polykeras.training.batches import check_targets, unpack_x_y_sample_weight
 from polykeras.training.checks import check_counts, check_fit, check_fraction, check_shuffle, pop_workers
 from polykeras.training.data import ArraySource, make_batch, make_source, split
@@ -370,6 +370,8 @@ class Trainer(GeneratorMethods):
         check_shuffle(shuffle)
         epochs, steps_per_epoch = config.limited_epochs(epochs), config.limited_steps(steps_per_epoch)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
+            self._position = resumption.start(self, callbacks, initial_epoch)
+            sources.callback(vars(self).pop, "_position")
             if validation_split and validation_data is not None:
                 check_fraction("validation_split", validation_split)
             elif validation_split:
@@ -407,19 +409,30 @@ class Trainer(GeneratorMethods):
         chunk = 1
         if isinstance(source, ArraySource):
             chunk = loop.steps_per_dispatch(self, source.batch_size, source.steps, asked, watched)
+        position = self._position
+        position.callbacks, position.variables = callbacks.callbacks, self._step_variables()
         callbacks.call("on_train_begin", {})
+        if position.restore is not None:
+            if position.batch:
+                callbacks.call("on_epoch_begin", position.epoch, {})
+            position.restore()
+            step = self._step("train", source.spec())
+            source.pass_over(range(initial_epoch, position.epoch))
+            epochs = position.epoch if self.stop_training else epochs
         logs: dict = {}
         run = loop.Loop(self, step, source, callbacks, "train", chunk, self._metrics_result)
-        for epoch in range(initial_epoch, epochs):
+        for epoch in range(position.epoch, epochs):
             if not source.begin():
                 break
-            self.reset_metrics()
-            callbacks.call("on_epoch_begin", epoch, {})
+            if not position.batch:
+                self.reset_metrics()
+                callbacks.call("on_epoch_begin", epoch, {})
             with self._frozen_lists(), self._deferring(step):
-                logs = loop.to_floats(run.epoch(epoch))
+                logs = loop.to_floats(run.epoch(epoch, position))
             if validation.is_due(epoch):
                 results = validation.run(callbacks)
                 logs |= {f"val_{name}": value for name, value in results.items()}
+            position.epoch, position.batch = epoch + 1, 0
             callbacks.call("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break

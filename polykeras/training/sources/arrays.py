@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,9 @@ class ArraySource:
     def begin(self) -> bool:
         """True: there is always another epoch."""
         return True
+
+    def pass_over(self, epochs: Iterable[int]) -> None:
+        """Nothing to do: the order of an epoch does not depend on those before."""
 
     def close(self) -> None:
         """Nothing runs."""

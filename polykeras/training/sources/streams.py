@@ -117,6 +117,15 @@ class StreamSource:
         if self._asked is None or not self._goes_on:
             self._keys = None
 
+    def pass_over(self, epochs: Iterable[int]) -> None:
+        """Let epochs go by: batches that are read by keys are not read, others are taken and dropped."""
+        own = self._read, self._prepare, self._workers
+        for epoch in epochs:
+            for _ in self.batches(epoch):
+                self._read = self._prepare = lambda item: item  # from the next epoch on
+                self._workers = _NONE
+        self._read, self._prepare, self._workers = own
+
     def close(self) -> None:
         """End the threads or processes that prepare batches."""
         if self._items is not None:

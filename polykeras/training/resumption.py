@@ -1,0 +1,221 @@
+"""A fit that goes on: all that its continuation depends on, besides its arguments, to a file and back.
+
+That is every variable of the step (weights, optimizer, metrics of the epoch so far, places of seed
+generators), the seeds themselves, the global stream of seeds when ``fit`` began and now, the epoch and
+batch to come, and what training changed in the attributes of the other callbacks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import random
+from polykeras.core.tracking import unique
+from polykeras.core.variables import Variable
+
+#: Attributes of callbacks that ``fit`` gives them.
+_GIVEN = ("params", "_model", "validation_data")
+
+
+@dataclass
+class Position:
+    """Where a fit is.
+
+    Args:
+        seeds: the global stream of seeds when it began.
+        epoch, batch: what comes next.
+        restore: puts back what a backup holds; None for a fit from the start.
+        callbacks: all that are called.
+        variables: all of the step.
+    """
+
+    seeds: tuple[int, int]
+    epoch: int
+    batch: int = 0
+    restore: Callable[[], None] | None = None
+    callbacks: Sequence[Any] = ()
+    variables: Sequence[Variable] = ()
+
+
+def start(model: Any, callbacks: Any, initial_epoch: int) -> Position:
+    """Return where ``fit`` begins: at a backup, if a callback has one, with the seeds of that fit."""
+    for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
+        position = callback.saved_position(model) if hasattr(callback, "saved_position") else None
+        if position is not None:
+            random.set_state(tuple(position.seeds))
+            return position
+    return Position(random.state(), initial_epoch)
+
+
+# --------------------------------------------------------------------- files
+
+
+def save(path: Path, model: Any, changes: list[dict]) -> None:
+    """Write a backup, whole or not at all.
+
+    Args:
+        path: of the file.
+        model: in training.
+        changes: from ``changed``.
+    """
+    from polykeras import __version__
+    from polykeras.saving import files, hdf5
+
+    arrays: list[np.ndarray] = []
+    position = model._position
+    state = {
+        "position": {"seeds": position.seeds, "epoch": position.epoch, "batch": position.batch},
+        "seeds_now": random.state(),
+        "generators": [generator.seed for generator in _generators(model)],
+        "stop_training": model.stop_training,
+        "callbacks": _encode(changes, arrays),
+    }
+    with files.replacing(path) as temporary, hdf5.writing(temporary, __version__) as writer:
+        writer.attributes("", state=json.dumps(state))
+        for place, variable in enumerate(position.variables):
+            writer.group("variables")[str(place)] = variable
+        for place, array in enumerate(arrays):
+            writer.group("callbacks")[str(place)] = array
+
+
+def read_position(path: Path) -> Position:
+    """Return where the fit of a backup was."""
+    from polykeras.saving import hdf5
+
+    with hdf5.reading(path) as reader:
+        saved = json.loads(reader.attribute("state"))["position"]
+    return Position(**saved)
+
+
+def load(path: Path, model: Any) -> list[dict]:
+    """Give a model, whose step is made, and the global stream of seeds what a backup holds.
+
+    Returns:
+        The changes of callbacks, for ``change_back``.
+
+    Raises:
+        ValueError: if the backup is damaged, or of another model.
+    """
+    from polykeras.saving import hdf5
+
+    with hdf5.reading(path) as reader:
+        state = json.loads(reader.attribute("state"))
+        variables, generators = model._position.variables, _generators(model)
+        group = reader.group("variables")
+        saved = [group.shape(str(place)) for place in range(len(group))]
+        expected = [variable.shape for variable in variables]
+        if saved != expected or len(generators) != len(state["generators"]):
+            different = [v.path for v, shape in zip(variables, saved, strict=False) if v.shape != shape]
+            raise ValueError(
+                f"Expected the backup {str(path)!r} to be of this model: {len(expected)} arrays, of shapes {expected}. "
+                f"Received: {len(saved)} of shapes {saved}; the first that differs: {(different or [None])[0]!r}. Give "
+                f"each model a backup_dir of its own, or delete the file to train from the start."
+            )
+        for place, variable in enumerate(variables):
+            variable.adopt(group[str(place)])
+        arrays = reader.group("callbacks")
+        changes = _decode(state["callbacks"], arrays)
+    for generator, seed in zip(generators, state["generators"], strict=True):
+        generator.reseed(seed)
+    random.set_state(tuple(state["seeds_now"]))
+    model._steps = {}  # they hold the keys of seed generators
+    model.stop_training = state["stop_training"]
+    return changes
+
+
+def _generators(model: Any) -> list:
+    """The seed generators of all layers."""
+    return unique(generator for layer in model._flatten_layers() for generator in layer._own()[1])
+
+
+# ----------------------------------------------------------------- callbacks
+
+
+def _named(callbacks: list) -> Iterator[tuple[str, Any]]:
+    """Callbacks by class and number, so that those of a later run are found again."""
+    counts: Counter = Counter()
+    for callback in callbacks:
+        name = type(callback).__name__
+        counts[name] += 1
+        yield f"{name} {counts[name]}", callback
+
+
+def plain_attributes(callbacks: list) -> dict[str, dict]:
+    """Return copies of the attributes that are plain values or arrays, by callback."""
+    result: dict[str, dict] = {}
+    for name, callback in _named(callbacks):
+        result[name] = {}
+        for attribute, value in vars(callback).items():
+            arrays: list[np.ndarray] = []
+            try:
+                encoded = _encode(value, arrays) if attribute not in _GIVEN else None
+            except TypeError:
+                continue
+            if attribute not in _GIVEN:
+                result[name][attribute] = _decode(encoded, {str(n): a.copy() for n, a in enumerate(arrays)})
+    return result
+
+
+def changed(callbacks: list, before: dict[str, dict]) -> list[dict]:
+    """Return the attributes that are not as in ``before``, an earlier result of ``plain_attributes``."""
+    now = plain_attributes(callbacks)
+    return [
+        {"callback": name, "attribute": attribute, "value": value}
+        for name, attributes in now.items()
+        for attribute, value in attributes.items()
+        if attribute not in before.get(name, {}) or not _is_same(value, before[name][attribute])
+    ]
+
+
+def change_back(callbacks: list, changes: list[dict]) -> None:
+    """Set the attributes that ``changed`` found."""
+    table = dict(_named(callbacks))
+    for change in changes:
+        if change["callback"] in table:
+            setattr(table[change["callback"]], change["attribute"], change["value"])
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    first, second = [], []
+    same = json.dumps(_encode(a, first)) == json.dumps(_encode(b, second))
+    return same and all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(first, second, strict=True))
+
+
+_CONTAINERS = {"tuple": tuple, "list": list, "set": set}
+
+
+def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
+    """Return a value for JSON, with its arrays in a list.
+
+    Raises:
+        TypeError: for what is neither a plain value nor made of some.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufV":
+        arrays.append(np.asarray(value))
+        return {"array": len(arrays) - 1}
+    for kind, container in _CONTAINERS.items():
+        if type(value) is container:
+            return {kind: [_encode(x, arrays) for x in value]}
+    if type(value) is dict:
+        return {"dict": [[_encode(key, arrays), _encode(x, arrays)] for key, x in value.items()]}
+    raise TypeError(f"Expected plain values. Received: {type(value).__name__}.")
+
+
+def _decode(value: Any, arrays: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, inner),) = value.items()
+    if kind == "array":
+        return arrays[str(inner)]
+    if kind == "dict":
+        return {_decode(key, arrays): _decode(x, arrays) for key, x in inner}
+    return _CONTAINERS[kind](_decode(x, arrays) for x in inner)
