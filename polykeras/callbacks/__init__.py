@@ -1,6 +1,7 @@
 """What runs at fixed moments of training."""
 
 from polykeras.callbacks.averages import SwapEMAWeights
+from polykeras.callbacks.backup import BackupAndRestore
 from polykeras.callbacks.callback import Callback, CallbackList, History
 from polykeras.callbacks.checkpoints import ModelCheckpoint
 from polykeras.callbacks.lambda_callback import LambdaCallback
@@ -11,6 +12,7 @@ from polykeras.callbacks.stopping import EarlyStopping, TerminateOnNaN
 from polykeras.callbacks.tensorboard import TensorBoard
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
