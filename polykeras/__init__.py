@@ -35,6 +35,8 @@ from polykeras import (
 from polykeras.backend import Variable
 from polykeras.callbacks import Callback
 from polykeras.core.graph import KerasTensor
+from polykeras.core.operation import Function, Operation
+from polykeras.core.scopes import RematScope, StatelessScope, SymbolicScope, name_scope, remat
 from polykeras.devices import device
 from polykeras.dtype_policies import DTypePolicy, FloatDTypePolicy
 from polykeras.initializers import Initializer
@@ -47,10 +49,23 @@ from polykeras.regularizers import Regularizer
 
 __version__ = "0.1.0"
 
+Operation.register(Layer)
+
+
+def version() -> str:
+    """Return the version of polykeras.
+
+    >>> version() == __version__
+    True
+    """
+    return __version__
+
+
 __all__ = [
     "Callback",
     "DTypePolicy",
     "FloatDTypePolicy",
+    "Function",
     "Functional",
     "Initializer",
     "Input",
@@ -60,9 +75,13 @@ __all__ = [
     "Loss",
     "Metric",
     "Model",
+    "Operation",
     "Optimizer",
     "Regularizer",
+    "RematScope",
     "Sequential",
+    "StatelessScope",
+    "SymbolicScope",
     "Variable",
     "activations",
     "backend",
@@ -79,14 +98,17 @@ __all__ = [
     "metrics",
     "mixed_precision",
     "models",
+    "name_scope",
     "ops",
     "optimizers",
     "parity",
     "preprocessing",
     "random",
     "regularizers",
+    "remat",
     "saving",
     "tree",
     "utils",
+    "version",
     "wrappers",
 ]

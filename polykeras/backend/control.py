@@ -102,17 +102,10 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
             f"no memory of what made it. Put what makes it into a function and call ops.value_and_grad(function)(...)."
         )
     variables = list(variables) if isinstance(variables, list | tuple) else [variables]
-    sources = _sources(loss)
+    sources = graph.sources([loss])
     weights = [v for v in variables if isinstance(v, Variable)]
     by_weight = dict(zip(map(id, weights), _weight_gradients(loss, sources, weights), strict=True)) if weights else {}
     return [by_weight[id(v)] if isinstance(v, Variable) else _gradient(loss, sources, v) for v in variables]
-
-
-def _sources(loss: KerasTensor) -> list[KerasTensor]:
-    """The tensors that a graph starts from."""
-    nodes = graph.ancestors([loss])
-    found = [x for node in nodes for x in (node.outputs if node.is_input else node.inputs)]
-    return list({id(x): x for x in found if x.node is None or x.node.is_input}.values())
 
 
 def _gradient(loss: KerasTensor, sources: list, x: KerasTensor) -> KerasTensor | None:

@@ -145,6 +145,13 @@ def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()
     return order
 
 
+def sources(outputs: Iterable[KerasTensor]) -> list[KerasTensor]:
+    """Return the tensors that the graph of ``outputs`` starts from: those that nothing computes."""
+    outputs = list(outputs)
+    met = [*outputs, *(x for node in ancestors(outputs) for x in (*node.inputs, *node.outputs))]
+    return list({id(x): x for x in met if x.node is None or x.node.is_input}.values())
+
+
 class Plan:
     """The calls that lead from input values to output values, laid out once.
 
@@ -171,6 +178,9 @@ class Plan:
     def _step(self, node: Node, inputs: list[KerasTensor]) -> tuple:
         if node.is_input:
             raise ValueError(_disconnected(node.outputs[0], inputs))
+        for x in node.inputs:
+            if id(x) not in self._slots:
+                raise ValueError(_disconnected(x, inputs))
         arrive = [self._slots[id(x)] for x in node.inputs]
         leave = [self._slots[id(x)] for x in node.outputs]
         is_simple = not node.kwargs and len(node.args) == 1 and isinstance(node.args[0], KerasTensor)

@@ -27,6 +27,7 @@ class _Scope(threading.local):
 
     autocast: str | None = None  # the dtype that float variables are read in
     assigned: dict | None = None  # variables assigned while a function is made pure
+    read: dict | None = None  # variables read while only shapes are inferred
 
 
 scope = _Scope()
@@ -129,6 +130,7 @@ class Variable(Operators):
         """The array in the slot; in the compute dtype inside a mixed-precision layer."""
         backend = backends.current()
         if backend.is_symbolic:
+            self._note_read()
             dtype = scope.autocast if self._casts() else self.dtype
             return SpecArray(self.shape, dtype)
         value = self._value
@@ -139,6 +141,10 @@ class Variable(Operators):
         if scope.autocast is not None and self._casts():
             return backend.cast(value, scope.autocast)
         return value
+
+    def _note_read(self) -> None:
+        if scope.read is not None:
+            scope.read[self] = None
 
     def _casts(self) -> bool:
         return scope.autocast is not None and self.autocast and self._is_float
@@ -154,6 +160,7 @@ class Variable(Operators):
     def raw(self) -> Any:
         """The array in the slot as it is, whatever the precision of the layer around."""
         if backends.current().is_symbolic:
+            self._note_read()
             return SpecArray(self.shape, self.dtype)
         return self._materialize() if self._value is None else self._value
 

@@ -30,6 +30,8 @@ def test_layers_of_a_model_are_read_in_either_phase(backend):
     assert 0.3 < (noisy == 0).mean() < 0.7
     with pytest.raises(ValueError, match="Expected 2 inputs"):
         run([X])
+    with pytest.raises(ValueError, match="not among them"):
+        K.function([], [K.placeholder(ndim=1) * 2])
 
 
 def test_gradients_of_a_graph_by_its_input_by_a_layer_and_by_weights(backend):

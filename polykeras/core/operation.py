@@ -1,0 +1,135 @@
+"""Operation and Function: steps of a graph, of one's own class and made of a graph."""
+
+from __future__ import annotations
+
+import abc
+import inspect
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.spec import SPEC
+from polykeras.core import graph, naming, trees
+from polykeras.core.graph import KerasTensor, Node, Plan
+
+
+class Operation(abc.ABC):  # noqa: B024 - for the sake of register()
+    """Base of steps of a graph that own no weights; layers count as operations too.
+
+    Args:
+        name: default made of the class's name.
+
+    Extend ``call``; where it uses a framework's own functions, also ``compute_output_spec``, which returns
+    ``KerasTensor``s. A graph model saves an operation by its class and the arguments it was made with.
+
+    >>> import polykeras as keras
+    >>> class Double(Operation):
+    ...     def call(self, x):
+    ...         return keras.ops.multiply(x, 2)
+    >>> Double()(KerasTensor((None, 3))).shape, Double()([1.0])
+    ((None, 3), array([2.], dtype=float32))
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Operation:
+        operation = super().__new__(cls)
+        operation._arguments = args, kwargs
+        operation._inbound_nodes = []
+        operation.name = naming.unique(naming.snake_case(cls.__name__))
+        return operation
+
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None:
+            self.name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if graph.has_symbols(args, kwargs):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        self._inbound_nodes.append(Node(self, args, kwargs, outputs))
+        return outputs
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the output. Subclasses override it."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define call(). Received: none.")
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return new ``KerasTensor``s for the outputs, from symbolic inputs."""
+        with backends.use(SPEC):
+            return graph.to_symbols(self.call(*graph.to_specs(args), **graph.to_specs(kwargs)))
+
+    def get_config(self) -> dict:
+        """Return the name and the arguments that the operation was made with."""
+        args, kwargs = self._arguments
+        given = inspect.signature(type(self).__init__).bind(self, *args, **kwargs).arguments
+        given = {name: value for name, value in list(given.items())[1:] if name != "kwargs"}
+        return given | kwargs | {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Operation:
+        """Return the operation that ``get_config`` described."""
+        name = config.get("name")
+        known = inspect.signature(cls.__init__).parameters
+        takes_all = "name" in known or "kwargs" in known
+        operation = cls(**{key: value for key, value in config.items() if takes_all or key in known})
+        operation.name = name or operation.name
+        return operation
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input(s) of the first call."""
+        inputs = self._inbound_nodes[0].inputs
+        return inputs[0] if len(inputs) == 1 else inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output(s) of the first call."""
+        outputs = self._inbound_nodes[0].outputs
+        return outputs[0] if len(outputs) == 1 else outputs
+
+
+class Function(Operation):
+    """The function between symbolic tensors; like a graph model, without being a layer.
+
+    Args:
+        inputs, outputs: symbolic tensors, or trees of them.
+        name: default ``function``, ``function_1``, ...
+
+    Raises:
+        ValueError: if an output needs a tensor that is not among the inputs; in a call, for values of
+            another structure.
+
+    >>> import polykeras as keras
+    >>> x = KerasTensor((None, 2))
+    >>> Function(x, keras.ops.sum(x, axis=1))([[1.0, 2.0]])
+    array([3.], dtype=float32)
+    """
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
+        super().__init__(name)
+        self._inputs_structure, self._outputs_structure = trees.structure(inputs), trees.structure(outputs)
+        self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
+        self._plan = Plan(self.inputs, self.outputs)
+
+    @property
+    def operations(self) -> list:
+        """The layers and ops of the graph, each after those that it needs."""
+        return list({id(node.operation): node.operation for node in self._plan.nodes}.values())
+
+    def call(self, inputs: Any) -> Any:
+        """Compute the outputs from values in the structure of the inputs."""
+        values = self._inputs_structure.flatten_up_to(inputs)
+        return trees.unflatten(self._outputs_structure, self._plan.run([_array(value) for value in values]))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape(s) of the outputs for the shape(s) of the inputs."""
+        shapes = self._inputs_structure.flatten_up_to(input_shape)
+        specs = [KerasTensor(shape, x.dtype) for shape, x in zip(shapes, self.inputs, strict=True)]
+        return trees.map(lambda x: x.shape, self.compute_output_spec(trees.unflatten(self._inputs_structure, specs)))
+
+
+def _array(value: Any) -> Any:
+    backend = backends.current()
+    return value if backend.is_array(value) else backend.array(value)

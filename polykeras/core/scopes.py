@@ -1,0 +1,209 @@
+"""Context managers of Keras 3 around values, shapes and names; and ``remat``, which saves memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.core import dtypes, graph, state, trees
+from polykeras.core.context import context
+from polykeras.core.variables import Variable, scope
+
+
+class name_scope:
+    """Context manager: the weights of layers that are built inside have paths that begin with a name.
+
+    Args:
+        name: without "/".
+
+    Raises:
+        ValueError: for another name.
+
+    >>> import polykeras as keras
+    >>> with name_scope("encoder"):
+    ...     _ = keras.layers.Dense(1, name="head")(keras.Input((2,)))
+    >>> _.node.operation.kernel.path
+    'encoder/head/kernel'
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(f"Expected the name of a scope to be a string without '/'. Received: {name!r}.")
+        self.name = name
+
+    def __enter__(self) -> name_scope:
+        self._outside = context.path
+        context.path = f"{context.path}/{self.name}" if context.path else self.name
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        context.path = self._outside
+
+
+class SymbolicScope:
+    """Context manager: ops infer shapes and types only, of ``polykeras.backends.spec`` arrays.
+
+    >>> import polykeras as keras
+    >>> with SymbolicScope():
+    ...     keras.ops.zeros((None, 3)).shape
+    (None, 3)
+    """
+
+    def __enter__(self) -> SymbolicScope:
+        self._use = backends.use(SPEC)
+        self._use.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._use.__exit__(*exception)
+
+
+class StatelessScope:
+    """Context manager: variables have other values inside, and their own again after it.
+
+    Args:
+        state_mapping: pairs (variable, value) to begin with.
+        collect_losses: only False: read ``layer.losses`` inside the scope.
+        initialize_variables: accepted for compatibility: variables always have a value.
+
+    Raises:
+        ValueError: for ``collect_losses=True``, or a value of another shape.
+
+    >>> import polykeras as keras
+    >>> v = keras.Variable(1.0)
+    >>> with StatelessScope([(v, 5.0)]) as scope:
+    ...     v.assign(v * 2)
+    >>> float(scope.get_current_value(v)), float(v)
+    (10.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        state_mapping: Iterable[tuple[Variable, Any]] | None = None,
+        collect_losses: bool = False,
+        initialize_variables: bool = True,
+    ) -> None:
+        if collect_losses:
+            raise ValueError("Expected collect_losses=False: read layer.losses inside the scope. Received: True.")
+        self.state_mapping = list(state_mapping or ())
+        self._values: dict[Variable, Any] = {}
+        self._is_open = False
+
+    def __enter__(self) -> StatelessScope:
+        self._recording = state.recording()
+        self._assigned = self._recording.__enter__()
+        self._is_open = True
+        try:
+            for variable, value in self.state_mapping:
+                variable.assign(value)
+        except Exception:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._values = {variable: variable._value for variable in self._assigned}
+        for variable, value in self._assigned.items():
+            variable._value = value
+        self._recording.__exit__(None, None, None)
+        self._is_open = False
+
+    def add_update(self, update: tuple[Variable, Any]) -> None:
+        """Give a variable a value, in this scope."""
+        variable, value = update
+        variable.assign(value)
+
+    def get_current_value(self, variable: Variable) -> Any:
+        """Return the value of a variable in this scope; after it None for one that has none of its own."""
+        return variable.raw if self._is_open else self._values.get(variable)
+
+
+# ------------------------------------------------------------- rematerialization
+
+
+def remat(f: Callable) -> Callable:
+    """Return a function whose inner values are computed again for the gradient, to save memory.
+
+    T. Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016).
+
+    Args:
+        f: a layer, or a function made of layers and ops, that returns one array. A function that assigns
+            variables (batch normalization, dropout) or returns several arrays is called as it is.
+
+    >>> import numpy as np, polykeras as keras
+    >>> remat(keras.ops.square)(np.array([3.0]))
+    array([9.])
+    """
+
+    @functools.wraps(f, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        backend = backends.current()
+        if backend.is_symbolic or graph.has_symbols(args, kwargs):
+            return f(*args, **kwargs)
+        leaves, structure = trees.flatten((args, kwargs))
+        variables = _variables_read(backend, f, leaves, structure)
+        if variables is None:
+            return f(*args, **kwargs)
+        places = [n for n, x in enumerate(leaves) if backend.is_array(x) and dtypes.is_float(backend.dtype(x))]
+
+        def run(*arrays: Any) -> Any:
+            values = list(leaves)
+            for place, array in zip(places, arrays, strict=True):
+                values[place] = array
+            args, kwargs = trees.unflatten(structure, values)
+            return f(*args, **kwargs)
+
+        def inner(*arrays: Any) -> Any:
+            # The engines differentiate by arguments only: variables come as such.
+            return state.pure(run, variables)(list(arrays[len(places) :]), *arrays[: len(places)])[1]
+
+        return backend.checkpoint(inner)(*(leaves[n] for n in places), *(v.raw for v in variables))
+
+    return call
+
+
+def _variables_read(backend: Any, f: Callable, leaves: list, structure: Any) -> list[Variable] | None:
+    """The float variables that a call reads, by a run over shapes; None for what can't be computed again."""
+    specs = [SpecArray(tuple(backend.shape(x)), backend.dtype(x)) if backend.is_array(x) else x for x in leaves]
+    args, kwargs = trees.unflatten(structure, specs)
+    outside, scope.read = scope.read, {}
+    try:
+        with state.recording() as assigned, backends.use(SPEC):
+            result = f(*args, **kwargs)
+        variables = [v for v in scope.read if dtypes.is_float(v.dtype)]
+    finally:
+        scope.read = outside
+    return None if assigned or not isinstance(result, SpecArray) else variables
+
+
+class RematScope:
+    """Context manager that takes the settings of Keras 3 for saving memory, and does nothing.
+
+    Results are the same with and without it. Wrap layers or functions in ``keras.remat`` to save memory.
+
+    Args:
+        mode: "full", "activations", "larger_than", "list_of_layers" or None.
+        output_size_threshold: for "larger_than".
+        layer_names: for "list_of_layers".
+
+    Raises:
+        ValueError: for another mode.
+    """
+
+    _MODES = ("full", "activations", "larger_than", "list_of_layers", None)
+
+    def __init__(
+        self, mode: str | None = "full", output_size_threshold: int = 1024, layer_names: list[str] | None = None
+    ) -> None:
+        if mode not in self._MODES:
+            raise ValueError(f"Expected mode to be one of {self._MODES}. Received: {mode!r}.")
+        self.mode, self.output_size_threshold, self.layer_names = mode, output_size_threshold, layer_names or []
+
+    def __enter__(self) -> RematScope:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
