@@ -6,13 +6,15 @@ from polykeras.callbacks.callback import Callback, CallbackList, History
 from polykeras.callbacks.checkpoints import ModelCheckpoint
 from polykeras.callbacks.lambda_callback import LambdaCallback
 from polykeras.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
-from polykeras.callbacks.loggers import CSVLogger, RemoteMonitor
+from polykeras.callbacks.loggers import BaseLogger, CSVLogger, RemoteMonitor
+from polykeras.callbacks.orbax import OrbaxCheckpoint
 from polykeras.callbacks.progress import ProgbarLogger
 from polykeras.callbacks.stopping import EarlyStopping, TerminateOnNaN
 from polykeras.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "BackupAndRestore",
+    "BaseLogger",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -21,6 +23,7 @@ __all__ = [
     "LambdaCallback",
     "LearningRateScheduler",
     "ModelCheckpoint",
+    "OrbaxCheckpoint",
     "ProgbarLogger",
     "ReduceLROnPlateau",
     "RemoteMonitor",

@@ -76,8 +76,10 @@ class ModelCheckpoint(MonitorCallback):
             self._save({**(logs or {}), "epoch": epoch + 1})
 
     def _save(self, fields: dict) -> None:
-        if self.save_best_only and not self._is_best(fields):
-            return
+        if not self.save_best_only or self._is_best(fields):
+            self._write(fields)
+
+    def _write(self, fields: dict) -> None:
         path = self._path(fields)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         if self.verbose:

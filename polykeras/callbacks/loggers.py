@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,45 @@ import numpy as np
 from polykeras.callbacks.callback import Callback
 
 _TIMEOUT = 10.0  # seconds
+
+
+class BaseLogger(Callback):
+    """Averages over an epoch the values that a loop of your own gives for its batches, as in Keras 2.
+
+    ``fit`` has no need of it: its logs are the means of the epoch already.
+
+    Args:
+        stateful_metrics: names whose last value counts, not the mean.
+
+    >>> logger = BaseLogger()
+    >>> logger.on_epoch_begin(0)
+    >>> logger.on_batch_end(0, {"size": 3, "loss": 1.0}); logger.on_batch_end(1, {"size": 1, "loss": 5.0})
+    >>> logs = {}; logger.on_epoch_end(0, logs); logs
+    {'loss': 2.0}
+    """
+
+    #: Nothing to watch in ``fit``.
+    watched_hooks: frozenset[str] = frozenset()
+
+    def __init__(self, stateful_metrics: Iterable[str] | None = None) -> None:
+        super().__init__()
+        self.stateful_metrics = set(stateful_metrics or ())
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.seen = 0
+        self.totals: dict[str, float] = {}
+
+    def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        logs = dict(logs or {})
+        size = logs.pop("size", 0)
+        self.seen += size
+        for name, value in logs.items():
+            is_last = name in self.stateful_metrics
+            self.totals[name] = value if is_last else self.totals.get(name, 0.0) + value * size
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        if logs is not None and self.seen:
+            logs |= {n: total if n in self.stateful_metrics else total / self.seen for n, total in self.totals.items()}
 
 
 class CSVLogger(Callback):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from polykeras.core import registry
-from polykeras.saving import archive, assets, configs, files, hdf5, legacy, shards, state, tensors
+from polykeras.saving import archive, assets, configs, files, hdf5, legacy, orbax, shards, state, tensors
 
 #: The ends of names of files of weights.
 _WEIGHTS = (".weights.h5", shards.SUFFIX, ".safetensors", ".h5")
@@ -23,7 +23,12 @@ def _version() -> str:
     return __version__
 
 
-def _suffix(path: Path, known: tuple[str, ...]) -> str:
+def suffix_of(path: Path, known: tuple[str, ...]) -> str:
+    """Return the end of a file's name, one of those known.
+
+    Raises:
+        ValueError: for another name.
+    """
     for suffix in known:
         if path.name.endswith(suffix):
             return suffix
@@ -59,7 +64,7 @@ def save_model(
     if kwargs:
         raise TypeError(f"Expected arguments of save_model. Received: unknown {sorted(kwargs)}.")
     path = Path(filepath)
-    suffix = _suffix(path, (".keras", ".h5"))
+    suffix = suffix_of(path, (".keras", ".h5"))
     config = configs.describe(model, include_optimizer)
     if suffix == ".h5":
         with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, _version()) as writer:
@@ -85,7 +90,7 @@ def load_model(
     ``custom_objects`` are built.
 
     Args:
-        filepath: of the file.
+        filepath: of the file, or the folder of an OrbaxCheckpoint, for its latest step.
         custom_objects: names for your own classes and functions.
         compile: compile as the saved model was, and load the optimizer's state.
         safe_mode: refuse files that hold code, such as a lambda as bytecode. False lets the file run whatever it
@@ -103,7 +108,9 @@ def _load_model(filepath: str | os.PathLike, compile: bool) -> Any:
     path = Path(filepath)
     if not path.exists():
         raise FileNotFoundError(f"Expected a model file. Received: {str(path)!r}, where there is none.")
-    if _suffix(path, (".keras", ".h5")) == ".h5":
+    if path.is_dir():
+        return _load_checkpoint(path, compile)
+    if suffix_of(path, (".keras", ".h5")) == ".h5":
         return _load_legacy(path, compile)
     with archive.Archive(path) as opened:
         config = opened.json(archive.CONFIG)
@@ -111,9 +118,28 @@ def _load_model(filepath: str | os.PathLike, compile: bool) -> Any:
         with opened.weights() as reader:
             state.load(model, reader)
             assets.load(model, opened)
-            if compile and config.get("compile_config") and hasattr(model, "compile_from_config"):
-                model.compile_from_config(configs.read(config["compile_config"]))
-                state.load_optimizer(model, reader)
+            if compile:
+                _compile_as_saved(model, config, reader)
+    return model
+
+
+def _compile_as_saved(model: Any, config: dict, reader: Any) -> None:
+    if config.get("compile_config") and hasattr(model, "compile_from_config"):
+        model.compile_from_config(configs.read(config["compile_config"]))
+        state.load_optimizer(model, reader)
+
+
+def _load_checkpoint(path: Path, compile: bool) -> Any:
+    with orbax.reading(path) as reader:
+        if reader.config is None:
+            raise ValueError(
+                f"Expected a checkpoint of a whole model. Received: {str(path)!r} with weights only. Use "
+                f"model.load_weights."
+            )
+        model = _build(reader.config, {})
+        state.load(model, reader)
+        if compile:
+            _compile_as_saved(model, reader.config, reader)
     return model
 
 
@@ -171,7 +197,7 @@ def save_weights(
     if kwargs:
         raise TypeError(f"Expected arguments of save_weights. Received: unknown {sorted(kwargs)}.")
     path = Path(filepath)
-    suffix = _suffix(path, _WEIGHTS)
+    suffix = suffix_of(path, _WEIGHTS)
     if suffix == ".weights.h5" and max_shard_size is not None:
         path, suffix = path.with_suffix(".json"), shards.SUFFIX
     if (max_shard_size is None) == (suffix == shards.SUFFIX):
@@ -203,8 +229,9 @@ def load_weights(
 
     Args:
         model: built.
-        filepath: what ``save_weights`` wrote, or a whole model in a ``.keras`` file. A safetensors file is mapped
-            into memory: weights are read when they are first needed.
+        filepath: what ``save_weights`` wrote, a whole model in a ``.keras`` file, or the folder of an
+            OrbaxCheckpoint, for its latest step. A safetensors file is mapped into memory: weights are read when
+            they are first needed.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
         by_name: match layers by their names instead of their places; the optimizer stays as it is.
 
@@ -230,7 +257,11 @@ def load_weights(
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[Any]:
     """Context manager: a reader of the weights in a file of any format, which is checked before."""
-    suffix = _suffix(path, (".keras", *_WEIGHTS))
+    if path.is_dir():
+        with orbax.reading(path) as reader:
+            yield reader
+        return
+    suffix = suffix_of(path, (".keras", *_WEIGHTS))
     if suffix == ".keras":
         with archive.Archive(path) as opened, opened.weights() as reader:
             yield reader

@@ -1,0 +1,78 @@
+"""A callback that saves Orbax checkpoints."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from polykeras.callbacks.checkpoints import ModelCheckpoint
+from polykeras.callbacks.progbar import say
+
+
+class OrbaxCheckpoint(ModelCheckpoint):
+    """Saves the model with the orbax-checkpoint library, every epoch or every so many batches.
+
+    ``keras.saving.load_model`` and ``model.load_weights`` read the latest step of the folder.
+
+    Args:
+        directory: folder of the steps, which are named by the epoch (from 0), or with a number as
+            ``save_freq`` by the updates that the optimizer has made.
+        monitor: name in the logs, for ``save_best_only``.
+        verbose: 1 prints a message.
+        save_best_only: save only when ``monitor`` is better than ever before.
+        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        save_freq: ``"epoch"``, or a number of batches.
+        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``.
+        max_to_keep: steps to keep, the latest; None for all.
+        save_on_background: let training go on while files are written.
+        save_weights_only: leave out the architecture, and the optimizer with its state.
+
+    Raises:
+        ImportError: without the orbax-checkpoint package.
+        ValueError: for another ``save_freq`` or ``mode``.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+        max_to_keep: int | None = 1,
+        save_on_background: bool = True,
+        save_weights_only: bool = False,
+    ) -> None:
+        super().__init__(
+            directory, monitor, verbose, save_best_only, save_weights_only, mode, save_freq, initial_value_threshold
+        )
+        self.directory = os.path.abspath(self.filepath)
+        self.max_to_keep, self.save_on_background = max_to_keep, save_on_background
+        self._manager: Any = None
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        from polykeras.saving import orbax  # here: saving stands above callbacks
+
+        super().on_train_begin(logs)
+        self.on_train_end()  # a manager that an interrupted training left open
+        checkpoint = orbax.library()
+        options = checkpoint.CheckpointManagerOptions(
+            max_to_keep=self.max_to_keep, enable_async_checkpointing=self.save_on_background, create=True
+        )
+        self._manager = checkpoint.CheckpointManager(self.directory, options=options)
+
+    def _write(self, fields: dict) -> None:
+        from polykeras.saving import orbax
+
+        step = fields["epoch"] - 1 if self.save_freq == "epoch" else int(self.model.optimizer.iterations)
+        if self.verbose:
+            say(f"Epoch {fields['epoch']}: saving step {step} to {self.directory}")
+        orbax.save(self._manager, step, self.model, self.save_weights_only)
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        if self._manager is not None:
+            self._manager.wait_until_finished()
+            self._manager.close()
+        self._manager = None

@@ -1,0 +1,150 @@
+"""Checkpoints of the orbax-checkpoint library: folders with a state for each of some steps."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras.core.extras import require
+from polykeras.saving import configs, state
+from polykeras.saving.hdf5 import host_array
+
+_STATE, _CONFIG = "pytree", "model_config"
+
+
+def library() -> Any:
+    """Return the module ``orbax.checkpoint``.
+
+    Raises:
+        ImportError: if it isn't installed.
+    """
+    return require("orbax.checkpoint", "orbax", "Orbax checkpoints")
+
+
+def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> None:
+    """Save a model as a step of a ``CheckpointManager``, in place of one of the same number.
+
+    Args:
+        manager: what to save with; it may write in the background.
+        step: number.
+        model: with a config, unless ``weights_only``.
+        weights_only: leave out the architecture, and the optimizer with its state.
+    """
+    checkpoint = library()
+    writer = _Writer()
+    state.save(model, writer, None if weights_only else model.optimizer)
+    items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
+    if not weights_only:
+        items[_CONFIG] = checkpoint.args.JsonSave(configs.describe(model))
+    if step in manager.all_steps():
+        manager.delete(step)
+    manager.save(step, args=checkpoint.args.Composite(**items), force=True)
+
+
+@contextlib.contextmanager
+def reading(path: str | os.PathLike, step: int | None = None) -> Iterator[Reader]:
+    """Context manager: a Reader of a step in a folder, by default the latest.
+
+    Raises:
+        ValueError: if the folder holds no checkpoint.
+    """
+    checkpoint = library()
+    with checkpoint.CheckpointManager(Path(path).absolute()) as manager:
+        step = manager.latest_step() if step is None else step
+        if step not in manager.all_steps():
+            raise ValueError(f"Expected a folder with an Orbax checkpoint. Received: {str(path)!r} without one.")
+        items = {_STATE: checkpoint.args.StandardRestore()}
+        if Path(path, str(step), _CONFIG).exists():
+            items[_CONFIG] = checkpoint.args.JsonRestore()
+        found = manager.restore(step, args=checkpoint.args.Composite(**items))
+        yield Reader(found[_STATE], found.get(_CONFIG))
+
+
+class _Writer:
+    """A tree of dicts to fill by groups, as ``hdf5.Writer`` fills a file."""
+
+    def __init__(self) -> None:
+        self.tree: dict[str, Any] = {}
+
+    def group(self, path: str, **attributes: Any) -> _WritableGroup:
+        return _WritableGroup(self.tree, path.split("/"))
+
+
+class _WritableGroup:
+    """A mapping to fill with arrays; a group without any leaves no trace."""
+
+    def __init__(self, tree: dict, path: list[str]) -> None:
+        self._tree, self._path = tree, path
+
+    def _values(self) -> dict:
+        values = self._tree
+        for part in self._path:
+            values = values.setdefault(part, {})
+        return values
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        # A copy: it may be written while training goes on.
+        self._values()[key] = np.array(host_array(value))
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self._values()[key]
+
+    def keys(self) -> list[str]:
+        return list(self._values())
+
+
+class Reader:
+    """A group of a checkpoint, read as ``hdf5.Reader`` reads a file.
+
+    Args:
+        tree: dicts of arrays.
+        config: of the model, None where only weights were saved.
+    """
+
+    def __init__(self, tree: dict, config: dict | None = None) -> None:
+        self._tree, self.config = tree, config
+
+    def group(self, path: str) -> Reader | None:
+        """Return the group at a path below, or None."""
+        values: Any = self._tree
+        for part in path.strip("/").split("/"):
+            values = values.get(part)
+            if not isinstance(values, dict):
+                return None
+        return Reader(values)
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Return the shape of an array."""
+        return tuple(self._tree[key].shape)
+
+    def dtype(self, key: str) -> str:
+        """Return the name of the dtype of an array."""
+        return np.dtype(self._tree[key].dtype).name
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return np.asarray(self._tree[key])
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._tree
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tree)
+
+    def __len__(self) -> int:
+        return len(self._tree)
+
+    def keys(self) -> list[str]:
+        """Return the names of the groups and arrays in the group."""
+        return list(self._tree)
+
+    def is_array(self, key: str) -> bool:
+        """Return whether a name is that of an array."""
+        return key in self._tree and not isinstance(self._tree[key], dict)
+
+    def attribute(self, name: str) -> None:
+        """Return None: checkpoints keep no attributes."""
