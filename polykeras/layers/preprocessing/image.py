@@ -167,7 +167,8 @@ class ImageLayer(Layer):
         data = {**data, "images": self._resized_symbol(data["images"], self.compute_dtype)}
         if "segmentation_masks" in data:
             masks = data["segmentation_masks"]
-            data["segmentation_masks"] = self._resized_symbol(masks, masks.dtype, len(masks.shape) == 4 - is_single)
+            dtype, has_channels = self.mask_dtype(masks.dtype), len(masks.shape) == 4 - is_single
+            data["segmentation_masks"] = self._resized_symbol(masks, dtype, has_channels)
         if "bounding_boxes" in data:
             data["bounding_boxes"] = {
                 key: SpecArray(_with_size(x.shape, 1 - is_single, self.output_count), x.dtype)
