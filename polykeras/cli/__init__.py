@@ -1,4 +1,4 @@
-"""The command ``polykeras``: what is installed, a demonstration, and Keras scripts unchanged.
+"""The command ``polykeras``: what is installed, what is in a file, a demonstration, and Keras scripts unchanged.
 
 >>> main(["run"])  # doctest: +IGNORE_EXCEPTION_DETAIL
 Traceback (most recent call last):
@@ -39,6 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     report = commands.add_parser("backends", help="show which backends are installed, and which is chosen and why")
     report.set_defaults(action=_backends)
 
+    inspection = commands.add_parser("inspect", help="show what a model file holds, without loading it")
+    inspection.add_argument("file", help="a .keras, .weights.h5, .weights.json, .safetensors, .h5 or .json file")
+    inspection.set_defaults(action=_inspect)
+
     demo = commands.add_parser("demo", help="train two small networks on handwritten digits")
     which = demo.add_mutually_exclusive_group()
     _add_backend(which)
@@ -65,6 +69,12 @@ def _backends(options: argparse.Namespace) -> int:
     return print_backends()
 
 
+def _inspect(options: argparse.Namespace) -> int:
+    from polykeras.cli.inspection import print_inspection
+
+    return print_inspection(options.file)
+
+
 def _demo(options: argparse.Namespace) -> int:
     from polykeras.cli.demo import demonstrate
 
@@ -83,11 +93,13 @@ def _check(options: argparse.Namespace) -> None:
     """Refuse what can't work before any work; the messages become those of the command."""
     if getattr(options, "backend", None):
         backends.set_default(options.backend)
-    elif options.action is not _backends:
+    elif hasattr(options, "backend"):
         backends.default_name()
     if getattr(options, "epochs", 1) < 1:
         raise ValueError(f"Expected --epochs to be at least 1. Received: {options.epochs}.")
     if getattr(options, "seed", 0) < 0:
         raise ValueError(f"Expected --seed to be at least 0. Received: {options.seed}.")
+    if hasattr(options, "file") and not os.path.isfile(options.file):
+        raise FileNotFoundError(f"Expected the path of a model file. Received: {options.file!r}, no such file.")
     if hasattr(options, "script") and not os.path.isfile(options.script):
         raise FileNotFoundError(f"Expected the path of a script. Received: {options.script!r}, no such file.")
