@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 
 import pytest
 
@@ -40,3 +41,12 @@ def real_keras():
     if keras.backend.backend() != "torch":
         pytest.skip("real Keras is here without torch")
     return keras
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many cases of a layer, its options and a backend were run, where layers were tested."""
+    reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    on_backend = re.compile(rf"tests/layers/.*[\[-]({'|'.join(backends.available())})[-\]]")
+    cases = {report.nodeid for report in reports if on_backend.search(report.nodeid)}
+    if cases:
+        terminalreporter.write_line(f"{len(cases)} cases of a layer with its options on a backend")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import string
+from collections.abc import Sequence
 from typing import Any
 
 from polykeras import activations, ops, random
@@ -22,6 +23,14 @@ def _distances(query: Any, key: Any) -> Any:
     ones = [ops.ones_like(x[(slice(0, 1), slice(None), *(0,) * (len(x.shape) - 2))], "int32") for x in (query, key)]
     queries, keys = (ops.cumsum(x, axis=1) for x in ones)
     return ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
+
+
+def _check_batches(layer: Layer, arrays: Sequence) -> None:
+    shapes = [tuple(ops.shape(x)) for x in arrays]
+    if len({shape[0] for shape in shapes if shape[0] is not None}) > 1:
+        raise ValueError(
+            f"Layer {layer.path!r}: Expected query, value and key of equally many examples. Received shapes: {shapes}."
+        )
 
 
 # ------------------------------------------------------------------- one head
@@ -80,9 +89,10 @@ class Attention(Layer):
 
     def _check_list(self, name: str, value: Any) -> None:
         if not isinstance(value, list | tuple) or len(value) not in (2, 3):
+            received = f"an array of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
             raise ValueError(
                 f"Layer {self.path!r}: Expected {name} to be a list of those of query and value, and maybe of key. "
-                f"Received: {value!r}."
+                f"Received: {received}."
             )
 
     def _scores(self, query: Any, key: Any) -> Any:
@@ -104,6 +114,7 @@ class Attention(Layer):
         self._check_list("inputs", inputs)
         if mask is not None:
             self._check_list("mask", mask)
+        _check_batches(self, inputs)
         query, value = inputs[:2]
         query_mask, value_mask = (None, None) if mask is None else mask[:2]
         scores = self._scores(query, inputs[-1])
@@ -288,6 +299,7 @@ class HeadedAttention(Layer):
                 f"Received: return_attention_scores={return_attention_scores}."
             )
         key = value if key is None else key
+        _check_batches(self, (query, value, key))
         fused = len(ops.shape(query)) == 3 and not return_attention_scores and not (training and self.dropout > 0)
         masks = query_mask, value_mask, key_mask, attention_mask
         mask = self._mask(query, value, *masks, use_causal_mask and not fused)

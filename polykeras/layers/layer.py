@@ -423,6 +423,11 @@ class Layer(Trackable):
         target = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
 
         def convert(x: Any) -> Any:
+            if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
+                raise ValueError(
+                    f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
+                    f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
+                )
             if isinstance(x, Variable):
                 x = x.value
             elif not backend.is_array(x):

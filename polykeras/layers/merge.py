@@ -10,7 +10,10 @@ from polykeras.layers.layer import Layer
 
 
 class Merge(Layer):
-    """Base of layers that combine a list of inputs entry by entry, broadcasting them."""
+    """Base of layers that combine a list of inputs."""
+
+    #: Whether inputs are combined entry by entry, and broadcast.
+    broadcasts = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -28,10 +31,25 @@ class Merge(Layer):
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: {inputs!r}."
             )
-        return self.merge(_align(list(inputs)))
+        self.check_shapes([tuple(ops.shape(x)) for x in inputs])
+        return self.merge(_align(list(inputs)) if self.broadcasts else list(inputs))
+
+    def check_shapes(self, shapes: list[tuple]) -> None:
+        """Compare the shapes of the inputs.
+
+        Raises:
+            ValueError: if they don't fit.
+        """
+        most = max(map(len, shapes))
+        aligned = [(*shape[:1], *(1,) * (most - len(shape)), *shape[1:]) for shape in shapes]
+        if any(len({n for n in sizes if n not in (1, None)}) > 1 for sizes in zip(*aligned, strict=True)):
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected inputs of equal sizes, or of size 1 that "
+                f"broadcasts. Received shapes: {shapes}."
+            )
 
     def merge(self, inputs: list) -> Any:
-        """Combine arrays of equal rank."""
+        """Combine arrays: of equal rank if ``broadcasts``."""
         result = inputs[0]
         for x in inputs[1:]:
             result = self.merge_two(result, x)
@@ -157,13 +175,13 @@ class Concatenate(Merge):
     (1, 5)
     """
 
+    broadcasts = False
+
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.axis = axis
 
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        shapes = [list(shape) for shape in input_shape]
+    def check_shapes(self, shapes: list[tuple]) -> None:
         rank = len(shapes[0])
         is_axis = -rank <= self.axis < rank
         others = [[n for a, n in enumerate(s) if is_axis and a != self.axis % rank] for s in shapes]
@@ -174,11 +192,11 @@ class Concatenate(Merge):
         if not is_axis or not fits:
             raise ValueError(
                 f"Layer {self.path!r} (Concatenate): Expected inputs of equal shapes but for axis {self.axis}. "
-                f"Received shapes: {[tuple(s) for s in shapes]}."
+                f"Received shapes: {shapes}."
             )
 
-    def call(self, inputs: Any) -> Any:
-        return ops.concatenate(list(inputs), axis=self.axis)
+    def merge(self, inputs: list) -> Any:
+        return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Join the masks; where an input has none all its entries count."""
@@ -213,6 +231,8 @@ class Dot(Merge):
            [3.]], dtype=float32)
     """
 
+    broadcasts = False
+
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         is_pair = isinstance(axes, list | tuple) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
@@ -225,19 +245,17 @@ class Dot(Merge):
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         return tuple(axis % rank for axis, rank in zip(axes, ranks, strict=True))
 
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        if len(input_shape) != 2:
-            raise ValueError(f"Layer {self.path!r} (Dot): Expected 2 inputs. Received: {len(input_shape)}.")
-        left, right = input_shape
+    def check_shapes(self, shapes: list[tuple]) -> None:
+        if len(shapes) != 2:
+            raise ValueError(f"Layer {self.path!r} (Dot): Expected 2 inputs. Received: {len(shapes)}.")
+        left, right = shapes
         first, second = self._pair([len(left), len(right)])
         if None not in (left[first], right[second]) and left[first] != right[second]:
             raise ValueError(
-                f"Layer {self.path!r} (Dot): Expected equal sizes along axes {self.axes}. Received shapes: "
-                f"{[tuple(left), tuple(right)]}."
+                f"Layer {self.path!r} (Dot): Expected equal sizes along axes {self.axes}. Received shapes: {shapes}."
             )
 
-    def call(self, inputs: Any) -> Any:
+    def merge(self, inputs: list) -> Any:
         left, right = inputs
         ranks = [len(ops.shape(left)), len(ops.shape(right))]
         first, second = self._pair(ranks)

@@ -333,6 +333,8 @@ def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int]) -> Any:
     backend = current()
     x = float_array(x)
     shape = backend.shape(x)
+    if 0 in shape:
+        return x
     if isinstance(axis, int):
         return kernel(x, _call.axis_of(axis, len(shape)))
     axes = axes_of(tuple(axis), len(shape))

@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
+from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import geometry
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
@@ -57,6 +58,16 @@ def _check_reach(shape: tuple, window: Sequence, padding: str, dilation: Sequenc
 # ----------------------------------------------------------------- convolution
 
 
+def _convolved(x: Any, kernel: Any, *options: Any) -> Any:
+    backend = current()
+    shape, dtype = tuple(backend.shape(x)), backend.dtype(x)
+    if 0 not in shape or backend.is_symbolic:
+        return backend.conv(x, kernel, *options)
+    # Engines do not agree on what a convolution of nothing is.
+    result = SPEC.conv(SpecArray(shape, dtype), SpecArray(tuple(backend.shape(kernel)), dtype), *options)
+    return backend.full(result.shape, 0, dtype)
+
+
 @op
 def conv(
     inputs: Any,
@@ -95,7 +106,7 @@ def conv(
     strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
     padding = _padding(padding)
     _check_reach(shape, window[:-2], padding, dilation, is_last)
-    return backend.conv(x, kernel, strides, padding, dilation, groups, is_last)
+    return _convolved(x, kernel, strides, padding, dilation, groups, is_last)
 
 
 @op
@@ -126,7 +137,7 @@ def depthwise_conv(
     strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
     _check_reach(shape, window, padding, dilation, is_last)
-    return backend.conv(x, kernel, strides, padding, dilation, channels, is_last)
+    return _convolved(x, kernel, strides, padding, dilation, channels, is_last)
 
 
 @op

@@ -209,7 +209,8 @@ def preprocessing() -> Iterator[Case]:
     words = lambda: (WORDS,)  # noqa: E731
     yield case("StringLookup", words, vocabulary=["ant", "bee"], on_host=True, differentiable=False)
     vocabulary = ["the", "cat", "dog"]
-    yield case("TextVectorization", lambda: (TEXTS,), vocabulary=vocabulary, on_host=True, differentiable=False)
+    texts = {"vocabulary": vocabulary, "output_sequence_length": 4, "on_host": True, "differentiable": False}
+    yield case("TextVectorization", lambda: (TEXTS,), **texts)
     yield case("STFTSpectrogram", one((2, 64, 1)), frame_length=16, frame_step=8)
     yield case(
         "MelSpectrogram", one((2, 64)), 16, 8, num_mel_bins=4, sampling_rate=100, min_freq=5.0, power_to_db=False

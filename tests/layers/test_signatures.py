@@ -48,7 +48,7 @@ def taken(name: str) -> dict[str, inspect.Parameter]:
         return dict(inspect.signature(value).parameters)
     found: dict[str, inspect.Parameter] = {}
     for cls in value.__mro__:
-        if issubclass(cls, keras.layers.Layer) and "__init__" in vars(cls):
+        if cls is not object and "__init__" in vars(cls):
             for key, parameter in inspect.signature(cls.__init__).parameters.items():
                 found.setdefault(key, parameter if not found or cls is value else parameter.replace(kind=KEYWORD))
     return {key: parameter for key, parameter in found.items() if key != "self"}

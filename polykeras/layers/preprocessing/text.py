@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -153,7 +154,7 @@ class TextVectorization(HostLayer):
             table = _TABLES[self.standardize]
             flat = [text.translate(table) for text in texts.reshape(-1).tolist()]
             texts = np.array(flat, object).reshape(texts.shape)
-        rows = texts.reshape(texts.shape[0] if texts.ndim else 1, -1)
+        rows = texts.reshape(texts.shape[0] if texts.ndim else 1, math.prod(texts.shape[1:]))
         if self.split is None:
             tokens = rows.tolist()
         elif rows.shape[1] != 1:
