@@ -16,6 +16,7 @@ from polykeras.core.registry import (
 )
 from polykeras.core.registry import deserialize as deserialize_keras_object
 from polykeras.core.registry import serialize as serialize_keras_object
+from polykeras.datasets.downloads import get_file
 from polykeras.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.sources.datasets import PyDataset, Sequence
 from polykeras.utils import bounding_boxes
@@ -47,6 +48,7 @@ __all__ = [
     "disable_interactive_logging",
     "enable_interactive_logging",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
     "image_dataset_from_directory",

@@ -1,0 +1,252 @@
+"""Files from the network, kept in a folder: whole and checked, or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import http.client
+import json
+import math
+import os
+import shutil
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from polykeras import config
+from polykeras.callbacks.progbar import Progbar
+from polykeras.datasets import archives
+
+_CHUNK = 1 << 16
+_TIMEOUT = 30
+_TRIES = 5
+_SCHEMES = ("http", "https", "file", "ftp")
+
+
+def get_file(
+    fname: str | os.PathLike | None = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str | os.PathLike = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: Any = "auto",
+    cache_dir: str | os.PathLike | None = None,
+    force_download: bool = False,
+) -> str:
+    """Return the path of a file, after downloading it if it isn't there.
+
+    A download that breaks off is taken up where it stopped, or begun anew where the server can't do that. The
+    file gets its name when it is whole and its hash is right. Two processes that want it download it once.
+
+    Args:
+        fname: name in the folder; default that of the address.
+        origin: address: ``https``, ``http``, ``file`` or ``ftp``.
+        untar: in Keras 2 for ``extract`` of tar archives.
+        md5_hash: in Keras 2 for ``file_hash``.
+        file_hash: what the file must hash to.
+        cache_subdir: folder below ``cache_dir``, or an absolute one.
+        hash_algorithm: ``"sha256"``, ``"md5"``, or ``"auto"`` for what the hash's length says.
+        extract: unpack the archive and return the path of the folder: ``fname`` without a suffix is its name;
+            with one, it is that of the archive, and ``_extracted`` is put to its stem.
+        archive_format: ``"tar"`` (also compressed), ``"zip"``, ``"auto"`` for either, or None for not unpacking.
+        cache_dir: default ``$KERAS_HOME``, else ``~/.keras``.
+        force_download: even if it is there.
+
+    Raises:
+        ValueError: for wrong arguments, another hash, or an archive made to do harm.
+        OSError: if the file can't be had.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.txt").write_text("data")
+    >>> path = get_file("b.txt", (folder / "a.txt").as_uri(), cache_dir=folder)  # doctest: +ELLIPSIS
+    Downloading ...a.txt - 1/1 - ...
+    >>> pathlib.Path(path).relative_to(folder).as_posix(), pathlib.Path(path).read_text()
+    ('datasets/b.txt', 'data')
+    """
+    name = _name(fname, origin)
+    folder = Path(cache_dir).expanduser() if cache_dir is not None else config.home()
+    folder = folder / cache_subdir
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = _digest(file_hash or md5_hash, "md5" if md5_hash and not file_hash else hash_algorithm)
+    wants_folder = extract or untar
+    path, unpacked = folder / name, folder / f"{Path(name).stem}_extracted"
+    if wants_folder and (fname is None or not Path(name).suffix):
+        path, unpacked = folder / f"{name}_archive", folder / name
+    with _locked(folder / f".{name}.lock"):
+        is_new = force_download or not (path.exists() and _matches(path, digest))
+        if is_new:
+            _Download(origin, path, digest).run()
+        if not wants_folder:
+            return str(path)
+        kind = archives.kind_of(path, archive_format)
+        if kind is None and archive_format:
+            raise ValueError(f"Expected an archive of format {archive_format!r} at {origin!r}. Received: another file.")
+        if kind is None:
+            return str(path)
+        if is_new or not unpacked.is_dir():
+            _unpack(path, unpacked, kind)
+    return str(unpacked)
+
+
+def _name(fname: Any, origin: Any) -> str:
+    """The name of the file, which is no path."""
+    if not isinstance(origin, str) or urllib.parse.urlsplit(origin).scheme.lower() not in _SCHEMES:
+        raise ValueError(f"Expected origin to be an address of {_SCHEMES}. Received: {origin!r}.")
+    name = (
+        os.fspath(fname) if fname is not None else Path(urllib.parse.unquote(urllib.parse.urlsplit(origin).path)).name
+    )
+    if not name or name in (".", "..") or set(name) & set("/\\:\0"):
+        raise ValueError(
+            f"Expected fname to be a plain name; folders go to cache_dir and cache_subdir. Received: fname={fname!r}, "
+            f"origin={origin!r}."
+        )
+    return name
+
+
+def _digest(value: str | None, algorithm: str) -> tuple[str, str] | None:
+    """(algorithm, hexadecimal digits) of the hash that is asked for."""
+    if value is None:
+        return None
+    value = value.lower()
+    if algorithm == "auto":
+        algorithm = "sha256" if len(value) == 64 else "md5"
+    if algorithm not in ("sha256", "md5"):
+        raise ValueError(f"Expected hash_algorithm to be 'auto', 'sha256' or 'md5'. Received: {algorithm!r}.")
+    return algorithm, value
+
+
+def _matches(path: Path, digest: tuple[str, str] | None) -> bool:
+    if digest is None:
+        return True
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(digest[0], usedforsecurity=False)).hexdigest() == digest[1]
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Context manager: alone among processes that lock the same path; the system frees it when one dies."""
+    with open(path, "ab") as file:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _unpack(path: Path, folder: Path, kind: str) -> None:
+    temporary = folder.with_name(f".{folder.name}.part")
+    for old in (temporary, folder):
+        if old.is_dir():
+            shutil.rmtree(old)
+    try:
+        archives.extract(path, temporary, kind)
+        temporary.rename(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+class _Download:
+    """One file on its way: what has come so far is beside its place, with the server's mark of the version."""
+
+    def __init__(self, origin: str, path: Path, digest: tuple[str, str] | None) -> None:
+        self.origin, self.path, self.digest = origin, path, digest
+        self._part = path.with_name(f".{path.name}.part")
+        self._mark = path.with_name(f".{path.name}.part.json")
+
+    def run(self) -> None:
+        """Get the file, and give it its name.
+
+        Raises:
+            ValueError: for another hash.
+            OSError: if tries are used up.
+        """
+        was_begun = self._part.exists()
+        self._fetch()
+        if was_begun and not _matches(self._part, self.digest):
+            self._forget()  # an old beginning may be of another file
+            self._fetch()
+        if not _matches(self._part, self.digest):
+            self._forget()
+            raise ValueError(
+                f"Expected {self.origin!r} to have the {self.digest[0]} hash {self.digest[1]}. Received: another file: "
+                f"it was changed, or the hash is that of another version."
+            )
+        with open(self._part, "r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(self._part, self.path)
+        self._mark.unlink(missing_ok=True)
+
+    def _forget(self) -> None:
+        self._part.unlink(missing_ok=True)
+        self._mark.unlink(missing_ok=True)
+
+    def _fetch(self) -> None:
+        for again in range(_TRIES):
+            try:
+                return self._receive()
+            except urllib.error.HTTPError as error:
+                if error.code == 416:  # nothing after what is here: it is of another version
+                    self._forget()
+                elif error.code < 500:
+                    raise self._failure(error) from None
+                failure = error
+            except (OSError, http.client.HTTPException) as error:
+                if isinstance(getattr(error, "reason", None), FileNotFoundError):
+                    raise self._failure(error.reason) from None
+                failure = error
+            time.sleep(0.1 * 2**again)
+        raise self._failure(failure)
+
+    def _failure(self, error: BaseException) -> OSError:
+        return OSError(f"Expected to download {self.origin!r}. Received: {error}.")
+
+    def _receive(self) -> None:
+        """Receive the file, or the rest of it.
+
+        Raises:
+            OSError, http.client.HTTPException: if it breaks off.
+        """
+        have = self._part.stat().st_size if self._part.exists() else 0
+        headers = {"User-Agent": "polykeras"}
+        mark = json.loads(self._mark.read_text()) if self._mark.exists() else None
+        if have and mark:
+            headers |= {"Range": f"bytes={have}-", "If-Range": mark}
+        with urllib.request.urlopen(urllib.request.Request(self.origin, headers=headers), timeout=_TIMEOUT) as response:
+            is_rest = getattr(response, "status", None) == 206 and _start(response) == have
+            length = response.headers.get("Content-Length")
+            total = None if length is None else int(length) + have * is_rest
+            mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
+            if mark and not mark.startswith("W/"):  # a weak mark doesn't promise the same bytes
+                self._mark.write_text(json.dumps(mark))
+            seen = self._copy(response, "ab" if is_rest else "wb", have * is_rest, total)
+        if total is not None and seen < total:
+            raise OSError(f"{seen} of {total} bytes came")
+
+    def _copy(self, response: Any, mode: str, seen: int, total: int | None) -> int:
+        bar = Progbar(total and math.ceil(total / 1024), unit_name="KiB", title=f"Downloading {self.origin}")
+        with open(self._part, mode) as file:
+            while chunk := response.read(_CHUNK):
+                file.write(chunk)
+                seen += len(chunk)
+                bar.update(math.ceil(seen / 1024))
+        return seen
+
+
+def _start(response: Any) -> int | None:
+    """Where the bytes of an answer belong, from ``Content-Range: bytes 5-9/10``."""
+    unit, _, place = (response.headers.get("Content-Range") or "").partition(" ")
+    first = place.partition("-")[0]
+    return int(first) if unit == "bytes" and first.isdigit() else None
