@@ -1,4 +1,4 @@
-"""A check of integer labels before training, while they are still on the host."""
+"""Checks of labels before training, while they are still on the host."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import numpy as np
 
 from polykeras.core import registry
 from polykeras.losses.crossentropies import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
     CategoricalGeneralizedCrossEntropy,
     SparseCategoricalCrossentropy,
+    binary_crossentropy,
+    binary_focal_crossentropy,
     categorical_generalized_cross_entropy,
     sparse_categorical_crossentropy,
 )
 
 _CLASSES = (SparseCategoricalCrossentropy, CategoricalGeneralizedCrossEntropy)
 _FUNCTIONS = (sparse_categorical_crossentropy, categorical_generalized_cross_entropy)
+_BINARY_CLASSES = (BinaryCrossentropy, BinaryFocalCrossentropy)
+_BINARY_FUNCTIONS = (binary_crossentropy, binary_focal_crossentropy)
 
 
 def takes_labels(loss: Any) -> bool:
@@ -24,6 +30,27 @@ def takes_labels(loss: Any) -> bool:
         loss = registry.families["losses"].get(loss)
     function = getattr(loss, "fn", loss)
     return loss in _CLASSES or function in _FUNCTIONS
+
+
+def takes_bits(loss: Any) -> bool:
+    """True for losses whose targets are 0, 1, or a probability between, given as an instance or function."""
+    return isinstance(loss, _BINARY_CLASSES) or getattr(loss, "fn", loss) in _BINARY_FUNCTIONS
+
+
+def check_bits(y_true: np.ndarray) -> None:
+    """Check that targets lie between 0 and 1, which some engines demand and others take as they come.
+
+    Raises:
+        ValueError: for a target below 0 or above 1.
+
+    >>> check_bits(np.array([0.0, 0.5, 1.0]))
+    """
+    wrong = y_true[(y_true < 0) | (y_true > 1)]
+    if wrong.size:
+        raise ValueError(
+            f"Expected targets from 0 to 1 for a binary crossentropy. Received: {wrong.flat[0]}, among {wrong.size} "
+            f"such targets. For class numbers above 1 use sparse_categorical_crossentropy."
+        )
 
 
 def check_labels(loss: Any, y_true: np.ndarray, classes: int | None) -> None:

@@ -246,7 +246,7 @@ class CompiledLoss:
         Args:
             y_true: targets on the host.
             y_pred: the outputs, a tree of anything with a shape.
-            check: called with the loss as compiled, the targets, the output and the sample weights.
+            check: called with the loss, the targets, the output and the sample weights.
             sample_weight: weights on the host, for all outputs or for each.
         """
         outputs = Outputs(y_pred, self._names)
@@ -256,7 +256,8 @@ class CompiledLoss:
         weights = outputs.spread(sample_weight, "sample_weight", shared=True)
         for place in places:
             _check_target(targets[place], outputs.names[place])
-            check(identifiers[place], targets[place], predictions[place], weights[place])
+            loss = _make_loss(identifiers[place], targets[place], predictions[place])
+            check(loss, targets[place], predictions[place], weights[place])
 
     def _targets(self, outputs: Outputs, places: list, y_true: Any) -> list:
         """Targets of each output; outputs without a loss need none."""

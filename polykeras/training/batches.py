@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import trees
-from polykeras.losses.labels import check_labels, takes_labels
+from polykeras.losses.labels import check_bits, check_labels, takes_bits, takes_labels
 from polykeras.training.sources.conversion import Rows, as_array, count_rows, shape_of, standardize, to_device
 
 
@@ -144,7 +144,7 @@ def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
     """Check, on the host, the labels of a sparse loss and the shape of the weights.
 
     Args:
-        loss: as given to ``compile``.
+        loss: of the output.
         y, sample_weight: of one output; no weights are None.
         y_pred: the output, anything with a shape.
 
@@ -155,6 +155,8 @@ def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
         _check_sample_weight(shape_of(sample_weight), shape_of(y))
     if takes_labels(loss):
         check_labels(loss, on_host(y), shape_of(y_pred)[-1])
+    elif takes_bits(loss):
+        check_bits(on_host(y))
 
 
 def _check_sample_weight(weights: tuple, targets: tuple) -> None:

@@ -666,6 +666,17 @@ class _Validation:
             batch_size = sizes[0] or (sizes[1] if is_data(x) else None)
             steps, check = config.limited_steps(steps), model._check_batch
             self._source = make_source(x, y, weight, batch_size, steps, check=check, workers=workers)
+            self._check()
+
+    def _check(self) -> None:
+        """Run the step over shapes: what is wrong with the data shows before training, not after an epoch."""
+        try:
+            batch = self._source.spec()
+            self._model._prepare(batch)
+            self._model._step("test", batch)
+        except BaseException:
+            self.close()
+            raise
 
     def is_due(self, epoch: int) -> bool:
         if self._source is None:
