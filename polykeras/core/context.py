@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from typing import Any
 
 
 class _Context(threading.local):
@@ -12,6 +13,7 @@ class _Context(threading.local):
     training: bool | None = None  # None: nobody said
     path: str = ""  # names of the layers around, joined by "/"
     entry: int | None = None  # number of the outermost call
+    owner: Any = None  # the layer, for what its call draws without a seed
 
 
 context = _Context()
@@ -21,20 +23,35 @@ _entries = itertools.count()
 class within:
     """Context manager: the state of things inside one layer's call."""
 
-    __slots__ = ("_training", "_path", "_before")
+    __slots__ = ("_training", "_path", "_owner", "_before")
 
-    def __init__(self, name: str, training: bool | None = None) -> None:
+    def __init__(self, name: str, training: bool | None = None, owner: Any = None) -> None:
         path = context.path
+        self._owner = owner
         self._path = f"{path}/{name}" if path else name
         self._training = training
 
     def __enter__(self) -> None:
-        self._before = context.training, context.path, context.entry
+        self._before = context.training, context.path, context.entry, context.owner
         context.path = self._path
+        if self._owner is not None:
+            context.owner = self._owner
         if self._training is not None:
             context.training = self._training
         if context.entry is None:
             context.entry = next(_entries)
 
     def __exit__(self, *exception: object) -> None:
-        context.training, context.path, context.entry = self._before
+        context.training, context.path, context.entry, context.owner = self._before
+
+
+class unowned:
+    """Context manager: what is drawn without a seed belongs to no layer, as inside the body of a loop."""
+
+    __slots__ = ("_owner",)
+
+    def __enter__(self) -> None:
+        self._owner, context.owner = context.owner, None
+
+    def __exit__(self, *exception: object) -> None:
+        context.owner = self._owner

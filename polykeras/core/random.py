@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
+from polykeras.core.context import context
 from polykeras.core.variables import Variable
 
 _WORD = 0xFFFFFFFF
@@ -158,7 +159,13 @@ class SeedGenerator:
 
 
 def key_of(seed: Any) -> tuple:
-    """Return the key for a user's ``seed``: a SeedGenerator's next, an int's own, or a new one."""
+    """Return the key for a user's ``seed``: a SeedGenerator's next, an int's own, or a new one.
+
+    Inside a layer's call a new one comes from a generator of the layer, whose place is a variable: a
+    compiled step, which is traced once, draws other numbers each time too.
+    """
+    if seed is None and context.owner is not None:
+        seed = context.owner.own_seeds()
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if backends.current().is_symbolic:

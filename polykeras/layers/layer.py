@@ -64,10 +64,11 @@ class Layer(Trackable):
     (2, 3)
     """
 
-    _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses"})
+    _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds"})
 
     _accepted: dict[type, set] = {}
     _weight_places = 1
+    _own_seeds: SeedGenerator | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         layer = super().__new__(cls)
@@ -219,6 +220,12 @@ class Layer(Trackable):
         weights = unique(iter(weights))
         return sorted(weights, key=lambda v: not v.made_trainable), seeds, metrics, layers
 
+    def own_seeds(self) -> SeedGenerator:
+        """The generator of what ``call`` draws without a seed."""
+        if self._own_seeds is None:
+            self._own_seeds = SeedGenerator()
+        return self._own_seeds
+
     def _sublayers(self) -> list[Layer]:
         return [item for item in self.owned() if isinstance(item, Layer)]
 
@@ -248,6 +255,8 @@ class Layer(Trackable):
             yield from (seed.state for seed in seeds)
             for metric in metrics:
                 yield from metric.variables
+            if self._own_seeds is not None:
+                yield self._own_seeds.state
         for layer in layers:
             yield from layer._collect(extras, seen)
 
@@ -383,7 +392,7 @@ class Layer(Trackable):
         first = args[0] if len(args) == 1 and not kwargs else None
         args, kwargs = self._convert(backend, args, kwargs)
         training = self._signature.resolve_training(args, kwargs)
-        with within(self.name, training):
+        with within(self.name, training, self):
             try:
                 self._check_inputs(backend, args, kwargs)
                 if not self.built:
@@ -458,6 +467,7 @@ class Layer(Trackable):
             and self.activity_regularizer is None
             and not self._casts_variables
             and not self._losses
+            and self._own_seeds is None
             and type(self).compute_mask is Layer.compute_mask
             and not self._sublayers()
         )

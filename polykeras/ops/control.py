@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras.backends import current
 from polykeras.core import state, trees
+from polykeras.core.context import unowned
 from polykeras.core.variables import Variable
 from polykeras.ops import _call
 from polykeras.ops._call import array, op
@@ -20,6 +21,16 @@ def _arrays(tree: Any) -> Any:
 
 
 # -------------------------------------------------------------- loops, branches
+
+
+def _body(function: Callable) -> Callable:
+    """A function that returns arrays; traced by itself, it can't move on a layer's stream of seeds."""
+
+    def call(*args: Any) -> Any:
+        with unowned():
+            return _arrays(function(*args))
+
+    return call
 
 
 @op
@@ -36,7 +47,7 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
     """
     if isinstance(pred, bool | np.bool_):
         return true_fn() if pred else false_fn()
-    return current().cond(array(pred, "bool"), lambda: _arrays(true_fn()), lambda: _arrays(false_fn()))
+    return current().cond(array(pred, "bool"), _body(true_fn), _body(false_fn))
 
 
 @op
@@ -59,10 +70,8 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
 
     def choose(first: int) -> Any:
         if first == len(calls) - 1:
-            return _arrays(calls[first]())
-        return backend.cond(
-            backend.less_equal(place, first), lambda: _arrays(calls[first]()), lambda: choose(first + 1)
-        )
+            return _body(calls[first])()
+        return backend.cond(backend.less_equal(place, first), _body(calls[first]), lambda: choose(first + 1))
 
     return choose(0)
 
@@ -92,7 +101,7 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
         return backend.logical_and(result, backend.less(count, maximum_iterations))
 
     def step(count: Any, *values: Any) -> tuple:
-        result = body(*trees.unflatten(structure, values))
+        result = _body(body)(*trees.unflatten(structure, values))
         result = trees.leaves(tuple(result) if is_many else result)
         return backend.add(count, 1), *(array(v, backend.dtype(old)) for v, old in zip(result, values, strict=True))
 
@@ -116,7 +125,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     init_val = _arrays(init_val)
     if isinstance(lower, int) and isinstance(upper, int):
         places = backend.arange(lower, upper, 1, "int32")
-        step = lambda value, i: (_arrays(body_fun(i, value)), None)  # noqa: E731
+        step = lambda value, i: (_body(body_fun)(i, value), None)  # noqa: E731
         return backend.scan(step, init_val, places)[0]
     result = while_loop(
         lambda i, value: backend.less(*_call.operands(i, upper)),
@@ -148,7 +157,7 @@ def scan(
     """
     backend = current()
     turn = (lambda tree: trees.map(lambda x: backend.flip(x, (0,)), tree)) if reverse else (lambda tree: tree)
-    step = lambda carry, x: _arrays(tuple(f(carry, x)))  # noqa: E731
+    step = _body(lambda carry, x: tuple(f(carry, x)))
     carry, ys = backend.scan(step, _arrays(init), turn(_arrays(xs)), length)
     return carry, turn(ys)
 
@@ -196,7 +205,8 @@ def map(f: Callable, xs: Any) -> Any:
     >>> map(lambda x: x * 2, array([1, 2, 3]))
     array([2, 4, 6], dtype=int32)
     """
-    return current().scan(lambda carry, x: (carry, _arrays(f(x))), None, _arrays(xs))[1]
+    body = _body(f)
+    return current().scan(lambda carry, x: (carry, body(x)), None, _arrays(xs))[1]
 
 
 @op
