@@ -223,7 +223,8 @@ def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
     True
     """
     total, place = 0, start
-    buffers = itertools.cycle([bytearray(_BLOCK) for _ in range(_THREADS + 1)])
+    size = min(_BLOCK, max(1, file.seek(0, os.SEEK_END) - start))
+    buffers = itertools.cycle([bytearray(size) for _ in range(_THREADS + 1)])
     sums: deque = deque()
     file.seek(start)
 
