@@ -273,3 +273,28 @@ def _limited(name: str, value: int | None, limit: int | None) -> int | None:
         return value
     warnings.warn(f"Limiting {name} to {limit}, as polykeras.config says.", stacklevel=4)
     return limit
+
+
+_filters_tracebacks = True
+
+
+def enable_traceback_filtering() -> None:
+    """Leave this package's own frames out of tracebacks, as is the default."""
+    global _filters_tracebacks
+    _filters_tracebacks = True
+
+
+def disable_traceback_filtering() -> None:
+    """Show every frame in tracebacks, to look for a fault in this package.
+
+    >>> disable_traceback_filtering(); is_traceback_filtering_enabled()
+    False
+    >>> enable_traceback_filtering()
+    """
+    global _filters_tracebacks
+    _filters_tracebacks = False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """Return whether tracebacks leave out this package's own frames."""
+    return _filters_tracebacks

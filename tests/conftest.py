@@ -22,9 +22,10 @@ for name in ("jax", "torch", "keras"):
         importlib.import_module(name)
 del os.environ["KERAS_BACKEND"]
 
-from polykeras import backends  # noqa: E402
+from polykeras import backends, config  # noqa: E402
 
 backends.set_default("numpy")
+config.disable_traceback_filtering()
 
 
 @pytest.fixture(params=backends.available())

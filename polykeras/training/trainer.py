@@ -11,6 +11,7 @@ from polykeras import backends, config, ops, optimizers
 from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.core import dtypes, trees
+from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable
 from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics
@@ -268,7 +269,7 @@ class Trainer(GeneratorMethods):
         self.__dict__.pop("_snapshot_lists", None)
         weights, metrics = self.trainable_variables, self.metrics
         layers = self._flatten_layers()
-        is_without = not any(layer._losses for layer in layers) and not any(w.regularizer for w in weights)
+        is_without = not any(layer._adds_losses for layer in layers) and not any(w.regularizer for w in weights)
         self._snapshot_lists = {
             "trainable_variables": weights,
             "metrics": metrics,
@@ -312,6 +313,7 @@ class Trainer(GeneratorMethods):
 
     # --------------------------------------------------------------------- fit
 
+    @filtered
     def fit(
         self,
         x: Any = None,
@@ -444,8 +446,10 @@ class Trainer(GeneratorMethods):
 
     @contextlib.contextmanager
     def _deferring(self, step: Step) -> Iterator[None]:
-        """Leave results of eager steps unread until a callback or the end of the epoch asks."""
-        self._defers_logs = not step._is_traced
+        """Leave results of eager steps unread until a callback or the end of the epoch asks; not those of own code."""
+        makers = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
+        is_own = any(getattr(type(self), name) is not getattr(Trainer, name) for name in makers)
+        self._defers_logs = not step._is_traced and not is_own
         try:
             yield
         finally:
@@ -493,6 +497,7 @@ class Trainer(GeneratorMethods):
 
     # -------------------------------------------------------- evaluate, predict
 
+    @filtered
     def evaluate(
         self,
         x: Any = None,
@@ -536,6 +541,7 @@ class Trainer(GeneratorMethods):
         callbacks.call("on_test_end", logs)
         return logs
 
+    @filtered
     def predict(
         self,
         x: Any,
@@ -568,6 +574,7 @@ class Trainer(GeneratorMethods):
 
     # --------------------------------------------------------------- on a batch
 
+    @filtered
     def train_on_batch(
         self,
         x: Any,
@@ -581,6 +588,7 @@ class Trainer(GeneratorMethods):
         self._check_compiled("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict, reset_metrics)
 
+    @filtered
     def test_on_batch(
         self,
         x: Any,
@@ -607,6 +615,7 @@ class Trainer(GeneratorMethods):
         values = list(logs.values())
         return values[0] if len(values) == 1 else values
 
+    @filtered
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
         with self._on_own_backend() as backend:

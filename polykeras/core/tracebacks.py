@@ -1,0 +1,43 @@
+"""Tracebacks that show the user's lines, not the way through this package."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from polykeras import config
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+def filtered(method: Callable) -> Callable:
+    """Leave this package's frames out of the traceback of what a method raises, but for the last one.
+
+    ``config.disable_traceback_filtering()`` keeps them all.
+    """
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except Exception as error:
+            if config.is_traceback_filtering_enabled():
+                error.__traceback__ = _of_others(error.__traceback__)
+            raise
+
+    return call
+
+
+def _of_others(trace: TracebackType | None) -> TracebackType | None:
+    kept = []
+    while trace is not None:
+        if trace.tb_next is None or not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+            kept.append(trace)
+        trace = trace.tb_next
+    result = None
+    for entry in reversed(kept):
+        result = TracebackType(result, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return result
