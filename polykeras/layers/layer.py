@@ -68,6 +68,8 @@ class Layer(Trackable):
 
     _accepted: dict[type, set] = {}
     _weight_places = 1
+    _adds_losses = False
+    _loss_functions: tuple[Callable, ...] = ()
     _own_seeds: SeedGenerator | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
@@ -568,12 +570,16 @@ class Layer(Trackable):
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the loss of the model, from inside ``call``.
 
-        A function without arguments is called for it, as in Keras 2.
+        A function without arguments is called for it, as in Keras 2; one added outside ``call``, at every step.
         """
         self._accepted.clear()
+        self._adds_losses = True
         self._new_losses()
         for item in loss if isinstance(loss, list | tuple) else [loss]:
-            self._losses.append(item() if callable(item) else item)
+            if callable(item) and context.entry is None:
+                self._loss_functions = (*self._loss_functions, item)
+            else:
+                self._losses.append(item() if callable(item) else item)
 
     def _new_losses(self) -> None:
         """Forget the losses of an earlier call of the model."""
@@ -593,7 +599,8 @@ class Layer(Trackable):
         calls = [layer for layer in layers if layer._losses]
         latest = max((layer._losses_entry for layer in calls), default=None)
         added = [loss for layer in calls if layer._losses_entry == latest for loss in layer._losses]
-        return added + [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
+        computed = [function() for layer in layers for function in layer._loss_functions]
+        return added + computed + [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_metric(self, value: Any, name: str | None = None, aggregation: str = "mean") -> None:
         """Track the mean of a value over an epoch, from inside ``call``, as in Keras 2."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from polykeras import backends
+from polykeras import backends, ops
 from polykeras.core import graph, masks, naming, registry, trees
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
@@ -40,6 +40,7 @@ class Model(Persistence, Trainer, Layer):
         "_inputs_structure",
         "_outputs_structure",
         "_plan",
+        "_added",
         "optimizer",
         "_compiled",
         "_steps",
@@ -62,6 +63,7 @@ class Model(Persistence, Trainer, Layer):
         self._backend_name = backends.outer_name()
         self._graph_layers: list[Layer] = []
         self._plan: Plan | None = None
+        self._added: list[tuple[KerasTensor, str, dict]] = []
         self.stop_training = False
         if inputs is not None or outputs is not None:
             self._set_graph(inputs, outputs)
@@ -193,9 +195,45 @@ class Model(Persistence, Trainer, Layer):
             for value, its_mask in zip(values, trees.leaves(mask), strict=False):
                 masks.set_mask(value, its_mask)
         results = self._plan.run(values)
+        count = len(self.outputs)
+        for (_, method, arguments), value in zip(self._added, results[count:], strict=True):
+            getattr(self, method)(ops.mean(value), **arguments)
         if isinstance(self._outputs_structure, KerasTensor):
             return results[0]
-        return trees.unflatten(trees.structure(self._outputs_structure), results)
+        return trees.unflatten(trees.structure(self._outputs_structure), results[:count])
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar to the loss, from inside ``call``; or to a functional model a symbolic tensor, as in Keras 2.
+
+        Of a symbolic tensor the mean counts. It is not saved with the model's config.
+
+        >>> import numpy as np, polykeras as keras
+        >>> x = keras.Input((2,)); model = keras.Model(x, keras.layers.Dense(1)(x))
+        >>> model.add_loss(keras.ops.abs(x)); model.compile("sgd")
+        >>> model.evaluate(np.array([[1.0, -3.0]]), verbose=0)
+        2.0
+        """
+        if isinstance(loss, KerasTensor):
+            self._add_output(loss, "add_loss", {})
+        else:
+            super().add_loss(loss)
+
+    def add_metric(self, value: Any, name: str | None = None, aggregation: str = "mean") -> None:
+        """Track the mean of a value over an epoch, from inside ``call``, or of a functional model's symbolic tensor."""
+        if isinstance(value, KerasTensor):
+            self._add_output(value, "add_metric", {"name": name or value.name, "aggregation": aggregation})
+        else:
+            super().add_metric(value, name, aggregation)
+
+    def _add_output(self, tensor: KerasTensor, method: str, arguments: dict) -> None:
+        """Compute a tensor in each call, and hand its mean to a method."""
+        if self._plan is None or type(self).call is not Model.call:
+            raise ValueError(
+                f"Model {self.name!r}: Expected a symbolic tensor to be added to a functional model only. Received: "
+                f"{type(self).__name__}. Call add_loss or add_metric in its call() instead."
+            )
+        self._added.append((tensor, method, arguments))
+        self._plan = Plan(self.inputs, [*self.outputs, *(added[0] for added in self._added)])
 
     def _arrange(self, inputs: Any) -> list:
         """The values for the inputs in order, from a single one, a list, or a dict by input name."""

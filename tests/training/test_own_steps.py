@@ -177,3 +177,97 @@ def test_layers_with_state_keep_it_through_compiled_steps(backend):
     model.fit(*data(), batch_size=16, epochs=2, verbose=0)
     model.evaluate(*data(), verbose=0)
     assert float(model.layers[0].calls.numpy()) == 8
+
+
+class Penalty(layers.Layer):
+    """Adds a loss and a metric of what goes through it."""
+
+    def call(self, x):
+        self.add_loss(0.5 * ops.mean(ops.square(x)))
+        self.add_metric(ops.max(x), name="largest")
+        return x
+
+
+def through_a_layer(model):
+    return keras.Sequential([model, Penalty()])
+
+
+def by_symbolic_tensors(model):
+    output = model.output
+    whole = keras.Model(model.input, output)
+    whole.add_loss(0.5 * ops.square(output))
+    whole.add_metric(ops.max(output), name="largest")
+    return whole
+
+
+def by_a_function(model):
+    x = data()[0]
+    whole = keras.Sequential([model])
+    whole.add_loss(lambda: 0.5 * ops.mean(ops.square(ops.add(ops.matmul(x, model.weights[0]), model.weights[1]))))
+    return whole
+
+
+@pytest.mark.parametrize("way", [through_a_layer, by_symbolic_tensors, by_a_function])
+def test_added_losses_are_minimized_and_added_metrics_reported(backend, way):
+    x, y = data()
+    inner = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model = way(inner)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    kernel, bias = (w.astype("float64") for w in inner.get_weights())
+    expected, largest = [], []
+    for _ in range(3):
+        output = x @ kernel + bias
+        expected.append(((output - y) ** 2).mean() + 0.5 * (output**2).mean())
+        largest.append(output.max())
+        slope = (2 * (output - y) + output) / 64
+        kernel, bias = kernel - 0.1 * x.T @ slope, bias - 0.1 * slope.sum(0)
+    history = model.fit(x, y, batch_size=64, epochs=3, verbose=0).history
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
+    if way is not by_a_function:
+        np.testing.assert_allclose(history["largest"], largest, rtol=1e-4)
+
+
+def test_symbolic_losses_are_refused_where_there_is_no_graph():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match="functional model only"):
+        model.add_loss(ops.square(model.output))
+
+
+def test_own_metrics_join_the_compiled_ones(backend):
+    class Net(keras.Sequential):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            logs = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {**logs, "doubled": ops.multiply(2.0, ops.mean(ops.abs(y_pred - y)))}
+
+    x, y = data()
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=["mae"])
+    for logs in (model.evaluate(x, y, 64, verbose=0, return_dict=True), model.fit(x, y, 64, verbose=0).history):
+        np.testing.assert_allclose(logs["doubled"], 2 * np.asarray(logs["mae"]), rtol=1e-5)
+
+
+def test_an_own_step_gets_weights_of_rows_and_makes_use_of_compute_loss(backend):
+    class Net(keras.Sequential):
+        def train_step(self, data):
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+
+            def loss():
+                return self.compute_loss(x, y, self(x, training=True), weight)
+
+            value, gradients = ops.value_and_grad(loss, self.trainable_variables)()
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": value}
+
+    x, y = data()
+    weight = np.linspace(0, 2, 64).astype("float32")
+    own = Net([keras.Input((3,)), layers.Dense(1, kernel_regularizer="l2")])
+    plain = keras.models.clone_model(keras.Sequential(own.layers))
+    for model in (own, plain):
+        model.build((None, 3))
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+    plain.set_weights(own.get_weights())
+    arguments = {"batch_size": 64, "epochs": 3, "shuffle": False, "verbose": 0, "sample_weight": weight}
+    history = own.fit(x, y, **arguments).history["loss"]
+    np.testing.assert_allclose(history, plain.fit(x, y, **arguments).history["loss"], rtol=1e-5)
+    for mine, theirs in zip(own.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
