@@ -11,6 +11,7 @@ from polykeras.core.registry import (
 )
 from polykeras.core.registry import deserialize as _deserialize
 from polykeras.core.registry import serialize as _serialize
+from polykeras.saving.editor import KerasFileEditor
 from polykeras.saving.files import Limits, limits
 from polykeras.saving.models import load_model, load_weights, model_from_json, save_model, save_weights
 
@@ -50,6 +51,7 @@ def deserialize_keras_object(
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "Limits",
     "custom_object_scope",
     "deserialize_keras_object",

@@ -17,7 +17,8 @@ from polykeras.saving import archive, assets, configs, files, hdf5, legacy, orba
 _WEIGHTS = (".weights.h5", shards.SUFFIX, ".safetensors", ".h5")
 
 
-def _version() -> str:
+def version() -> str:
+    """Return the version of polykeras, which files name."""
     from polykeras import __version__
 
     return __version__
@@ -67,13 +68,13 @@ def save_model(
     suffix = suffix_of(path, (".keras", ".h5"))
     config = configs.describe(model, include_optimizer)
     if suffix == ".h5":
-        with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, _version()) as writer:
+        with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, version()) as writer:
             legacy.save_model(model, writer, config)
         return
     optimizer = model.optimizer if "compile_config" in config else None
     metadata = {
         "keras_version": configs.KERAS_VERSION,
-        "polykeras_version": _version(),
+        "polykeras_version": version(),
         "backend": getattr(model, "_backend_name", None),
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
@@ -163,7 +164,7 @@ def _build(config: Any, metadata: dict) -> Any:
     except (TypeError, ValueError, KeyError) as error:
         saved = metadata.get("polykeras_version") or metadata.get("keras_version")
         if saved:
-            error.add_note(f"The model was saved by version {saved}; this is polykeras {_version()}.")
+            error.add_note(f"The model was saved by version {saved}; this is polykeras {version()}.")
         raise
 
 
@@ -210,15 +211,15 @@ def save_weights(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
     if suffix == shards.SUFFIX:
-        with shards.writing(path, max_shard_size * 2**30, _version(), overwrite) as writer:
+        with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:
             state.save(model, writer, model.optimizer)
         return
     with files.replacing(path, overwrite) as temporary:
         if suffix == ".h5":
-            with hdf5.writing(temporary, _version()) as writer:
+            with hdf5.writing(temporary, version()) as writer:
                 legacy.save_weights(model, writer)
         else:
-            with (tensors if suffix == ".safetensors" else hdf5).writing(temporary, _version()) as writer:
+            with (tensors if suffix == ".safetensors" else hdf5).writing(temporary, version()) as writer:
                 state.save(model, writer, model.optimizer)
 
 
