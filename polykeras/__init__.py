@@ -30,6 +30,7 @@ from polykeras import (
     saving,
     tree,
     utils,
+    visualization,
     wrappers,
 )
 from polykeras.backend import Variable
@@ -109,6 +110,7 @@ __all__ = [
     "saving",
     "tree",
     "utils",
+    "visualization",
     "version",
     "wrappers",
 ]

@@ -1,0 +1,205 @@
+"""Boxes and masks drawn into images, in NumPy."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from polykeras import ops
+from polykeras.config import standardize_data_format
+from polykeras.core.extras import require
+from polykeras.ops.boxes import convert_format
+
+#: Height of letters in pixels at ``font_scale=1``.
+_LETTER_HEIGHT = 20
+
+
+def image_batch(images: Any, data_format: str | None = None) -> np.ndarray:
+    """Return images as a new NumPy array (batch, height, width, channels).
+
+    Args:
+        images: array of any backend, with 4 axes.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Raises:
+        ValueError: for another number of axes.
+    """
+    x = np.array(ops.convert_to_numpy(images))
+    if x.ndim != 4:
+        raise ValueError(f"Expected images with 4 axes, one of them the batch. Received shape: {x.shape}.")
+    return x if standardize_data_format(data_format) == "channels_last" else np.moveaxis(x, 1, -1).copy()
+
+
+def _as_given(images: np.ndarray, data_format: str | None) -> np.ndarray:
+    is_last = standardize_data_format(data_format) == "channels_last"
+    return images if is_last else np.moveaxis(images, -1, 1)
+
+
+def _as_bytes(images: np.ndarray) -> np.ndarray:
+    return images if images.dtype == np.uint8 else np.clip(np.round(images), 0, 255).astype(np.uint8)
+
+
+def _in_channels(color: Sequence[int], channels: int) -> np.ndarray:
+    """A colour for images of 3 channels, of 1 (its brightness) or of 4 (opaque)."""
+    if channels == 1:
+        return np.array([round(np.mean(color))], np.uint8)
+    return np.array([*color, *(255,) * (channels - len(color))], np.uint8)
+
+
+# ------------------------------------------------------------------------ boxes
+
+
+def draw_bounding_boxes(
+    images: Any,
+    bounding_boxes: dict,
+    bounding_box_format: str,
+    class_mapping: dict | None = None,
+    color: Sequence[int] = (128, 128, 128),
+    line_thickness: int = 2,
+    text_thickness: int = 1,
+    font_scale: float = 1.0,
+    data_format: str | None = None,
+) -> np.ndarray:
+    """Return images with frames around objects.
+
+    Args:
+        images: (batch, height, width, channels), or channels first, of values from 0 to 255.
+        bounding_boxes: dict of ``boxes``, (batch, count, 4), ``labels``, (batch, count), and possibly
+            ``confidences``, (batch, count). Boxes of label -1 are left out.
+        bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``.
+        class_mapping: dict of a name for each label, to write beside the frames; needs Pillow.
+        color: red, green and blue, from 0 to 255.
+        line_thickness, text_thickness: in pixels.
+        font_scale: size of the names.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Raises:
+        ValueError: for images without a batch, or boxes without labels.
+        TypeError: for boxes that are no dict.
+        ImportError: for names without Pillow.
+
+    >>> import polykeras as keras
+    >>> boxes = {"boxes": np.array([[[1, 1, 4, 4]]]), "labels": np.array([[0]])}
+    >>> keras.visualization.draw_bounding_boxes(np.zeros((1, 5, 5, 1)), boxes, "xyxy", line_thickness=1)[0, ..., 0]
+    array([[  0,   0,   0,   0,   0],
+           [  0, 128, 128, 128,   0],
+           [  0, 128,   0, 128,   0],
+           [  0, 128, 128, 128,   0],
+           [  0,   0,   0,   0,   0]], dtype=uint8)
+    """
+    if not isinstance(bounding_boxes, dict):
+        raise TypeError(f"Expected bounding_boxes to be a dict. Received: {type(bounding_boxes).__name__}.")
+    if not {"boxes", "labels"} <= set(bounding_boxes):
+        raise ValueError(f"Expected bounding_boxes with boxes and labels. Received: keys {sorted(bounding_boxes)}.")
+    result = _as_bytes(image_batch(images, data_format))
+    corners = convert_format(bounding_boxes["boxes"], bounding_box_format, "xyxy", *result.shape[1:3])
+    corners = np.round(ops.convert_to_numpy(corners)).astype(int)
+    labels = np.asarray(ops.convert_to_numpy(bounding_boxes["labels"])).astype(int)
+    confidences = bounding_boxes.get("confidences")
+    confidences = None if confidences is None else ops.convert_to_numpy(confidences)
+    ink = _in_channels(color, result.shape[-1])
+    for place in zip(*np.nonzero(labels != -1), strict=True):
+        image, label = result[place[0]], int(labels[place])
+        _draw_frame(image, corners[place], ink, line_thickness)
+        if class_mapping is not None and label in class_mapping:
+            text = str(class_mapping[label])
+            text = text if confidences is None else f"{text} {confidences[place]:.2f}"
+            _write(image, text, corners[place][:2], ink, text_thickness, font_scale)
+    return _as_given(result, data_format)
+
+
+def _draw_frame(image: np.ndarray, corners: np.ndarray, ink: np.ndarray, thickness: int) -> None:
+    height, width = image.shape[:2]
+    left, top, right, bottom = corners
+    for x1, y1, x2, y2 in (
+        (left, top, right, top + thickness),
+        (left, bottom - thickness, right, bottom),
+        (left, top, left + thickness, bottom),
+        (right - thickness, top, right, bottom),
+    ):
+        rows = slice(max(y1, 0), min(max(y2, 0), height))
+        image[rows, max(x1, 0) : min(max(x2, 0), width)] = ink
+
+
+def _write(image: np.ndarray, text: str, corner: np.ndarray, ink: np.ndarray, thickness: int, scale: float) -> None:
+    """Write above a corner, or below it at the upper border."""
+    purpose = "names beside bounding boxes"
+    pillow, drawing, fonts = (require(f"PIL.{name}", "images", purpose) for name in ("Image", "ImageDraw", "ImageFont"))
+    picture = pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    font = fonts.load_default(size=_LETTER_HEIGHT * scale)
+    pen = drawing.Draw(picture)
+    options = {"font": font, "stroke_width": thickness - 1}
+    left, top = int(max(corner[0], 0)), int(corner[1])
+    height = pen.textbbox((0, 0), text, **options)[3]
+    place = (left, top - height if top >= height else max(top, 0))
+    pen.text(place, text, fill=tuple(map(int, ink)) if len(ink) > 1 else int(ink[0]), **options)
+    image[...] = np.asarray(picture).reshape(image.shape)
+
+
+# ------------------------------------------------------------------------ masks
+
+
+def draw_segmentation_masks(
+    images: Any,
+    segmentation_masks: Any,
+    num_classes: int | None = None,
+    color_mapping: dict | None = None,
+    alpha: float = 0.8,
+    blend: bool = True,
+    ignore_index: int = -1,
+    data_format: str | None = None,
+) -> np.ndarray:
+    """Return images with the places of each class in its colour. Class 0 is the background, and not drawn.
+
+    Args:
+        images: (batch, height, width, 3), or channels first, of values from 0 to 255.
+        segmentation_masks: ints (batch, height, width), or with a channel.
+        num_classes: classes from 1 up to this one are drawn; default all.
+        color_mapping: dict of (red, green, blue) for each class; default different hues.
+        alpha: how far the colours cover the images, from 0 to 1.
+        blend: whether the images shine through at all.
+        ignore_index: a class that isn't drawn.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+
+    Raises:
+        ValueError: for images without a batch, or masks of other places.
+        TypeError: for masks that are no integers.
+
+    >>> import polykeras as keras
+    >>> mask = np.array([[[0, 1]]])
+    >>> keras.visualization.draw_segmentation_masks(np.zeros((1, 1, 2, 3)), mask, color_mapping={1: (0, 50, 100)})
+    array([[[[ 0,  0,  0],
+             [ 0, 40, 80]]]], dtype=uint8)
+    """
+    result = image_batch(images, data_format).astype("float64")
+    masks = np.asarray(ops.convert_to_numpy(segmentation_masks))
+    if masks.dtype.kind not in "iu":
+        raise TypeError(f"Expected segmentation_masks of integers. Received dtype: {masks.dtype}.")
+    if masks.ndim == 4:
+        masks = masks[..., 0] if standardize_data_format(data_format) == "channels_last" else masks[:, 0]
+    if masks.shape != result.shape[:3]:
+        raise ValueError(
+            f"Expected segmentation_masks of the places {result.shape[:3]} of the images. Received: {masks.shape}."
+        )
+    count = int(masks.max(initial=0)) if num_classes is None else num_classes
+    colors = hues(count) if color_mapping is None else color_mapping
+    share = alpha if blend else 1.0
+    for label, color in colors.items():
+        if label not in (0, ignore_index) and label <= count:
+            is_here = masks == label
+            result[is_here] = (1 - share) * result[is_here] + share * _in_channels(color, result.shape[-1])
+    return _as_given(_as_bytes(result), data_format)
+
+
+def hues(count: int) -> dict[int, tuple]:
+    """Return colours for the classes 1 to count, neighbours far apart.
+
+    >>> hues(1)
+    {1: (65, 109, 217)}
+    """
+    # Steps of the golden ratio never come near a place twice.
+    colors = (colorsys.hsv_to_rgb(n * 0.618034 % 1, 0.7, 0.85) for n in range(1, count + 1))
+    return {n + 1: tuple(round(255 * part) for part in color) for n, color in enumerate(colors)}
