@@ -69,6 +69,7 @@ class KerasFileEditor:
             else:
                 self._read(reader.group(key), into.setdefault(key, {}))
                 if not into[key]:
+                    self._names.pop(id(into[key]), None)
                     del into[key]
 
     # ------------------------------------------------------------------ looking
