@@ -4,6 +4,8 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -147,6 +149,8 @@ def sources(folder):
     yield "duck-typed sequence", (Duck(PAIRS),)
     yield "iterable", (Iterable(PAIRS),)
     yield "lists as batches", (Duck([list(pair) for pair in PAIRS]),)
+    if has("keras"):
+        yield "dataset of real Keras", (of_real_keras(),)
     if has("pandas"):
         import pandas
 
@@ -174,6 +178,19 @@ def sources(folder):
         dataset = tensorflow.data.Dataset.from_tensor_slices((X, Y)).batch(SIZE)
         yield "tf.data", (dataset,)
         yield "endless tf.data", (dataset.repeat(), None, 5)
+
+
+def of_real_keras():
+    import keras as real_keras
+
+    class Own(real_keras.utils.PyDataset):
+        def __len__(self):
+            return len(PAIRS)
+
+        def __getitem__(self, index):
+            return PAIRS[index]
+
+    return Own(workers=2)
 
 
 def has(name):
@@ -341,6 +358,18 @@ def test_validation_on_fewer_steps_starts_from_the_same_batch_each_time():
     assert len(history.history["val_loss"]) == 2
 
 
+def test_an_evaluation_that_stops_early_starts_anew_next_time():
+    class Stop(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            self.model.stop_evaluating = True
+
+    dataset = Batches(workers=2, max_queue_size=1)
+    threads = threading.enumerate()
+    linear().fit(X, Y, epochs=2, verbose=0, validation_data=dataset, callbacks=[Stop()])
+    assert dataset.events.count(0) == 2 and 2 not in dataset.events
+    assert_nothing_runs(threads)
+
+
 def test_a_dataset_is_told_of_epochs_and_its_batches_are_shuffled_anew():
     dataset = Batches(TEN, None, 2)
     seen(dataset, epochs=2, shuffle=False)
@@ -394,6 +423,13 @@ def test_limits_of_epochs_and_steps_hold_everywhere(monkeypatch):
     for wrong in (0, -1, 1.5, "2"):
         with pytest.raises(ValueError, match="max_epochs"):
             keras.config.set_max_epochs(wrong)
+
+
+def test_limits_come_from_the_environment():
+    code = "from polykeras import config; print(config.max_epochs(), config.max_steps_per_epoch())"
+    environment = {"KERAS_MAX_EPOCHS": "3", "KERAS_MAX_STEPS_PER_EPOCH": "7", "PYTHONPATH": ":".join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["3", "7"]
 
 
 # --------------------------------------------------------------------- workers

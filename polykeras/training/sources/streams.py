@@ -28,7 +28,7 @@ class StreamSource:
     middle of an epoch ends the epoch, with a warning.
 
     Args:
-        new_pass: returns the keys of a pass, by its number; None when there is no other one.
+        new_pass: returns the keys of a pass, by its number; an iterator goes on instead.
         read: from a key to a batch as the user gives it; several may run at a time.
         prepare: from that to a batch on the device.
         steps: batches an epoch, None for a whole pass.
@@ -43,7 +43,7 @@ class StreamSource:
 
     def __init__(
         self,
-        new_pass: Callable[[int], Iterable | None],
+        new_pass: Callable[[int], Iterable],
         read: Callable[[Any], Any],
         prepare: Callable[[Any], Any],
         steps: int | None = None,
@@ -77,11 +77,14 @@ class StreamSource:
         """Begin an epoch by reading its first batch; return False, with a warning, if there is none."""
         if self._ahead:
             return True
+        self.close()
         if self._on_begin is not None:
             self._on_begin()
-        key = _END if self._keys is None else next(self._keys, _END)
+        key = next(self._keys, _END) if self._goes_on and self._keys is not None else _END
         if key is _END:
-            key = self._first_of_new_pass()
+            self._keys = iter(self._new_pass(self._number))
+            self._number += 1
+            key = next(self._keys, _END)
         if key is _END:
             if self._items is not None:
                 _warn("none for another epoch")
@@ -89,12 +92,6 @@ class StreamSource:
         self._items = ordered(self._read, itertools.chain([key], self._rest_of_epoch()), self._workers)
         self._ahead.append(self._prepare(next(self._items)))
         return True
-
-    def _first_of_new_pass(self) -> Any:
-        keys = self._new_pass(self._number)
-        self._number += 1
-        self._keys = None if keys is None else iter(keys)
-        return _END if keys is None else next(self._keys, _END)
 
     def _rest_of_epoch(self) -> Iterator:
         return self._keys if self._asked is None else itertools.islice(self._keys, self._asked - 1)
@@ -114,7 +111,7 @@ class StreamSource:
             self.steps = count
         elif count < self._asked:
             _warn(f"{count} of {self._asked} batches in an epoch")
-        if self._asked is None or not self._goes_on:
+        if self._asked is None:
             self._keys = None
 
     def pass_over(self, epochs: Iterable[int]) -> None:
