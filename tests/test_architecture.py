@@ -23,9 +23,9 @@ LEVELS = [
     ["initializers", "regularizers", "constraints", "activations"],
     ["backend"],
     ["losses", "metrics", "optimizers"],
-    ["callbacks", "datasets", "mixed_precision"],
+    ["callbacks", "datasets", "mixed_precision", "objectives"],
     ["layers", "training", "models", "utils", "saving", "interop"],
-    ["preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
+    ["engine", "legacy", "preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
     ["", "__main__"],
 ]
 

@@ -19,31 +19,70 @@ from polykeras.core.registry import serialize as serialize_keras_object
 from polykeras.datasets.downloads import get_file
 from polykeras.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.sources.datasets import PyDataset, Sequence
-from polykeras.utils import bounding_boxes
+from polykeras.utils import bounding_boxes, legacy
 from polykeras.utils.arrays import normalize, pad_sequences, to_categorical
 from polykeras.utils.charts import plot_history
+from polykeras.utils.conv_utils import (
+    conv_input_length,
+    conv_output_length,
+    convert_kernel,
+    deconv_length,
+    normalize_padding,
+    normalize_tuple,
+)
+from polykeras.utils.data_utils import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
 from polykeras.utils.datasets import split_dataset, timeseries_dataset_from_array
 from polykeras.utils.directories import (
     audio_dataset_from_directory,
     image_dataset_from_directory,
     text_dataset_from_directory,
 )
+from polykeras.utils.generic_utils import (
+    has_arg,
+    is_all_none,
+    slice_arrays,
+    to_list,
+    transpose_shape,
+    unpack_singleton,
+)
 from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, save_img
+from polykeras.utils.io_utils import HDF5Matrix, ask_to_proceed_with_overwrite
+from polykeras.utils.layer_utils import (
+    convert_all_kernels_in_model,
+    convert_dense_weights_data_format,
+    count_params,
+    get_source_inputs,
+    print_summary,
+)
 from polykeras.utils.plotting import model_to_dot, plot_model
 from polykeras.utils.random import set_random_seed
+from polykeras.utils.settings import Config
 
 CustomObjectScope = custom_object_scope
 
 __all__ = [
+    "Config",
     "CustomObjectScope",
+    "GeneratorEnqueuer",
+    "HDF5Matrix",
+    "OrderedEnqueuer",
     "Progbar",
     "PyDataset",
     "Sequence",
+    "SequenceEnqueuer",
     "array_to_img",
+    "ask_to_proceed_with_overwrite",
     "audio_dataset_from_directory",
     "bounding_boxes",
     "clear_session",
+    "conv_input_length",
+    "conv_output_length",
+    "convert_all_kernels_in_model",
+    "convert_dense_weights_data_format",
+    "convert_kernel",
+    "count_params",
     "custom_object_scope",
+    "deconv_length",
     "deserialize_keras_object",
     "disable_interactive_logging",
     "enable_interactive_logging",
@@ -51,25 +90,36 @@ __all__ = [
     "get_file",
     "get_registered_name",
     "get_registered_object",
+    "get_source_inputs",
+    "has_arg",
     "image_dataset_from_directory",
     "img_to_array",
+    "is_all_none",
     "is_interactive_logging_enabled",
     "is_keras_tensor",
+    "legacy",
     "load_img",
     "model_to_dot",
     "normalize",
+    "normalize_padding",
+    "normalize_tuple",
     "pack_x_y_sample_weight",
     "pad_sequences",
     "plot_history",
     "plot_model",
+    "print_summary",
     "register_keras_serializable",
     "save_img",
     "serialize_keras_object",
     "set_random_seed",
+    "slice_arrays",
     "split_dataset",
     "standardize_dtype",
     "text_dataset_from_directory",
     "timeseries_dataset_from_array",
     "to_categorical",
+    "to_list",
+    "transpose_shape",
+    "unpack_singleton",
     "unpack_x_y_sample_weight",
 ]

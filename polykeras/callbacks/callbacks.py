@@ -1,0 +1,3 @@
+"""The path of Keras 2 to the callbacks."""
+
+from polykeras.callbacks import *  # noqa: F403

@@ -1,0 +1,21 @@
+"""The path of Keras 2 to layers and models: ``from keras.engine import Layer``."""
+
+from polykeras.core.graph import Node
+from polykeras.layers import Input, InputLayer, InputSpec, Layer
+from polykeras.models import Model, Sequential
+from polykeras.saving import load_model, save_model
+
+Network = Model
+
+__all__ = [
+    "Input",
+    "InputLayer",
+    "InputSpec",
+    "Layer",
+    "Model",
+    "Network",
+    "Node",
+    "Sequential",
+    "load_model",
+    "save_model",
+]

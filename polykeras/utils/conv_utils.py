@@ -1,0 +1,111 @@
+"""Sizes of convolutions, under the names of Keras 2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import geometry
+
+_PADDINGS = ("valid", "same", "causal")
+
+
+def normalize_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
+    """Return n ints, from one int or n of them.
+
+    Raises:
+        ValueError: for anything else.
+
+    >>> normalize_tuple(2, 3, "strides")
+    (2, 2, 2)
+    """
+    values = (value,) * n if isinstance(value, int) else value
+    if not isinstance(values, list | tuple) or len(values) != n or not all(isinstance(v, int) for v in values):
+        raise ValueError(f"Expected {name} to be {n} ints, or one. Received: {value!r}.")
+    return tuple(values)
+
+
+def normalize_padding(value: str) -> str:
+    """Return a padding in small letters.
+
+    Raises:
+        ValueError: for an unknown one.
+
+    >>> normalize_padding("SAME")
+    'same'
+    """
+    if value.lower() not in _PADDINGS:
+        raise ValueError(f"Expected padding to be one of {_PADDINGS}. Received: {value!r}.")
+    return value.lower()
+
+
+def convert_kernel(kernel: Any) -> np.ndarray:
+    """Return a kernel turned round along its spatial axes: between correlation and convolution.
+
+    >>> convert_kernel(np.array([[[1.0]], [[2.0]]])).ravel()
+    array([2., 1.])
+    """
+    kernel = np.asarray(kernel)
+    if not 3 <= kernel.ndim <= 5:
+        raise ValueError(f"Expected a kernel of 3 to 5 axes. Received shape: {kernel.shape}.")
+    return np.flip(kernel, tuple(range(kernel.ndim - 2))).copy()
+
+
+def _check_padding(padding: str) -> None:
+    choices = ("valid", "same", "causal", "full")
+    if padding not in choices:
+        raise ValueError(f"Expected padding to be one of {choices}. Received: {padding!r}.")
+
+
+def conv_output_length(
+    input_length: int | None, filter_size: int, padding: str, stride: int, dilation: int = 1
+) -> int | None:
+    """Return the length that a convolution makes of one axis.
+
+    >>> conv_output_length(10, 3, "valid", 2), conv_output_length(10, 3, "full", 1)
+    (4, 12)
+    """
+    _check_padding(padding)
+    if input_length is None:
+        return None
+    if padding == "full":
+        return (input_length + geometry.spread(filter_size, dilation) - 2 + stride) // stride
+    return geometry.output_size(input_length, filter_size, stride, padding, dilation)
+
+
+def conv_input_length(output_length: int | None, filter_size: int, padding: str, stride: int) -> int | None:
+    """Return the length that a convolution was made of.
+
+    >>> conv_input_length(4, 3, "valid", 2)
+    9
+    """
+    _check_padding(padding)
+    if output_length is None:
+        return None
+    pad = {"same": filter_size // 2, "causal": filter_size // 2, "valid": 0, "full": filter_size - 1}[padding]
+    return (output_length - 1) * stride - 2 * pad + filter_size
+
+
+def deconv_length(
+    dim_size: int | None,
+    stride_size: int,
+    kernel_size: int,
+    padding: str,
+    output_padding: int | None,
+    dilation: int = 1,
+) -> int | None:
+    """Return the length that a transposed convolution makes of one axis.
+
+    >>> deconv_length(4, 2, 3, "same", None), deconv_length(4, 2, 3, "full", None)
+    (8, 5)
+    """
+    _check_padding(padding)
+    if dim_size is None:
+        return None
+    if padding == "full":
+        window = geometry.spread(kernel_size, dilation)
+        if output_padding is None:
+            return dim_size * stride_size - (stride_size + window - 2)
+        return (dim_size - 1) * stride_size + window - 2 * (window - 1) + output_padding
+    return geometry.transposed_size(dim_size, kernel_size, stride_size, padding, dilation, output_padding)

@@ -1,0 +1,5 @@
+"""The path of Keras 2 to tools for arrays."""
+
+from polykeras.utils.arrays import normalize, to_categorical
+
+__all__ = ["normalize", "to_categorical"]
