@@ -116,6 +116,14 @@ def test_augmentations_rest_out_of_training_and_come_back_from_their_config(name
     assert layer(IMAGES.astype("uint8"), training=True).dtype == "float32"
 
 
+@pytest.mark.parametrize(("name", "arguments"), RANDOM, ids=[name for name, _ in RANDOM])
+def test_configs_of_real_keras_make_the_layers(real_keras, name, arguments):
+    boxes = {} if name == "RandomGrayscale" else {"bounding_box_format": "xywh"}
+    config = getattr(real_keras.layers, name)(**arguments, **boxes).get_config()
+    layer = getattr(keras.layers, name).from_config(config)
+    assert set(config) <= set(layer.get_config()) and layer(IMAGES).shape[0] == 2
+
+
 def test_crops_are_pieces_of_the_image(backend):
     x = np.arange(2 * 6 * 8, dtype="float32").reshape(2, 6, 8, 1)
     layer = keras.layers.RandomCrop(3, 4, seed=1)

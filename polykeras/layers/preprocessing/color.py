@@ -15,7 +15,8 @@ from polykeras.layers.preprocessing.image import ImageLayer, limits, rescaled, v
 class _Colour(ImageLayer):
     """Base of layers that change each image by a number drawn between two limits.
 
-    Subclasses set the limits of ``factor``, and define ``changed``.
+    Subclasses set the limits of ``factor``, and define ``changed``. Where real Keras draws from below 0
+    in spite of its documentation, pairs from below 0 are taken, for its files.
     """
 
     lowest, highest, is_symmetric = 0.0, 1.0, False
@@ -103,6 +104,8 @@ class RandomSaturation(_Colour):
     array([100., 100., 100.], dtype=float32)
     """
 
+    lowest = -1.0
+
     def changed(self, images: Any, draws: Any) -> Any:
         scale = draws / (1.0 - draws + 1e-7)
         return _in_hsv(images, self.value_range, lambda hue, saturation: (hue, ops.clip(saturation * scale, 0, 1)))
@@ -119,6 +122,8 @@ class RandomHue(_Colour):
     >>> keras.layers.RandomHue((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(3)
     array([100.,  50.,   0.], dtype=float32)
     """
+
+    lowest = -1.0
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         backwards = ops.greater(self.uniform((batch, 1, 1, 1)), 0.5)
@@ -149,6 +154,8 @@ class RandomColorDegeneration(_Colour):
     array([59.24, 59.24, 59.24], dtype=float32)
     """
 
+    lowest = -1.0
+
     def changed(self, images: Any, draws: Any) -> Any:
         return images + draws * (ops.image.rgb_to_grayscale(images, "channels_last") - images)
 
@@ -164,6 +171,8 @@ class RandomSharpness(_Colour):
     >>> keras.layers.RandomSharpness(0.5, seed=1)(np.ones((1, 4, 4, 3))).shape
     (1, 4, 4, 3)
     """
+
+    lowest = -1.0
 
     def changed(self, images: Any, draws: Any) -> Any:
         kernel = np.full((3, 3, images.shape[-1], 1), 1 / 13, "float32")

@@ -230,8 +230,9 @@ class RandomShear(_Warp):
         **kwargs: Any,
     ) -> None:
         super().__init__(interpolation, fill_mode, fill_value, data_format, seed, **kwargs)
-        self.x_factor = limits(self, "x_factor", x_factor, 0, 1)
-        self.y_factor = limits(self, "y_factor", y_factor, 0, 1)
+        # Real Keras stores a number f as the pair (-f, f).
+        self.x_factor = limits(self, "x_factor", x_factor, -1, 1)
+        self.y_factor = limits(self, "y_factor", y_factor, -1, 1)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         side = ops.sign(self.uniform((batch,)) - 0.5 + 1e-12)

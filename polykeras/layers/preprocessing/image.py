@@ -22,12 +22,12 @@ FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 def limits(
     layer: Layer, name: str, value: Any, low: float, high: float, is_symmetric: bool = False
 ) -> tuple[float, float]:
-    """Return a factor as (lower, upper): a pair as it is, a number f as from 0, or from -f, to f.
+    """Return a factor as (lower, upper): a pair as it is, a number f as from 0 (or low, if above), or from -f, to f.
 
     Raises:
         ValueError: for anything else, or outside of low to high.
     """
-    pair = (-value if is_symmetric else low, value) if isinstance(value, int | float) else value
+    pair = (-value if is_symmetric else max(low, 0), value) if isinstance(value, int | float) else value
     is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(v, int | float) for v in pair)
     if not is_pair or not all(low <= v <= high for v in pair):
         raise ValueError(
