@@ -15,13 +15,29 @@ from polykeras.losses.crossentropies import (
     binary_crossentropy,
     binary_focal_crossentropy,
     categorical_generalized_cross_entropy,
+    kl_divergence,
+    poisson,
     sparse_categorical_crossentropy,
+)
+from polykeras.losses.hinge import hinge, squared_hinge
+from polykeras.losses.regression import (
+    cosine_similarity,
+    huber,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
 )
 
 _CLASSES = (SparseCategoricalCrossentropy, CategoricalGeneralizedCrossEntropy)
 _FUNCTIONS = (sparse_categorical_crossentropy, categorical_generalized_cross_entropy)
 _BINARY_CLASSES = (BinaryCrossentropy, BinaryFocalCrossentropy)
 _BINARY_FUNCTIONS = (binary_crossentropy, binary_focal_crossentropy)
+_BY_VALUE = (
+    *_BINARY_FUNCTIONS, cosine_similarity, hinge, huber, kl_divergence, log_cosh, mean_absolute_error,
+    mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error, poisson, squared_hinge,
+)  # fmt: skip
 
 
 def takes_labels(loss: Any) -> bool:
@@ -50,6 +66,30 @@ def check_bits(y_true: np.ndarray) -> None:
         raise ValueError(
             f"Expected targets from 0 to 1 for a binary crossentropy. Received: {wrong.flat[0]}, among {wrong.size} "
             f"such targets. For class numbers above 1 use sparse_categorical_crossentropy."
+        )
+
+
+def check_shapes(loss: Any, targets: tuple, outputs: tuple) -> None:
+    """Check that targets have the shape of the output, where a loss compares them value by value.
+
+    Such a loss would stretch targets or outputs of size 1 without a word.
+
+    Args:
+        loss: an instance or function.
+        targets, outputs: shapes, None for an unknown size.
+
+    Raises:
+        ValueError: for shapes of the same rank that differ.
+
+    >>> from polykeras.losses import MeanSquaredError
+    >>> check_shapes(MeanSquaredError(), (8, 3), (None, 3))
+    """
+    if getattr(loss, "fn", loss) not in _BY_VALUE or len(targets) != len(outputs):
+        return
+    if any(None not in (t, o) and t != o for t, o in zip(targets[1:], outputs[1:], strict=True)):
+        raise ValueError(
+            f"Expected targets y of the shape of the output, {(None, *outputs[1:])}, for "
+            f"{getattr(loss, 'name', None) or loss.__name__}. Received: y of shape {targets}."
         )
 
 

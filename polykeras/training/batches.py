@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import trees
-from polykeras.losses.labels import check_bits, check_labels, takes_bits, takes_labels
+from polykeras.losses.labels import check_bits, check_labels, check_shapes, takes_bits, takes_labels
 from polykeras.training.sources.conversion import Rows, as_array, count_rows, shape_of, standardize, to_device
 
 
@@ -141,7 +141,7 @@ def on_host(x: Any) -> np.ndarray:
 
 
 def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
-    """Check, on the host, the labels of a sparse loss and the shape of the weights.
+    """Check, on the host, the shapes of targets and weights, and the labels of a sparse loss.
 
     Args:
         loss: of the output.
@@ -149,8 +149,9 @@ def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
         y_pred: the output, anything with a shape.
 
     Raises:
-        ValueError: for labels that no class has, or weights of a shape that doesn't fit the targets.
+        ValueError: for labels that no class has, or shapes that don't fit each other.
     """
+    check_shapes(loss, shape_of(y), shape_of(y_pred))
     if sample_weight is not None:
         _check_sample_weight(shape_of(sample_weight), shape_of(y))
     if takes_labels(loss):
