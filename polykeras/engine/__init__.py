@@ -2,7 +2,7 @@
 
 from polykeras.core.graph import Node
 from polykeras.layers import Input, InputLayer, InputSpec, Layer
-from polykeras.models import Model, Sequential
+from polykeras.models import Model, Sequential, model_from_config, model_from_json
 from polykeras.saving import load_model, save_model
 
 Network = Model
@@ -17,5 +17,7 @@ __all__ = [
     "Node",
     "Sequential",
     "load_model",
+    "model_from_config",
+    "model_from_json",
     "save_model",
 ]
