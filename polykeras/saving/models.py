@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ def _load_checkpoint(path: Path, compile: bool) -> Any:
 
 def _load_legacy(path: Path, compile: bool) -> Any:
     with hdf5.reading(path) as reader:
-        versions = {"keras_version": reader.attribute("keras_version")}
+        versions = {name: reader.attribute(name) for name in ("keras_version", "polykeras_version")}
         model = _build(legacy.model_config(reader), versions)
         legacy.load_weights(model, reader)
         if compile and hasattr(model, "compile_from_config"):
@@ -158,14 +159,30 @@ def _build(config: Any, metadata: dict) -> Any:
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         raise ValueError(f"Expected the config of a model. Received: {str(config)[:80]!r}.")
     try:
+        if configs.is_of_keras_3(metadata):
+            config = configs.without_modes(config)
         return registry.deserialize(configs.read(config), family="models")
     except RecursionError:
         raise ValueError("Expected the config of a model. Received: one that is nested too deeply.") from None
     except (TypeError, ValueError, KeyError) as error:
-        saved = metadata.get("polykeras_version") or metadata.get("keras_version")
-        if saved:
-            error.add_note(f"The model was saved by version {saved}; this is polykeras {version()}.")
+        error.add_note(_about_versions(metadata))
         raise
+
+
+def _about_versions(metadata: dict) -> str:
+    """Who saved a model, and what to do if that was a newer version."""
+    for library, known in (("polykeras", version()), ("keras", configs.KERAS_VERSION)):
+        saved = metadata.get(f"{library}_version")
+        if saved:
+            note = f"The model was saved by {library} {saved}; this polykeras knows {library} {known}."
+            if _numbers(saved) > _numbers(known):
+                note += " Update polykeras, or build the model in Python and load its weights by load_weights."
+            return note
+    return f"The model doesn't tell by which version it was saved; this is polykeras {version()}."
+
+
+def _numbers(version: Any) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", str(version))[:3]]
 
 
 def save_weights(

@@ -19,7 +19,9 @@ _PLAIN = frozenset(vars(Layer())) | {"inputs", "outputs", "_nodes", "_stack", "_
 _PLAIN |= {"_compile_arguments", "_compiled", "_plan", "_inputs_structure", "_outputs_structure", "loss", "optimizer"}
 
 #: Attributes that Keras 3 calls by other names.
-_KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer"}
+_KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer"} | {
+    ("GroupedQueryAttention", f"{name}_dense"): f"_{name}_dense" for name in ("query", "key", "value", "output")
+}
 
 
 @dataclass
@@ -110,7 +112,9 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         elif group is not None and len(group):
             found.append((place, group))
     if problems and not skip_mismatch:
-        raise ValueError("\n".join([*problems[:10], *([f"... and {len(problems) - 10} more"] * (len(problems) > 10))]))
+        more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
+        hint = "load_weights(skip_mismatch=True) leaves such layers as they are, by_name=True matches layers by name."
+        raise ValueError("\n".join([*problems[:10], *more, hint]))
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for place, group in found:

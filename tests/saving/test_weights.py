@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -78,3 +81,25 @@ def test_every_dtype_comes_back(tmp_path, dtype):
 def test_an_unbuilt_model_has_no_weights_to_save(tmp_path):
     with pytest.raises(ValueError, match="Call it on data"):
         keras.Sequential([keras.layers.Dense(2)]).save_weights(tmp_path / "model.weights.h5")
+
+
+def test_a_missing_weight_says_what_to_do(tmp_path):
+    dense([4]).save_weights(tmp_path / "model.weights.h5")
+    with pytest.raises(ValueError, match=r"skip_mismatch=True.*by_name=True"):
+        dense([4, 2]).load_weights(tmp_path / "model.weights.h5")
+
+
+@pytest.mark.parametrize(("version", "is_newer"), [("99.1.0", True), ("3.9.2", False)])
+def test_a_config_of_a_newer_version_says_what_to_do(tmp_path, version, is_newer):
+    dense([4]).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][1]["config"]["argument_of_the_future"] = 1
+    with zipfile.ZipFile(tmp_path / "new.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": version}))
+        archive.writestr("model.weights.h5", members["model.weights.h5"])
+    with pytest.raises(TypeError, match="argument_of_the_future") as caught:
+        keras.models.load_model(tmp_path / "new.keras")
+    assert ("Update polykeras" in " ".join(caught.value.__notes__)) == is_newer
