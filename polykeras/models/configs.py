@@ -35,10 +35,10 @@ def graph_config(model: Any) -> dict:
                 "class_name": "__keras_tensor__",
                 "config": {"shape": list(value.shape), "dtype": value.dtype, "keras_history": history(value)},
             }
+        if isinstance(value, list) or (isinstance(value, tuple) and any(isinstance(x, KerasTensor) for x in value)):
+            return [argument(x) for x in value]
         if isinstance(value, tuple):
             return {"class_name": "__tuple__", "items": [argument(x) for x in value]}
-        if isinstance(value, list):
-            return [argument(x) for x in value]
         if isinstance(value, dict):
             return {key: argument(x) for key, x in value.items()}
         return registry.serialize(value)

@@ -13,6 +13,16 @@ KERAS_VERSION = "3.15.1"
 
 _FUNCTIONAL = {"layers", "input_layers", "output_layers"}
 
+#: Arguments that a class takes here, and not in Keras.
+_NOT_IN_KERAS = {
+    **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), ("trainable",)),
+    **dict.fromkeys(("Discretization", "HashedCrossing"), ("trainable",)),
+    "Equalization": ("seed",),
+}
+
+#: Classes that files call by their public names.
+_PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
+
 
 def describe(model: Any, with_compile: bool = True) -> dict:
     """Return the config of a model in the spelling of Keras 3.
@@ -62,6 +72,9 @@ def spell(value: Any) -> Any:
             result |= {"module": "keras.src.models.functional", "class_name": "Functional"}
         elif value["class_name"] == "Sequential":
             result["module"] = "keras"
+        name = _PUBLIC_NAMES.get(value["class_name"], value["class_name"])
+        config = {k: v for k, v in result["config"].items() if k not in _NOT_IN_KERAS.get(name, ())}
+        result |= {"class_name": name, "config": config} if name not in ("Sequential", "Functional", "Model") else {}
     elif value.get("module") == "keras.dtype_policies":
         result["module"] = "keras"
     return result
@@ -82,6 +95,28 @@ def parse(text: str) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("Expected a config in JSON. Received: one that is nested too deeply.") from None
+
+
+def is_of_keras_3(metadata: dict) -> bool:
+    """True for the versions in a file that Keras 3 wrote, not polykeras."""
+    return str(metadata.get("keras_version")).startswith("3") and not metadata.get("polykeras_version")
+
+
+def without_modes(value: Any) -> Any:
+    """Leave ``training`` out of a graph's calls: Keras 3 notes it for each call, and the model's own counts there.
+
+    >>> without_modes({"inbound_nodes": [{"args": [1], "kwargs": {"training": False}}]})
+    {'inbound_nodes': [{'args': [1], 'kwargs': {}}]}
+    """
+    if isinstance(value, list):
+        return [without_modes(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    is_call = set(value) == {"args", "kwargs"} and isinstance(value["kwargs"], dict)
+    result = {key: without_modes(x) for key, x in value.items()}
+    if is_call:
+        result["kwargs"].pop("training", None)
+    return result
 
 
 def read(value: Any) -> Any:

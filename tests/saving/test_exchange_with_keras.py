@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import polykeras
+from polykeras import backends
+from polykeras.core import trees
+from tests.layers.layer_table import CASES
 from tests.saving.examples import graph_model, text_model
 
 IMAGES = np.random.default_rng(0).normal(size=(6, 8, 8, 3)).astype("float32")
@@ -78,6 +81,114 @@ def test_layers_go_both_ways(real_keras, tmp_path, name):
     same(ours, theirs, x)
     ours.save(tmp_path / "ours.keras")
     same(real_keras.models.load_model(tmp_path / "ours.keras"), theirs, x)
+
+
+def values(outputs):
+    return [np.asarray(x.detach() if hasattr(x, "detach") else x) for x in trees.leaves(outputs)]
+
+
+def assert_same(outputs, expected):
+    for a, b in zip(values(outputs), values(expected), strict=True):
+        if a.dtype.kind in "biuf":
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+        else:
+            np.testing.assert_array_equal(a.astype(str), b.astype(str))
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_layer_goes_both_ways(real_keras, tmp_path, case):
+    """In a functional model, with weights; layers of texts are called by themselves, as models take numbers."""
+    if not hasattr(real_keras.layers, case.name):
+        pytest.skip("Keras 3 has no such layer")
+    if case.name in ("Equalization", "RandomCrop"):
+        pytest.skip("inside of a model Keras can't call it, or doesn't crop")
+    args = case.inputs()
+    data = trees.leaves(args)
+    is_text = any(np.asarray(x).dtype == object for x in data)
+    symbols = trees.map(_input, args)
+    ours = polykeras.Model(trees.leaves(symbols), case.make()(*symbols))
+    randomize_floats(ours)
+
+    def run(model):
+        if is_text:
+            return model.layers[-1](*args)
+        return model(data if len(data) > 1 else data[0], training=False)
+
+    expected = run(ours)
+    ours.save(tmp_path / "ours.keras")
+    theirs = real_keras.models.load_model(tmp_path / "ours.keras")
+    assert_same(run(theirs), expected)
+    theirs.save(tmp_path / "theirs.keras")
+    for name in ("numpy", "torch"):
+        if backends.is_installed(name):
+            with backends.use(name):
+                assert_same(run(polykeras.models.load_model(tmp_path / "theirs.keras")), expected)
+
+
+def _input(x):
+    x = np.asarray(x)
+    return polykeras.Input(batch_shape=(None, *x.shape[1:]), dtype="string" if x.dtype == object else str(x.dtype))
+
+
+def randomize_floats(model):
+    generator = np.random.default_rng(3)
+    new = [
+        generator.uniform(0.1, 1, w.shape).astype(w.dtype) if w.dtype.kind == "f" else w for w in model.get_weights()
+    ]
+    model.set_weights(new)
+
+
+def test_dropout_of_a_functional_model_of_keras_works_in_training(real_keras, tmp_path):
+    """Keras writes the mode of training into every call."""
+    inputs = real_keras.Input((100,))
+    real_keras.Model(inputs, real_keras.layers.Dropout(0.5)(inputs)).save(tmp_path / "model.keras")
+    model = polykeras.models.load_model(tmp_path / "model.keras")
+    x = np.ones((1, 100), "f")
+    assert 0 < np.count_nonzero(model(x, training=True)) < 100 and np.all(model(x, training=False) == 1)
+
+
+#: Ops with settings, with arrays, with keys, and with several results.
+OPS = {
+    "sum": lambda o, x: o.sum(x, axis=1),
+    "max": lambda o, x: o.max(x, axis=1, keepdims=True),
+    "mean": lambda o, x: o.mean(x, axis=(1, 2)),
+    "where": lambda o, x: o.where(x > 0, x, 0.5),
+    "key": lambda o, x: x[:, 1:3, 0],
+    "ellipsis": lambda o, x: x[..., :2],
+    "scalar first": lambda o, x: 2.0 - x,
+    "concatenate": lambda o, x: o.concatenate([x, x], axis=-1),
+    "einsum": lambda o, x: o.einsum("bij,bkj->bik", x, x),
+    "reshape": lambda o, x: o.reshape(x, (-1, 12)),
+    "transpose": lambda o, x: o.transpose(x, (0, 2, 1)),
+    "take": lambda o, x: o.take(x, np.array([0, 1]), axis=1),
+    "cast": lambda o, x: o.cast(x, "int32"),
+    "split": lambda o, x: o.split(x, 3, axis=-1)[1],
+    "one_hot": lambda o, x: o.one_hot(o.cast(o.abs(x[:, 0]), "int32"), 4),
+    "pad": lambda o, x: o.pad(x, ((0, 0), (1, 1), (0, 0)), constant_values=2.0),
+    "top_k": lambda o, x: o.top_k(x, 2)[0],
+    "norm": lambda o, x: o.norm(x, axis=1),
+    "conv": lambda o, x: o.conv(x, np.ones((2, 3, 2), "f"), 1, "same"),
+    "resize": lambda o, x: o.image.resize(o.expand_dims(x, -1), (2, 2)),
+    "segment_sum": lambda o, x: o.segment_sum(x[:, 0, 0], np.array([0, 0]), 2),
+    "quantile": lambda o, x: o.quantile(x, 0.5, axis=1),
+    "layer_normalization": lambda o, x: o.layer_normalization(x, np.ones(3, "f"), np.zeros(3, "f")),
+}
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_ops_go_both_ways(real_keras, tmp_path, name):
+    x = np.random.default_rng(0).uniform(-2, 2, (2, 4, 3)).astype("float32")
+    symbol = real_keras.Input((4, 3))
+    theirs = real_keras.Model(symbol, OPS[name](real_keras.ops, symbol))
+    symbol = polykeras.Input((4, 3))
+    ours = polykeras.Model(symbol, OPS[name](polykeras.ops, symbol))
+    theirs.save(tmp_path / "theirs.keras")
+    ours.save(tmp_path / "ours.keras")
+    expected = theirs(x)
+    assert_same(ours(x), expected)
+    assert_same(real_keras.models.load_model(tmp_path / "ours.keras")(x), expected)
+    for file in ("ours.keras", "theirs.keras"):
+        assert_same(polykeras.models.load_model(tmp_path / file)(x), expected)
 
 
 @pytest.mark.parametrize("optimizer", ["Adam", "SGD", "RMSprop", "Adagrad", "Nadam", "AdamW"])

@@ -105,7 +105,7 @@ class Hashing(HostLayer):
 
 def _result_dtype(layer: Layer, output_mode: str, dtype: Any) -> str | None:
     """The dtype of bins or of what encodes them: by default int64 and ``floatx()``."""
-    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else dtype
+    name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
     if output_mode == "int" and name not in (None, "int32", "int64"):
         raise ValueError(
             f"Layer {layer.name!r}: Expected dtype int32 or int64, for output_mode='int'. Received: {dtype!r}."
