@@ -166,7 +166,7 @@ CASES = {
     "misspelt target": (fit(BOTH, {"o": Y, "pp": Y}, make=two_outputs), ValueError, "Did you mean 'p'"),
     "missing target": (fit(BOTH, {"o": Y}, make=two_outputs), ValueError, "output 'p', which has a loss"),
     "too few targets": (fit(BOTH, [Y], make=two_outputs), ValueError, r"2 outputs \['o', 'p'\]"),
-    "targets of another shape": (fit(X, np.ones((ROWS, 5))), ValueError, r"shape of the output, \(None, 1\), for mean"),
+    "targets of another shape": (fit(X, np.ones((ROWS, 5))), ValueError, r"shape of the output, \(None, 1\), for mse"),
     "targets to stretch": (fit(X, Y, make=lambda: classifier("mae")), ValueError, r"\(None, 3\).*\(12, 1\)"),
     "label too large": (fit(X, LABELS + 1, make=classifier), ValueError, "below 3.*Received: 3, among 4"),
     "negative label": (fit(X, LABELS - 1, make=classifier), ValueError, "from 0.*Received: -1"),
