@@ -5,6 +5,9 @@
 from __future__ import absolute_import
 
 from polykeras.core import registry
+from polykeras.interop.jax import FlaxLayer, JaxLayer
+from polykeras.interop.tensorflow import TFSMLayer
+from polykeras.interop.torch import TorchModuleWrapper
 from polykeras.layers import (
     advanced_activations,
     attention,

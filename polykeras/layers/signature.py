@@ -18,6 +18,7 @@ class Signature:
         parameters = dict(inspect.signature(call).parameters)
         parameters.pop("self", None)
         kinds = inspect.Parameter
+        self._by_name_only = {n for n, p in parameters.items() if p.kind is kinds.KEYWORD_ONLY}
         self.names = [n for n, p in parameters.items() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
         self.takes_training = "training" in parameters
@@ -33,7 +34,7 @@ class Signature:
         """Return the value that a call gives to a parameter, None if none."""
         if name in kwargs:
             return kwargs[name]
-        place = self.names.index(name) if name in self.names else len(args)
+        place = self.names.index(name) if name in self.names and name not in self._by_name_only else len(args)
         return args[place] if place < len(args) else None
 
     def resolve_training(self, args: tuple, kwargs: dict) -> bool | None:
@@ -47,7 +48,8 @@ class Signature:
 
     def add_training(self, args: tuple, kwargs: dict, training: bool) -> None:
         """Fill in the training argument where ``call`` takes one and the caller gave none."""
-        if self.takes_training and self.names.index("training") >= len(args):
+        is_by_name = "training" in self._by_name_only
+        if self.takes_training and (is_by_name or self.names.index("training") >= len(args)):
             kwargs["training"] = training
 
     def add_masks(self, args: tuple, kwargs: dict) -> Any:

@@ -1,0 +1,128 @@
+"""A SavedModel as a layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from polykeras.backends.spec import SpecArray
+from polykeras.core import registry, trees
+from polykeras.interop.foreign import ForeignLayer
+
+
+class TFSMLayer(ForeignLayer):
+    """Use a function of a SavedModel as a layer, on the tensorflow backend.
+
+    Its variables become weights of the layer, which polykeras trains, saves and loads.
+
+    Args:
+        filepath: folder of the SavedModel.
+        call_endpoint: the function to call: an attribute of what is saved, or one of its signatures.
+        call_training_endpoint: the one to call in training; default the same.
+        trainable: whether optimizers change the weights.
+        name: of the layer.
+        dtype: a float type or policy.
+
+    Raises:
+        ValueError: for a function that the SavedModel does not have.
+        RuntimeError: on another backend.
+
+    A config names the folder, whose code would be run: it loads with ``safe_mode=False`` only.
+    """
+
+    engine = "tensorflow"
+    _untracked = ForeignLayer._untracked | {"_saved", "_held"}
+
+    def __init__(
+        self,
+        filepath: Any,
+        call_endpoint: str = "serve",
+        call_training_endpoint: str | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trainable=trainable, name=name, dtype=dtype, **kwargs)
+        import tensorflow as tf
+
+        self.filepath = str(filepath)
+        if not (Path(self.filepath) / "saved_model.pb").exists():
+            raise ValueError(f"Layer {self.name!r}: Expected the folder of a SavedModel. Received: {self.filepath!r}.")
+        self.call_endpoint, self.call_training_endpoint = call_endpoint, call_training_endpoint
+        self._saved = tf.saved_model.load(self.filepath)
+        for endpoint in (call_endpoint, call_training_endpoint):
+            if endpoint is not None:
+                self._endpoint(endpoint)
+        function = self._endpoint(call_endpoint)
+        concrete = getattr(function, "concrete_functions", None) or [function]
+        # What the function itself reads comes first: a SavedModel may hold other variables too.
+        found = {v.ref(): v for f in concrete for v in f.graph.variables} | {
+            v.ref(): v for v in getattr(self._saved, "variables", [])
+        }
+        self._held = list(found.values())
+        self._values = [self.keep(v.numpy(), v.trainable, v.name.split(":")[0]) for v in self._held]
+        self.built = True
+
+    def _endpoint(self, name: str) -> Any:
+        function = getattr(self._saved, name, None) or self._saved.signatures.get(name)
+        if function is None:
+            raise ValueError(
+                f"Layer {self.name!r}: Expected a function of the SavedModel in {self.filepath!r}, such as "
+                f"{sorted(self._saved.signatures)}. Received: {name!r}."
+            )
+        return function
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        import tensorflow as tf
+
+        function = self._endpoint((training and self.call_training_endpoint) or self.call_endpoint)
+        count = len(self._held)
+        leaves, structure = trees.flatten(inputs)
+        found: list = []
+
+        @tf.custom_gradient
+        def run(*arrays: Any) -> tuple:
+            for variable, value in zip(self._held, arrays[:count], strict=True):
+                variable.assign(value)
+            with tf.GradientTape(persistent=True) as tape:
+                tape.watch(arrays[count:])
+                outputs = function(trees.unflatten(structure, list(arrays[count:])))
+                results, found[:] = trees.flatten(outputs)[0], [trees.flatten(outputs)[1]]
+
+            def backward(*gradients: Any, variables: Any = None) -> Any:
+                sources = [*self._held, *arrays[count:]]
+                every = tape.gradient(results, sources, list(gradients), unconnected_gradients="zero")
+                return (every, [None] * len(variables)) if variables else every
+
+            return tuple(tf.identity(y) for y in results), backward
+
+        results = run(*[v.value for v in self._values], *leaves)
+        if training:
+            for weight, variable in zip(self._values, self._held, strict=True):
+                if not weight.trainable:
+                    weight.assign(variable.read_value())
+        return trees.unflatten(found[0], list(results))
+
+    def probe(self, args: tuple, kwargs: dict) -> Any:
+        import tensorflow as tf
+
+        function = tf.function(lambda x: self._endpoint(self.call_endpoint)(x), autograph=False)
+        wanted = trees.map(lambda x: tf.TensorSpec(x.shape, x.dtype), args[0])
+        outputs = function.get_concrete_function(wanted).structured_outputs
+        return trees.map(lambda x: SpecArray(tuple(x.shape), x.dtype.name), outputs)
+
+    def get_config(self) -> dict:
+        names = ("filepath", "call_endpoint", "call_training_endpoint")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def from_config(cls, config: dict) -> TFSMLayer:
+        """Make a layer from ``get_config``.
+
+        Raises:
+            ValueError: unless the caller allowed code by ``safe_mode=False``.
+        """
+        where = f"Layer {config.get('name')!r}"
+        registry.refuse_unless_unsafe(where, f"the SavedModel {config['filepath']!r}", "Make the layer in Python.")
+        return super().from_config(config)

@@ -1,0 +1,122 @@
+"""A torch module as a layer."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+from polykeras.backends.spec import SpecArray
+from polykeras.core import registry, trees
+from polykeras.interop.foreign import ForeignLayer
+
+
+class TorchModuleWrapper(ForeignLayer):
+    """Use a ``torch.nn.Module`` as a layer, on the torch backend.
+
+    Its parameters and buffers become weights of the layer, which polykeras trains, saves and loads;
+    ``layer.module`` gives the module with the values that they have by then.
+
+    Args:
+        module: the module; a lazy one must have been called before.
+        name: of the layer.
+        output_shape: of the output, with the batch, where it can't be found by running the module.
+
+    Raises:
+        ValueError: for what is no module.
+        RuntimeError: on another backend.
+
+    A config holds the module as pickled code: it loads with ``safe_mode=False`` only.
+    """
+
+    engine = "torch"
+    _untracked = ForeignLayer._untracked | {"_module"}
+
+    def __init__(self, module: Any, name: str | None = None, output_shape: Any = None, **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        import torch
+
+        if not isinstance(module, torch.nn.Module):
+            raise ValueError(f"Layer {self.name!r}: Expected a torch.nn.Module. Received: {module!r}.")
+        self._module = module
+        self.output_shape_given = None if output_shape is None else tuple(output_shape)
+        named = [(key, p.detach().cpu(), p.requires_grad) for key, p in module.named_parameters()]
+        named += [(key, b.detach().cpu(), False) for key, b in module.named_buffers()]
+        self._values = {key: self.keep(value.numpy(), trainable, key) for key, value, trainable in named}
+        self._buffers = [key for key, _ in module.named_buffers()]
+        self.built = True
+
+    @property
+    def module(self) -> Any:
+        """The module, with the values of the weights."""
+        import torch
+
+        own = self._module.state_dict(keep_vars=True)
+        with torch.no_grad():
+            for key, variable in self._values.items():
+                if key in own:
+                    own[key].copy_(variable.value)
+        return self._module
+
+    def call(self, *args: Any, training: bool = False, **kwargs: Any) -> Any:
+        import torch
+
+        values = {key: variable.value for key, variable in self._values.items()}
+        # The module writes into its buffers.
+        values |= {key: values[key].clone() for key in self._buffers}
+        self._module.train(bool(training))
+        outputs = torch.func.functional_call(self._module, values, args, kwargs)
+        if training:
+            for key in self._buffers:
+                self._values[key].assign(values[key])
+        return outputs
+
+    def _states_output_shape(self) -> bool:
+        return self.output_shape_given is not None
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        return super().compute_output_shape(*args, **kwargs) if not self._states_output_shape() else self._given(args)
+
+    def _given(self, shapes: tuple) -> tuple:
+        return (shapes[0][0], *self.output_shape_given[1:])
+
+    def _stated_outputs(self, args: tuple, kwargs: dict) -> SpecArray:
+        return SpecArray(self._given([x.shape for x in args]), self.compute_dtype)
+
+    def probe(self, args: tuple, kwargs: dict) -> Any:
+        import torch
+
+        def empty(x: Any) -> Any:
+            dtype = getattr(torch, x.dtype) if isinstance(x, SpecArray) else None
+            return torch.empty(x.shape, dtype=dtype, device="meta") if dtype else x
+
+        values = {
+            key: torch.empty(v.shape, dtype=getattr(torch, v.dtype), device="meta") for key, v in self._values.items()
+        }
+        self._module.eval()
+        args, kwargs = trees.map(empty, (args, {k: v for k, v in kwargs.items() if k != "training"}))
+        with torch.no_grad():
+            return torch.func.functional_call(self._module, values, args, kwargs)
+
+    def get_config(self) -> dict:
+        import torch
+
+        buffer = io.BytesIO()
+        torch.save(self.module, buffer)
+        code = base64.b64encode(buffer.getvalue()).decode()
+        return {**super().get_config(), "module": code, "output_shape": self.output_shape_given}
+
+    @classmethod
+    def from_config(cls, config: dict) -> TorchModuleWrapper:
+        """Make a layer from ``get_config``.
+
+        Raises:
+            ValueError: unless the caller allowed code by ``safe_mode=False``.
+        """
+        registry.refuse_unless_unsafe(
+            f"Layer {config.get('name')!r}", "a torch module, pickled", "Make the layer in Python and load its weights"
+        )
+        import torch
+
+        module = torch.load(io.BytesIO(base64.b64decode(config["module"])), weights_only=False)
+        return super().from_config({**config, "module": module})
