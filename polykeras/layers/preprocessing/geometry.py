@@ -105,6 +105,7 @@ class RandomRotation(_Warp):
         seed: an int, for draws that repeat from program to program.
         fill_value: for ``"constant"``.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        bounding_box_format: as of ``RandomFlip``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomRotation((0.25, 0.25))(np.array([[[1.0], [2.0]], [[3.0], [4.0]]])).round(3)[..., 0]
@@ -138,7 +139,7 @@ class RandomTranslation(_Warp):
     Args:
         height_factor: move down, as a share of the height: from -factor to factor, or between two limits.
         width_factor: move to the right, as a share of the width.
-        fill_mode, interpolation, seed, fill_value, data_format: as of ``RandomRotation``.
+        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of ``RandomRotation``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomTranslation((0, 0), (0.5, 0.5), "constant")(np.array([[[1.0], [2.0]]]))[..., 0]
@@ -173,7 +174,7 @@ class RandomZoom(_Warp):
     Args:
         height_factor: change of the visible height, from -factor to factor or between two limits.
         width_factor: change of the visible width; default that of the height.
-        fill_mode, interpolation, seed, fill_value, data_format: as of ``RandomRotation``.
+        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of ``RandomRotation``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomZoom(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -211,7 +212,7 @@ class RandomShear(_Warp):
         x_factor: places moved to the side for each row, drawn from 0 to the factor or between two
             limits; half of the images go the other way.
         y_factor: places moved down for each column.
-        interpolation, fill_mode, fill_value, data_format, seed: as of ``RandomRotation``.
+        interpolation, fill_mode, fill_value, data_format, seed, bounding_box_format: as of ``RandomRotation``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomShear(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -247,7 +248,7 @@ class RandomPerspective(_Warp):
     Args:
         factor: probability for each image: drawn from 0 to the factor, or between two limits.
         scale: how far the corners move, as a share of their place, from 0 to 1.
-        interpolation, fill_value, seed, data_format: as of ``RandomRotation``.
+        interpolation, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPerspective(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -284,7 +285,7 @@ class RandomElasticTransform(_Warp):
     Args:
         factor: probability for each image: drawn from 0 to the factor, or between two limits.
         scale: strength, drawn from 0 to the scale, or between two limits, from 0 to 1.
-        interpolation, fill_mode, fill_value, seed, data_format: as of ``RandomRotation``.
+        interpolation, fill_mode, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``.
         value_range: (lowest, highest) value.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).

@@ -263,6 +263,7 @@ class Resizing(ImageLayer):
         fill_value: of these borders.
         antialias: whether shrinking averages.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        bounding_box_format: as of ``RandomFlip``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Resizing(2, 3)(np.ones((1, 8, 6, 3))).shape
