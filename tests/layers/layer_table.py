@@ -36,6 +36,17 @@ class Case:
 #: Classes that are not called, bases to derive from and the place where data enters, and the bridges to one engine.
 NOT_CALLED = {"ConvRecurrent2D", "InputLayer", "Layer", "Wrapper"}
 BRIDGES = {"FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"}
+#: Layers that mix whole examples, or run others on them: test_preprocessing_mixing.py has their cases.
+MIXERS = {
+    "AugMix",
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    "CutMix",
+    "MaxNumBoundingBoxes",
+    "MixUp",
+    "Pipeline",
+    "RandAugment",
+    "RandomErasing",
+}
 
 VECTORS, SEQUENCES, IMAGES, VOLUMES = (2, 4), (2, 5, 4), (2, 6, 5, 4), (2, 4, 5, 4, 4)
 IDS = np.array([[0, 3, 3], [2, 1, 1]])

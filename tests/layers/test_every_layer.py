@@ -18,7 +18,7 @@ import polykeras as keras
 from polykeras import backends, ops
 from polykeras.core import masks, trees
 from tests.layers.checks import assert_close, compiled, random_weights, to_numpy
-from tests.layers.layer_table import BRIDGES, CASES, NOT_CALLED, image
+from tests.layers.layer_table import BRIDGES, CASES, MIXERS, NOT_CALLED, image
 
 COMPILED = [case for case in CASES if not case.on_host]
 #: These keep the mask of sequences; Keras 3 does not have them, drops it or fails.
@@ -35,7 +35,9 @@ def test_the_table_names_every_public_layer():
         for value in vars(keras.layers).values()
         if isinstance(value, type) and issubclass(value, keras.layers.Layer)
     }
-    named = {getattr(keras.layers, name) for name in [case.name for case in CASES] + sorted(NOT_CALLED | BRIDGES)}
+    named = {
+        getattr(keras.layers, name) for name in [case.name for case in CASES] + sorted(NOT_CALLED | BRIDGES | MIXERS)
+    }
     assert {cls.__name__ for cls in public - named} == set()
     assert len(CASES) == len({case.name for case in CASES})
 
@@ -55,6 +57,7 @@ class Together(keras.Model):
         self.heads = {name: keras.layers.Dense(1, use_bias=False, dtype="float32") for name in layers}
         self.shifts = {name: self.add_weight(shape=(), initializer="zeros") for name in layers}
         self.errors: dict = {}
+        self.is_trained = False
 
     def call(self, inputs: dict, training: bool = False) -> dict:
         return self.numbers(self.outputs(inputs, training))
@@ -70,6 +73,8 @@ class Together(keras.Model):
                     prepare = functools.partial(self._prepared, self.shifts[name], masked)
                     found[name] = layer(*trees.map(prepare, tuple(inputs[name])), training=training)
             except Exception as error:
+                if self.is_trained:
+                    raise
                 self.errors[name] = error
         return found
 
@@ -143,6 +148,7 @@ def results_on(name: str) -> Results:
         step = compiled(run, [variable for each in models for variable in each.variables])
         before, found, outputs = to_numpy(step(trees.map(ops.convert_to_tensor, inputs)))
         values = {key: [w.numpy() for w in weights_of(model, key)] for key in layers}
+        model.is_trained = True
         model.compile(keras.optimizers.SGD(0.01), {key: "mse" for key in before})
         for _ in range(3):
             model.train_on_batch(inputs, {key: np.ones((2, 1), "float32") for key in before})
