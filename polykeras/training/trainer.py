@@ -373,7 +373,7 @@ class Trainer(GeneratorMethods):
         epochs, steps_per_epoch = config.limited_epochs(epochs), config.limited_steps(steps_per_epoch)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
             self._position = resumption.start(self, callbacks, initial_epoch)
-            sources.callback(vars(self).pop, "_position")
+            sources.callback(vars(self).pop, "_position", None)
             if validation_split and validation_data is not None:
                 check_fraction("validation_split", validation_split)
             elif validation_split:
