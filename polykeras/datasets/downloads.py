@@ -21,6 +21,9 @@ from polykeras import config
 from polykeras.callbacks.progbar import Progbar
 from polykeras.datasets import archives
 
+#: Where Keras publishes its data sets.
+STORAGE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
+
 _CHUNK = 1 << 16
 _TIMEOUT = 30
 _TRIES = 5

@@ -1,0 +1,36 @@
+"""Median prices of houses in blocks of California, from the census of 1990.
+
+Source: R. Pace and R. Barry, Sparse spatial autoregressions (1997).
+"""
+
+from __future__ import annotations
+
+from polykeras.datasets import housing
+
+_SHA256 = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
+_SMALL = 600
+
+
+def load_data(
+    version: str = "large", path: str = "california_housing.npz", test_split: float = 0.2, seed: int = 113
+) -> tuple[housing.Arrays, housing.Arrays]:
+    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 20,640 rows of 8 numbers.
+
+    Args:
+        version: ``"large"`` for all rows, ``"small"`` for the first 600.
+        path: name of the file in the folder of downloads.
+        test_split: share of the rows for testing.
+        seed: of the shuffle before.
+
+    Returns:
+        x: of shape (n, 8): longitude, latitude, median age, rooms, bedrooms, population, households, median income;
+            y: of shape (n,), in dollars.
+
+    Raises:
+        ValueError: for another version.
+    """
+    if version not in ("large", "small"):
+        raise ValueError(f"Expected version to be 'large' or 'small'. Received: {version!r}.")
+    x, y = housing.load(path, "california_housing.npz", _SHA256)
+    count = _SMALL if version == "small" else len(x)
+    return housing.split(x[:count], y[:count], test_split, seed)

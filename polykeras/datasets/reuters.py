@@ -1,0 +1,58 @@
+"""News of Reuters from 1987, as ranks of words, on 46 topics.
+
+Source: D. Lewis, Reuters-21578 text categorization test collection (1997).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from polykeras.datasets import housing, sequences, stored
+from polykeras.datasets.downloads import STORAGE, get_file
+
+_SHA256 = "d6586e694ee56d7a4e65172e12b3e987c03096cb01eab99753921ef915959916"
+_WORDS_MD5 = "4d44cc38712099c9e383dc6e5f11a921"
+_LABELS = """cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves ship cotton
+carcass crude nat-gas cpi money-fx interest gnp meal-feed alum oilseed gold tin strategic-metal livestock retail ipi
+iron-steel rubber heat jobs lei bop zinc orange pet-chem dlr gas silver wpi hog lead"""
+
+
+def load_data(
+    path: str = "reuters.npz",
+    num_words: int | None = None,
+    skip_top: int = 0,
+    maxlen: int | None = None,
+    test_split: float = 0.2,
+    seed: int = 113,
+    start_char: int | None = 1,
+    oov_char: int | None = 2,
+    index_from: int = 3,
+) -> tuple[housing.Arrays, housing.Arrays]:
+    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 11,228 texts in all.
+
+    Args: as of ``imdb``, and
+        test_split: share of the texts for testing.
+
+    Returns:
+        x: array of lists of ints; y: number of the topic, see ``get_label_names``.
+    """
+    file = get_file(path, f"{STORAGE}/reuters.npz", file_hash=_SHA256)
+    x, y = sequences.shuffled(np.random.RandomState(seed), *stored.read_npz(file, "x", "y"))
+    texts, labels = sequences.short(sequences.marked(x, start_char, index_from), y, maxlen)
+    x, y = sequences.ragged(sequences.thinned(texts, num_words, skip_top, oov_char)), np.array(labels)
+    count = int(len(x) * (1 - test_split))
+    return (x[:count], y[:count]), (x[count:], y[count:])
+
+
+def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
+    """Return the ranks of words, from 1 on; ``load_data`` adds ``index_from`` to them."""
+    return sequences.word_index(path, "reuters_word_index.json", _WORDS_MD5)
+
+
+def get_label_names() -> tuple[str, ...]:
+    """Return the names of the topics, in the order of their numbers.
+
+    >>> len(get_label_names()), get_label_names()[3]
+    (46, 'earn')
+    """
+    return tuple(_LABELS.split())
