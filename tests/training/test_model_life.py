@@ -97,3 +97,102 @@ def test_a_copied_optimizer_leaves_out_the_weights_that_it_was_told_to():
     hidden, last = weights[0].numpy(), weights[2].numpy()
     np.testing.assert_array_equal(hidden, before[0])
     np.testing.assert_allclose(last, before[2] * (1 - 0.1 * 0.5), rtol=1e-6)
+
+
+def test_frozen_layers_stay_as_they_are_until_they_are_thawed(backend):
+    model = small()
+    hidden = model.get_layer("hidden")
+    before = hidden.get_weights()
+    hidden.trainable = False
+    model.compile("sgd", "mse")
+    last = model.get_layer("last").get_weights()[0]
+    model.fit(*data(), verbose=0)
+    assert (hidden.get_weights()[0] == before[0]).all() and (model.get_layer("last").get_weights()[0] != last).any()
+    hidden.trainable = True
+    model.compile("sgd", "mse")
+    model.fit(*data(), verbose=0)
+    assert (hidden.get_weights()[0] != before[0]).any()
+
+
+class StopAt(keras.callbacks.Callback):
+    """Ends evaluation and prediction after some batches."""
+
+    def __init__(self, batch):
+        super().__init__()
+        self.batch, self.seen = batch, []
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.seen.append(batch)
+        self.model.stop_evaluating = batch == self.batch
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.model.stop_predicting = batch == self.batch
+
+
+def test_evaluation_and_prediction_stop_when_told_and_start_again(backend):
+    model = small()
+    x, y = data()
+    stop = StopAt(1)
+    loss = model.evaluate(x, y, batch_size=8, verbose=0, callbacks=[stop])
+    assert stop.seen == [0, 1]
+    np.testing.assert_allclose(loss, model.evaluate(x[:16], y[:16], verbose=0), rtol=1e-5)
+    assert model.predict(x, batch_size=8, verbose=0, callbacks=[stop]).shape == (16, 1)
+    assert model.predict(x, batch_size=8, verbose=0).shape == (32, 1)
+
+
+def two_outputs(**arguments):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, {"a": layers.Dense(1, name="a")(inputs), "b": layers.Dense(1, name="b")(inputs)})
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.0), **arguments})
+    return model
+
+
+def test_losses_and_metrics_of_outputs_by_list_and_dict_agree_with_the_formula():
+    x, y = data()
+    weight = np.linspace(0, 2, 32).astype("float32")
+    targets = {"a": y, "b": -y}
+    by_dict = two_outputs(
+        loss={"a": "mse", "b": "mae"},
+        loss_weights={"a": 2.0, "b": 0.5},
+        metrics={"b": ["mse"]},
+        weighted_metrics={"a": ["mae"]},
+    )
+    logs = by_dict.evaluate(x, targets, batch_size=32, sample_weight=weight, verbose=0, return_dict=True)
+    output = by_dict.predict(x, verbose=0)
+    a, b = output["a"] - targets["a"], output["b"] - targets["b"]
+    rows = weight[:, None]
+    expected = {
+        "loss": 2.0 * (rows * a**2).mean() + 0.5 * (rows * np.abs(b)).mean(),
+        "a_mae": (rows * np.abs(a)).sum() / rows.sum(),
+        "b_mse": (b**2).mean(),
+    }
+    for name, value in expected.items():
+        np.testing.assert_allclose(logs[name], value, rtol=1e-4, err_msg=name)
+    inputs = keras.Input((3,))
+    by_list = keras.Model(inputs, [layers.Dense(1, name="a")(inputs), layers.Dense(1, name="b")(inputs)])
+    by_list.set_weights(by_dict.get_weights())
+    by_list.compile("sgd", ["mse", "mae"], [2.0, 0.5], metrics=[[], ["mse"]], weighted_metrics=[["mae"], []])
+    listed = by_list.evaluate(x, [y, -y], batch_size=32, sample_weight=weight, verbose=0, return_dict=True)
+    for name in expected:
+        np.testing.assert_allclose(listed[name], logs[name], rtol=1e-5, err_msg=name)
+
+
+def test_a_step_run_eagerly_is_the_compiled_step(backend):
+    x, y = data()
+    compiled, eager = small(), small(run_eagerly=True)
+    eager.set_weights(compiled.get_weights())
+    on = {"batch_size": 32, "epochs": 2, "shuffle": False, "verbose": 0}
+    np.testing.assert_allclose(
+        eager.fit(x, y, **on).history["loss"], compiled.fit(x, y, **on).history["loss"], rtol=1e-5
+    )
+
+
+def test_half_precision_scales_its_loss_unless_told_not_to():
+    def optimizer(**arguments):
+        model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+        model.dtype_policy = keras.DTypePolicy("mixed_float16")
+        model.compile("sgd", "mse", **arguments)
+        return model.optimizer
+
+    assert isinstance(optimizer(), keras.optimizers.LossScaleOptimizer)
+    assert not isinstance(optimizer(auto_scale_loss=False), keras.optimizers.LossScaleOptimizer)
