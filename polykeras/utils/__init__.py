@@ -37,6 +37,7 @@ from polykeras.utils.directories import (
     image_dataset_from_directory,
     text_dataset_from_directory,
 )
+from polykeras.utils.feature_space import FeatureSpace
 from polykeras.utils.generic_utils import (
     has_arg,
     is_all_none,
@@ -63,6 +64,7 @@ CustomObjectScope = custom_object_scope
 __all__ = [
     "Config",
     "CustomObjectScope",
+    "FeatureSpace",
     "GeneratorEnqueuer",
     "HDF5Matrix",
     "OrderedEnqueuer",

@@ -1,0 +1,338 @@
+"""FeatureSpace: columns of a table into vectors, each column in the way that its kind asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from polykeras import layers, ops
+from polykeras.core import naming, registry, trees
+from polykeras.core.graph import KerasTensor
+from polykeras.layers import Layer
+from polykeras.utils.image_arrays import one_of
+
+_MODES = ("int", "one_hot", "float")
+
+
+class Feature:
+    """How one column is encoded; see ``FeatureSpace.feature``."""
+
+    def __init__(self, dtype: str, preprocessor: Any, output_mode: str) -> None:
+        self.dtype, self.output_mode = dtype, one_of("output_mode", output_mode, _MODES)
+        known = registry.deserialize(preprocessor) if isinstance(preprocessor, dict) else preprocessor
+        self.preprocessor = known
+
+    def get_config(self) -> dict:
+        return {"dtype": self.dtype, "preprocessor": self.preprocessor, "output_mode": self.output_mode}
+
+
+class Cross:
+    """Columns that are encoded together; see ``FeatureSpace.cross``."""
+
+    def __init__(self, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> None:
+        self.feature_names = tuple(feature_names)
+        self.crossing_dim, self.output_mode = crossing_dim, one_of("output_mode", output_mode, ("int", "one_hot"))
+
+    @property
+    def name(self) -> str:
+        return "_X_".join(self.feature_names)
+
+    def get_config(self) -> dict:
+        names = list(self.feature_names)
+        return {"feature_names": names, "crossing_dim": self.crossing_dim, "output_mode": self.output_mode}
+
+
+@registry.register_keras_serializable("keras.utils")
+class FeatureSpace(Layer):
+    """Encode the columns of a table, and combinations of columns, as vectors.
+
+    Args:
+        features: from the name of a column to its kind: ``"float"``, ``"float_normalized"``,
+            ``"float_rescaled"``, ``"float_discretized"``, ``"integer_categorical"``, ``"integer_hashed"``,
+            ``"string_categorical"``, ``"string_hashed"``; or what the method of that name returns.
+        output_mode: ``"concat"`` for one vector, or ``"dict"`` for a dict of one of each.
+        crosses: tuples of names of integer or string columns, or what ``cross`` returns.
+        crossing_dim, hashing_dim, num_discretization_bins: numbers of bins where nothing else is said.
+        name: of the layer.
+
+    Call ``adapt`` before, if a kind learns from data. Calls take a dict of columns, or of one row's values.
+    Columns of strings and integers are encoded on the host, so that a call belongs in front of a model.
+
+    Raises:
+        ValueError: for unknown kinds or modes, or a call before ``adapt``.
+
+    >>> space = FeatureSpace({"size": "float", "colour": "string_categorical"})
+    >>> table = {"size": [1.0, 2.0], "colour": ["red", "blue"]}
+    >>> space.adapt(table)
+    >>> space(table)
+    array([[0., 1., 0., 1.],
+           [0., 0., 1., 2.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        features: dict[str, Any],
+        output_mode: str = "concat",
+        crosses: Iterable | None = None,
+        crossing_dim: int = 32,
+        hashing_dim: int = 32,
+        num_discretization_bins: int = 32,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name)
+        if not features:
+            raise ValueError("Expected at least one feature. Received: none.")
+        self.output_mode = one_of("output_mode", output_mode, ("concat", "dict"))
+        self.crossing_dim, self.hashing_dim = crossing_dim, hashing_dim
+        self.num_discretization_bins = num_discretization_bins
+        self.features = {name: self._feature(kind) for name, kind in features.items()}
+        self.crosses = [self._cross(cross) for cross in crosses or ()]
+        self.preprocessors = {name: feature.preprocessor for name, feature in self.features.items()}
+        self.crossers = {c.name: layers.HashedCrossing(c.crossing_dim, name=c.name) for c in self.crosses}
+        self._inputs: dict[str, KerasTensor] | None = None
+        self._is_adapted = not self._learners()
+        self.built = True
+
+    # ------------------------------------------------------------------ kinds
+
+    @classmethod
+    def feature(cls, dtype: str, preprocessor: Layer, output_mode: str) -> Feature:
+        """Return a kind of your own.
+
+        Args:
+            dtype: of the column: "string", or an integer or float type.
+            preprocessor: layer that encodes it.
+            output_mode: what the layer returns: ``"float"`` as is, ``"int"`` as is, or integers to make
+                ``"one_hot"``.
+        """
+        return Feature(dtype, preprocessor, output_mode)
+
+    @classmethod
+    def cross(cls, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
+        """Return columns to put into bins together."""
+        return Cross(feature_names, crossing_dim, output_mode)
+
+    @classmethod
+    def float(cls, name: str | None = None) -> Feature:
+        """Floats as they are."""
+        return Feature("float32", layers.Identity(name=_named(name, "float")), "float")
+
+    @classmethod
+    def float_rescaled(cls, scale: float = 1.0, offset: float = 0.0, name: str | None = None) -> Feature:
+        """Floats times ``scale`` plus ``offset``."""
+        return Feature("float32", layers.Rescaling(scale, offset, name=_named(name, "float_rescaled")), "float")
+
+    @classmethod
+    def float_normalized(cls, name: str | None = None) -> Feature:
+        """Floats with the mean and the variance of the data moved to 0 and 1."""
+        return Feature("float32", layers.Normalization(axis=-1, name=_named(name, "float_normalized")), "float")
+
+    @classmethod
+    def float_discretized(
+        cls, num_bins: int, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
+    ) -> Feature:
+        """Floats as bins, of equally many values each unless their boundaries are given."""
+        bins = None if bin_boundaries is not None else num_bins
+        layer = layers.Discretization(bin_boundaries, bins, name=_named(name, "float_discretized"))
+        return Feature("float32", layer, output_mode)
+
+    @classmethod
+    def integer_categorical(
+        cls,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
+        """Integers as places in a vocabulary."""
+        options = {"max_tokens": max_tokens, "num_oov_indices": num_oov_indices}
+        return Feature("int64", layers.IntegerLookup(**options, name=_named(name, "integer_categorical")), output_mode)
+
+    @classmethod
+    def string_categorical(
+        cls,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        output_mode: str = "one_hot",
+        name: str | None = None,
+    ) -> Feature:
+        """Strings as places in a vocabulary."""
+        options = {"max_tokens": max_tokens, "num_oov_indices": num_oov_indices}
+        return Feature("string", layers.StringLookup(**options, name=_named(name, "string_categorical")), output_mode)
+
+    @classmethod
+    def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
+        """Strings as bins, by their hash."""
+        return Feature("string", layers.Hashing(num_bins, name=_named(name, "string_hashed")), output_mode)
+
+    @classmethod
+    def integer_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
+        """Integers as bins, by their hash."""
+        return Feature("int64", layers.Hashing(num_bins, name=_named(name, "integer_hashed")), output_mode)
+
+    def _feature(self, kind: Any) -> Feature:
+        if isinstance(kind, Feature):
+            return kind
+        if isinstance(kind, dict):
+            return Feature(**kind)
+        makers = {
+            "float": self.float,
+            "float_normalized": self.float_normalized,
+            "float_rescaled": self.float_rescaled,
+            "float_discretized": lambda: self.float_discretized(self.num_discretization_bins),
+            "integer_categorical": self.integer_categorical,
+            "string_categorical": self.string_categorical,
+            "integer_hashed": lambda: self.integer_hashed(self.hashing_dim),
+            "string_hashed": lambda: self.string_hashed(self.hashing_dim),
+        }
+        return makers[one_of("feature", kind, makers)]()
+
+    def _cross(self, given: Any) -> Cross:
+        if isinstance(given, dict):
+            given = Cross(**given)
+        cross = given if isinstance(given, Cross) else Cross(given, self.crossing_dim)
+        for name in cross.feature_names:
+            one_of("cross", name, self.features)
+            if self.features[name].dtype.startswith("float"):
+                raise ValueError(f"Expected columns of integers or strings to cross. Received: {name!r}, of floats.")
+        return cross
+
+    # ----------------------------------------------------------------- learning
+
+    def _learners(self) -> dict[str, Layer]:
+        """The preprocessors that have yet to see data."""
+        found = {name: layer for name, layer in self.preprocessors.items() if hasattr(layer, "adapt")}
+        is_told = lambda layer: any(  # noqa: E731
+            getattr(layer, name, None) is not None for name in ("input_mean", "bin_boundaries", "input_vocabulary")
+        )
+        return {name: layer for name, layer in found.items() if not is_told(layer)}
+
+    def adapt(self, dataset: Any) -> None:
+        """Learn means, bins and vocabularies.
+
+        Args:
+            dataset: a dict of columns, or an iterable (that can be gone through again) of dicts of columns or
+                of rows' values.
+
+        Raises:
+            ValueError: for other data.
+        """
+        batches = [dataset] if isinstance(dataset, dict) else list(dataset)
+        if not batches or not all(isinstance(batch, dict) for batch in batches):
+            raise ValueError(f"Expected a dict of columns, or an iterable of them. Received: {type(dataset).__name__}.")
+        for name, layer in self._learners().items():
+            columns = [_column(batch[name], self.features[name].dtype)[0] for batch in batches]
+            layer.adapt(np.concatenate(columns))
+        self._is_adapted = True
+
+    # ----------------------------------------------------------------- encoding
+
+    def get_inputs(self) -> dict[str, KerasTensor]:
+        """Return symbolic inputs of a model, one of each column."""
+        if self._inputs is None:
+            self._inputs = {
+                name: layers.Input((1,), dtype=feature.dtype, name=name) for name, feature in self.features.items()
+            }
+        return self._inputs
+
+    def get_preprocessed_features(self) -> dict[str, Any]:
+        """Return the columns of ``get_inputs`` behind their preprocessors, as symbolic tensors."""
+        self._check_adapted()
+        return {name: self.preprocessors[name](x) for name, x in self.get_inputs().items()}
+
+    def get_encoded_features(self) -> Any:
+        """Return what a call makes of ``get_inputs``, as symbolic tensor(s)."""
+        return self._encode(self.get_inputs())
+
+    def _check_adapted(self) -> None:
+        if not self._is_adapted:
+            raise ValueError(
+                f"{self.name}: Expected adapt() before, for the features {sorted(self._learners())}. Received: none."
+            )
+
+    def __call__(self, data: dict[str, Any]) -> Any:
+        missing = sorted(set(self.features) - set(data))
+        if missing:
+            raise ValueError(f"{self.name}: Expected features {sorted(self.features)}. Received: {missing} missing.")
+        columns, singles = {}, []
+        for name, feature in self.features.items():
+            columns[name], is_single = _column(data[name], feature.dtype)
+            singles.append(is_single)
+        encoded = self._encode(columns)
+        return trees.map(lambda x: x[0], encoded) if all(singles) else encoded
+
+    def _encode(self, columns: dict[str, Any]) -> Any:
+        self._check_adapted()
+        encoded = {}
+        for name, feature in self.features.items():
+            encoded[name] = _encoded(self.preprocessors[name], columns[name], feature.output_mode)
+        for cross in self.crosses:
+            parts = [columns[name] for name in cross.feature_names]
+            encoded[cross.name] = _encoded(self.crossers[cross.name], parts, cross.output_mode)
+        if self.output_mode == "dict":
+            return encoded
+        # In the order of their names, as Keras 3 lays them out.
+        ordered = [encoded[name] for name in (*sorted(self.features), *(cross.name for cross in self.crosses))]
+        return ops.concatenate([ops.cast(x, self.compute_dtype) for x in ordered], axis=-1)
+
+    # ------------------------------------------------------------------- saving
+
+    def get_config(self) -> dict:
+        return {
+            "features": {name: registry.serialize(f.get_config()) for name, f in self.features.items()},
+            "output_mode": self.output_mode,
+            "crosses": [cross.get_config() for cross in self.crosses],
+            "crossing_dim": self.crossing_dim,
+            "hashing_dim": self.hashing_dim,
+            "num_discretization_bins": self.num_discretization_bins,
+            "name": self.name,
+            "is_adapted": self._is_adapted,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict) -> FeatureSpace:
+        is_adapted = config.get("is_adapted", True)  # Keras 3 doesn't say
+        space = cls(**{name: value for name, value in config.items() if name != "is_adapted"})
+        space._is_adapted = is_adapted
+        return space
+
+    def save(self, filepath: Any) -> None:
+        """Write settings and what was learned to a ``.keras`` file, for ``keras.saving.load_model``."""
+        from polykeras.saving import save_model
+
+        save_model(self, filepath, include_optimizer=False)
+
+
+def _named(name: str | None, kind: str) -> str:
+    return name or naming.unique(kind)
+
+
+def _column(values: Any, dtype: str) -> tuple[Any, bool]:
+    """A column as (rows, 1), and whether it was one row's value."""
+    if not isinstance(values, KerasTensor):
+        values = layers.preprocessing.host.on_host(values)
+        values = values if dtype == "string" else values.astype(dtype)
+    rank = len(values.shape)
+    if rank > 1:
+        return values, False
+    return values.reshape(-1, 1), rank == 0
+
+
+def _encoded(layer: Layer, inputs: Any, output_mode: str) -> Any:
+    result = layer(inputs)
+    if output_mode != "one_hot":
+        return result
+    return layers.CategoryEncoding(_count(layer), output_mode="multi_hot")(result)
+
+
+def _count(layer: Layer) -> int:
+    """How many different integers a layer returns."""
+    if hasattr(layer, "vocabulary_size"):
+        return layer.vocabulary_size()
+    if getattr(layer, "bin_boundaries", None) is not None:
+        return len(layer.bin_boundaries) + 1
+    if hasattr(layer, "num_bins"):
+        return layer.num_bins
+    raise ValueError(f"Expected a layer with vocabulary_size or num_bins, for 'one_hot'. Received: {layer!r}.")
