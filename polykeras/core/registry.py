@@ -262,7 +262,7 @@ def serialize(obj: Any) -> Any:
         return _serialize_instance(obj)
     if inspect.isfunction(obj) or inspect.isbuiltin(obj) or inspect.isclass(obj):
         return _serialize_function(obj)
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(TypeError, ValueError):
         return dtypes.standardize(obj)
     raise TypeError(
         f"Expected an object that a config can hold: plain values, or a class with get_config. "
