@@ -265,12 +265,15 @@ class FeatureSpace(Layer):
 
     def _encode(self, columns: dict[str, Any]) -> Any:
         self._check_adapted()
-        encoded = {}
-        for name, feature in self.features.items():
-            encoded[name] = _encoded(self.preprocessors[name], columns[name], feature.output_mode)
+        indices = {name: self.preprocessors[name](column) for name, column in columns.items()}
+        encoded = {
+            name: _encoded(self.preprocessors[name], indices[name], feature.output_mode)
+            for name, feature in self.features.items()
+        }
         for cross in self.crosses:
-            parts = [columns[name] for name in cross.feature_names]
-            encoded[cross.name] = _encoded(self.crossers[cross.name], parts, cross.output_mode)
+            crosser = self.crossers[cross.name]
+            bins = crosser([indices[name] for name in cross.feature_names])
+            encoded[cross.name] = _encoded(crosser, bins, cross.output_mode)
         if self.output_mode == "dict":
             return encoded
         # In the order of their names, as Keras 3 lays them out.
@@ -320,8 +323,8 @@ def _column(values: Any, dtype: str) -> tuple[Any, bool]:
     return values.reshape(-1, 1), rank == 0
 
 
-def _encoded(layer: Layer, inputs: Any, output_mode: str) -> Any:
-    result = layer(inputs)
+def _encoded(layer: Layer, result: Any, output_mode: str) -> Any:
+    """What a layer returned, in the mode that was asked for."""
     if output_mode != "one_hot":
         return result
     return layers.CategoryEncoding(_count(layer), output_mode="multi_hot")(result)
