@@ -196,3 +196,11 @@ def test_half_precision_scales_its_loss_unless_told_not_to():
 
     assert isinstance(optimizer(), keras.optimizers.LossScaleOptimizer)
     assert not isinstance(optimizer(auto_scale_loss=False), keras.optimizers.LossScaleOptimizer)
+
+
+def test_the_heavy_compiler_takes_the_same_steps(backend):
+    x, y = data()
+    plain, heavy = small(), small(jit_compile=True)
+    heavy.set_weights(plain.get_weights())
+    on = {"batch_size": 32, "epochs": 2, "shuffle": False, "verbose": 0}
+    np.testing.assert_allclose(heavy.fit(x, y, **on).history["loss"], plain.fit(x, y, **on).history["loss"], rtol=1e-5)
