@@ -59,6 +59,14 @@ class Backend(Kernels):
         them have the type of ``host_array``. May share memory with ``x``.
         """
 
+    def is_value(self, x: object) -> bool:
+        """True for arrays with values, where nothing is being traced; NumPy's included."""
+        return isinstance(x, np.ndarray) or self.is_array(x)
+
+    def feed(self, x: object) -> object:
+        """Return one input of a compiled call: an array, or what the call turns into one faster."""
+        return self.array(x)
+
     def host_array(self, x: object, dtype: str | None = None) -> np.ndarray:
         """Make a NumPy array of anything but the framework's own arrays: the start of ``array``.
 

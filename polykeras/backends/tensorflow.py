@@ -149,6 +149,9 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
     def is_array(self, x: object) -> bool:
         return isinstance(x, tf.Tensor)
 
+    def is_value(self, x: object) -> bool:
+        return tf.executing_eagerly() and super().is_value(x)
+
     def shape(self, x: Array) -> tuple:
         return tuple(x.shape.as_list())
 

@@ -14,6 +14,7 @@ is used, it has to give the same bits as the step it was taken from.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import threading
@@ -230,6 +231,7 @@ class Tape:
     def __init__(self, function: Callable, arguments: tuple) -> None:
         leaves, structure = trees.flatten(arguments)
         count = len(trees.leaves(arguments[0]))
+        self._changes_state = count > 0
         self._record(function, leaves, count, structure)
         try:
             trial = self._run(_copied(leaves, count))
@@ -252,7 +254,7 @@ class Tape:
 
     def __call__(self, leaves: list) -> Any:
         """Run the list on the flattened arguments; return what the function would."""
-        with deferred():
+        with deferred() if self._changes_state else contextlib.nullcontext():
             found = self._run(leaves)
         results = list(self._fixed)
         for place, x in zip(self._places, found, strict=True):

@@ -10,7 +10,7 @@ from polykeras import backends
 from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import dtypes, graph, state, trees
 from polykeras.core.context import context
-from polykeras.core.variables import Variable, scope
+from polykeras.core.variables import Variable
 
 
 class name_scope:
@@ -169,13 +169,9 @@ def _variables_read(backend: Any, f: Callable, leaves: list, structure: Any) -> 
     """The float variables that a call reads, by a run over shapes; None for what can't be computed again."""
     specs = [SpecArray(tuple(backend.shape(x)), backend.dtype(x)) if backend.is_array(x) else x for x in leaves]
     args, kwargs = trees.unflatten(structure, specs)
-    outside, scope.read = scope.read, {}
-    try:
-        with state.recording() as assigned, backends.use(SPEC):
-            result = f(*args, **kwargs)
-        variables = [v for v in scope.read if dtypes.is_float(v.dtype)]
-    finally:
-        scope.read = outside
+    with state.recording() as assigned, state.reading() as read, backends.use(SPEC):
+        result = f(*args, **kwargs)
+    variables = [v for v in read if dtypes.is_float(v.dtype)]
     return None if assigned or not isinstance(result, SpecArray) else variables
 
 

@@ -31,6 +31,19 @@ def recording() -> Iterator[dict]:
         scope.assigned = outside
 
 
+@contextlib.contextmanager
+def reading() -> Iterator[dict]:
+    """Yield a dict that fills with the variables read inside, while functions run over shapes, in order."""
+    outside = scope.read
+    scope.read = found = {}
+    try:
+        yield found
+    finally:
+        scope.read = outside
+        if outside is not None:
+            outside.update(found)
+
+
 def _restore(assigned: dict) -> None:
     for variable, value in assigned.items():
         variable._value = value

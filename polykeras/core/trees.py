@@ -11,6 +11,8 @@ from typing import Any
 
 import optree
 
+_is_value: dict[type, bool] = {}  # whether optree takes objects of a type for values
+
 
 def leaves(tree: Any) -> list:
     """Return the values of a tree, in order.
@@ -37,7 +39,15 @@ def unflatten(structure: Any, values: Any) -> Any:
 
 def map(function: Callable, tree: Any, *others: Any) -> Any:
     """Apply a function to the values of trees of one structure."""
-    return optree.tree_map(function, tree, *others)
+    if others:
+        return optree.tree_map(function, tree, *others)
+    # Most trees are one value, or a few in a tuple: optree takes 6 µs for those, this 1 µs.
+    kind = type(tree)
+    if kind is tuple or kind is list:
+        return kind([map(function, x) for x in tree])
+    if kind not in _is_value:
+        _is_value[kind] = optree.tree_is_leaf(tree)
+    return function(tree) if _is_value[kind] else optree.tree_map(function, tree)
 
 
 def structure(tree: Any) -> Any:

@@ -10,6 +10,7 @@ from polykeras.core import graph, masks, naming, registry, trees
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.models.calls import Calls
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
 from polykeras.training.trainer import Trainer
@@ -44,9 +45,12 @@ class Model(Persistence, Trainer, Layer):
         "optimizer",
         "_compiled",
         "_steps",
+        "_calls",
         "history",
         "_fit_layers",
     }
+
+    _calls: Calls | None = None
 
     def __init__(self, *args: Any, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
         if args and inputs is None:
@@ -83,6 +87,7 @@ class Model(Persistence, Trainer, Layer):
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError(f"Expected each input once. Received: {[x.name for x in self.inputs]}.")
         self._plan = Plan(self.inputs, self.outputs)
+        self._calls = Calls(self)
         self._graph_layers = self._order_layers()
         self._check_names()
         self.input_names = [_input_name(x) for x in self.inputs]
@@ -179,6 +184,10 @@ class Model(Persistence, Trainer, Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if backends.current_name() in (self._backend_name, "spec"):
+            if len(args) == 1 and (not kwargs or kwargs == {"training": False}):
+                compiled = self._calls and self._calls.find(args[0])
+                if compiled:
+                    return compiled((backends.current().feed(args[0]),))
             return super().__call__(*args, **kwargs)
         with backends.use(self._backend_name):
             return super().__call__(*args, **kwargs)

@@ -95,7 +95,7 @@ class Sequential(Model):
 
     def _rebuild(self) -> None:
         """Lay the graph again, if the input is known."""
-        self._plan, self.built = None, False
+        self._plan, self._calls, self.built = None, None, False
         self.__dict__.pop("inputs", None)
         self.__dict__.pop("outputs", None)
         if self._input_layer is not None and self._stack:

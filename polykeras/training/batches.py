@@ -57,10 +57,11 @@ class Preparation:
             check_class_weight(class_weight)
         self._class_weight, self._check = class_weight, check
 
-    def __call__(self, batch: Any) -> tuple:
-        """Return the batch on the device, without missing parts at the end."""
+    def __call__(self, batch: Any, place: Callable | None = None) -> tuple:
+        """Return the batch without missing parts at the end; on the device, or where ``place`` puts it."""
         parts = (standardize(part) for part in unpack_x_y_sample_weight(batch))
-        return to_device(self.on_host(*parts))
+        data = self.on_host(*parts)
+        return to_device(data) if place is None else trees.map(place, data)
 
     def on_host(self, x: Any, y: Any, sample_weight: Any) -> tuple:
         """Return standardized data as a checked tuple; parts that are read later are checked then.

@@ -87,15 +87,17 @@ def make_source(
     return StreamSource(lambda number: x, lambda batch: batch, prepare, steps, length, first, goes_on)
 
 
-def make_batch(x: Any, y: Any = None, sample_weight: Any = None, **options: Any) -> tuple:
-    """Return one batch on the device; options as for ``Preparation``.
+def make_batch(
+    x: Any, y: Any = None, sample_weight: Any = None, place: Callable | None = None, **options: Any
+) -> tuple:
+    """Return one batch on the device, or where ``place`` puts it; options as for ``Preparation``.
 
     Raises:
         ValueError: for data that is no array, or parts that don't fit.
     """
     if not is_data(x) or isinstance(x, PyDataset):
         raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
-    return Preparation(**options)((x, y, sample_weight))
+    return Preparation(**options)((x, y, sample_weight), place)
 
 
 def _dataset_source(

@@ -36,7 +36,8 @@ def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | Non
     seconds = 6 * batch_size * model_cost(model) / _FLOPS_PER_SECOND
     count = int(_SECONDS_PER_DISPATCH / seconds) if seconds else _MOST_STEPS
     count = min(count, _MOST_STEPS, steps)
-    return count if count >= 4 else 1
+    # Few steps should be left over: those go one by one.
+    return min(range(count, count // 2, -1), key=lambda n: steps % n) if count >= 4 else 1
 
 
 def model_cost(model: Any) -> int:

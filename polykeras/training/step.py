@@ -16,7 +16,8 @@ from polykeras import backends
 from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import trees
 from polykeras.core.interrupts import deferred
-from polykeras.core.state import pure, recording
+from polykeras.core.state import pure, reading, recording
+from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 
 # While one thread traces, the slots of variables hold tracers; no other may read them then.
@@ -53,9 +54,11 @@ class Step:
         self.backend = backends.current()
         self._optimize = optimize
         self._is_traced = self.backend.is_traced and compiled
-        with recording() as assigned, backends.use(SPEC):
+        with recording() as assigned, reading() as read, backends.use(SPEC):
             self.result = function(batch)
-        variables = model._step_variables()
+        # What only training needs, such as an optimizer's slots, is no argument of a prediction.
+        used = [v for v in model._training_variables() if v in read or v in assigned]
+        variables = unique(iter([*model._step_variables(), *used]))
         self.state = [v for v in variables if v in assigned]
         passes = self.backend.captures and compiled
         self.constants = [v for v in variables if v not in assigned] if passes else []
@@ -136,6 +139,8 @@ class Step:
         return state, constants
 
     def _consume(self, call: Callable, state: list, constants: list, inputs: tuple) -> Any:
+        if not state:
+            return call(state, constants, *inputs)[1]
         with deferred():
             state, result = call(state, constants, *inputs)
             for variable, value in zip(self.state, state, strict=True):

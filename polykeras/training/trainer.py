@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from polykeras import backends, config, ops, optimizers
 from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
@@ -38,6 +40,7 @@ class Trainer(GeneratorMethods):
     stop_training = False
     stop_evaluating = False
     stop_predicting = False
+    run_eagerly = False
 
     # ----------------------------------------------------------------- compile
 
@@ -283,17 +286,18 @@ class Trainer(GeneratorMethods):
                 layer._losses = []
 
     def _step_variables(self) -> list[Variable]:
-        """Everything that a step may read or assign."""
+        """Everything of the model that a step may read or assign."""
         found = list(self.variables)
         for layer in self._flatten_layers():
             for item in layer.owned():
                 if isinstance(item, Trackable) and hasattr(item, "variables") and not hasattr(item, "call"):
                     found.extend(item.variables)
-        if self.optimizer is not None:
-            found.extend(self.optimizer.variables)
-        for metric in self.metrics:
-            found.extend(metric.variables)
         return unique(iter(found))
+
+    def _training_variables(self) -> list[Variable]:
+        """What steps of training and evaluation read and assign besides."""
+        found = [] if self.optimizer is None else list(self.optimizer.variables)
+        return found + [variable for metric in self.metrics for variable in metric.variables]
 
     def _step(self, kind: str, batch: Any) -> Step:
         """The compiled step of a kind, made again when what it was made for has changed."""
@@ -412,7 +416,8 @@ class Trainer(GeneratorMethods):
         if isinstance(source, ArraySource):
             chunk = loop.steps_per_dispatch(self, source.batch_size, source.steps, asked, watched)
         position = self._position
-        position.callbacks, position.variables = callbacks.callbacks, self._step_variables()
+        position.callbacks = callbacks.callbacks
+        position.variables = self._step_variables() + self._training_variables()
         callbacks.call("on_train_begin", {})
         if position.restore is not None:
             if position.batch:
@@ -561,14 +566,18 @@ class Trainer(GeneratorMethods):
         workers = pop_workers(kwargs)
         check_counts(batch_size=batch_size, steps=steps)
         steps = config.limited_steps(steps)
+        if isinstance(x, np.ndarray) and 0 < len(x) <= (batch_size or 32) and not (callbacks or steps or verbose):
+            # A server asks for a row at a time: what looks after many batches would take longer than one.
+            return self.predict_on_batch(x)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
             self.stop_predicting = False
             source = make_source(x, None, None, batch_size, steps, workers=workers)
             sources.callback(source.close)
-            self._prepare(source.spec())
+            batch = source.spec()
+            self._prepare(batch)
             callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
             callbacks.call("on_predict_begin", {})
-            outputs = loop.predict(self, self._step("predict", source.spec()), source, callbacks)
+            outputs = loop.predict(self, self._step("predict", batch), source, callbacks)
             callbacks.call("on_predict_end", {})
         return outputs
 
@@ -619,7 +628,7 @@ class Trainer(GeneratorMethods):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
         with self._on_own_backend() as backend:
-            batch = make_batch(x)
+            batch = make_batch(x, place=None if self.run_eagerly else backend.feed)
             self._prepare(batch)
             return trees.map(backend.to_numpy, self._step("predict", batch)(batch))
 
