@@ -13,31 +13,23 @@ from polykeras import (
     callbacks,
     config,
     constraints,
-    datasets,
     dtype_policies,
-    engine,
     initializers,
     layers,
-    legacy,
     losses,
     metrics,
     mixed_precision,
     models,
-    objectives,
     ops,
     optimizers,
-    parity,
-    preprocessing,
     random,
     regularizers,
-    saving,
     tree,
     utils,
-    visualization,
-    wrappers,
 )
 from polykeras.backend import Variable
 from polykeras.callbacks import Callback
+from polykeras.core import lazy
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operation import Function, Operation
 from polykeras.core.scopes import RematScope, StatelessScope, SymbolicScope, name_scope, remat
@@ -52,6 +44,13 @@ from polykeras.optimizers import Optimizer
 from polykeras.regularizers import Regularizer
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    modules=[
+        "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving", "visualization", "wrappers",
+    ],
+)  # fmt: skip
 
 Operation.register(Layer)
 

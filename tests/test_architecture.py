@@ -45,9 +45,20 @@ def level(name):
     return len(LEVELS) - 1 if name in ("", "__init__") else None
 
 
+def lazy_modules(call, package):
+    """Names of the modules in a call of ``lazy.names``."""
+    arguments = {keyword.arg: keyword.value for keyword in call.keywords}
+    if isinstance(arguments.get("modules"), ast.List):
+        yield from (f"{package}.{name.value}" for name in arguments["modules"].elts)
+    if "members" in arguments:
+        yield from (module.value for module in arguments["members"].keys)
+
+
 def top_level_imports(path):
-    """Names of polykeras modules that are imported when a file is, not inside functions."""
+    """Names of polykeras modules that are imported when a file is, or at first use, not inside functions."""
     for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("lazy.names("):
+            yield from lazy_modules(node.value, ".".join(["polykeras", *module_name(path).split(".")]).strip("."))
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -104,3 +115,52 @@ model.summary(print_fn=lambda line: None)
 print([name for name in ("tensorflow", "torch", "jax", "autograd") if name in sys.modules])
 """
     assert run_fresh(code).strip() == "[]"
+
+
+def test_the_import_loads_nothing_slow():
+    code = """
+import sys
+before = set(sys.modules)
+import polykeras
+print(sorted({name.split(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))
+print(sorted(set(sys.modules) & {"concurrent.futures", "hashlib", "html", "http", "logging", "multiprocessing",
+                                 "socket", "ssl", "tarfile", "urllib.request", "xml", "zipfile"}))
+"""
+    third_party, slow = map(ast.literal_eval, run_fresh(code).splitlines())
+    # The last two are loaded for optree and NumPy by some of their versions.
+    assert set(third_party) <= {"polykeras", "numpy", "ml_dtypes", "optree", "typing_extensions", "_distutils_hack"}
+    assert slow == []
+
+
+def test_names_that_load_later_are_there_in_every_way_to_ask():
+    code = """
+import polykeras as keras
+print("datasets" in dir(keras), "FeatureSpace" in dir(keras.utils), "TensorBoard" in dir(keras.callbacks))
+from polykeras.utils import plot_model
+from polykeras import wrappers, objectives
+print(plot_model is keras.utils.plot_model, keras.datasets.mnist.__name__, keras.preprocessing.image.__name__)
+print(hasattr(keras, "no_such_name"), hasattr(keras.utils, "no_such_name"))
+"""
+    assert run_fresh(code).split() == [
+        *("True", "True", "True"),
+        *("True", "polykeras.datasets.mnist", "polykeras.preprocessing.image"),
+        *("False", "False"),
+    ]
+
+
+def test_every_public_name_that_loads_later_is_there():
+    import polykeras as keras
+
+    for package in (keras, keras.callbacks, keras.datasets, keras.models, keras.saving, keras.utils, keras.wrappers):
+        assert set(package.__all__) <= set(dir(package))
+        for name in package.__all__:
+            if package is not keras.wrappers:  # these need scikit-learn
+                assert getattr(package, name) is not None, name
+
+
+def test_a_saved_feature_space_is_found_before_its_module_is_loaded():
+    code = """
+import polykeras as keras
+print(keras.saving.get_registered_object("keras.utils>FeatureSpace").__name__)
+"""
+    assert run_fresh(code).strip() == "FeatureSpace"

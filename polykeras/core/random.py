@@ -11,8 +11,7 @@ A seed that the user did not give is drawn from one global stream, in the order 
 
 from __future__ import annotations
 
-import hashlib
-import secrets
+import os
 import threading
 from typing import Any
 
@@ -24,7 +23,7 @@ from polykeras.core.variables import Variable
 
 _WORD = 0xFFFFFFFF
 _lock = threading.Lock()
-_global_seed = secrets.randbits(63)
+_global_seed = int.from_bytes(os.urandom(8), "little") >> 1
 _draws = 0
 
 
@@ -65,6 +64,8 @@ def digest(*parts: Any) -> int:
     >>> digest(1, "dropout") == digest(1, "dropout") != digest(2, "dropout")
     True
     """
+    import hashlib  # takes longer to load than most of this package
+
     data = "\x1f".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 

@@ -2,13 +2,14 @@
 
 A *family* is a table of public names, such as all of ``polykeras.losses``. Configs name what
 they describe; only members of a family and objects that the user registered are ever built from
-a config, and nothing is imported because a config says so.
+a config, and nothing outside of this package is imported because a config says so.
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
+import importlib
 import inspect
 import threading
 import warnings
@@ -24,6 +25,7 @@ families: dict[str, dict[str, Any]] = {}
 
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
+_modules_of_unloaded: dict[str, str] = {}
 
 
 class _Scopes(threading.local):
@@ -77,6 +79,11 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return register
 
 
+def register_later(name: str, module: str) -> None:
+    """Name a class of this package whose module registers it, when a config first asks for the name."""
+    _modules_of_unloaded[name] = module
+
+
 def get_registered_name(obj: Any) -> str:
     """Return the name that an object was registered under, else its own name."""
     return _registered_names.get(obj) or obj.__name__
@@ -84,6 +91,8 @@ def get_registered_name(obj: Any) -> str:
 
 def get_registered_object(name: str, custom_objects: dict | None = None, module_objects: dict | None = None) -> Any:
     """Return the class or function of a name, or None: custom objects first, then registered ones."""
+    if name in _modules_of_unloaded:
+        importlib.import_module(_modules_of_unloaded[name])
     for table in (custom_objects or {}, *reversed(_scopes.stack), _global_objects, _registered, module_objects or {}):
         if name in table:
             return table[name]

@@ -1,16 +1,6 @@
 """Data to try things on: digits come along, the others are downloaded once."""
 
-from polykeras.datasets import (
-    boston_housing,
-    california_housing,
-    cifar10,
-    cifar100,
-    digits,
-    fashion_mnist,
-    imdb,
-    mnist,
-    reuters,
-)
+from polykeras.core import lazy
 
 __all__ = [
     "boston_housing",
@@ -23,3 +13,5 @@ __all__ = [
     "mnist",
     "reuters",
 ]
+
+__getattr__, __dir__ = lazy.names(__name__, modules=__all__)

@@ -1,10 +1,9 @@
 """Models: stacks and graphs of layers, and a user's own classes."""
 
-from polykeras.core import registry
+from polykeras.core import lazy, registry
 from polykeras.models.configs import clone_model
 from polykeras.models.model import Functional, Model
 from polykeras.models.sequential import Sequential
-from polykeras.saving import load_model, model_from_json, save_model
 
 registry.add_family("models", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
 registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
@@ -25,3 +24,7 @@ __all__ = [
     "model_from_json",
     "save_model",
 ]
+
+__getattr__, __dir__ = lazy.names(
+    __name__, members={"polykeras.saving": ["load_model", "model_from_json", "save_model"]}
+)

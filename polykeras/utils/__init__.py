@@ -7,6 +7,7 @@ from polykeras.config import (
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
+from polykeras.core import lazy, registry
 from polykeras.core.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -16,48 +17,10 @@ from polykeras.core.registry import (
 )
 from polykeras.core.registry import deserialize as deserialize_keras_object
 from polykeras.core.registry import serialize as serialize_keras_object
-from polykeras.datasets.downloads import get_file
 from polykeras.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.sources.datasets import PyDataset, Sequence
-from polykeras.utils import bounding_boxes, legacy
 from polykeras.utils.arrays import normalize, pad_sequences, to_categorical
-from polykeras.utils.charts import plot_history
-from polykeras.utils.conv_utils import (
-    conv_input_length,
-    conv_output_length,
-    convert_kernel,
-    deconv_length,
-    normalize_padding,
-    normalize_tuple,
-)
-from polykeras.utils.data_utils import GeneratorEnqueuer, OrderedEnqueuer, SequenceEnqueuer
-from polykeras.utils.datasets import split_dataset, timeseries_dataset_from_array
-from polykeras.utils.directories import (
-    audio_dataset_from_directory,
-    image_dataset_from_directory,
-    text_dataset_from_directory,
-)
-from polykeras.utils.feature_space import FeatureSpace
-from polykeras.utils.generic_utils import (
-    has_arg,
-    is_all_none,
-    slice_arrays,
-    to_list,
-    transpose_shape,
-    unpack_singleton,
-)
-from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, save_img
-from polykeras.utils.io_utils import HDF5Matrix, ask_to_proceed_with_overwrite
-from polykeras.utils.layer_utils import (
-    convert_all_kernels_in_model,
-    convert_dense_weights_data_format,
-    count_params,
-    get_source_inputs,
-    print_summary,
-)
-from polykeras.utils.plotting import model_to_dot, plot_model
 from polykeras.utils.random import set_random_seed
-from polykeras.utils.settings import Config
 
 CustomObjectScope = custom_object_scope
 
@@ -125,3 +88,60 @@ __all__ = [
     "unpack_singleton",
     "unpack_x_y_sample_weight",
 ]
+
+# A saved FeatureSpace is known before its module is loaded.
+registry.register_later("keras.utils>FeatureSpace", "polykeras.utils.feature_space")
+
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    modules=[
+        "bounding_boxes",
+        "conv_utils",
+        "data_utils",
+        "generic_utils",
+        "io_utils",
+        "layer_utils",
+        "legacy",
+        "np_utils",
+        "vis_utils",
+    ],
+    members={
+        "polykeras.datasets.downloads": ["get_file"],
+        "polykeras.utils.charts": ["plot_history"],
+        "polykeras.utils.conv_utils": [
+            "conv_input_length",
+            "conv_output_length",
+            "convert_kernel",
+            "deconv_length",
+            "normalize_padding",
+            "normalize_tuple",
+        ],
+        "polykeras.utils.data_utils": ["GeneratorEnqueuer", "OrderedEnqueuer", "SequenceEnqueuer"],
+        "polykeras.utils.datasets": ["split_dataset", "timeseries_dataset_from_array"],
+        "polykeras.utils.directories": [
+            "audio_dataset_from_directory",
+            "image_dataset_from_directory",
+            "text_dataset_from_directory",
+        ],
+        "polykeras.utils.feature_space": ["FeatureSpace"],
+        "polykeras.utils.generic_utils": [
+            "has_arg",
+            "is_all_none",
+            "slice_arrays",
+            "to_list",
+            "transpose_shape",
+            "unpack_singleton",
+        ],
+        "polykeras.utils.image_arrays": ["array_to_img", "img_to_array", "load_img", "save_img"],
+        "polykeras.utils.io_utils": ["HDF5Matrix", "ask_to_proceed_with_overwrite"],
+        "polykeras.utils.layer_utils": [
+            "convert_all_kernels_in_model",
+            "convert_dense_weights_data_format",
+            "count_params",
+            "get_source_inputs",
+            "print_summary",
+        ],
+        "polykeras.utils.plotting": ["model_to_dot", "plot_model"],
+        "polykeras.utils.settings": ["Config"],
+    },
+)

@@ -5,27 +5,12 @@
 scikit-learn is loaded with the first use of one of them.
 """
 
-from __future__ import annotations
+from polykeras.core import lazy
 
-import importlib
-from typing import Any
+__all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer", "scikit_learn"]
 
-_HOMES = {
-    "SKLearnClassifier": "estimators",
-    "SKLearnRegressor": "estimators",
-    "SKLearnTransformer": "estimators",
-    "scikit_learn": "scikit_learn",
-}
-
-__all__ = list(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"Expected one of {__all__}. Received: polykeras.wrappers.{name}.")
-    module = importlib.import_module(f"polykeras.wrappers.{_HOMES[name]}")
-    return module if name == _HOMES[name] else getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    modules=["scikit_learn"],
+    members={"polykeras.wrappers.estimators": ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]},
+)

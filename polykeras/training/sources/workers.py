@@ -9,13 +9,15 @@ import itertools
 import random as python_random
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent import futures
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from polykeras import backends
 from polykeras.core import random
+
+if TYPE_CHECKING:
+    from concurrent import futures
 
 
 class Workers(NamedTuple):
@@ -66,18 +68,22 @@ def ordered(read: Callable[[Any], Any], keys: Iterable, workers: Workers) -> Ite
 
 def _threads(read: Callable, workers: Workers) -> tuple[futures.Executor, Callable]:
     """Threads on the backend of the caller."""
+    from concurrent.futures import ThreadPoolExecutor
+
     backend = backends.current()
 
     def call(key: Any) -> Any:
         with backends.use(backend):
             return read(key)
 
-    return futures.ThreadPoolExecutor(workers.count, "polykeras-data"), call
+    return ThreadPoolExecutor(workers.count, "polykeras-data"), call
 
 
 def _processes(read: Callable, workers: Workers) -> tuple[futures.Executor, Callable]:
+    from concurrent.futures import ProcessPoolExecutor
+
     arguments = read, random.next_seed()
-    return futures.ProcessPoolExecutor(workers.count, initializer=_start_process, initargs=arguments), _call
+    return ProcessPoolExecutor(workers.count, initializer=_start_process, initargs=arguments), _call
 
 
 _process: dict[str, Any] = {}
