@@ -1,0 +1,39 @@
+"""Names of a package that are imported at their first use, so that importing the package stays fast."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+def names(
+    package: str, modules: Iterable[str] = (), members: Mapping[str, Iterable[str]] | None = None
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package, by which names load when they are asked for (PEP 562).
+
+    Args:
+        package: its full name, ``__name__``.
+        modules: names of modules inside the package.
+        members: from the full name of a module to the names that the package takes from it.
+
+    >>> __getattr__, __dir__ = names("polykeras", modules=["tree"], members={"polykeras.config": ["floatx"]})
+    >>> __getattr__("tree").__name__
+    'polykeras.tree'
+    >>> __getattr__("floatx").__module__
+    'polykeras.config'
+    """
+    homes = {name: module for module, taken in (members or {}).items() for name in taken}
+    modules = tuple(modules)
+
+    def find(name: str) -> Any:
+        if name in modules:
+            return importlib.import_module(f"{package}.{name}")
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(homes[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return find, lambda: sorted({*vars(sys.modules[package]), *modules, *homes})
