@@ -215,9 +215,9 @@ def shapes() -> Iterator[Case]:
 def preprocessing() -> Iterator[Case]:
     yield case("CategoryEncoding", lambda: (IDS,), 5, differentiable=False)
     yield case("Discretization", one(VECTORS), [-0.5, 0.0, 0.75], differentiable=False)
-    yield case("Hashing", lambda: (IDS,), 4, on_host=True, differentiable=False)
-    yield case("HashedCrossing", lambda: ((IDS[:, 0], IDS[:, 1]),), 5, on_host=True, differentiable=False)
-    yield case("IntegerLookup", lambda: (IDS,), vocabulary=[1, 3], on_host=True, differentiable=False)
+    yield case("Hashing", lambda: (IDS,), 4, differentiable=False)
+    yield case("HashedCrossing", lambda: ((IDS[:, 0], IDS[:, 1]),), 5, differentiable=False)
+    yield case("IntegerLookup", lambda: (IDS,), vocabulary=[1, 3], differentiable=False)
     words = lambda: (WORDS,)  # noqa: E731
     yield case("StringLookup", words, vocabulary=["ant", "bee"], on_host=True, differentiable=False)
     vocabulary = ["the", "cat", "dog"]

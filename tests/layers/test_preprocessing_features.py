@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
+from polykeras import backends
 from tests.layers.checks import build, check_layer, to_numpy
 
 rng = np.random.default_rng(0)
@@ -125,6 +126,44 @@ def test_crosses_of_features_fall_into_the_bins_of_real_keras(backend, real_kera
         np.testing.assert_array_equal(to_numpy(keras.layers.HashedCrossing(5, mode)(features)), expected)
     with pytest.raises(ValueError, match="two arrays"):
         keras.layers.HashedCrossing(5)([features[0]])
+
+
+def test_integers_fall_into_the_bins_of_their_decimal_texts(backend):
+    powers = 10 ** np.arange(19, dtype="int64")
+    numbers = np.concatenate([powers, powers - 1, -powers, 1 - powers, [2**63 - 1, -(2**63)], powers // 7 * 3])
+    unsigned = np.array([0, 2**63, 2**64 - 1], "uint64")
+    for salt in (None, [13, 37]):
+        layer = keras.layers.Hashing(2**40 + 1, salt=salt)
+        for x in (numbers, unsigned, np.array(12)):
+            np.testing.assert_array_equal(to_numpy(layer(x)), to_numpy(layer(x.astype(str))))
+
+
+def test_crosses_of_the_largest_integers_are_those_of_real_keras(backend, real_keras):
+    features = (np.array([0, 2**63 - 1, -(2**63), -1]), np.array([1, -1, 2**62, 7]))
+    expected = np.asarray(real_keras.layers.HashedCrossing(1000003)(features))
+    np.testing.assert_array_equal(to_numpy(keras.layers.HashedCrossing(1000003)(features)), expected)
+
+
+def test_integers_are_looked_up_and_hashed_inside_of_compiled_steps(backend):
+    layers = keras.layers
+    steps = [
+        layers.IntegerLookup(**CODES, output_mode="multi_hot", num_oov_indices=2, oov_method="farmhash"),
+        layers.IntegerLookup(vocabulary=[36, -7, 99, 12, 1138], num_oov_indices=0, mask_token=0),
+        layers.Hashing(7, mask_value=0),
+        layers.Hashing(7, salt=3, output_mode="count"),
+    ]
+    x = keras.Input((3,), dtype="int64")
+    found = [layers.Flatten()(step(x)) for step in steps]
+    found.append(layers.HashedCrossing(5, output_mode="one_hot")([x[:, 0], x[:, 1]]))
+    model = keras.Model(x, [*found, layers.Dense(1)(keras.ops.cast(layers.Concatenate()(found), "float32"))])
+    model.compile("sgd", [None] * 5 + ["mse"])
+    model.fit(TOKENS, [np.zeros((2, 1), "float32")] * 6, verbose=0)
+    *outputs, _ = model.predict(TOKENS, verbose=0)
+    with backends.use("numpy"):
+        expected = [type(step).from_config(step.get_config())(TOKENS) for step in steps]
+        expected.append(layers.HashedCrossing(5, "one_hot")([TOKENS[:, 0], TOKENS[:, 1]]))
+    for one, other in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("axis", [-1, None, (1, 3)])

@@ -10,22 +10,7 @@ from polykeras import backends, config, ops
 from polykeras.core import dtypes
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
-from polykeras.layers.preprocessing.host import batches, check_is_dense
-
-
-def _encoded(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:
-    """Indices as one-hot rows, or counted along the last axis; those outside of ``depth`` don't count."""
-    shape = tuple(ops.shape(indices))
-    if mode == "one_hot" and len(shape) > 1 and shape[-1] == 1:
-        indices = ops.squeeze(indices, -1)
-    elif not shape:
-        indices = ops.reshape(indices, (1,))
-    rows = ops.one_hot(indices, depth, dtype=dtype)
-    if weights is not None:
-        rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
-    if mode == "one_hot":
-        return rows
-    return ops.max(rows, -2) if mode == "multi_hot" else ops.sum(rows, -2)
+from polykeras.layers.preprocessing.host import batches, check_is_dense, encode
 
 
 class CategoryEncoding(Layer):
@@ -65,7 +50,7 @@ class CategoryEncoding(Layer):
                 f"Layer {self.path!r}: Expected output_mode='count' with count_weights. Received: {self.output_mode!r}."
             )
         indices = ops.cast(ops.convert_to_tensor(inputs), "int32")
-        return _encoded(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
@@ -166,7 +151,7 @@ class Discretization(Layer):
         bins = ops.digitize(x, np.asarray(edges, "float32")) if edges else ops.cast(ops.zeros_like(x), "int32")
         if self.output_mode == "int":
             return bins
-        return _encoded(bins, self.output_mode, len(edges) + 1, self.compute_dtype)
+        return encode(bins, self.output_mode, len(edges) + 1, self.compute_dtype)
 
     def get_config(self) -> dict:
         return {

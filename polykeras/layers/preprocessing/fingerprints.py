@@ -1,82 +1,109 @@
-"""64-bit hashes of bytes: those with which TensorFlow, and so Keras, puts strings into bins."""
+"""64-bit hashes of texts: those with which TensorFlow, and so Keras, puts values into bins.
+
+The formulas hold for Python's integers, of one text, and for ``Words``, arrays of one word of each
+of many texts. A text has a ``size`` in bytes, and little-endian numbers: ``word(place)`` of eight
+bytes, ``half(place)`` of four, ``byte(place)``.
+"""
 
 from __future__ import annotations
 
 import struct
+from typing import Any
 
-_ALL = (1 << 64) - 1
+ALL = (1 << 64) - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
-def _rotate(x: int, shift: int) -> int:
+class Text:
+    """Bytes, as numbers that a hash is made of."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.size = data, len(data)
+
+    def _number(self, place: int, size: int) -> int:
+        return int.from_bytes(self.data[place : place + size], "little")
+
+    def word(self, place: int) -> int:
+        return self._number(place, 8)
+
+    def half(self, place: int) -> int:
+        return self._number(place, 4)
+
+    def byte(self, place: int) -> int:
+        return self.data[place]
+
+
+def _rotate(x: Any, shift: int) -> Any:
     """Bits turned to the right."""
-    x &= _ALL
-    return ((x >> shift) | (x << (64 - shift))) & _ALL
+    x &= ALL
+    return ((x >> shift) | (x << (64 - shift))) & ALL
 
 
-def _word(data: bytes, place: int) -> int:
-    return int.from_bytes(data[place : place + 8], "little")
-
-
-def _fold(x: int) -> int:
-    x &= _ALL
+def _fold(x: Any) -> Any:
+    x &= ALL
     return x ^ (x >> 47)
 
 
-def _join(x: int, y: int, factor: int) -> int:
+def _join(x: Any, y: Any, factor: Any) -> Any:
     """One word out of two."""
     first = _fold((x ^ y) * factor)
-    return _fold((y ^ first) * factor) * factor & _ALL
+    return _fold((y ^ first) * factor) * factor & ALL
 
 
-def _up_to_16(data: bytes) -> int:
-    size = len(data)
-    if size >= 8:
-        factor = _K2 + size * 2
-        first, last = (_word(data, 0) + _K2) & _ALL, _word(data, size - 8)
-        return _join(
-            (_rotate(last, 37) * factor + first) & _ALL, (_rotate(first, 25) + last) * factor & _ALL, factor & _ALL
-        )
-    if size >= 4:
-        first, last = (int.from_bytes(part, "little") for part in (data[:4], data[-4:]))
-        return _join((size + (first << 3)) & _ALL, last, (_K2 + size * 2) & _ALL)
-    if size:
-        low = data[0] + (data[size >> 1] << 8)
-        high = size + (data[-1] << 2)
-        return _fold((low * _K2 ^ high * _K0) & _ALL) * _K2 & _ALL
-    return _K2
+def _farm_1_to_3(text: Any) -> Any:
+    """Return the FarmHash of a text of so many bytes, as do those below."""
+    low = text.byte(0) + (text.byte(text.size >> 1) << 8)
+    high = text.size + (text.byte(text.size - 1) << 2)
+    return _fold((low * _K2 ^ high * _K0) & ALL) * _K2 & ALL
 
 
-def _mixed_ends(data: bytes, scale: int, factor: int) -> tuple[int, int, int]:
+def _farm_4_to_7(text: Any) -> Any:
+    size = text.size
+    return _join((size + (text.half(0) << 3)) & ALL, text.half(size - 4), (size * 2 + _K2) & ALL)
+
+
+def _farm_8_to_16(text: Any) -> Any:
+    factor = text.size * 2 + _K2
+    first, last = (text.word(0) + _K2) & ALL, text.word(text.size - 8)
+    mixed = (_rotate(last, 37) * factor + first) & ALL
+    return _join(mixed, (_rotate(first, 25) + last) * factor & ALL, factor & ALL)
+
+
+def _mixed_ends(text: Any, scale: int, factor: Any) -> tuple:
     """What both sizes of up to 64 bytes begin with: two sums, and the first word."""
-    size = len(data)
-    a, b = _word(data, 0) * scale & _ALL, _word(data, 8)
-    c, d = _word(data, size - 8) * factor & _ALL, _word(data, size - 16) * _K2 & _ALL
-    first = (_rotate(a + b, 43) + _rotate(c, 30) + d) & _ALL
-    second = (a + _rotate(b + _K2, 18) + c) & _ALL
+    a, b = text.word(0) * scale & ALL, text.word(8)
+    c, d = text.word(text.size - 8) * factor & ALL, text.word(text.size - 16) * _K2 & ALL
+    first = (_rotate(a + b, 43) + _rotate(c, 30) + d) & ALL
+    second = (a + _rotate(b + _K2, 18) + c) & ALL
     return first, second, a
 
 
-def _up_to_64(data: bytes) -> int:
-    size = len(data)
-    factor = (_K2 + size * 2) & _ALL
-    if size <= 32:
-        first, second, _ = _mixed_ends(data, _K1, factor)
-        return _join(first, second, factor)
-    y, second, a = _mixed_ends(data, _K2, factor)
+def _farm_17_to_32(text: Any) -> Any:
+    factor = (text.size * 2 + _K2) & ALL
+    first, second, _ = _mixed_ends(text, _K1, factor)
+    return _join(first, second, factor)
+
+
+def _farm_33_to_64(text: Any) -> Any:
+    factor = (text.size * 2 + _K2) & ALL
+    y, second, a = _mixed_ends(text, _K2, factor)
     z = _join(y, second, factor)
-    e, f = _word(data, 16) * factor & _ALL, _word(data, 24)
-    g, h = (y + _word(data, size - 32)) * factor & _ALL, (z + _word(data, size - 24)) * factor & _ALL
-    return _join((_rotate(e + f, 43) + _rotate(g, 30) + h) & _ALL, (e + _rotate(f + a, 18) + g) & _ALL, factor)
+    e, f = text.word(16) * factor & ALL, text.word(24)
+    g, h = (y + text.word(text.size - 32)) * factor & ALL, (z + text.word(text.size - 24)) * factor & ALL
+    return _join((_rotate(e + f, 43) + _rotate(g, 30) + h) & ALL, (e + _rotate(f + a, 18) + g) & ALL, factor)
+
+
+#: (least size in bytes, the hash of texts from there to the next size)
+FARMS = ((1, _farm_1_to_3), (4, _farm_4_to_7), (8, _farm_8_to_16), (17, _farm_17_to_32), (33, _farm_33_to_64))
 
 
 def _absorb(data: bytes, place: int, a: int, b: int) -> tuple[int, int]:
     """Stir 32 bytes into two words."""
     w, x, y, z = struct.unpack_from("<4Q", data, place)
-    a = (a + w) & _ALL
+    a = (a + w) & ALL
     b = _rotate(b + a + z, 21)
-    total = (a + x + y) & _ALL
-    return (total + z) & _ALL, (b + _rotate(total, 44) + a) & _ALL
+    total = (a + x + y) & ALL
+    return (total + z) & ALL, (b + _rotate(total, 44) + a) & ALL
 
 
 def fingerprint64(data: bytes) -> int:
@@ -85,38 +112,41 @@ def fingerprint64(data: bytes) -> int:
     >>> fingerprint64(b"hello")
     13009744463427800296
     """
-    size = len(data)
-    if size <= 16:
-        return _up_to_16(data)
-    if size <= 64:
-        return _up_to_64(data)
-    x = (81 * _K2 + _word(data, 0)) & _ALL
-    y = (81 * _K1 + 113) & _ALL
-    z = _fold(y * _K2 + 113) * _K2 & _ALL
+    text = Text(data)
+    if text.size > 64:
+        return _farm_of_blocks(text)
+    return next((farm(text) for least, farm in reversed(FARMS) if text.size >= least), _K2)
+
+
+def _farm_of_blocks(text: Text) -> int:
+    data, size = text.data, text.size
+    x = (81 * _K2 + text.word(0)) & ALL
+    y = (81 * _K1 + 113) & ALL
+    z = _fold(y * _K2 + 113) * _K2 & ALL
     v, w = (0, 0), (0, 0)
     blocks, last = (size - 1) // 64, size - 64
 
     def round_at(place: int, x: int, y: int, z: int, factor: int, weight: int) -> tuple:
         """One block of 64 bytes; the final one has another factor and weight."""
-        x = _rotate(x + y + v[0] + _word(data, place + 8), 37) * factor & _ALL
-        y = _rotate(y + v[1] + _word(data, place + 48), 42) * factor & _ALL
-        x ^= w[1] * weight & _ALL
-        y = (y + v[0] * weight + _word(data, place + 40)) & _ALL
-        z = _rotate(z + w[0], 33) * factor & _ALL
-        new_v = _absorb(data, place, v[1] * factor & _ALL, (x + w[0]) & _ALL)
-        new_w = _absorb(data, place + 32, (z + w[1]) & _ALL, (y + _word(data, place + 16)) & _ALL)
+        x = _rotate(x + y + v[0] + text.word(place + 8), 37) * factor & ALL
+        y = _rotate(y + v[1] + text.word(place + 48), 42) * factor & ALL
+        x ^= w[1] * weight & ALL
+        y = (y + v[0] * weight + text.word(place + 40)) & ALL
+        z = _rotate(z + w[0], 33) * factor & ALL
+        new_v = _absorb(data, place, v[1] * factor & ALL, (x + w[0]) & ALL)
+        new_w = _absorb(data, place + 32, (z + w[1]) & ALL, (y + text.word(place + 16)) & ALL)
         return z, y, x, new_v, new_w
 
     for block in range(blocks):
         x, y, z, v, w = round_at(64 * block, x, y, z, _K1, 1)
-    factor = (_K1 + ((z & 0xFF) << 1)) & _ALL
-    w = (w[0] + ((size - 1) & 63)) & _ALL, w[1]
-    v = (v[0] + w[0]) & _ALL, v[1]
-    w = (w[0] + v[0]) & _ALL, w[1]
+    factor = (_K1 + ((z & 0xFF) << 1)) & ALL
+    w = (w[0] + ((size - 1) & 63)) & ALL, w[1]
+    v = (v[0] + w[0]) & ALL, v[1]
+    w = (w[0] + v[0]) & ALL, w[1]
     x, y, z, v, w = round_at(last, x, y, z, factor, 9)
     # The round's results come exchanged, x for z.
-    first = (_join(v[0], w[0], factor) + _fold(y) * _K0 + z) & _ALL
-    return _join(first, (_join(v[1], w[1], factor) + x) & _ALL, factor)
+    first = (_join(v[0], w[0], factor) + _fold(y) * _K0 + z) & ALL
+    return _join(first, (_join(v[1], w[1], factor) + x) & ALL, factor)
 
 
 def siphash(data: bytes, key: tuple[int, int]) -> int:
@@ -125,41 +155,52 @@ def siphash(data: bytes, key: tuple[int, int]) -> int:
     >>> siphash(b"hello", (1, 2)) == siphash(b"hello", (1, 3))
     False
     """
-    first, second = key
-    state = [
-        first ^ 0x736F6D6570736575,
-        second ^ 0x646F72616E646F6D,
-        first ^ 0x6C7967656E657261,
-        second ^ 0x7465646279746573,
-    ]
-
-    def stir(times: int) -> None:
-        a, b, c, d = state
-        for _ in range(times):
-            a = (a + b) & _ALL
-            b = _rotate(b, 51) ^ a
-            a = _rotate(a, 32)
-            c = (c + d) & _ALL
-            d = _rotate(d, 48) ^ c
-            a = (a + d) & _ALL
-            d = _rotate(d, 43) ^ a
-            c = (c + b) & _ALL
-            b = _rotate(b, 47) ^ c
-            c = _rotate(c, 32)
-        state[:] = a, b, c, d
-
     size = len(data)
     padded = data + bytes(7 - size % 8) + bytes([size & 0xFF])
+    state = sip_start(key)
     for word in struct.unpack(f"<{len(padded) // 8}Q", padded):
-        state[3] ^= word
-        stir(2)
-        state[0] ^= word
-    state[2] ^= 0xFF
-    stir(4)
-    return state[0] ^ state[1] ^ state[2] ^ state[3]
+        state = sip_absorb(state, word)
+    return sip_end(state)
 
 
-def chained(words: list[int], start: int = 0xDECAFCAFFE) -> int:
+def sip_start(key: tuple[int, int]) -> tuple:
+    """Return the state of a SipHash before the first word: four words."""
+    first, second = key
+    masks = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
+    return tuple(word ^ mask for word, mask in zip((first, second, first, second), masks, strict=True))
+
+
+def sip_absorb(state: tuple, word: Any) -> tuple:
+    """Return the state after another word of the text; the last holds the size in its highest byte."""
+    a, b, c, d = state
+    a, b, c, d = _stirred((a, b, c, d ^ word), 2)
+    return a ^ word, b, c, d
+
+
+def sip_end(state: tuple) -> Any:
+    """Return the hash, after all words."""
+    a, b, c, d = state
+    a, b, c, d = _stirred((a, b, c ^ 0xFF, d), 4)
+    return a ^ b ^ c ^ d
+
+
+def _stirred(state: tuple, times: int) -> tuple:
+    a, b, c, d = state
+    for _ in range(times):
+        a = (a + b) & ALL
+        b = _rotate(b, 51) ^ a
+        a = _rotate(a, 32)
+        c = (c + d) & ALL
+        d = _rotate(d, 48) ^ c
+        a = (a + d) & ALL
+        d = _rotate(d, 43) ^ a
+        c = (c + b) & ALL
+        b = _rotate(b, 47) ^ c
+        c = _rotate(c, 32)
+    return a, b, c, d
+
+
+def chained(words: list, start: int = 0xDECAFCAFFE) -> Any:
     """Return one fingerprint of several, in order: that of a cross of features.
 
     >>> chained([1, 2]) == chained([2, 1])
@@ -168,7 +209,7 @@ def chained(words: list[int], start: int = 0xDECAFCAFFE) -> int:
     factor = 0xC6A4A7935BD1E995
     result = start
     for word in words:
-        result = (result ^ factor) ^ (_fold(word * factor) * factor & _ALL)
-        result = _fold(result * factor) * factor & _ALL
+        result = (result ^ factor) ^ (_fold(word * factor) * factor & ALL)
+        result = _fold(result * factor) * factor & ALL
         result = _fold(result)
     return result

@@ -7,10 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from polykeras import backends, ops
+from polykeras.core import dtypes
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
+from polykeras.layers.preprocessing import words
 from polykeras.layers.preprocessing.fingerprints import chained, fingerprint64, siphash
-from polykeras.layers.preprocessing.host import HostLayer, check_is_dense, encode_on_host, encoded_shape, on_host
+from polykeras.layers.preprocessing.host import (
+    HostLayer,
+    check_is_dense,
+    encoded_shape,
+    integers_or_texts,
+    is_text,
+)
 
 
 def salt_pair(layer: Layer, salt: Any) -> tuple[int, int] | None:
@@ -27,17 +36,38 @@ def salt_pair(layer: Layer, salt: Any) -> tuple[int, int] | None:
     return pair
 
 
-def bins_of(values: np.ndarray, count: int, salt: tuple[int, int] | None) -> np.ndarray:
+def bins_of(values: Any, count: int, salt: tuple[int, int] | None) -> Any:
     """Return the bin of each value, as int64: the hash of its text, modulo the number of bins.
 
-    >>> bins_of(np.array([["a"], ["b"]]), 3, None)
+    Args:
+        values: NumPy array of strings, or array of the backend of integers, in compiled steps too.
+        count: number of bins.
+        salt: the key of a SipHash; None for FarmHash.
+
+    >>> bins_of(np.array([["a"], ["b"]], object), 3, None)
     array([[0],
            [1]])
     """
-    values = values.astype("int64") if values.dtype.kind == "f" else values
+    if not is_text(values):
+        return _bins_of_integers(values, count, salt)
     hash_of: Callable = fingerprint64 if salt is None else lambda data: siphash(data, salt)
     bins = [hash_of(str(item).encode()) % count for item in values.reshape(-1).tolist()]
     return np.array(bins, "int64").reshape(values.shape)
+
+
+def _bins_of_integers(values: Any, count: int, salt: tuple[int, int] | None) -> Any:
+    shape = tuple(values.shape)
+    bits = bits_of(values if shape else ops.reshape(values, (1,)))
+    text = words.Digits(bits, is_unsigned=ops.dtype(values) == "uint64")
+    bins = (words.farmhash(text) if salt is None else words.siphash(text, salt)) % count
+    return bins if shape else ops.reshape(bins, ())
+
+
+def bits_of(values: Any) -> Any:
+    """Return numbers as int64; the largest uint64 keep their bits."""
+    backend = backends.current()
+    is_long = ops.dtype(values) == "uint64"
+    return backend.bitcast(values, "int64") if is_long else ops.cast(values, "int64")
 
 
 class Hashing(HostLayer):
@@ -51,7 +81,8 @@ class Hashing(HostLayer):
             bins along the last axis.
         sparse: False.
 
-    Bins are those of Keras on TensorFlow: FarmHash, with a salt SipHash.
+    Bins are those of Keras on TensorFlow: FarmHash, with a salt SipHash. Integers are hashed where
+    the model runs, in compiled steps too; strings on the host, in front of a model.
 
     Raises:
         ValueError: for wrong arguments.
@@ -85,8 +116,14 @@ class Hashing(HostLayer):
         keeps_first = self.mask_value is not None and self.num_bins > 1
         bins = bins_of(inputs, self.num_bins - keeps_first, self.salt)
         if keeps_first:
-            bins = np.where(inputs == self.mask_value, 0, bins + 1)
-        return self.finish(encode_on_host(bins, self.output_mode, self.num_bins))
+            bins = self._with_mask(inputs, bins + 1)
+        return self.encoded(bins, self.output_mode, self.num_bins)
+
+    def _with_mask(self, inputs: Any, bins: Any) -> Any:
+        if is_text(inputs):
+            return np.where(inputs == self.mask_value, 0, bins)
+        is_number = isinstance(self.mask_value, int | np.integer)
+        return ops.where(ops.equal(bits_of(inputs), int(self.mask_value)), 0, bins) if is_number else bins
 
     def output_shape_of(self, shape: tuple) -> tuple:
         return encoded_shape(shape, self.output_mode, self.num_bins)
@@ -122,7 +159,8 @@ class HashedCrossing(HostLayer):
         sparse: False.
 
     Takes a list of arrays of one shape, () or (batch,) or (batch, 1), of strings or integers.
-    Bins are those of Keras on TensorFlow.
+    Bins are those of Keras on TensorFlow. Crosses of integers may be made in compiled steps; strings
+    belong in front of a model.
 
     Raises:
         ValueError: for wrong arguments, fewer than two features, or floats.
@@ -147,27 +185,29 @@ class HashedCrossing(HostLayer):
         self.result_dtype = _result_dtype(self, self.output_mode, dtype)
         check_is_dense(self, sparse=sparse)
 
-    def prepare(self, inputs: Any) -> list[np.ndarray]:
-        features = [on_host(x) for x in inputs] if isinstance(inputs, list | tuple) else []
-        shapes = [x.shape for x in features]
-        if len(features) < 2 or len(set(shapes)) > 1 or any(x.dtype.kind not in "Oiub" for x in features):
+    def prepare(self, inputs: Any) -> list:
+        features = [integers_or_texts(x) for x in inputs] if isinstance(inputs, list | tuple) else []
+        shapes = [tuple(x.shape) for x in features]
+        types = ["string" if is_text(x) else ops.dtype(x) for x in features]
+        if len(features) < 2 or len(set(shapes)) > 1 or any(dtype in dtypes.FLOATS for dtype in types):
             raise ValueError(
                 f"Layer {self.path!r}: Expected a list of at least two arrays of one shape, of strings or integers. "
-                f"Received: shapes {shapes}, types {[x.dtype for x in features]}."
+                f"Received: shapes {shapes}, types {types}."
             )
         return features
 
     def call(self, inputs: Any) -> Any:
-        shape = inputs[0].shape
-        columns = [
-            [
-                fingerprint64(item.encode()) if isinstance(item, str) else item % (1 << 64)
-                for item in x.reshape(-1).tolist()
-            ]
-            for x in inputs
-        ]
-        bins = [chained(list(words)) % self.num_bins for words in zip(*columns, strict=True)]
-        return self.finish(encode_on_host(np.array(bins, "int64").reshape(shape), self.output_mode, self.num_bins))
+        shape = tuple(inputs[0].shape)
+        columns = [self._column(x) for x in inputs]
+        bins = chained([words.Words(x if shape else ops.reshape(x, (1,))) for x in columns]) % self.num_bins
+        return self.encoded(bins if shape else ops.reshape(bins, ()), self.output_mode, self.num_bins)
+
+    def _column(self, x: Any) -> Any:
+        """The word of each value, as int64: an integer's own, the hash of a string."""
+        if not is_text(x):
+            return bits_of(x)
+        hashes = [fingerprint64(str(item).encode()) for item in x.reshape(-1).tolist()]
+        return backends.current().array(np.array(hashes, "uint64").view("int64").reshape(x.shape))
 
     def output_shape_of(self, shape: list) -> tuple:
         return encoded_shape(shape[0], self.output_mode, self.num_bins)

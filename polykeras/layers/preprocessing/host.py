@@ -30,6 +30,24 @@ def on_host(x: Any, encoding: str = "utf-8") -> np.ndarray:
     return result.reshape(value.shape)
 
 
+def integers_or_texts(x: Any, encoding: str = "utf-8") -> Any:
+    """Return numbers as an array of the backend, of values or traced, and strings as ``on_host`` does.
+
+    >>> integers_or_texts([1, 2]), integers_or_texts(["a"])
+    (array([1, 2]), array(['a'], dtype=object))
+    """
+    backend = backends.current()
+    if backend.is_array(x) and not isinstance(x, np.ndarray):
+        return x
+    value = on_host(x, encoding)
+    return value if is_text(value) else backend.array(value)
+
+
+def is_text(x: Any) -> bool:
+    """True for what ``on_host`` makes of strings."""
+    return isinstance(x, np.ndarray) and x.dtype == object
+
+
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
     """Yield the batches of data to adapt to: an array is one, an iterable (a data set, a generator) many.
 
@@ -58,6 +76,31 @@ def check_is_dense(layer: Layer, **switches: bool) -> None:
             )
 
 
+def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:
+    """Return indices as they are, as one-hot rows, or counted along the last axis.
+
+    Args:
+        indices: array of integers; those outside of ``depth`` don't count.
+        mode: ``"int"``, ``"one_hot"``, ``"multi_hot"`` or ``"count"``.
+        depth: number of different ones.
+        dtype: of the result.
+        weights: of the shape of the indices, or None.
+    """
+    if mode == "int":
+        return ops.cast(indices, dtype)
+    shape = tuple(ops.shape(indices))
+    if mode == "one_hot" and len(shape) > 1 and shape[-1] == 1:
+        indices = ops.squeeze(indices, -1)
+    elif not shape:
+        indices = ops.reshape(indices, (1,))
+    rows = ops.one_hot(indices, depth, dtype=dtype)
+    if weights is not None:
+        rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
+    if mode == "one_hot":
+        return rows
+    return ops.max(rows, -2) if mode == "multi_hot" else ops.sum(rows, -2)
+
+
 def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
     """Count the indices of each document.
 
@@ -79,7 +122,7 @@ def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
 
 
 def encode_on_host(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
-    """Return indices as they are, as one-hot rows, or as counts over the last axis."""
+    """Do the same as ``encode``, without a row in memory for each index."""
     if mode == "int":
         return indices
     indices = indices.reshape(1) if indices.ndim == 0 else indices
@@ -91,7 +134,7 @@ def encode_on_host(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
 
 
 def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
-    """Return the shape of what ``encode_on_host`` makes of an array of a shape."""
+    """Return the shape of what ``encode`` makes of an array of a shape."""
     if mode == "int":
         return shape
     shape = shape or (1,)
@@ -101,10 +144,11 @@ def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
 
 
 class HostLayer(Layer):
-    """Base of layers whose ``call`` takes NumPy arrays, on every backend.
+    """Base of layers of strings, which ``call`` takes as NumPy arrays, on every backend.
 
     Subclasses compute in NumPy in ``call``, and say in ``output_shape_of`` what comes out. Such a
-    layer belongs in front of a model, or of its input pipeline: not inside of a compiled step.
+    layer belongs in front of a model, or of its input pipeline: not inside of a compiled step, but
+    for integers, which ``call`` may take as arrays of the backend.
     """
 
     #: dtype of what comes out; None for ``floatx()``.
@@ -121,8 +165,8 @@ class HostLayer(Layer):
             return super().from_config(config)
 
     def prepare(self, inputs: Any) -> Any:
-        """Return the inputs of a call as NumPy arrays."""
-        return on_host(inputs)
+        """Return the inputs of a call as ``call`` takes them."""
+        return integers_or_texts(inputs)
 
     def output_shape_of(self, shape: Any) -> tuple:
         """Return the shape of the output for that of the input."""
@@ -131,6 +175,12 @@ class HostLayer(Layer):
     def finish(self, result: np.ndarray) -> Any:
         """Return a result as an array of the backend."""
         return backends.current().array(result, self.result_dtype or config.floatx())
+
+    def encoded(self, indices: Any, mode: str, depth: int) -> Any:
+        """Return indices, NumPy's or the backend's, encoded as an array of the backend."""
+        if isinstance(indices, np.ndarray):
+            return self.finish(encode_on_host(indices, mode, depth))
+        return encode(indices, mode, depth, self.result_dtype or config.floatx())
 
     def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if backend.is_symbolic:

@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from polykeras import backends
+from polykeras import backends, config, ops
 from polykeras.core import registry
 from polykeras.layers.arguments import choice
-from polykeras.layers.preprocessing.hashing import bins_of, salt_pair
+from polykeras.layers.preprocessing.hashing import bins_of, bits_of, salt_pair
 from polykeras.layers.preprocessing.host import (
     HostLayer,
     batches,
     check_is_dense,
     count_on_host,
-    encode_on_host,
     encoded_shape,
     on_host,
 )
@@ -127,7 +126,7 @@ class IndexLookup(HostLayer):
                     f"Layer {self.name!r}", f"the vocabulary's path, {str(vocabulary)!r}", "Give the tokens themselves."
                 )
             vocabulary = Path(vocabulary).read_text(encoding="utf-8").splitlines()
-        given = self.prepare(vocabulary).reshape(-1).tolist()
+        given = self.tokens_on_host(vocabulary).reshape(-1).tolist()
         special = self._special_tokens()
         has_special = bool(special) and given[: len(special)] == special
         tokens = given[len(special) :] if has_special else given
@@ -197,15 +196,15 @@ class IndexLookup(HostLayer):
         """
         self.reset_state()
         if isinstance(data, list | tuple):
-            data = self.prepare(data)
+            data = self.tokens_on_host(data)
         for batch in batches(data, steps):
             is_column = batch is data and len(batch.shape) == 1
-            self.update_state(self.prepare(batch)[:, None] if is_column else batch)
+            self.update_state(self.tokens_on_host(batch)[:, None] if is_column else batch)
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
         """Count the tokens of a batch of documents, (batch, length), or of one."""
-        tokens = self.prepare(data)
+        tokens = self.tokens_on_host(data)
         self.count(tokens.reshape(1 if tokens.ndim < 2 else tokens.shape[0], -1).tolist())
 
     def count(self, documents: list[list]) -> None:
@@ -245,59 +244,67 @@ class IndexLookup(HostLayer):
         unknown = -2
         found = np.array([self._places.get(token, unknown) for token in flat], "int64")
         if self.mask_token is not None:
-            found[[token == self.mask_token for token in flat]] = 0 if self.output_mode == "int" else -1
+            found[[token == self.mask_token for token in flat]] = self._place_of_mask()
         (missing,) = np.nonzero(found == unknown)
-        if missing.size and self.num_oov_indices == 0:
-            raise ValueError(
-                f"Layer {self.path!r}: Expected tokens of the vocabulary, as num_oov_indices=0. "
-                f"Received: {sorted({flat[n] for n in missing})}."
-            )
         if missing.size:
+            self._check_known({flat[n] for n in missing})
             places = self.unknown_places(tokens.reshape(-1)[missing]) if self.num_oov_indices > 1 else 0
             found[missing] = self._mask_places() + places
         return found.reshape(tokens.shape)
 
-    def unknown_places(self, tokens: np.ndarray) -> np.ndarray:
+    def _place_of_mask(self) -> int:
+        return 0 if self.output_mode == "int" else -1
+
+    def _check_known(self, unknown: set) -> None:
+        if self.num_oov_indices == 0:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected tokens of the vocabulary, as num_oov_indices=0. "
+                f"Received: {sorted(unknown)}."
+            )
+
+    def unknown_places(self, tokens: Any) -> Any:
         """Return which of several indices of unknown tokens each one gets."""
         return bins_of(tokens, self.num_oov_indices, self.salt)
 
     def encode(self, documents: list) -> Any:
         """Return the counts of indices of each document, in the output mode."""
-        counts = count_on_host(documents, self._depth(), "count" if self.output_mode == "tf_idf" else self.output_mode)
-        return self.weighted(counts)
+        return self.weighted(backends.current().array(count_on_host(documents, self._depth(), self._counting_mode())))
 
-    def weighted(self, counts: np.ndarray) -> Any:
-        """Multiply by the weights of tokens, with ``output_mode="tf_idf"``; return an array of the backend."""
+    def _counting_mode(self) -> str:
+        return "count" if self.output_mode == "tf_idf" else self.output_mode
+
+    def weighted(self, counts: Any) -> Any:
+        """Multiply by the weights of tokens, with ``output_mode="tf_idf"``."""
+        dtype = self.result_dtype or config.floatx()
         if self.output_mode == "tf_idf":
             if self._idf_weights is None:
                 raise ValueError(
                     f"Layer {self.path!r}: Expected weights of tokens. Received: none. Call adapt(data), or "
                     f"set_vocabulary(vocabulary, idf_weights)."
                 )
-            counts = counts * np.pad(self._idf_weights, (0, self._depth() - len(self._idf_weights)))
-        return self.finish(counts)
+            padded = np.pad(self._idf_weights, (0, self._depth() - len(self._idf_weights)))
+            counts = ops.multiply(ops.cast(counts, dtype), padded)
+        return ops.cast(counts, dtype)
 
     def call(self, inputs: Any) -> Any:
         if self.invert:
-            return self._tokens_at(inputs)
+            return self.tokens_at(inputs)
         if not self._tokens and self.output_mode != "int" and not self.pad_to_max_tokens:
             raise ValueError(
                 f"Layer {self.path!r}: Expected a vocabulary. Received: none. Call adapt(data) or set_vocabulary."
             )
-        mode = "count" if self.output_mode == "tf_idf" else self.output_mode
-        return self.weighted(encode_on_host(self.lookup(inputs), mode, self._depth()))
+        return self.weighted(self.encoded(self.lookup(inputs), self._counting_mode(), self._depth()))
 
-    def _tokens_at(self, indices: np.ndarray) -> Any:
-        names = self.get_vocabulary()
-        found = [names[n] if 0 <= n < len(names) else self.oov_token for n in indices.reshape(-1).tolist()]
-        return self.finish_tokens(np.array(found, object).reshape(indices.shape))
+    def tokens_on_host(self, tokens: Any) -> np.ndarray:
+        """Return tokens, to learn a vocabulary from, as a NumPy array."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define tokens_on_host. Received: none.")
 
-    def finish_tokens(self, tokens: np.ndarray) -> Any:
-        """Return tokens as what the layer gives out: strings stay on the host."""
-        return tokens
+    def tokens_at(self, indices: Any) -> Any:
+        """Return the tokens of indices; the unknown token of those that there are not."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define tokens_at. Received: none.")
 
     def output_shape_of(self, shape: tuple) -> tuple:
-        return encoded_shape(shape, "count" if self.output_mode == "tf_idf" else self.output_mode, self._depth())
+        return encoded_shape(shape, self._counting_mode(), self._depth())
 
     def get_config(self) -> dict:
         weights = None if self._idf_weights is None else self._idf_weights.tolist()
@@ -371,8 +378,15 @@ class StringLookup(IndexLookup):
         )  # fmt: skip
 
     def prepare(self, inputs: Any) -> np.ndarray:
-        values = on_host(inputs, self.encoding)
-        return values if self.__dict__.get("invert") and values.dtype.kind in "iu" else values.astype(object)
+        return on_host(inputs) if self.invert else self.tokens_on_host(inputs)
+
+    def tokens_on_host(self, tokens: Any) -> np.ndarray:
+        return on_host(tokens, self.encoding).astype(object)
+
+    def tokens_at(self, indices: np.ndarray) -> np.ndarray:
+        names = self.get_vocabulary()
+        found = [names[n] if 0 <= n < len(names) else self.oov_token for n in indices.reshape(-1).tolist()]
+        return np.array(found, object).reshape(indices.shape)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "encoding": self.encoding}
@@ -396,6 +410,10 @@ class IntegerLookup(IndexLookup):
         oov_method: how unknown tokens share indices: ``"floormod"``, their remainder, or
             ``"farmhash"``, their hash.
         salt: makes the hash another one.
+
+    It looks up where the model runs, in compiled steps too. They keep the vocabulary that was there when
+    they were compiled: after another ``adapt`` or ``set_vocabulary`` compile the model again. In them an
+    unknown token with ``num_oov_indices=0`` is index -1, where no error can be raised.
 
     >>> import polykeras as keras
     >>> keras.layers.IntegerLookup(vocabulary=[12, 36, 1138])([[12, 1138], [42, 36]])
@@ -432,17 +450,47 @@ class IntegerLookup(IndexLookup):
                 f"Layer {self.name!r}: Expected oov_method='farmhash' with a salt. Received: {oov_method!r}."
             )
 
-    def prepare(self, inputs: Any) -> np.ndarray:
-        return on_host(inputs).astype("int64")
+    def tokens_on_host(self, tokens: Any) -> np.ndarray:
+        return on_host(tokens).astype("int64")
 
-    def unknown_places(self, tokens: np.ndarray) -> np.ndarray:
-        return tokens % self.num_oov_indices if self.oov_method == "floormod" else super().unknown_places(tokens)
+    def lookup(self, tokens: Any) -> Any:
+        tokens = bits_of(tokens)
+        order = np.argsort(np.array(self._tokens, "int64"))
+        unknown = ops.full_like(tokens, self._mask_places())
+        if self.num_oov_indices > 1:
+            unknown = ops.add(unknown, self.unknown_places(tokens))
+        found, is_known = unknown, ops.zeros_like(tokens, dtype="bool")
+        if self._tokens:
+            known = np.array(self._tokens, "int64")[order]
+            places = ops.minimum(ops.searchsorted(known, tokens), len(known) - 1)
+            is_known = ops.equal(ops.take(known, places), tokens)
+            found = ops.where(is_known, ops.take(order + self._first_place(), places), unknown)
+        if self.mask_token is not None:
+            is_mask = ops.equal(tokens, self.mask_token)
+            found = ops.where(is_mask, self._place_of_mask(), found)
+            is_known = ops.logical_or(is_known, is_mask)
+        return found if self.num_oov_indices else self._checked(tokens, found, is_known)
+
+    def _checked(self, tokens: Any, found: Any, is_known: Any) -> Any:
+        """Refuse unknown tokens; in compiled steps, where nothing can be refused, they have no index: -1."""
+        if backends.current().concrete(ops.all(is_known)) is False:
+            self._check_known(set(ops.convert_to_numpy(tokens)[~ops.convert_to_numpy(is_known)].tolist()))
+        return ops.where(is_known, found, -1)
+
+    def unknown_places(self, tokens: Any) -> Any:
+        if self.oov_method == "floormod":
+            return ops.mod(tokens, self.num_oov_indices)
+        return super().unknown_places(tokens)
 
     def _parse(self, token: str) -> int:
         return int(token)
 
-    def finish_tokens(self, tokens: np.ndarray) -> Any:
-        return backends.current().array(tokens.astype("int64"), self.vocabulary_dtype)
+    def tokens_at(self, indices: Any) -> Any:
+        indices = bits_of(indices)
+        names = np.array([self.oov_token if name is None else name for name in self.get_vocabulary()], "int64")
+        is_inside = ops.logical_and(ops.greater_equal(indices, 0), ops.less(indices, len(names)))
+        found = ops.take(names, ops.clip(indices, 0, len(names) - 1))
+        return ops.cast(ops.where(is_inside, found, self.oov_token), self.vocabulary_dtype)
 
     def get_config(self) -> dict:
         return {
