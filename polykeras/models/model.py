@@ -45,6 +45,7 @@ class Model(Persistence, Trainer, Layer):
         "optimizer",
         "_compiled",
         "_steps",
+        "_snapshot_lists",
         "_calls",
         "history",
         "_fit_layers",

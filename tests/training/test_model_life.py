@@ -204,3 +204,15 @@ def test_the_heavy_compiler_takes_the_same_steps(backend):
     heavy.set_weights(plain.get_weights())
     on = {"batch_size": 32, "epochs": 2, "shuffle": False, "verbose": 0}
     np.testing.assert_allclose(heavy.fit(x, y, **on).history["loss"], plain.fit(x, y, **on).history["loss"], rtol=1e-5)
+
+
+def test_variables_come_in_one_order_inside_of_an_epoch_and_outside():
+    model = small(metrics=["mae"])
+    model.get_layer("hidden").trainable = False
+    outside = [variable.path for variable in model._step_variables()]
+    with model._frozen_lists():
+        assert [variable.path for variable in model._step_variables()] == outside
+        assert [weight.path for weight in model.weights] == [f"{x}/{y}" for x, y in ORDER]
+
+
+ORDER = [(layer, weight) for layer in ("hidden", "last") for weight in ("kernel", "bias")]
