@@ -24,7 +24,7 @@ class Trackable:
         """Yield the variables, seed generators and trackables among the attributes, each once."""
         seen: set[int] = set()
         for name, value in list(vars(self).items()):
-            if name not in self._untracked:
+            if value.__class__ not in _PLAIN and name not in self._untracked:
                 yield from _search(value, seen)
 
     def own_variables(self) -> list[Variable]:
@@ -42,12 +42,17 @@ class Trackable:
             variable.assign(store[str(place)])
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+_TRACKED = (Variable, Trackable, SeedGenerator)
+_SEQUENCES = (list, tuple, set, frozenset)
+
+
 def _search(value: Any, seen: set[int]) -> Iterator[Any]:
-    if isinstance(value, Variable | Trackable | SeedGenerator):
+    if isinstance(value, _TRACKED):
         if id(value) not in seen:
             seen.add(id(value))
             yield value
-    elif isinstance(value, list | tuple | set | frozenset):
+    elif isinstance(value, _SEQUENCES):
         # A long list of plain values (a vocabulary) is told by its first one.
         items = iter(value)
         for place, item in enumerate(items):

@@ -388,6 +388,12 @@ class Layer(Trackable):
             )
         if self.__class__._signature is None:
             self.__class__._signature = Signature(self.__class__.call)
+        required = self._signature.required
+        if not args and required is not None and required not in kwargs:
+            raise TypeError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected {required}. Received: a call without. "
+                f"Call it on an array or a symbolic tensor: layer({required})."
+            )
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
         backend = backends.current()
@@ -410,6 +416,8 @@ class Layer(Trackable):
                 self._regularize_activity(backend, outputs)
         if backend.is_symbolic:
             self._note_shapes(args, outputs)
+        if mask is not None and not self._may_pass_masks():
+            outputs = _without_masks_of(backend, args, outputs)
         self._pass_mask(args, mask, outputs)
         if first is not None and args[0] is first:
             self._accept(backend, first)
@@ -439,6 +447,7 @@ class Layer(Trackable):
                     f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
                     f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
                 )
+            x = backend.dense(x)
             if isinstance(x, Variable):
                 x = x.value
             elif not backend.is_array(x):
@@ -531,7 +540,7 @@ class Layer(Trackable):
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         shapes = shape_arguments(self._signature, args, kwargs)
-        wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+        wanted = [p for p in _names_after_self(type(self).build) if p not in ("args", "kwargs")]
         if len(wanted) <= 1:
             self.build(next(iter(shapes.values()), None))
         else:
@@ -553,6 +562,11 @@ class Layer(Trackable):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Return the mask of the output; by default that of the input."""
         return previous_mask
+
+    def _may_pass_masks(self) -> bool:
+        """Whether masks of outputs are of the layer's making, or of a layer inside."""
+        overrides = type(self).compute_mask is not Layer.compute_mask
+        return self.supports_masking or overrides or bool(self._sublayers())
 
     def _pass_mask(self, args: tuple, mask: Any, outputs: Any) -> None:
         overrides = type(self).compute_mask is not Layer.compute_mask
@@ -724,12 +738,23 @@ class Layer(Trackable):
         return vars(self) | {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
 
 
+def _without_masks_of(backend: Any, args: tuple, outputs: Any) -> Any:
+    """Copy outputs that are inputs themselves, whose masks would go on with them."""
+    given = {id(x) for x in trees.leaves(args) if masks.get_mask(x) is not None}
+    return trees.map(lambda y: backend.copy(y) if id(y) in given else y, outputs)
+
+
 def _only(items: list) -> Any:
     return items[0] if len(items) == 1 else list(items)
 
 
 def _parameters(cls: type) -> list[str]:
     return [p for p in inspect.signature(cls.__init__).parameters if p not in ("self", "kwargs", "args")]
+
+
+@functools.lru_cache(256)
+def _names_after_self(method: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(method).parameters)[1:]
 
 
 def _map_shapes(function: Callable, shapes: Any) -> Any:
@@ -764,8 +789,7 @@ def _scoped_build(build: Callable) -> Callable:
                 build(self, *args, **kwargs)
         finally:
             self._is_building = False
-        parameters = list(inspect.signature(build).parameters)[1:]
-        self._build_shapes = {**dict(zip(parameters, args, strict=False)), **kwargs}
+        self._build_shapes = {**dict(zip(_names_after_self(build), args, strict=False)), **kwargs}
         self.built = True
         if self._initial_weights is not None:
             self._replace_weights(self._initial_weights, Variable.set_initial)

@@ -47,10 +47,10 @@ def print_summary(
 
 def _print_totals(model: Any, show: Callable, line_length: int) -> None:
     trainable = sum(w.size for w in model.trainable_weights)
-    frozen = sum(w.size for w in model.non_trainable_weights)
-    show(f"Total params: {trainable + frozen:,}")
+    total = sum(w.size for w in model.weights)
+    show(f"Total params: {total:,}")
     show(f"Trainable params: {trainable:,}")
-    show(f"Non-trainable params: {frozen:,}")
+    show(f"Non-trainable params: {total - trainable:,}")
     show("_" * line_length)
 
 
@@ -149,9 +149,10 @@ def _shape(layer: Any) -> str:
 
 
 def _count(layer: Any) -> int | str:
-    if not hasattr(layer, "weights"):
+    weights = getattr(layer, "weights", None)
+    if weights is None:
         return 0
-    return sum(w.size for w in layer.weights) if layer.built or layer.weights else "0 (unbuilt)"
+    return sum(w.size for w in weights) if layer.built or weights else "0 (unbuilt)"
 
 
 def _connections(model: Any, layer: Any) -> list[str]:
