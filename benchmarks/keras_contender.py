@@ -52,8 +52,8 @@ class KerasContender:
         return history.history["loss"]
 
     def fit(self) -> None:
-        """One epoch, shuffled."""
-        self.model.fit(self.x, self.y, batch_size=self._workload.batch, verbose=0)
+        """Some epochs, shuffled."""
+        self.model.fit(self.x, self.y, batch_size=self._workload.batch, epochs=self._workload.epochs, verbose=0)
 
     def predict(self) -> None:
         """Outputs for all rows."""

@@ -89,7 +89,7 @@ def train(workload: str, backend: str, accuracy: bool, rounds: int, folder: str,
     Returns:
         dict from a contender's title to ``{"fit": [seconds a step, ...], "predict": ..., "losses": ...}``.
     """
-    weights = weights_of(workload, folder)
+    weights, chosen = weights_of(workload, folder), WORKLOADS[workload]
     contenders = [c for c in field(backend, quick) if _takes_part(c, workload)]
     processes: dict[str, Process] = {}
     results: dict[str, dict] = {}
@@ -105,7 +105,7 @@ def train(workload: str, backend: str, accuracy: bool, rounds: int, folder: str,
         for _ in range(rounds):
             for title, process in processes.items():
                 for task in _TASKS:
-                    steps = WORKLOADS[workload].steps if task in ("fit", "predict") else 1
+                    steps = {"fit": chosen.steps * chosen.epochs, "predict": chosen.steps}.get(task, 1)
                     results[title][task].append(process.ask(task) / steps)
     finally:
         for process in processes.values():

@@ -27,7 +27,8 @@ class NativeContender:
             momentum=0.0,
             learning_rate_init=workload.learning_rate,
             batch_size=workload.batch,
-            max_iter=1,
+            max_iter=workload.epochs,
+            n_iter_no_change=workload.epochs,
             warm_start=True,
             epsilon=1e-7,
         )

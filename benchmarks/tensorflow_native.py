@@ -226,6 +226,10 @@ class NativeContender:
         return [float(fresh._step(index)) for _ in range(steps)]
 
     def fit(self) -> None:
+        for _ in range(self._workload.epochs):
+            self._epoch()
+
+    def _epoch(self) -> None:
         order = np.random.permutation(len(self.x)).astype(np.int32)
         size = self._workload.batch
         for first in range(0, len(order), size):

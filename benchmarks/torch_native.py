@@ -259,6 +259,10 @@ class NativeContender:
         return [float(self._step(self.x[:size], self.y[:size])[0]) for _ in range(steps)]
 
     def fit(self) -> None:
+        for _ in range(self._workload.epochs):
+            self._epoch()
+
+    def _epoch(self) -> None:
         self.model.train()
         order = torch.randperm(len(self.x))
         total = hits = 0

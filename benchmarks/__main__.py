@@ -1,0 +1,110 @@
+"""The one command: measures, prints Markdown tables and writes them beside the figures as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import measure, report
+from benchmarks.workloads import WORKLOADS
+
+_BACKENDS = ("numpy", "torch", "jax", "tensorflow")
+_QUICK = ("small MLP", "LSTM")
+_MLPS = ("small MLP", "large MLP")
+
+
+def _training(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+    results = {}
+    for name in options.workloads:
+        for backend in options.backends:
+            for accuracy in (False, True) if WORKLOADS[name].accuracy and not options.quick else (False,):
+                if backend == "numpy" and name not in _MLPS:
+                    continue
+                title = f"{name}{', accuracy' if accuracy else ''}: {backend}"
+                print(title, flush=True)
+                rounds = options.rounds or (3 if options.quick else 7)
+                results[title] = measure.train(name, backend, accuracy, rounds, folder, options.quick or options.plain)
+    return results, report.training(results)
+
+
+def _starts(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+    rounds = 1 if options.quick else 5
+    results = {b: measure.starts("small MLP", b, rounds, folder) for b in options.backends}
+    return results, report.seconds(results, "start of the process to the end of the first step, s")
+
+
+def _memory(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+    results = {b: measure.peaks("large MLP", b, folder) for b in options.backends}
+    return results, report.seconds(results, "peak memory of the large MLP, MiB")
+
+
+def _imports(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+    results = {"numpy": measure.script("import_only", ("polykeras",), "numpy", 1 if options.quick else 9)}
+    if not options.quick:
+        results["torch"] = measure.script("import_only", ("polykeras", "keras"), "torch", 3)
+    return results, report.scripts(results, "import")
+
+
+def _depth(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+    results = {}
+    for backend in options.backends:
+        libraries = ("polykeras",) if backend == "numpy" or options.quick else ("polykeras", "keras")
+        for layers in (10, 100) if options.quick else (10, 100, 1000):
+            # A thousand layers take the compilers of JAX and TensorFlow minutes.
+            if layers < 1000 or backend in ("numpy", "torch"):
+                results[f"{layers} layers: {backend}"] = measure.script("depth", libraries, backend, layers=layers)
+    return results, report.scripts(results, "depth")
+
+
+def _data(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+    results = {}
+    sizes = (1_000, 30_000) if options.quick else (1_000, 30_000, 1_000_000)
+    streamed = 100_000 if options.quick else 4_000_000
+    for backend in options.backends:
+        for rows in sizes:
+            results[f"{rows:,} rows: {backend}"] = measure.script("rows_in_memory", ("polykeras",), backend, rows=rows)
+        for kind in ("generator", "memmap"):
+            title = f"{streamed:,} rows, {kind}: {backend}"
+            results[title] = measure.script("stream", ("polykeras",), backend, kind=kind, rows=streamed)
+    return results, report.scripts(results, "data")
+
+
+SECTIONS: dict[str, Callable] = {
+    "training": _training,
+    "start": _starts,
+    "memory": _memory,
+    "import": _imports,
+    "depth": _depth,
+    "data": _data,
+}
+
+
+def main() -> None:
+    """Parse the command line, measure, report."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer workloads and rounds: under five minutes")
+    parser.add_argument("--plain", action="store_true", help="without torch.compile and jit_compile=True")
+    parser.add_argument("--rounds", type=int, help="of each workload; default 7")
+    parser.add_argument("--backends", nargs="+", default=list(_BACKENDS), choices=_BACKENDS)
+    parser.add_argument("--workloads", nargs="+", default=None, choices=list(WORKLOADS))
+    parser.add_argument("--sections", nargs="+", default=list(SECTIONS), choices=list(SECTIONS))
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    options.workloads = options.workloads or list(_QUICK if options.quick else WORKLOADS)
+
+    options.output.mkdir(parents=True, exist_ok=True)
+    figures, texts = {}, [report.machine() + "\n"]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.sections:
+            figures[name], text = SECTIONS[name](options, folder)
+            texts.append(text)
+            print(text, flush=True)
+            (options.output / "results.json").write_text(json.dumps(figures, indent=1))
+            (options.output / "results.md").write_text("\n".join(texts))
+
+
+if __name__ == "__main__":
+    main()
