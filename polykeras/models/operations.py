@@ -208,6 +208,11 @@ def is_operation(described: dict) -> bool:
     return described.get("class_name") == "op" or str(described.get("module")).startswith("keras.src.ops")
 
 
+def is_class(name: Any) -> bool:
+    """True for the name of a class that is an op in Keras 3; layers may have it too."""
+    return name in _table()
+
+
 def from_description(described: dict) -> Callable:
     """Return a function that calls the op of ``describe`` on symbolic tensors.
 

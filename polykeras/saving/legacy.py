@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from polykeras.saving import configs
+from polykeras.models import operations
+from polykeras.saving import configs, old_weights
 from polykeras.saving.hdf5 import Reader, Writer
+from polykeras.saving.old_weights import Origin, Saved
 
 # ------------------------------------------------------------------- weights
-
-
-def _weights(layer: Any) -> list:
-    """The weights of a layer in the order of Keras 2: trainable ones first, over all inside."""
-    return sorted(layer.weights, key=lambda weight: not weight.trainable)
 
 
 def is_legacy(reader: Reader) -> bool:
@@ -30,11 +29,11 @@ def save_weights(model: Any, writer: Writer, path: str = "") -> None:
     names = [layer.name for layer in model.layers]
     writer.attributes(path, layer_names=names)
     for layer in model.layers:
-        weights = _weights(layer)
+        weights = old_weights.ordered(layer)
         keys = [f"{place}_{weight.name}" for place, weight in enumerate(weights)]
         group = writer.group(f"{path}/{layer.name}".lstrip("/"), weight_names=keys)
         for key, weight in zip(keys, weights, strict=True):
-            group[key] = weight.numpy()
+            group[key] = weight
 
 
 def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_name: bool = False) -> None:
@@ -44,23 +43,38 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     root = reader if reader.attribute("layer_names") is not None else reader.group("model_weights")
+    origin = _origin(reader, root)
     pairs, problems = [], []
     for layer, group in _pairs(model, root, by_name):
-        weights, keys = _weights(layer), _names(group, "weight_names")
-        expected, saved = [w.shape for w in weights], [_shape(group, key) for key in keys]
-        if expected == saved:
-            pairs.extend((weight, group, key) for weight, key in zip(weights, keys, strict=True))
+        weights, saved = old_weights.arranged(layer, _saved(group), origin)
+        expected, received = [w.shape for w in weights], [array.shape for array in saved]
+        if expected == received:
+            pairs.extend(zip(weights, saved, strict=True))
         else:
             problems.append(
                 f"Layer {layer.path!r} ({type(layer).__name__}): Expected {len(expected)} weights of shapes "
-                f"{expected}. Received: {len(saved)} of shapes {saved}."
+                f"{expected}. Received: {len(received)} of shapes {received}.{old_weights.hint(layer, saved)}"
             )
     if problems and not skip_mismatch:
         raise ValueError("\n".join(problems[:10]))
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
-    for weight, group, key in pairs:
-        weight.assign(_array(group, key))
+    for weight, array in pairs:
+        weight.assign(array.read())
+
+
+def _origin(reader: Reader, root: Reader) -> Origin:
+    """Who wrote a file: Keras names itself since version 2, polykeras writes the layout of today."""
+    names = ("polykeras_version", "keras_version", "backend")
+    ours, version, backend = (root.attribute(name) or reader.attribute(name) for name in names)
+    if ours is not None:
+        return Origin()
+    return Origin(int(re.match(r"\d*", str(version or 1)).group() or 1), backend)
+
+
+def _saved(group: Reader) -> list[Saved]:
+    names = _names(group, "weight_names")
+    return [Saved(name, _shape(group, name), functools.partial(_array, group, name)) for name in names]
 
 
 def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reader]]:
@@ -119,7 +133,7 @@ def save_model(model: Any, writer: Writer, config: dict) -> None:
         names = [f"{place}_{variable.name}" for place, variable in enumerate(variables)]
         group = writer.group("optimizer_weights", weight_names=names)
         for name, variable in zip(names, variables, strict=True):
-            group[name] = variable.numpy()
+            group[name] = variable
 
 
 def model_config(reader: Reader) -> dict:
@@ -156,7 +170,7 @@ def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
 
 def _load_optimizer(model: Any, saved: list[np.ndarray]) -> None:
     optimizer = model.optimizer
-    if len(saved) > len(optimizer.variables):
+    if not optimizer.built and any(array.shape for array in saved):
         optimizer.build(model.trainable_variables)
     own = optimizer.variables
     if [v.shape for v in own] != [x.shape for x in saved]:
@@ -169,18 +183,29 @@ def _load_optimizer(model: Any, saved: list[np.ndarray]) -> None:
 
 
 def _by_variable(own: list, saved: list[np.ndarray], count: int) -> list[np.ndarray]:
-    """Order the state of Keras 2, kind after kind without the rate, as today: variable after variable."""
-    kinds = (len(own) - 2) // count if count else 0
-    if len(saved) < 1 + kinds * count:
+    """Order the state of Keras 2, kind after kind without the rate, as today: variable after variable.
+
+    The count of updates is missing before Keras 2.3, and Nadam's product of rates too.
+    """
+    scalars = [variable for variable in own if variable.name in _SCALARS]
+    kinds = (len(own) - len(scalars)) // count if count else 0
+    first = next((place for place, array in enumerate(saved) if array.shape), len(saved))
+    slots = saved[first:]
+    if len(slots) < kinds * count:
         return saved
-    state = [saved[1 + kind * count + place] for place in range(count) for kind in range(kinds)]
-    return [saved[0], own[1].numpy(), *state]
+    known = dict(zip(("iteration", "momentum_product"), saved[:first], strict=False))
+    by_variable = iter([slots[kind * count + place] for place in range(count) for kind in range(kinds)])
+    return [known.get(v.name, v.numpy()) if v.name in _SCALARS else next(by_variable, v.numpy()) for v in own]
+
+
+#: Variables of optimizers that belong to no weight.
+_SCALARS = ("iteration", "learning_rate", "momentum_product")
 
 
 # -------------------------------------------------------------------- configs
 
 #: Arguments that said how to compute, or what is no longer asked.
-_DROPPED = ("implementation", "time_major", "ragged", "optional")
+_DROPPED = ("implementation", "time_major", "ragged", "optional", "schedule_decay")
 
 
 def convert(config: Any) -> Any:
@@ -199,6 +224,8 @@ def convert(config: Any) -> Any:
     result = {key: convert(value) for key, value in config.items() if key != "inbound_nodes"}
     if "inbound_nodes" in config:
         result["inbound_nodes"] = [_convert_call(call) for call in config["inbound_nodes"]]
+        if _is_op(config):
+            result["module"] = "keras.src.ops"
     inner = result.get("config")
     if isinstance(inner, dict):
         for name in _DROPPED:
@@ -207,10 +234,44 @@ def convert(config: Any) -> Any:
             inner["batch_shape"] = inner.pop("batch_input_shape")
         if kind == "BatchNormalization" and isinstance(inner.get("axis"), list):
             inner["axis"] = inner["axis"][0]
+        if kind in ("GRU", "GRUCell"):
+            inner.setdefault("reset_after", False)  # as before there was a choice
         for end in ("input_layers", "output_layers"):
             if len(inner.get(end) or ()) == 1 and isinstance(inner[end][0], list):
                 inner[end] = inner[end][0]  # a model of one input takes it as it is
+        if "output_layers" in inner:
+            _count_from_zero(inner)
     return result
+
+
+def _is_op(config: dict) -> bool:
+    """True for an op in an ``.h5`` file of Keras 3, which leaves modules out: its settings name no layer's."""
+    is_call_of_keras_3 = all(isinstance(call, dict) for call in config["inbound_nodes"])
+    is_layer = "module" in config or "trainable" in (config.get("config") or ())
+    return is_call_of_keras_3 and not is_layer and operations.is_class(config.get("class_name"))
+
+
+def _count_from_zero(graph: dict) -> None:
+    """Number the calls of the models inside of a graph from 0: Keras 2 counts their own making as the first."""
+    models = {layer.get("name") for layer in graph["layers"] if "layers" in (layer.get("config") or ())}
+    calls: dict[str, list] = {}
+    ends = [graph["input_layers"], graph["output_layers"]]
+    for history in _histories([*ends, *(layer.get("inbound_nodes") for layer in graph["layers"])]):
+        if history[0] in models:
+            calls.setdefault(history[0], []).append(history)
+    for histories in calls.values():
+        first = min(history[1] for history in histories)
+        for history in histories:
+            history[1] -= first
+
+
+def _histories(value: Any) -> Iterator[list]:
+    """The places of tensors, [layer, call, output], in the calls of a graph."""
+    if _is_history(value):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _histories(inner)
 
 
 def _convert_call(call: Any) -> Any:
