@@ -54,12 +54,14 @@ def graph_config(model: Any) -> dict:
             calls = [(node.args, node.kwargs) for node in nodes]
         arguments = [{"args": [argument(x) for x in args], "kwargs": argument(kwargs)} for args, kwargs in calls]
         layers.append({**described, "name": operation.name, "inbound_nodes": arguments})
+    added = [[method, history(tensor), arguments] for tensor, method, arguments in model._added]
     return {
         "name": model.name,
         "trainable": model._trainable,
         "layers": layers,
         "input_layers": _map_tensors(history, model._inputs_structure),
         "output_layers": _map_tensors(history, model._outputs_structure),
+        **({"added": added} if added else {}),
     }
 
 
@@ -94,7 +96,18 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
         waiting = [item for item in waiting if item not in ready]
     inputs = _from_histories(config["input_layers"], made)
     outputs = _from_histories(config["output_layers"], made)
-    return cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
+    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
+    for method, history, arguments in config.get("added", ()):
+        _add(model, method, _from_histories(history, made), arguments)
+    return model
+
+
+def _add(model: Any, method: str, tensor: KerasTensor, arguments: dict) -> None:
+    """Add a tensor to the losses or metrics of a model."""
+    methods = {"add_loss": model.add_loss, "add_metric": model.add_metric}
+    if method not in methods:
+        raise ValueError(f"Expected one of {[*methods]} in the config of a model. Received: {method!r}.")
+    methods[method](tensor, **arguments)
 
 
 def _operation(described: dict) -> Any:
@@ -201,5 +214,9 @@ def _clone_graph(model: Any, input_tensors: Any, copy: Callable, call_function: 
         starts = trees.leaves(input_tensors)
     results = model._plan.run(starts, call)
     inputs = trees.unflatten(trees.structure(model._inputs_structure), starts)
-    outputs = trees.unflatten(trees.structure(model._outputs_structure), results)
-    return type(model)(inputs=inputs, outputs=outputs, name=model.name, trainable=model.trainable)
+    count = len(model.outputs)
+    outputs = trees.unflatten(trees.structure(model._outputs_structure), results[:count])
+    new = type(model)(inputs=inputs, outputs=outputs, name=model.name, trainable=model.trainable)
+    for (_, method, arguments), tensor in zip(model._added, results[count:], strict=True):
+        _add(new, method, tensor, arguments)
+    return new

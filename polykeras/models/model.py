@@ -96,9 +96,14 @@ class Model(Persistence, Trainer, Layer):
         self.built = True
         self.supports_masking = True
 
+    @property
+    def _results(self) -> list[KerasTensor]:
+        """All that the graph computes: the outputs, and what was added to the losses and metrics."""
+        return [*self.outputs, *(tensor for tensor, _, _ in self._added)]
+
     def _order_layers(self) -> list:
         """The operations of the graph by depth, those of one depth as the outputs lead to them."""
-        found = graph.ancestors(self.outputs, self.inputs)
+        found = graph.ancestors(self._results, self.inputs)
         makers = [x.node for x in self.inputs if x.node is not None and isinstance(x.node.operation, InputLayer)]
         nodes = [*(n for n in makers if n not in found), *found]
         depths: dict[int, int] = {}
@@ -118,7 +123,7 @@ class Model(Persistence, Trainer, Layer):
         places: dict[int, int] = {}
         seen: set[int] = set()
         stop = {id(x) for x in self.inputs}
-        pending = list(reversed(self.outputs))
+        pending = list(reversed(self._results))
         while pending:
             tensor = pending.pop()
             node = tensor.node
@@ -215,7 +220,7 @@ class Model(Persistence, Trainer, Layer):
     def add_loss(self, loss: Any) -> None:
         """Add a scalar to the loss, from inside ``call``; or to a functional model a symbolic tensor, as in Keras 2.
 
-        Of a symbolic tensor the mean counts. It is not saved with the model's config.
+        Of a symbolic tensor the mean counts. The layers that lead to it become layers of the model.
 
         >>> import numpy as np, polykeras as keras
         >>> x = keras.Input((2,)); model = keras.Model(x, keras.layers.Dense(1)(x))
@@ -243,7 +248,10 @@ class Model(Persistence, Trainer, Layer):
                 f"{type(self).__name__}. Call add_loss or add_metric in its call() instead."
             )
         self._added.append((tensor, method, arguments))
-        self._plan = Plan(self.inputs, [*self.outputs, *(added[0] for added in self._added)])
+        self._plan = Plan(self.inputs, self._results)
+        known = {id(layer) for layer in self._graph_layers}
+        self._graph_layers += [layer for layer in self._order_layers() if id(layer) not in known]
+        self._check_names()
 
     def _arrange(self, inputs: Any) -> list:
         """The values for the inputs in order, from a single one, a list, or a dict by input name."""

@@ -37,6 +37,13 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     'Sequential'
     """
     config = spell(registry.serialize(model))
+    added = getattr(model, "_added", ())
+    if added and "added" not in config["config"]:
+        warnings.warn(
+            f"Model {model.name!r} is saved without what was added to it: {[tensor.name for tensor, _, _ in added]}. "
+            f"Its get_config has to keep what the one of Model has.",
+            stacklevel=3,
+        )
     if with_compile and getattr(model, "compiled", False):
         try:
             compiled = model.get_compile_config() | {"optimizer": registry.serialize(model.optimizer)}

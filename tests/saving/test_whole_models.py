@@ -138,3 +138,68 @@ def test_a_missing_file_and_another_suffix_are_named(tmp_path):
         keras.models.load_model(tmp_path / "no.keras")
     with pytest.raises(ValueError, match="ends in one of"):
         text_model(keras).save(tmp_path / "model.pkl")
+
+
+def with_added_losses():
+    """A graph whose loss and metric are added; one of its layers leads to the loss only."""
+    inputs = keras.Input((2,))
+    outputs = keras.layers.Dense(1, name="main")(inputs)
+    side = keras.layers.Dense(3, name="side")(inputs)
+    model = keras.Model(inputs, outputs)
+    model.add_loss(keras.ops.mean(keras.ops.square(side)))
+    model.add_metric(keras.ops.abs(outputs), name="size")
+    return model
+
+
+def losses_of(model, x, y):
+    kernel, bias, side_kernel, side_bias = model.get_weights()
+    predicted = x @ kernel + bias
+    loss = np.mean((predicted - y) ** 2) + np.mean((x @ side_kernel + side_bias) ** 2)
+    return {"loss": loss, "size": np.abs(predicted).mean()}
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "json", "clone"])
+def test_losses_added_to_a_graph_come_back(tmp_path, name):
+    x, y = np.random.default_rng(0).normal(size=(2, 6, 2)).astype("float32")
+    y = y[:, :1]
+    model = with_added_losses()
+    assert [layer.name for layer in model.layers if layer.weights] == ["main", "side"]
+    if name == "clone":
+        loaded = keras.models.clone_model(model)
+    elif name == "json":
+        loaded = keras.models.model_from_json(model.to_json())
+    else:
+        model.save(tmp_path / name)
+        loaded = keras.models.load_model(tmp_path / name)
+        for weight, expected in zip(loaded.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(weight, expected)
+    loaded.compile("sgd", "mse")
+    expected = losses_of(loaded, x, y)
+    result = loaded.evaluate(x, y, verbose=0, return_dict=True)
+    np.testing.assert_allclose([result[key] for key in expected], [*expected.values()], rtol=1e-5)
+    loaded.fit(x, y, epochs=3, verbose=0)
+    assert losses_of(loaded, x, y)["loss"] < expected["loss"]
+
+
+def test_keras_reads_a_model_without_the_losses_added(real_keras, tmp_path):
+    model, x = with_added_losses(), np.ones((2, 2), "float32")
+    model.save(tmp_path / "model.keras")
+    theirs = real_keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(np.asarray(theirs.predict(x, verbose=0)), predict(model, x), rtol=1e-5)
+
+
+def test_a_config_without_the_losses_added_is_named(tmp_path):
+    @keras.saving.register_keras_serializable("tests")
+    class Forgetful(keras.Model):
+        def get_config(self):
+            return {key: value for key, value in super().get_config().items() if key != "added"}
+
+    x = keras.Input((2,))
+    model = Forgetful(inputs=x, outputs=keras.layers.Dense(1)(x))
+    model.add_loss(keras.ops.abs(x))
+    with pytest.warns(UserWarning, match="saved without what was added to it"):
+        model.save(tmp_path / "model.keras")
+    config = {**keras.saving.serialize_keras_object(with_added_losses())}
+    config["config"]["added"][0][0] = "save"
+    with pytest.raises(ValueError, match="add_loss.*Received: 'save'"):
+        keras.saving.deserialize_keras_object(config)
