@@ -501,7 +501,7 @@ class Optimizer(Trackable):
     def save_own_variables(self, store: Any) -> None:
         """Write ``variables`` into a mapping, by their numbers."""
         for place, variable in enumerate(self.variables):
-            store[str(place)] = variable.numpy()
+            store[str(place)] = variable
 
     def load_own_variables(self, store: Any) -> None:
         """Read what ``save_own_variables`` wrote; a mapping of another size is left alone, with a warning."""

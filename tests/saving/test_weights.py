@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
 import polykeras as keras
+from polykeras.saving import files
 from tests.saving.examples import graph_model
 
 
@@ -103,3 +105,25 @@ def test_a_config_of_a_newer_version_says_what_to_do(tmp_path, version, is_newer
     with pytest.raises(TypeError, match="argument_of_the_future") as caught:
         keras.models.load_model(tmp_path / "new.keras")
     assert ("Update polykeras" in " ".join(caught.value.__notes__)) == is_newer
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.weights.h5", "m.safetensors", "m.h5"])
+def test_saving_copies_one_array_at_a_time_at_most(backend, tmp_path, monkeypatch, name):
+    size, count = 256, 8
+    model = keras.Sequential([keras.Input((size,)), *(keras.layers.Dense(size, use_bias=False) for _ in range(count))])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    variables = [*model.variables, *model.optimizer.variables]
+    held = sum(variable.value is not None and 4 * variable.size for variable in variables)
+    assert held >= 3 * count * 4 * size**2
+    save = model.save if name in ("m.keras", "m.h5") else model.save_weights
+    save(tmp_path / name)  # modules are imported
+    monkeypatch.setattr(keras.Variable, "numpy", lambda self: pytest.fail("a copy") if self.shape else 0.001)
+    monkeypatch.setattr(files, "_BLOCK", 1 << 16)  # that of check sums
+    tracemalloc.start()
+    try:
+        save(tmp_path / name)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.2 * held
