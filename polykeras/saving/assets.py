@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from polykeras.layers.layer import Layer
 from polykeras.saving import state
-from polykeras.saving.archive import Archive
 
 
 def _keepers(model: Any, method: str) -> Iterator[state.Place]:
@@ -32,9 +31,20 @@ def collected(model: Any) -> Iterator[dict[str, Path]]:
         yield {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def load(model: Any, archive: Archive) -> None:
-    """Let the layers of a model load their files: each finds them in a folder of its own."""
-    names = archive.assets()
+def load(model: Any, source: Any) -> None:
+    """Let the layers of a model load their files: each finds them in a folder of its own.
+
+    Args:
+        model: built.
+        source: has ``assets()``, the names, and ``copy_asset(name, path)``: an ``Archive``, or a checkpoint's reader.
+
+    Raises:
+        ValueError: for a name that leads out of the folder.
+    """
+    names = source.assets()
+    strange = [name for name in names if PurePosixPath(name).is_absolute() or {"..", ""} & set(name.split("/"))]
+    if strange:
+        raise ValueError(f"Expected files with relative names. Received: {strange}. The file was made to do harm.")
     for place in _keepers(model, "load_assets"):
         prefix = f"{place.path}/".lstrip("/")
         own = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
@@ -44,5 +54,5 @@ def load(model: Any, archive: Archive) -> None:
             for name in own:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                archive.copy_asset(prefix + name, path)
+                source.copy_asset(prefix + name, path)
             place.owner.load_assets(folder)

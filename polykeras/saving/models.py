@@ -140,6 +140,7 @@ def _load_checkpoint(path: Path, compile: bool) -> Any:
             )
         model = _build(reader.config, {})
         state.load(model, reader)
+        assets.load(model, reader)
         if compile:
             _compile_as_saved(model, reader.config, reader)
     return model

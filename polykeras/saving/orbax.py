@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 from collections.abc import Iterator
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from polykeras.core.extras import require
-from polykeras.saving import configs, state
+from polykeras.saving import assets, configs, state
 from polykeras.saving.hdf5 import host_array
 
-_STATE, _CONFIG = "pytree", "model_config"
+_STATE, _CONFIG, _ASSETS = "pytree", "model_config", "assets"
 
 
 def library() -> Any:
@@ -33,7 +34,7 @@ def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> Non
         manager: what to save with; it may write in the background.
         step: number.
         model: with a config, unless ``weights_only``.
-        weights_only: leave out the architecture, and the optimizer with its state.
+        weights_only: leave out the architecture, the optimizer with its state, and files such as vocabularies.
     """
     checkpoint = library()
     writer = _Writer()
@@ -41,6 +42,10 @@ def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> Non
     items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
     if not weights_only:
         items[_CONFIG] = checkpoint.args.JsonSave(configs.describe(model))
+        with assets.collected(model) as files:
+            encoded = {name: base64.b64encode(path.read_bytes()).decode() for name, path in files.items()}
+        if encoded:
+            items[_ASSETS] = checkpoint.args.JsonSave(encoded)
     if step in manager.all_steps():
         manager.delete(step)
     manager.save(step, args=checkpoint.args.Composite(**items), force=True)
@@ -59,10 +64,10 @@ def reading(path: str | os.PathLike, step: int | None = None) -> Iterator[Reader
         if step not in manager.all_steps():
             raise ValueError(f"Expected a folder with an Orbax checkpoint. Received: {str(path)!r} without one.")
         items = {_STATE: checkpoint.args.StandardRestore()}
-        if Path(path, str(step), _CONFIG).exists():
-            items[_CONFIG] = checkpoint.args.JsonRestore()
+        names = [name for name in (_CONFIG, _ASSETS) if Path(path, str(step), name).exists()]
+        items |= {name: checkpoint.args.JsonRestore() for name in names}
         found = manager.restore(step, args=checkpoint.args.Composite(**items))
-        yield Reader(found[_STATE], found.get(_CONFIG))
+        yield Reader(found[_STATE], found.get(_CONFIG), found.get(_ASSETS))
 
 
 class _Writer:
@@ -104,10 +109,19 @@ class Reader:
     Args:
         tree: dicts of arrays.
         config: of the model, None where only weights were saved.
+        files: contents in base64, by their names.
     """
 
-    def __init__(self, tree: dict, config: dict | None = None) -> None:
-        self._tree, self.config = tree, config
+    def __init__(self, tree: dict, config: dict | None = None, files: dict[str, str] | None = None) -> None:
+        self._tree, self.config, self._files = tree, config, files or {}
+
+    def assets(self) -> list[str]:
+        """Return the names of the files that layers keep beside their arrays."""
+        return list(self._files)
+
+    def copy_asset(self, name: str, path: Path) -> None:
+        """Copy one of these files to a path."""
+        path.write_bytes(base64.b64decode(self._files[name]))
 
     def group(self, path: str) -> Reader | None:
         """Return the group at a path below, or None."""

@@ -1,5 +1,7 @@
 """Orbax checkpoints: what is kept, and what comes back."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -67,3 +69,38 @@ def test_weights_alone_can_be_saved(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="folder with an Orbax checkpoint"):
         other.load_weights(tmp_path / "empty")
+
+
+@keras.saving.register_keras_serializable("orbax")
+class Glossary(layers.Layer):
+    """A layer with a file of its own."""
+
+    def __init__(self, words=(), **kwargs):
+        super().__init__(**kwargs)
+        self.words = list(words)
+
+    def call(self, inputs):
+        return inputs
+
+    def save_assets(self, dir):
+        Path(dir, "words.txt").write_text("\n".join(self.words))
+
+    def load_assets(self, dir):
+        self.words = Path(dir, "words.txt").read_text().split("\n")
+
+
+def test_files_of_layers_are_kept(tmp_path):
+    trained = keras.Sequential([keras.Input((3,)), Glossary(["one", "zwei"]), layers.Dense(1)])
+    trained.compile("sgd", "mse")
+    train(trained, tmp_path / "run")
+    assert keras.models.load_model(tmp_path / "run").layers[0].words == ["one", "zwei"]
+    train(trained, tmp_path / "weights", save_weights_only=True)
+    trained.load_weights(tmp_path / "weights")
+
+
+def test_files_that_lead_out_of_the_folder_are_refused(tmp_path):
+    from polykeras.saving import assets, orbax
+
+    for name in ("../words.txt", "/words.txt", "layers/../../words.txt"):
+        with pytest.raises(ValueError, match="relative names"):
+            assets.load(model(), orbax.Reader({}, None, {name: ""}))
