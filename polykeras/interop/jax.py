@@ -29,6 +29,8 @@ class JaxLayer(ForeignLayer):
     Raises:
         ValueError: for a function without these arguments, or nothing to make parameters of.
         RuntimeError: on another backend.
+
+    A config names the functions, which have to be registered: a file with it loads with ``safe_mode=False`` only.
     """
 
     engine = "jax"
@@ -142,6 +144,18 @@ class JaxLayer(ForeignLayer):
         platforms = self.native_serialization_platforms
         return {**super().get_config(), **functions, "seed": self.seed, "native_serialization_platforms": platforms}
 
+    @classmethod
+    def from_config(cls, config: dict) -> JaxLayer:
+        """Make a layer from ``get_config``.
+
+        Raises:
+            ValueError: for a config out of a file, unless the caller allowed code by ``safe_mode=False``.
+        """
+        if registry.is_safe_mode():
+            where = f"Layer {config.get('name')!r}"
+            registry.refuse_unless_unsafe(where, "the names of functions of JAX", "Make the layer in Python.")
+        return super().from_config(config)
+
 
 class FlaxLayer(JaxLayer):
     """Use a ``flax.linen.Module`` as a layer, on the jax backend.
@@ -184,6 +198,7 @@ class FlaxLayer(JaxLayer):
 
     def get_config(self) -> dict:
         raise NotImplementedError(
-            f"Layer {self.name!r}: Expected a layer whose config holds no code. Received: a FlaxLayer. Make the layer "
-            f"in Python, and save and load its weights."
+            f"Layer {self.name!r}: Expected a layer whose config holds no code. Received: a FlaxLayer. Build the model "
+            f"in Python, and use model.save_weights and model.load_weights; or write a class of your own that makes "
+            f"the module, and decorate it with register_keras_serializable."
         )

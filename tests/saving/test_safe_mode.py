@@ -312,3 +312,50 @@ def test_no_number_in_the_config_of_a_layer_takes_memory_or_time():
         signal.signal(signal.SIGALRM, handler)
     assert not problems
     assert tried > 500
+
+
+@keras.saving.register_keras_serializable("tests")
+def start_jax_layer(rng, inputs):
+    import jax
+
+    return {"kernel": jax.random.normal(rng, (inputs.shape[-1], 2))}
+
+
+@keras.saving.register_keras_serializable("tests")
+def call_jax_layer(params, inputs):
+    return inputs @ params["kernel"]
+
+
+def test_a_layer_of_jax_functions_loads_where_the_caller_asks(tmp_path):
+    pytest.importorskip("jax")
+    x = np.ones((2, 3), "float32")
+    with keras.backends.use("jax"):
+        layers = [keras.Input((3,)), keras.layers.JaxLayer(call_jax_layer, start_jax_layer, seed=1)]
+        model = keras.Sequential(layers)
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=False)
+        np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    for name in keras.backends.available():
+        with keras.backends.use(name), pytest.raises(ValueError, match="safe_mode=False"):
+            keras.models.load_model(tmp_path / "model.keras")
+
+
+def test_a_torch_module_loads_where_the_caller_asks(tmp_path):
+    torch = pytest.importorskip("torch")
+    x = np.ones((2, 3), "float32")
+    with keras.backends.use("torch"):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.TorchModuleWrapper(torch.nn.Linear(3, 2))])
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=False)
+        np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    for name in keras.backends.available():
+        with keras.backends.use(name), pytest.raises(ValueError, match="safe_mode=False"):
+            keras.models.load_model(tmp_path / "model.keras")
+
+
+def test_a_flax_module_says_what_to_do_instead(tmp_path):
+    flax = pytest.importorskip("flax")
+    with keras.backends.use("jax"):
+        model = keras.Sequential([keras.layers.FlaxLayer(flax.linen.Dense(2))])
+        with pytest.raises(NotImplementedError, match="save_weights and model.load_weights"):
+            model.save(tmp_path / "model.keras")
