@@ -76,9 +76,15 @@ def _items(container: Any) -> Iterator[tuple[str, Any]]:
     for item in list(container.values()) if isinstance(container, dict) else container:
         is_container = isinstance(item, list | tuple | dict)
         if is_container or isinstance(item, Trackable | SeedGenerator):
-            kind = "container" if is_container else naming.snake_case(type(item).__name__)
+            kind = "container" if is_container else naming.snake_case(_class_name(item))
             yield (f"{kind}_{counts[kind]}" if counts[kind] else kind), item
             counts[kind] += 1
+
+
+def _class_name(item: Any) -> str:
+    """The name of a class, as Keras 3 has it: a Model made from inputs and outputs is a Functional there."""
+    name = type(item).__name__
+    return "Functional" if name == "Model" and item._plan is not None else name
 
 
 def save(model: Any, writer: Any, optimizer: Any = None) -> None:

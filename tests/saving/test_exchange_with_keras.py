@@ -219,3 +219,95 @@ def test_weights_go_both_ways(real_keras, tmp_path):
     again = graph_model(real_keras)
     again.load_weights(tmp_path / "ours.weights.h5")
     same(again, theirs, IMAGES)
+
+
+ATTENTION = {
+    "multi-head": lambda k: k.MultiHeadAttention(2, 4, value_dim=3),
+    "grouped query": lambda k: k.GroupQueryAttention(4, 4, 2),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention_is_trained_on_both_ways(real_keras, tmp_path, name):
+    query, value = (np.random.default_rng(4).normal(size=(2, 6, n, 8))[0].astype("float32") for n in (4, 5))
+    targets = np.random.default_rng(5).normal(size=(6, 4, 1)).astype("float32")
+
+    def make(keras):
+        inputs = keras.Input((4, 8)), keras.Input((5, 8))
+        model = keras.Model(list(inputs), keras.layers.Dense(1)(ATTENTION[name](keras.layers)(*inputs)))
+        model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse")
+        return model
+
+    def step(model):
+        return model.fit([query, value], targets, epochs=1, shuffle=False, verbose=0).history["loss"][0]
+
+    for first, second in ((real_keras, polykeras), (polykeras, real_keras)):
+        model = make(first)
+        step(model)
+        model.save(tmp_path / "model.keras")
+        loaded = second.models.load_model(tmp_path / "model.keras")
+        losses = [[step(each) for _ in range(2)] for each in (model, loaded)]
+        np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
+
+
+def nested_graph(keras):
+    """A functional model inside another, called twice."""
+    inputs = keras.Input((3,))
+    inner = keras.Model(inputs, keras.layers.Dense(3, name="d")(keras.layers.BatchNormalization(name="n")(inputs)))
+    inner.layers[1].trainable = False
+    inputs = keras.Input((3,))
+    return keras.Model(inputs, keras.layers.Multiply()([inner(inputs), inner(inputs * 2.0 + 1.0)]))
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_functional_models_inside_others_go_both_ways(real_keras, tmp_path, suffix):
+    """A frozen layer inside and ops, whose classes have the names of layers in ``.h5`` files."""
+    theirs, ours = nested_graph(real_keras), nested_graph(polykeras)
+    x = np.random.default_rng(2).normal(size=(2, 3)).astype("float32")
+    for model, other in ((theirs, polykeras), (ours, real_keras)):
+        randomize(model)
+        model.save(tmp_path / f"model.{suffix}")
+        same(other.models.load_model(tmp_path / f"model.{suffix}"), model, x)
+
+
+def test_keras_itself_crops_nothing_outside_of_training(real_keras, tmp_path):
+    """Its RandomCrop returns images as they are, from either file; here the middle is cut out, as its docs say."""
+    x = np.random.default_rng(2).normal(size=(2, 8, 8, 3)).astype("float32")
+    theirs = real_keras.Sequential([real_keras.Input((8, 8, 3)), real_keras.layers.RandomCrop(4, 6, seed=1)])
+    theirs.save(tmp_path / "theirs.keras")
+    ours = polykeras.models.load_model(tmp_path / "theirs.keras")
+    ours.save(tmp_path / "ours.keras")
+    for model in (theirs, real_keras.models.load_model(tmp_path / "ours.keras")):
+        np.testing.assert_array_equal(values(model(x, training=False))[0], x)
+    for file in ("theirs.keras", "ours.keras"):
+        loaded = polykeras.models.load_model(tmp_path / file)
+        np.testing.assert_array_equal(loaded(x, training=False), x[:, 2:6, 1:7])
+
+
+WORDS = np.array([["a", "b"], ["a", "c"], ["d", "a"]])
+LOOKUPS = {
+    "strings": (lambda k: k.StringLookup(output_mode="tf_idf"), WORDS),
+    "strings and two for others": (lambda k: k.StringLookup(output_mode="tf_idf", num_oov_indices=2), WORDS),
+    "strings given": (lambda k: k.StringLookup(output_mode="tf_idf", vocabulary=["a", "b"], idf_weights=[2, 3]), None),
+    "ints": (lambda k: k.IntegerLookup(output_mode="tf_idf"), np.array([[1, 2], [1, 3], [7, 1]])),
+    "texts": (lambda k: k.TextVectorization(output_mode="tf_idf"), np.array([["a b"], ["a c"], ["d a"]])),
+}
+
+
+@pytest.mark.parametrize("name", LOOKUPS)
+def test_weights_of_tokens_go_both_ways(real_keras, tmp_path, name):
+    make, data = LOOKUPS[name]
+    ours = make(polykeras.layers)
+    if data is not None:
+        ours.adapt(data)
+    data = WORDS if data is None else data
+    dtype = "string" if data.dtype.kind == "U" else "int64"
+    expected = np.asarray(ours(data))
+    assert len(np.unique(expected)) > 2
+    inputs = polykeras.Input(data.shape[1:], dtype=dtype)
+    polykeras.Model(inputs, ours(inputs)).save(tmp_path / "ours.keras")
+    theirs = real_keras.models.load_model(tmp_path / "ours.keras")
+    np.testing.assert_allclose(values(theirs.layers[-1](data))[0], expected, rtol=1e-6)
+    theirs.save(tmp_path / "theirs.keras")
+    loaded = polykeras.models.load_model(tmp_path / "theirs.keras")
+    np.testing.assert_allclose(np.asarray(loaded.layers[-1](data)), expected, rtol=1e-6)
