@@ -163,6 +163,21 @@ def owner(x: object) -> Backend | None:
     return None
 
 
+def densified(x: object) -> object:
+    """Return a sparse array of any library as a dense one, anything else as it is; imports no framework.
+
+    Raises:
+        ValueError: for a ragged array.
+
+    >>> densified([1, 2])
+    [1, 2]
+    """
+    for name in available():
+        if name in _loaded or name in sys.modules:
+            x = load(name).densified(x)
+    return x
+
+
 def current() -> Backend:
     """Return the backend that operations run on in this thread."""
     return _active.backend or _load_default()

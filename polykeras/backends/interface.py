@@ -63,6 +63,19 @@ class Backend(Kernels):
         """True for arrays with values, where nothing is being traced; NumPy's included."""
         return isinstance(x, np.ndarray) or self.is_array(x)
 
+    def outside_trace(self) -> contextlib.AbstractContextManager:
+        """Return a context that leaves what is being traced: arrays made in it have values, and may be kept."""
+        return contextlib.nullcontext()
+
+    def densified(self, x: Any) -> Any:
+        """Return a sparse array, of scipy or of the framework, as a dense one, and anything else as it is.
+
+        Raises:
+            ValueError: for a ragged array.
+        """
+        make = getattr(x, "toarray", None) or getattr(x, "todense", None)
+        return x if make is None else make()
+
     def feed(self, x: object) -> object:
         """Return one input of a compiled call: an array, or what the call turns into one faster."""
         return self.array(x)

@@ -70,6 +70,9 @@ class JaxBackend(Backend):
         # device_put shares the memory of large arrays with NumPy, asarray is faster for small ones.
         return jax.device_put(x) if x.nbytes > _SHARED_BYTES else jnp.asarray(x)
 
+    def outside_trace(self) -> contextlib.AbstractContextManager:
+        return jax.ensure_compile_time_eval()
+
     def is_value(self, x: object) -> bool:
         return isinstance(x, np.ndarray | _ARRAYS[0])
 

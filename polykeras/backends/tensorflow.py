@@ -149,6 +149,19 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
     def is_array(self, x: object) -> bool:
         return isinstance(x, tf.Tensor)
 
+    def densified(self, x: Any) -> Any:
+        if isinstance(x, tf.SparseTensor):
+            return tf.sparse.to_dense(tf.sparse.reorder(x))
+        if isinstance(x, tf.RaggedTensor):
+            raise ValueError(
+                f"Expected a dense or sparse array. Received: a RaggedTensor of shape {x.shape}. Pass x.to_tensor(), "
+                f"with a mask or Masking for what fills it up."
+            )
+        return super().densified(x)
+
+    def outside_trace(self) -> contextlib.AbstractContextManager:
+        return tf.init_scope()
+
     def is_value(self, x: object) -> bool:
         return tf.executing_eagerly() and super().is_value(x)
 

@@ -180,6 +180,11 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
             return x.view(torch.int16).numpy(force=True).view(ml_dtypes.bfloat16)
         return x.numpy(force=True)
 
+    def densified(self, x: Any) -> Any:
+        if isinstance(x, torch.Tensor):
+            return x if x.layout is torch.strided else x.to_dense()
+        return super().densified(x)
+
     def is_array(self, x: object) -> bool:
         return isinstance(x, torch.Tensor)
 

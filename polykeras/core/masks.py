@@ -7,7 +7,10 @@ belongs to, whatever engine the array is of, and is forgotten with it.
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from typing import Any
+
+from polykeras.core import trees
 
 _masks: dict[int, tuple[weakref.ref, Any]] = {}
 
@@ -32,3 +35,14 @@ def get_mask(array: Any) -> Any:
         return None
     found = _masks.get(id(array))
     return found[1] if found is not None and found[0]() is array else None
+
+
+def parted(outputs: Any, inputs: Any, copy: Callable) -> Any:
+    """Return outputs, copied where they are masked inputs themselves: their masks stay behind.
+
+    >>> import numpy as np
+    >>> x = np.zeros(3); set_mask(x, "m"); get_mask(parted([x], (x,), np.copy)[0]) is None
+    True
+    """
+    masked = {id(x) for x in trees.leaves(inputs) if get_mask(x) is not None}
+    return trees.map(lambda y: copy(y) if id(y) in masked else y, outputs)

@@ -166,7 +166,8 @@ class Variable(Operators):
 
     def _materialize(self) -> Any:
         backend = backends.load(self._backend_name)
-        with backends.use(backend):
+        # The array outlives a loop or a compiled function whose first read it is.
+        with backends.use(backend), backend.outside_trace():
             if self._on_host:
                 with backend.use_device("cpu"):
                     self._value = backend.array(self._initial_value(), self.dtype)

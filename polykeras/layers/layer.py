@@ -388,12 +388,8 @@ class Layer(Trackable):
             )
         if self.__class__._signature is None:
             self.__class__._signature = Signature(self.__class__.call)
-        required = self._signature.required
-        if not args and required is not None and required not in kwargs:
-            raise TypeError(
-                f"Layer {self.path!r} ({type(self).__name__}): Expected {required}. Received: a call without. "
-                f"Call it on an array or a symbolic tensor: layer({required})."
-            )
+        if not args:
+            self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
         backend = backends.current()
@@ -417,7 +413,7 @@ class Layer(Trackable):
         if backend.is_symbolic:
             self._note_shapes(args, outputs)
         if mask is not None and not self._may_pass_masks():
-            outputs = _without_masks_of(backend, args, outputs)
+            outputs = masks.parted(outputs, args, backend.copy)
         self._pass_mask(args, mask, outputs)
         if first is not None and args[0] is first:
             self._accept(backend, first)
@@ -447,7 +443,7 @@ class Layer(Trackable):
                     f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
                     f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
                 )
-            x = backend.dense(x)
+            x = backend.densified(x)
             if isinstance(x, Variable):
                 x = x.value
             elif not backend.is_array(x):
@@ -616,14 +612,22 @@ class Layer(Trackable):
         computed = [function() for layer in layers for function in layer._loss_functions]
         return added + computed + [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
 
-    def add_metric(self, value: Any, name: str | None = None, aggregation: str = "mean") -> None:
-        """Track the mean of a value over an epoch, from inside ``call``, as in Keras 2."""
+    def add_update(self, updates: Any, inputs: Any = None) -> None:
+        """Assign pairs of a variable and its value, from inside ``call``; what K.update did is done, as in Keras 2."""
+        for update in updates if isinstance(updates, list) else [updates]:
+            if isinstance(update, tuple):
+                update[0].assign(update[1])
+
+    def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
+        """Track a value from inside ``call``, as in Keras 2: its mean over an epoch, or with None its last one."""
         from polykeras import metrics
 
         own = self.__dict__.setdefault("_added_metrics", {})
         name = name or getattr(value, "name", None) or f"{self.name}_metric_{len(own)}"
         if name not in own:
             own[name] = metrics.Mean(name=name)
+        if aggregation is None:
+            own[name].reset_state()
         own[name].update_state(value)
 
     @property
@@ -736,12 +740,6 @@ class Layer(Trackable):
         # Nodes belong to the graphs of models, which bring them along; an Input has its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
         return vars(self) | {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
-
-
-def _without_masks_of(backend: Any, args: tuple, outputs: Any) -> Any:
-    """Copy outputs that are inputs themselves, whose masks would go on with them."""
-    given = {id(x) for x in trees.leaves(args) if masks.get_mask(x) is not None}
-    return trees.map(lambda y: backend.copy(y) if id(y) in given else y, outputs)
 
 
 def _only(items: list) -> Any:

@@ -21,6 +21,9 @@ class Signature:
         self._by_name_only = {n for n, p in parameters.items() if p.kind is kinds.KEYWORD_ONLY}
         self.names = [n for n, p in parameters.items() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
+        first = parameters.get(self.names[0]) if self.names else None
+        #: The name of the input, where ``call`` can't do without.
+        self._required = first.name if first is not None and first.default is kinds.empty else None
         self.takes_training = "training" in parameters
         default = parameters["training"].default if self.takes_training else None
         #: The training switch where nobody says: None for a call without one.
@@ -29,6 +32,19 @@ class Signature:
         self._mask_names = [n for n in self.names if n.endswith("_mask") and n.removesuffix("_mask") in self.names]
         #: Nothing but one input, and maybe the training switch.
         self.is_plain = len(set(self.names) - {"training"}) == 1 and not takes_any
+
+    def check_has_input(self, kwargs: dict, what: str) -> None:
+        """Refuse a call without arguments by place that names no input either.
+
+        Raises:
+            TypeError: if there is none.
+        """
+        name = self._required
+        if name is not None and name not in kwargs:
+            raise TypeError(
+                f"{what}: Expected {name}. Received: a call without. Call it on an array or a symbolic tensor: "
+                f"layer({name})."
+            )
 
     def argument(self, name: str, args: tuple, kwargs: dict) -> Any:
         """Return the value that a call gives to a parameter, None if none."""

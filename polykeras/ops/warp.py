@@ -161,7 +161,7 @@ def map_coordinates(
             f"Expected coordinates for {len(shape)} axes. Received: inputs of shape {shape}, coordinates of "
             f"shape {tuple(backend.shape(places))}."
         )
-    if None in shape:
+    if None in shape or 0 in shape:
         return backend.full(tuple(backend.shape(places))[1:], 0, dtype)
     rows = [backend.getitem(places, (n,)) for n in range(len(shape))]
     flat = backend.reshape(compute_floats(x), (-1,))
@@ -172,7 +172,7 @@ def sample_images(x: Any, y: Any, column: Any, order: int, fill_mode: str, fill_
     """Return images of (batch, height, width, channels), sampled at rows y and columns of (batch, h, w)."""
     backend = current()
     batch, height, width, channels = backend.shape(x)
-    if None in (batch, height, width):
+    if None in (batch, height, width) or 0 in (batch, height, width):
         if height is None or width is None:
             return x
         return backend.full((batch, *tuple(backend.shape(y))[1:], channels), 0, backend.dtype(x))

@@ -253,7 +253,7 @@ def test_long_vocabularies_are_not_searched_for_weights():
     [
         (lambda: keras.layers.Hashing(0), "num_bins"),
         (lambda: keras.layers.Hashing(3, output_mode="tf_idf"), "output_mode"),
-        (lambda: keras.layers.Hashing(3, sparse=True), "sparse"),
+        (lambda: keras.layers.TextVectorization(ragged=True), "ragged"),
         (lambda: keras.layers.Hashing(3, salt=[1, 2, 3]), "salt"),
         (lambda: keras.layers.CategoryEncoding(), "num_tokens"),
         (lambda: keras.layers.Discretization(), "bin_boundaries and num_bins"),

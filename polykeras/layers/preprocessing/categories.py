@@ -10,7 +10,7 @@ from polykeras import backends, config, ops
 from polykeras.core import dtypes
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
-from polykeras.layers.preprocessing.host import batches, check_is_dense, encode
+from polykeras.layers.preprocessing.host import batches, encode
 
 
 class CategoryEncoding(Layer):
@@ -20,7 +20,7 @@ class CategoryEncoding(Layer):
         num_tokens: length of a row; integers run from 0 to below it, others don't count.
         output_mode: ``"one_hot"`` for a row of each integer; ``"multi_hot"`` or ``"count"`` for one
             of all along the last axis.
-        sparse: False.
+        sparse: taken as of Keras; results are dense.
 
     ``call`` takes ``count_weights`` too, of the shape of the input, for ``"count"``.
 
@@ -42,7 +42,7 @@ class CategoryEncoding(Layer):
         self.num_tokens = positive_int(self, "num_tokens", num_tokens)
         output_mode = "multi_hot" if output_mode == "binary" else output_mode
         self.output_mode = choice(self, "output_mode", output_mode, ("multi_hot", "one_hot", "count"))
-        check_is_dense(self, sparse=sparse)
+        self.sparse = bool(sparse)
 
     def call(self, inputs: Any, count_weights: Any = None) -> Any:
         if count_weights is not None and self.output_mode != "count":
@@ -53,7 +53,12 @@ class CategoryEncoding(Layer):
         return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "num_tokens": self.num_tokens, "output_mode": self.output_mode}
+        return {
+            **super().get_config(),
+            "num_tokens": self.num_tokens,
+            "output_mode": self.output_mode,
+            "sparse": self.sparse,
+        }
 
 
 class Discretization(Layer):
@@ -65,7 +70,7 @@ class Discretization(Layer):
         epsilon: share of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers.
         output_mode: ``"int"`` for bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the bins
             along the last axis.
-        sparse: False.
+        sparse: taken as of Keras; results are dense.
 
     Raises:
         ValueError: for wrong arguments, or without boundaries.
@@ -102,7 +107,7 @@ class Discretization(Layer):
             )
         self.epsilon = epsilon
         self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
-        check_is_dense(self, sparse=sparse)
+        self.sparse = bool(sparse)
         self.reset_state()
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
@@ -160,7 +165,7 @@ class Discretization(Layer):
             "num_bins": self.num_bins,
             "epsilon": self.epsilon,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
         }
 
     @classmethod

@@ -15,7 +15,6 @@ from polykeras.layers.preprocessing import words
 from polykeras.layers.preprocessing.fingerprints import chained, fingerprint64, siphash
 from polykeras.layers.preprocessing.host import (
     HostLayer,
-    check_is_dense,
     encoded_shape,
     integers_or_texts,
     is_text,
@@ -79,7 +78,7 @@ class Hashing(HostLayer):
         salt: an int or two, that makes the hash another one.
         output_mode: ``"int"`` for the bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the
             bins along the last axis.
-        sparse: False.
+        sparse: taken as of Keras; results are dense.
 
     Bins are those of Keras on TensorFlow: FarmHash, with a salt SipHash. Integers are hashed where
     the model runs, in compiled steps too; strings on the host, in front of a model.
@@ -110,7 +109,7 @@ class Hashing(HostLayer):
         self.salt = salt_pair(self, salt)
         self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
         self.result_dtype = _result_dtype(self, self.output_mode, dtype)
-        check_is_dense(self, sparse=sparse)
+        self.sparse = bool(sparse)
 
     def call(self, inputs: Any) -> Any:
         keeps_first = self.mask_value is not None and self.num_bins > 1
@@ -136,7 +135,7 @@ class Hashing(HostLayer):
             "mask_value": self.mask_value,
             "salt": None if self.salt is None else list(self.salt),
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
         }
 
 
@@ -156,7 +155,7 @@ class HashedCrossing(HostLayer):
     Args:
         num_bins: how many.
         output_mode: ``"int"`` for the bins, or ``"one_hot"``.
-        sparse: False.
+        sparse: taken as of Keras; results are dense.
 
     Takes a list of arrays of one shape, () or (batch,) or (batch, 1), of strings or integers.
     Bins are those of Keras on TensorFlow. Crosses of integers may be made in compiled steps; strings
@@ -183,7 +182,7 @@ class HashedCrossing(HostLayer):
         self.num_bins = positive_int(self, "num_bins", num_bins)
         self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot"))
         self.result_dtype = _result_dtype(self, self.output_mode, dtype)
-        check_is_dense(self, sparse=sparse)
+        self.sparse = bool(sparse)
 
     def prepare(self, inputs: Any) -> list:
         features = [integers_or_texts(x) for x in inputs] if isinstance(inputs, list | tuple) else []
@@ -218,5 +217,5 @@ class HashedCrossing(HostLayer):
             "dtype": self.result_dtype,
             "num_bins": self.num_bins,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
         }

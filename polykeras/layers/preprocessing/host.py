@@ -62,18 +62,17 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
         yield batch[0] if isinstance(batch, tuple) else batch
 
 
-def check_is_dense(layer: Layer, **switches: bool) -> None:
-    """Refuse ``sparse=True`` and ``ragged=True``: there are only dense arrays here.
+def check_is_dense(layer: Layer, ragged: bool) -> None:
+    """Refuse ``ragged=True``: there are only dense arrays here.
 
     Raises:
-        ValueError: if one is set.
+        ValueError: if it is set.
     """
-    for name, value in switches.items():
-        if value:
-            raise ValueError(
-                f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name}=False: results are dense arrays. "
-                f"Received: {value!r}."
-            )
+    if ragged:
+        raise ValueError(
+            f"Layer {layer.name!r} ({type(layer).__name__}): Expected ragged=False: results are dense arrays, "
+            f"filled up with zeros. Received: {ragged!r}."
+        )
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:

@@ -15,7 +15,6 @@ from polykeras.layers.preprocessing.hashing import bins_of, bits_of, salt_pair
 from polykeras.layers.preprocessing.host import (
     HostLayer,
     batches,
-    check_is_dense,
     count_on_host,
     encoded_shape,
     on_host,
@@ -56,7 +55,7 @@ class IndexLookup(HostLayer):
         output_mode = _MODES.get(output_mode, output_mode)
         self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count", "tf_idf"))
         self.result_dtype = "int64" if self.output_mode == "int" else None
-        check_is_dense(self, sparse=sparse)
+        self.sparse = bool(sparse)
         self._check_arguments(idf_weights, vocabulary)
         self._tokens: list = []
         self._places: dict = {}
@@ -145,6 +144,16 @@ class IndexLookup(HostLayer):
                     f"Received: shape {weights.shape}."
                 )
             self._idf_weights = weights if has_special else self._with_special_weights(weights)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the weights of tokens, where Keras 3 keeps them."""
+        if self._idf_weights is not None:
+            store["idf_weights"] = self._idf_weights
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the weights of tokens."""
+        if "idf_weights" in store:
+            self._idf_weights = np.asarray(store["idf_weights"], "float32")
 
     def load_assets(self, dir: str) -> None:
         """Read the vocabulary that Keras 3 keeps beside the config, unless the config has one."""
@@ -318,7 +327,7 @@ class IndexLookup(HostLayer):
             "oov_token": self.oov_token,
             "mask_token": self.mask_token,
             "output_mode": self.output_mode,
-            "sparse": False,
+            "sparse": self.sparse,
             "pad_to_max_tokens": self.pad_to_max_tokens,
             "vocabulary": self.get_vocabulary(weights is not None) if self._tokens else None,
             "idf_weights": weights,
@@ -340,7 +349,7 @@ class StringLookup(IndexLookup):
         output_mode: ``"int"`` for indices; ``"one_hot"``; ``"multi_hot"``, ``"count"`` or
             ``"tf_idf"`` of the tokens along the last axis.
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
-        sparse: False.
+        sparse: taken as of Keras; results are dense.
         encoding: of bytes.
         salt: makes the hash of unknown tokens another one.
 
@@ -405,7 +414,7 @@ class IntegerLookup(IndexLookup):
         idf_weights: weights of the tokens, for ``"tf_idf"``.
         invert: from indices to tokens.
         output_mode: as of ``StringLookup``.
-        sparse: False.
+        sparse: taken as of Keras; results are dense.
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
         oov_method: how unknown tokens share indices: ``"floormod"``, their remainder, or
             ``"farmhash"``, their hash.

@@ -40,7 +40,8 @@ class TextVectorization(HostLayer):
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
         vocabulary: tokens, or the path of a text file; else call ``adapt``.
         idf_weights: weights of the tokens, for ``"tf_idf"``.
-        sparse, ragged: False.
+        sparse: taken as of Keras; results are dense.
+        ragged: False.
         encoding: of bytes.
 
     Takes (batch,) or (batch, 1) texts.
@@ -88,7 +89,8 @@ class TextVectorization(HostLayer):
                 f"Layer {self.name!r}: Expected output_mode='int' with output_sequence_length. "
                 f"Received: {output_mode!r}."
             )
-        check_is_dense(self, sparse=sparse, ragged=ragged)
+        self.sparse = bool(sparse)
+        check_is_dense(self, ragged)
         self.output_sequence_length = output_sequence_length
         self.encoding = encoding
         self._lookup = StringLookup(
@@ -198,7 +200,7 @@ class TextVectorization(HostLayer):
             "split": registry.serialize(self.split),
             "ngrams": self.ngrams,
             "output_sequence_length": self.output_sequence_length,
-            "sparse": False,
+            "sparse": self.sparse,
             "ragged": False,
             "encoding": self.encoding,
         }

@@ -21,7 +21,7 @@ def is_array(x: Any) -> bool:
     >>> is_array(np.zeros(2)), is_array([0, 0])
     (True, False)
     """
-    return hasattr(x, "shape") and (hasattr(x, "__array__") or hasattr(x, "__getitem__"))
+    return hasattr(x, "shape") and any(hasattr(x, name) for name in ("__array__", "__getitem__", "dense_shape"))
 
 
 def is_values(x: Any) -> bool:
@@ -56,6 +56,7 @@ def as_array(x: Any) -> Any:
     backend = backends.current()
     if isinstance(x, Rows):
         return x.read(slice(None))
+    x = backends.densified(x)
     if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic):
         return backend.cast(x, config.floatx()) if backend.dtype(x) == "float64" else x
     x = _as_numpy(x)
@@ -78,8 +79,6 @@ def _as_numpy(x: Any) -> np.ndarray:
     framework = backends.owner(x)
     if framework is not None:
         return np.asarray(framework.to_numpy(x))
-    if hasattr(x, "toarray"):  # scipy's sparse matrices
-        return x.toarray()
     if hasattr(x, "to_frame"):  # a series is a column
         x = x.to_frame()
     if hasattr(x, "to_numpy"):
@@ -138,6 +137,7 @@ def as_rows(x: Any) -> Any:
         return x
     if hasattr(x, "tocsr"):
         return Rows(x.tocsr())
+    x = backends.densified(x)
     return Rows(x) if _is_on_disk(x) else as_array(x)
 
 
