@@ -87,7 +87,7 @@ class JaxLayer(ForeignLayer):
         wanted = self._wanted(self.init_fn, ("rng", "inputs", "training"), ("rng", "inputs"))
         with backends.use(self.engine), jax.ensure_compile_time_eval():
             sized = lambda shape: jax.numpy.ones([n or 1 for n in shape], self.compute_dtype)  # noqa: E731
-            is_shape = lambda x: isinstance(x, tuple) and all(n is None or isinstance(n, int) for n in x)  # noqa: E731
+            is_shape = lambda x: isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)  # noqa: E731
             inputs = jax.tree_util.tree_map(sized, input_shape, is_leaf=is_shape)
             given = {"rng": self._key(), "inputs": inputs, "training": True}
             made = self.init_fn(*[given[name] for name in wanted])

@@ -19,7 +19,7 @@ _PLAIN = frozenset(vars(Layer())) | {"inputs", "outputs", "_nodes", "_stack", "_
 _PLAIN |= {"_compile_arguments", "_compiled", "_plan", "_inputs_structure", "_outputs_structure", "loss", "optimizer"}
 
 #: Attributes that Keras 3 calls by other names.
-_KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer"} | {
+_KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer", ("TextVectorization", "_lookup"): "_lookup_layer"} | {
     ("GroupedQueryAttention", f"{name}_dense"): f"_{name}_dense" for name in ("query", "key", "value", "output")
 }
 

@@ -140,6 +140,14 @@ class TextVectorization(HostLayer):
         """Return the number of indices, those of padding and unknown tokens included."""
         return self._lookup.vocabulary_size()
 
+    def save_own_variables(self, store: Any) -> None:
+        """Write the weights of tokens a second time, as Keras 3 does."""
+        self._lookup.save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the weights of tokens."""
+        self._lookup.load_own_variables(store)
+
     def load_assets(self, dir: str) -> None:
         """Read the vocabulary that Keras 3 keeps beside the config, as of ``StringLookup``."""
         self._lookup.load_assets(dir)
