@@ -112,6 +112,7 @@ cosine_proximity = cosine_similarity
 
 #: Short names, and those of Keras 2.
 ALIASES = {
+    "acc": Accuracy, "ACC": Accuracy,
     "BCE": BinaryCrossentropy, "bce": BinaryCrossentropy, "MSE": MeanSquaredError, "mse": MeanSquaredError,
     "RMSE": RootMeanSquaredError, "rmse": RootMeanSquaredError, "MAE": MeanAbsoluteError,
     "mae": MeanAbsoluteError, "MAPE": MeanAbsolutePercentageError, "mape": MeanAbsolutePercentageError,

@@ -204,8 +204,8 @@ class CompiledLoss:
 
     def __init__(self, loss: Any, loss_weights: Any = None, output_names: list | None = None) -> None:
         for identifier in _flat(loss):
-            if isinstance(identifier, str) and not _is_crossentropy(identifier):
-                registry.lookup(identifier, "losses")
+            if not _is_crossentropy(identifier):
+                _check_identifier(identifier, "losses")
         for weight in _flat(loss_weights):
             if isinstance(weight, str | bool) or not (isinstance(weight, int | float) or hasattr(weight, "dtype")):
                 raise ValueError(f"Expected loss_weights as numbers. Received: {weight!r}.")
@@ -298,6 +298,14 @@ def _check_target(target: Any, name: str) -> None:
         raise ValueError(f"Expected targets for the output {name!r}, which has a loss. Received: None.")
 
 
+def _check_identifier(identifier: Any, family: str) -> None:
+    """Refuse what can't be resolved, long before it is."""
+    if isinstance(identifier, str):
+        registry.lookup(identifier, family)
+    elif not (identifier is None or callable(identifier) or isinstance(identifier, dict)):
+        raise ValueError(f"Expected {family} as objects, names, configs or functions. Received: {identifier!r}.")
+
+
 def _is_crossentropy(identifier: Any) -> bool:
     return isinstance(identifier, str) and identifier.lower() in _CROSSENTROPY
 
@@ -349,8 +357,8 @@ class CompiledMetrics:
             if given is not None and (not trees.is_nested(given) or _is_config(given)):
                 raise ValueError(f"Expected {argument} to be a list or dict. Received: {given!r}. Write [{given!r}].")
             for identifier in _flat(given):
-                if isinstance(identifier, str) and not _is_chosen_by_shape(identifier):
-                    registry.lookup(identifier, "metrics")
+                if not _is_chosen_by_shape(identifier):
+                    _check_identifier(identifier, "metrics")
         self._metrics, self._weighted, self._names = metrics, weighted_metrics, output_names
         self._outputs: Outputs | None = None
         self._entries: list[_Entry] = []

@@ -233,8 +233,8 @@ class Model(Persistence, Trainer, Layer):
         else:
             super().add_loss(loss)
 
-    def add_metric(self, value: Any, name: str | None = None, aggregation: str = "mean") -> None:
-        """Track the mean of a value over an epoch, from inside ``call``, or of a functional model's symbolic tensor."""
+    def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
+        """Track a value from inside ``call``, or a symbolic tensor of a functional model; see ``Layer.add_metric``."""
         if isinstance(value, KerasTensor):
             self._add_output(value, "add_metric", {"name": name or value.name, "aggregation": aggregation})
         else:

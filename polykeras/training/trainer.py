@@ -214,14 +214,14 @@ class Trainer(GeneratorMethods):
             return None
         return self._metrics_result()
 
-    def _metrics_result(self) -> dict:
-        logs = {}
-        if self._compiled is not None:
-            logs = {metric.name: metric.result() for metric in self._compiled.trackers}
-            logs |= self._compiled.metrics.result() if self._compiled.metrics is not None else {}
-        compiled = {id(metric) for metric in self._compiled.all_metrics} if self._compiled is not None else set()
+    def _metrics_result(self, compiled: _Compiled | None = None) -> dict:
+        logs, compiled = {}, compiled or self._compiled
+        if compiled is not None:
+            logs = {metric.name: metric.result() for metric in compiled.trackers}
+            logs |= compiled.metrics.result() if compiled.metrics is not None else {}
+        known = {id(metric) for metric in compiled.all_metrics} if compiled is not None else set()
         for metric in self.metrics:
-            if id(metric) not in compiled:
+            if id(metric) not in known:
                 result = metric.result()
                 logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs
@@ -239,9 +239,15 @@ class Trainer(GeneratorMethods):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the metrics, in the order of ``evaluate``'s results."""
+        """The names of the metrics, in the order of ``evaluate``'s results.
+
+        Before the first batch those of a model whose outputs are known, or of none but the loss.
+        """
+        compiled = self._compiled
         with backends.use(SPEC):
-            return list(self._metrics_result())
+            if compiled is not None and not compiled.all_metrics[1:] and getattr(self, "outputs", None):
+                compiled = compiled.foreseen(self)
+            return list(self._metrics_result(compiled))
 
     def reset_metrics(self) -> None:
         """Set the states of all metrics back."""
@@ -657,6 +663,16 @@ class _Compiled:
         self.output_specs: dict = {}
         wants = metrics is not None or weighted_metrics is not None
         self.metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants else None
+        self._given = loss, loss_weights, metrics, weighted_metrics
+
+    def foreseen(self, model: Any) -> _Compiled:
+        """Return what this will be, for the names: as if the targets were like the outputs."""
+        outputs = model._outputs_structure
+        result = _Compiled(model, *self._given)
+        for part in (result.loss, result.metrics):
+            if part is not None:
+                part.build(outputs, outputs)
+        return result
 
     @property
     def trackers(self) -> list:

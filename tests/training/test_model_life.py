@@ -216,3 +216,101 @@ def test_variables_come_in_one_order_inside_of_an_epoch_and_outside():
 
 
 ORDER = [(layer, weight) for layer in ("hidden", "last") for weight in ("kernel", "bias")]
+
+
+def test_metrics_have_their_names_before_the_first_batch():
+    model = small(metrics=["accuracy", keras.metrics.MeanAbsoluteError(name="error")])
+    before = model.metrics_names
+    assert before == ["loss", "accuracy", "error"]
+    model.fit(*data(), verbose=0)
+    assert model.metrics_names == before == list(model.evaluate(*data(), verbose=0, return_dict=True))
+
+
+def test_metrics_of_several_outputs_have_their_names_before_the_first_batch():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, [layers.Dense(1, name="a")(inputs), layers.Dense(1, name="b")(inputs)])
+    model.compile("sgd", "mse", metrics=[["mae"], ["acc"]])
+    assert model.metrics_names == ["loss", "a_loss", "b_loss", "a_mae", "b_acc"]
+    x, y = data()
+    model.fit(x, [y, y], verbose=0)
+    assert model.metrics_names == ["loss", "a_loss", "b_loss", "a_mae", "b_acc"]
+
+
+def test_names_of_metrics_known_beforehand_leave_the_kind_to_the_targets():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    assert model.metrics_names == ["loss", "accuracy"]
+    x, _ = data(8)
+    classes = np.argmax(model.predict(x, verbose=0), -1)[:, None]
+    assert model.evaluate(x, classes, verbose=0, return_dict=True)["accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("arguments", [{"loss": 5}, {"loss": ["mse", 5]}, {"metrics": [5]}, {"weighted_metrics": [5]}])
+def test_compile_refuses_what_is_no_loss_or_metric(arguments):
+    with pytest.raises(ValueError, match="Received: 5"):
+        small(**arguments)
+
+
+class Watched(layers.Layer):
+    """Reports the mean of its inputs, and counts its calls, as layers of Keras 2 do."""
+
+    def build(self, input_shape):
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False, name="calls")
+
+    def call(self, x):
+        self.add_metric(ops.mean(x), name="mean")
+        self.add_metric(ops.mean(x), name="last", aggregation=None)
+        self.add_update([(self.calls, self.calls + 1.0)])
+        return x
+
+
+def test_layers_of_keras_2_add_updates_metrics_and_last_values(backend):
+    model = keras.Sequential([keras.Input((1,)), Watched(name="watched"), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.repeat([1.0, 2.0, 6.0], 2).astype("float32")[:, None]
+    logs = model.evaluate(x, x, batch_size=2, verbose=0, return_dict=True)
+    assert (logs["mean"], logs["last"]) == (pytest.approx(3.0), pytest.approx(6.0))
+    assert float(ops.convert_to_numpy(model.get_layer("watched").calls)) == 3.0
+
+
+def test_layers_are_found_by_name_and_place():
+    model = small()
+    assert model.get_layer("last") is model.get_layer(index=1) is model.layers[1]
+    for wrong in ({"name": "lost"}, {"index": 7}, {}):
+        with pytest.raises(ValueError, match="Expected"):
+            model.get_layer(**wrong)
+
+
+def test_a_clone_has_the_layers_but_new_weights():
+    model = small()
+    clone = keras.models.clone_model(model)
+    assert [layer.name for layer in clone.layers] == ["hidden", "last"] and not clone.compiled
+    assert not np.array_equal(clone.get_weights()[0], model.get_weights()[0])
+    assert not set(map(id, clone.weights)) & set(map(id, model.weights))
+
+
+def test_clear_session_starts_names_again_and_leaves_models_alone():
+    model = small()
+    keras.backend.clear_session()
+    assert layers.Dense(1).name == "dense" and layers.Dense(1).name == "dense_1"
+    keras.backend.clear_session()
+    assert layers.Dense(1).name == "dense"
+    assert model.predict(data()[0], verbose=0).shape == (32, 1)
+
+
+def test_reset_states_forgets_what_came_before_a_batch():
+    model = keras.Sequential([keras.Input((4, 3), batch_size=2), layers.LSTM(2, stateful=True)])
+    x = np.ones((2, 4, 3), "float32")
+    first, second = model.predict(x, verbose=0), model.predict(x, verbose=0)
+    assert not np.allclose(first, second)
+    model.reset_states()
+    np.testing.assert_allclose(model.predict(x, verbose=0), first, rtol=1e-6)
+
+
+def test_the_summary_of_a_trained_model_is_that_of_the_untrained():
+    model = small()
+    before, after = [], []
+    model.summary(print_fn=before.append)
+    model.fit(*data(), verbose=0)
+    model.summary(print_fn=after.append)
+    assert after == before and any("Total params: 21" in line for line in after)
