@@ -36,17 +36,6 @@ class Case:
 #: Classes that are not called, bases to derive from and the place where data enters, and the bridges to one engine.
 NOT_CALLED = {"ConvRecurrent2D", "InputLayer", "Layer", "Wrapper"}
 BRIDGES = {"FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"}
-#: Layers that mix whole examples, or run others on them: test_preprocessing_mixing.py has their cases.
-MIXERS = {
-    "AugMix",
-    "ContrastLimitedAdaptiveHistogramEqualization",
-    "CutMix",
-    "MaxNumBoundingBoxes",
-    "MixUp",
-    "Pipeline",
-    "RandAugment",
-    "RandomErasing",
-}
 
 VECTORS, SEQUENCES, IMAGES, VOLUMES = (2, 4), (2, 5, 4), (2, 6, 5, 4), (2, 4, 5, 4, 4)
 IDS = np.array([[0, 3, 3], [2, 1, 1]])
@@ -260,6 +249,21 @@ def images() -> Iterator[Case]:
         yield case(name, image, seed=1, by_training=True, **arguments)
     yield case("AutoContrast", image, **unit)
     yield case("Equalization", image, **unit, differentiable=False)
+    tiles = {"tile_grid_size": (2, 2), "differentiable": False}
+    yield case("ContrastLimitedAdaptiveHistogramEqualization", image, **unit, **tiles)
+
+
+def mixtures() -> Iterator[Case]:
+    """Images mixed with others, partly wiped out, or changed by several layers."""
+    unit = {"value_range": (0, 1), "seed": 1, "by_training": True}
+    yield case("CutMix", image, seed=1, by_training=True)
+    yield case("MixUp", image, seed=1, by_training=True)
+    yield case("RandomErasing", image, (1.0, 1.0), (0.25, 0.25), **unit)
+    yield case("RandAugment", image, num_ops=1, factor=0.2, **unit)
+    yield case("AugMix", image, num_chains=1, chain_depth=1, factor=0.2, **unit)
+    yield case("MaxNumBoundingBoxes", image, 2)
+    flips = lambda layers: [layers.RandomFlip(seed=1), layers.RandomBrightness(0.2, (0, 1), seed=2)]  # noqa: E731
+    yield around("Pipeline", flips, image)
 
 
 CASES = [
@@ -275,4 +279,5 @@ CASES = [
     *shapes(),
     *preprocessing(),
     *images(),
+    *mixtures(),
 ]
