@@ -25,7 +25,8 @@ class OrbaxCheckpoint(ModelCheckpoint):
         initial_value_threshold: value that the first saved model must beat, for ``save_best_only``.
         max_to_keep: steps to keep, the latest; None for all.
         save_on_background: let training go on while files are written.
-        save_weights_only: leave out the architecture, and the optimizer with its state.
+        save_weights_only: leave out the architecture, the optimizer with its state, and files such as
+            vocabularies.
 
     Raises:
         ImportError: without the orbax-checkpoint package.

@@ -1,5 +1,6 @@
-"""CuDNNGRU and CuDNNLSTM of Keras 2: the same maths as GRU and LSTM, weights laid out as by cuDNN.
+"""CuDNNGRU and CuDNNLSTM of Keras 2: the same maths as GRU and LSTM, with the biases of cuDNN.
 
+Kernels are those of GRU and LSTM: ``saving.old_weights`` turns the ones in files of Keras 2, which are transposed.
 They run on every engine and device; each uses its own fused kernel where it has one.
 """
 

@@ -353,6 +353,20 @@ def test_a_torch_module_loads_where_the_caller_asks(tmp_path):
             keras.models.load_model(tmp_path / "model.keras")
 
 
+def test_a_saved_model_loads_where_the_caller_asks(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    module, x = tf.Module(), np.ones((2, 3), "float32")
+    module.serve = tf.function(lambda x: 2.0 * x, input_signature=[tf.TensorSpec((None, 3), tf.float32)])
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    with keras.backends.use("tensorflow"):
+        keras.Sequential([keras.Input((3,)), keras.layers.TFSMLayer(tmp_path / "saved")]).save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=False)
+        np.testing.assert_array_equal(loaded.predict(x, verbose=0), 2 * x)
+    for name in keras.backends.available():
+        with keras.backends.use(name), pytest.raises(ValueError, match="safe_mode=False"):
+            keras.models.load_model(tmp_path / "model.keras")
+
+
 def test_a_flax_module_says_what_to_do_instead(tmp_path):
     flax = pytest.importorskip("flax")
     with keras.backends.use("jax"):
