@@ -24,6 +24,7 @@ from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
 from polykeras.backends.interface import Array, Backend
+from polykeras.backends.numpy_fused import FusedKernels
 from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
@@ -297,7 +298,7 @@ defvjp(
 )
 
 
-class NumpyBackend(RecurrenceWithGradient, Backend):
+class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
     """The interface over NumPy."""
 
     name = "numpy"

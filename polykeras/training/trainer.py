@@ -468,11 +468,9 @@ class Trainer(GeneratorMethods):
 
     @contextlib.contextmanager
     def _on_own_backend(self) -> Iterator[Any]:
-        if backends.current_name() == self._backend_name:
-            yield backends.current()
-        else:
-            with backends.use(self._backend_name) as backend:
-                yield backend
+        # Also where it is the default: what is in use is found faster than what would be.
+        with backends.use(self._backend_name) as backend:
+            yield backend
 
     def _prepare(self, batch: Any) -> None:
         """Build the model for data like a batch, if it isn't, without computing anything."""
