@@ -17,7 +17,8 @@ _FUNCTIONAL = {"layers", "input_layers", "output_layers"}
 _NOT_IN_KERAS = {
     **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), ("trainable",)),
     **dict.fromkeys(("Discretization", "HashedCrossing"), ("trainable",)),
-    "Equalization": ("seed",),
+    "Pipeline": ("trainable", "dtype"),
+    **dict.fromkeys(("Equalization", "ContrastLimitedAdaptiveHistogramEqualization"), ("seed",)),
 }
 
 #: Classes that files call by their public names.
