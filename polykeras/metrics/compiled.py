@@ -303,7 +303,7 @@ def _check_identifier(identifier: Any, family: str) -> None:
     if isinstance(identifier, str):
         registry.lookup(identifier, family)
     elif not (identifier is None or callable(identifier) or isinstance(identifier, dict)):
-        raise ValueError(f"Expected {family} as objects, names, configs or functions. Received: {identifier!r}.")
+        raise TypeError(f"Expected {family} as objects, names, configs or functions. Received: {identifier!r}.")
 
 
 def _is_crossentropy(identifier: Any) -> bool:

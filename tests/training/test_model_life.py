@@ -247,7 +247,7 @@ def test_names_of_metrics_known_beforehand_leave_the_kind_to_the_targets():
 
 @pytest.mark.parametrize("arguments", [{"loss": 5}, {"loss": ["mse", 5]}, {"metrics": [5]}, {"weighted_metrics": [5]}])
 def test_compile_refuses_what_is_no_loss_or_metric(arguments):
-    with pytest.raises(ValueError, match="Received: 5"):
+    with pytest.raises(TypeError, match="Received: 5"):
         small(**arguments)
 
 

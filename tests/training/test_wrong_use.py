@@ -232,8 +232,8 @@ CASES = {
         "Did you mean 'glorot_uniform'",
     ),
     "optimizer of no kind": (lambda: regression(optimizer=5), TypeError, "Received: 5"),
-    "loss of no kind": (fit(X, Y, make=lambda: regression(loss=5)), TypeError, "Received: 5"),
-    "metric of no kind": (fit(X, Y, make=lambda: regression(metrics=[5])), TypeError, "Received: 5"),
+    "loss of no kind": (lambda: regression(loss=5), TypeError, "Received: 5"),
+    "metric of no kind": (lambda: regression(metrics=[5]), TypeError, "Received: 5"),
     "losses for one output": (fit(X, Y, make=lambda: regression(loss=["mse", "mae"])), ValueError, "loss for one"),
     "loss of an unknown output": (
         fit(BOTH, TARGETS, make=lambda: two_outputs({"o": "mse", "q": "mse"})),
