@@ -111,7 +111,7 @@ def is_of_keras_3(metadata: dict) -> bool:
 
 
 def without_modes(value: Any) -> Any:
-    """Leave ``training`` out of a graph's calls: Keras 3 notes it for each call, and the model's own counts there.
+    """Leave ``training``, and masks of None, out of a graph's calls: Keras 3 notes them, though the model's own count.
 
     >>> without_modes({"inbound_nodes": [{"args": [1], "kwargs": {"training": False}}]})
     {'inbound_nodes': [{'args': [1], 'kwargs': {}}]}
@@ -123,7 +123,8 @@ def without_modes(value: Any) -> Any:
     is_call = set(value) == {"args", "kwargs"} and isinstance(value["kwargs"], dict)
     result = {key: without_modes(x) for key, x in value.items()}
     if is_call:
-        result["kwargs"].pop("training", None)
+        kwargs = result["kwargs"].items()
+        result["kwargs"] = {k: x for k, x in kwargs if k != "training" and (k != "mask" or x is not None)}
     return result
 
 
