@@ -13,6 +13,7 @@ from benchmarks.workloads import WORKLOADS
 
 _BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 _QUICK = ("small MLP", "LSTM")
+_METRICS = {"with": (True,), "without": (False,), "both": (False, True)}
 _MLPS = ("small MLP", "large MLP")
 
 
@@ -20,7 +21,7 @@ def _training(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
     results = {}
     for name in options.workloads:
         for backend in options.backends:
-            for accuracy in (False, True) if WORKLOADS[name].accuracy and not options.quick else (False,):
+            for accuracy in _METRICS[options.metric] if WORKLOADS[name].accuracy else (False,):
                 if backend == "numpy" and name not in _MLPS:
                     continue
                 title = f"{name}{', accuracy' if accuracy else ''}: {backend}"
@@ -87,12 +88,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer workloads and rounds: under five minutes")
     parser.add_argument("--plain", action="store_true", help="without torch.compile and jit_compile=True")
+    parser.add_argument("--metric", choices=list(_METRICS), help="accuracy, where it means something; default both")
     parser.add_argument("--rounds", type=int, help="of each workload; default 7")
     parser.add_argument("--backends", nargs="+", default=list(_BACKENDS), choices=_BACKENDS)
     parser.add_argument("--workloads", nargs="+", default=None, choices=list(WORKLOADS))
     parser.add_argument("--sections", nargs="+", default=list(SECTIONS), choices=list(SECTIONS))
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
+    options.metric = options.metric or ("with" if options.quick else "both")
     options.workloads = options.workloads or list(_QUICK if options.quick else WORKLOADS)
 
     options.output.mkdir(parents=True, exist_ok=True)

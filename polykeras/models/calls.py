@@ -11,6 +11,7 @@ from typing import Any
 from polykeras import backends
 from polykeras.core import masks
 from polykeras.core.context import context
+from polykeras.core.state import constants_version
 from polykeras.core.variables import scope
 from polykeras.layers.core import Lambda, Masking
 from polykeras.layers.layer import Layer
@@ -39,7 +40,7 @@ class Calls:
         backend = backends.current()
         if not backend.captures or not self._is_free() or not backend.is_value(x):
             return None
-        key = x.shape, x.dtype, backend.name
+        key = x.shape, x.dtype, backend.name, constants_version()
         step = self._steps.get(key)
         if step is None and self._is_due(key):
             step = self._steps[key] = Step(self._model, self._call, specs_of(backend, (backend.feed(x),)))

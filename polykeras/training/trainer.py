@@ -13,6 +13,7 @@ from polykeras import backends, config, ops, optimizers
 from polykeras.backends.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.core import dtypes, trees
+from polykeras.core.state import constants_version
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable
@@ -311,7 +312,7 @@ class Trainer(GeneratorMethods):
         names = {"train": self.train_step, "test": self.test_step, "predict": self.predict_step}
         weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
         structure = None if kind == "predict" else trees.structure(batch)
-        key = kind, weights, structure, backends.current_name()
+        key = kind, weights, structure, backends.current_name(), constants_version()
         if key not in steps:
             backend = backends.current()
             batch_spec = specs_of(backend, batch)

@@ -278,3 +278,17 @@ def test_long_vocabularies_are_not_searched_for_weights():
 def test_wrong_input_is_an_error_that_names_it(make, message):
     with pytest.raises(ValueError, match=f"(?s)Expected .*{message}.*Received"):
         make()
+
+
+@pytest.mark.parametrize("name", ["IntegerLookup", "Discretization"])
+def test_steps_compiled_before_another_adapt_follow_it(backend, name):
+    layer = keras.layers.IntegerLookup() if name == "IntegerLookup" else keras.layers.Discretization(num_bins=2)
+    layer.adapt(np.array([[1], [2], [3], [4]]))
+    model = keras.Sequential([keras.Input((1,), dtype="int32"), layer])
+    x = np.array([[3], [30]], "int32")
+    before = [model.predict(x, verbose=0), *(keras.ops.convert_to_numpy(model(x)) for _ in range(5))]
+    layer.adapt(np.array([[10], [20], [30], [40]]))
+    expected = keras.ops.convert_to_numpy(layer(x))
+    assert (expected != before[0]).any()
+    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(x)), expected)

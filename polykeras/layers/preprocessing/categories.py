@@ -8,6 +8,7 @@ import numpy as np
 
 from polykeras import backends, config, ops
 from polykeras.core import dtypes
+from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import batches, encode
@@ -140,6 +141,7 @@ class Discretization(Layer):
     def finalize_state(self) -> None:
         """Make boundaries of the summary."""
         self.bin_boundaries = _compressed(self._summary, 1 / self.num_bins)[0, :-1].tolist()
+        renew_constants()
 
     def reset_state(self) -> None:
         """Forget all data."""

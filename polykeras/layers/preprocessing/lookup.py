@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras import backends, config, ops
 from polykeras.core import registry
+from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.hashing import bins_of, bits_of, salt_pair
 from polykeras.layers.preprocessing.host import (
@@ -186,6 +187,7 @@ class IndexLookup(HostLayer):
         first = self._first_place()
         self._tokens = tokens
         self._places = {token: first + n for n, token in enumerate(tokens)}
+        renew_constants()
 
     def _with_special_weights(self, weights: np.ndarray) -> np.ndarray:
         """Unknown tokens weigh as much as known ones on average."""
@@ -420,8 +422,7 @@ class IntegerLookup(IndexLookup):
             ``"farmhash"``, their hash.
         salt: makes the hash another one.
 
-    It looks up where the model runs, in compiled steps too. They keep the vocabulary that was there when
-    they were compiled: after another ``adapt`` or ``set_vocabulary`` compile the model again. In them an
+    It looks up where the model runs, in compiled steps too, which another ``adapt`` compiles anew. In them an
     unknown token with ``num_oov_indices=0`` is index -1, where no error can be raised.
 
     >>> import polykeras as keras
