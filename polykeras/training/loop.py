@@ -155,14 +155,20 @@ def predict(model: Any, step: Step, source: Any, callbacks: CallbackList) -> Any
     backend = step.backend
     parts: list = []
     last = source.steps
+    together = getattr(model, "steps_per_execution", 1)
+    logs = lambda: {"outputs": trees.map(backend.to_numpy, outputs)}  # noqa: E731
     for place, batch in enumerate(source.batches()):
-        callbacks.batch_begin("predict", place)
+        if place % together == 0:
+            callbacks.batch_begin("predict", place)
         outputs = step(batch)
         parts.append(outputs)
-        logs = lambda: {"outputs": trees.map(backend.to_numpy, outputs)}  # noqa: B023, E731
-        callbacks.batch_end("predict", place, logs, place + 1 == last)
-        if model.stop_predicting:
-            break
+        after = place + 1
+        if after % together == 0 or after == last:
+            callbacks.batch_end("predict", place, logs, after == last)
+            if model.stop_predicting:
+                break
+    if last is None and len(parts) % together:  # data of unknown length ended among steps that are told together
+        callbacks.batch_end("predict", len(parts) - 1, logs, True)
     if len(parts) == 1:
         return trees.map(lambda x: np.asarray(backend.to_numpy(x)), parts[0])
     return trees.map(lambda *xs: np.concatenate([backend.to_numpy(x) for x in xs]), *parts)

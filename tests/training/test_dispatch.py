@@ -59,6 +59,20 @@ def test_steps_of_one_execution_are_told_together(backend, source):
     assert [moment[1] for moment in seen if moment[0] == "train_batch_end"] == [2, 5, 6]
 
 
+@pytest.mark.parametrize("source", ["arrays", "generator"])
+def test_predictions_of_one_execution_are_told_together(backend, source):
+    seen = []
+    callback = keras.callbacks.LambdaCallback()
+    callback.on_predict_batch_begin = lambda batch, logs=None: seen.append(("begin", batch))
+    callback.on_predict_batch_end = lambda batch, logs=None: seen.append(("end", batch))
+    callback.watched_hooks = {"on_predict_batch_begin", "on_predict_batch_end"}
+    model = linear(steps_per_execution=3)
+    data = {"x": X, "batch_size": 4} if source == "arrays" else {"x": (x for x, _ in batches())}
+    outputs = model.predict(**data, verbose=0, callbacks=[callback])
+    assert seen == [("begin", 0), ("end", 2), ("begin", 3), ("end", 5), ("begin", 6), ("end", 6)]
+    np.testing.assert_allclose(outputs, model.predict(X, verbose=0), rtol=1e-5)
+
+
 class Meddler(keras.callbacks.Callback):
     """Lowers the rate after 3 batches; after 6 it stops training, or raises."""
 
