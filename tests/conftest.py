@@ -23,6 +23,7 @@ for name in ("jax", "torch", "keras"):
 del os.environ["KERAS_BACKEND"]
 
 from polykeras import backends, config  # noqa: E402
+from polykeras.core.context import context  # noqa: E402
 
 backends.set_default("numpy")
 config.disable_traceback_filtering()
@@ -33,6 +34,13 @@ def backend(request):
     """Each installed backend, in use during the test."""
     with backends.use(request.param) as adapter:
         yield adapter
+
+
+@pytest.fixture(autouse=True)
+def no_learning_phase():
+    """What a test or an example says by ``backend.set_learning_phase`` ends with it."""
+    yield
+    context.training = None
 
 
 @pytest.fixture(scope="session")
