@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-_ROWS_AT_ONCE = 100
+_ROWS_AT_ONCE = 30
 
 
 def _peak() -> float:
