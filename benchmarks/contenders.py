@@ -25,19 +25,19 @@ class Contender:
     """One library on one backend.
 
     Args:
-        library: ``"polykeras"``, ``"keras"`` or ``"native"``.
+        package: ``"polykeras"``, ``"keras"`` or ``"native"``.
         backend: ``"numpy"``, ``"tensorflow"``, ``"torch"`` or ``"jax"``.
         compiled: ``jit_compile=True`` of Keras; torch.compile, or XLA for tf.function.
     """
 
-    library: str
+    package: str
     backend: str
     compiled: bool = False
 
     @property
     def title(self) -> str:
         """For the tables."""
-        name = "scikit-learn" if (self.library, self.backend) == ("native", "numpy") else self.library
+        name = "scikit-learn" if (self.package, self.backend) == ("native", "numpy") else self.package
         return f"{name}, compiled" if self.compiled else name
 
     def environment(self) -> dict[str, str]:
@@ -48,12 +48,12 @@ class Contender:
 
     def module(self) -> Any:
         """polykeras or real Keras."""
-        return importlib.import_module(self.library)
+        return importlib.import_module(self.package)
 
     def make(self, workload: str, accuracy: bool, weights: str | None) -> Any:
         """Return what the process times, with the weights in an ``.npz`` file."""
         chosen, arrays = WORKLOADS[workload], load_weights(weights) if weights else None
-        if self.library == "native":
+        if self.package == "native":
             return importlib.import_module(_NATIVE[self.backend]).NativeContender(
                 chosen, accuracy, self.compiled, arrays
             )

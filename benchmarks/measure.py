@@ -28,7 +28,7 @@ class Process:
     """
 
     def __init__(self, contender: Contender, **arguments: Any) -> None:
-        whole = {"library": contender.library, "backend": contender.backend, "compiled": contender.compiled}
+        whole = {"package": contender.package, "backend": contender.backend, "compiled": contender.compiled}
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed by __exit__)
         started = time.perf_counter()
         self._process = subprocess.Popen(

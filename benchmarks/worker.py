@@ -1,6 +1,6 @@
 """The process of one contender: does what it is told, a JSON line at a time, and says how long it took.
 
-Run as ``python -m benchmarks.worker '{"library": ..., "backend": ..., ...}'``.
+Run as ``python -m benchmarks.worker '{"package": ..., "backend": ..., ...}'``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
     from benchmarks.contenders import Contender
 
-    contender = Contender(arguments["library"], arguments["backend"], arguments["compiled"])
+    contender = Contender(arguments["package"], arguments["backend"], arguments["compiled"])
     if "script" in arguments:
         from benchmarks import scripts
 

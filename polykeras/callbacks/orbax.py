@@ -58,7 +58,7 @@ class OrbaxCheckpoint(ModelCheckpoint):
 
         super().on_train_begin(logs)
         self.on_train_end()  # a manager that an interrupted training left open
-        checkpoint = orbax.library()
+        checkpoint = orbax.checkpoint_package()
         options = checkpoint.CheckpointManagerOptions(
             max_to_keep=self.max_to_keep, enable_async_checkpointing=self.save_on_background, create=True
         )

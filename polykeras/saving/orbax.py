@@ -18,7 +18,7 @@ from polykeras.saving.hdf5 import host_array
 _STATE, _CONFIG, _ASSETS = "pytree", "model_config", "assets"
 
 
-def library() -> Any:
+def checkpoint_package() -> Any:
     """Return the module ``orbax.checkpoint``.
 
     Raises:
@@ -36,7 +36,7 @@ def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> Non
         model: with a config, unless ``weights_only``.
         weights_only: leave out the architecture, the optimizer with its state, and files such as vocabularies.
     """
-    checkpoint = library()
+    checkpoint = checkpoint_package()
     writer = _Writer()
     state.save(model, writer, None if weights_only else model.optimizer)
     items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
@@ -58,7 +58,7 @@ def reading(path: str | os.PathLike, step: int | None = None) -> Iterator[Reader
     Raises:
         ValueError: if the folder holds no checkpoint.
     """
-    checkpoint = library()
+    checkpoint = checkpoint_package()
     with checkpoint.CheckpointManager(Path(path).absolute()) as manager:
         step = manager.latest_step() if step is None else step
         if step not in manager.all_steps():
