@@ -86,7 +86,7 @@ SECTIONS: dict[str, Callable] = {
 def main() -> None:
     """Parse the command line, measure, report."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer workloads and rounds: under five minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer workloads, rounds and contenders")
     parser.add_argument("--plain", action="store_true", help="without torch.compile and jit_compile=True")
     parser.add_argument("--metric", choices=list(_METRICS), help="accuracy, where it means something; default both")
     parser.add_argument("--rounds", type=int, help="of each workload; default 7")

@@ -317,9 +317,7 @@ class Trainer(GeneratorMethods):
             backend = backends.current()
             batch_spec = specs_of(backend, batch)
             optimize = {True: True, False: False}.get(getattr(self, "jit_compile", "auto"))
-            compiled = not getattr(self, "run_eagerly", False)
-            steps.pop(kind, None)
-            steps[key] = Step(self, names[kind], batch_spec, compiled, optimize)
+            steps[key] = Step(self, names[kind], batch_spec, not self.run_eagerly, optimize)
         return steps[key]
 
     # --------------------------------------------------------------------- fit
