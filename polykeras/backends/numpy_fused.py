@@ -1,8 +1,8 @@
 """NumPy kernels that hide several operations from autograd, and updates in place.
 
-autograd takes 7 µs an operation, NumPy 1: dense layers and their losses are one operation each.
-Adam goes through its arrays in pieces that fit the cache, which the composite writes and reads
-fourteen times: 0.3 times its time for a matrix of 2048 x 2048.
+autograd takes several µs an operation: dense layers and their losses are one operation each. Adam
+goes through its arrays in pieces that fit the cache, where the composite passes over them again and
+again: with it a step of a 784-2048-2048-10 network took 275 ms, now 162.
 """
 
 from __future__ import annotations

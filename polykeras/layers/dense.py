@@ -242,7 +242,7 @@ class EinsumDense(LowRankUpdate, Layer):
         return bound if is_matrix and (self.bias is None or self.bias_axes == rest) else 0
 
     def _as_matrices(self, inputs: Any, free: tuple) -> Any:
-        """The product by the dense kernel: in an encoder on PyTorch a fifth faster than as einsum."""
+        """The product by the dense kernel: as einsum it is batched, and took 19 % of an encoder's step on PyTorch."""
         kernel = self.kernel
         shape = ops.shape(kernel)[self._bound_axes() :]
         units = math.prod(shape)
