@@ -39,18 +39,13 @@ class Calls:
     def find(self, x: Any) -> Step | None:
         """Return the compiled call for an input, None where the call is to be run as it is."""
         backend = backends.current()
-        if not backend.captures or not self._is_free() or not backend.is_value(x):
+        if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
             return None
         key = x.shape, x.dtype, backend.name, constants_version()
         step = self._steps.get(key)
         if step is None and self._is_due(key):
             step = self._steps[key] = Step(self._model, self._call, specs_of(backend, (backend.feed(x),)))
         return step
-
-    def _is_free(self) -> bool:
-        """Whether nothing goes on around the call that it must take part in: a layer, a gradient, a mask."""
-        is_alone = not context.path and context.training is None and not masks._masks
-        return is_alone and scope.assigned is None and scope.autocast is None
 
     def _is_due(self, key: tuple) -> bool:
         if self._is_plain is None:
@@ -60,6 +55,12 @@ class Calls:
 
     def _call(self, batch: tuple) -> Any:
         return Layer.__call__(self._model, batch[0], training=False)
+
+
+def _is_free() -> bool:
+    """Whether nothing goes on around the call that it must take part in: a layer, a gradient."""
+    is_alone = not context.path and context.training is None
+    return is_alone and scope.assigned is None and scope.autocast is None
 
 
 def _is_plain(layer: Layer) -> bool:

@@ -28,6 +28,16 @@ def test_every_call_gives_the_same_numbers(backend):
     assert bool(model._calls._steps) == backend.captures
 
 
+def test_only_the_mask_of_the_input_itself_keeps_a_call_as_it_is(backend):
+    model, x, other = network(), ops.ones((2, 4)), np.ones(3)
+    masks.set_mask(other, np.array([True, False, True]))
+    for _ in range(5):
+        model(x)
+    assert bool(model._calls._steps) == backend.captures
+    masks.set_mask(x, np.array([True, False]))
+    assert masks.get_mask(model(x)) is not None
+
+
 def test_weights_set_between_calls_count(backend):
     model = network()
     x = np.ones((1, 4), "float32")
