@@ -25,7 +25,9 @@ from autograd.util import toposort
 
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.numpy_fused import FusedKernels
+from polykeras.backends.numpy_replay import RecordedArray, Replayed
 from polykeras.backends.recurrence import RecurrenceWithGradient
+from polykeras.backends.replay import is_recording, refuse_recording
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
 
@@ -45,7 +47,7 @@ def _deferring(name: str) -> Any:
 for _name in ("add", "sub", "mul", "truediv", "mod", "pow", "matmul", "lt", "le", "gt", "ge"):
     setattr(_ReferableBox, f"__{_name}__", _deferring(f"__{_name}__"))
 
-for _type in (np.ndarray, np.float16, np.float32, np.float64, dtypes.numpy_dtype("bfloat16").type):
+for _type in (np.ndarray, RecordedArray, np.float16, np.float32, np.float64, dtypes.numpy_dtype("bfloat16").type):
     _ReferableBox.register(_type)
 
 # Infinities and NaN are results, as on every other engine, and not warnings.
@@ -302,15 +304,17 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
     """The interface over NumPy."""
 
     name = "numpy"
+    captures = True
 
     # ---------------------------------------------------------------- arrays
 
     def array(self, x: object, dtype: str | None = None) -> Array:
-        if isinstance(x, Box):
+        if isinstance(x, Box | RecordedArray):
             return x if dtype is None else self.cast(x, dtype)
         return self.host_array(x, dtype)
 
     def to_numpy(self, x: Array) -> np.ndarray:
+        refuse_recording("a value as NumPy array")
         return np.asarray(_value(x))
 
     def is_array(self, x: object) -> bool:
@@ -335,10 +339,10 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
         return _value(x).view(dtypes.numpy_dtype(dtype))
 
     def copy(self, x: Array) -> Array:
-        return x * 1 if isinstance(x, Box) else np.array(x)
+        return x * 1 if isinstance(x, Box) else x.copy()
 
     def concrete(self, x: Array) -> Any:
-        return x.item() if isinstance(x, np.ndarray | np.generic) else x
+        return x.item() if isinstance(x, np.ndarray | np.generic) and not is_recording() else x
 
     def full(self, shape: tuple, value: object, dtype: str) -> Array:
         if isinstance(value, Box):
@@ -644,7 +648,7 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
         return autograd_checkpoint(function)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
-        return _quiet(function)
+        return _quiet(function) if optimize is False else Replayed(function)
 
     # --------------------------------------------------------------- placement
 
@@ -683,11 +687,10 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
         return self.matmul(rows, anp.reshape(kernel, (-1, kernel.shape[-1])))
 
     def random_bits(self, key: tuple, shape: tuple) -> Array:
-        first, second = (int(_value(k)) & 0xFFFFFFFF for k in key)
-        bits = np.arange(math.prod(shape), dtype=np.uint32)
-        bits ^= np.uint32(first)
+        first, second = map(_word, key)
+        bits = np.arange(math.prod(shape), dtype=np.uint32) ^ first
         self._mix_in_place(bits)
-        bits += np.uint32(second)
+        bits += second
         self._mix_in_place(bits)
         return bits.view(np.int32).reshape(shape)
 
@@ -696,6 +699,12 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
             bits ^= bits >> np.uint32(shift)
             bits *= np.uint32(factor)
         bits ^= bits >> np.uint32(16)
+
+
+def _word(x: Any) -> Any:
+    """Part of a random stream's key, as 32 bits."""
+    x = _value(x)
+    return np.uint32(x & 0xFFFFFFFF) if isinstance(x, int) else x.astype(np.uint32)
 
 
 def _diagonals(subscripts: str, operands: tuple) -> tuple:

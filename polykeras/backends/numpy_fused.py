@@ -63,7 +63,7 @@ def _may_write(*columns: list | None) -> bool:
     """Whether arrays are plain, full-precision memory that an update may write into."""
     arrays = [x for column in columns for x in column or ()]
     return all(
-        type(x) is np.ndarray and x.dtype in _FULL and x.flags.c_contiguous and x.flags.writeable for x in arrays
+        isinstance(x, np.ndarray) and x.dtype in _FULL and x.flags.c_contiguous and x.flags.writeable for x in arrays
     )
 
 
@@ -101,7 +101,7 @@ class FusedKernels:
             return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
         with deferred():
             for weight, gradient in zip(weights, gradients, strict=True):
-                weight -= gradient * weight.dtype.type(rate)
+                weight -= gradient * (rate if isinstance(rate, float) else rate.astype(weight.dtype))
         return weights, None
 
     def adam_update(
@@ -127,6 +127,6 @@ class FusedKernels:
                     root = np.sqrt(second)
                     root += epsilon
                     np.divide(first, root, out=root)
-                    root *= float(rate)
+                    root *= rate
                     weight -= root
         return weights, momentums, velocities, None

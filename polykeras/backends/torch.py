@@ -21,8 +21,9 @@ from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.kernels import _signed
+from polykeras.backends.replay import is_recording, refuse_recording
 from polykeras.backends.torch_recurrence import FusedRecurrence
-from polykeras.backends.torch_replay import Replayed, is_recording, note_constant, refuse_recording
+from polykeras.backends.torch_replay import Replayed, note_constant
 from polykeras.backends.torch_windows import NativeWindows
 from polykeras.core import dtypes, trees
 from polykeras.core.interrupts import deferred

@@ -1,4 +1,4 @@
-"""Steps on PyTorch that are run from a list of their operations."""
+"""Steps that are run from a list of their operations."""
 
 import numpy as np
 import pytest
@@ -6,13 +6,13 @@ import pytest
 import polykeras as keras
 from polykeras import backends, layers, ops
 
-pytest.importorskip("torch")
+REPLAYING = [name for name in ("numpy", "torch") if name in backends.available()]
 
 
-@pytest.fixture(autouse=True)
-def on_torch():
-    with backends.use("torch"):
-        yield
+@pytest.fixture(params=REPLAYING, autouse=True)
+def replaying(request):
+    with backends.use(request.param):
+        yield request.param
 
 
 def data(rows=24):
