@@ -32,6 +32,8 @@ _Tracer = jax.core.Tracer
 _ARRAYS = (type(jnp.zeros(())), _Tracer)
 _SPATIAL = "XYZ"
 _SHARED_BYTES = 1 << 20
+_SMALL_RESULT = 1 << 12
+_GLANCES = 500  # of 0.2 µs each
 _FULL = (np.float32, np.float64)
 _SMALL_WINDOW = 25
 
@@ -82,6 +84,11 @@ class JaxBackend(Backend):
         return x if isinstance(x, _ARRAYS) else self.host_array(x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
+        # Most waits for a small result are shorter than it takes to wake a thread that sleeps, 50 µs.
+        if x.size < _SMALL_RESULT and isinstance(x, _ARRAYS[0]):
+            for _ in range(_GLANCES):
+                if x.is_ready():
+                    break
         return np.asarray(x)
 
     def is_array(self, x: object) -> bool:
@@ -454,13 +461,15 @@ class JaxBackend(Backend):
 
         @jax.custom_vjp
         def largest(x: Array) -> Array:
-            return jnp.max(x.reshape(shape), axes)
+            # After a convolution and without a gradient a fifth faster still.
+            sizes = (1, *window, 1)
+            return lax.reduce_window(x, np.asarray(-np.inf, x.dtype), lax.max, sizes, sizes, "VALID")
 
         def pull_back(x: Array, gradient: Array) -> tuple:
             # Of equal values the first takes the gradient, on all engines; JAX's own would share it out.
             return jax.vjp(lambda x: Backend.pool(self, x, mode, window, window, "valid"), x)[1](gradient)
 
-        largest.defvjp(lambda x: (largest(x), x), pull_back)
+        largest.defvjp(lambda x: (jnp.max(x.reshape(shape), axes), x), pull_back)
         return largest(x)
 
 
