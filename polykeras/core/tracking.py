@@ -20,12 +20,15 @@ class Trackable:
     #: Attributes that hold nothing to find, or things that belong to someone else.
     _untracked: frozenset[str] = frozenset()
 
-    def owned(self) -> Iterator[Any]:
-        """Yield the variables, seed generators and trackables among the attributes, each once."""
+    def owned(self) -> list:
+        """Return the variables, seed generators and trackables among the attributes, each once."""
         seen: set[int] = set()
-        for name, value in list(vars(self).items()):
-            if value.__class__ not in _PLAIN and name not in self._untracked:
-                yield from _search(value, seen)
+        found: list = []
+        untracked = self._untracked
+        for name, value in vars(self).items():
+            if value.__class__ not in _plain and name not in untracked:
+                _search(value, seen, found)
+        return found
 
     def own_variables(self) -> list[Variable]:
         """Return the variables that belong to no trackable inside, trainable ones first."""
@@ -42,16 +45,17 @@ class Trackable:
             variable.assign(store[str(place)])
 
 
-_PLAIN = frozenset({str, int, float, bool, type(None)})
+# Classes whose objects hold nothing to find; polykeras's own are added when they are met.
+_plain = {str, int, float, bool, type(None)}
 _TRACKED = (Variable, Trackable, SeedGenerator)
 _SEQUENCES = (list, tuple, set, frozenset)
 
 
-def _search(value: Any, seen: set[int]) -> Iterator[Any]:
+def _search(value: Any, seen: set[int], found: list) -> None:
     if isinstance(value, _TRACKED):
         if id(value) not in seen:
             seen.add(id(value))
-            yield value
+            found.append(value)
     elif isinstance(value, _SEQUENCES):
         # A long list of plain values (a vocabulary) is told by its first one.
         items = iter(value)
@@ -60,11 +64,14 @@ def _search(value: Any, seen: set[int]) -> Iterator[Any]:
                 if len(value) > 64:
                     return
                 continue
-            yield from _search(item, seen)
-    elif isinstance(value, dict) and id(value) not in seen:
-        seen.add(id(value))
-        for item in list(value.values()):
-            yield from _search(item, seen)
+            _search(item, seen, found)
+    elif isinstance(value, dict):
+        if value and id(value) not in seen:
+            seen.add(id(value))
+            for item in value.values():
+                _search(item, seen, found)
+    elif type(value).__module__.partition(".")[0] in ("polykeras", "builtins"):
+        _plain.add(type(value))
 
 
 def unique(items: Iterator[Any]) -> list:
