@@ -48,6 +48,8 @@ class Backend(Kernels):
     is_traced = False
     #: What ``compile`` returns may not run its function: all that differs between calls must be passed.
     captures = False
+    #: What ``compile`` returns as state holds arrays, which ``read`` gives.
+    holds_state = False
 
     # ---------------------------------------------------------------- arrays
 
@@ -568,8 +570,13 @@ class Backend(Kernels):
             optimize: True asks for the engine's heavy compiler (XLA, Inductor), None leaves the
                 choice to the adapter, and False asks for a fast start.
 
-        Static leaves (Python scalars, strings) don't belong in the inputs.
+        Static leaves (Python scalars, strings) don't belong in the inputs. The state that a
+        donating call returns is for the next call; ``read`` gives its arrays.
         """
+
+    def read(self, held: Any) -> Array:
+        """Return the array of a piece of state from a compiled call."""
+        return held
 
     # --------------------------------------------------------------- placement
 

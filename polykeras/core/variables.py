@@ -138,6 +138,8 @@ class Variable(Operators):
             value = self._materialize()
         elif self._backend_name != backend.name:
             value = self._foreign(backend)
+        elif backend.holds_state:
+            value = backend.read(value)
         if scope.autocast is not None and self._casts():
             return backend.cast(value, scope.autocast)
         return value
@@ -159,10 +161,12 @@ class Variable(Operators):
     @property
     def raw(self) -> Any:
         """The array in the slot as it is, whatever the precision of the layer around."""
-        if backends.current().is_symbolic:
+        backend = backends.current()
+        if backend.is_symbolic:
             self._note_read()
             return SpecArray(self.shape, self.dtype)
-        return self._materialize() if self._value is None else self._value
+        value = self._materialize() if self._value is None else self._value
+        return backend.read(value) if backend.holds_state else value
 
     def _materialize(self) -> Any:
         backend = backends.load(self._backend_name)

@@ -1,0 +1,131 @@
+"""Compiled functions whose state TensorFlow changes in place.
+
+The results of a graph are new arrays. Of a 784-2048-2048-10 network and Adam's slots they are 70 MB
+a step, written in many passes: 27 ms on two cores. Held in tf.Variables they are written by
+TensorFlow's fused updates in 8. Variables are copied on write: a tensor read from one keeps its
+values.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from polykeras.core import trees
+
+raw = tf.raw_ops
+
+
+class _Tracing(threading.local):
+    """The resources that the arrays of the graph being traced were read from, by the arrays' identities."""
+
+    resources: dict[int, Any] | None = None
+    arrays: list | None = None  # kept, so that identities stay theirs
+
+
+_tracing = _Tracing()
+
+
+def read(x: Any) -> Any:
+    """Return the array that state holds; arrays as they are."""
+    return x.read_value() if isinstance(x, tf.Variable) else x
+
+
+def _read_in_graph(resource: Any, shape: Any, dtype: tf.DType) -> tf.Tensor:
+    array = raw.ReadVariableOp(resource=resource, dtype=dtype)
+    array.set_shape(shape)
+    _tracing.resources[id(array)] = resource
+    _tracing.arrays.append(array)
+    return array
+
+
+def resources_of(*columns: list) -> list[tuple] | None:
+    """Return the resources that arrays of one graph were read from, row by row; None where one was not."""
+    found = _tracing.resources
+    graph = tf.compat.v1.get_default_graph()
+    if not found or not all(id(x) in found and x.graph is graph for column in columns for x in column):
+        return None
+    return [tuple(found[id(x)] for x in row) for row in zip(*columns, strict=True)]
+
+
+def read_again(resources: list[tuple], *columns: list) -> list[list]:
+    """Return the columns of arrays as the resources hold them after an update in place."""
+    rows = zip(resources, zip(*columns, strict=True), strict=True)
+    fresh = [[_read_in_graph(r, x.shape, x.dtype) for r, x in zip(*row, strict=True)] for row in rows]
+    return [list(column) for column in zip(*fresh, strict=True)]
+
+
+class CompiledFunction:
+    """A function of trees of arrays, traced once for shapes and dtypes.
+
+    Args:
+        function: ``state, result = function(state, *inputs)`` with ``donate``, else of any arguments.
+        array: returns a value as tensor.
+        donate: keep the state in tf.Variables, which the call returns in place of arrays.
+        optimize: compile by XLA.
+    """
+
+    def __init__(self, function: Callable, array: Callable, donate: bool, optimize: bool) -> None:
+        self._function, self._array, self._optimize = function, array, optimize
+        self._donate = donate
+        self._traces: dict[tuple, tuple] = {}
+        self._variables: dict[int, tf.Variable] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return what the function returns."""
+        leaves, structure = trees.flatten(arguments)
+        count = len(trees.leaves(arguments[0])) if self._donate else 0
+        leaves = [x if isinstance(x, tf.Tensor | tf.Variable) else self._array(x) for x in leaves]
+        state = leaves[:count] = [self._held(place, x) for place, x in enumerate(leaves[:count])]
+        inputs = [x.handle if isinstance(x, tf.Variable) else x for x in leaves]
+        key = (structure, *[(x.shape, x.dtype, isinstance(x, tf.Variable)) for x in leaves])
+        if key not in self._traces:
+            self._traces[key] = self._trace(leaves, inputs, structure, count)
+        traced, result_structure = self._traces[key]
+        # For a state of 300 arrays this takes 1 ms; tf.function's own dispatch takes 5.
+        result = trees.unflatten(result_structure, traced._call_flat(inputs, traced.captured_inputs))
+        return (trees.unflatten(trees.structure(arguments[0]), state), result) if self._donate else result
+
+    def _held(self, place: int, x: Any) -> tf.Variable:
+        """The variable that holds an array of the state."""
+        if isinstance(x, tf.Variable):
+            return x
+        variable = self._variables.get(place)
+        if variable is not None and (variable.shape, variable.dtype) == (x.shape, x.dtype):
+            variable.assign(x, read_value=False)
+            return variable
+        with tf.device(x.device):
+            variable = self._variables[place] = tf.Variable(x, trainable=False)
+        return variable
+
+    def _trace(self, leaves: list, inputs: list, structure: Any, count: int) -> tuple:
+        kinds = [(x.shape, x.dtype, isinstance(x, tf.Variable)) for x in leaves]
+        result_structure = None
+
+        def flat_function(*values: Any) -> list:
+            nonlocal result_structure
+            arrays = [
+                _read_in_graph(x, shape, dtype) if is_held else x
+                for x, (shape, dtype, is_held) in zip(values, kinds, strict=True)
+            ]
+            result = self._function(*trees.unflatten(structure, arrays))
+            fresh, result = result if self._donate else ((), result)
+            results, result_structure = trees.flatten(result)
+            results = [self._array(x) for x in results]
+            # A result that fails leaves the state as it was.
+            with tf.control_dependencies(results):
+                for resource, x in zip(values[:count], trees.leaves(fresh), strict=True):
+                    if _tracing.resources.get(id(x)) is not resource:
+                        raw.AssignVariableOp(resource=resource, value=self._array(x))
+            return results
+
+        traced = tf.function(flat_function, autograph=False, jit_compile=self._optimize)
+        outside = _tracing.resources, _tracing.arrays
+        _tracing.resources, _tracing.arrays = {}, []
+        try:
+            return traced.get_concrete_function(*[tf.TensorSpec(x.shape, x.dtype) for x in inputs]), result_structure
+        finally:
+            _tracing.resources, _tracing.arrays = outside
