@@ -152,6 +152,10 @@ class Kernels:
         product = self.matmul(x, kernel)
         return product if bias is None else self.add(product, bias)
 
+    def dense_together(self, x: Array, kernels: list, biases: list) -> list:
+        """Return ``dense`` of one x by several kernels; the biases are arrays, or all None."""
+        return [self.dense(x, kernel, bias) for kernel, bias in zip(kernels, biases, strict=True)]
+
     def embedding(self, table: Array, indices: Array) -> Array:
         """Return the rows of a table; repeated indices add up their gradients."""
         return self.take(table, indices, 0)

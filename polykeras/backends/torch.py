@@ -596,6 +596,12 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         rows = torch.addmm(bias, x.reshape(-1, kernel.shape[0]), kernel)
         return rows.reshape(*x.shape[:-1], kernel.shape[1])
 
+    def dense_together(self, x: Array, kernels: list, biases: list) -> list:
+        # Of an encoder's step three products instead of one take 5 % more; the other engines gain nothing.
+        bias = None if biases[0] is None else torch.cat(biases)
+        outputs = self.dense(x, torch.cat(kernels, -1), bias)
+        return list(outputs.split([kernel.shape[-1] for kernel in kernels], -1))
+
     def batch_norm(
         self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
     ) -> tuple[Array, Array, Array]:
@@ -624,6 +630,23 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
             return (by_mean.reshape(shape) + 2 * centered * by_variance.reshape(shape)) / count
 
         return _Spliced.apply(pull_back, 2, mean, variance, x)
+
+    def normalize(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        epsilon: float,
+    ) -> Array:
+        vectors = (mean, variance, gamma, beta)
+        is_last = x.ndim > 1 and all(v is not None and v.ndim == 1 and v.dtype == x.dtype for v in vectors)
+        # One operation in place of four; a gradient by the moments, or a second one, needs those.
+        if not is_last or mean.requires_grad or torch.compiler.is_compiling() or _state.depth > 1:
+            return super().normalize(x, *vectors, epsilon)
+        rows = x.reshape(-1, x.shape[-1])
+        return F.batch_norm(rows, mean, variance, gamma, beta, False, 0.0, epsilon).reshape(x.shape)
 
     def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
         first = x.ndim - len(axes)

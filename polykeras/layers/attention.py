@@ -13,7 +13,7 @@ from polykeras.core.random import SeedGenerator
 from polykeras.layers.advanced_activations import Softmax
 from polykeras.layers.arguments import choice, positive_int, rate_between
 from polykeras.layers.core import Dropout
-from polykeras.layers.dense import EinsumDense
+from polykeras.layers.dense import EinsumDense, outputs_together
 from polykeras.layers.layer import Layer
 from polykeras.layers.weights import keep_options, options_config
 
@@ -304,7 +304,10 @@ class HeadedAttention(Layer):
         masks = query_mask, value_mask, key_mask, attention_mask
         mask = self._mask(query, value, *masks, use_causal_mask and not fused)
         gate = self.gate_dense(query) if self.use_gate else None
-        query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
+        if query is key is value:
+            query, key, value = outputs_together((self.query_dense, self.key_dense, self.value_dense), query)
+        else:
+            query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         scores = None
         if fused:
             outputs = self._fused_attention(query, key, value, mask, use_causal_mask)

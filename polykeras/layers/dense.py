@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import string
+from collections.abc import Sequence
 from typing import Any
 
 from polykeras import activations, initializers, ops
@@ -19,6 +20,7 @@ from polykeras.layers.weights import (
     no_quantization,
     options_config,
 )
+from polykeras.ops import kernels
 
 _old_names = legacy_arguments(
     output_dim="units",
@@ -281,6 +283,20 @@ class EinsumDense(LowRankUpdate, Layer):
             **options_config(self, "kernel", "bias"),
             **self._lora_config(),
         }
+
+
+def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
+    """Return what layers give for one input: together where all their kernels are matrices of its last axes."""
+    shape, bounds = ops.shape(inputs), {layer._bound_axes() for layer in layers}
+    are_plain = all(type(layer) is EinsumDense and layer.activation is activations.linear for layer in layers)
+    free = shape[: -min(bounds)]
+    if bounds != {1} or not are_plain or free.count(None) > 1 or len({layer.bias is None for layer in layers}) > 1:
+        return [layer(inputs) for layer in layers]
+    sizes = [ops.shape(layer.kernel)[1:] for layer in layers]
+    matrices = [ops.reshape(layer.kernel, (shape[-1], -1)) for layer in layers]
+    biases = [None if layer.bias is None else ops.reshape(layer.bias, (-1,)) for layer in layers]
+    outputs = kernels.dense_together(inputs, matrices, biases)
+    return [ops.reshape(part, (*free, *size)) for part, size in zip(outputs, sizes, strict=True)]
 
 
 class Highway(Layer):

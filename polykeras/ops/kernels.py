@@ -37,6 +37,17 @@ def batch_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> tupl
 
 
 @op
+def dense_together(x: Any, kernels: list, biases: list) -> list:
+    """Return ``ops.dense`` of one x by several kernels; the biases are arrays, or all None.
+
+    >>> import numpy as np
+    >>> [y.tolist() for y in dense_together(np.array([[2.0]]), [np.array([[1.0]]), np.array([[3.0]])], [None, None])]
+    [[[2.0]], [[6.0]]]
+    """
+    return current().dense_together(array(x), [array(k) for k in kernels], [_optional(b) for b in biases])
+
+
+@op
 def normalize_by(x: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilon: float) -> Any:
     """Return ``(x - mean) / sqrt(variance + epsilon) * gamma + beta``; all broadcast to x.
 

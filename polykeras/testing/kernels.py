@@ -158,6 +158,11 @@ def _dense_cases() -> Iterator[Case]:
     for dtype in dtypes.FLOATS:
         arrays = tuple(values(*shape, dtype=dtype, seed=1) for shape in ((2, 3), (3, 4), (4,)))
         yield Case("dense", arrays, oracle, dtype, tolerance=4)
+    arrays = [values(3, n, dtype="float64", seed=n) for n in (4, 1)]
+    for biases in ([values(4, dtype="float64"), values(1, dtype="float64")], [None, None]):
+        x = values(2, 5, 3, dtype="float64", seed=1)
+        label = f"{'no bias' if biases[0] is None else 'bias'}"
+        yield Case("dense_together", (x, arrays, biases), lambda x, k, b: list(map(oracle, [x, x], k, b)), label)
     table = values(4, 2, dtype="float64")
     for shape in ((3,), (2, 3), ()):
         index = np.resize(np.array([1, 3, 1], "int32"), shape)
