@@ -48,7 +48,7 @@ class Backend(Kernels):
     is_traced = False
     #: What ``compile`` returns may not run its function: all that differs between calls must be passed.
     captures = False
-    #: What ``compile`` returns as state holds arrays, which ``read`` gives.
+    #: State of a donating call is not of arrays: ``hold`` makes it of one, ``read`` gives it back.
     holds_state = False
 
     # ---------------------------------------------------------------- arrays
@@ -60,6 +60,10 @@ class Backend(Kernels):
         Without ``dtype`` a NumPy or own array keeps its type, and Python scalars and lists of
         them have the type of ``host_array``. May share memory with ``x``.
         """
+
+    def share(self, x: object, dtype: str | None = None) -> Array:
+        """``array``, of what nobody changes while the result is in use: it may share the memory of x."""
+        return self.array(x, dtype)
 
     def is_value(self, x: object) -> bool:
         """True for arrays with values, where nothing is being traced; NumPy's included."""
@@ -573,6 +577,10 @@ class Backend(Kernels):
         Static leaves (Python scalars, strings) don't belong in the inputs. The state that a
         donating call returns is for the next call; ``read`` gives its arrays.
         """
+
+    def hold(self, x: Array) -> Any:
+        """Return an array as a piece of state for a donating call, which need not copy it then."""
+        return x
 
     def read(self, held: Any) -> Array:
         """Return the array of a piece of state from a compiled call."""

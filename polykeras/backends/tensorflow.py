@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.recurrence import RecurrenceWithGradient
-from polykeras.backends.tensorflow_state import CompiledFunction, read, read_again, resources_of
+from polykeras.backends.tensorflow_state import CompiledFunction, hold, read, read_again, resources_of
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
 
@@ -507,6 +507,9 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
         return CompiledFunction(function, self.array, donate, bool(optimize))
+
+    def hold(self, x: Array) -> Any:
+        return x if isinstance(x, tf.Variable) else hold(x)
 
     def read(self, held: Any) -> Array:
         return read(held)

@@ -29,6 +29,12 @@ class _Tracing(threading.local):
 _tracing = _Tracing()
 
 
+def hold(x: tf.Tensor) -> tf.Variable:
+    """Return an array as a piece of state."""
+    with tf.device(x.device):
+        return tf.Variable(x, trainable=False)
+
+
 def read(x: Any) -> Any:
     """Return the array that state holds; arrays as they are."""
     return x.read_value() if isinstance(x, tf.Variable) else x
@@ -97,8 +103,7 @@ class CompiledFunction:
         if variable is not None and (variable.shape, variable.dtype) == (x.shape, x.dtype):
             variable.assign(x, read_value=False)
             return variable
-        with tf.device(x.device):
-            variable = self._variables[place] = tf.Variable(x, trainable=False)
+        variable = self._variables[place] = hold(x)
         return variable
 
     def _trace(self, leaves: list, inputs: list, structure: Any, count: int) -> tuple:

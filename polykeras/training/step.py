@@ -65,6 +65,9 @@ class Step:
         _check_owned(assigned, variables)
         for variable in variables:
             variable._materialize() if variable._value is None else None
+        if self.backend.holds_state and compiled:
+            for variable in self.state:
+                variable._value = self.backend.hold(variable._value)
         self._run = self._pure(function)
         self._one = self._compile(self._run, compiled)
         self._gathered = self._compile(self._gather, compiled)
