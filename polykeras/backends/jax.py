@@ -69,9 +69,18 @@ class JaxBackend(Backend):
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, _ARRAYS):
             return x if dtype is None else self.cast(x, dtype)
-        x = self.host_array(x, dtype)
+        x = self._own_copy(x, dtype)
         # device_put shares the memory of large arrays with NumPy, asarray is faster for small ones.
         return jax.device_put(x) if x.nbytes > _SHARED_BYTES else jnp.asarray(x)
+
+    def share(self, x: object, dtype: str | None = None) -> Array:
+        # asarray would compile a function for 10 ms at each new shape.
+        return self.array(x, dtype) if isinstance(x, _ARRAYS) else jax.device_put(self.host_array(x, dtype))
+
+    def _own_copy(self, x: object, dtype: str | None = None) -> np.ndarray:
+        """A NumPy array of memory that the caller does not hold: JAX may read it after it was given to it."""
+        host = self.host_array(x, dtype)
+        return host.copy() if host is x or host.base is not None else host
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
         return jax.ensure_compile_time_eval()
@@ -81,7 +90,7 @@ class JaxBackend(Backend):
 
     def feed(self, x: object) -> object:
         # The array of a call of its own comes later, from another thread: a row takes 270 µs, not 60.
-        return x if isinstance(x, _ARRAYS) else self.host_array(x)
+        return x if isinstance(x, _ARRAYS) else self._own_copy(x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
         # Most waits for a small result are shorter than it takes to wake a thread that sleeps, 50 µs.

@@ -174,9 +174,9 @@ class Variable(Operators):
         with backends.use(backend), backend.outside_trace():
             if self._on_host:
                 with backend.use_device("cpu"):
-                    self._value = backend.array(self._initial_value(), self.dtype)
+                    self._value = backend.share(self._initial_value(), self.dtype)
             else:
-                self._value = backend.array(self._initial_value(), self.dtype)
+                self._value = backend.share(self._initial_value(), self.dtype)
         self._initial = None
         return self._value
 

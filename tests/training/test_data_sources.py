@@ -630,3 +630,42 @@ def test_a_first_epoch_that_is_no_first_one_has_its_own_order():
 
     np.testing.assert_allclose(curve(Counted(X), 3), curve(X, 3), rtol=1e-6)
     assert curve(X, 3) != curve(X, 0)
+
+
+def aligned(rows, columns):
+    """An array at an address that engines take over without a copy."""
+    memory = np.empty(rows * columns * 4 + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + rows * columns * 4].view("float32").reshape(rows, columns)
+
+
+@pytest.mark.parametrize("columns", [4, 8192])
+def test_one_array_may_be_filled_again_for_each_batch(backend, columns):
+    """As readers of files do; engines that compute beside Python must not see the next batch."""
+    weights = [np.full((columns, 1), 1 / columns, "float32")]
+    losses = []
+    for is_copied in (False, True):
+        model = keras.Sequential([keras.Input((columns,)), keras.layers.Dense(1, use_bias=False)])
+        model.set_weights(weights)
+        model.compile(keras.optimizers.SGD(1e-3 / columns), "mse")
+        x, y = aligned(64, columns), np.ones((64, 1), "float32")
+
+        def batches(x=x, y=y, is_copied=is_copied):
+            for place in range(20):
+                x[:] = place % 7
+                yield (x.copy() if is_copied else x), y
+
+        losses.append(model.fit(batches(), steps_per_epoch=20, verbose=0).history["loss"])
+    assert losses[0] == losses[1]
+
+
+def test_an_array_may_be_filled_again_after_a_call(backend):
+    model = keras.Sequential([keras.Input((256,)), keras.layers.Dense(256, kernel_initializer="identity")])
+    busy = backend.array(np.ones((700, 700), "float32"))
+    x = aligned(1, 256)
+    for place in range(8):
+        x[:] = place
+        backend.matmul(backend.matmul(busy, busy), busy)
+        outputs = model(x)
+        x[:] = -1
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(outputs), np.full((1, 256), place, "float32"))

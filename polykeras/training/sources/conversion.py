@@ -176,9 +176,15 @@ def take(x: Any, key: Any) -> Any:
     return backend.take(x, backend.array(key), 0)
 
 
-def to_device(tree: Any) -> Any:
-    """Return a tree of arrays on the device of the backend in use; copies only what is not there."""
-    return trees.map(backends.current().array, tree)
+def to_device(tree: Any, is_kept: bool = False) -> Any:
+    """Return a tree of arrays on the device of the backend in use.
+
+    Args:
+        is_kept: nobody changes the arrays while a step computes, so that their memory may be shared;
+            a generator may fill one array again and again.
+    """
+    backend = backends.current()
+    return trees.map(backend.share if is_kept else backend.array, tree)
 
 
 def shape_of(x: Any) -> tuple:
