@@ -6,6 +6,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import measure, report
@@ -17,7 +18,7 @@ _METRICS = {"with": (True,), "without": (False,), "both": (False, True)}
 _MLPS = ("small MLP", "large MLP")
 
 
-def _training(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+def _training(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {}
     for name in options.workloads:
         for backend in options.backends:
@@ -28,28 +29,29 @@ def _training(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
                 print(title, flush=True)
                 rounds = options.rounds or (3 if options.quick else 7)
                 results[title] = measure.train(name, backend, accuracy, rounds, folder, options.quick or options.plain)
+                keep(results, report.training(results))
     return results, report.training(results)
 
 
-def _starts(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+def _starts(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     rounds = 1 if options.quick else 5
     results = {b: measure.starts("small MLP", b, rounds, folder) for b in options.backends}
     return results, report.seconds(results, "start of the process to the end of the first step, s")
 
 
-def _memory(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+def _memory(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {b: measure.peaks("large MLP", b, folder) for b in options.backends}
     return results, report.seconds(results, "peak memory of the large MLP, MiB")
 
 
-def _imports(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+def _imports(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {"numpy": measure.script("import_only", ("polykeras",), "numpy", 1 if options.quick else 9)}
     if not options.quick:
         results["torch"] = measure.script("import_only", ("polykeras", "keras"), "torch", 3)
     return results, report.scripts(results, "import")
 
 
-def _depth(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+def _depth(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {}
     for backend in options.backends:
         libraries = ("polykeras",) if backend == "numpy" or options.quick else ("polykeras", "keras")
@@ -60,7 +62,7 @@ def _depth(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
     return results, report.scripts(results, "depth")
 
 
-def _data(options: argparse.Namespace, folder: str) -> tuple[dict, str]:
+def _data(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {}
     sizes = (1_000, 30_000) if options.quick else (1_000, 30_000, 1_000_000)
     streamed = 100_000 if options.quick else 4_000_000
@@ -99,14 +101,19 @@ def main() -> None:
     options.workloads = options.workloads or list(_QUICK if options.quick else WORKLOADS)
 
     options.output.mkdir(parents=True, exist_ok=True)
-    figures, texts = {}, [report.machine() + "\n"]
+    figures: dict[str, dict] = {}
+    texts: dict[str, str] = {}
+
+    def keep(name: str, results: dict, text: str) -> None:
+        figures[name], texts[name] = results, text
+        (options.output / "results.json").write_text(json.dumps(figures, indent=1))
+        (options.output / "results.md").write_text("\n".join([report.machine() + "\n", *texts.values()]))
+
     with tempfile.TemporaryDirectory() as folder:
         for name in options.sections:
-            figures[name], text = SECTIONS[name](options, folder)
-            texts.append(text)
+            results, text = SECTIONS[name](options, folder, partial(keep, name))
+            keep(name, results, text)
             print(text, flush=True)
-            (options.output / "results.json").write_text(json.dumps(figures, indent=1))
-            (options.output / "results.md").write_text("\n".join(texts))
 
 
 if __name__ == "__main__":
