@@ -25,7 +25,7 @@ from autograd.util import toposort
 
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.numpy_fused import FusedKernels
-from polykeras.backends.numpy_replay import RecordedArray, Replayed
+from polykeras.backends.numpy_replay import RecordedArray, Replayed, as_one
 from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.backends.replay import is_recording, refuse_recording
 from polykeras.core import dtypes, geometry, trees
@@ -188,6 +188,7 @@ def _special(function: Any) -> Any:
     """A traced function of float arrays, computed in float64 and rounded to x's dtype."""
 
     @primitive
+    @as_one
     def call(x: np.ndarray) -> np.ndarray:
         result = np.asarray(function(np.asarray(x, np.float64)))
         return result.astype(np.float64).astype(x.dtype)
@@ -223,6 +224,7 @@ defvjp(_broadcast_to, lambda ans, x, shape: unbroadcast_f(x, lambda g: g), None)
 
 
 @primitive
+@as_one
 def _scatter_add(x: np.ndarray, index: tuple, updates: np.ndarray) -> np.ndarray:
     result = x.copy()
     np.add.at(result, index, updates)
@@ -230,6 +232,7 @@ def _scatter_add(x: np.ndarray, index: tuple, updates: np.ndarray) -> np.ndarray
 
 
 @primitive
+@as_one
 def _scatter_set(x: np.ndarray, index: tuple, updates: np.ndarray) -> np.ndarray:
     result = x.copy()
     result[index] = updates
@@ -240,14 +243,32 @@ defvjp(
     _scatter_add,
     lambda ans, x, index, updates: lambda g: g,
     None,
-    lambda ans, x, index, updates: lambda g: g[index],
+    lambda ans, x, index, updates: lambda g: _gather(g, index),
 )
 defvjp(
     _scatter_set,
     lambda ans, x, index, updates: lambda g: _scatter_set(g, index, np.zeros(updates.shape, g.dtype)),
     None,
-    lambda ans, x, index, updates: lambda g: g[index],
+    lambda ans, x, index, updates: lambda g: _gather(g, index),
 )
+
+
+@primitive
+@as_one
+def _gather(x: np.ndarray, index: tuple) -> np.ndarray:
+    return x[index]
+
+
+@primitive
+@as_one
+def _add_gathered(g: np.ndarray, index: tuple, shape: tuple) -> np.ndarray:
+    result = np.zeros(shape, g.dtype)
+    np.add.at(result, index, g)
+    return result
+
+
+defvjp(_gather, lambda ans, x, index: lambda g: _add_gathered(g, index, x.shape), None)
+defvjp(_add_gathered, lambda ans, g, index, shape: lambda v: _gather(v, index), None, None)
 
 
 def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
@@ -260,6 +281,7 @@ def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> n
 
 
 @primitive
+@as_one
 def _columns(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
     """Copy every window into a row: (batch, *places, prod(window) * channels)."""
     view = _windows(x, window, strides, dilation)
@@ -275,6 +297,7 @@ def _columns_vjp(ans: Any, x: Any, window: tuple, strides: tuple, dilation: tupl
 
 
 @primitive
+@as_one
 def _add_columns(g: np.ndarray, shape: tuple, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
     """Add every row back to the places that its window was copied from."""
     result = np.zeros(shape, g.dtype)
@@ -540,19 +563,19 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
         return x[tuple(slice(None, None, -1 if axis in axes else None) for axis in range(x.ndim))]
 
     def take(self, x: Array, indices: Array, axis: int) -> Array:
-        return x[(slice(None),) * (axis % x.ndim) + (_value(indices),)]
+        return _gather(x, (slice(None),) * (axis % x.ndim) + (_value(indices),))
 
     def take_along_axis(self, x: Array, indices: Array, axis: int) -> Array:
         indices = _value(indices)
         index = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
         index[axis] = indices
-        return x[tuple(index)]
+        return _gather(x, tuple(index))
 
     def scatter_add(self, x: Array, indices: Array, updates: Array) -> Array:
-        return _scatter_add(x, tuple(_value(indices).T), updates)
+        return _scatter_add(x, _columns_of(_value(indices)), updates)
 
     def scatter_set(self, x: Array, indices: Array, updates: Array) -> Array:
-        return _scatter_set(x, tuple(_value(indices).T), updates)
+        return _scatter_set(x, _columns_of(_value(indices)), updates)
 
     def _clamped(self, shape: tuple, start: Any, sizes: tuple) -> tuple:
         columns = zip(start, shape, sizes, strict=True)
@@ -699,6 +722,11 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
             bits ^= bits >> np.uint32(shift)
             bits *= np.uint32(factor)
         bits ^= bits >> np.uint32(16)
+
+
+def _columns_of(indices: np.ndarray) -> tuple:
+    """Places in each axis, of rows of places."""
+    return tuple([indices[:, place] for place in range(indices.shape[-1])])
 
 
 def _word(x: Any) -> Any:

@@ -6,7 +6,9 @@ operations.
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,10 +35,10 @@ class RecordedArray(np.ndarray):
             raise UnrepeatableError(f"{ufunc}.{method}")
         function = ufunc if method == "__call__" else ufunc.reduce
         target = None if out is None else out[0]
+        if target is not None and (len(out) > 1 or not isinstance(target, RecordedArray)):
+            raise UnrepeatableError("results in an array from elsewhere")
         if target is None or target.ndim == 0:  # most are scalars, which operations in place don't change
             return recorder.run(function, inputs, options)
-        if len(out) > 1 or not isinstance(target, RecordedArray):
-            raise UnrepeatableError("results in an array from elsewhere")
         recorder.run(function, inputs, options, target)
         return target
 
@@ -93,6 +95,25 @@ def _plain(x: Any) -> Any:
     if type(x) in (list, tuple):
         return type(x)(map(_plain, x))
     return x
+
+
+def as_one(function: Callable) -> Callable:
+    """A function of NumPy's arrays that a recording writes down as one operation.
+
+    For those that make arrays to fill, or leave the types of their arguments: inside, nothing is seen.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        if replay.is_recording() and any(map(_is_recorded, arguments)):
+            return _recorder().run(function, arguments, {})
+        return function(*arguments)
+
+    return call
+
+
+def _is_recorded(x: Any) -> bool:
+    return isinstance(x, RecordedArray) or type(x) is tuple and any(map(_is_recorded, x))
 
 
 def recorded(x: Any) -> RecordedArray:
@@ -157,7 +178,11 @@ def _other_values(x: Any) -> Any:
     if x.dtype == bool:
         return x ^ (wave == 1)
     if x.dtype.kind in "iu":
-        return x + x.dtype.type(1) if x.ndim == 0 else np.where(wave == 1, x ^ x.dtype.type(1), x)
+        if x.ndim == 0:
+            return x + x.dtype.type(1)
+        # Labels stay labels.
+        rolled = np.roll(x, 1)
+        return rolled if (rolled != x).any() else np.where(wave == 1, np.where(x == 0, 1, x - 1), x).astype(x.dtype)
     # Signs stay: a variance must not become negative.
     return np.where(x == 0, wave * 0.015625, x * (1 + 0.125 * wave)).astype(x.dtype)
 

@@ -133,3 +133,11 @@ def test_large_models_run_line_by_line():
     x = np.ones((1, 2100), "float32")
     model.fit(x, x, verbose=0)
     assert tapes(model) == [False]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 2], [2, 2, 2, 2], [0, 0, 0, 0]])
+def test_classifiers_of_any_number_of_classes_are_replayed(labels):
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(data(4)[0], np.array(labels), verbose=0)
+    assert tapes(model) == [True]
