@@ -68,4 +68,4 @@ def _is_plain(layer: Layer) -> bool:
     makes_masks = isinstance(layer, Masking) or getattr(layer, "mask_zero", False)
     has_losses = layer.activity_regularizer is not None or layer._losses or getattr(layer, "_added", None)
     is_own = type(layer).__module__.startswith("polykeras.") and not isinstance(layer, Lambda)
-    return is_own and layer.built and not makes_masks and not has_losses
+    return is_own and not makes_masks and not has_losses

@@ -28,6 +28,16 @@ def test_every_call_gives_the_same_numbers(backend):
     assert bool(model._calls._steps) == backend.captures
 
 
+def test_an_encoder_is_compiled_though_it_leaves_a_layer_inside_unused(backend):
+    inputs = keras.Input((3, 4))
+    model = keras.Model(inputs, layers.MultiHeadAttention(2, 2)(inputs, inputs))
+    x = np.linspace(-1, 1, 12, dtype="float32").reshape(1, 3, 4)
+    first, *others = [ops.convert_to_numpy(model(x)) for _ in range(6)]
+    for other in others:
+        np.testing.assert_allclose(other, first, rtol=1e-5, atol=1e-6)
+    assert bool(model._calls._steps) == backend.captures
+
+
 def test_only_the_mask_of_the_input_itself_keeps_a_call_as_it_is(backend):
     model, x, other = network(), ops.ones((2, 4)), np.ones(3)
     masks.set_mask(other, np.array([True, False, True]))
