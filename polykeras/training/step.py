@@ -8,7 +8,6 @@ backend to compile.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +15,10 @@ from polykeras import backends
 from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import trees
 from polykeras.core.interrupts import deferred
+from polykeras.core.locks import slots_lock
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
-
-# While one thread traces, the slots of variables hold tracers; no other may read them then.
-_trace_lock = threading.RLock()
 
 
 def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
@@ -116,16 +113,18 @@ class Step:
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
         if not self._is_traced:
-            state, result = call(*self._values(), *inputs)
+            with slots_lock:
+                values = self._values()
+            state, result = call(*values, *inputs)
             for variable, value in zip(self.state, state, strict=True):
                 variable._value = value
             return result
         key = (id(call), *[(tuple(x.shape), x.dtype) for x in trees.leaves(inputs)])
         if key in self._seen:
-            with _trace_lock:
+            with slots_lock:
                 state, constants = self._values()
             return self._consume(call, state, constants, inputs)
-        with _trace_lock:
+        with slots_lock:
             result = self._consume(call, *self._values(), inputs)
         self._seen.add(key)
         return result
