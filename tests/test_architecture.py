@@ -15,7 +15,10 @@ FRAMEWORKS = ("tensorflow", "torch", "jax", "jaxlib", "autograd")
 # From the ground up: a module may import from its own row at the top level, and from rows below.
 LEVELS = [
     ["config", "tree"],
-    ["core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming", "core.context", "core.interrupts"],
+    [
+        *("core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming"),
+        *("core.context", "core.interrupts", "core.locks"),
+    ],
     ["backends"],
     ["core"],
     ["dtype_policies", "devices"],
