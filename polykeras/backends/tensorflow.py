@@ -680,11 +680,11 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         if resources is None:
             return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
         for row, gradient in zip(resources, gradients, strict=True):
-            step = self._scalar_tensor(rate, gradient)
+            step = tf.cast(rate, gradient.dtype)
             if velocities is None:
                 raw.ResourceApplyGradientDescent(var=row[0], alpha=step, delta=gradient)
             else:
-                options = {"momentum": self._scalar_tensor(momentum, gradient), "use_nesterov": nesterov}
+                options = {"momentum": tf.cast(momentum, gradient.dtype), "use_nesterov": nesterov}
                 raw.ResourceApplyKerasMomentum(var=row[0], accum=row[1], lr=step, grad=gradient, **options)
         fresh, *fast = read_again(resources, *columns)
         return fresh, fast[0] if fast else None
@@ -715,9 +715,6 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
 
     def adam_decay(self, beta_2: float) -> float:
         return float(np.float32(beta_2))
-
-    def _scalar_tensor(self, value: Any, like: Array) -> Array:
-        return tf.cast(value, like.dtype)
 
     def random_bits(self, key: tuple, shape: tuple) -> Array:
         # In unsigned arithmetic, whose shifts bring in zeros. GPUs have no int32 multiplication here.

@@ -25,7 +25,7 @@ class Trackable:
         seen: set[int] = set()
         found: list = []
         untracked = self._untracked
-        for name, value in vars(self).items():
+        for name, value in list(vars(self).items()):
             if value.__class__ not in _plain and name not in untracked:
                 _search(value, seen, found)
         return found
@@ -68,7 +68,7 @@ def _search(value: Any, seen: set[int], found: list) -> None:
     elif isinstance(value, dict):
         if value and id(value) not in seen:
             seen.add(id(value))
-            for item in value.values():
+            for item in list(value.values()):
                 _search(item, seen, found)
     elif type(value).__module__.partition(".")[0] in ("polykeras", "builtins"):
         _plain.add(type(value))
