@@ -531,6 +531,24 @@ def test_ctrl_c_while_waiting_for_a_batch_ends_the_workers(arguments):
     assert_nothing_runs(threads)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "kind"),
+    [(WORKERS[0], threading.Thread), (WORKERS[2], multiprocessing.process.BaseProcess)],
+    ids=["threads", "processes"],
+)
+def test_ctrl_c_while_workers_start_leaves_none_behind(arguments, kind, monkeypatch):
+    start, threads = kind.start, threading.enumerate()
+
+    def start_and_interrupt(worker):
+        start(worker)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(kind, "start", start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        linear().fit(Batches(**arguments), verbose=0)
+    assert_nothing_runs(threads)
+
+
 class Augmented(Batches):
     def __getitem__(self, index):
         x, y = super().__getitem__(index)

@@ -15,6 +15,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import random
+from polykeras.core.interrupts import deferred
 
 if TYPE_CHECKING:
     from concurrent import futures
@@ -53,13 +54,17 @@ def ordered(read: Callable[[Any], Any], keys: Iterable, workers: Workers) -> Ite
     keys = iter(keys)
     executor, call = _processes(read, workers) if workers.use_multiprocessing else _threads(read, workers)
     waiting: collections.deque = collections.deque()
+
+    def submit(count: int) -> None:
+        for key in itertools.islice(keys, count):
+            with deferred():  # a Ctrl-C between a worker's start and its entry in the pool would forget it
+                waiting.append(executor.submit(call, key))
+
     try:
-        for key in itertools.islice(keys, max(workers.queue, 1)):
-            waiting.append(executor.submit(call, key))
+        submit(max(workers.queue, 1))
         while waiting:
             result = waiting.popleft().result()
-            for key in itertools.islice(keys, 1):
-                waiting.append(executor.submit(call, key))
+            submit(1)
             yield result
     finally:
         waiting.clear()
