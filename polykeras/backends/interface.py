@@ -524,11 +524,12 @@ class Backend(Kernels):
     # ----------------------------------------------------------------- control
 
     @primitive
-    def scan(self, step: Callable, carry: Any, xs: Any, length: int | None = None) -> tuple:
+    def scan(self, step: Callable, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         """Run ``carry, y = step(carry, x)`` over the leading axis; return (carry, stacked ys).
 
         ``carry``, ``xs``, ``y`` are trees of arrays (None is an empty tree); the carry keeps
-        its shapes and dtypes. ``length`` is needed when ``xs`` holds no array.
+        its shapes and dtypes. ``length`` is needed when ``xs`` holds no array. ``reverse`` runs
+        from the last entry to the first; each y stays at the place of its x.
         """
 
     @primitive

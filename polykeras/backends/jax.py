@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 
 from polykeras.backends.interface import Array, Backend
+from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
 
 # Else JAX turns every 64-bit array into a 32-bit one. Here each array's dtype is given
@@ -58,7 +59,7 @@ def _layout(rank: int, channels_last: bool, kernel: str) -> tuple[str, str, str]
     return data, axes + kernel, data
 
 
-class JaxBackend(Backend):
+class JaxBackend(RecurrenceWithGradient, Backend):
     """The interface over JAX."""
 
     name = "jax"
@@ -289,8 +290,23 @@ class JaxBackend(Backend):
 
     # ----------------------------------------------------------------- control
 
-    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None) -> tuple:
-        return lax.scan(step, carry, xs, length)
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
+        return lax.scan(step, carry, xs, length, reverse)
+
+    def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
+        # Each row is read in the step before. XLA does not vectorize the gates in one kernel with
+        # the read of their row: 4.5 ms for 32 sequences of 80 steps and 64 units; so 2.1.
+        def read(place: Any) -> tuple:
+            return trees.map(lambda x: lax.dynamic_index_in_dim(x, place, 0, False), rows)
+
+        def step_and_read(carry: tuple, following: Array) -> tuple:
+            states, y = step(*carry)
+            return (states, read(following)), y
+
+        length = len(rows[0])
+        following = np.minimum(np.arange(1, length + 1, dtype=np.int32), length - 1)
+        (states, _), sequences = lax.scan(step_and_read, (states, read(0)), following)
+        return states, sequences
 
     def cond(self, predicate: Array, on_true: Any, on_false: Any) -> Any:
         if isinstance(predicate, _Tracer):

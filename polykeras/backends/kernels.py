@@ -466,8 +466,11 @@ class Kernels:
                 fresh = tuple(self.where(counts, new, old) for new, old in zip(fresh, states, strict=True))
             return fresh, fresh
 
-        states, sequences = self.scan(step, states, (inputs, self._mask_steps(mask)))
+        states, sequences = self._over_time(step, states, (inputs, self._mask_steps(mask)))
         return sequences, states
+
+    def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
+        return self.scan(step, states, rows)
 
     # --------------------------------------------------------------- random bits
 

@@ -594,12 +594,15 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
 
     # ----------------------------------------------------------------- control
 
-    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None) -> tuple:
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         leaves = trees.leaves(xs)
+        length = len(leaves[0]) if leaves else length
+        order = range(length - 1, -1, -1) if reverse else range(length)
         ys = []
-        for place in range(len(leaves[0]) if leaves else length):
+        for place in order:
             carry, y = step(carry, trees.map(lambda a: a[place], xs))  # noqa: B023
             ys.append(y)
+        ys = ys[::-1] if reverse else ys
         return carry, trees.map(lambda *values: anp.stack(values), *ys) if ys else None
 
     def cond(self, predicate: Array, on_true: Any, on_false: Any) -> Any:

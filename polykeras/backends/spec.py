@@ -360,7 +360,7 @@ class SpecBackend(Backend):
 
     # ----------------------------------------------------------------- control
 
-    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None) -> tuple:
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         leaves = trees.leaves(xs)
         length = leaves[0].shape[0] if leaves else length
         carry, y = step(carry, trees.map(lambda x: SpecArray(x.shape[1:], x.dtype), xs))

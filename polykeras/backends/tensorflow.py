@@ -413,18 +413,21 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
 
     # ----------------------------------------------------------------- control
 
-    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None) -> tuple:
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         rows, row_structure = trees.flatten(xs)
         length = rows[0].shape[0] if rows else length
         if not tf.executing_eagerly():
-            return self._scan_in_graph(step, carry, rows, row_structure, length)
+            return self._scan_in_graph(step, carry, rows, row_structure, length, reverse)
         ys = []
-        for place in range(length):
+        for place in range(length - 1, -1, -1) if reverse else range(length):
             carry, y = step(carry, trees.unflatten(row_structure, [x[place] for x in rows]))
             ys.append(y)
+        ys = ys[::-1] if reverse else ys
         return carry, trees.map(lambda *values: tf.stack(values), *ys) if ys else None
 
-    def _scan_in_graph(self, step: Any, carry: Any, rows: list, row_structure: Any, length: int) -> tuple:
+    def _scan_in_graph(
+        self, step: Any, carry: Any, rows: list, row_structure: Any, length: int, reverse: bool
+    ) -> tuple:
         state, carry_structure = trees.flatten(carry)
         y_structure = None
 
@@ -443,14 +446,15 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
             tf.TensorArray(y.dtype, length, element_shape=y.shape) for y in traced.structured_outputs[len(state) :]
         ]
 
-        def body(place: Array, state: list, sinks: list) -> tuple:
+        def body(count: Array, state: list, sinks: list) -> tuple:
+            place = length - 1 - count if reverse else count
             results = traced(*state, *(source.read(place) for source in sources))
             fresh, ys = results[: len(state)], results[len(state) :]
-            return place + 1, fresh, [sink.write(place, y) for sink, y in zip(sinks, ys, strict=True)]
+            return count + 1, fresh, [sink.write(place, y) for sink, y in zip(sinks, ys, strict=True)]
 
         start = (tf.constant(0), state, sinks)
         # XLA wants to know the bound of a loop that it differentiates.
-        _, state, sinks = tf.while_loop(lambda place, *_: place < length, body, start, maximum_iterations=length)
+        _, state, sinks = tf.while_loop(lambda count, *_: count < length, body, start, maximum_iterations=length)
         ys = trees.unflatten(y_structure, [sink.stack() for sink in sinks])
         return trees.unflatten(carry_structure, state), ys
 

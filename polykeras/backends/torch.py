@@ -431,13 +431,14 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
 
     # ----------------------------------------------------------------- control
 
-    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None) -> tuple:
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         leaves, structure = trees.flatten(xs)
-        rows = zip(*(x.unbind() for x in leaves), strict=True) if leaves else [()] * length
+        rows = list(zip(*(x.unbind() for x in leaves), strict=True)) if leaves else [()] * length
         ys = []
-        for row in rows:
+        for row in reversed(rows) if reverse else rows:
             carry, y = step(carry, trees.unflatten(structure, row))
             ys.append(y)
+        ys = ys[::-1] if reverse else ys
         return carry, trees.map(lambda *values: torch.stack(values), *ys) if ys else None
 
     def cond(self, predicate: Array, on_true: Any, on_false: Any) -> Any:

@@ -156,10 +156,8 @@ def scan(
     (np.int32(6), array([0, 1, 3], dtype=int32))
     """
     backend = current()
-    turn = (lambda tree: trees.map(lambda x: backend.flip(x, (0,)), tree)) if reverse else (lambda tree: tree)
     step = _body(lambda carry, x: tuple(f(carry, x)))
-    carry, ys = backend.scan(step, _arrays(init), turn(_arrays(xs)), length)
-    return carry, turn(ys)
+    return backend.scan(step, _arrays(init), _arrays(xs), length, reverse)
 
 
 @op

@@ -422,6 +422,18 @@ def scans(b: Any) -> None:
 
 
 @behaviour
+def scans_from_the_last_entry(b: Any) -> None:
+    start, xs = np.zeros(2), values(4, 2, dtype="float64")
+    expected = xs[::-1].cumsum(0)
+
+    def run(start: Any, xs: Any) -> Any:
+        return b.scan(lambda total, x: (b.add(total, x), b.add(total, x)), start, xs, reverse=True)
+
+    for result in _in_both_modes(b, run, start, xs):
+        _same_trees(b, result, (expected[-1], expected[::-1]), "a scan from the last entry")
+
+
+@behaviour
 def scans_without_inputs_or_outputs(b: Any) -> None:
     x = np.array([1.0, 2.0])
 

@@ -179,8 +179,15 @@ class MixesOnce(NumpyBackend):
 
 @fault("differentiates scans")
 class CutsTheGradientThroughTime(NumpyBackend):
-    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None) -> tuple:
-        return super().scan(lambda c, x: step(trees.map(self.stop_gradient, c), x), carry, xs, length)
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
+        return super().scan(lambda c, x: step(trees.map(self.stop_gradient, c), x), carry, xs, length, reverse)
+
+
+@fault("scans from the last entry")
+class LeavesOutputsInTheOrderOfTheRun(NumpyBackend):
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
+        xs = trees.map(lambda x: np.flip(x, 0), xs) if reverse else xs
+        return super().scan(step, carry, xs, length)
 
 
 @fault("repeats while a condition holds")
