@@ -37,6 +37,7 @@ _third_party: dict[str, type[Backend]] = {}
 _lock = threading.RLock()
 _default: str | None = None
 _announced: set[str] = set()
+_ready: Backend | None = None  # the default, loaded and announced
 
 
 class _Active(threading.local):
@@ -111,9 +112,9 @@ def default_name() -> str:
 
 def set_default(name: str) -> None:
     """Make ``name`` the default backend of this process, for models built from now on."""
-    global _default
+    global _default, _ready
     _check_name(name, "set_backend")
-    _default = name
+    _default, _ready = name, None
 
 
 def load(name: str) -> Backend:
@@ -184,7 +185,7 @@ def _present() -> list[Backend]:
 
 def current() -> Backend:
     """Return the backend that operations run on in this thread."""
-    return _active.backend or _load_default()
+    return _active.backend or _ready or _load_default()
 
 
 def current_name() -> str:
@@ -202,14 +203,14 @@ def outer_name() -> str:
 
 
 def _load_default() -> Backend:
-    backend = _loaded.get(_default)
-    if backend is None:
-        backend = load(default_name())
+    global _ready
+    backend = load(default_name())
     if backend.name not in _announced:
         _announced.add(backend.name)
         if os.environ.get("KERAS_VERBOSE", "1") != "0":
             label = _LABELS.get(backend.name, backend.name)
             print(f"Using {label} backend.", file=sys.stderr)
+    _ready = backend
     return backend
 
 

@@ -650,13 +650,12 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         return F.batch_norm(rows, mean, variance, gamma, beta, False, 0.0, epsilon).reshape(x.shape)
 
     def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
-        first = x.ndim - len(axes)
-        shape = x.shape[first:]
-        fits = all(v is None or v.numel() == shape.numel() and v.shape[-len(shape) :] == shape for v in (gamma, beta))
-        if not fits or sorted(_axes(x, axes)) != list(range(first, x.ndim)):
+        rank = x.ndim
+        shape = x.shape[rank - len(axes) :]
+        fit = (gamma is None or gamma.shape == shape) and (beta is None or beta.shape == shape)
+        if not fit or {axis % rank for axis in axes} != set(range(rank - len(axes), rank)):
             return super().layer_norm(x, gamma, beta, axes, epsilon)
-        vectors = (None if v is None else v.reshape(shape) for v in (gamma, beta))
-        return F.layer_norm(x, shape, *vectors, epsilon)
+        return F.layer_norm(x, shape, gamma, beta, epsilon)
 
     def attention(
         self,

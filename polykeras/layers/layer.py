@@ -17,7 +17,7 @@ from polykeras.core import dtypes, graph, masks, naming, registry, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import Node
 from polykeras.core.random import SeedGenerator
-from polykeras.core.tracking import Trackable, unique
+from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope
 from polykeras.layers import input_spec as specs
 from polykeras.layers.signature import Signature, shape_arguments
@@ -242,8 +242,7 @@ class Layer(Trackable):
                     visit(sublayer)
 
         visit(self)
-        layers = list(found.values())
-        return layers if include_self else layers[1:]
+        return list(found.values())[0 if include_self else 1 :]
 
     def _collect(self, extras: bool, seen: set | None = None) -> Iterator[Variable]:
         """Yield the variables of this layer and those below; with ``extras`` of seeds and metrics."""
@@ -275,8 +274,9 @@ class Layer(Trackable):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that optimizers change; none where a layer around them is frozen."""
-        frozen = self._frozen()
-        return [w for w in self.weights if w.trainable and id(w) not in frozen]
+        with searched_once():
+            frozen = self._frozen()
+            return [w for w in self.weights if w.trainable and id(w) not in frozen]
 
     def _frozen(self) -> set[int]:
         """Identities of the weights below frozen layers, and below no other."""

@@ -49,7 +49,8 @@ def array(x: Any, dtype: str | None = None) -> Any:
 def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     """An array of what is not yet one of the backend's."""
     if isinstance(x, Variable):
-        return array(x.value, dtype)
+        value = x.value
+        return value if dtype is None and backend.is_array(value) else array(value, dtype)
     if isinstance(x, KerasTensor):
         raise TypeError(
             f"Expected an array with a value. Received: {x!r}, a symbolic tensor. Ops on it are "
@@ -154,13 +155,19 @@ def _operands_of_at_least(x: Any, y: Any, allowed: tuple, fallback: str) -> tupl
 def same_dtype(*arrays: Any) -> tuple:
     """Return any number of arguments as arrays of their common dtype."""
     backend = current()
-    found = {backend.dtype(x) if backend.is_array(x) else None for x in arrays}
-    if len(found) == 1 and None not in found:
-        return arrays
-    arrays = tuple(x if dtypes.scalar_kind(x) else array(x) for x in arrays)
-    kinds = [dtypes.scalar_kind(x) or backend.dtype(x) for x in arrays]
-    dtype = _promote(*kinds)
-    return tuple(array(x, dtype) for x in arrays)
+    converted, found, has_scalars = [], set(), False
+    for x in arrays:
+        kind = None if backend.is_array(x) else dtypes.scalar_kind(x)
+        if kind is not None:
+            has_scalars = True
+        elif not backend.is_array(x):
+            x = _converted(backend, x, None)
+        converted.append(x)
+        found.add(kind or backend.dtype(x))
+    if len(found) > 1 or has_scalars:
+        dtype = _promote(*found)
+        return tuple(array(x, dtype) for x in converted)
+    return tuple(converted)
 
 
 def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple | None:

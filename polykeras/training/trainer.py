@@ -15,7 +15,7 @@ from polykeras.callbacks.callback import CallbackList, History
 from polykeras.core import dtypes, trees
 from polykeras.core.state import constants_version
 from polykeras.core.tracebacks import filtered
-from polykeras.core.tracking import Trackable, unique
+from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
 from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics
 from polykeras.metrics.reductions import Mean
@@ -235,7 +235,8 @@ class Trainer(GeneratorMethods):
         """The loss tracker, the losses of several outputs, the compiled metrics, and the model's own."""
         if "metrics" in self._snapshot:
             return self._snapshot["metrics"]
-        own = unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
+        with searched_once():
+            own = unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
         return unique(iter([*(self._compiled.all_metrics if self._compiled else []), *own]))
 
     @property
@@ -277,8 +278,8 @@ class Trainer(GeneratorMethods):
     def _frozen_lists(self) -> Iterator[None]:
         """Keep what the steps ask for again and again."""
         self.__dict__.pop("_snapshot_lists", None)
-        weights, metrics = self.trainable_variables, self.metrics
-        layers = self._flatten_layers()
+        with searched_once():
+            weights, metrics, layers = self.trainable_variables, self.metrics, self._flatten_layers()
         is_without = not any(layer._adds_losses for layer in layers) and not any(w.regularizer for w in weights)
         self._snapshot_lists = {
             "trainable_variables": weights,
@@ -422,7 +423,8 @@ class Trainer(GeneratorMethods):
             chunk = loop.steps_per_dispatch(self, source.batch_size, source.steps, asked, watched)
         position = self._position
         position.callbacks = callbacks.callbacks
-        position.variables = self._step_variables() + self._training_variables()
+        with searched_once():
+            position.variables = self._step_variables() + self._training_variables()
         callbacks.call("on_train_begin", {})
         if position.restore is not None:
             if position.batch:
