@@ -17,7 +17,7 @@ LEVELS = [
     ["config", "tree"],
     [
         *("core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming"),
-        *("core.context", "core.interrupts", "core.locks"),
+        *("core.context", "core.interrupts"),
     ],
     ["backends"],
     ["core"],

@@ -18,7 +18,6 @@ from autograd.tracer import Box
 from polykeras.backends import replay
 from polykeras.backends.replay import UnrepeatableError
 from polykeras.core import trees
-from polykeras.core.locks import slots_lock
 
 _MOST_CALLS = 2_000
 
@@ -232,12 +231,7 @@ class Replayed(replay.Replayed):
     def _make(self, arguments: tuple) -> _Tape | None:
         # An update in place, recorded on a copy, would fail on what shares memory, such as a broadcast scalar.
         may_write = all(x.ndim == 0 or x.flags.writeable for x in trees.leaves(arguments[0]))
-        with slots_lock:
-            return super()._make(arguments) if may_write else None
-
-    def _plainly(self, *arguments: Any) -> Any:
-        with slots_lock:  # another thread's recording must not be seen in the slots of variables
-            return super()._plainly(*arguments)
+        return super()._make(arguments) if may_write else None
 
     def __call__(self, *arguments: Any) -> Any:
         with np.errstate(all="ignore"):

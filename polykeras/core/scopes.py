@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -93,8 +94,9 @@ class StatelessScope:
         self._is_open = False
 
     def __enter__(self) -> StatelessScope:
-        self._recording = state.recording()
-        self._assigned = self._recording.__enter__()
+        self._inside = contextlib.ExitStack()
+        self._assigned = self._inside.enter_context(state.recording())
+        self._inside.enter_context(state.holding({}))
         self._is_open = True
         try:
             for variable, value in self.state_mapping:
@@ -105,10 +107,8 @@ class StatelessScope:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._values = {variable: variable._value for variable in self._assigned}
-        for variable, value in self._assigned.items():
-            variable._value = value
-        self._recording.__exit__(None, None, None)
+        self._values = {variable: variable.held() for variable in self._assigned}
+        self._inside.close()
         self._is_open = False
 
     def add_update(self, update: tuple[Variable, Any]) -> None:

@@ -35,7 +35,7 @@ def renew_constants() -> None:
 
 @contextlib.contextmanager
 def recording() -> Iterator[dict]:
-    """Yield a dict that fills with the variables assigned inside, and their values before."""
+    """Yield a dict that fills with the variables assigned inside, in order."""
     outside = scope.assigned
     scope.assigned = assigned = {}
     try:
@@ -57,9 +57,15 @@ def reading() -> Iterator[dict]:
             outside.update(found)
 
 
-def _restore(assigned: dict) -> None:
-    for variable, value in assigned.items():
-        variable._value = value
+@contextlib.contextmanager
+def holding(values: dict[Variable, Any]) -> Iterator[dict]:
+    """Let variables hold other arrays inside, in this thread; yields all of them, as assignments change them."""
+    outside = scope.values
+    scope.values = inside = {**(outside or {}), **values}
+    try:
+        yield inside
+    finally:
+        scope.values = outside
 
 
 def pure(function: Callable, variables: list[Variable]) -> Callable:
@@ -70,26 +76,18 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
         variables: in the order of the values.
 
     Returns:
-        ``f(values, *inputs) -> (new values, result)``. Slots are as before after each call, also
-        when the function raises.
+        ``f(values, *inputs) -> (new values, result)``. The slots stay as they are: other threads
+        see nothing of a call.
 
     Raises:
         RuntimeError: from the call, if the function assigns a variable that is not in the list.
     """
 
     def call(values: list, *inputs: Any) -> tuple:
-        before = [variable._value for variable in variables]
-        with recording() as assigned:
-            try:
-                for variable, value in zip(variables, values, strict=True):
-                    variable._value = value
-                result = function(*inputs)
-                _check_known(assigned, variables)
-                return [variable._value for variable in variables], result
-            finally:
-                _restore(assigned)
-                for variable, value in zip(variables, before, strict=True):
-                    variable._value = value
+        with recording() as assigned, holding(dict(zip(variables, values, strict=True))) as held:
+            result = function(*inputs)
+            _check_known(assigned, variables)
+            return [held[variable] for variable in variables], result
 
     return call
 
@@ -122,19 +120,11 @@ def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool 
         effects: list[Variable] = []
 
         def inner(values: list) -> tuple:
-            before = [variable._value for variable in variables]
-            with recording() as assigned:
-                try:
-                    for variable, value in zip(variables, values, strict=True):
-                        variable._value = value
-                    result = function(*inputs)
-                    loss, aux = result if has_aux else (result, None)
-                    effects[:] = list(assigned)
-                    return _loss(backend, loss), (aux, [variable._value for variable in effects])
-                finally:
-                    _restore(assigned)
-                    for variable, value in zip(variables, before, strict=True):
-                        variable._value = value
+            with recording() as assigned, holding(dict(zip(variables, values, strict=True))):
+                result = function(*inputs)
+                loss, aux = result if has_aux else (result, None)
+                effects[:] = list(assigned)
+                return _loss(backend, loss), (aux, [variable.held() for variable in effects])
 
         values = [variable.raw for variable in variables]
         (loss, (aux, assigned)), gradients = backend.value_and_grad(inner, values)

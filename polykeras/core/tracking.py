@@ -87,7 +87,7 @@ def _search(value: Any, seen: set[int], found: list) -> None:
             found.append(value)
     elif isinstance(value, _SEQUENCES):
         # A long list of plain values (a vocabulary) is told by its first one.
-        items = iter(value)
+        items = iter(list(value) if isinstance(value, set) else value)  # other threads may add to a set
         for place, item in enumerate(items):
             if place == 0 and isinstance(item, str | int | float):
                 if len(value) > 64:

@@ -2,7 +2,7 @@
 
 Reading gives the array that is in the slot now; assigning puts another one in. Layers,
 optimizers and metrics are written in this plain stateful style, and ``core.state`` turns them
-into pure functions by swapping arrays through the slots.
+into pure functions: while one runs, its thread sees other arrays in the slots.
 
 A variable has no array until its value is first needed: building a model and counting its
 weights loads no framework.
@@ -26,6 +26,7 @@ class _Scope(threading.local):
     """What reading and assigning mean in this thread, besides the slot itself."""
 
     autocast: str | None = None  # the dtype that float variables are read in
+    values: dict | None = None  # arrays that variables hold instead of those in their slots
     assigned: dict | None = None  # variables assigned while a function is made pure
     read: dict | None = None  # variables read while only shapes are inferred
 
@@ -133,7 +134,7 @@ class Variable(Operators):
             self._note_read()
             dtype = scope.autocast if self._casts() else self.dtype
             return SpecArray(self.shape, dtype)
-        value = self._value
+        value = self._value if scope.values is None else self.held()
         if value is None:
             value = self._materialize()
         elif self._backend_name != backend.name:
@@ -143,6 +144,10 @@ class Variable(Operators):
         if scope.autocast is not None and self._casts():
             return backend.cast(value, scope.autocast)
         return value
+
+    def held(self) -> Any:
+        """The array in the slot as this thread sees it; None before there is one."""
+        return self._value if scope.values is None else scope.values.get(self, self._value)
 
     def _note_read(self) -> None:
         if scope.read is not None:
@@ -165,7 +170,8 @@ class Variable(Operators):
         if backend.is_symbolic:
             self._note_read()
             return SpecArray(self.shape, self.dtype)
-        value = self._materialize() if self._value is None else self._value
+        value = self.held()
+        value = self._materialize() if value is None else value
         return backend.read(value) if backend.holds_state else value
 
     def _materialize(self) -> Any:
@@ -200,10 +206,11 @@ class Variable(Operators):
 
     def view(self) -> np.ndarray:
         """Return the value as a NumPy array to look at and forget: it may share memory with the variable."""
-        if self._value is None and hasattr(self._initial, "sample"):
+        has_array = self.held() is not None
+        if not has_array and hasattr(self._initial, "sample"):
             # No framework is needed to show a weight that none has computed with.
             self._initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))
-        if self._value is None and isinstance(self._initial, np.ndarray):
+        if not has_array and isinstance(self._initial, np.ndarray):
             return self._initial
         return np.asarray(backends.load(self._backend_name).to_numpy(self.raw))
 
@@ -272,9 +279,13 @@ class Variable(Operators):
     def put(self, array: Any) -> None:
         """Put an array of the right shape and dtype into the slot, unchecked."""
         if scope.assigned is not None:
-            scope.assigned.setdefault(self, self._value)
-        if not backends.current().is_symbolic:
+            scope.assigned[self] = None
+        if backends.current().is_symbolic:
+            return
+        if scope.values is None:
             self._value = array
+        else:
+            scope.values[self] = array
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""

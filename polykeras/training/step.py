@@ -15,10 +15,9 @@ from polykeras import backends
 from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import trees
 from polykeras.core.interrupts import deferred
-from polykeras.core.locks import slots_lock
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
-from polykeras.core.variables import Variable
+from polykeras.core.variables import Variable, scope
 
 
 def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
@@ -69,7 +68,6 @@ class Step:
         self._one = self._compile(self._run, compiled)
         self._gathered = self._compile(self._gather, compiled)
         self._scanned = self._compile(self._scan, compiled)
-        self._seen: set = set()
 
     def _compile(self, function: Callable, compiled: bool) -> Callable:
         if compiled:
@@ -112,26 +110,17 @@ class Step:
         return result
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
+        state, constants = self._values()
+        if not state:
+            return call(state, constants, *inputs)[1]
         if not self._is_traced:
-            with slots_lock:
-                values = self._values()
-            state, result = call(*values, *inputs)
-            for variable, value in zip(self.state, state, strict=True):
-                variable._value = value
-            return result
-        key = (id(call), *[(tuple(x.shape), x.dtype) for x in trees.leaves(inputs)])
-        if key in self._seen:
-            with slots_lock:
-                state, constants = self._values()
-            return self._consume(call, state, constants, inputs)
-        with slots_lock:
-            result = self._consume(call, *self._values(), inputs)
-        self._seen.add(key)
-        return result
+            return self._store(*call(state, constants, *inputs))
+        with deferred():  # the state is consumed: until the results are stored there is none
+            return self._store(*call(state, constants, *inputs))
 
     def _values(self) -> tuple[list, list]:
         """The arrays in the slots; one that stands in several is copied, since a step consumes its state."""
-        state, constants = [v._value for v in self.state], [v._value for v in self.constants]
+        state, constants = [v.held() for v in self.state], [v.held() for v in self.constants]
         if len(set(map(id, state + constants))) < len(state) + len(constants):
             seen = set(map(id, constants))
             for place, value in enumerate(state):
@@ -140,13 +129,13 @@ class Step:
                 seen.add(id(value))
         return state, constants
 
-    def _consume(self, call: Callable, state: list, constants: list, inputs: tuple) -> Any:
-        if not state:
-            return call(state, constants, *inputs)[1]
-        with deferred():
-            state, result = call(state, constants, *inputs)
+    def _store(self, state: list, result: Any) -> Any:
+        if scope.values is not None:  # a step inside another one
             for variable, value in zip(self.state, state, strict=True):
-                variable._value = value
+                variable.put(value)
+            return result
+        for variable, value in zip(self.state, state, strict=True):
+            variable._value = value
         return result
 
 

@@ -95,6 +95,36 @@ def test_eight_threads_predicting_get_the_serial_answers(backend):
         np.testing.assert_allclose(result, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_other_threads_see_nothing_of_a_step_at_work(backend, run_eagerly):
+    at_work, may_go_on = threading.Event(), threading.Event()
+
+    class Waits(layers.Layer):
+        def call(self, inputs):
+            if threading.current_thread() is not threading.main_thread() and not keras.backends.current().is_symbolic:
+                at_work.set()
+                assert may_go_on.wait(60)
+            return inputs
+
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Waits(), layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "mse", run_eagerly=run_eagerly)
+    x, y = np.ones((8, 4), "float32"), np.zeros((8, 2), "float32")
+    before = model.get_weights()
+    thread = threading.Thread(target=model.fit, args=(x, y), kwargs={"verbose": 0, "batch_size": 8})
+    thread.start()
+    assert at_work.wait(60)
+    try:
+        outputs = np.asarray(backend.to_numpy(model(x)))
+        for array, expected in zip(model.get_weights(), before, strict=True):
+            np.testing.assert_array_equal(array, expected)
+    finally:
+        may_go_on.set()
+        thread.join()
+    kernel_1, bias_1, kernel_2, bias_2 = before
+    np.testing.assert_allclose(outputs, (x @ kernel_1 + bias_1) @ kernel_2 + bias_2, rtol=1e-5)
+    assert not np.array_equal(model.get_weights()[0], before[0])
+
+
 def test_a_model_stays_on_the_backend_that_it_was_built_on(backend):
     model = linear()
     x, y = data()
