@@ -87,13 +87,11 @@ def _search(value: Any, seen: set[int], found: list) -> None:
             found.append(value)
     elif isinstance(value, _SEQUENCES):
         # A long list of plain values (a vocabulary) is told by its first one.
-        items = iter(list(value) if isinstance(value, set) else value)  # other threads may add to a set
-        for place, item in enumerate(items):
-            if place == 0 and isinstance(item, str | int | float):
-                if len(value) > 64:
-                    return
-                continue
-            _search(item, seen, found)
+        if len(value) > 64 and isinstance(next(iter(value)), str | int | float):
+            return
+        for item in tuple(value):  # other threads may add to it
+            if item.__class__ not in _plain:
+                _search(item, seen, found)
     elif isinstance(value, dict):
         if value and id(value) not in seen:
             seen.add(id(value))
