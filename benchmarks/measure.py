@@ -65,6 +65,17 @@ class Process:
         self._errors.close()
 
 
+def _started(contender: Contender, **arguments: Any) -> Process | None:
+    """Start a worker; None, and a printed line, for another than polykeras that fails."""
+    try:
+        return Process(contender, **arguments)
+    except RuntimeError as error:
+        if contender.package == "polykeras":
+            raise
+        print(f"{contender.title} is left out: {error}", flush=True)
+        return None
+
+
 def weights_of(workload: str, folder: str) -> str:
     """Write the weights that all contenders start from; return the path."""
     import polykeras as keras
@@ -96,12 +107,8 @@ def train(workload: str, backend: str, accuracy: bool, rounds: int, folder: str,
     results: dict[str, dict] = {}
     try:
         for contender in contenders:
-            try:
-                process = Process(contender, workload=workload, accuracy=accuracy, weights=weights)
-            except RuntimeError as error:
-                if contender.package == "polykeras":
-                    raise
-                print(f"{contender.title} is left out: {error}", flush=True)
+            process = _started(contender, workload=workload, accuracy=accuracy, weights=weights)
+            if process is None:
                 continue
             processes[contender.title] = process
             results[contender.title] = {task: [] for task in _TASKS} | {"first step": process.seconds_to_answer}
@@ -152,8 +159,10 @@ def script(name: str, libraries: tuple[str, ...], backend: str, rounds: int = 1,
     results: dict[str, list] = {}
     for _ in range(rounds):
         for library in libraries:
-            with Process(Contender(library, backend), script=name, options=options) as process:
-                results.setdefault(library, []).append(process.answer)
+            process = _started(Contender(library, backend), script=name, options=options)
+            if process is not None:
+                with process:
+                    results.setdefault(library, []).append(process.answer)
     return {
         library: {key: statistics.median(answer[key] for answer in answers) for key in answers[0]}
         for library, answers in results.items()

@@ -1,17 +1,19 @@
-"""torch's own LSTM and GRU, with masks: a part of the PyTorch adapter."""
+"""torch's own LSTM and GRU, with masks, and a faster GRU on the processor: a part of the PyTorch adapter."""
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 import torch
 
 from polykeras.backends.kernels import Array
+from polykeras.backends.recurrence import RecurrenceWithGradient
 
 _SHUT = 1e4  # beyond, a sigmoid is 0 or 1 in every float type
 
 
-class FusedRecurrence:
+class FusedRecurrence(RecurrenceWithGradient):
     """Overrides for the adapter to inherit, before ``Backend``."""
 
     def lstm(
@@ -25,7 +27,7 @@ class FusedRecurrence:
         mask: Array | None,
     ) -> tuple[Array, Array, Array]:
         if not self._may_fuse(x):
-            return super().lstm(x, h, c, kernel, recurrent_kernel, bias, mask)
+            return self._composite.lstm(x, h, c, kernel, recurrent_kernel, bias, mask)
         counted = None if mask is None else _Counted(mask)
         if counted is not None:
             # One more feature, 1 after the counted steps, shuts the input gate and opens the forget gate: c stays.
@@ -42,6 +44,9 @@ class FusedRecurrence:
         self, x: Array, h: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
     ) -> tuple[Array, Array]:
         if not self._may_fuse(x):
+            return self._composite.gru(x, h, kernel, recurrent_kernel, bias, mask)
+        if x.device.type == "cpu" and self._is_differentiated(x, h, kernel, recurrent_kernel, bias):
+            # 17 ms a step of two layers with 64 units on 32 sequences of 60 steps; by torch's own 25.
             return super().gru(x, h, kernel, recurrent_kernel, bias, mask)
         counted = None if mask is None else _Counted(mask)
         x = x if counted is None else counted.gather(x)
@@ -50,6 +55,32 @@ class FusedRecurrence:
         sequence, _ = torch.gru(x, h[None].contiguous(), weights, *_options(bias))
         sequence = sequence if counted is None else counted.scatter(sequence, h)
         return sequence, sequence[:, -1]
+
+    @property
+    def _composite(self) -> Any:
+        return super(RecurrenceWithGradient, self)
+
+    def _gru_states(
+        self, projected: Array, h: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
+    ) -> tuple:
+        if self._is_nested_gradient():
+            return super()._gru_states(projected, h, recurrent_kernel, bias, mask)
+        sizes = [2 * h.shape[1], h.shape[1]]
+        gates, candidates = (part.unbind() for part in projected.split(sizes, 2))
+        rows = zip(gates, candidates, self._mask_steps(mask) if mask is not None else repeat(None), strict=False)
+        sequence = []
+        for gate, candidate, counts in rows:
+            inner = h @ recurrent_kernel if bias is None else torch.addmm(bias, h, recurrent_kernel)
+            to_gates, inner = torch.split_with_sizes(inner, sizes, 1)
+            update, reset = (gate + to_gates).sigmoid_().chunk(2, 1)
+            fresh = torch.lerp(torch.addcmul(candidate, reset, inner).tanh_(), h, update)
+            h = fresh if counts is None else torch.where(counts, fresh, h)
+            sequence.append(h)
+        return (torch.stack(sequence),), (h,)
+
+    def _is_differentiated(self, *arrays: Array | None) -> bool:
+        is_wanted = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in arrays)
+        return is_wanted and not torch.compiler.is_compiling()
 
     def _may_fuse(self, x: Array) -> bool:
         """The fused kernels have no second gradient, and want something to compute."""
