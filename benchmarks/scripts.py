@@ -25,6 +25,7 @@ def import_only(contender: Contender) -> dict:
 def depth(contender: Contender, layers: int) -> dict:
     """Seconds to build and summarise, and to train a first step of, a deep dense network."""
     keras = contender.module()
+    keras.ops.convert_to_numpy(keras.ops.ones(()))  # polykeras imports its framework at the first use
     start = time.perf_counter()
     dense = [keras.layers.Dense(8, activation="tanh") for _ in range(layers)]
     model = keras.Sequential([keras.Input((8,)), *dense])

@@ -49,6 +49,11 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
         super().__exit__(*exception)
         TorchDispatchMode.__exit__(self, *exception)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # To keep the compiler out of the mode torch would import it: 1.3 s of the first step. It is never in.
+        return False
+
     def _find(self, x: torch.Tensor) -> str | None:
         return self._names.get(id(x))
 
