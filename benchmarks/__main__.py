@@ -13,7 +13,7 @@ from benchmarks import measure, report
 from benchmarks.workloads import WORKLOADS
 
 _BACKENDS = ("numpy", "torch", "jax", "tensorflow")
-_QUICK = ("small MLP", "LSTM")
+_QUICK = ("small MLP",)
 _METRICS = {"with": (True,), "without": (False,), "both": (False, True)}
 _MLPS = ("small MLP", "large MLP")
 
