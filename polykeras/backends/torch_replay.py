@@ -51,7 +51,7 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        # To keep the compiler out of the mode torch would import it: 1.3 s of the first step. It is never in.
+        # To keep the compiler out of the mode torch would import it, which takes over a second of the first step.
         return False
 
     def _find(self, x: torch.Tensor) -> str | None:

@@ -63,8 +63,8 @@ _searches = _Searches()
 def searched_once() -> Iterator[None]:
     """Inside, the attributes of an object are searched once; for blocks in which nothing is set.
 
-    Training asks a model for its weights, metrics and layers some ten times an epoch. That took
-    a twentieth of the time of a small network's.
+    Training asks a model for its weights, metrics and layers some ten times an epoch, which took
+    a twentieth of the training of a small network.
     """
     before = _searches.found
     _searches.found = {} if before is None else before

@@ -134,7 +134,7 @@ class Variable(Operators):
             self._note_read()
             dtype = scope.autocast if self._casts() else self.dtype
             return SpecArray(self.shape, dtype)
-        value = self._value if scope.values is None else self.held()
+        value = self.held()
         if value is None:
             value = self._materialize()
         elif self._backend_name != backend.name:

@@ -157,13 +157,13 @@ def same_dtype(*arrays: Any) -> tuple:
     backend = current()
     converted, found, has_scalars = [], set(), False
     for x in arrays:
-        kind = None if backend.is_array(x) else dtypes.scalar_kind(x)
-        if kind is not None:
-            has_scalars = True
-        elif not backend.is_array(x):
-            x = _converted(backend, x, None)
+        kind = None
+        if not backend.is_array(x):
+            kind = dtypes.scalar_kind(x)
+            x = _converted(backend, x, None) if kind is None else x
         converted.append(x)
         found.add(kind or backend.dtype(x))
+        has_scalars = has_scalars or kind is not None
     if len(found) > 1 or has_scalars:
         dtype = _promote(*found)
         return tuple(array(x, dtype) for x in converted)
