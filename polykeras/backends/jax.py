@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from polykeras.backends.host_memory import keep_freed_memory
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
@@ -24,6 +25,9 @@ from polykeras.core import dtypes, geometry, trees
 # explicitly, so int64 and float64 mean what they mean on every other engine, and come up only
 # where they are asked for.
 jax.config.update("jax_enable_x64", True)
+
+# Before the threads start on which XLA takes its memory.
+keep_freed_memory(across_threads=True)
 
 _NAMES = {dtypes.numpy_dtype(name): name for name in dtypes.ALL}
 _DTYPES = {name: dtype for dtype, name in _NAMES.items()}

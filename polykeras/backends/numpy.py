@@ -23,6 +23,7 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
+from polykeras.backends.host_memory import keep_freed_memory
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.numpy_fused import FusedKernels
 from polykeras.backends.numpy_replay import RecordedArray, Replayed, as_one
@@ -30,6 +31,8 @@ from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.backends.replay import is_recording, refuse_recording
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
+
+keep_freed_memory()
 
 
 class _ReferableBox(ArrayBox):

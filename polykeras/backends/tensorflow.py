@@ -19,11 +19,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
+from polykeras.backends.host_memory import keep_freed_memory
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.backends.tensorflow_state import CompiledFunction, hold, read, read_again, resources_of
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
+
+keep_freed_memory()
 
 raw = tf.raw_ops
 _EagerTensor = type(tf.constant(0))

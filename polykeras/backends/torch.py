@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
+from polykeras.backends.host_memory import keep_freed_memory
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.kernels import _signed
 from polykeras.backends.replay import is_recording, refuse_recording
@@ -27,6 +28,8 @@ from polykeras.backends.torch_replay import Replayed, note_constant
 from polykeras.backends.torch_windows import NativeWindows
 from polykeras.core import dtypes, trees
 from polykeras.core.interrupts import deferred
+
+keep_freed_memory()
 
 _DTYPES = {name: getattr(torch, name) for name in dtypes.ALL}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
