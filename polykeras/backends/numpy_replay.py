@@ -167,7 +167,7 @@ class _Recorder(replay.Recorder):
             raise UnrepeatableError(f"a value by {text}")
         arrays = list(map(recorded, found))
         is_part = any(getattr(x, "base", None) is not None for x in found)
-        self.note(text, read, arrays if several else arrays[0], shares_memory=is_part)
+        self.note(text, read, arrays if several else arrays[0], owner=read[0] if is_part and read else None)
         return arrays if several else arrays[0]
 
 

@@ -65,7 +65,10 @@ def refuse_recording(reason: str) -> None:
 
 @dataclasses.dataclass
 class _Call:
-    """One operation: the names of its results, its text, what it reads, and the arrays it gave."""
+    """One operation: the names of its results, its text, what it reads, and the arrays it gave.
+
+    With ``in_place`` the name of an array that may take the result, and the text that does so.
+    """
 
     names: list[str]
     text: str
@@ -73,6 +76,7 @@ class _Call:
     is_mutable: bool
     shares_memory: bool
     results: list
+    in_place: tuple[str, str] | None
 
 
 class Recorder:
@@ -91,6 +95,7 @@ class Recorder:
         super().__init__()
         self._constants: dict[str, Any] = {}
         self._calls: list[_Call] = []
+        self._owners: dict[str, str] = {}
         self._count = 0
         self._frame = frame
         self._inputs = [self._new(x) for x in inputs]
@@ -164,7 +169,13 @@ class Recorder:
         return ", ".join(texts)
 
     def note(
-        self, text: str, read: list[str], results: Any, is_mutable: bool = False, shares_memory: bool = False
+        self,
+        text: str,
+        read: list[str],
+        results: Any,
+        is_mutable: bool = False,
+        owner: str | None = None,
+        in_place: tuple[str, str] | None = None,
     ) -> None:
         """Write an operation down.
 
@@ -173,15 +184,19 @@ class Recorder:
             read: the names of the arrays in it.
             results: what it gave, an array or several; None where that has names already.
             is_mutable: it changes an array.
-            shares_memory: a result is part of an argument.
+            owner: the name of an argument that results may be a part of.
+            in_place: the name of an argument that the result may be written into, and the source that does so.
         """
         several = isinstance(results, tuple | list)
         arrays = list(results) if several else [] if results is None else [results]
         names = [self._new(x) for x in arrays]
         left = f"[{', '.join(names)}] = " if several else f"{names[0]} = " if names else ""
         # What Python values alone make is the same at every step: kept, and not made again.
-        kept = [] if read or shares_memory or several else arrays
-        self._calls.append(_Call(names, left + text, read, is_mutable, shares_memory, kept))
+        kept = [] if read or owner or several else arrays
+        if owner:
+            self._owners |= dict.fromkeys(names, self._owners.get(owner, owner))
+        in_place = in_place and (in_place[0], left + in_place[1])
+        self._calls.append(_Call(names, left + text, read, is_mutable, owner is not None, kept, in_place))
 
     def source(self, outputs: list) -> tuple[str, dict]:
         """Return the source of ``replay(inputs) -> outputs``, and the values that it names."""
@@ -189,18 +204,29 @@ class Recorder:
         returned = [self.text(x, read) for x in outputs]
         alive, lines = set(read), [f"    return [{', '.join(returned)}]"]
         self._keep_constants(read)
+        lasting = {*self._inputs, *self._constants}
         for call in reversed(self._calls):
             if not (call.is_mutable or alive.intersection(call.names)):
                 continue
             # Freed as soon as it is not needed, as the graph of gradients would.
             over = {*call.read, *call.names} - alive - set(self._constants) - {"_"}
+            text = self._cheapest_text(call, alive | lasting)
             alive.update(call.read)
             lines += [f"    del {', '.join(sorted(over))}"] if over else []
-            lines.append(f"    {call.text}")
+            lines.append(f"    {text}")
         unused = [name for name in self._inputs if name not in alive]
         lines += [f"    del {', '.join(unused)}"] if unused else []
         lines += [f"    [{', '.join(self._inputs)}] = inputs", "def replay(inputs):"]
         return "\n".join(reversed(lines)), self._constants
+
+    def _cheapest_text(self, call: _Call, needed: set[str]) -> str:
+        """Write into an array that nobody needs any more: new memory takes longer than most operations."""
+        if call.in_place is None:
+            return call.text
+        name, text = call.in_place
+        owner = self._owners.get(name, name)
+        is_needed = owner in needed or any(self._owners.get(other) == owner for other in needed)
+        return call.text if is_needed else text
 
     def _keep_constants(self, returned: list[str]) -> None:
         changed = {name for call in self._calls if call.is_mutable or call.shares_memory for name in call.read}

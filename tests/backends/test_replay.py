@@ -74,6 +74,31 @@ def test_a_users_code_runs_at_every_step():
     assert tapes(model) == [False]
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: ops.relu(ops.add(x, 1.0)) + ops.relu(x),  # the argument itself
+        lambda x: (y := ops.add(x, 1.0), ops.relu(y)),  # a result that is returned
+        lambda x: (y := ops.add(x, 1.0), ops.exp(y), ops.sum(y, 1)),
+        lambda x: ops.relu(ops.reshape(y := ops.sin(x), (3, 2, 2))) + ops.reshape(y, (3, 2, 2)),  # a view
+        lambda x: (y := ops.sin(x), ops.exp(ops.transpose(ops.transpose(y)))),
+        lambda x: ops.exp(ops.tanh(ops.negative(ops.sin(x)))),  # each may take its argument's memory
+        lambda x: ops.multiply(y := ops.sin(x), y),
+    ],
+)
+def test_a_replay_writes_over_nothing_that_is_needed(function):
+    x = keras.Input((4,), batch_size=3)
+    model = keras.Model(x, function(x))
+    rows = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+    for value in (rows, rows + 1, rows):
+        before = value.copy()
+        found = keras.tree.flatten(model.predict(value, verbose=0))
+        for one, other in zip(found, keras.tree.flatten(function(ops.array(value))), strict=True):
+            np.testing.assert_array_equal(one, ops.convert_to_numpy(other))
+        np.testing.assert_array_equal(value, before)
+    assert tapes(model) and all(tapes(model))
+
+
 def test_weights_and_rates_that_change_between_steps_count():
     model = network(optimizer="sgd")
     x, y = data(8)
