@@ -35,12 +35,12 @@ def _training(options: argparse.Namespace, folder: str, keep: Callable) -> tuple
 
 def _starts(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     rounds = 1 if options.quick else 5
-    results = {b: measure.starts("small MLP", b, rounds, folder) for b in options.backends}
+    results = {b: measure.starts("small MLP", b, rounds, folder, not options.quick) for b in options.backends}
     return results, report.seconds(results, "start of the process to the end of the first step, s")
 
 
 def _memory(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
-    results = {b: measure.peaks("large MLP", b, folder) for b in options.backends}
+    results = {b: measure.peaks("large MLP", b, folder, not options.quick) for b in options.backends}
     return results, report.seconds(results, "peak memory of the large MLP, MiB")
 
 
@@ -64,7 +64,7 @@ def _depth(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[di
 
 def _data(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {}
-    sizes = (1_000, 30_000) if options.quick else (1_000, 30_000, 1_000_000)
+    sizes = (30_000,) if options.quick else (1_000, 30_000, 1_000_000)
     streamed = 100_000 if options.quick else 4_000_000
     for backend in options.backends:
         for rows in sizes:

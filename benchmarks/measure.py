@@ -131,22 +131,26 @@ def _takes_part(contender: Contender, workload: str) -> bool:
     return contender.title != "scikit-learn" or workload in ("small MLP", "large MLP")
 
 
-def starts(workload: str, backend: str, rounds: int, folder: str) -> dict:
+def _uncompiled(backend: str, with_keras: bool) -> list[Contender]:
+    return [c for c in field(backend, quick=True) if with_keras or c.package != "keras"]
+
+
+def starts(workload: str, backend: str, rounds: int, folder: str, with_keras: bool) -> dict:
     """Seconds from the start of a process to the end of its first step."""
     weights = weights_of(workload, folder)
     results: dict[str, list] = {}
     for _ in range(rounds):
-        for contender in field(backend, quick=True):
+        for contender in _uncompiled(backend, with_keras):
             with Process(contender, workload=workload, accuracy=False, weights=weights) as process:
                 results.setdefault(contender.title, []).append(process.seconds_to_answer)
     return results
 
 
-def peaks(workload: str, backend: str, folder: str) -> dict:
+def peaks(workload: str, backend: str, folder: str, with_keras: bool) -> dict:
     """Peak memory in MiB of a process that trained three epochs."""
     weights = weights_of(workload, folder)
     results = {}
-    for contender in field(backend, quick=True):
+    for contender in _uncompiled(backend, with_keras):
         with Process(contender, workload=workload, accuracy=False, weights=weights) as process:
             for _ in range(3):
                 process.ask("fit")

@@ -19,15 +19,13 @@ _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 _MOST_BYTES_KEPT = 512 << 20
 
 
-def keep_freed_memory(across_threads: bool = False) -> bool:
+def keep_freed_memory() -> bool:
     """Ask the C library to keep what is freed; True where it does.
 
-    Where the environment says how malloc works (``MALLOC_...`` or ``GLIBC_TUNABLES``), and with other
-    C libraries than GNU's, nothing is changed.
-
-    Args:
-        across_threads: threads that start from now on share one heap. In heaps of their own, blocks
-            of more than 64 MB never stay.
+    Threads that start from now on share one heap: in heaps of their own blocks of more than 64 MB
+    never stay, and what one thread freed is of no use to the others. Where the environment says how
+    malloc works (``MALLOC_...`` or ``GLIBC_TUNABLES``), and with other C libraries than GNU's,
+    nothing is changed.
     """
     is_set = any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
     if is_set or sys.platform != "linux":
@@ -35,7 +33,5 @@ def keep_freed_memory(across_threads: bool = False) -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):
         return False
-    settings = {_TRIM_THRESHOLD: _MOST_BYTES_KEPT, _MMAP_MAX: 0}
-    if across_threads:
-        settings[_ARENA_MAX] = 1
+    settings = {_TRIM_THRESHOLD: _MOST_BYTES_KEPT, _MMAP_MAX: 0, _ARENA_MAX: 1}
     return all([library.mallopt(name, value) for name, value in settings.items()])

@@ -27,7 +27,7 @@ from polykeras.core import dtypes, geometry, trees
 jax.config.update("jax_enable_x64", True)
 
 # Before the threads start on which XLA takes its memory.
-keep_freed_memory(across_threads=True)
+keep_freed_memory()
 
 _NAMES = {dtypes.numpy_dtype(name): name for name in dtypes.ALL}
 _DTYPES = {name: dtype for dtype, name in _NAMES.items()}

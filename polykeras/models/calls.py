@@ -41,10 +41,12 @@ class Calls:
         backend = backends.current()
         if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
             return None
-        key = x.shape, x.dtype, backend.name, constants_version()
+        optimize = self._model.asks_for_compiler
+        key = x.shape, x.dtype, backend.name, constants_version(), optimize
         step = self._steps.get(key)
         if step is None and self._is_due(key):
-            step = self._steps[key] = Step(self._model, self._call, specs_of(backend, (backend.feed(x),)))
+            specs = specs_of(backend, (backend.feed(x),))
+            step = self._steps[key] = Step(self._model, self._call, specs, optimize=optimize)
         return step
 
     def _is_due(self, key: tuple) -> bool:

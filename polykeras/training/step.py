@@ -110,9 +110,9 @@ class Step:
         return result
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
+        if not self.state:
+            return call([], [v.held() for v in self.constants], *inputs)[1]
         state, constants = self._values()
-        if not state:
-            return call(state, constants, *inputs)[1]
         if not self._is_traced:
             return self._store(*call(state, constants, *inputs))
         with deferred():  # the state is consumed: until the results are stored there is none

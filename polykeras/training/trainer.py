@@ -42,6 +42,7 @@ class Trainer(GeneratorMethods):
     stop_evaluating = False
     stop_predicting = False
     run_eagerly = False
+    jit_compile: bool | str | None = "auto"
 
     # ----------------------------------------------------------------- compile
 
@@ -113,6 +114,11 @@ class Trainer(GeneratorMethods):
     def compiled(self) -> bool:
         """True after ``compile``."""
         return self._compiled is not None
+
+    @property
+    def asks_for_compiler(self) -> bool | None:
+        """What ``compile(jit_compile=...)`` asked for: the heavy compiler or none; None leaves the choice."""
+        return None if self.jit_compile == "auto" else self.jit_compile
 
     def _check_compiled(self, method: str) -> None:
         if self._compiled is None:
@@ -317,8 +323,7 @@ class Trainer(GeneratorMethods):
         if key not in steps:
             backend = backends.current()
             batch_spec = specs_of(backend, batch)
-            optimize = {True: True, False: False}.get(getattr(self, "jit_compile", "auto"))
-            steps[key] = Step(self, names[kind], batch_spec, not self.run_eagerly, optimize)
+            steps[key] = Step(self, names[kind], batch_spec, not self.run_eagerly, self.asks_for_compiler)
         return steps[key]
 
     # --------------------------------------------------------------------- fit

@@ -456,3 +456,39 @@ def test_second_gradients_go_through_the_kernels(backend, name):
     second = to_numpy(ops.grad(slope)(ops.convert_to_tensor(x)))
     ahead, behind = (to_numpy(slope(ops.convert_to_tensor(x + step * direction))) for step in (1e-5, -1e-5))
     np.testing.assert_allclose((second * direction).sum(), (ahead - behind) / 2e-5, rtol=1e-6)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm_formula(x, mask, kernel, recurrent_kernel, bias):
+    h = c = np.zeros((len(x), len(recurrent_kernel)))
+    for row, counts in zip(x.swapaxes(0, 1), mask.T[..., None], strict=True):
+        i, f, g, o = np.split(row @ kernel + h @ recurrent_kernel + bias, 4, -1)
+        fresh = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h, c = np.where(counts, sigmoid(o) * np.tanh(fresh), h), np.where(counts, fresh, c)
+    return h
+
+
+def gru_formula(x, mask, kernel, recurrent_kernel, bias):
+    h = np.zeros((len(x), len(recurrent_kernel)))
+    for row, counts in zip(x.swapaxes(0, 1), mask.T[..., None], strict=True):
+        z, r, g = np.split(row @ kernel + bias[0], 3, -1)
+        to_z, to_r, to_g = np.split(h @ recurrent_kernel + bias[1], 3, -1)
+        z, r = sigmoid(z + to_z), sigmoid(r + to_r)
+        h = np.where(counts, z * h + (1 - z) * np.tanh(g + r * to_g), h)
+    return h
+
+
+@pytest.mark.parametrize("rows", [1, 200])
+@pytest.mark.parametrize(("name", "formula"), [("LSTM", lstm_formula), ("GRU", gru_formula)])
+def test_long_sequences_of_few_and_of_many_rows_follow_the_formula(backend, name, formula, rows):
+    draws = np.random.default_rng(3)
+    x = draws.normal(size=(rows, 20, 2)).astype("float32")
+    x[:, 4:9] = 0
+    layer = getattr(keras.layers, name)(4)
+    model = keras.Sequential([keras.Input((20, 2)), keras.layers.Masking(), layer])
+    layer.set_weights(random_weights(layer.weights))
+    expected = formula(x.astype("float64"), (x != 0).any(-1), *layer.get_weights())
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, atol=1e-5)

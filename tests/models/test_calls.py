@@ -95,3 +95,16 @@ def test_calls_with_more_than_an_output_stay_as_they_are(backend, kind):
         mask = masks.get_mask(outputs)
         np.testing.assert_array_equal(ops.convert_to_numpy(mask), [[True, False, True]])
     assert not model._calls._steps
+
+
+def test_a_call_is_compiled_as_compile_asks(backend):
+    if backend.name == "torch":
+        pytest.skip("torch.compile takes a minute; tests/training asks for it once")
+    model = network()
+    x = np.linspace(-1, 1, 8, dtype="float32").reshape(2, 4)
+    for jit_compile in ("auto", True, False):
+        model.compile("sgd", "mse", jit_compile=jit_compile)
+        for _ in range(5):
+            np.testing.assert_allclose(ops.convert_to_numpy(model(x)), formula(model, x), rtol=1e-5, atol=1e-6)
+    asked = [step._optimize for step in model._calls._steps.values()]
+    assert asked == ([None, True, False] if backend.captures else [])
