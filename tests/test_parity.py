@@ -30,7 +30,8 @@ def dense_network():
 
 def convolutional_network():
     inputs = keras.Input((8, 8, 1))
-    x = layers.Conv2D(8, 3, activation="relu")(inputs)
+    # Smooth: a relu under a max pool that comes within an ulp of zero decides otherwise on another processor.
+    x = layers.Conv2D(8, 3, activation="silu")(inputs)
     x = layers.BatchNormalization()(layers.MaxPooling2D()(x))
     x = layers.Dropout(0.3)(layers.Flatten()(x))
     model = keras.Model(inputs, layers.Dense(10)(x))

@@ -653,12 +653,12 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         return F.batch_norm(rows, mean, variance, gamma, beta, False, 0.0, epsilon).reshape(x.shape)
 
     def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
-        rank = x.ndim
-        shape = x.shape[rank - len(axes) :]
+        first = x.ndim - len(axes)
+        shape = x.shape[first:]
         fit = (gamma is None or gamma.shape == shape) and (beta is None or beta.shape == shape)
-        if not fit or {axis % rank for axis in axes} != set(range(rank - len(axes), rank)):
+        if not fit or axes != tuple(range(first, x.ndim)):
             return super().layer_norm(x, gamma, beta, axes, epsilon)
-        return F.layer_norm(x, shape, gamma, beta, epsilon)
+        return torch.layer_norm(x, shape, gamma, beta, epsilon)
 
     def attention(
         self,

@@ -21,6 +21,7 @@ INTEGERS = UNSIGNED + SIGNED
 COMPLEX = ("complex64", "complex128")
 ALL = ("bool", *INTEGERS, *FLOATS, *COMPLEX)
 
+_PLAIN = frozenset(ALL)
 _ALIASES = {
     "float": "float32",
     "int": "int32",
@@ -72,6 +73,8 @@ def standardize(dtype: object) -> str:
     >>> standardize("half"), standardize(int), standardize(np.dtype("uint8"))
     ('float16', 'int32', 'uint8')
     """
+    if dtype.__class__ is str and dtype in _PLAIN:
+        return dtype
     if isinstance(dtype, type) and dtype in _PYTHON:
         return _PYTHON[dtype]
     if isinstance(dtype, str):
@@ -82,7 +85,7 @@ def standardize(dtype: object) -> str:
         name = getattr(dtype, "name", None) or str(dtype)
     name = name.rpartition(".")[2]
     name = _ALIASES.get(name, name)
-    if name not in ALL and name != "string":
+    if name not in _PLAIN and name != "string":
         raise ValueError(f"Expected dtype to be one of {ALL}. Received: {dtype!r}.")
     return name
 

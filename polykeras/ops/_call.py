@@ -41,6 +41,8 @@ def array(x: Any, dtype: str | None = None) -> Any:
     Python numbers, also in lists, become ``floatx()``, int32 or bool; NumPy arrays keep their type.
     """
     backend = current()
+    if x.__class__ is Variable:
+        x = x.value
     if not backend.is_array(x):
         return _converted(backend, x, dtype)
     return x if dtype is None else backend.cast(x, dtype)
@@ -49,8 +51,7 @@ def array(x: Any, dtype: str | None = None) -> Any:
 def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     """An array of what is not yet one of the backend's."""
     if isinstance(x, Variable):
-        value = x.value
-        return value if dtype is None and backend.is_array(value) else array(value, dtype)
+        return array(x.value, dtype)
     if isinstance(x, KerasTensor):
         raise TypeError(
             f"Expected an array with a value. Received: {x!r}, a symbolic tensor. Ops on it are "

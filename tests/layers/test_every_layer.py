@@ -144,6 +144,9 @@ def _results_or_error(name: str) -> Results | Exception:
 
 def _results_of(name: str) -> Results:
     """Build all layers, run them, train them, and run them again."""
+    # Names, and with them weights, are those of a new program, whatever tests came before.
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(0)
     with backends.use(name):
         layers = {case.name: built(case, case.make()) for case in COMPILED}
         keras.config.set_dtype_policy("mixed_bfloat16")
