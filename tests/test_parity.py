@@ -30,7 +30,7 @@ def dense_network():
 
 def convolutional_network():
     inputs = keras.Input((8, 8, 1))
-    # Smooth: a relu under a max pool that comes within an ulp of zero decides otherwise on another processor.
+    # Smooth: with a relu under the max pool the curves part on some processors, where a rounding error decides.
     x = layers.Conv2D(8, 3, activation="silu")(inputs)
     x = layers.BatchNormalization()(layers.MaxPooling2D()(x))
     x = layers.Dropout(0.3)(layers.Flatten()(x))
