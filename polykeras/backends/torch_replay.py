@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.weak import TensorWeakRef
 
 from polykeras.backends import replay
 from polykeras.backends.replay import UnrepeatableError
@@ -39,7 +40,7 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
     own_code = replay.OWN_CODE | {"torch"}
 
     def __init__(self, *arguments: Any) -> None:
-        self._names: dict[int, str] = {}
+        self._names: dict[int, tuple[TensorWeakRef, str]] = {}
         super().__init__(*arguments)
 
     def __enter__(self) -> _Recorder:
@@ -56,17 +57,20 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
         return False
 
     def _find(self, x: torch.Tensor) -> str | None:
-        return self._names.get(id(x))
+        # An array that died may have left its id to this one.
+        array, name = self._names.get(id(x), (None, None))
+        return name if name and array() is x else None
 
     def _keep(self, x: torch.Tensor, name: str) -> None:
-        # An array that died may have left its id to this one.
-        self._names[id(x)] = name
+        self._names[id(x)] = TensorWeakRef(x), name
 
     def _most_calls(self) -> int:
         return _MOST_CALLS[self.with_gradients]
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
+        if function is torch.ops.aten.lift_fresh.default:
+            return function(*args)  # of a NumPy array: has a name once ``note_constant`` gives it one
         # Fused attention counts as random for the sake of a dropout that polykeras never asks it for.
         is_attention = "scaled_dot_product" in function.name()
         if any(tag in function.tags for tag in _UNREPEATABLE) and not is_attention:

@@ -1,5 +1,7 @@
 """Steps that are run from a list of their operations."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -139,6 +141,44 @@ def test_every_replay_draws_another_dropout_mask():
         model.fit(x, x, verbose=0)
         seen.append(outputs.last.numpy())
     assert (seen[0] != seen[1]).any() and (seen[1] != seen[2]).any()
+
+
+def test_a_step_with_noise_and_augmentation_is_replayed():
+    """Their limits are numbers, which become arrays within the step."""
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.RandomFlip("horizontal"),
+            layers.GaussianNoise(0.1),
+            layers.Flatten(),
+            layers.Dense(1),
+        ]
+    )
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(8, 6, 6, 1)).astype("float32")
+    model.fit(x, x[:, 0, 0], batch_size=4, epochs=2, verbose=0)
+    assert tapes(model) == [True]
+
+
+def test_an_array_is_not_taken_for_a_dead_one_of_the_same_id(replaying):
+    if replaying != "torch":
+        pytest.skip("recorded arrays carry their own names on NumPy")
+    import torch
+
+    from polykeras.backends.torch_replay import _Recorder
+
+    recorder = _Recorder([], sys._getframe())
+    ids, known = set(), torch.zeros(())
+    recorder._keep(known, "known")
+    for _ in range(100):
+        array = torch.zeros(())
+        assert recorder._find(array) is None
+        recorder._keep(array, "dead")
+        ids.add(id(array))
+        del array
+    assert len(ids) < 100  # ids did come again
+    assert recorder._find(known) == "known"
 
 
 def test_a_step_that_decides_by_values_is_not_replayed():
