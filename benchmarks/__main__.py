@@ -62,6 +62,14 @@ def _depth(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[di
     return results, report.scripts(results, "depth")
 
 
+def _calls(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
+    results = {}
+    if "torch" in options.backends:
+        libraries = ("polykeras", "native") if options.quick else ("polykeras", "native", "keras")
+        results["torch"] = measure.script("layer_calls", libraries, "torch", 1 if options.quick else 5)
+    return results, report.scripts(results, "call of a layer, µs")
+
+
 def _data(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {}
     sizes = (30_000,) if options.quick else (1_000, 30_000, 1_000_000)
@@ -81,6 +89,7 @@ SECTIONS: dict[str, Callable] = {
     "memory": _memory,
     "import": _imports,
     "depth": _depth,
+    "calls": _calls,
     "data": _data,
 }
 

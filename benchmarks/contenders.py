@@ -70,7 +70,9 @@ def field(backend: str, quick: bool = False) -> list[Contender]:
     plain = [own, native, Contender("keras", backend)]
     if quick or backend == "jax":  # Keras compiles on JAX anyhow, and so does the native loop
         return plain
-    return [*plain, Contender("native", backend, True), Contender("keras", backend, True)]
+    compiled = [Contender("native", backend, True), Contender("keras", backend, True)]
+    # torch.compile would take polykeras, too, up to a minute a workload; XLA takes two seconds.
+    return [*plain, *compiled, *([Contender("polykeras", backend, True)] if backend == "tensorflow" else [])]
 
 
 def save_weights(path: str, weights: dict[str, list[np.ndarray]]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import tempfile
 import time
+import timeit
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,46 @@ def depth(contender: Contender, layers: int) -> dict:
     x = np.ones((8, 8), "float32")
     model.fit(x, x, verbose=0)
     return {"build": built - start, "first step": time.perf_counter() - built}
+
+
+def _built_layers(contender: Contender) -> dict[str, tuple[Any, Any]]:
+    """Layers of PyTorch that have seen an input, each with one."""
+    import torch
+
+    row, image = torch.ones(1, 8), torch.ones(1, 8, 8, 4)
+    if contender.package == "native":
+        image = image.permute(0, 3, 1, 2)
+        layers = {
+            "Dense": (torch.nn.Linear(8, 8), row),
+            "LayerNormalization": (torch.nn.LayerNorm(8), row),
+            "BatchNormalization": (torch.nn.BatchNorm1d(8).eval(), row),
+            "Conv2D": (torch.nn.Conv2d(4, 4, 3), image),
+            "MaxPooling2D": (torch.nn.MaxPool2d(2), image),
+        }
+    else:
+        own = contender.module().layers
+        layers = {
+            "Dense": (own.Dense(8), row),
+            "LayerNormalization": (own.LayerNormalization(), row),
+            "BatchNormalization": (own.BatchNormalization(), row),
+            "Conv2D": (own.Conv2D(4, 3), image),
+            "MaxPooling2D": (own.MaxPooling2D(), image),
+        }
+    for layer, x in layers.values():
+        layer(x)
+    return layers
+
+
+def layer_calls(contender: Contender) -> dict:
+    """Microseconds that a call of a built layer of PyTorch takes on one row, with its operations."""
+    import torch
+
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        return {
+            name: min(timeit.repeat(lambda layer=layer, x=x: layer(x), number=2000, repeat=15)) / 2000 * 1e6
+            for name, (layer, x) in _built_layers(contender).items()
+        }
 
 
 def _small_model(keras: Any) -> Any:

@@ -18,7 +18,7 @@ from polykeras.core import geometry
 
 _CONV = {2: F.conv2d, 3: F.conv3d}
 _CONV_TRANSPOSE = {2: F.conv_transpose2d, 3: F.conv_transpose3d}
-_MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
+_MAX_POOL = {2: torch.max_pool2d, 3: torch.max_pool3d}
 _AVERAGE_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
@@ -123,5 +123,7 @@ class NativeWindows:
         return _as_given(result, rank, channels_last)
 
     def _pairs(self, x: Array, window: Any, strides: tuple, padding: str, dilation: tuple, last: bool) -> list:
+        if padding == "valid":
+            return [(0, 0)] * len(strides)
         columns = zip(x.shape[1:-1] if last else x.shape[2:], window, strides, dilation, strict=True)
         return [geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]

@@ -10,6 +10,8 @@ from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
 
+_PLAIN = frozenset({int, float, bool, str, type(None)})
+
 
 class KerasTensor(Operators):
     """A value still to come: its shape, its dtype, and the node that will make it.
@@ -121,9 +123,11 @@ def has_symbols(args: tuple, kwargs: dict) -> bool:
     """True if a symbolic tensor stands among the arguments, or in a list or dict of them."""
     for x in args:
         kind = x.__class__
-        if kind is KerasTensor or (
-            (kind is list or kind is tuple or kind is dict) and any(y.__class__ is KerasTensor for y in trees.leaves(x))
-        ):
+        if kind is KerasTensor:
+            return True
+        # Most lists and tuples hold numbers: axes, strides, shapes.
+        may_hold = kind is dict or ((kind is list or kind is tuple) and not _PLAIN.issuperset(map(type, x)))
+        if may_hold and any(y.__class__ is KerasTensor for y in trees.leaves(x)):
             return True
     return bool(kwargs) and has_symbols(tuple(kwargs.values()), {})
 

@@ -30,8 +30,9 @@ class Signature:
         self.training = (default if isinstance(default, bool) else False) if self.takes_training else None
         self.takes_mask = "mask" in parameters
         self._mask_names = [n for n in self.names if n.endswith("_mask") and n.removesuffix("_mask") in self.names]
-        #: Nothing but one input, and maybe the training switch.
-        self.is_plain = len(set(self.names) - {"training"}) == 1 and not takes_any
+        may_lack_mask = not self.takes_mask or parameters["mask"].default is not kinds.empty
+        #: Nothing but one input, and maybe the training switch and a mask that an input need not have.
+        self.is_plain = len(set(self.names) - {"training", "mask"}) == 1 and may_lack_mask and not takes_any
 
     def check_has_input(self, kwargs: dict, what: str) -> None:
         """Refuse a call without arguments by place that names no input either.

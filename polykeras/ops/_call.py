@@ -158,13 +158,15 @@ def same_dtype(*arrays: Any) -> tuple:
     backend = current()
     converted, found, has_scalars = [], set(), False
     for x in arrays:
+        if x.__class__ is Variable:
+            x = x.value
         kind = None
         if not backend.is_array(x):
             kind = dtypes.scalar_kind(x)
             x = _converted(backend, x, None) if kind is None else x
+            has_scalars = has_scalars or kind is not None
         converted.append(x)
         found.add(kind or backend.dtype(x))
-        has_scalars = has_scalars or kind is not None
     if len(found) > 1 or has_scalars:
         dtype = _promote(*found)
         return tuple(array(x, dtype) for x in converted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +39,8 @@ def _padding(padding: str) -> str:
     return name
 
 
-def _check_reach(shape: tuple, window: Sequence, padding: str, dilation: Sequence, is_last: bool) -> None:
+@functools.lru_cache(1024)
+def _check_reach(shape: tuple, window: tuple, padding: str, dilation: tuple, is_last: bool) -> None:
     """Refuse windows that reach further than an input without padding.
 
     Raises:
@@ -133,6 +135,7 @@ def depthwise_conv(
     shape = tuple(backend.shape(x))
     rank = _spatial_rank(x, shape)
     *window, channels, multiplier = backend.shape(kernel)
+    window = tuple(window)
     kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
     strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
