@@ -71,8 +71,9 @@ def field(backend: str, quick: bool = False) -> list[Contender]:
     if quick or backend == "jax":  # Keras compiles on JAX anyhow, and so does the native loop
         return plain
     compiled = [Contender("native", backend, True), Contender("keras", backend, True)]
-    # torch.compile would take polykeras, too, up to a minute a workload; XLA takes two seconds.
-    return [*plain, *compiled, *([Contender("polykeras", backend, True)] if backend == "tensorflow" else [])]
+    if backend == "tensorflow":  # torch.compile would take up to a minute more a workload
+        compiled.append(Contender("polykeras", backend, True))
+    return plain + compiled
 
 
 def save_weights(path: str, weights: dict[str, list[np.ndarray]]) -> None:

@@ -650,7 +650,7 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         if not is_last or mean.requires_grad or torch.compiler.is_compiling() or _state.depth > 1:
             return super().normalize(x, *vectors, epsilon)
         rows = x.reshape(-1, x.shape[-1])
-        return torch.batch_norm(rows, gamma, beta, mean, variance, False, 0.0, epsilon, False).reshape(x.shape)
+        return torch.batch_norm(rows, gamma, beta, mean, variance, False, 0.0, epsilon, True).reshape(x.shape)
 
     def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
         first = x.ndim - len(axes)

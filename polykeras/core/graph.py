@@ -10,7 +10,7 @@ from polykeras.backends.spec import SPEC, SpecArray
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
 
-_PLAIN = frozenset({int, float, bool, str, type(None)})
+_NEVER_SYMBOLS = frozenset({int, float, bool, str, type(None)})
 
 
 class KerasTensor(Operators):
@@ -126,7 +126,7 @@ def has_symbols(args: tuple, kwargs: dict) -> bool:
         if kind is KerasTensor:
             return True
         # Most lists and tuples hold numbers: axes, strides, shapes.
-        may_hold = kind is dict or ((kind is list or kind is tuple) and not _PLAIN.issuperset(map(type, x)))
+        may_hold = kind is dict or ((kind is list or kind is tuple) and not _NEVER_SYMBOLS.issuperset(map(type, x)))
         if may_hold and any(y.__class__ is KerasTensor for y in trees.leaves(x)):
             return True
     return bool(kwargs) and has_symbols(tuple(kwargs.values()), {})
