@@ -133,6 +133,20 @@ def test_a_reversible_embedding_masks_on_the_way_there_only(backend):
     assert to_numpy(wide(SEQUENCE, reverse=True)).dtype.name in ("float64", "float32")
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_kernels_much_larger_than_a_batch_train_by_the_gradient_of_their_products(backend, jit_compile):
+    model = keras.Sequential([keras.Input((400,)), keras.layers.Dense(500), keras.layers.Dense(300)])
+    model.compile(keras.optimizers.SGD(1.0), keras.losses.MeanSquaredError("sum"), jit_compile=jit_compile)
+    x, y = rng.normal(size=(3, 400)) * 0.1, rng.normal(size=(3, 300)) * 0.1
+    first, second = (layer.kernel.numpy() for layer in model.layers)
+    hidden = x @ first
+    gradient = 2 * (hidden @ second - y) / 300
+    model.train_on_batch(x.astype("float32"), y.astype("float32"))
+    expected = (first - x.T @ gradient @ second.T, second - hidden.T @ gradient)
+    for layer, kernel in zip(model.layers, expected, strict=True):
+        np.testing.assert_allclose(layer.kernel.numpy(), kernel, rtol=1e-4, atol=1e-6)
+
+
 def test_lora_trains_an_update_of_an_einsum(backend):
     layer = keras.layers.EinsumDense("abc,cde->abde", (None, 2, 3), lora_rank=2, lora_alpha=3.0)
     layer.build(SEQUENCE.shape)
