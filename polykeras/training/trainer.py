@@ -472,11 +472,9 @@ class Trainer(GeneratorMethods):
         finally:
             self._defers_logs = False
 
-    @contextlib.contextmanager
-    def _on_own_backend(self) -> Iterator[Any]:
+    def _on_own_backend(self) -> backends.use:
         # Also where it is the default: what is in use is found faster than what would be.
-        with backends.use(self._backend_name) as backend:
-            yield backend
+        return backends.use(self._backend_name)
 
     def _prepare(self, batch: Any) -> None:
         """Build the model for data like a batch, if it isn't, without computing anything."""
@@ -573,12 +571,12 @@ class Trainer(GeneratorMethods):
             batch_size: rows a step; default 32.
             steps: batches to use, default all.
         """
-        workers = pop_workers(kwargs)
+        workers = pop_workers(kwargs) if kwargs else {}
         check_counts(batch_size=batch_size, steps=steps)
-        steps = config.limited_steps(steps)
         if isinstance(x, np.ndarray) and 0 < len(x) <= (batch_size or 32) and not (callbacks or steps or verbose):
             # A server asks for a row at a time: what looks after many batches would take longer than one.
             return self.predict_on_batch(x)
+        steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
             self.stop_predicting = False
             source = make_source(x, None, None, batch_size, steps, workers=workers)
