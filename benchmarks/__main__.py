@@ -12,24 +12,23 @@ from pathlib import Path
 from benchmarks import measure, report
 from benchmarks.workloads import WORKLOADS
 
+_ROOT = Path(__file__).parent.parent
 _BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 _QUICK = ("small MLP",)
-_METRICS = {"with": (True,), "without": (False,), "both": (False, True)}
 _MLPS = ("small MLP", "large MLP")
+_IN_README = ("training", "start", "memory", "import", "calls")
 
 
 def _training(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
     results = {}
     for name in options.workloads:
         for backend in options.backends:
-            for accuracy in _METRICS[options.metric] if WORKLOADS[name].accuracy else (False,):
-                if backend == "numpy" and name not in _MLPS:
-                    continue
-                title = f"{name}{', accuracy' if accuracy else ''}: {backend}"
-                print(title, flush=True)
-                rounds = options.rounds or (3 if options.quick else 7)
-                results[title] = measure.train(name, backend, accuracy, rounds, folder, options.quick or options.plain)
-                keep(results, report.training(results))
+            if backend == "numpy" and name not in _MLPS:
+                continue
+            title = f"{name}: {backend}"
+            print(title, flush=True)
+            results[title] = measure.train(name, backend, options.rounds, folder, options.quick or options.plain)
+            keep(results, report.training(results))
     return results, report.training(results)
 
 
@@ -99,16 +98,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer workloads, rounds and contenders")
     parser.add_argument("--plain", action="store_true", help="without torch.compile and jit_compile=True")
-    parser.add_argument("--metric", choices=list(_METRICS), help="accuracy, where it means something; default both")
-    parser.add_argument("--rounds", type=int, help="of each workload; default 7")
+    parser.add_argument("--rounds", type=int, help="of each workload; default 5, quick 3")
     parser.add_argument("--backends", nargs="+", default=list(_BACKENDS), choices=_BACKENDS)
     parser.add_argument("--workloads", nargs="+", default=None, choices=list(WORKLOADS))
     parser.add_argument("--sections", nargs="+", default=list(SECTIONS), choices=list(SECTIONS))
+    parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
-    options.metric = options.metric or ("with" if options.quick else "both")
+    options.rounds = options.rounds or (3 if options.quick else 5)
     options.workloads = options.workloads or list(_QUICK if options.quick else WORKLOADS)
 
+    measured = f"Medians of {options.rounds} rounds. {report.machine()}\n"
     options.output.mkdir(parents=True, exist_ok=True)
     figures: dict[str, dict] = {}
     texts: dict[str, str] = {}
@@ -116,13 +116,15 @@ def main() -> None:
     def keep(name: str, results: dict, text: str) -> None:
         figures[name], texts[name] = results, text
         (options.output / "results.json").write_text(json.dumps(figures, indent=1))
-        (options.output / "results.md").write_text("\n".join([report.machine() + "\n", *texts.values()]))
+        (options.output / "results.md").write_text("\n".join([measured, *texts.values()]))
 
     with tempfile.TemporaryDirectory() as folder:
         for name in options.sections:
             results, text = SECTIONS[name](options, folder, partial(keep, name))
             keep(name, results, text)
             print(text, flush=True)
+    if options.readme:
+        report.fill(_ROOT / "README.md", "\n".join([measured, *(texts[name] for name in _IN_README if name in texts)]))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any
 
 from benchmarks.contenders import Contender, field, save_weights
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, Workload
 
 _ROOT = Path(__file__).parent.parent
-_TASKS = ("fit", "predict", "predict_row", "call_row")
+_TASKS = ("fit", "fit with accuracy", "predict", "predict_row", "call_row")
 
 
 class Process:
@@ -94,7 +94,7 @@ def median_ratio(own: list[float], other: list[float]) -> float:
     return statistics.median(a / b for a, b in zip(own, other, strict=True))
 
 
-def train(workload: str, backend: str, accuracy: bool, rounds: int, folder: str, quick: bool) -> dict:
+def train(workload: str, backend: str, rounds: int, folder: str, quick: bool) -> dict:
     """Times of all contenders on a workload.
 
     Returns:
@@ -102,29 +102,35 @@ def train(workload: str, backend: str, accuracy: bool, rounds: int, folder: str,
         one that cannot train its first step is left out, which is printed.
     """
     weights, chosen = weights_of(workload, folder), WORKLOADS[workload]
+    tasks = [task for task in _TASKS if chosen.accuracy or not task.endswith("accuracy")]
     contenders = [c for c in field(backend, quick) if _takes_part(c, workload)]
     processes: dict[str, Process] = {}
     results: dict[str, dict] = {}
     try:
         for contender in contenders:
-            process = _started(contender, workload=workload, accuracy=accuracy, weights=weights)
+            process = _started(contender, workload=workload, weights=weights)
             if process is None:
                 continue
             processes[contender.title] = process
-            results[contender.title] = {task: [] for task in _TASKS} | {"first step": process.seconds_to_answer}
+            results[contender.title] = {task: [] for task in tasks} | {"first step": process.seconds_to_answer}
         for title, process in processes.items():
             results[title]["losses"] = process.ask("losses")
-            for task in ("fit", *_TASKS):
+            for task in tasks:
                 process.ask(task)
         for _ in range(rounds):
             for title, process in processes.items():
-                for task in _TASKS:
-                    steps = {"fit": chosen.steps * chosen.epochs, "predict": chosen.steps}.get(task, 1)
-                    results[title][task].append(process.ask(task) / steps)
+                for task in tasks:
+                    results[title][task].append(process.ask(task) / _steps(task, chosen))
     finally:
         for process in processes.values():
             process.__exit__(None, None, None)
     return results
+
+
+def _steps(task: str, workload: Workload) -> int:
+    if task.startswith("fit"):
+        return workload.steps * workload.epochs
+    return workload.steps if task == "predict" else 1
 
 
 def _takes_part(contender: Contender, workload: str) -> bool:
@@ -141,7 +147,7 @@ def starts(workload: str, backend: str, rounds: int, folder: str, with_keras: bo
     results: dict[str, list] = {}
     for _ in range(rounds):
         for contender in _uncompiled(backend, with_keras):
-            with Process(contender, workload=workload, accuracy=False, weights=weights) as process:
+            with Process(contender, workload=workload, weights=weights) as process:
                 results.setdefault(contender.title, []).append(process.seconds_to_answer)
     return results
 
@@ -151,7 +157,7 @@ def peaks(workload: str, backend: str, folder: str, with_keras: bool) -> dict:
     weights = weights_of(workload, folder)
     results = {}
     for contender in _uncompiled(backend, with_keras):
-        with Process(contender, workload=workload, accuracy=False, weights=weights) as process:
+        with Process(contender, workload=workload, weights=weights) as process:
             for _ in range(3):
                 process.ask("fit")
             results[contender.title] = process.ask("peak")

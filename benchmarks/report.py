@@ -6,10 +6,14 @@ import os
 import platform
 import statistics
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import median_ratio
 
+_OWN = {"polykeras": "", "polykeras, compiled": ", jit_compile=True"}
+_NATIVE = ("native", "native, compiled", "scikit-learn")
+_KERAS = ("keras", "keras, compiled")
 _PACKAGES = ("polykeras", "keras", "torch", "jax", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 
 
@@ -25,6 +29,15 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {processor}, Python {platform.python_version()}; " + ", ".join(versions)
 
 
+def fill(path: Path, text: str) -> None:
+    """Put a text between the marks of the benchmarks in a file."""
+    head, start, rest = path.read_text().partition("<!-- benchmarks -->\n")
+    _, end, tail = rest.partition("<!-- end of benchmarks -->\n")
+    if not end:
+        raise ValueError(f"Expected the two marks of the benchmarks in {path}. Received: a file without.")
+    path.write_text(head + start + text + end + tail)
+
+
 def table(head: list[str], rows: list[list[Any]]) -> str:
     """A Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
@@ -32,26 +45,39 @@ def table(head: list[str], rows: list[list[Any]]) -> str:
 
 
 def training(results: dict[str, dict]) -> str:
-    """Times of polykeras, and its ratios to the native loop and to Keras, each the better of its settings."""
+    """Tables of the steps of ``fit``, of ``predict`` and of single rows.
+
+    Beside the times of polykeras, in each of its settings, stand their ratios to the native loop and
+    to Keras, each in the better of its own settings.
+    """
+    fit = {"fit": "`fit`, ms a step", "fit with accuracy": "with accuracy, ms a step"}
+    rows = {"predict_row": "a row by `predict`, ms", "call_row": "a row by `model(x)`, ms"}
+    return _times(results, fit, with_losses=True) + "\n" + _times(results, {"predict": "`predict`, ms a batch", **rows})
+
+
+def _times(results: dict[str, dict], tasks: dict[str, str], with_losses: bool = False) -> str:
     rows = []
     for title, contenders in results.items():
-        own = contenders["polykeras"]
-        row = [title, f"{statistics.median(own['fit']) * 1e3:.2f}"]
-        for task in ("fit", "predict", "predict_row", "call_row"):
-            row.append(_ratio(contenders, task, ("native", "native, compiled", "scikit-learn")))
-        row.append(_ratio(contenders, "fit", ("keras", "keras, compiled")))
-        rows.append([*row, _ratio(contenders, "predict_row", ("keras", "keras, compiled")), _agreement(contenders)])
-    head = ["workload", "fit, ms a step", "fit / native", "predict / native", "one row by predict / native"]
-    head += ["one row by call / native", "fit / Keras", "one row by predict / Keras", "losses differ by"]
-    return table(head, rows)
+        for own, suffix in _OWN.items():
+            if own in contenders:
+                cells = [cell for task in tasks for cell in _cells(contenders, own, task)]
+                rows.append([title + suffix, *cells, *([_agreement(contenders)] if with_losses else [])])
+    head = ["", *(name for task in tasks.values() for name in (task, "/ native", "/ Keras"))]
+    return table([*head, "losses differ by"] if with_losses else head, rows)
 
 
-def _ratio(contenders: dict, task: str, titles: tuple[str, ...]) -> str:
-    others = [contenders[title] for title in titles if title in contenders]
-    if not others:
-        return ""
-    best = min(others, key=lambda result: statistics.median(result[task]))
-    return f"{median_ratio(contenders['polykeras'][task], best[task]):.2f}"
+def _cells(contenders: dict, own: str, task: str) -> list[str]:
+    times = contenders[own].get(task)
+    if times is None:
+        return ["", "", ""]
+    milliseconds = statistics.median(times) * 1e3
+    ratios = (_ratio(times, contenders, task, titles) for titles in (_NATIVE, _KERAS))
+    return [f"{milliseconds:.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}", *ratios]
+
+
+def _ratio(times: list[float], contenders: dict, task: str, titles: tuple[str, ...]) -> str:
+    others = [contenders[title][task] for title in titles if title in contenders]
+    return f"{median_ratio(times, min(others, key=statistics.median)):.2f}" if others else ""
 
 
 def _agreement(contenders: dict) -> str:

@@ -5,11 +5,13 @@ Run as ``python -m benchmarks.worker '{"package": ..., "backend": ..., ...}'``.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 _ROWS_AT_ONCE = 30
@@ -27,7 +29,9 @@ def _seconds(function: Any, times: int = 1) -> float:
     return (time.perf_counter() - start) / times
 
 
-def _answer(contender: Any, command: str) -> Any:
+def _answer(make: Callable[[bool], Any], command: str) -> Any:
+    command, _, metric = command.partition(" with ")
+    contender = make(bool(metric))
     if command == "losses":
         return contender.losses(5)
     if command == "peak":
@@ -52,11 +56,12 @@ def main() -> None:
 
         answers.write(json.dumps(getattr(scripts, arguments["script"])(contender, **arguments["options"])) + "\n")
         return
-    timed = contender.make(arguments["workload"], arguments["accuracy"], arguments["weights"])
-    timed.first_step()
+    # A model without the metric, and at its first task one with it.
+    make = functools.cache(lambda metric: contender.make(arguments["workload"], metric, arguments["weights"]))
+    make(False).first_step()
     answers.write(json.dumps("ready") + "\n")
     for line in sys.stdin:
-        answers.write(json.dumps(_answer(timed, line.strip())) + "\n")
+        answers.write(json.dumps(_answer(make, line.strip())) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 import polykeras as keras
 from benchmarks.contenders import Contender, load_weights, save_weights
 from benchmarks.keras_contender import KerasContender
-from benchmarks.report import training
+from benchmarks.report import fill, training
 from benchmarks.workloads import WORKLOADS
 
 
@@ -27,10 +27,21 @@ def test_the_table_compares_with_the_better_setting_of_each_contender():
     times = {"predict": [1.0], "predict_row": [1.0], "call_row": [1.0], "losses": [0.5]}
     results = {
         "polykeras": {"fit": [1.0, 2.0, 1.0], **times},
+        "polykeras, compiled": {"fit": [0.5, 0.5, 0.5], **times},
         "native": {"fit": [2.0, 4.0, 2.0], **times},
         "native, compiled": {"fit": [4.0, 8.0, 4.0], **times},
         "keras": {"fit": [4.0, 8.0, 4.0], **times},
     }
-    row = training({"a net: torch": results}).splitlines()[2]
-    assert [cell.strip() for cell in row.split("|")[1:4]] == ["a net: torch", "1000.00", "0.50"]
-    assert "| 0.25 |" in row
+    _, _, plain, compiled, *_ = training({"a net: torch": results}).splitlines()
+    assert plain.startswith("| a net: torch | 1000 | 0.50 | 0.25 |")
+    assert compiled.startswith("| a net: torch, jit_compile=True | 500 | 0.25 | 0.12 |")
+
+
+def test_tables_take_the_place_of_those_before(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("above\n<!-- benchmarks -->\nold\n<!-- end of benchmarks -->\nbelow\n")
+    fill(page, "| new |\n")
+    assert page.read_text() == "above\n<!-- benchmarks -->\n| new |\n<!-- end of benchmarks -->\nbelow\n"
+    page.write_text("no marks\n")
+    with pytest.raises(ValueError, match=r"marks.*page\.md"):
+        fill(page, "")
