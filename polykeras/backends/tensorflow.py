@@ -19,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from polykeras.backends.host_memory import keep_freed_memory
+from polykeras.backends.host_memory import aligned_copy, keep_freed_memory
 from polykeras.backends.interface import Array, Backend
 from polykeras.backends.recurrence import RecurrenceWithGradient
 from polykeras.backends.tensorflow_state import CompiledFunction, hold, read, read_again, resources_of
@@ -44,6 +44,7 @@ _PRODUCTS = {
 _SMALL_STATE = 512  # values
 _LONG_LOOP = 16  # steps
 _LARGE_KERNEL = 2**17  # values
+_LARGE_ARRAY = 2**20  # bytes
 _LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 
@@ -117,10 +118,6 @@ def _is_float(x: Array) -> bool:
     return x.dtype.name in dtypes.FLOATS
 
 
-def _specs(tensors: list) -> list:
-    return [tf.TensorSpec(x.shape, x.dtype) for x in tensors]
-
-
 def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
     """What TensorFlow's own functions and operators take a variable for; else they copy it, as a constant."""
     if not hasattr(x, "value") or dtype not in (None, x.value.dtype):
@@ -139,9 +136,8 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
     is_traced = captures = True
 
     def __init__(self) -> None:
-        gpus = tf.config.list_physical_devices("GPU")
-        self._product = tf.matmul if gpus else _product
-        for gpu in gpus:
+        self._gpus = tf.config.list_physical_devices("GPU")
+        for gpu in self._gpus:
             # Once the program has used its GPU, the choice is made and can't be changed.
             with contextlib.suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
@@ -151,7 +147,12 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, tf.Tensor):
             return x if dtype is None else self.cast(x, dtype)
-        return tf.convert_to_tensor(self.host_array(x, dtype))
+        x = self.host_array(x, dtype)
+        is_large = x.nbytes >= _LARGE_ARRAY and x.dtype.kind in "fiu" and x.dtype.isnative
+        if not is_large or self._gpus or not tf.executing_eagerly():
+            return tf.convert_to_tensor(x)
+        # convert_to_tensor copies twice, and the tensor holds both copies.
+        return tf.experimental.dlpack.from_dlpack(aligned_copy(x).__dlpack__())
 
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x.numpy())
@@ -204,10 +205,8 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         count = max(math.ceil((stop - start) / step), 0)
         whole = all(isinstance(v, int) for v in (start, step))
         values = tf.range(count, dtype="int32" if whole and dtype == "int32" else "int64")
-        if not whole:
-            values = tf.cast(values, "float64")
-        if step != 1:
-            values *= step
+        values = values if whole else tf.cast(values, "float64")
+        values = values if step == 1 else values * step
         return self.cast(values + start if start else values, dtype)
 
     # ------------------------------------------------------------ elementwise
@@ -346,7 +345,7 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
             # One large product: a batched one would also make a batch of gradients of y.
             rows = self.matmul(tf.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), y)
             return tf.reshape(rows, (*x.shape[:-1], y.shape[-1]))
-        return _matmul(x, y)
+        return _through(tf.linalg.matmul, _PRODUCTS)(x, y)
 
     def einsum(self, subscripts: str, *operands: Array) -> Array:
         return _through(lambda *arrays: tf.einsum(subscripts, *arrays), _PRODUCTS)(*operands)
@@ -443,7 +442,8 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
             return [*trees.leaves(fresh), *y_leaves]
 
         # Traced by itself, because the arrays that collect ys want their shapes before the loop.
-        specs = [*_specs(state), *(tf.TensorSpec(x.shape[1:], x.dtype) for x in rows)]
+        shapes = [(x.shape, x.dtype) for x in state] + [(x.shape[1:], x.dtype) for x in rows]
+        specs = [tf.TensorSpec(*shape) for shape in shapes]
         traced = tf.function(flat_step, autograph=False).get_concrete_function(*specs)
         sources = [tf.TensorArray(x.dtype, length, element_shape=x.shape[1:]).unstack(x) for x in rows]
         outputs = traced.structured_outputs[len(state) :]
@@ -585,7 +585,8 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         if bias is None or rank < 2 or not _is_float(x) or len(kernel.shape) != 2:
             return super().dense(x, kernel, bias)
         # The gradient of BiasAdd takes a fraction of a sum's time.
-        flat = tf.nn.bias_add(self._product(tf.reshape(x, (-1, x.shape[-1])) if rank > 2 else x, kernel), bias)
+        product = tf.matmul if self._gpus else _product
+        flat = tf.nn.bias_add(product(tf.reshape(x, (-1, x.shape[-1])) if rank > 2 else x, kernel), bias)
         return flat if rank == 2 else tf.reshape(flat, (*x.shape[:-1], kernel.shape[-1]))
 
     def conv(
@@ -737,9 +738,8 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         return tf.reshape(tf.bitcast(_mix(bits + second), tf.int32), shape)
 
     def _word(self, value: Any) -> Array:
-        if isinstance(value, tf.Tensor):
-            return tf.bitcast(value, tf.uint32)
-        return tf.constant(value & 0xFFFFFFFF, tf.uint32)
+        is_tensor = isinstance(value, tf.Tensor)
+        return tf.bitcast(value, tf.uint32) if is_tensor else tf.constant(value & 0xFFFFFFFF, tf.uint32)
 
 
 def _mix(bits: Array) -> Array:
@@ -747,9 +747,6 @@ def _mix(bits: Array) -> Array:
         bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32)))
         bits *= tf.constant(factor, tf.uint32)
     return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32)))
-
-
-_matmul = _through(tf.linalg.matmul, _PRODUCTS)
 
 
 def _product(x: Array, kernel: Array) -> Array:

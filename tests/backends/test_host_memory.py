@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.skipif(
@@ -48,3 +49,33 @@ def test_a_user_who_sets_up_malloc_keeps_the_setting(settings: dict) -> None:
     kept, pages = _run(**settings)
     assert not kept
     assert pages > 1000
+
+
+# Prints the memory, in parts of the array's own, that the backend's array of it takes.
+_ARRAY_PROGRAM = """
+import sys
+import numpy as np, psutil
+from polykeras import backends
+
+backend = backends.load(sys.argv[1])
+backend.array(np.ones((1000,), "float32"))
+x = np.ones((1 << 20, 32), "float32")
+before = psutil.Process().memory_info().rss
+y = backend.array(x)
+print((psutil.Process().memory_info().rss - before) / x.nbytes, backend.to_numpy(y).sum() == x.size)
+"""
+
+
+def test_a_large_array_is_copied_once_at_most(backend) -> None:
+    program = [sys.executable, "-c", _ARRAY_PROGRAM, backend.name]
+    result = subprocess.run(program, capture_output=True, text=True, check=True)
+    copies, is_whole = result.stdout.split()
+    assert is_whole == "True"
+    assert float(copies) < 1.2
+
+
+@pytest.mark.parametrize("dtype", ["float64", "int32", "uint8", ">f4"])
+def test_large_arrays_keep_their_values(backend, dtype) -> None:
+    x = np.arange(1 << 20).astype(dtype).reshape(1024, 1024)[:, ::-1]
+    x.flags.writeable = False
+    np.testing.assert_array_equal(backend.to_numpy(backend.array(x)), x)
