@@ -204,14 +204,17 @@ class Recorder:
         returned = [self.text(x, read) for x in outputs]
         alive, lines = set(read), [f"    return [{', '.join(returned)}]"]
         self._keep_constants(read)
-        lasting = {*self._inputs, *self._constants}
+        constants = {*self._constants, "_"}
+        # Memory that is not the list's own, or whose values are still to be read.
+        needed = set(map(self._memory, [*read, *self._inputs, *self._constants]))
         for call in reversed(self._calls):
             if not (call.is_mutable or alive.intersection(call.names)):
                 continue
             # Freed as soon as it is not needed, as the graph of gradients would.
-            over = {*call.read, *call.names} - alive - set(self._constants) - {"_"}
-            text = self._cheapest_text(call, alive | lasting)
+            over = {*call.read, *call.names} - alive - constants
+            text = self._cheapest_text(call, needed)
             alive.update(call.read)
+            needed.update(map(self._memory, call.read))
             lines += [f"    del {', '.join(sorted(over))}"] if over else []
             lines.append(f"    {text}")
         unused = [name for name in self._inputs if name not in alive]
@@ -219,19 +222,22 @@ class Recorder:
         lines += [f"    [{', '.join(self._inputs)}] = inputs", "def replay(inputs):"]
         return "\n".join(reversed(lines)), self._constants
 
+    def _memory(self, name: str) -> str:
+        """The name of the array that holds the memory of an array."""
+        return self._owners.get(name, name)
+
     def _cheapest_text(self, call: _Call, needed: set[str]) -> str:
         """Write into an array that nobody needs any more: new memory takes longer than most operations."""
         if call.in_place is None:
             return call.text
         name, text = call.in_place
-        owner = self._owners.get(name, name)
-        is_needed = owner in needed or any(self._owners.get(other) == owner for other in needed)
-        return call.text if is_needed else text
+        return call.text if self._memory(name) in needed else text
 
     def _keep_constants(self, returned: list[str]) -> None:
         changed = {name for call in self._calls if call.is_mutable or call.shares_memory for name in call.read}
+        changed.update(returned)
         for call in self._calls:
-            if call.results and not changed.union(returned).intersection(call.names):
+            if call.results and not changed.intersection(call.names):
                 self._constants[call.names[0]] = call.results[0]
         self._calls = [call for call in self._calls if not call.names or call.names[0] not in self._constants]
 

@@ -85,7 +85,8 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
             return results
         schema = function._schema
         own = schema.is_mutable and _returns_own(results, args)
-        owner = next((self._find(x) for x in trees.leaves((args, kwargs)) if _share_memory(x, results)), None)
+        storages = set(map(_storage, trees.leaves(results))) - {None}
+        owner = next((self._find(x) for x in trees.leaves((args, kwargs)) if _storage(x) in storages), None)
         text = f"{self.add_constant(function._op)}({arguments})"
         in_place = self._in_place(function, arguments, args, results)
         self.note(text, read, None if own else results, schema.is_mutable, owner, in_place)
@@ -103,11 +104,9 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
         return gradient and (name, f"{self.add_constant(gradient._op)}({arguments}, grad_input={name})")
 
 
-def _share_memory(x: Any, results: Any) -> bool:
-    """Whether an argument holds memory that results are a part of; not all operations say so."""
-    results = results if isinstance(results, tuple | list) else [results]
-    storages = [y.untyped_storage()._cdata for y in results if isinstance(y, torch.Tensor)]
-    return isinstance(x, torch.Tensor) and x.untyped_storage()._cdata in storages
+def _storage(x: Any) -> int | None:
+    """What tells the memory of an array from others: not all operations say that their result is a part of it."""
+    return x.untyped_storage()._cdata if isinstance(x, torch.Tensor) else None
 
 
 def _are_alike(x: Any, y: Any) -> bool:
