@@ -345,7 +345,7 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
             # One large product: a batched one would also make a batch of gradients of y.
             rows = self.matmul(tf.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), y)
             return tf.reshape(rows, (*x.shape[:-1], y.shape[-1]))
-        return _through(tf.linalg.matmul, _PRODUCTS)(x, y)
+        return _matmul(x, y)
 
     def einsum(self, subscripts: str, *operands: Array) -> Array:
         return _through(lambda *arrays: tf.einsum(subscripts, *arrays), _PRODUCTS)(*operands)
@@ -747,6 +747,9 @@ def _mix(bits: Array) -> Array:
         bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32)))
         bits *= tf.constant(factor, tf.uint32)
     return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32)))
+
+
+_matmul = _through(tf.linalg.matmul, _PRODUCTS)
 
 
 def _product(x: Array, kernel: Array) -> Array:

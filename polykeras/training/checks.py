@@ -92,7 +92,7 @@ def pop_workers(kwargs: dict) -> dict:
     >>> pop_workers({"workers": 2, "max_q_size": 4})
     {'workers': 2, 'max_queue_size': 4}
     """
-    unknown = sorted(set(kwargs) - set(_WORKERS))
+    unknown = kwargs.keys() - _WORKERS.keys()
     if unknown:
-        raise TypeError(f"Expected known arguments. Received: {unknown}.")
+        raise TypeError(f"Expected known arguments. Received: {sorted(unknown)}.")
     return {_WORKERS[name]: value for name, value in kwargs.items()}

@@ -571,7 +571,7 @@ class Trainer(GeneratorMethods):
             batch_size: rows a step; default 32.
             steps: batches to use, default all.
         """
-        workers = pop_workers(kwargs) if kwargs else {}
+        workers = pop_workers(kwargs)
         check_counts(batch_size=batch_size, steps=steps)
         if isinstance(x, np.ndarray) and 0 < len(x) <= (batch_size or 32) and not (callbacks or steps or verbose):
             # A server asks for a row at a time: what looks after many batches would take longer than one.
