@@ -206,3 +206,19 @@ def test_classifiers_of_any_number_of_classes_are_replayed(labels):
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(data(4)[0], np.array(labels), verbose=0)
     assert tapes(model) == [True]
+
+
+def test_a_prediction_through_many_time_steps_is_replayed(replaying):
+    if replaying != "torch":
+        pytest.skip("NumPy loops in Python, which costs no more than a list")
+    model = keras.Sequential([keras.Input((60, 6)), layers.GRU(8, return_sequences=True), layers.GRU(8)])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(4, 60, 6)).astype("float32")
+    model.predict(x, verbose=0)
+    assert set(tapes(model)) == {True}
+    model.set_weights([weight + 0.1 for weight in model.get_weights()])
+    replayed = model.predict(x, verbose=0)
+    with backends.use("numpy"):
+        reference = keras.models.clone_model(model)
+        reference.set_weights(model.get_weights())
+        np.testing.assert_allclose(replayed, reference.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
