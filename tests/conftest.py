@@ -6,11 +6,14 @@ import contextlib
 import importlib
 import os
 import re
+import signal
 
 import pytest
 
 os.environ.setdefault("KERAS_VERBOSE", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A shell lets its jobs in the background ignore Ctrl-C; the fits that tests interrupt would go on for hours.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests compile many functions and run each once: JAX's compiler need not try hard.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
