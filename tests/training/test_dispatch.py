@@ -112,3 +112,12 @@ def test_changes_in_the_middle_of_an_epoch_count_from_the_next_step_on(backend, 
     assert int(model.optimizer.iterations) == 6
     for weight, value in zip(model.get_weights(), expected, strict=True):
         np.testing.assert_allclose(weight, value, rtol=1e-4, atol=1e-6)
+
+
+def test_a_prediction_is_given_the_weights_and_no_slots(backend):
+    model = linear()
+    model.compile(keras.optimizers.Adam(), "mse", metrics=[keras.metrics.MeanAbsoluteError()])
+    model.fit(X, Y, verbose=0)
+    model.predict(X, verbose=0)
+    (step,) = {step for kind, step in model._steps.items() if kind[0] == "predict"}
+    assert step.constants == (model.weights if backend.captures else []) and step.state == []
