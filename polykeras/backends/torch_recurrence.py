@@ -67,7 +67,7 @@ class FusedRecurrence(RecurrenceWithGradient):
         arrays = (projected, h, recurrent_kernel, bias)
         if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in arrays):
             return super()._gru_states(*arrays, mask)
-        sequence = as_one_call(_gru_sequence, projected, h, recurrent_kernel, bias, self._mask_steps(mask))
+        sequence = as_one_call(_gru_sequence, *arrays, self._mask_steps(mask))
         return (sequence,), (sequence[-1],)
 
     def _may_fuse(self, x: Array) -> bool:

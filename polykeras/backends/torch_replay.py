@@ -83,9 +83,9 @@ class _Recorder(replay.Recorder, TorchDispatchMode):
         read: list[str] = []
         text = f"{self.add_constant(function)}({self.arguments(arguments, {}, read)})"
         with torch._C._DisableTorchDispatch():
-            results = function(*arguments)
-        self.note(text, read, results)
-        return results
+            result = function(*arguments)
+        self.note(text, read, result)
+        return result
 
     def __torch_dispatch__(self, function: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}

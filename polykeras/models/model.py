@@ -44,6 +44,7 @@ class Model(Persistence, Trainer, Layer):
         "_added",
         "optimizer",
         "_compiled",
+        "_compile_arguments",
         "_steps",
         "_snapshot_lists",
         "_calls",

@@ -53,9 +53,8 @@ class Step:
         with recording() as assigned, reading() as read, backends.use(SPEC):
             self.result = function(batch)
         # What only training needs, such as an optimizer's slots, is no argument of a prediction.
-        training = model._training_variables()
-        unused = {v for v in training if v not in read and v not in assigned}
-        variables = [v for v in unique(iter([*model._step_variables(), *training])) if v not in unused]
+        used = [v for v in model._training_variables() if v in read or v in assigned]
+        variables = unique(iter([*model._step_variables(), *used]))
         self.state = [v for v in variables if v in assigned]
         passes = self.backend.captures and compiled
         self.constants = [v for v in variables if v not in assigned] if passes else []

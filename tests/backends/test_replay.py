@@ -210,7 +210,7 @@ def test_classifiers_of_any_number_of_classes_are_replayed(labels):
 
 def test_a_prediction_through_many_time_steps_is_replayed(replaying):
     if replaying != "torch":
-        pytest.skip("NumPy loops in Python, which costs no more than a list")
+        pytest.skip("recurrent networks are not replayed on NumPy")
     model = keras.Sequential([keras.Input((60, 6)), layers.GRU(8, return_sequences=True), layers.GRU(8)])
     model.compile("sgd", "mse")
     x = np.random.default_rng(0).normal(size=(4, 60, 6)).astype("float32")
