@@ -16,7 +16,7 @@ _ROOT = Path(__file__).parent.parent
 _BACKENDS = ("numpy", "torch", "jax", "tensorflow")
 _QUICK = ("small MLP",)
 _MLPS = ("small MLP", "large MLP")
-_IN_README = ("training", "start", "memory", "import", "calls")
+_ON_PAGE = ("training", "start", "memory", "import", "calls")
 
 
 def _training(options: argparse.Namespace, folder: str, keep: Callable) -> tuple[dict, str]:
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--backends", nargs="+", default=list(_BACKENDS), choices=_BACKENDS)
     parser.add_argument("--workloads", nargs="+", default=None, choices=list(WORKLOADS))
     parser.add_argument("--sections", nargs="+", default=list(SECTIONS), choices=list(SECTIONS))
-    parser.add_argument("--readme", action="store_true", help="put the tables into README.md too")
+    parser.add_argument("--page", action="store_true", help="put the tables into docs/benchmarks.md too")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -123,8 +123,10 @@ def main() -> None:
             results, text = SECTIONS[name](options, folder, partial(keep, name))
             keep(name, results, text)
             print(text, flush=True)
-    if options.readme:
-        report.fill(_ROOT / "README.md", "\n".join([measured, *(texts[name] for name in _IN_README if name in texts)]))
+    if options.page:
+        report.fill(
+            _ROOT / "docs/benchmarks.md", "\n".join([measured, *(texts[name] for name in _ON_PAGE if name in texts)])
+        )
 
 
 if __name__ == "__main__":

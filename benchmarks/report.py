@@ -12,8 +12,8 @@ from typing import Any
 from benchmarks.measure import median_ratio
 
 _OWN = {"polykeras": "", "polykeras, compiled": ", jit_compile=True"}
-_NATIVE = ("native", "native, compiled", "scikit-learn")
-_KERAS = ("keras", "keras, compiled")
+NATIVE = ("native", "native, compiled", "scikit-learn")
+KERAS = ("keras", "keras, compiled")
 _PACKAGES = ("polykeras", "keras", "torch", "jax", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 
 
@@ -71,7 +71,7 @@ def _cells(contenders: dict, own: str, task: str) -> list[str]:
     if times is None:
         return ["", "", ""]
     milliseconds = statistics.median(times) * 1e3
-    ratios = (_ratio(times, contenders, task, titles) for titles in (_NATIVE, _KERAS))
+    ratios = (_ratio(times, contenders, task, titles) for titles in (NATIVE, KERAS))
     return [f"{milliseconds:.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}", *ratios]
 
 

@@ -8,7 +8,6 @@
 
 from polykeras import (
     activations,
-    backend,
     backends,
     callbacks,
     config,
@@ -27,8 +26,10 @@ from polykeras import (
     tree,
     utils,
 )
-from polykeras.backend import Variable
 from polykeras.callbacks import Callback
+from polykeras.compat.keras2 import backend
+from polykeras.compat.keras2.backend import Variable
+from polykeras.compat.paths import install_old_paths
 from polykeras.core import lazy
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operation import Function, Operation
@@ -44,6 +45,8 @@ from polykeras.optimizers import Optimizer
 from polykeras.regularizers import Regularizer
 
 __version__ = "0.1.0"
+
+install_old_paths()
 
 __getattr__, __dir__ = lazy.names(
     __name__,

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import registry
 from polykeras.ops import (
     celu,
     elu,
@@ -40,6 +39,7 @@ from polykeras.ops import (
     tanh_shrink,
     threshold,
 )
+from polykeras.serialization import registry
 
 swish, hard_swish = silu, hard_silu
 

@@ -171,7 +171,7 @@ def set_dtype_policy(policy: Any) -> None:
 
 def enable_unsafe_deserialization() -> None:
     """Let every file that is loaded hold code, as ``safe_mode=False`` lets one, for the rest of the program."""
-    from polykeras.core import registry
+    from polykeras.serialization import registry
 
     registry.enable_unsafe_deserialization()
 

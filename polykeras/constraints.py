@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import config, ops
-from polykeras.core import registry
+from polykeras.serialization import registry
 
 Axes = int | tuple[int, ...] | None
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import config
-from polykeras.core import dtypes, registry
+from polykeras.core import dtypes
+from polykeras.serialization import registry
 
 
 class DTypePolicy:

@@ -14,9 +14,8 @@ from typing import Any
 
 from polykeras import config
 from polykeras.backends import current
-from polykeras.core import dtypes
-from polykeras.core import random as keys
-from polykeras.core.random import SeedGenerator
+from polykeras.core import dtypes, seeds
+from polykeras.core.seeds import SeedGenerator
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
 
@@ -41,7 +40,7 @@ _BITS = {"float16": 11, "bfloat16": 8}
 def _bits(shape: Sequence[int], seed: Any) -> Any:
     """int32 random bits."""
     backend = current()
-    key = keys.key_of(seed)
+    key = seeds.key_of(seed)
     return backend.random_bits(key, tuple(shape))
 
 
@@ -240,7 +239,7 @@ def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
     backend = current()
     shape = tuple(shape)
     alpha = backend.broadcast_to(array(alpha, "float32"), shape)
-    key = keys.key_of(seed)
+    key = seeds.key_of(seed)
     normals = _standard_normal((_GAMMA_ROUNDS, *shape), key)
     is_small = backend.less(alpha, 1.0)
     base = backend.subtract(backend.where(is_small, backend.add(alpha, 1.0), alpha), 1 / 3)

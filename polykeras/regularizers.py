@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import registry
+from polykeras.serialization import registry
 
 
 class Regularizer:

@@ -18,7 +18,7 @@ import sys
 import threading
 
 from polykeras import config
-from polykeras.backends.interface import Backend
+from polykeras.backends.contract.interface import Backend
 
 NAMES = ("tensorflow", "jax", "torch", "numpy")
 _PIP = {
@@ -71,7 +71,7 @@ def register(name: str, adapter: type[Backend]) -> None:
 
     Args:
         name: the name for ``KERAS_BACKEND`` and ``use``.
-        adapter: a class that implements ``polykeras.backends.interface.Backend``.
+        adapter: a class that implements ``polykeras.backends.contract.interface.Backend``.
 
     Raises:
         ValueError: if the name is one of polykeras's own.
@@ -134,7 +134,7 @@ def load(name: str) -> Backend:
         if name in _third_party:
             adapter = _third_party[name]
         else:
-            adapter = importlib.import_module(f"polykeras.backends.{name}").ADAPTER
+            adapter = importlib.import_module(f"polykeras.backends.{name}.adapter").ADAPTER
         _loaded[name] = adapter()
         return _loaded[name]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -10,11 +9,12 @@ import os
 import runpy
 import sys
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
+from polykeras.compat.paths import AliasLoader
 
-class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+
+class KerasFinder(importlib.abc.MetaPathFinder):
     """Lets ``import keras.x`` give the module ``polykeras.x``, the same object and not a copy."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
@@ -22,11 +22,7 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         if importlib.util.find_spec(f"poly{fullname}") is None:
             raise ModuleNotFoundError(f"No module named {fullname!r} in polykeras", name=fullname)
-        return importlib.machinery.ModuleSpec(fullname, self)
-
-    def exec_module(self, module: ModuleType) -> None:
-        # The import system takes what it finds here afterwards as the module.
-        sys.modules[module.__name__] = importlib.import_module(f"poly{module.__name__}")
+        return importlib.machinery.ModuleSpec(fullname, AliasLoader(f"poly{fullname}"))
 
 
 def install() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from polykeras import backends
-from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
 

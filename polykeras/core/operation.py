@@ -7,7 +7,7 @@ import inspect
 from typing import Any
 
 from polykeras import backends
-from polykeras.backends.spec import SPEC
+from polykeras.backends.contract.spec import SPEC
 from polykeras.core import graph, naming, trees
 from polykeras.core.graph import KerasTensor, Node, Plan
 

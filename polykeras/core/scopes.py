@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from polykeras import backends
-from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import dtypes, graph, state, trees
 from polykeras.core.context import context
 from polykeras.core.variables import Variable
@@ -45,7 +45,7 @@ class name_scope:
 
 
 class SymbolicScope:
-    """Context manager: ops infer shapes and types only, of ``polykeras.backends.spec`` arrays.
+    """Context manager: ops infer shapes and types only, of ``polykeras.backends.contract.spec`` arrays.
 
     >>> import polykeras as keras
     >>> with SymbolicScope():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config
-from polykeras.backends.spec import SpecArray
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import dtypes, naming
 from polykeras.core.operators import Operators
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import registry
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.initializers.base import Initializer
 from polykeras.initializers.constant import STFT, Constant, Identity, Ones, Zeros
-from polykeras.initializers.random import (
+from polykeras.initializers.distributions import (
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -26,6 +25,7 @@ from polykeras.initializers.random import (
     TruncatedNormal,
     VarianceScaling,
 )
+from polykeras.serialization import registry
 
 constant, identity, ones, stft, zeros = Constant, Identity, Ones, STFT, Zeros
 glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform

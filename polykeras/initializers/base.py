@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from polykeras import config, ops
-from polykeras.core import dtypes, registry
+from polykeras.core import dtypes
+from polykeras.serialization import registry
 
 
 class Initializer:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import registry
 from polykeras.initializers.base import Initializer
+from polykeras.serialization import registry
 
 
 class Constant(Initializer):

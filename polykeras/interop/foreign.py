@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.backends.spec import SpecArray
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import trees
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer

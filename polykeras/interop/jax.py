@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras import backends, random
-from polykeras.core import registry, trees
-from polykeras.core.random import SeedGenerator
+from polykeras.core import trees
+from polykeras.core.seeds import SeedGenerator
 from polykeras.interop.foreign import ForeignLayer
+from polykeras.serialization import registry
 
 
 class JaxLayer(ForeignLayer):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from polykeras.backends.spec import SpecArray
-from polykeras.core import registry, trees
+from polykeras.backends.contract.spec import SpecArray
+from polykeras.core import trees
 from polykeras.interop.foreign import ForeignLayer
+from polykeras.serialization import registry
 
 
 class TFSMLayer(ForeignLayer):

@@ -6,9 +6,10 @@ import base64
 import io
 from typing import Any
 
-from polykeras.backends.spec import SpecArray
-from polykeras.core import registry, trees
+from polykeras.backends.contract.spec import SpecArray
+from polykeras.core import trees
 from polykeras.interop.foreign import ForeignLayer
+from polykeras.serialization import registry
 
 
 class TorchModuleWrapper(ForeignLayer):

@@ -4,7 +4,6 @@
 
 from __future__ import absolute_import
 
-from polykeras.core import registry
 from polykeras.interop.jax import FlaxLayer, JaxLayer
 from polykeras.interop.tensorflow import TFSMLayer
 from polykeras.interop.torch import TorchModuleWrapper
@@ -200,6 +199,7 @@ from polykeras.layers.recurrent import (
     StackedRNNCells,
 )
 from polykeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+from polykeras.serialization import registry
 
 registry.add_family(
     "layers", {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}

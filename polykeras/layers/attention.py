@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polykeras import activations, ops, random
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.advanced_activations import Softmax
 from polykeras.layers.arguments import choice, positive_int, rate_between
 from polykeras.layers.core import Dropout

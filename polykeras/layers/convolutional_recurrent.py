@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import backends, ops
-from polykeras.backends.spec import SPEC, array_of
+from polykeras.backends.contract.spec import SPEC, array_of
 from polykeras.config import standardize_data_format
 from polykeras.core import geometry
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes

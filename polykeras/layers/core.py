@@ -9,13 +9,13 @@ from typing import Any
 
 from polykeras import activations, ops, random, regularizers
 from polykeras.config import standardize_data_format
-from polykeras.core import registry
 from polykeras.core.graph import KerasTensor, Node
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import LAYOUTS, legacy_arguments, positive_int, rate_between
 from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense  # noqa: F401
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
+from polykeras.serialization import registry
 
 
 class InputLayer(Layer):

@@ -20,7 +20,7 @@ from polykeras.layers.weights import (
     no_quantization,
     options_config,
 )
-from polykeras.ops import kernels
+from polykeras.ops import fused
 
 _old_names = legacy_arguments(
     output_dim="units",
@@ -295,7 +295,7 @@ def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
     sizes = [ops.shape(layer.kernel)[1:] for layer in layers]
     matrices = [ops.reshape(layer.kernel, (shape[-1], -1)) for layer in layers]
     biases = [None if layer.bias is None else ops.reshape(layer.bias, (-1,)) for layer in layers]
-    outputs = kernels.dense_together(inputs, matrices, biases)
+    outputs = fused.dense_together(inputs, matrices, biases)
     return [ops.reshape(part, (*free, *size)) for part, size in zip(outputs, sizes, strict=True)]
 
 

@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, dtype_policies, regularizers
-from polykeras.backends.spec import SPEC, SpecArray
-from polykeras.core import dtypes, graph, masks, naming, registry, trees
+from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.core import dtypes, graph, masks, naming, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import Node
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope
 from polykeras.layers import input_spec as specs
 from polykeras.layers.signature import Signature, shape_arguments
+from polykeras.serialization import registry
 
 _LEGACY = (
     "input_shape",

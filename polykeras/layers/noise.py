@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from polykeras import ops, random
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import legacy_arguments, rate_between
 from polykeras.layers.layer import Layer
 

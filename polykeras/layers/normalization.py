@@ -11,7 +11,7 @@ from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.weights import add_weight, keep_options, known_size, options_config
 from polykeras.layers.wrappers import Wrapper
-from polykeras.ops import kernels
+from polykeras.ops import fused
 
 
 def _axes(layer: Layer, axis: Any) -> Any:
@@ -165,7 +165,7 @@ class BatchNormalization(_Scaled):
         if not training or not self.trainable:
             outputs = self._normalize(x, self.moving_mean, self.moving_variance, self.gamma, self.beta)
         elif mask is None and not self.renorm:
-            outputs, mean, variance = kernels.batch_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
+            outputs, mean, variance = fused.batch_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
             self._move(self.moving_mean, mean, self.momentum)
             self._move(self.moving_variance, variance, self.momentum)
         elif not self.renorm:
@@ -187,7 +187,7 @@ class BatchNormalization(_Scaled):
 
     def _normalize(self, x: Any, *vectors: Any) -> Any:
         rank = len(ops.shape(x))
-        return kernels.normalize_by(x, *(self._wide(v, rank) for v in vectors), self.epsilon)
+        return fused.normalize_by(x, *(self._wide(v, rank) for v in vectors), self.epsilon)
 
     def _moments(self, x: Any, mask: Any) -> tuple:
         """Mean and variance of the entries that the mask leaves."""
@@ -385,7 +385,7 @@ class GroupNormalization(_Scaled):
         statistics = [ops.reshape(ops.repeat(v, grouped[2], axis=2), wide) for v in (center, variance)]
         wide[0] = 1
         weights = [None if v is None else ops.reshape(v, wide) for v in (self.gamma, self.beta)]
-        return ops.cast(kernels.normalize_by(x, *statistics, *weights, self.epsilon), self.compute_dtype)
+        return ops.cast(fused.normalize_by(x, *statistics, *weights, self.epsilon), self.compute_dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "groups": self.groups, "axis": self.axis}

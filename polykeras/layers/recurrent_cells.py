@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from polykeras import activations, ops, random
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import Signature
 from polykeras.layers.weights import add_weight, keep_options, known_size, options_config
 from polykeras.layers.wrappers import inner_config
-from polykeras.ops import kernels
+from polykeras.ops import fused
 
 old_names = legacy_arguments(
     output_dim="units",
@@ -349,7 +349,7 @@ class GRUCell(DenseCell):
 
     def run_kernel(self, sequences: Any, states: list, mask: Any) -> tuple[Any, list]:
         weights = self.kernel, self.recurrent_kernel, self._bias_rows()
-        outputs, h = kernels.gru(self._with_dropout(sequences), *states, *weights, mask)
+        outputs, h = fused.gru(self._with_dropout(sequences), *states, *weights, mask)
         return outputs, [h]
 
     def get_config(self) -> dict:
@@ -440,7 +440,7 @@ class LSTMCell(LongShortTermMemory, DenseCell):
 
     def run_kernel(self, sequences: Any, states: list, mask: Any) -> tuple[Any, list]:
         weights = self.kernel, self.recurrent_kernel, self._bias_pair()[0]
-        outputs, *states = kernels.lstm(self._with_dropout(sequences), *states, *weights, mask)
+        outputs, *states = fused.lstm(self._with_dropout(sequences), *states, *weights, mask)
         return outputs, states
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends, ops
-from polykeras.backends.spec import SPEC
+from polykeras.backends.contract.spec import SPEC
 from polykeras.core import trees
 from polykeras.core.variables import Variable, autocast
 from polykeras.layers.input_spec import InputSpec

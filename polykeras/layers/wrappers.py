@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import masks, registry, trees
+from polykeras.core import masks, trees
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import Signature
+from polykeras.serialization import registry
 
 
 def inner_config(layer: Any) -> dict:

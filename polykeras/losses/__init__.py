@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.core import registry
 from polykeras.core.naming import snake_case
 from polykeras.losses.crossentropies import (
     BinaryCrossentropy,
@@ -51,6 +50,7 @@ from polykeras.losses.regression import (
     mean_squared_logarithmic_error,
 )
 from polykeras.losses.structured import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
+from polykeras.serialization import registry
 
 CLASSES = (
     Loss, LossFunctionWrapper, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import registry
 from polykeras.losses.crossentropies import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -29,6 +28,7 @@ from polykeras.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
+from polykeras.serialization import registry
 
 _CLASSES = (SparseCategoricalCrossentropy, CategoricalGeneralizedCrossEntropy)
 _FUNCTIONS = (sparse_categorical_crossentropy, categorical_generalized_cross_entropy)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import config, ops
-from polykeras.core import dtypes, masks, naming, registry, trees
+from polykeras.core import dtypes, masks, naming, trees
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
+from polykeras.serialization import registry
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.core import registry
 from polykeras.core.naming import snake_case
 from polykeras.losses import (
     binary_crossentropy,
@@ -80,6 +79,7 @@ from polykeras.metrics.regression import (
     pearson_correlation,
 )
 from polykeras.metrics.scores import F1Score, FBetaScore, R2Score
+from polykeras.serialization import registry
 
 CLASSES = (
     Metric, AUC, Accuracy, BinaryAccuracy, BinaryCrossentropy, BinaryIoU, CategoricalAccuracy,

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.core import dtypes, naming, registry
+from polykeras.core import dtypes, naming
 from polykeras.core.state import pure
 from polykeras.core.tracking import Trackable
 from polykeras.core.variables import Variable
+from polykeras.serialization import registry
 
 
 class Metric(Trackable):

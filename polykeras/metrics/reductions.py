@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import masks, registry
+from polykeras.core import masks
 from polykeras.losses.loss import apply_mask
 from polykeras.losses.shapes import fit_weights, shape_of
 from polykeras.metrics.metric import Metric
+from polykeras.serialization import registry
 
 
 def _sum_over_samples(values: Any) -> Any:

@@ -1,9 +1,10 @@
 """Models: stacks and graphs of layers, and a user's own classes."""
 
-from polykeras.core import lazy, registry
-from polykeras.models.configs import clone_model
+from polykeras.core import lazy
+from polykeras.models.graph_configs import clone_model
 from polykeras.models.model import Functional, Model
 from polykeras.models.sequential import Sequential
+from polykeras.serialization import registry
 
 registry.add_family("models", {"Model": Model, "Functional": Functional, "Sequential": Sequential})
 registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequential": Sequential})

@@ -6,13 +6,14 @@ from collections import Counter
 from typing import Any
 
 from polykeras import backends, ops
-from polykeras.core import graph, masks, naming, registry, trees
+from polykeras.capture.calls import Calls
+from polykeras.core import graph, masks, naming, trees
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
-from polykeras.models.calls import Calls
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
+from polykeras.serialization import registry
 from polykeras.training.trainer import Trainer
 
 
@@ -359,14 +360,14 @@ class Model(Persistence, Trainer, Layer):
         """Return the model's graph as a config; a subclass gives its own arguments."""
         if self._plan is None or type(self).__init__ is not Model.__init__:
             return super().get_config()
-        from polykeras.models.configs import graph_config
+        from polykeras.models.graph_configs import graph_config
 
         return graph_config(self)
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Model:
         """Make a model from ``get_config``, with new weights."""
-        from polykeras.models.configs import is_graph_config, model_from_graph_config
+        from polykeras.models.graph_configs import is_graph_config, model_from_graph_config
 
         with registry.custom_object_scope(custom_objects or {}):
             if is_graph_config(config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from polykeras.models.calls import Calls
+from polykeras.capture.calls import Calls
 
 
 class Persistence:

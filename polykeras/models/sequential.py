@@ -6,11 +6,12 @@ import contextlib
 from typing import Any
 
 from polykeras import backends
-from polykeras.core import naming, registry, trees
+from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import Input, InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models.model import Model
+from polykeras.serialization import registry
 
 
 class Sequential(Model):

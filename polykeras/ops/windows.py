@@ -11,7 +11,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
-from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import geometry
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op

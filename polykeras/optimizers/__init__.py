@@ -8,20 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.core import registry
-from polykeras.optimizers import legacy, schedules
+from polykeras.core import lazy
+from polykeras.optimizers import schedules
 from polykeras.optimizers.adagrad import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
 from polykeras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from polykeras.optimizers.composite import LossScaleOptimizer, MultiOptimizer, OptimizerMap
 from polykeras.optimizers.muon import Muon
 from polykeras.optimizers.optimizer import Optimizer, clip_norm
 from polykeras.optimizers.sgd import SGD, Lion
+from polykeras.serialization import registry
 
 __all__ = [
     "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
     "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW", "clip_norm",
     "deserialize", "get", "legacy", "schedules", "serialize",
 ]  # fmt: skip
+
+__getattr__, __dir__ = lazy.names(__name__, modules=["legacy"])
 
 _classes = registry.members(globals(), Optimizer) | {"OptimizerMap": OptimizerMap}
 registry.add_family("optimizers", _classes | {name.lower(): cls for name, cls in _classes.items()})

@@ -7,12 +7,12 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import registry
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
 from polykeras.optimizers.optimizer import Optimizer, branch
+from polykeras.serialization import registry
 
 
 class LossScaleOptimizer(Optimizer):

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, initializers, ops
-from polykeras.core import naming, registry, state
+from polykeras.core import naming, state
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable
 from polykeras.optimizers import scalars
 from polykeras.optimizers.scalars import Scalar
 from polykeras.optimizers.schedules import LearningRateSchedule
+from polykeras.serialization import registry
 
 
 def clip_norm(g: Any, c: float, n: Any) -> Any:

@@ -11,9 +11,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from polykeras.core import registry
 from polykeras.optimizers import scalars
 from polykeras.optimizers.scalars import Scalar
+from polykeras.serialization import registry
 
 
 class LearningRateSchedule:

@@ -21,7 +21,7 @@ import numpy as np
 
 from polykeras import backends as registry
 from polykeras.callbacks import Callback
-from polykeras.core import naming, random, trees
+from polykeras.core import naming, seeds, trees
 
 
 @dataclass
@@ -105,7 +105,7 @@ def compare(
     for name in names:
         with registry.use(name):
             naming.reset()
-            random.set_seed(seed)
+            seeds.set_seed(seed)
             runs[name] = _run(build(), x, y, epochs, batch_size, fit_arguments)
     return Report(runs)
 

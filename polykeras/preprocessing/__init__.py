@@ -1,8 +1,8 @@
 """``keras.preprocessing``: text, sequences and images into arrays, on the host."""
 
+from polykeras.datasets.from_arrays import timeseries_dataset_from_array
+from polykeras.datasets.from_directories import image_dataset_from_directory, text_dataset_from_directory
 from polykeras.preprocessing import image, sequence, text
-from polykeras.utils.datasets import timeseries_dataset_from_array
-from polykeras.utils.directories import image_dataset_from_directory, text_dataset_from_directory
 
 __all__ = [
     "image",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.core import geometry, random
+from polykeras.core import geometry, seeds
 from polykeras.preprocessing.iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
 from polykeras.preprocessing.transforms import (
     FILL_MODES,
@@ -245,7 +245,7 @@ class ImageDataGenerator:
             img_shape: of the image.
             seed: an int; default from the global stream.
         """
-        generator = random.host_generator(random.next_seed() if seed is None else seed, "augment")
+        generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "augment")
         within = lambda limit: generator.uniform(-limit, limit) if limit else 0  # noqa: E731
         zoom = (1, 1) if self.zoom_range == (1, 1) else generator.uniform(*self.zoom_range, 2).tolist()
         brightness = self.brightness_range
@@ -333,9 +333,9 @@ class ImageDataGenerator:
         if x.ndim != 4:
             raise ValueError(f"Expected images with four axes. Received shape: {x.shape}.")
         if augment:
-            seed = random.next_seed() if seed is None else seed
+            seed = seeds.next_seed() if seed is None else seed
             numbers = range(rounds * len(x))
-            x = np.stack([self.random_transform(x[n % len(x)], random.digest(seed, "fit", n) >> 1) for n in numbers])
+            x = np.stack([self.random_transform(x[n % len(x)], seeds.digest(seed, "fit", n) >> 1) for n in numbers])
         axes = (0, self.row_axis + 1, self.col_axis + 1)
         if self.featurewise_center:
             self.mean = np.mean(x, axes, keepdims=True)[0]

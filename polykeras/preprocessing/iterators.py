@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.core import random
-from polykeras.training.sources.datasets import PyDataset
+from polykeras.core import seeds
+from polykeras.training.data.datasets import PyDataset
 from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, one_of
 
 SUFFIXES = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
@@ -38,7 +38,7 @@ class Iterator(PyDataset):
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n, self.batch_size, self.shuffle = n, batch_size, shuffle
-        self.seed = random.next_seed() if seed is None else seed
+        self.seed = seeds.next_seed() if seed is None else seed
         self.epoch = 0
         self.batch_index = 0
         self.total_batches_seen = 0
@@ -48,7 +48,7 @@ class Iterator(PyDataset):
     def _set_index_array(self) -> None:
         self.index_array = np.arange(self.n)
         if self.shuffle:
-            self.index_array = random.host_generator(self.seed, "shuffle", self.epoch).permutation(self.n)
+            self.index_array = seeds.host_generator(self.seed, "shuffle", self.epoch).permutation(self.n)
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -91,7 +91,7 @@ class Iterator(PyDataset):
 
     def _seed_of(self, sample: int) -> int:
         """The seed of the transform of a sample in this epoch."""
-        return random.digest(self.seed, "augment", self.epoch, int(sample)) >> 1
+        return seeds.digest(self.seed, "augment", self.epoch, int(sample)) >> 1
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         """Return the batch of samples with these numbers."""

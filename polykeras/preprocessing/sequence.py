@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import random
-from polykeras.training.sources.datasets import PyDataset
+from polykeras.core import seeds
+from polykeras.training.data.datasets import PyDataset
 from polykeras.utils.arrays import pad_sequences
 
 __all__ = [
@@ -69,7 +69,7 @@ def skipgrams(
     >>> skipgrams([1, 2], vocabulary_size=3, negative_samples=0, shuffle=False)
     ([[1, 2], [2, 1]], [1, 1])
     """
-    generator = random.host_generator(random.next_seed() if seed is None else seed, "skipgrams")
+    generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "skipgrams")
     near, far = ([0, 1], [1, 0]) if categorical else (1, 0)
     pairs = []
     for place, word in enumerate(sequence):
@@ -140,7 +140,7 @@ class TimeseriesGenerator(PyDataset):
         self.start_index = start_index + length
         self.end_index = len(data) - 1 if end_index is None else end_index
         self.shuffle, self.reverse = shuffle, reverse
-        self._seed = random.next_seed() if shuffle and seed is None else seed
+        self._seed = seeds.next_seed() if shuffle and seed is None else seed
         self._epoch = 0
         if self.start_index > self.end_index:
             raise ValueError(
@@ -155,7 +155,7 @@ class TimeseriesGenerator(PyDataset):
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return batch number ``index``: (windows, targets)."""
         if self.shuffle:
-            generator = random.host_generator(self._seed, "windows", self._epoch, index)
+            generator = seeds.host_generator(self._seed, "windows", self._epoch, index)
             ends = generator.integers(self.start_index, self.end_index + 1, self.batch_size)
         else:
             first = self.start_index + self.batch_size * self.stride * index

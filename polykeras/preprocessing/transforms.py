@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, ops
-from polykeras.core import random
+from polykeras.core import seeds
 from polykeras.core.extras import require
 from polykeras.utils.image_arrays import one_of
 
@@ -140,7 +140,7 @@ def flip_axis(x: Any, axis: int) -> np.ndarray:
 
 def _uniform(low: float, high: float, size: int | None = None) -> Any:
     """Draw from the stream that ``keras.utils.set_random_seed`` starts."""
-    return random.host_generator(random.next_seed(), "image").uniform(low, high, size)
+    return seeds.host_generator(seeds.next_seed(), "image").uniform(low, high, size)
 
 
 def random_rotation(

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from polykeras.core.registry import (
+from polykeras.saving.editor import KerasFileEditor
+from polykeras.saving.files import Limits, limits
+from polykeras.saving.models import load_model, load_weights, model_from_json, save_model, save_weights
+from polykeras.serialization.registry import (
     custom_object_scope,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
 )
-from polykeras.core.registry import deserialize as _deserialize
-from polykeras.core.registry import serialize as _serialize
-from polykeras.saving.editor import KerasFileEditor
-from polykeras.saving.files import Limits, limits
-from polykeras.saving.models import load_model, load_weights, model_from_json, save_model, save_weights
+from polykeras.serialization.registry import deserialize as _deserialize
+from polykeras.serialization.registry import serialize as _serialize
 
 CustomObjectScope = custom_object_scope
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import bytecode, dtypes, registry
-from polykeras.models import operations
+from polykeras.core import dtypes
+from polykeras.models import op_configs
 from polykeras.saving import archive, models
 from polykeras.saving.files import limits
+from polykeras.serialization import bytecode, registry
 
 #: Classes that run or unpickle what a file brings along, or points to.
 _RISKY = {
@@ -300,7 +301,7 @@ def _danger(described: dict) -> str | None:
 
 def _is_built_in(described: dict) -> bool:
     name = described["class_name"]
-    if name.startswith("__") or operations.is_operation(described):
+    if name.startswith("__") or op_configs.is_operation(described):
         return True
     if name == "function":
         name = described.get("config")

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from polykeras.core import registry
-from polykeras.saving import archive, assets, configs, files, hdf5, legacy, orbax, shards, state, tensors
+from polykeras.saving import archive, assets, files, hdf5, orbax, shards, state, tensors
+from polykeras.saving import keras2_files as legacy
+from polykeras.serialization import configs, registry
 
 #: The ends of names of files of weights.
 _WEIGHTS = (".weights.h5", shards.SUFFIX, ".safetensors", ".h5")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from polykeras.core.extras import require
-from polykeras.saving import assets, configs, state
+from polykeras.saving import assets, state
 from polykeras.saving.hdf5 import host_array
+from polykeras.serialization import configs
 
 _STATE, _CONFIG, _ASSETS = "pytree", "model_config", "assets"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polykeras.core import naming
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable
 from polykeras.layers.layer import Layer
 from polykeras.optimizers.optimizer import Optimizer

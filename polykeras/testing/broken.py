@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends.interface import Array, Backend
-from polykeras.backends.numpy import NumpyBackend
-from polykeras.backends.spec import SpecArray, SpecBackend
+from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.spec import SpecArray, SpecBackend
+from polykeras.backends.numpy.adapter import NumpyBackend
 from polykeras.core import trees
 
 FAULTS: list[type[Backend]] = []

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends import spec
-from polykeras.backends.kernels import Kernels
-from polykeras.backends.numpy import NumpyBackend
+from polykeras.backends.contract import spec
+from polykeras.backends.contract.kernels import Kernels
+from polykeras.backends.numpy.adapter import NumpyBackend
 from polykeras.core import dtypes, trees
 
 #: Relative error allowed in one operation, about four units in the last place or a few of

@@ -20,8 +20,9 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from polykeras.backends.interface import Backend, primitives
-from polykeras.testing import arrays, behaviours, elementwise, kernels
+from polykeras.backends.contract.interface import Backend, primitives
+from polykeras.testing import arrays, behaviours, elementwise
+from polykeras.testing import kernel_cases as kernels
 from polykeras.testing.cases import Case, ConformanceError, Job, overridden
 
 

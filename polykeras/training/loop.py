@@ -10,10 +10,10 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.callbacks.callback import CallbackList
+from polykeras.capture.step import Step
 from polykeras.core import trees
-from polykeras.training.data import ArraySource
+from polykeras.training.data.sources import ArraySource
 from polykeras.training.resumption import Position
-from polykeras.training.step import Step
 
 # Rough cost model for the number of steps in one dispatch. It depends on sizes only, never on
 # the clock, so that a program repeats itself to the bit.

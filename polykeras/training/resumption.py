@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import random
+from polykeras.core import seeds
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 
@@ -49,9 +49,9 @@ def start(model: Any, callbacks: Any, initial_epoch: int) -> Position:
     for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
         position = callback.saved_position(model) if hasattr(callback, "saved_position") else None
         if position is not None:
-            random.set_state(tuple(position.seeds))
+            seeds.set_state(tuple(position.seeds))
             return position
-    return Position(random.state(), initial_epoch)
+    return Position(seeds.state(), initial_epoch)
 
 
 # --------------------------------------------------------------------- files
@@ -72,7 +72,7 @@ def save(path: Path, model: Any, changes: list[dict]) -> None:
     position = model._position
     state = {
         "position": {"seeds": position.seeds, "epoch": position.epoch, "batch": position.batch},
-        "seeds_now": random.state(),
+        "seeds_now": seeds.state(),
         "generators": [generator.seed for generator in _generators(model)],
         "stop_training": model.stop_training,
         "callbacks": _encode(changes, arrays),
@@ -124,7 +124,7 @@ def load(path: Path, model: Any) -> list[dict]:
         changes = _decode(state["callbacks"], arrays)
     for generator, seed in zip(generators, state["generators"], strict=True):
         generator.reseed(seed)
-    random.set_state(tuple(state["seeds_now"]))
+    seeds.set_state(tuple(state["seeds_now"]))
     model._steps = {}  # they hold the keys of seed generators
     model.stop_training = state["stop_training"]
     return changes

@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops, optimizers
-from polykeras.backends.spec import SPEC
+from polykeras.backends.contract.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
+from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees
 from polykeras.core.state import constants_version
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
-from polykeras.metrics.compiled import CompiledLoss, CompiledMetrics
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop, resumption
-from polykeras.training.batches import check_targets, unpack_x_y_sample_weight
 from polykeras.training.checks import check_counts, check_fit, check_fraction, check_shuffle, pop_workers
-from polykeras.training.data import ArraySource, make_batch, make_source, split
+from polykeras.training.compiled import CompiledLoss, CompiledMetrics
+from polykeras.training.data.batches import check_targets, unpack_x_y_sample_weight
+from polykeras.training.data.conversion import is_data
+from polykeras.training.data.sources import ArraySource, make_batch, make_source, split
 from polykeras.training.generators import GeneratorMethods
-from polykeras.training.sources.conversion import is_data
-from polykeras.training.step import Step, specs_of
 
 
 class Trainer(GeneratorMethods):
@@ -651,7 +651,7 @@ class Trainer(GeneratorMethods):
 
     def get_compile_config(self) -> dict | None:
         """Return the arguments of ``compile`` as a config."""
-        from polykeras.core import registry
+        from polykeras.serialization import registry
 
         if self._compiled is None:
             return None
@@ -659,7 +659,7 @@ class Trainer(GeneratorMethods):
 
     def compile_from_config(self, config: dict) -> None:
         """Compile with the config of ``get_compile_config``."""
-        from polykeras.core import registry
+        from polykeras.serialization import registry
 
         self.compile(**{key: registry.deserialize(value) for key, value in config.items()})
 

@@ -1,26 +1,27 @@
 """Tools around models: seeds, targets, sequences, names of a user's own objects."""
 
-from polykeras.backend import clear_session, is_keras_tensor, standardize_dtype
 from polykeras.callbacks.progbar import Progbar
+from polykeras.compat.keras2.backend import clear_session, is_keras_tensor, standardize_dtype
 from polykeras.config import (
     disable_interactive_logging,
     enable_interactive_logging,
     is_interactive_logging_enabled,
 )
-from polykeras.core import lazy, registry
-from polykeras.core.registry import (
+from polykeras.core import lazy
+from polykeras.serialization import registry
+from polykeras.serialization.registry import (
     custom_object_scope,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
 )
-from polykeras.core.registry import deserialize as deserialize_keras_object
-from polykeras.core.registry import serialize as serialize_keras_object
-from polykeras.training.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
-from polykeras.training.sources.datasets import PyDataset, Sequence
+from polykeras.serialization.registry import deserialize as deserialize_keras_object
+from polykeras.serialization.registry import serialize as serialize_keras_object
+from polykeras.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from polykeras.training.data.datasets import PyDataset, Sequence
 from polykeras.utils.arrays import normalize, pad_sequences, to_categorical
-from polykeras.utils.random import set_random_seed
+from polykeras.utils.seeding import set_random_seed
 
 CustomObjectScope = custom_object_scope
 
@@ -108,7 +109,7 @@ __getattr__, __dir__ = lazy.names(
     members={
         "polykeras.datasets.downloads": ["get_file"],
         "polykeras.utils.charts": ["plot_history"],
-        "polykeras.utils.conv_utils": [
+        "polykeras.compat.keras2.utils.conv_utils": [
             "conv_input_length",
             "conv_output_length",
             "convert_kernel",
@@ -116,15 +117,15 @@ __getattr__, __dir__ = lazy.names(
             "normalize_padding",
             "normalize_tuple",
         ],
-        "polykeras.utils.data_utils": ["GeneratorEnqueuer", "OrderedEnqueuer", "SequenceEnqueuer"],
-        "polykeras.utils.datasets": ["split_dataset", "timeseries_dataset_from_array"],
-        "polykeras.utils.directories": [
+        "polykeras.compat.keras2.utils.data_utils": ["GeneratorEnqueuer", "OrderedEnqueuer", "SequenceEnqueuer"],
+        "polykeras.datasets.from_arrays": ["split_dataset", "timeseries_dataset_from_array"],
+        "polykeras.datasets.from_directories": [
             "audio_dataset_from_directory",
             "image_dataset_from_directory",
             "text_dataset_from_directory",
         ],
         "polykeras.utils.feature_space": ["FeatureSpace"],
-        "polykeras.utils.generic_utils": [
+        "polykeras.compat.keras2.utils.generic_utils": [
             "has_arg",
             "is_all_none",
             "slice_arrays",
@@ -133,8 +134,8 @@ __getattr__, __dir__ = lazy.names(
             "unpack_singleton",
         ],
         "polykeras.utils.image_arrays": ["array_to_img", "img_to_array", "load_img", "save_img"],
-        "polykeras.utils.io_utils": ["HDF5Matrix", "ask_to_proceed_with_overwrite"],
-        "polykeras.utils.layer_utils": [
+        "polykeras.compat.keras2.utils.io_utils": ["HDF5Matrix", "ask_to_proceed_with_overwrite"],
+        "polykeras.compat.keras2.utils.layer_utils": [
             "convert_all_kernels_in_model",
             "convert_dense_weights_data_format",
             "count_params",

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from polykeras import layers, ops
-from polykeras.core import naming, registry, trees
+from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers import Layer
+from polykeras.serialization import registry
 from polykeras.utils.image_arrays import one_of
 
 _MODES = ("int", "one_hot", "float")

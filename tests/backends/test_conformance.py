@@ -7,8 +7,8 @@ import functools
 import pytest
 
 from polykeras import backends
-from polykeras.backends import interface
-from polykeras.backends.spec import SpecBackend
+from polykeras.backends.contract import interface
+from polykeras.backends.contract.spec import SpecBackend
 from polykeras.testing import conformance
 from polykeras.testing.broken import FAULTS
 from polykeras.testing.cases import Case, ConformanceError, values

@@ -11,8 +11,8 @@ import pytest
 
 import polykeras as keras
 from polykeras.cli import main
-from polykeras.core import registry
 from polykeras.saving.inspection import inspect
+from polykeras.serialization import registry
 
 
 @pytest.fixture

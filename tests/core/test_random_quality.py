@@ -11,8 +11,8 @@ from scipy import stats
 
 import polykeras as keras
 from polykeras import backends
-from polykeras.core import random as keys
-from polykeras.core.random import SeedGenerator
+from polykeras.core import seeds
+from polykeras.core.seeds import SeedGenerator
 
 WORD = 0xFFFFFFFF
 
@@ -143,7 +143,7 @@ def test_dropout_masks_are_identical_on_all_backends(backend):
 
 
 def test_host_generators_of_neighbouring_keys_are_uncorrelated():
-    table = np.array([keys.host_generator(seed, "weights").random(4096) for seed in range(64)])
+    table = np.array([seeds.host_generator(seed, "weights").random(4096) for seed in range(64)])
     correlation = np.corrcoef(table)
     np.fill_diagonal(correlation, 0)
     assert np.abs(correlation).max() < 5.5 / 64

@@ -78,7 +78,7 @@ def test_a_torch_module_comes_back_from_its_config_only_where_code_may(torch):
     config = layer.get_config()
     with pytest.raises(ValueError, match="safe_mode=False"):
         keras.layers.TorchModuleWrapper.from_config(config)
-    from polykeras.core import registry
+    from polykeras.serialization import registry
 
     with registry.safe_mode_scope(False):
         again = keras.layers.TorchModuleWrapper.from_config(config)

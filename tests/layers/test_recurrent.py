@@ -9,7 +9,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends, ops
-from polykeras.backends.kernels import Kernels
+from polykeras.backends.contract.kernels import Kernels
 from polykeras.core import masks, state
 from tests.layers.checks import (
     assert_close,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.losses.shapes import fit_weights, squeeze_or_expand_to_same_rank
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core.state import pure
 
 rng = np.random.default_rng(0)

@@ -158,11 +158,11 @@ def test_seeds_repeat_and_generators_go_on():
 
 
 def test_symbolic_draws_take_nothing_from_the_stream():
-    from polykeras.core import random as keys
+    from polykeras.core import seeds
 
-    place = keys.state()
+    place = seeds.state()
     x = random.dropout(KerasTensor((None, 3)), 0.5)
-    assert x.shape == (None, 3) and keys.state() == place
+    assert x.shape == (None, 3) and seeds.state() == place
 
 
 def test_bad_arguments_are_named():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polykeras import backends, optimizers
-from polykeras.backends.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import state
 from polykeras.core.variables import Variable
 

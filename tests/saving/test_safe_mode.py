@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras.core import registry
+from polykeras.serialization import registry
 from tests.layers.layer_table import CASES
 from tests.saving import harm
 

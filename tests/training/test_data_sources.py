@@ -17,8 +17,8 @@ import pytest
 
 import polykeras as keras
 from polykeras import layers
-from polykeras.training import data as data_module
-from polykeras.training.data import make_source
+from polykeras.training.data import sources as source_module
+from polykeras.training.data.sources import make_source
 
 ROWS, SIZE = 40, 8
 X = np.random.default_rng(0).normal(size=(ROWS, 4)).astype("float32")
@@ -271,7 +271,7 @@ def test_memory_is_shared_or_copied_once(backend):
 
 def test_data_too_large_for_the_device_stays_on_the_host(monkeypatch):
     expected = linear().fit(X, Y, SIZE, 2, verbose=0).history["loss"]
-    monkeypatch.setattr(data_module, "_MOST_BYTES_ON_DEVICE", 100)
+    monkeypatch.setattr(source_module, "_MOST_BYTES_ON_DEVICE", 100)
     assert not hasattr(make_source(X, Y), "device_data")
     np.testing.assert_allclose(linear().fit(X, Y, SIZE, 2, verbose=0).history["loss"], expected, rtol=1e-5)
 
@@ -567,8 +567,8 @@ def test_processes_draw_the_same_numbers_however_many_there_are():
 
 
 def read_all(dataset):
-    from polykeras.training.sources.datasets import workers_of
-    from polykeras.training.sources.workers import ordered, reader
+    from polykeras.training.data.datasets import workers_of
+    from polykeras.training.data.workers import ordered, reader
 
     return list(ordered(reader(dataset), range(len(dataset)), workers_of(dataset)))
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras.training.sources.datasets import PyDataset
+from polykeras.datasets.sounds import decode_wav
+from polykeras.training.data.datasets import PyDataset
 from polykeras.utils import audio_dataset_from_directory, image_dataset_from_directory, text_dataset_from_directory
-from polykeras.utils.sounds import decode_wav
 
 GENERATOR = np.random.default_rng(0)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops
-from polykeras.backends.spec import SpecArray
-from polykeras.core import registry
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.layers.layer import Layer
+from polykeras.serialization import registry
 
 
 def on_host(x: Any, encoding: str = "utf-8") -> np.ndarray:

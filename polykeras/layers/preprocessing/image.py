@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends, ops, random
-from polykeras.backends.spec import SpecArray
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.config import standardize_data_format
-from polykeras.core.random import SeedGenerator
+from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
 from polykeras.ops import boxes

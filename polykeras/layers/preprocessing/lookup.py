@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops
-from polykeras.core import registry
 from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.hashing import bins_of, bits_of, salt_pair
@@ -20,6 +19,7 @@ from polykeras.layers.preprocessing.host import (
     encoded_shape,
     on_host,
 )
+from polykeras.serialization import registry
 
 _MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 _MOST_UNKNOWN = 1 << 24

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import registry
 from polykeras.layers.arguments import positive_int
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.image import ImageLayer, in_batch
+from polykeras.serialization import registry
 
 
 class Pipeline(Layer):

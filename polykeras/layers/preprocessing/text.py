@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.core import registry
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.host import HostLayer, batches, check_is_dense, on_host
 from polykeras.layers.preprocessing.lookup import StringLookup
+from polykeras.serialization import registry
 
 _PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 # ASCII only, as in Keras: a vocabulary learned there fits here.

@@ -1,0 +1,1 @@
+"""JAX as an engine: ``adapter`` does everything, what lies beside it makes it faster."""

@@ -1,0 +1,1 @@
+"""NumPy as an engine: ``adapter`` does everything, what lies beside it makes it faster."""

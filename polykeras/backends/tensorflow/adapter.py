@@ -1,0 +1,797 @@
+"""TensorFlow: eager tensors, and graphs that ``tf.function`` traces.
+
+Binary and unary primitives call ``tf.raw_ops``, which take half the time of the public
+functions in eager mode. Where TensorFlow has no kernel for a dtype, the array passes through
+one that it has: ``through`` names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+# Read once, on import: errors only.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf
+
+from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
+from polykeras.backends.shared.recurrence import RecurrenceWithGradient
+from polykeras.backends.tensorflow.state import CompiledFunction, hold, read, read_again, resources_of
+from polykeras.core import dtypes, geometry, trees
+from polykeras.core.operators import Operators
+
+keep_freed_memory()
+
+raw = tf.raw_ops
+_EagerTensor = type(tf.constant(0))
+_UNSIGNED = dtypes.UNSIGNED
+_HALF_TO_SINGLE = {"float16": "float32", "bfloat16": "float32"}
+_BOOL_TO_BYTE = {"bool": "uint8"}
+_PRODUCTS = {
+    "uint8": "int32",
+    "int8": "int32",
+    "uint16": "int32",
+    "int16": "int32",
+    "uint32": "int64",
+    "uint64": "int64",
+}
+_SMALL_STATE = 512  # values
+_LONG_LOOP = 16  # steps
+_LARGE_KERNEL = 2**17  # values
+_LARGE_ARRAY = 2**20  # bytes
+_LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
+
+
+def _constant(value: Any, dtype: tf.DType) -> tf.Tensor:
+    """A Python scalar as a tensor."""
+    if (value.__class__ is bool) is not (dtype is tf.bool):
+        value = bool(value) if dtype is tf.bool else int(value)
+    return tf.constant(value, dtype)
+
+
+def _through(function: Any, through: dict) -> Any:
+    """Compute on tensors of some dtypes in another one, and convert the results back."""
+
+    def call(*tensors: Any) -> Any:
+        dtype = next(x.dtype for x in tensors if isinstance(x, tf.Tensor))
+        inner = through.get(dtype.name)
+        if inner is None:
+            return function(*tensors)
+        tensors = (tf.cast(x, inner) if isinstance(x, tf.Tensor) else x for x in tensors)
+        return trees.map(lambda y: tf.cast(y, dtype) if y.dtype == inner else y, function(*tensors))
+
+    return call
+
+
+def _unary(op: Any, through: dict | None = None) -> Any:
+    def method(x: Array, /) -> Array:
+        return op(x=x)
+
+    return staticmethod(_through(method, through) if through else method)
+
+
+def _operands(x: Any, y: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    if not isinstance(x, tf.Tensor):
+        return _constant(x, y.dtype), y
+    return x, y if isinstance(y, tf.Tensor) else _constant(y, x.dtype)
+
+
+def _binary(op: Any, through: dict | None = None) -> Any:
+    def direct(x: Array, y: Array, /) -> Array:
+        x, y = _operands(x, y)
+        return op(x=x, y=y)
+
+    if not through:
+        return staticmethod(direct)
+    converted = _through(direct, through)
+
+    def method(x: Array, y: Array, /) -> Array:
+        return converted(*_operands(x, y))
+
+    return staticmethod(method)
+
+
+def _reduction(function: Any, through: dict | None = None) -> Any:
+    def method(self: TensorflowBackend, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
+        return _through(lambda v: function(v, axes, keepdims), through or {})(x)
+
+    return method
+
+
+def _single(function: Any) -> Any:
+    """A method of float arrays that TensorFlow has no half-precision kernel for."""
+    call = _through(function, _HALF_TO_SINGLE)
+
+    def method(self: TensorflowBackend, *arrays: Array) -> Any:
+        return call(*arrays)
+
+    return method
+
+
+def _is_float(x: Array) -> bool:
+    return x.dtype.name in dtypes.FLOATS
+
+
+def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
+    """What TensorFlow's own functions and operators take a variable for; else they copy it, as a constant."""
+    if not hasattr(x, "value") or dtype not in (None, x.value.dtype):
+        raise TypeError(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")
+    return x.value
+
+
+tf.register_tensor_conversion_function(Operators, _value_of_variable)
+
+
+class TensorflowBackend(RecurrenceWithGradient, Backend):
+    """The interface over TensorFlow."""
+
+    name = "tensorflow"
+    holds_state = True
+    is_traced = captures = True
+
+    def __init__(self) -> None:
+        self._gpus = tf.config.list_physical_devices("GPU")
+        for gpu in self._gpus:
+            # Once the program has used its GPU, the choice is made and can't be changed.
+            with contextlib.suppress(RuntimeError):
+                tf.config.experimental.set_memory_growth(gpu, True)
+
+    # ---------------------------------------------------------------- arrays
+
+    def array(self, x: object, dtype: str | None = None) -> Array:
+        if isinstance(x, tf.Tensor):
+            return x if dtype is None else self.cast(x, dtype)
+        x = self.host_array(x, dtype)
+        is_large = x.nbytes >= _LARGE_ARRAY and x.dtype.kind in "fiu" and x.dtype.isnative
+        if not is_large or self._gpus or not tf.executing_eagerly():
+            return tf.convert_to_tensor(x)
+        # convert_to_tensor copies twice, and the tensor holds both copies.
+        return tf.experimental.dlpack.from_dlpack(aligned_copy(x).__dlpack__())
+
+    def to_numpy(self, x: Array) -> np.ndarray:
+        return np.asarray(x.numpy())
+
+    def is_array(self, x: object) -> bool:
+        return isinstance(x, tf.Tensor)
+
+    def densified(self, x: Any) -> Any:
+        if isinstance(x, tf.SparseTensor):
+            return tf.sparse.to_dense(tf.sparse.reorder(x))
+        if isinstance(x, tf.RaggedTensor):
+            raise ValueError(
+                f"Expected a dense or sparse array. Received: a RaggedTensor of shape {x.shape}. Pass x.to_tensor(), "
+                f"with a mask or Masking for what fills it up."
+            )
+        return super().densified(x)
+
+    def outside_trace(self) -> contextlib.AbstractContextManager:
+        return tf.init_scope()
+
+    def is_value(self, x: object) -> bool:
+        return tf.executing_eagerly() and super().is_value(x)
+
+    def shape(self, x: Array) -> tuple:
+        return tuple(x.shape.as_list())
+
+    def dtype(self, x: Array) -> str:
+        return x.dtype.name
+
+    def cast(self, x: Array, dtype: str) -> Array:
+        return x if x.dtype.name == dtype else tf.cast(x, dtype)
+
+    def bitcast(self, x: Array, dtype: str) -> Array:
+        if "bool" in (x.dtype.name, dtype):
+            return self.cast(x, dtype)
+        return tf.bitcast(x, dtype)
+
+    def copy(self, x: Array) -> Array:
+        return tf.identity(x)
+
+    def concrete(self, x: Array) -> Any:
+        return x.numpy().item() if isinstance(x, _EagerTensor) else x
+
+    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+        value = self.cast(value, dtype) if isinstance(value, tf.Tensor) else _constant(value, tf.as_dtype(dtype))
+        return tf.fill(shape, value) if shape else value
+
+    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+        # Counting first: tf.range adds up its step, and with it the rounding errors.
+        count = max(math.ceil((stop - start) / step), 0)
+        whole = all(isinstance(v, int) for v in (start, step))
+        values = tf.range(count, dtype="int32" if whole and dtype == "int32" else "int64")
+        values = values if whole else tf.cast(values, "float64")
+        values = values if step == 1 else values * step
+        return self.cast(values + start if start else values, dtype)
+
+    # ------------------------------------------------------------ elementwise
+
+    negative = _unary(raw.Neg, {u: u[1:] for u in _UNSIGNED})
+    exp = _unary(raw.Exp)
+    expm1 = _unary(raw.Expm1)
+    log = _unary(raw.Log)
+    log1p = _unary(raw.Log1p)
+    sqrt = _unary(raw.Sqrt)
+    sin = _unary(raw.Sin)
+    cos = _unary(raw.Cos)
+    tan = _unary(raw.Tan)
+    arcsin = _unary(raw.Asin)
+    arccos = _unary(raw.Acos)
+    arctan = _unary(raw.Atan)
+    sinh = _unary(raw.Sinh)
+    cosh = _unary(raw.Cosh)
+    tanh = _unary(raw.Tanh)
+    arcsinh = _unary(raw.Asinh)
+    arccosh = _unary(raw.Acosh)
+    arctanh = _unary(raw.Atanh)
+    erfinv = _unary(raw.Erfinv, _HALF_TO_SINGLE)
+    lgamma = _unary(raw.Lgamma, _HALF_TO_SINGLE)
+    digamma = _unary(raw.Digamma, _HALF_TO_SINGLE)
+    floor = _unary(raw.Floor)
+    ceil = _unary(raw.Ceil)
+    round = _unary(raw.Round)
+    logical_not = _unary(raw.LogicalNot)
+
+    def erf(self, x: Array, /) -> Array:
+        # The CPU's kernel gives NaN at infinities of float64, where 6 is as good as infinite.
+        return raw.Erf(x=tf.clip_by_value(x, -6, 6) if x.dtype is tf.float64 else x)
+
+    def absolute(self, x: Array, /) -> Array:
+        return x if x.dtype.name in _UNSIGNED else raw.Abs(x=x)
+
+    def sign(self, x: Array, /) -> Array:
+        return self.minimum(x, 1) if x.dtype.name in _UNSIGNED else raw.Sign(x=x)
+
+    def isfinite(self, x: Array, /) -> Array:
+        return raw.IsFinite(x=x) if _is_float(x) else tf.ones_like(x, "bool")
+
+    def isnan(self, x: Array, /) -> Array:
+        return raw.IsNan(x=x) if _is_float(x) else tf.zeros_like(x, "bool")
+
+    def bitwise_not(self, x: Array, /) -> Array:
+        return raw.LogicalNot(x=x) if x.dtype is tf.bool else raw.Invert(x=x)
+
+    add = _binary(raw.AddV2, _BOOL_TO_BYTE)
+    subtract = _binary(raw.Sub)
+    multiply = _binary(raw.Mul, _BOOL_TO_BYTE)
+    divide = _binary(raw.RealDiv)
+    floor_divide = _binary(raw.FloorDiv)
+    mod = _binary(raw.FloorMod)
+    power = _binary(raw.Pow, {"uint8": "int32", "uint16": "int64", "uint32": "int64", "uint64": "int64"})
+    maximum = _binary(raw.Maximum, _BOOL_TO_BYTE)
+    minimum = _binary(raw.Minimum, _BOOL_TO_BYTE)
+    arctan2 = _binary(lambda x, y: raw.Atan2(y=x, x=y))
+    equal = _binary(raw.Equal)
+    not_equal = _binary(raw.NotEqual)
+    less = _binary(raw.Less, _BOOL_TO_BYTE)
+    less_equal = _binary(raw.LessEqual, _BOOL_TO_BYTE)
+    greater = _binary(raw.Greater, _BOOL_TO_BYTE)
+    greater_equal = _binary(raw.GreaterEqual, _BOOL_TO_BYTE)
+    logical_and = _binary(raw.LogicalAnd)
+    logical_or = _binary(raw.LogicalOr)
+    bitwise_and = _binary(raw.BitwiseAnd, _BOOL_TO_BYTE)
+    bitwise_or = _binary(raw.BitwiseOr, _BOOL_TO_BYTE)
+    bitwise_xor = _binary(raw.BitwiseXor, _BOOL_TO_BYTE)
+    left_shift = _binary(raw.LeftShift)
+    right_shift = _binary(raw.RightShift)
+
+    def where(self, condition: Array, x: Array, y: Array, /) -> Array:
+        x, y = _operands(x, y)
+        return raw.SelectV2(condition=condition, t=x, e=y)
+
+    # -------------------------------------------------------------- reductions
+
+    sum = _reduction(tf.reduce_sum)
+    prod = _reduction(tf.reduce_prod)
+    max = _reduction(tf.reduce_max, _BOOL_TO_BYTE)
+    min = _reduction(tf.reduce_min, _BOOL_TO_BYTE)
+    any = _reduction(tf.reduce_any)
+    all = _reduction(tf.reduce_all)
+
+    def argmax(self, x: Array, axis: int) -> Array:
+        return tf.argmax(x, axis, tf.int32)
+
+    def argmin(self, x: Array, axis: int) -> Array:
+        return tf.argmin(x, axis, tf.int32)
+
+    def cumsum(self, x: Array, axis: int) -> Array:
+        return tf.cumsum(x, axis)
+
+    def cumprod(self, x: Array, axis: int) -> Array:
+        # By doubling: the gradient of tf.math.cumprod divides by x, and is wrong at zeros.
+        axis %= len(x.shape)
+        size, shift = x.shape[axis], 1
+        before = (slice(None),) * axis
+        while shift < size:
+            head, tail = x[(*before, slice(0, shift))], x[(*before, slice(shift, None))]
+            x = tf.concat([head, tail * x[(*before, slice(0, size - shift))]], axis)
+            shift *= 2
+        return x
+
+    def sort(self, x: Array, axis: int) -> Array:
+        return self.take_along_axis(x, self.argsort(x, axis), axis)
+
+    def argsort(self, x: Array, axis: int) -> Array:
+        last = _swap_last(tf.bitwise.invert(self._sort_key(x)), axis)
+        # top_k gives the lower of two equal entries first, so that this sort is stable.
+        return _swap_last(tf.math.top_k(last, last.shape[-1]).indices, axis)
+
+    def _sort_key(self, x: Array) -> Array:
+        """Signed integers in the order of x, NaN last."""
+        if not _is_float(x):
+            if x.dtype is tf.uint64:
+                return tf.bitcast(tf.bitwise.bitwise_xor(x, tf.constant(1 << 63, tf.uint64)), tf.int64)
+            return tf.cast(x, tf.int64 if x.dtype is tf.int64 or x.dtype is tf.uint32 else tf.int32)
+        x = tf.cast(x, _HALF_TO_SINGLE.get(x.dtype.name, x.dtype))
+        # Zero and NaN come with either sign, which must not count.
+        for one_of_a_kind, same in ((0, x == 0), (math.nan, tf.math.is_nan(x))):
+            x = tf.where(same, tf.constant(one_of_a_kind, x.dtype), x)
+        bits = tf.bitcast(x, tf.int64 if x.dtype is tf.float64 else tf.int32)
+        return tf.where(bits < 0, tf.bitwise.bitwise_xor(bits, bits.dtype.max), bits)
+
+    # ---------------------------------------------------------- linear algebra
+
+    def matmul(self, x: Array, y: Array, /) -> Array:
+        if len(x.shape) == 1:
+            return tf.squeeze(self.matmul(x[None], y), -1 if len(y.shape) == 1 else -2)
+        if len(y.shape) == 1:
+            return tf.squeeze(self.matmul(x, y[:, None]), -1)
+        if len(y.shape) == 2 < len(x.shape) and None not in x.shape:
+            # One large product: a batched one would also make a batch of gradients of y.
+            rows = self.matmul(tf.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), y)
+            return tf.reshape(rows, (*x.shape[:-1], y.shape[-1]))
+        return _matmul(x, y)
+
+    def einsum(self, subscripts: str, *operands: Array) -> Array:
+        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), _PRODUCTS)(*operands)
+
+    cholesky = _single(tf.linalg.cholesky)
+    inv = _single(tf.linalg.inv)
+    det = _single(tf.linalg.det)
+    eigh = _single(lambda x: tuple(tf.linalg.eigh(x)))
+
+    def solve(self, a: Array, b: Array) -> Array:
+        batch = tf.broadcast_static_shape(a.shape[:-2], b.shape[:-2])
+        a, b = (tf.broadcast_to(m, batch + m.shape[-2:]) for m in (a, b))
+        return _through(tf.linalg.solve, _HALF_TO_SINGLE)(a, b)
+
+    def solve_triangular(self, a: Array, b: Array, lower: bool = False) -> Array:
+        return _through(lambda a, b: tf.linalg.triangular_solve(a, b, lower), _HALF_TO_SINGLE)(a, b)
+
+    def qr(self, x: Array, mode: str = "reduced") -> tuple[Array, Array]:
+        return _through(lambda x: tuple(tf.linalg.qr(x, mode == "complete")), _HALF_TO_SINGLE)(x)
+
+    def svd(self, x: Array, full_matrices: bool = True) -> tuple[Array, Array, Array]:
+        s, u, v = _through(lambda x: tuple(tf.linalg.svd(x, full_matrices)), _HALF_TO_SINGLE)(x)
+        return u, s, tf.linalg.adjoint(v)
+
+    # ---------------------------------------------------------------- movement
+
+    def reshape(self, x: Array, shape: tuple) -> Array:
+        return tf.reshape(x, [-1 if n is None else n for n in shape])
+
+    def transpose(self, x: Array, axes: tuple) -> Array:
+        return tf.transpose(x, axes)
+
+    def broadcast_to(self, x: Array, shape: tuple) -> Array:
+        return tf.broadcast_to(x, shape)
+
+    def concatenate(self, arrays: Any, axis: int) -> Array:
+        return tf.concat(list(arrays), axis)
+
+    def getitem(self, x: Array, index: tuple) -> Array:
+        return x[index]
+
+    def pad(self, x: Array, widths: Any, value: float = 0) -> Array:
+        return tf.pad(x, widths, constant_values=_constant(value, x.dtype)) if len(widths) else x
+
+    def flip(self, x: Array, axes: tuple) -> Array:
+        return tf.reverse(x, axes)
+
+    def take(self, x: Array, indices: Array, axis: int) -> Array:
+        return tf.gather(x, _index(indices), axis=axis)
+
+    def take_along_axis(self, x: Array, indices: Array, axis: int) -> Array:
+        x, indices = _swap_last(x, axis), _swap_last(_index(indices), axis)
+        return _swap_last(tf.gather(x, indices, batch_dims=len(x.shape) - 1), axis)
+
+    def scatter_add(self, x: Array, indices: Array, updates: Array) -> Array:
+        return tf.tensor_scatter_nd_add(x, _index(indices), updates)
+
+    def scatter_set(self, x: Array, indices: Array, updates: Array) -> Array:
+        return tf.tensor_scatter_nd_update(x, _index(indices), updates)
+
+    def dynamic_slice(self, x: Array, start: Any, sizes: tuple) -> Array:
+        return tf.slice(x, _clamped(x, start, sizes), sizes) if sizes else x
+
+    def dynamic_update(self, x: Array, update: Array, start: Any) -> Array:
+        if not len(x.shape):
+            return update
+        begin = _clamped(x, start, update.shape)
+        place = {"begin": begin, "end": begin + update.shape.as_list(), "strides": (1,) * len(x.shape)}
+        return raw.TensorStridedSliceUpdate(input=x, value=update, **place)
+
+    # ----------------------------------------------------------------- control
+
+    def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
+        rows, x_structure = trees.flatten(xs)
+        length = rows[0].shape[0] if rows else length
+        if not tf.executing_eagerly():
+            return self._scan_in_graph(step, carry, rows, x_structure, length, reverse)
+        ys = []
+        for place in range(length - 1, -1, -1) if reverse else range(length):
+            carry, y = step(carry, trees.unflatten(x_structure, [x[place] for x in rows]))
+            ys.append(y)
+        ys = ys[::-1] if reverse else ys
+        return carry, trees.map(lambda *values: tf.stack(values), *ys) if ys else None
+
+    def _scan_in_graph(self, step: Any, carry: Any, rows: list, x_structure: Any, length: int, reverse: bool) -> tuple:
+        state, carry_structure = trees.flatten(carry)
+        y_structure = None
+
+        def flat_step(*leaves: Array) -> list:
+            nonlocal y_structure
+            head, tail = leaves[: len(state)], leaves[len(state) :]
+            fresh, y = step(trees.unflatten(carry_structure, head), trees.unflatten(x_structure, tail))
+            y_leaves, y_structure = trees.flatten(y)
+            return [*trees.leaves(fresh), *y_leaves]
+
+        # Traced by itself, because the arrays that collect ys want their shapes before the loop.
+        shapes = [(x.shape, x.dtype) for x in state] + [(x.shape[1:], x.dtype) for x in rows]
+        specs = [tf.TensorSpec(*shape) for shape in shapes]
+        traced = tf.function(flat_step, autograph=False).get_concrete_function(*specs)
+        sources = [tf.TensorArray(x.dtype, length, element_shape=x.shape[1:]).unstack(x) for x in rows]
+        outputs = traced.structured_outputs[len(state) :]
+        sinks = [tf.TensorArray(y.dtype, length, element_shape=y.shape) for y in outputs]
+
+        def body(count: Array, state: list, sinks: list) -> tuple:
+            place = length - 1 - count if reverse else count
+            results = traced(*state, *(source.read(place) for source in sources))
+            fresh, ys = results[: len(state)], results[len(state) :]
+            return count + 1, fresh, [sink.write(place, y) for sink, y in zip(sinks, ys, strict=True)]
+
+        start = (tf.constant(0), state, sinks)
+        # XLA wants to know the bound of a loop that it differentiates.
+        _, state, sinks = tf.while_loop(lambda count, *_: count < length, body, start, maximum_iterations=length)
+        ys = trees.unflatten(y_structure, [sink.stack() for sink in sinks])
+        return trees.unflatten(carry_structure, state), ys
+
+    def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
+        size = states[0].shape.num_elements()
+        is_small = size is not None and size <= _SMALL_STATE and rows[0].shape[0] >= _LONG_LOOP
+        if tf.executing_eagerly() or not is_small:
+            return super()._over_time(step, states, rows)
+        # A step of a graph's loop costs 60 µs, of XLA's 12: one row through an LSTM of 80 steps takes
+        # 1.2 ms instead of 4.8. With more to compute in a step, XLA takes half as long again for a GRU.
+        loop = tf.function(lambda *inputs: self.scan(step, *inputs), autograph=False, jit_compile=True)
+        return loop(states, rows)
+
+    def cond(self, predicate: Array, on_true: Any, on_false: Any) -> Any:
+        if isinstance(predicate, _EagerTensor):
+            return on_true() if predicate else on_false()
+        structures = []
+
+        def flat(function: Any) -> list:
+            values, structure = trees.flatten(function())
+            structures.append(structure)
+            return values
+
+        values = tf.cond(predicate, lambda: flat(on_true), lambda: flat(on_false))
+        return trees.unflatten(structures[0], trees.leaves(values))
+
+    def while_loop(self, condition: Any, body: Any, values: tuple) -> tuple:
+        if tf.executing_eagerly():
+            while condition(*values):
+                values = tuple(body(*values))
+            return values
+        leaves, structure = trees.flatten(values)
+
+        def flat_body(*leaves: Array) -> list:
+            return trees.leaves(tuple(body(*trees.unflatten(structure, leaves))))
+
+        def flat_condition(*leaves: Array) -> Array:
+            return condition(*trees.unflatten(structure, leaves))
+
+        return trees.unflatten(structure, tf.while_loop(flat_condition, flat_body, leaves))
+
+    # -------------------------------------------------------------- transforms
+
+    def value_and_grad(self, function: Any, arrays: list) -> tuple:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            # Copies: the gradient is by these places only, also if the function sees the arrays elsewhere.
+            arrays = [tf.identity(x) for x in arrays]
+            tape.watch(arrays)
+            value, aux = function(arrays)
+        gradients = tape.gradient(value, arrays, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return (value, aux), [tf.convert_to_tensor(g) for g in gradients]
+
+    def stop_gradient(self, x: Array) -> Array:
+        return tf.stop_gradient(x)
+
+    def custom_gradient(self, function: Any) -> Any:
+        return tf.custom_gradient(function)
+
+    def checkpoint(self, function: Any) -> Any:
+        return tf.recompute_grad(function)
+
+    def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
+        return CompiledFunction(function, self.array, donate, bool(optimize))
+
+    def hold(self, x: Array) -> Any:
+        return x if isinstance(x, tf.Variable) else hold(x)
+
+    def read(self, held: Any) -> Array:
+        return read(held)
+
+    # --------------------------------------------------------------- placement
+
+    def devices(self) -> list[str]:
+        count = len(tf.config.list_logical_devices("GPU"))
+        return ["cpu:0", *(f"cuda:{n}" for n in reversed(range(count)))]
+
+    def use_device(self, name: str) -> contextlib.AbstractContextManager:
+        return tf.device(self._device(name))
+
+    def place(self, x: Array, device: str | None = None) -> Array:
+        with contextlib.nullcontext() if device is None else self.use_device(device):
+            return tf.identity(x)
+
+    def _device(self, name: str) -> str:
+        kind, _, number = name.lower().replace("gpu", "cuda").partition(":")
+        if f"{kind}:{number or 0}" not in self.devices():
+            raise ValueError(f"Expected one of the devices {self.devices()} of TensorFlow. Received: {name!r}.")
+        return f"/device:{kind.replace('cuda', 'gpu').upper()}:{number or 0}"
+
+    def version(self) -> str:
+        return tf.__version__
+
+    # ----------------------------------------------------------------- kernels
+
+    square = _unary(raw.Square)
+    rsqrt = _unary(raw.Rsqrt)
+    sigmoid = _unary(raw.Sigmoid)
+
+    def relu(self, x: Array, /) -> Array:
+        return raw.Relu(features=x)
+
+    def softmax(self, x: Array, axis: int = -1) -> Array:
+        return tf.nn.softmax(x, axis)
+
+    def log_softmax(self, x: Array, axis: int = -1) -> Array:
+        return tf.nn.log_softmax(x, axis)
+
+    def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(_index(labels), logits)
+
+    def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
+        return tf.reduce_mean(x, axes, keepdims)
+
+    def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
+        return tuple(tf.math.top_k(x, k))
+
+    def one_hot(self, x: Array, classes: int, dtype: str) -> Array:
+        return self.cast(tf.one_hot(_index(x), classes, dtype="uint8" if dtype == "bool" else dtype), dtype)
+
+    def stack(self, arrays: Any, axis: int = 0) -> Array:
+        return tf.stack(list(arrays), axis)
+
+    def dense(self, x: Array, kernel: Array, bias: Array | None) -> Array:
+        rank = len(x.shape)
+        if bias is None or rank < 2 or not _is_float(x) or len(kernel.shape) != 2:
+            return super().dense(x, kernel, bias)
+        # The gradient of BiasAdd takes a fraction of a sum's time.
+        product = tf.matmul if self._gpus else _product
+        flat = tf.nn.bias_add(product(tf.reshape(x, (-1, x.shape[-1])) if rank > 2 else x, kernel), bias)
+        return flat if rank == 2 else tf.reshape(flat, (*x.shape[:-1], kernel.shape[-1]))
+
+    def conv(
+        self,
+        x: Array,
+        kernel: Array,
+        strides: tuple,
+        padding: str,
+        dilation: tuple,
+        groups: int = 1,
+        channels_last: bool = True,
+    ) -> Array:
+        arguments = (strides, padding, dilation, groups, channels_last)
+        rank = len(strides)
+        strided_and_dilated = max(strides) > 1 and max(dilation) > 1
+        if not channels_last or rank not in _LAYOUTS or strided_and_dilated or not _is_float(x):
+            return super().conv(x, kernel, *arguments)
+        if groups == x.shape[-1] > 1 and rank < 3 and len(set(strides)) == 1:
+            return self._depthwise_conv(x, kernel, *arguments[:3])
+        options = {"strides": strides, "padding": padding.upper(), "dilations": dilation}
+        if groups == 1:
+            return tf.nn.convolution(x, kernel, **options, data_format=_LAYOUTS[rank])
+        # Not all of the CPU's kernels know groups, least of all in their gradients.
+        parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
+        return tf.concat([tf.nn.convolution(*part, **options, data_format=_LAYOUTS[rank]) for part in parts], -1)
+
+    def _depthwise_conv(self, x: Array, kernel: Array, strides: tuple, padding: str, dilation: tuple) -> Array:
+        if len(strides) == 1:
+            arguments = (strides * 2, padding, (1, *dilation))
+            return tf.squeeze(self._depthwise_conv(x[:, None], kernel[None], *arguments), 1)
+        channels = x.shape[-1]
+        kernel = tf.reshape(kernel, (*kernel.shape[:2], channels, kernel.shape[-1] // channels))
+        return tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding.upper(), dilations=dilation)
+
+    def conv_transpose(
+        self,
+        x: Array,
+        kernel: Array,
+        strides: tuple,
+        padding: str,
+        output_padding: tuple | None,
+        dilation: tuple,
+        channels_last: bool = True,
+    ) -> Array:
+        rank = len(strides)
+        plain = channels_last and output_padding is None and max(dilation) == 1
+        if not plain or rank not in _LAYOUTS or not _is_float(x):
+            return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
+        columns = zip(x.shape[1:-1], kernel.shape, strides, strict=False)
+        sizes = [geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
+        shape = (x.shape[0], *sizes, kernel.shape[-2])
+        return tf.nn.conv_transpose(x, kernel, shape, strides, padding.upper(), _LAYOUTS[rank])
+
+    def pool(
+        self,
+        x: Array,
+        mode: str,
+        window: tuple,
+        strides: tuple,
+        padding: str,
+        channels_last: bool = True,
+    ) -> Array:
+        # In three dimensions the CPU lacks some dtypes, and shares a maximum's gradient out.
+        native = len(window) < 3 or (len(window) == 3 and mode == "average" and x.dtype is tf.float32)
+        if not native or not channels_last or not _is_float(x):
+            return super().pool(x, mode, window, strides, padding, channels_last)
+        function = tf.nn.max_pool if mode == "max" else tf.nn.avg_pool
+        return function(x, window, strides, padding.upper(), _LAYOUTS[len(window)])
+
+    def batch_norm(
+        self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
+    ) -> tuple[Array, Array, Array]:
+        # The fused kernel: 3 times as fast as the composite. cuDNN asks for the smallest epsilon.
+        images = len(x.shape) == 4 and axis in (-1, 3) and x.dtype is tf.float32
+        if not images or gamma is None or beta is None or epsilon < 1.001e-5:
+            return super().batch_norm(x, gamma, beta, axis, epsilon)
+        result, mean, variance, *_ = raw.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
+        )
+        count = math.prod(x.shape[:-1])
+        return result, mean, variance * (max(count - 1, 1) / max(count, 1))
+
+    def normalize(
+        self,
+        x: Array,
+        mean: Array,
+        variance: Array,
+        gamma: Array | None,
+        beta: Array | None,
+        epsilon: float,
+    ) -> Array:
+        vectors = (mean, variance, gamma, beta)
+        images = len(x.shape) == 4 and x.dtype is tf.float32 and all(v is not None and v.ndim == 1 for v in vectors)
+        if not images or epsilon < 1.001e-5:
+            return super().normalize(x, *vectors, epsilon)
+        return raw.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=mean, variance=variance, epsilon=epsilon, is_training=False
+        )[0]
+
+    def sgd_update(
+        self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
+    ) -> tuple[list, list | None]:
+        columns = (weights,) if velocities is None else (weights, velocities)
+        resources = resources_of(*columns)
+        if resources is None:
+            return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
+        for row, gradient in zip(resources, gradients, strict=True):
+            step = tf.cast(rate, gradient.dtype)
+            if velocities is None:
+                raw.ResourceApplyGradientDescent(var=row[0], alpha=step, delta=gradient)
+            else:
+                options = {"momentum": tf.cast(momentum, gradient.dtype), "use_nesterov": nesterov}
+                raw.ResourceApplyKerasMomentum(var=row[0], accum=row[1], lr=step, grad=gradient, **options)
+        fresh, *fast = read_again(resources, *columns)
+        return fresh, fast[0] if fast else None
+
+    def adam_update(
+        self,
+        weights: list,
+        gradients: list,
+        momentums: list,
+        velocities: list,
+        largest: list | None,
+        rate: Any,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+    ) -> tuple[list, list, list, list | None]:
+        columns = (weights, momentums, velocities)
+        resources = None if largest is not None or weights[0].dtype is not tf.float32 else resources_of(*columns)
+        if resources is None:
+            arguments = (weights, gradients, momentums, velocities, largest, rate, beta_1, beta_2, epsilon)
+            return super().adam_update(*arguments)
+        for (weight, first, second), gradient in zip(resources, gradients, strict=True):
+            # The correction of the bias is in the rate.
+            numbers = {"beta1_power": 0.0, "beta2_power": 0.0, "lr": tf.cast(rate, tf.float32)}
+            numbers |= {"beta1": beta_1, "beta2": beta_2, "epsilon": epsilon}
+            raw.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient, **numbers)
+        return *read_again(resources, *columns), None
+
+    def adam_decay(self, beta_2: float) -> float:
+        return float(np.float32(beta_2))
+
+    def random_bits(self, key: tuple, shape: tuple) -> Array:
+        # In unsigned arithmetic, whose shifts bring in zeros. GPUs have no int32 multiplication here.
+        first, second = (self._word(k) for k in key)
+        bits = tf.bitcast(tf.range(math.prod(shape)), tf.uint32)
+        bits = _mix(tf.bitwise.bitwise_xor(bits, first))
+        return tf.reshape(tf.bitcast(_mix(bits + second), tf.int32), shape)
+
+    def _word(self, value: Any) -> Array:
+        is_tensor = isinstance(value, tf.Tensor)
+        return tf.bitcast(value, tf.uint32) if is_tensor else tf.constant(value & 0xFFFFFFFF, tf.uint32)
+
+
+def _mix(bits: Array) -> Array:
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32)))
+        bits *= tf.constant(factor, tf.uint32)
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32)))
+
+
+_matmul = _through(tf.linalg.matmul, _PRODUCTS)
+
+
+def _product(x: Array, kernel: Array) -> Array:
+    """A product of matrices whose gradient leaves a kernel that is much larger than ``x`` as it lies."""
+    rows, (inputs, outputs) = x.shape[0], kernel.shape
+    is_small = rows is not None and 2 * rows * (inputs + outputs) <= inputs * outputs
+    if tf.executing_eagerly() or not is_small or inputs * outputs < _LARGE_KERNEL:
+        return tf.matmul(x, kernel)
+
+    @tf.custom_gradient
+    def product(x: Array, kernel: Array) -> tuple:
+        def gradient(upstream: Array) -> tuple[Array, Array]:
+            # The CPU would transpose the kernel: for 256 rows by 2048 x 2048 that takes 49 ms, and this 20.
+            by_columns = tf.matmul(kernel, upstream, transpose_b=True)
+            return tf.transpose(by_columns), tf.matmul(x, upstream, transpose_a=True)
+
+        return tf.matmul(x, kernel), gradient
+
+    return product(x, kernel)
+
+
+def _index(x: Array) -> Array:
+    """Indices in a dtype that every indexing kernel takes."""
+    return x if x.dtype is tf.int32 or x.dtype is tf.int64 else tf.cast(x, tf.int64)
+
+
+def _swap_last(x: Array, axis: int) -> Array:
+    """Exchange an axis with the last one."""
+    rank = len(x.shape)
+    axis %= rank
+    if axis == rank - 1:
+        return x
+    order = list(range(rank))
+    order[axis], order[-1] = order[-1], order[axis]
+    return tf.transpose(x, order)
+
+
+def _clamped(x: Array, start: Any, sizes: Any) -> Array:
+    """The place where a block fits inside x."""
+    room = [n - size for n, size in zip(x.shape, sizes, strict=True)]
+    place = tf.stack([tf.cast(s, tf.int32) for s in start])
+    return tf.clip_by_value(place, 0, room)
+
+
+ADAPTER = TensorflowBackend

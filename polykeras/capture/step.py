@@ -1,0 +1,149 @@
+"""One step, from the plain stateful method to a fast call.
+
+A model's ``train_step``, ``test_step`` or ``predict_step`` is first run over shapes alone. That
+makes every weight, slot and metric that is not there yet, reports errors of shape before anything
+is computed, and tells which variables the step assigns. Then it is made pure and handed to the
+backend to compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.core import trees
+from polykeras.core.interrupts import deferred
+from polykeras.core.state import pure, reading, recording
+from polykeras.core.tracking import unique
+from polykeras.core.variables import Variable, scope
+
+
+def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
+    """Return the shapes and dtypes of a tree of arrays; with ``batch`` as their first size."""
+
+    def spec(x: Any) -> SpecArray:
+        shape = tuple(backend.shape(x))
+        return SpecArray((batch, *shape[1:]) if batch is not None else shape, backend.dtype(x))
+
+    return trees.map(spec, tree)
+
+
+class Step:
+    """A compiled step of one model.
+
+    Args:
+        model: gives ``_step_variables()`` after the dry run.
+        function: of a batch (a tree of arrays); reads and assigns the model's variables.
+        batch: specs of a batch.
+        compiled: compile it, or run it line by line.
+        optimize: as for ``Backend.compile``.
+
+    Calling it with a batch runs the step, stores the new values of the variables and returns the
+    result. When it raises, or Ctrl-C comes, the variables are as before.
+    """
+
+    def __init__(
+        self, model: Any, function: Callable, batch: Any, compiled: bool = True, optimize: bool | None = None
+    ) -> None:
+        self.backend = backends.current()
+        self._optimize = optimize
+        self._is_traced = self.backend.is_traced and compiled
+        with recording() as assigned, reading() as read, backends.use(SPEC):
+            self.result = function(batch)
+        # What only training needs, such as an optimizer's slots, is no argument of a prediction.
+        used = [v for v in model._training_variables() if v in read or v in assigned]
+        variables = unique(iter([*model._step_variables(), *used]))
+        self.state = [v for v in variables if v in assigned]
+        passes = self.backend.captures and compiled
+        self.constants = [v for v in variables if v not in assigned] if passes else []
+        _check_owned(assigned, variables)
+        for variable in variables:
+            variable._materialize() if variable._value is None else None
+        if self.backend.holds_state and compiled:
+            for variable in self.state:
+                variable._value = self.backend.hold(variable._value)
+        self._run = self._pure(function)
+        self._one = self._compile(self._run, compiled)
+        self._gathered = self._compile(self._gather, compiled)
+        self._scanned = self._compile(self._scan, compiled)
+
+    def _compile(self, function: Callable, compiled: bool) -> Callable:
+        if compiled:
+            return self.backend.compile(function, donate=True, optimize=self._optimize)
+        return function
+
+    def _pure(self, function: Callable) -> Callable:
+        count = len(self.state)
+        run = pure(function, self.state + self.constants)
+
+        def step(state: list, constants: list, batch: Any) -> tuple:
+            values, result = run([*state, *constants], batch)
+            return values[:count], result
+
+        return step
+
+    def _gather(self, state: list, constants: list, data: Any, index: Any) -> tuple:
+        """One step on the rows of device-held data that an index names."""
+        batch = trees.map(lambda x: self.backend.take(x, index, 0), data)
+        return self._run(state, constants, batch)
+
+    def _scan(self, state: list, constants: list, data: Any, index: Any) -> tuple:
+        """A step for each row of an index matrix, in one dispatch; returns the last result."""
+        state, results = self.backend.scan(lambda s, i: self._gather(s, constants, data, i), state, index)
+        return state, trees.map(lambda x: self.backend.getitem(x, (-1,)), results)
+
+    def __call__(self, batch: Any) -> Any:
+        """Run the step on a batch."""
+        return self._in_order(self._dispatch(self._one, batch))
+
+    def on_rows(self, data: Any, index: Any) -> Any:
+        """Run the step on the rows of ``data`` that ``index`` names: once, or once a row of a matrix."""
+        is_matrix = len(self.backend.shape(index)) == 2
+        return self._in_order(self._dispatch(self._scanned if is_matrix else self._gathered, data, index))
+
+    def _in_order(self, result: Any) -> Any:
+        """Logs in the order that the step gave them; engines sort the keys of dicts."""
+        if isinstance(result, dict) and isinstance(self.result, dict):
+            return {name: result[name] for name in self.result}
+        return result
+
+    def _dispatch(self, call: Callable, *inputs: Any) -> Any:
+        if not self.state:
+            return call([], [v.held() for v in self.constants], *inputs)[1]
+        state, constants = self._values()
+        if not self._is_traced:
+            return self._store(*call(state, constants, *inputs))
+        with deferred():  # the state is consumed: until the results are stored there is none
+            return self._store(*call(state, constants, *inputs))
+
+    def _values(self) -> tuple[list, list]:
+        """The arrays in the slots; one that stands in several is copied, since a step consumes its state."""
+        state, constants = [v.held() for v in self.state], [v.held() for v in self.constants]
+        if len(set(map(id, state + constants))) < len(state) + len(constants):
+            seen = set(map(id, constants))
+            for place, value in enumerate(state):
+                if id(value) in seen:
+                    state[place] = self.backend.copy(value)
+                seen.add(id(value))
+        return state, constants
+
+    def _store(self, state: list, result: Any) -> Any:
+        if scope.values is not None:  # a step inside another one
+            for variable, value in zip(self.state, state, strict=True):
+                variable.put(value)
+            return result
+        for variable, value in zip(self.state, state, strict=True):
+            variable._value = value
+        return result
+
+
+def _check_owned(assigned: dict, variables: list[Variable]) -> None:
+    known = {id(v) for v in variables}
+    strangers = [v.path for v in assigned if id(v) not in known]
+    if strangers:
+        raise RuntimeError(
+            f"Expected a step to assign only variables that the model holds. Received: assignments to {strangers}. "
+            f"Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
+        )

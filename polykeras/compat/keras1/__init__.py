@@ -1,0 +1,1 @@
+"""Names of Keras 1."""

@@ -1,0 +1,1 @@
+"""Names and paths of Keras 2."""

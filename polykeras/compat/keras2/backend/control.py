@@ -1,0 +1,343 @@
+"""Functions of graphs, their gradients, branches and loops, under the names of Keras 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from polykeras import backends, ops
+from polykeras.backends.contract.spec import SpecArray
+from polykeras.compat.keras2.backend.settings import learning_phase
+from polykeras.compat.keras2.backend.tensors import get_value
+from polykeras.core import graph
+from polykeras.core.context import within
+from polykeras.core.graph import KerasTensor, Plan
+from polykeras.core.variables import Variable
+from polykeras.ops._call import op
+
+# ------------------------------------------------------- functions of the graph
+
+
+def function(inputs: Sequence, outputs: Any, updates: Sequence | None = None, name: str | None = None) -> Callable:
+    """Return the function between symbolic tensors.
+
+    Args:
+        inputs: list of symbolic tensors; ``K.learning_phase()`` among them takes the phase, 0 or 1.
+        outputs: a symbolic tensor, or a list; variables may be among them.
+        updates: pairs (variable, symbolic new value), assigned together after each call.
+        name: for messages.
+
+    Returns:
+        ``f(values) -> outputs`` as NumPy arrays, with a list of values like ``inputs``.
+
+    Raises:
+        ValueError: if an output needs a tensor that is not among the inputs.
+
+    >>> x = KerasTensor((None, 2))
+    >>> double = function([x], [x * 2])
+    >>> double([[[1.0, 2.0]]])
+    [array([[2., 4.]], dtype=float32)]
+    """
+    return _GraphFunction(list(inputs), outputs, list(updates or ()), name or "function")
+
+
+class _GraphFunction:
+    """What ``function`` returns."""
+
+    def __init__(self, inputs: list, outputs: Any, updates: list, name: str) -> None:
+        self._name = name
+        self._backend_name = backends.outer_name()
+        self._is_single = not isinstance(outputs, list | tuple)
+        self._inputs = inputs
+        self._outputs = [outputs] if self._is_single else list(outputs)
+        self._updates = updates
+        strangers = [x for x in inputs if not isinstance(x, KerasTensor | int)]
+        if strangers:
+            raise ValueError(f"{name}: Expected inputs to be symbolic tensors. Received: {strangers}.")
+        results = [*self._outputs, *(value for _, value in updates)]
+        self._plan = Plan(
+            [x for x in inputs if isinstance(x, KerasTensor)], [x for x in results if isinstance(x, KerasTensor)]
+        )
+
+    def __call__(self, inputs: Sequence) -> Any:
+        if len(inputs) != len(self._inputs):
+            raise ValueError(f"{self._name}: Expected {len(self._inputs)} inputs. Received: {len(inputs)}.")
+        values, training = [], None
+        with backends.use(self._backend_name):
+            for x, value in zip(self._inputs, inputs, strict=True):
+                if isinstance(x, KerasTensor):
+                    values.append(ops.convert_to_tensor(value, x.dtype))
+                else:
+                    training = bool(value)
+            with within(self._name, training):
+                results = iter(self._plan.run(values))
+            fill = lambda x: next(results) if isinstance(x, KerasTensor) else x  # noqa: E731
+            outputs = [get_value(fill(x)) for x in self._outputs]
+            fresh = [fill(value) for _, value in self._updates]
+            for (variable, _), value in zip(self._updates, fresh, strict=True):
+                variable.assign(value)
+        return outputs[0] if self._is_single else outputs
+
+
+def gradients(loss: KerasTensor, variables: Any) -> list:
+    """Return the gradients of a symbolic loss, as symbolic tensors for ``K.function``.
+
+    Args:
+        loss: a symbolic tensor; its entries are added up.
+        variables: a list (or one) of symbolic tensors that the loss follows from, and of Variables.
+
+    Returns:
+        A list: for each its gradient; None for a tensor that the loss doesn't follow from.
+
+    Raises:
+        TypeError: if the loss has values, and no memory of what made it.
+
+    >>> x = KerasTensor((3,))
+    >>> function([x], gradients(ops.sum(x * x), x))([[1.0, 2.0, 3.0]])
+    [array([2., 4., 6.], dtype=float32)]
+    """
+    if not isinstance(loss, KerasTensor):
+        raise TypeError(
+            f"Expected a symbolic loss, which follows from Input() or K.placeholder(). Received: {loss!r}, which has "
+            f"no memory of what made it. Put what makes it into a function and call ops.value_and_grad(function)(...)."
+        )
+    variables = list(variables) if isinstance(variables, list | tuple) else [variables]
+    sources = graph.sources([loss])
+    weights = [v for v in variables if isinstance(v, Variable)]
+    by_weight = dict(zip(map(id, weights), _weight_gradients(loss, sources, weights), strict=True)) if weights else {}
+    return [by_weight[id(v)] if isinstance(v, Variable) else _gradient(loss, sources, v) for v in variables]
+
+
+def _gradient(loss: KerasTensor, sources: list, x: KerasTensor) -> KerasTensor | None:
+    if all(other is not x for node in graph.ancestors([loss], [x]) for other in node.inputs):
+        return None
+    others = [source for source in sources if source is not x]
+    plan = Plan([x, *others], [loss])
+
+    def gradient(value: Any, others: list) -> Any:
+        if backends.current().is_symbolic:
+            return value
+        return ops.grad(lambda value: ops.sum(plan.run([value, *others])[0]))(value)
+
+    return graph.record(gradient, (x, others), {})
+
+
+def _weight_gradients(loss: KerasTensor, sources: list, weights: list[Variable]) -> list[KerasTensor]:
+    plan = Plan(sources, [loss])
+
+    def weight_gradients(sources: list) -> list:
+        if backends.current().is_symbolic:
+            return [SpecArray(w.shape, w.dtype) for w in weights]
+        return ops.grad(lambda: ops.sum(plan.run(sources)[0]), weights)()
+
+    return graph.record(weight_gradients, (sources,), {})
+
+
+def stop_gradient(variables: Any) -> Any:
+    """Return tensors, one or a list, as constants to differentiation.
+
+    >>> stop_gradient([1.0, 2.0])
+    [array(1., dtype=float32), array(2., dtype=float32)]
+    """
+    if isinstance(variables, list | tuple):
+        return [ops.stop_gradient(x) for x in variables]
+    return ops.stop_gradient(variables)
+
+
+# ------------------------------------------------------------------- branches
+
+
+def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
+    """Return one of two expressions, as a whole or, of a condition with axes, entry by entry.
+
+    Args:
+        condition: a bool, a 0-d tensor, or a tensor of the first axes of the expressions.
+        then_expression, else_expression: tensors, or functions without arguments that return them.
+
+    Raises:
+        ValueError: for a condition of more axes than the expressions.
+
+    >>> switch([True, False], [[1, 2], [3, 4]], [[0, 0], [0, 0]])
+    array([[1, 2],
+           [0, 0]], dtype=int32)
+    """
+    rank = 0 if isinstance(condition, bool) else ops.ndim(condition)
+    branches = then_expression, else_expression
+    if rank == 0 and not isinstance(condition, KerasTensor) and all(map(callable, branches)):
+        return ops.cond(condition, *branches)
+    then, other = (branch() if callable(branch) else branch for branch in branches)
+    inner = ops.ndim(then)
+    if rank > inner:
+        raise ValueError(f"Expected a condition of at most {inner} axes, as the expressions have. Received: {rank}.")
+    for _ in range(inner - rank if rank else 0):
+        condition = ops.expand_dims(condition, -1)
+    return ops.where(ops.cast(condition, "bool"), then, other)
+
+
+@op
+def _by_phase(x: Any, alt: Any) -> Any:
+    """One of two tensors of a graph, by the phase in which it is computed."""
+    return ops.copy(x if learning_phase() else alt)
+
+
+def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """Return ``x`` in training and ``alt`` otherwise.
+
+    Args:
+        x, alt: tensors, or functions without arguments that return them.
+        training: a bool or a 0-d tensor; default ``learning_phase()``.
+
+    >>> in_train_phase(1.0, 2.0), in_train_phase(1.0, 2.0, training=True)
+    (2.0, 1.0)
+    """
+    phase = learning_phase() if training is None else training
+    phase = phase if isinstance(phase, bool | int | KerasTensor) else backends.current().concrete(phase)
+    if isinstance(phase, bool | int | float):
+        if training is None and (isinstance(x, KerasTensor) or isinstance(alt, KerasTensor)):
+            return _by_phase(*(value() if callable(value) else value for value in (x, alt)))
+        chosen = x if phase else alt
+        return chosen() if callable(chosen) else chosen
+    return switch(phase, x, alt)
+
+
+def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """Return ``alt`` in training and ``x`` otherwise; arguments as of ``in_train_phase``.
+
+    >>> in_test_phase(1.0, 2.0)
+    1.0
+    """
+    return in_train_phase(alt, x, training)
+
+
+# ----------------------------------------------------------------------- loops
+
+
+def _elements(elems: Any) -> Any:
+    is_many = isinstance(elems, tuple)
+    return tuple(map(ops.convert_to_tensor, elems)) if is_many else ops.convert_to_tensor(elems)
+
+
+@op
+def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None) -> Any:
+    """Return the stacked results of a function of each entry of the first axis.
+
+    Args:
+        fn: function of an entry, or of a tuple of them.
+        elems: a tensor, or a tuple of tensors.
+        dtype: of the result; default as it comes.
+
+    >>> map_fn(lambda x: x * 2, [1, 2, 3])
+    array([2, 4, 6], dtype=int32)
+    """
+    result = ops.map(fn, _elements(elems))
+    return result if dtype is None else ops.cast(result, dtype)
+
+
+@op
+def foldl(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """Return what ``accumulated = fn(accumulated, entry)`` makes of the entries of the first axis.
+
+    Args:
+        fn: keeps shape and dtype of its first argument.
+        elems: a tensor.
+        initializer: the first ``accumulated``; default the first entry.
+
+    >>> foldl(lambda total, x: total + x, [1, 2, 3])
+    np.int32(6)
+    """
+    elems = ops.convert_to_tensor(elems)
+    if initializer is None:
+        initializer, elems = elems[0], elems[1:]
+    return ops.scan(lambda total, x: (fn(total, x), None), ops.convert_to_tensor(initializer), elems)[0]
+
+
+@op
+def foldr(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """Return what ``foldl`` makes of the entries from the last to the first.
+
+    >>> foldr(lambda total, x: total - x, [1, 2, 3])
+    np.int32(0)
+    """
+    return foldl(fn, ops.flip(elems, 0), initializer)
+
+
+@op
+def rnn(
+    step_function: Callable,
+    inputs: Any,
+    initial_states: Sequence,
+    go_backwards: bool = False,
+    mask: Any = None,
+    constants: Sequence | None = None,
+    unroll: bool = False,
+    input_length: int | None = None,
+) -> tuple:
+    """Run a step over the time of sequences.
+
+    Args:
+        step_function: ``output, new_states = f(inputs, states)`` of (batch, ...), with the constants
+            behind the states.
+        inputs: (batch, time, ...).
+        initial_states: a list of arrays, kept in shape and dtype by the step.
+        go_backwards: go from the last step to the first; outputs come in that order.
+        mask: (batch, time) or (batch, time, 1) of bool: at False, states and output stay as they are;
+            before the first True, the output is 0.
+        constants: arrays that every step takes.
+        unroll: lay the steps out one after the other, instead of a loop; needs a known time.
+        input_length: accepted for compatibility: the inputs tell their length.
+
+    Returns:
+        (last output, all outputs (batch, time, ...), list of last states).
+
+    Raises:
+        ValueError: for inputs of fewer than 3 axes, or of unknown time with ``unroll``.
+
+    >>> step = lambda x, states: (x + states[0], [x + states[0]])
+    >>> last, outputs, states = rnn(step, [[[1.0], [2.0]]], [[[0.0]]])
+    >>> outputs
+    array([[[1.],
+            [3.]]], dtype=float32)
+    """
+    inputs = ops.convert_to_tensor(inputs)
+    if ops.ndim(inputs) < 3:
+        raise ValueError(f"Expected inputs (batch, time, ...). Received shape: {ops.shape(inputs)}.")
+    rows = [ops.swapaxes(inputs, 0, 1)]
+    if mask is not None:
+        mask = ops.cast(mask, "bool")
+        rows.append(ops.swapaxes(mask if ops.ndim(mask) == 2 else mask[..., 0], 0, 1))
+    rows = [ops.flip(row, 0) for row in rows] if go_backwards else rows
+    states = [ops.convert_to_tensor(state) for state in initial_states]
+    constants = [ops.convert_to_tensor(constant) for constant in constants or ()]
+
+    def step(carry: tuple, row: list) -> tuple:
+        before, states = carry
+        output, fresh = step_function(row[0], [*states, *constants])
+        fresh = list(fresh)
+        if mask is not None:
+            output = _where_counted(row[1], output, before)
+            fresh = [_where_counted(row[1], new, old) for new, old in zip(fresh, states, strict=True)]
+        return (output if before is not None else None, fresh), output
+
+    first = None
+    if mask is not None:
+        first = ops.zeros_like(step_function(rows[0][0], [*states, *constants])[0])
+    run = _unrolled if unroll else ops.scan
+    (_, states), outputs = run(step, (first, states), rows)
+    return outputs[-1], ops.swapaxes(outputs, 0, 1), states
+
+
+def _unrolled(step: Callable, carry: tuple, rows: list) -> tuple:
+    """Do as ``ops.scan`` does, without a loop in the compiled program."""
+    time = ops.shape(rows[0])[0]
+    if time is None:
+        raise ValueError("Expected inputs of known time for unroll=True. Received: an unknown time.")
+    ys = []
+    for place in range(time):
+        carry, y = step(carry, [row[place] for row in rows])
+        ys.append(y)
+    return carry, ops.stack(ys)
+
+
+def _where_counted(counts: Any, new: Any, old: Any) -> Any:
+    """``new`` in the rows that count, else ``old``."""
+    return ops.where(ops.reshape(counts, (-1, *(1,) * (ops.ndim(new) - 1))), new, old)

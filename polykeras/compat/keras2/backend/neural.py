@@ -1,0 +1,173 @@
+"""Activations, dropout, losses and normalizations, under the names of Keras 2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from polykeras import activations, config, ops, random
+from polykeras.compat.keras2.backend.tensors import SparseTensor
+
+elu = ops.elu
+sigmoid = ops.sigmoid
+softmax = ops.softmax
+softplus = ops.softplus
+softsign = ops.softsign
+tanh = ops.tanh
+binary_crossentropy = ops.binary_crossentropy
+categorical_crossentropy = ops.categorical_crossentropy
+sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
+
+
+def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """Return x where it is above a threshold, at most ``max_value``; below, ``alpha * (x - threshold)``.
+
+    >>> relu([-1.0, 2.0, 9.0], alpha=0.5, max_value=6.0)
+    array([-0.5,  2. ,  6. ], dtype=float32)
+    """
+    return activations.relu(x, alpha, max_value, threshold)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """Return ``x / 5 + 1/2``, held between 0 and 1: the slope of Keras 2.
+
+    >>> hard_sigmoid([-3.0, 0.0, 1.0])
+    array([0. , 0.5, 0.7], dtype=float32)
+    """
+    return ops.clip(ops.add(ops.multiply(x, 0.2), 0.5), 0.0, 1.0)
+
+
+def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = None) -> Any:
+    """Return x with a share of its entries set to 0 and the others scaled up.
+
+    >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=3)
+    array([2., 2., 2., 0.], dtype=float32)
+    """
+    return random.dropout(x, level, noise_shape, seed)
+
+
+def batch_normalization(
+    x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3
+) -> Any:
+    """Return ``(x - mean) / sqrt(var + epsilon) * gamma + beta``.
+
+    Args:
+        x: array.
+        mean, var, beta, gamma: vectors along ``axis``, or of as many axes as x; the last two may be None.
+        axis: which axis.
+        epsilon: small number that keeps the root from 0.
+
+    >>> batch_normalization([[1.0], [3.0]], [2.0], [1.0], None, None, epsilon=0.0)
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    """
+    return ops.batch_normalization(x, mean, var, axis, beta, gamma, epsilon)
+
+
+def normalize_batch_in_training(
+    x: Any, gamma: Any, beta: Any, reduction_axes: Sequence[int], epsilon: float = 1e-3
+) -> tuple:
+    """Normalize x by its own mean and variance over axes.
+
+    Args:
+        x: array.
+        gamma, beta: scale and offset along the other axes, or None.
+        reduction_axes: the axes to take the statistics over.
+        epsilon: small number that keeps the root from 0.
+
+    Returns:
+        (result, mean, variance).
+
+    >>> normalize_batch_in_training([[1.0], [3.0]], None, None, [0], epsilon=0.0)[0]
+    array([[-1.],
+           [ 1.]], dtype=float32)
+    """
+    shape, axes = ops.shape(x), tuple(reduction_axes)
+    mean, variance = ops.moments(x, axes, keepdims=True)
+    kept = [1 if {place, place - len(shape)} & set(axes) else size for place, size in enumerate(shape)]
+    result = ops.divide(ops.subtract(x, mean), ops.sqrt(ops.add(variance, epsilon)))
+    result = result if gamma is None else ops.multiply(result, ops.reshape(gamma, kept))
+    result = result if beta is None else ops.add(result, ops.reshape(beta, kept))
+    return result, ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+
+
+# ------------------------------------------------------------------------ CTC
+
+
+def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
+    """Return the negative log-probability of label sequences; the last class stands for no label.
+
+    Args:
+        y_true: int labels, (batch, labels).
+        y_pred: probabilities, (batch, times, classes).
+        input_length: how many times count, (batch, 1).
+        label_length: how many labels count, (batch, 1).
+
+    Returns:
+        (batch, 1).
+
+    >>> ctc_batch_cost([[0]], [[[0.5, 0.5], [0.5, 0.5]]], [[2]], [[1]]).round(4)
+    array([[0.2877]], dtype=float32)
+    """
+    logits = ops.log(ops.add(y_pred, config.epsilon()))
+    lengths = [ops.cast(ops.reshape(n, (-1,)), "int32") for n in (label_length, input_length)]
+    blank = ops.shape(y_pred)[-1] - 1
+    return ops.expand_dims(ops.ctc_loss(ops.cast(y_true, "int32"), logits, *lengths, mask_index=blank), 1)
+
+
+def ctc_decode(
+    y_pred: Any,
+    input_length: Any,
+    greedy: bool = True,
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = False,
+) -> tuple:
+    """Return likely label sequences; the last class stands for no label.
+
+    Args:
+        y_pred: probabilities, (batch, times, classes).
+        input_length: how many times count, (batch,).
+        greedy: take the best class of each time; else search among ``beam_width`` sequences.
+        top_paths: how many sequences the search returns.
+        merge_repeated: join labels that repeat in what the search found.
+
+    Returns:
+        ([labels], scores): for each path labels of shape (batch, times), filled up with -1; scores of
+        shape (batch, paths): negative sums of logarithms, or log-probabilities of the search.
+
+    >>> ctc_decode([[[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]]], [3])[0]
+    [array([[ 0,  0, -1]], dtype=int32)]
+    """
+    logits = ops.log(ops.add(y_pred, config.epsilon()))
+    blank = ops.shape(y_pred)[-1] - 1
+    strategy = "greedy" if greedy else "beam_search"
+    paths, scores = ops.ctc_decode(logits, input_length, strategy, beam_width, top_paths, True, blank)
+    paths = [paths[place] for place in range(1 if greedy else top_paths)]
+    return [_merged(labels) if merge_repeated and not greedy else labels for labels in paths], scores
+
+
+def _merged(labels: Any) -> Any:
+    """Label sequences without repetitions, filled up with -1 as before."""
+    before = ops.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+    keep = ops.not_equal(labels, before)
+    # A stable sort brings the labels to keep to the front.
+    order = ops.argsort(ops.cast(ops.logical_not(keep), "int32"), axis=1)
+    return ops.take_along_axis(ops.where(keep, labels, -1), order, axis=1)
+
+
+def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> NamedTuple:
+    """Return the labels that count as a ``SparseTensor``. Values must be known: it can't be compiled.
+
+    Args:
+        labels: ints, (batch, labels).
+        label_lengths: how many of each row count, (batch,).
+
+    >>> ctc_label_dense_to_sparse([[5, 6], [7, 0]], [2, 1]).values
+    array([5, 6, 7], dtype=int32)
+    """
+    labels, lengths = ops.convert_to_numpy(labels), ops.convert_to_numpy(label_lengths).reshape(-1, 1)
+    counts = range(labels.shape[1]) < lengths
+    places = counts.nonzero()
+    indices = ops.convert_to_tensor(list(zip(*map(list, places), strict=True)), "int32")
+    return SparseTensor(indices, ops.convert_to_tensor(labels[places]), labels.shape)

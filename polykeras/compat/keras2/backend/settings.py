@@ -1,0 +1,192 @@
+"""Global settings, names and kinds of tensors, and what is left of sessions and graphs."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import backends, config
+from polykeras.backends.contract.spec import SpecArray
+from polykeras.core import dtypes, naming
+from polykeras.core.context import context
+from polykeras.core.graph import KerasTensor
+from polykeras.core.variables import Variable
+
+_ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
+
+
+def backend() -> str:
+    """Return the name of the backend in use.
+
+    >>> backend() in ("numpy", "tensorflow", "torch", "jax")
+    True
+    """
+    return backends.outer_name()
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Forget the names given so far, and a learning phase that was set: the next Dense layer is ``dense`` again."""
+    naming.reset()
+    if context.entry is None:
+        context.training = None
+
+
+def reset_uids() -> None:
+    """Start the counts of names again."""
+    naming.reset()
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """True for the float types."""
+    return dtypes.is_float(dtypes.standardize(dtype))
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """True for the integer types."""
+    return dtypes.is_integer(dtypes.standardize(dtype))
+
+
+def normalize_data_format(value: str | None) -> str:
+    """Return an image layout in small letters; None means the global setting.
+
+    >>> normalize_data_format("Channels_First")
+    'channels_first'
+    """
+    return config.standardize_data_format(value)
+
+
+def image_dim_ordering() -> str:
+    """Return the image layout under its name in Keras 1: ``"tf"`` or ``"th"``.
+
+    >>> image_dim_ordering()
+    'tf'
+    """
+    return "tf" if config.image_data_format() == "channels_last" else "th"
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Set the image layout by its name in Keras 1.
+
+    Args:
+        dim_ordering: ``"tf"`` for channels last, ``"th"`` for channels first.
+
+    Raises:
+        ValueError: for any other name.
+    """
+    if dim_ordering not in _ORDERINGS:
+        raise ValueError(f"Expected dim_ordering to be 'tf' or 'th'. Received: {dim_ordering!r}.")
+    config.set_image_data_format(_ORDERINGS[dim_ordering])
+
+
+# -------------------------------------------------------------- learning phase
+
+
+def learning_phase() -> Any:
+    """Return 1 in training and 0 otherwise: the innermost ``training`` that a call around this one was given.
+
+    Among the inputs of ``K.function`` it stands for the place of the phase.
+
+    >>> learning_phase()
+    0
+    """
+    training = context.training
+    return int(bool(training)) if training is None or isinstance(training, int) else training
+
+
+def set_learning_phase(value: int) -> None:
+    """Set the phase of calls of this thread that are given none, until ``clear_session()``.
+
+    Args:
+        value: 0 or 1. ``fit``, ``evaluate`` and ``predict`` give a phase of their own.
+
+    Raises:
+        ValueError: for any other value.
+
+    >>> set_learning_phase(1); learning_phase()
+    1
+    >>> set_learning_phase(0)
+    """
+    if value not in (0, 1):
+        raise ValueError(f"Expected the learning phase to be 0 or 1. Received: {value!r}.")
+    context.training = bool(value)
+
+
+# ------------------------------------------------------------- kinds of tensors
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """True for symbolic tensors."""
+    return isinstance(x, KerasTensor)
+
+
+def is_placeholder(x: Any) -> bool:
+    """True for a symbolic tensor that nothing computes: an ``Input`` or a ``placeholder``.
+
+    >>> is_placeholder(KerasTensor((None, 3)))
+    True
+    """
+    return isinstance(x, KerasTensor) and (x.node is None or x.node.is_input)
+
+
+def is_symbolic(x: Any) -> bool:
+    """True for what has a shape and no values."""
+    return isinstance(x, KerasTensor | SpecArray)
+
+
+def is_tensor(x: Any) -> bool:
+    """True for arrays of the backend in use, and for symbolic tensors.
+
+    >>> is_tensor(KerasTensor((2,))), is_tensor([1, 2])
+    (True, False)
+    """
+    return isinstance(x, KerasTensor) or backends.current().is_array(x)
+
+
+def is_variable(x: Any) -> bool:
+    """True for variables."""
+    return isinstance(x, Variable)
+
+
+# ------------------------------------------------------ what sessions were for
+
+
+def get_session() -> None:
+    """Raise an error that tells what to use in place of a session.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(
+        "Expected code without sessions: values are computed at once. Received: a call of get_session(). Read values "
+        "by K.get_value(x), and compute outputs of a graph by K.function(inputs, outputs) or by a model."
+    )
+
+
+def set_session(session: Any) -> None:
+    """Warn that there are no sessions, and do nothing."""
+    warnings.warn("There are no sessions: set_session() has no effect.", stacklevel=2)
+
+
+def manual_variable_initialization(value: bool) -> None:
+    """Do nothing: variables have their first value from the start."""
+
+
+def v1_variable_initialization() -> None:
+    """Do nothing: variables have their first value from the start."""
+
+
+def control_dependencies(control_inputs: Any) -> contextlib.AbstractContextManager:
+    """Return a context manager that does nothing: calls run in the order they are written in."""
+    return contextlib.nullcontext()
+
+
+def symbolic(func: Callable) -> Callable:
+    """Return the function as it is: functions of symbolic tensors need no marks."""
+    return func
+
+
+def eager(func: Callable) -> Callable:
+    """Return the function as it is: functions of arrays need no marks."""
+    return func

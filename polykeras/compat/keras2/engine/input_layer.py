@@ -1,0 +1,5 @@
+"""A path of Keras 2: see ``polykeras.engine``."""
+
+from polykeras.compat.keras2.engine import Input, InputLayer
+
+__all__ = ["Input", "InputLayer"]

@@ -1,0 +1,1 @@
+"""Tools of Keras 2, under its names; most are thin wrappers of ``polykeras.utils``."""

@@ -1,0 +1,121 @@
+"""Small tools for arguments, lists and names, under the names of Keras 2."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from polykeras.callbacks.progbar import Progbar
+from polykeras.compat.keras2.plain_configs import deserialize_keras_object, serialize_keras_object
+from polykeras.serialization.registry import custom_object_scope, get_custom_objects
+
+CustomObjectScope = custom_object_scope
+
+__all__ = [
+    "CustomObjectScope",
+    "Progbar",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "has_arg",
+    "is_all_none",
+    "serialize_keras_object",
+    "slice_arrays",
+    "to_list",
+    "transpose_shape",
+    "unpack_singleton",
+]
+
+
+def has_arg(fn: Callable, name: str, accept_all: bool = False) -> bool:
+    """Return whether a function takes an argument by its name.
+
+    Args:
+        fn: a function.
+        name: of the argument.
+        accept_all: what to say of a function that takes ``**kwargs``.
+
+    >>> has_arg(lambda x, *, y: 0, "y"), has_arg(lambda **kwargs: 0, "y", accept_all=True)
+    (True, True)
+    """
+    parameters = inspect.signature(fn).parameters
+    parameter = parameters.get(name)
+    if parameter is None:
+        return accept_all and any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+
+
+def to_list(x: Any, allow_tuple: bool = False) -> list:
+    """Return a list as it is, and anything else in a list.
+
+    >>> to_list((1, 2)), to_list((1, 2), allow_tuple=True)
+    ([(1, 2)], [1, 2])
+    """
+    if isinstance(x, list):
+        return x
+    return list(x) if allow_tuple and isinstance(x, tuple) else [x]
+
+
+def unpack_singleton(x: Any) -> Any:
+    """Return the entry of a sequence of one; anything else as it is.
+
+    >>> unpack_singleton([5]), unpack_singleton([5, 6])
+    (5, [5, 6])
+    """
+    return x[0] if hasattr(x, "__len__") and len(x) == 1 else x
+
+
+def is_all_none(iterable_or_element: Any) -> bool:
+    """Return whether all entries are None.
+
+    >>> is_all_none([None, None]), is_all_none(3)
+    (True, False)
+    """
+    is_many = isinstance(iterable_or_element, list | tuple)
+    return all(x is None for x in (iterable_or_element if is_many else [iterable_or_element]))
+
+
+def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any:
+    """Return rows of an array, or of each array of a list.
+
+    Args:
+        arrays: an array, a list of arrays and None, or None.
+        start: the first row; or a list of rows.
+        stop: the row behind the last.
+
+    >>> slice_arrays([[1, 2, 3], None], 1, 3)
+    [[2, 3], None]
+    """
+    if arrays is None:
+        return [None]
+    if isinstance(arrays, list):
+        return [None if x is None else _rows(x, start, stop) for x in arrays]
+    return _rows(arrays, start, stop)
+
+
+def _rows(x: Any, start: Any, stop: int | None) -> Any:
+    return x[list(start)] if isinstance(start, Iterable) else x[start:stop]
+
+
+def transpose_shape(shape: Any, target_format: str, spatial_axes: Iterable[int]) -> Any:
+    """Return a channels-last shape in a layout.
+
+    Args:
+        shape: (batch, *spatial, channels) or (channels, *spatial) without the batch.
+        target_format: ``"channels_first"`` or ``"channels_last"``.
+        spatial_axes: places of the spatial sizes in ``shape``.
+
+    Raises:
+        ValueError: for an unknown layout.
+
+    >>> transpose_shape((16, 128, 128, 32), "channels_first", (1, 2))
+    (16, 32, 128, 128)
+    """
+    axes = tuple(spatial_axes)
+    if target_format == "channels_last":
+        return shape
+    if target_format != "channels_first":
+        raise ValueError(f"Expected target_format to be a layout. Received: {target_format!r}.")
+    values = [*shape[: axes[0]], shape[-1], *(shape[axis] for axis in axes)]
+    return type(shape)(values)

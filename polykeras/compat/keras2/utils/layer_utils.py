@@ -1,0 +1,73 @@
+"""Weights and graphs of layers, under the names of Keras 2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from polykeras.compat.keras2.utils.conv_utils import convert_kernel
+from polykeras.core import graph
+from polykeras.core.graph import KerasTensor
+
+
+def count_params(weights: Iterable) -> int:
+    """Return the number of values in weights, each counted once.
+
+    >>> import polykeras as keras
+    >>> count_params([keras.Variable([1.0, 2.0])])
+    2
+    """
+    return sum(weight.size for weight in {id(weight): weight for weight in weights}.values())
+
+
+def print_summary(
+    model: Any, line_length: int | None = None, positions: Any = None, print_fn: Callable | None = None
+) -> None:
+    """Print the summary of a model; see ``Model.summary``."""
+    model.summary(line_length=line_length, positions=positions, print_fn=print_fn)
+
+
+def get_source_inputs(tensor: KerasTensor, layer: Any = None, node_index: int | None = None) -> list[KerasTensor]:
+    """Return the symbolic tensors that a tensor's graph starts from.
+
+    Args:
+        tensor: a symbolic tensor.
+        layer, node_index: accepted for compatibility: a tensor knows what made it.
+
+    >>> import polykeras as keras
+    >>> x = keras.Input((2,))
+    >>> get_source_inputs(x * 2 + 1)[0] is x
+    True
+    """
+    return graph.sources([tensor])
+
+
+def convert_all_kernels_in_model(model: Any) -> None:
+    """Turn all kernels of convolutions round: weights of a Theano model for the other backends, and back."""
+    for layer in model._flatten_layers():
+        for weight in layer._own()[0]:
+            if "kernel" in weight.name and "Conv" in type(layer).__name__ and weight.ndim > 2:
+                weight.assign(convert_kernel(weight.numpy()))
+
+
+def convert_dense_weights_data_format(
+    dense: Any, previous_feature_map_shape: tuple, target_data_format: str = "channels_first"
+) -> None:
+    """Reorder the kernel of a Dense layer behind Flatten, as its inputs change their layout.
+
+    Args:
+        dense: the layer.
+        previous_feature_map_shape: of the images in front of Flatten, in their layout before.
+        target_data_format: the layout that they have now.
+
+    Raises:
+        ValueError: for an unknown layout.
+    """
+    orders = {"channels_first": (2, 0, 1), "channels_last": (1, 2, 0)}
+    if target_data_format not in orders:
+        raise ValueError(f"Expected target_data_format to be one of {list(orders)}. Received: {target_data_format!r}.")
+    kernel = dense.kernel.numpy()
+    places = np.arange(len(kernel)).reshape(previous_feature_map_shape)
+    dense.kernel.assign(kernel[places.transpose(orders[target_data_format]).ravel()])

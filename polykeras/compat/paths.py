@@ -1,0 +1,83 @@
+"""Paths of modules in older versions of Keras: where each leads now, and the finder that follows them.
+
+>>> import polykeras.engine, polykeras.compat.keras2.engine
+>>> polykeras.engine is polykeras.compat.keras2.engine
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+_KERAS_2_UTILS = ("conv_utils", "data_utils", "generic_utils", "io_utils", "layer_utils", "np_utils", "vis_utils")
+
+#: From the path of a module or package in older versions, with polykeras for keras, to its home. What lies
+#: below a package is found below its home.
+OLD_PATHS = {
+    "polykeras.backend": "polykeras.compat.keras2.backend",
+    "polykeras.engine": "polykeras.compat.keras2.engine",
+    "polykeras.legacy": "polykeras.compat.keras2.legacy",
+    "polykeras.objectives": "polykeras.compat.keras1.objectives",
+    "polykeras.optimizers.legacy": "polykeras.compat.keras2.optimizers",
+    "polykeras.utils.legacy": "polykeras.compat.keras2.plain_configs",
+    **{f"polykeras.utils.{name}": f"polykeras.compat.keras2.utils.{name}" for name in _KERAS_2_UTILS},
+}
+
+
+def home_of(path: str) -> str | None:
+    """Return the full name of the module that an old path leads to, None for any other path.
+
+    Args:
+        path: the full name of a module, such as ``"polykeras.engine.topology"``.
+
+    >>> home_of("polykeras.engine.topology")
+    'polykeras.compat.keras2.engine.topology'
+    """
+    package, rest = path, ""
+    while package:
+        if package in OLD_PATHS:
+            return OLD_PATHS[package] + rest
+        package, dot, name = package.rpartition(".")
+        rest = f"{dot}{name}{rest}"
+    return None
+
+
+class AliasLoader(importlib.abc.Loader):
+    """Gives a module that exists under another name: the same object and not a copy.
+
+    Args:
+        home: the full name of that module.
+    """
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module of that name in the place of the one that is being imported."""
+        # The import system takes what it finds here afterwards as the module.
+        sys.modules[module.__name__] = importlib.import_module(self._home)
+
+
+class OldPathFinder(importlib.abc.MetaPathFinder):
+    """Lets ``import polykeras.engine`` and the other old paths find their modules."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a spec for an old path, None for any other."""
+        home = home_of(fullname) if fullname.startswith("polykeras.") else None
+        if home is None or importlib.util.find_spec(home) is None:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, AliasLoader(home))
+
+
+def install_old_paths() -> None:
+    """Make the old paths importable, in this process from now on."""
+    if not any(isinstance(finder, OldPathFinder) for finder in sys.meta_path):
+        sys.meta_path.append(OldPathFinder())

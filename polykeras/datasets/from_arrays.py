@@ -1,0 +1,187 @@
+"""Datasets from arrays: windows of time series, and two parts of a dataset."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import seeds, trees
+from polykeras.training.data.conversion import Rows, as_rows, count_rows, is_array, is_values, standardize, take
+from polykeras.training.data.datasets import SampleDataset
+from polykeras.utils.image_arrays import one_of
+
+
+def timeseries_dataset_from_array(
+    data: Any,
+    targets: Any,
+    sequence_length: int,
+    sequence_stride: int = 1,
+    sampling_rate: int = 1,
+    batch_size: int | None = 128,
+    shuffle: bool = False,
+    seed: int | None = None,
+    start_index: int | None = None,
+    end_index: int | None = None,
+    format: str = "tf",
+) -> SampleDataset:
+    """Return a dataset of windows that slide over an array.
+
+    Args:
+        data: of shape (time, ...), in memory or on disk, which is read window by window.
+        targets: ``targets[i]`` belongs to the window that starts at ``data[i]``; None for no targets.
+        sequence_length: entries of a window.
+        sequence_stride: steps between the starts of two windows.
+        sampling_rate: steps between two entries of a window.
+        batch_size: windows a batch; None gives them one by one.
+        shuffle: a new order each epoch, the same on every backend.
+        seed: of the order.
+        start_index, end_index: the part of the data to use, default all.
+        format: "tf" or "grain", accepted for compatibility: the dataset needs neither.
+
+    Raises:
+        ValueError: for numbers out of range, or data without a window.
+
+    >>> dataset = timeseries_dataset_from_array(np.arange(6), np.arange(6) * 10, 3, batch_size=2)
+    >>> [(x.tolist(), y.tolist()) for x, y in dataset]
+    [([[0, 1, 2], [1, 2, 3]], [0, 10]), ([[2, 3, 4], [3, 4, 5]], [20, 30])]
+    """
+    one_of("format", format, ("tf", "grain"))
+    data = _rows(data)
+    targets = None if targets is None else _rows(targets)
+    length = len_of(data)
+    for name, value, most in (
+        ("sequence_length", sequence_length, length),
+        ("sequence_stride", sequence_stride, length - 1),
+        ("sampling_rate", sampling_rate, length - 1),
+    ):
+        if not isinstance(value, int | np.integer) or not 1 <= value <= most:
+            raise ValueError(f"Expected {name} from 1 to {most}, for data of length {length}. Received: {value!r}.")
+    start, end = start_index or 0, length if end_index is None else end_index
+    if not 0 <= start < end <= length:
+        raise ValueError(
+            f"Expected 0 <= start_index < end_index <= {length}, the length of the data. Received: "
+            f"start_index={start_index!r}, end_index={end_index!r}."
+        )
+    after_last = end - (sequence_length - 1) * sampling_rate
+    if targets is not None:
+        after_last = min(after_last, len_of(targets))
+    starts = np.arange(start, after_last, sequence_stride)
+    if not len(starts):
+        raise ValueError(
+            f"Expected data for one window of {sequence_length} entries, {sampling_rate} steps apart, and its target. "
+            f"Received: {end - start} entries."
+        )
+    entries = np.arange(sequence_length) * sampling_rate
+    read = functools.partial(_windows, data, targets, entries)
+    return SampleDataset(read, starts, batch_size, shuffle, seed)
+
+
+def _rows(x: Any) -> Any:
+    return x if isinstance(x, np.ndarray) else as_rows(x)
+
+
+def len_of(x: Any) -> int:
+    """Return the rows of an array."""
+    return int(x.shape[0])
+
+
+def _windows(data: Any, targets: Any, entries: np.ndarray, start: Any) -> Any:
+    """The windows that begin at the starts; those on disk are read once where they overlap."""
+    places = np.asarray(start)[..., None] + entries
+    if isinstance(data, Rows):
+        needed, inverse = np.unique(places, return_inverse=True)
+        windows = data.read(needed)[inverse.reshape(places.shape)]
+    else:
+        windows = data[places]
+    if targets is None:
+        return windows
+    return windows, take(targets, np.atleast_1d(start)).reshape(np.shape(start) + targets.shape[1:])
+
+
+def split_dataset(
+    dataset: Any,
+    left_size: float | None = None,
+    right_size: float | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: str | None = None,
+) -> tuple[SampleDataset, SampleDataset]:
+    """Cut a dataset in two.
+
+    Args:
+        dataset: an array, a list, tuple or dict of arrays, a dataset of this package, or an iterable of
+            samples of any library (a ``tf.data.Dataset``, a torch ``Dataset``), which is read into memory.
+        left_size, right_size: fraction of the samples, or how many; default what the other leaves.
+        shuffle: draw the samples of the two parts at random.
+        seed: of the drawing.
+        preferred_backend: accepted for compatibility.
+
+    Returns:
+        Two datasets of single samples; ``dataset.batch(32)`` makes batches of them.
+
+    Raises:
+        ValueError: for sizes that are none, too large together, or leave a part empty.
+        TypeError: for something that is no dataset.
+
+    >>> left, right = split_dataset(np.arange(10), left_size=0.8)
+    >>> len(right), [batch.tolist() for batch in left.batch(5)]
+    (2, [[0, 1, 2, 3, 4], [5, 6, 7]])
+    """
+    samples = _samples(dataset)
+    left, right = _sizes(len(samples._samples), left_size, right_size)
+    order = np.arange(len(samples._samples))
+    if shuffle:
+        order = seeds.host_generator(seeds.next_seed() if seed is None else seed, "split").permutation(order)
+    return samples.part(order[:left]), samples.part(order[left : left + right])
+
+
+def _samples(dataset: Any) -> SampleDataset:
+    """A dataset of the single samples."""
+    if isinstance(dataset, SampleDataset):
+        return dataset.unbatch()
+    is_arrays = trees.is_nested(dataset) and len(dataset) and all(map(is_array, trees.leaves(dataset)))
+    if is_array(dataset) or is_values(dataset) or is_arrays:
+        data = standardize(dataset, _rows)
+        return SampleDataset(functools.partial(_one, data), count_rows(data, "dataset"))
+    if isinstance(dataset, Iterable) and not isinstance(dataset, str | bytes | dict):
+        found = list(dataset)
+    elif (
+        hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not isinstance(dataset, str | bytes | dict)
+    ):
+        found = [dataset[place] for place in range(len(dataset))]
+    else:
+        raise TypeError(f"Expected arrays or a dataset of samples. Received: {type(dataset).__name__}.")
+    return SampleDataset(functools.partial(operator.getitem, found), len(found))
+
+
+def _one(data: Any, place: int) -> Any:
+    return trees.map(lambda x: take(x, np.array([place]))[0], data)
+
+
+def _sizes(count: int, left: float | None, right: float | None) -> tuple[int, int]:
+    if left is None and right is None:
+        raise ValueError("Expected left_size, right_size, or both. Received: neither.")
+    for name, size in (("left_size", left), ("right_size", right)):
+        is_number = size is None or (isinstance(size, int | float | np.number) and not isinstance(size, bool))
+        if not is_number:
+            raise TypeError(f"Expected {name} to be an int or a float. Received: {size!r}.")
+        if size is not None and not 0 < size < (1 if isinstance(size, float) else count):
+            raise ValueError(
+                f"Expected {name} as a fraction above 0 and below 1, or an int from 1 to {count - 1}. "
+                f"Received: {size!r}."
+            )
+    if isinstance(left, float) and isinstance(right, float) and left + right > 1:
+        raise ValueError(f"Expected left_size and right_size of at most 1 together. Received: {left} and {right}.")
+    sizes = [round(size * count) if isinstance(size, float) else size for size in (left, right)]
+    first = count - sizes[1] if sizes[0] is None else int(sizes[0])
+    second = count - first if sizes[1] is None else int(sizes[1])
+    if not first or not second or first + second > count:
+        raise ValueError(
+            f"Expected two parts of {count} samples with at least one in each. Received: {first} and {second}, from "
+            f"left_size={left!r} and right_size={right!r}."
+        )
+    return first, second

@@ -1,0 +1,336 @@
+"""Datasets from folders of files: images, texts, sounds, one folder a class."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from polykeras import config
+from polykeras.core import seeds
+from polykeras.datasets.sounds import read_sound
+from polykeras.training.checks import check_fraction
+from polykeras.training.data.datasets import SampleDataset
+from polykeras.utils.arrays import to_categorical
+from polykeras.utils.image_arrays import COLOR_MODES, INTERPOLATIONS, one_of, read_image
+
+IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+
+
+class Choice(NamedTuple):
+    """Which files of a folder, with which labels; the arguments that all kinds of files share."""
+
+    labels: Any
+    label_mode: str | None
+    class_names: Sequence[str] | None
+    shuffle: bool
+    seed: int | None
+    validation_split: float | None
+    subset: str | None
+    follow_links: bool
+    verbose: bool
+
+
+def image_dataset_from_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    color_mode: str = "rgb",
+    batch_size: int | None = 32,
+    image_size: tuple[int, int] = (256, 256),
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    interpolation: str = "bilinear",
+    follow_links: bool = False,
+    crop_to_aspect_ratio: bool = False,
+    pad_to_aspect_ratio: bool = False,
+    data_format: str | None = None,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
+    """Return a dataset of the images in a folder, one folder inside it for each class.
+
+    Args:
+        directory: with a folder a class, or with files alone for ``labels=None`` or a list.
+        labels: "inferred" from the folders, None, or a list of ints in the order of the sorted paths.
+        label_mode: "int" for class numbers (n,), "categorical" for one-hot rows (n, classes), "binary"
+            for 0 and 1 (n, 1), None for no labels.
+        class_names: folders in the order of the class numbers, default all in the order of their names.
+        color_mode: "grayscale", "rgb" or "rgba".
+        batch_size: images a batch; None gives them one by one.
+        image_size: (height, width) that images are resized to.
+        shuffle: a new order each epoch, the same on every backend.
+        seed: of the order.
+        validation_split: part of the files for validation.
+        subset: "training", "validation", or "both" for a pair of datasets.
+        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
+            "mitchellcubic".
+        follow_links: whether links to folders are followed.
+        crop_to_aspect_ratio: cut borders before resizing, so that nothing is stretched.
+        pad_to_aspect_ratio: add black borders before resizing, so that nothing is stretched.
+        data_format: "channels_last" or "channels_first"; default ``config.image_data_format()``.
+        format: "tf" or "grain", accepted for compatibility: the dataset needs neither.
+        verbose: print how many files there are.
+
+    Returns:
+        A dataset that is read as it is used, with ``class_names`` and ``file_paths``; its batches are
+        ``(images, labels)``, or images alone, with values 0 ... 255. Setting its ``workers`` reads ahead.
+
+    Raises:
+        ValueError: for arguments that don't fit each other or the folder.
+
+    >>> import tempfile, numpy as np, polykeras as keras
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("cat", "dog"):
+    ...     os.mkdir(f"{folder}/{name}")
+    ...     keras.utils.save_img(f"{folder}/{name}/1.png", np.ones((4, 6, 3)))
+    >>> dataset = image_dataset_from_directory(folder, image_size=(8, 8), verbose=False)
+    >>> images, labels = next(iter(dataset))
+    >>> images.shape, sorted(labels.tolist()), dataset.class_names
+    ((2, 8, 8, 3), [0, 1], ['cat', 'dog'])
+    """
+    one_of("color_mode", color_mode, COLOR_MODES)
+    one_of("interpolation", interpolation, INTERPOLATIONS)
+    one_of("format", format, ("tf", "grain"))
+    if crop_to_aspect_ratio and pad_to_aspect_ratio:
+        raise ValueError("Expected one of crop_to_aspect_ratio and pad_to_aspect_ratio. Received: both.")
+    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(size) != 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):
+        raise ValueError(f"Expected image_size to be (height, width). Received: {image_size!r}.")
+    read = functools.partial(
+        read_image,
+        size=size,
+        color_mode=color_mode,
+        interpolation=interpolation,
+        data_format=config.standardize_data_format(data_format),
+        crop_to_aspect_ratio=crop_to_aspect_ratio,
+        pad_to_aspect_ratio=pad_to_aspect_ratio,
+    )
+    choice = Choice(labels, label_mode, class_names, shuffle, seed, validation_split, subset, follow_links, verbose)
+    return _dataset(directory, IMAGE_FORMATS, choice, read, _stack, batch_size)
+
+
+def text_dataset_from_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    max_length: int | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    format: str = "tf",
+    verbose: bool = True,
+) -> Any:
+    """Return a dataset of the ``.txt`` files in a folder, one folder inside it for each class.
+
+    Args: as for ``image_dataset_from_directory``, and
+        max_length: characters to keep of each text, default all.
+
+    Returns:
+        A dataset of ``(texts, labels)``, texts as an array of Python strings; see
+        ``image_dataset_from_directory``.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp()); (folder / "good").mkdir()
+    >>> _ = (folder / "good" / "1.txt").write_text("I liked it")
+    >>> [texts.tolist() for texts, labels in text_dataset_from_directory(folder, max_length=7, verbose=False)]
+    [['I liked']]
+    """
+    one_of("format", format, ("tf", "grain"))
+    if max_length is not None and (not isinstance(max_length, int) or max_length < 1):
+        raise ValueError(f"Expected max_length to be None or an int, at least 1. Received: {max_length!r}.")
+    read = functools.partial(_read_text, max_length=max_length)
+    choice = Choice(labels, label_mode, class_names, shuffle, seed, validation_split, subset, follow_links, verbose)
+    return _dataset(directory, (".txt",), choice, read, _objects, batch_size)
+
+
+def audio_dataset_from_directory(
+    directory: Any,
+    labels: Any = "inferred",
+    label_mode: str | None = "int",
+    class_names: Sequence[str] | None = None,
+    batch_size: int | None = 32,
+    sampling_rate: int | None = None,
+    output_sequence_length: int | None = None,
+    ragged: bool = False,
+    shuffle: bool = True,
+    seed: int | None = None,
+    validation_split: float | None = None,
+    subset: str | None = None,
+    follow_links: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """Return a dataset of the ``.wav`` files in a folder, one folder inside it for each class.
+
+    Args: as for ``image_dataset_from_directory``, and
+        sampling_rate: samples a second that all files must have; default any.
+        output_sequence_length: samples to cut or fill up with zeros to; default the longest of a batch.
+        ragged: give a batch as an array of arrays of different lengths, without filling up.
+
+    Returns:
+        A dataset of ``(sounds, labels)``, sounds of shape (n, samples, channels) from -1 to 1; see
+        ``image_dataset_from_directory``.
+    """
+    if ragged and output_sequence_length is not None:
+        raise ValueError("Expected one of ragged and output_sequence_length. Received: both.")
+    for name, value in (("sampling_rate", sampling_rate), ("output_sequence_length", output_sequence_length)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"Expected {name} to be None or an int, at least 1. Received: {value!r}.")
+    read = functools.partial(read_sound, sampling_rate=sampling_rate, length=output_sequence_length)
+    choice = Choice(labels, label_mode, class_names, shuffle, seed, validation_split, subset, follow_links, verbose)
+    return _dataset(directory, (".wav",), choice, read, _objects if ragged else _filled_up, batch_size)
+
+
+# ------------------------------------------------------------- files to batches
+
+
+def _dataset(
+    directory: Any, formats: tuple, choice: Choice, read: Callable, join: Callable, batch_size: int | None
+) -> Any:
+    """The dataset of a folder, or a pair of them."""
+    paths, labels, class_names = _index(directory, formats, choice)
+    if choice.shuffle:
+        # The cut between training and validation needs one order; each epoch has its own.
+        key = seeds.next_seed() if choice.seed is None else choice.seed
+        order = seeds.host_generator(key, "files").permutation(len(paths))
+        paths, labels = [paths[n] for n in order], None if labels is None else labels[order]
+    targets = None if labels is None else _targets(labels, choice.label_mode, class_names)
+    made = []
+    for part in _parts(len(paths), choice):
+        own_paths, own_targets = paths[part], None if targets is None else targets[part]
+        if not own_paths:
+            raise ValueError(f"Expected files of {formats} in every subset of {directory}. Received: none.")
+        reader = functools.partial(_read_files, own_paths, own_targets, read, join)
+        dataset = SampleDataset(reader, len(own_paths), batch_size, choice.shuffle, choice.seed)
+        dataset.class_names, dataset.file_paths = class_names, own_paths
+        made.append(dataset)
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+def _read_files(paths: list, targets: Any, read: Callable, join: Callable, key: Any) -> Any:
+    if isinstance(key, int):
+        sample = read(paths[key])
+        return sample if targets is None else (sample, targets[key])
+    batch = join([read(paths[place]) for place in key])
+    return batch if targets is None else (batch, targets[key])
+
+
+def _stack(samples: list) -> np.ndarray:
+    return np.stack(samples)
+
+
+def _objects(samples: list) -> np.ndarray:
+    result = np.empty(len(samples), object)
+    result[:] = samples
+    return result
+
+
+def _filled_up(samples: list) -> np.ndarray:
+    channels = {sample.shape[1] for sample in samples}
+    if len(channels) > 1:
+        raise ValueError(f"Expected sounds of equally many channels in a batch. Received: {sorted(channels)}.")
+    result = np.zeros((len(samples), max(map(len, samples)), *channels), samples[0].dtype)
+    for row, sample in zip(result, samples, strict=True):
+        row[: len(sample)] = sample
+    return result
+
+
+def _read_text(path: str, max_length: int | None) -> str:
+    return Path(path).read_text("utf-8", "replace")[:max_length]
+
+
+# ----------------------------------------------------------------- which files
+
+
+def _index(directory: Any, formats: tuple, choice: Choice) -> tuple[list[str], Any, list[str] | None]:
+    """Paths, class numbers and names of the classes."""
+    one_of("label_mode", choice.label_mode, ("int", "categorical", "binary", None))
+    _check_choice(choice)
+    root = Path(directory)
+    if not root.is_dir():
+        raise FileNotFoundError(f"Expected a folder. Received: {str(directory)!r}.")
+    if choice.labels is None or choice.label_mode is None:
+        paths, labels, names = _files_in(root, formats, choice.follow_links), None, None
+    elif isinstance(choice.labels, str):
+        names = _class_folders(root, choice.class_names)
+        by_class = [_files_in(root / name, formats, choice.follow_links) for name in names]
+        paths = [path for found in by_class for path in found]
+        labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(found) for found in by_class])
+    else:
+        paths, labels = _files_in(root, formats, choice.follow_links), np.asarray(choice.labels, np.int32)
+        if len(labels) != len(paths):
+            raise ValueError(f"Expected a label for each of {len(paths)} files. Received: {len(labels)} labels.")
+        names = [str(label) for label in sorted(set(labels.tolist()))]
+    if not paths:
+        raise ValueError(f"Expected files of {formats} in {directory}. Received: none.")
+    if choice.label_mode == "binary" and names is not None and len(names) != 2:
+        raise ValueError(f'Expected 2 classes for label_mode="binary". Received: {names}.')
+    if choice.verbose:
+        print(f"Found {len(paths)} files" + (f" belonging to {len(names)} classes." if names is not None else "."))
+    return paths, labels, names
+
+
+def _check_choice(choice: Choice) -> None:
+    if isinstance(choice.labels, str) and choice.labels != "inferred":
+        raise ValueError(f'Expected labels to be "inferred", None, or a list of ints. Received: {choice.labels!r}.')
+    if choice.class_names is not None and choice.labels != "inferred":
+        raise ValueError('Expected class_names only beside labels="inferred". Received: other labels.')
+    if (choice.validation_split is None) != (choice.subset is None):
+        raise ValueError(
+            f"Expected validation_split and subset together. Received: validation_split={choice.validation_split!r}, "
+            f"subset={choice.subset!r}."
+        )
+    if choice.validation_split is None:
+        return
+    check_fraction("validation_split", choice.validation_split)
+    one_of("subset", choice.subset, ("training", "validation", "both"))
+    if choice.shuffle and choice.seed is None and choice.subset != "both":
+        raise ValueError(
+            "Expected a seed beside validation_split and shuffle=True, so that training and validation share no file. "
+            "Received: None."
+        )
+
+
+def _class_folders(root: Path, class_names: Sequence[str] | None) -> list[str]:
+    found = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    names = found if class_names is None else list(class_names)
+    if set(names) - set(found) or len(set(names)) < len(names):
+        raise ValueError(f"Expected class_names among the folders {found}, each once. Received: {names}.")
+    return names
+
+
+def _files_in(root: Path, formats: tuple, follow_links: bool) -> list[str]:
+    paths = []
+    for folder, _, files in sorted(os.walk(root, followlinks=follow_links)):
+        paths += [os.path.join(folder, name) for name in sorted(files) if name.lower().endswith(formats)]
+    return paths
+
+
+def _targets(labels: np.ndarray, mode: str, names: list[str]) -> np.ndarray:
+    if mode == "categorical":
+        return to_categorical(labels, len(names))
+    return labels if mode == "int" else labels[:, None].astype(np.float32)
+
+
+def _parts(count: int, choice: Choice) -> list[slice]:
+    """Which files to use; those for validation are the last."""
+    if choice.subset is None:
+        return [slice(None)]
+    cut = count - int(count * choice.validation_split)
+    parts = {"training": slice(cut), "validation": slice(cut, None)}
+    if choice.verbose:
+        numbers = {"training": cut, "validation": count - cut}
+        for name in numbers if choice.subset == "both" else [choice.subset]:
+            print(f"Using {numbers[name]} files for {name}.")
+    return list(parts.values()) if choice.subset == "both" else [parts[choice.subset]]

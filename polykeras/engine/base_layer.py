@@ -1,5 +1,0 @@
-"""A path of Keras 2: see ``polykeras.engine``."""
-
-from polykeras.engine import InputSpec, Layer, Node
-
-__all__ = ["InputSpec", "Layer", "Node"]

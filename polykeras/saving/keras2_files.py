@@ -1,0 +1,293 @@
+"""HDF5 files in the layout of Keras 2: a group for each layer, the configs as attributes."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras.models import op_configs
+from polykeras.saving import old_weights
+from polykeras.saving.hdf5 import Reader, Writer
+from polykeras.saving.old_weights import Origin, Saved
+from polykeras.serialization import configs
+
+# ------------------------------------------------------------------- weights
+
+
+def is_legacy(reader: Reader) -> bool:
+    """True if a file has the layout of Keras 2."""
+    return reader.attribute("layer_names") is not None or "model_weights" in reader
+
+
+def save_weights(model: Any, writer: Writer, path: str = "") -> None:
+    """Write the weights of all layers, below a path."""
+    names = [layer.name for layer in model.layers]
+    writer.attributes(path, layer_names=names)
+    for layer in model.layers:
+        weights = old_weights.ordered(layer)
+        keys = [f"{place}_{weight.name}" for place, weight in enumerate(weights)]
+        group = writer.group(f"{path}/{layer.name}".lstrip("/"), weight_names=keys)
+        for key, weight in zip(keys, weights, strict=True):
+            group[key] = weight
+
+
+def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Read the weights of all layers; all shapes are compared before any is read.
+
+    Raises:
+        ValueError: naming the layer and the shapes, where something doesn't fit.
+    """
+    root = reader if reader.attribute("layer_names") is not None else reader.group("model_weights")
+    origin = _origin(reader, root)
+    pairs, problems = [], []
+    for layer, group in _pairs(model, root, by_name):
+        weights, saved = old_weights.arranged(layer, _saved(group), origin)
+        expected, received = [w.shape for w in weights], [array.shape for array in saved]
+        if expected == received:
+            pairs.extend(zip(weights, saved, strict=True))
+        else:
+            problems.append(
+                f"Layer {layer.path!r} ({type(layer).__name__}): Expected {len(expected)} weights of shapes "
+                f"{expected}. Received: {len(received)} of shapes {received}.{old_weights.hint(layer, saved)}"
+            )
+    if problems and not skip_mismatch:
+        raise ValueError("\n".join(problems[:10]))
+    for problem in problems:
+        warnings.warn(f"Left as it is: {problem}", stacklevel=3)
+    for weight, array in pairs:
+        weight.assign(array.read())
+
+
+def _origin(reader: Reader, root: Reader) -> Origin:
+    """Who wrote a file: Keras names itself since version 2, polykeras writes the layout of today."""
+    names = ("polykeras_version", "keras_version", "backend")
+    ours, version, backend = (root.attribute(name) or reader.attribute(name) for name in names)
+    if ours is not None:
+        return Origin()
+    return Origin(int(re.match(r"\d*", str(version or 1)).group() or 1), backend)
+
+
+def _saved(group: Reader) -> list[Saved]:
+    names = _names(group, "weight_names")
+    return [Saved(name, _shape(group, name), functools.partial(_array, group, name)) for name in names]
+
+
+def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reader]]:
+    """Layers with weights, and their groups: in order, or by name."""
+    groups = [(name, root.group(name)) for name in _names(root, "layer_names")]
+    groups = [(name, group) for name, group in groups if group is not None and _names(group, "weight_names")]
+    layers = [layer for layer in model.layers if layer.weights]
+    if by_name:
+        table = {layer.name: layer for layer in layers}
+        yield from ((table[name], group) for name, group in groups if name in table)
+        return
+    if len(layers) != len(groups):
+        raise ValueError(
+            f"Model {model.name!r}: Expected weights for {len(layers)} layers, {[x.name for x in layers]}. Received: "
+            f"weights of {len(groups)} layers, {[name for name, _ in groups]}. Pass by_name=True to load some."
+        )
+    yield from zip(layers, (group for _, group in groups), strict=True)
+
+
+def _names(group: Reader, attribute: str) -> list[str]:
+    names = group.attribute(attribute)
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _parent(group: Reader, path: str) -> tuple[Reader, str]:
+    folder, _, key = path.rpartition("/")
+    inner = group.group(folder)
+    if inner is None or key not in inner:
+        raise ValueError(f"Expected an array {path!r} in the file. Received: none. It is damaged: use another copy.")
+    return inner, key
+
+
+def _shape(group: Reader, path: str) -> tuple[int, ...]:
+    inner, key = _parent(group, path)
+    return inner.shape(key)
+
+
+def _array(group: Reader, path: str) -> np.ndarray:
+    inner, key = _parent(group, path)
+    return inner[key]
+
+
+# --------------------------------------------------------------- whole models
+
+
+def save_model(model: Any, writer: Writer, config: dict) -> None:
+    """Write a model: configs, weights, and the state of a compiled model's optimizer."""
+    compiled = config.get("compile_config")
+    described = {key: value for key, value in config.items() if key != "compile_config"}
+    writer.attributes("", model_config=json.dumps(described), keras_version=configs.KERAS_VERSION)
+    save_weights(model, writer, "model_weights")
+    if compiled:
+        training = {key: value for key, value in compiled.items() if key != "optimizer"}
+        writer.attributes("", training_config=json.dumps(training | {"optimizer_config": compiled["optimizer"]}))
+        variables = model.optimizer.variables
+        names = [f"{place}_{variable.name}" for place, variable in enumerate(variables)]
+        group = writer.group("optimizer_weights", weight_names=names)
+        for name, variable in zip(names, variables, strict=True):
+            group[name] = variable
+
+
+def model_config(reader: Reader) -> dict:
+    """Return the config of the model in a file, in the spelling of today.
+
+    Raises:
+        ValueError: if the file holds weights only.
+    """
+    text = reader.attribute("model_config")
+    if text is None:
+        raise ValueError(
+            "Expected a whole model in the HDF5 file. Received: only weights. Build the model and call load_weights."
+        )
+    return convert(configs.parse(text))
+
+
+def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
+    """Compile a model as the saved one was, and give its optimizer the saved state."""
+    text = reader.attribute("training_config")
+    if text is None:
+        return
+    training = convert(configs.parse(text))
+    try:
+        arguments = {"optimizer": training.pop("optimizer_config"), "loss": training.pop("loss", None)}
+        arguments |= {k: training[k] for k in ("metrics", "loss_weights", "weighted_metrics") if training.get(k)}
+        model.compile_from_config(arguments)
+    except (TypeError, ValueError, KeyError) as error:
+        warnings.warn(f"The model is loaded without being compiled. {error}", stacklevel=3)
+        return
+    group = reader.group("optimizer_weights")
+    if group is not None:
+        _load_optimizer(model, [_array(group, name) for name in _names(group, "weight_names")])
+
+
+def _load_optimizer(model: Any, saved: list[np.ndarray]) -> None:
+    optimizer = model.optimizer
+    if not optimizer.built and any(array.shape for array in saved):
+        optimizer.build(model.trainable_variables)
+    own = optimizer.variables
+    if [v.shape for v in own] != [x.shape for x in saved]:
+        saved = _by_variable(own, saved, len(model.trainable_variables))
+    if [v.shape for v in own] != [x.shape for x in saved]:
+        warnings.warn("The state of the optimizer is not loaded: it has other shapes here.", stacklevel=4)
+        return
+    for variable, value in zip(own, saved, strict=True):
+        variable.assign(value)
+
+
+def _by_variable(own: list, saved: list[np.ndarray], count: int) -> list[np.ndarray]:
+    """Order the state of Keras 2, kind after kind without the rate, as today: variable after variable.
+
+    The count of updates is missing before Keras 2.3, and Nadam's product of rates too.
+    """
+    scalars = [variable for variable in own if variable.name in _SCALARS]
+    kinds = (len(own) - len(scalars)) // count if count else 0
+    first = next((place for place, array in enumerate(saved) if array.shape), len(saved))
+    slots = saved[first:]
+    if len(slots) < kinds * count:
+        return saved
+    known = dict(zip(("iteration", "momentum_product"), saved[:first], strict=False))
+    by_variable = iter([slots[kind * count + place] for place in range(count) for kind in range(kinds)])
+    return [known.get(v.name, v.numpy()) if v.name in _SCALARS else next(by_variable, v.numpy()) for v in own]
+
+
+#: Variables of optimizers that belong to no weight.
+_SCALARS = ("iteration", "learning_rate", "momentum_product")
+
+
+# -------------------------------------------------------------------- configs
+
+#: Arguments that said how to compute, or what is no longer asked.
+_DROPPED = ("implementation", "time_major", "ragged", "optional", "schedule_decay")
+
+
+def convert(config: Any) -> Any:
+    """Rewrite a config of Keras 2 in the spelling of Keras 3.
+
+    >>> convert({"class_name": "Sequential", "config": [{"class_name": "Dense", "config": {"units": 2}}]})
+    {'class_name': 'Sequential', 'config': {'layers': [{'class_name': 'Dense', 'config': {'units': 2}}]}}
+    """
+    if isinstance(config, list):
+        return [convert(x) for x in config]
+    if not isinstance(config, dict):
+        return config
+    kind, inner = config.get("class_name"), config.get("config")
+    if kind == "Sequential" and isinstance(inner, list):
+        config = config | {"config": {"layers": inner}}
+    result = {key: convert(value) for key, value in config.items() if key != "inbound_nodes"}
+    if "inbound_nodes" in config:
+        result["inbound_nodes"] = [_convert_call(call) for call in config["inbound_nodes"]]
+        if _is_op(config):
+            result["module"] = "keras.src.ops"
+    inner = result.get("config")
+    if isinstance(inner, dict):
+        for name in _DROPPED:
+            inner.pop(name, None)
+        if kind == "InputLayer" and "batch_input_shape" in inner:
+            inner["batch_shape"] = inner.pop("batch_input_shape")
+        if kind == "BatchNormalization" and isinstance(inner.get("axis"), list):
+            inner["axis"] = inner["axis"][0]
+        if kind in ("GRU", "GRUCell"):
+            inner.setdefault("reset_after", False)  # as before there was a choice
+        for end in ("input_layers", "output_layers"):
+            if len(inner.get(end) or ()) == 1 and isinstance(inner[end][0], list):
+                inner[end] = inner[end][0]  # a model of one input takes it as it is
+        if "output_layers" in inner:
+            _count_from_zero(inner)
+    return result
+
+
+def _is_op(config: dict) -> bool:
+    """True for an op in an ``.h5`` file of Keras 3, which leaves modules out: its settings name no layer's."""
+    is_call_of_keras_3 = all(isinstance(call, dict) for call in config["inbound_nodes"])
+    is_layer = "module" in config or "trainable" in (config.get("config") or ())
+    return is_call_of_keras_3 and not is_layer and op_configs.is_class(config.get("class_name"))
+
+
+def _count_from_zero(graph: dict) -> None:
+    """Number the calls of the models inside of a graph from 0: Keras 2 counts their own making as the first."""
+    models = {layer.get("name") for layer in graph["layers"] if "layers" in (layer.get("config") or ())}
+    calls: dict[str, list] = {}
+    ends = [graph["input_layers"], graph["output_layers"]]
+    for history in _histories([*ends, *(layer.get("inbound_nodes") for layer in graph["layers"])]):
+        if history[0] in models:
+            calls.setdefault(history[0], []).append(history)
+    for histories in calls.values():
+        first = min(history[1] for history in histories)
+        for history in histories:
+            history[1] -= first
+
+
+def _histories(value: Any) -> Iterator[list]:
+    """The places of tensors, [layer, call, output], in the calls of a graph."""
+    if _is_history(value):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _histories(inner)
+
+
+def _convert_call(call: Any) -> Any:
+    """A call of a layer, from a list of [layer, call, output, arguments] for each input."""
+    if isinstance(call, dict):
+        return call
+    inputs = [_tensor(history) for history in call]
+    arguments = call[0][3] if call and len(call[0]) > 3 else {}
+    kwargs = {key: _tensor(value) if _is_history(value) else value for key, value in arguments.items()}
+    return {"args": inputs if len(inputs) == 1 else [inputs], "kwargs": kwargs}
+
+
+def _is_history(value: Any) -> bool:
+    return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and isinstance(value[1], int)
+
+
+def _tensor(history: list) -> dict:
+    return {"class_name": "__keras_tensor__", "config": {"keras_history": history[:3]}}

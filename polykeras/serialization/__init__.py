@@ -1,0 +1,1 @@
+"""Objects as configs, and back: names of classes, functions as text, the layout that Keras 3 writes."""

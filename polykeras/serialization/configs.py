@@ -1,0 +1,145 @@
+"""Configs as Keras 3 writes them, so that either library reads the other's files."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from typing import Any
+
+from polykeras.serialization import bytecode, registry
+
+#: The Keras whose layout is written.
+KERAS_VERSION = "3.15.1"
+
+_FUNCTIONAL = {"layers", "input_layers", "output_layers"}
+
+#: Arguments that a class takes here, and not in Keras.
+_NOT_IN_KERAS = {
+    **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), ("trainable",)),
+    **dict.fromkeys(("Discretization", "HashedCrossing"), ("trainable",)),
+    "Pipeline": ("trainable", "dtype"),
+    **dict.fromkeys(("Equalization", "ContrastLimitedAdaptiveHistogramEqualization"), ("seed",)),
+}
+
+#: Classes that files call by their public names.
+_PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
+
+
+def describe(model: Any, with_compile: bool = True) -> dict:
+    """Return the config of a model in the spelling of Keras 3.
+
+    Args:
+        model: with a config.
+        with_compile: add the arguments of ``compile``. Where these hold something without a name, such as a
+            lambda, they are left out with a warning.
+
+    >>> import polykeras as keras
+    >>> describe(keras.Sequential([keras.layers.Dense(2)]))["class_name"]
+    'Sequential'
+    """
+    config = spell(registry.serialize(model))
+    added = getattr(model, "_added", ())
+    if added and "added" not in config["config"]:
+        warnings.warn(
+            f"Model {model.name!r} is saved without what was added to it: {[tensor.name for tensor, _, _ in added]}. "
+            f"Its get_config has to keep what the one of Model has.",
+            stacklevel=3,
+        )
+    if with_compile and getattr(model, "compiled", False):
+        try:
+            compiled = model.get_compile_config() | {"optimizer": registry.serialize(model.optimizer)}
+            if _holds_code(compiled):
+                raise ValueError("Expected named functions. Received: a lambda.")
+            config["compile_config"] = spell(compiled)
+        except (TypeError, ValueError) as error:
+            warnings.warn(f"Model {model.name!r} is saved without the arguments of compile. {error}", stacklevel=3)
+    return config
+
+
+def _holds_code(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bytecode.holds_code(value) or any(_holds_code(x) for x in inner)
+
+
+def spell(value: Any) -> Any:
+    """Rewrite a description: built-in objects keep lists for tuples and go by their names in Keras 3."""
+    if isinstance(value, list):
+        return [spell(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "__tuple__":
+        return [spell(x) for x in value["items"]]
+    if "build_config" in value:
+        value = value | {"build_config": _spell_shapes(value["build_config"])}
+    is_ours = value.get("registered_name") in (None, "function")
+    result = {k: spell(v) if is_ours or k != "config" else v for k, v in value.items()}
+    if "inbound_nodes" in value:
+        result["inbound_nodes"] = value["inbound_nodes"]  # calls keep their tuples
+    if is_ours and value.get("module") in ("keras.layers", "keras.models"):
+        if value["class_name"] in ("Model", "Functional") and set(value["config"]) >= _FUNCTIONAL:
+            result |= {"module": "keras.src.models.functional", "class_name": "Functional"}
+        elif value["class_name"] == "Sequential":
+            result["module"] = "keras"
+        name = _PUBLIC_NAMES.get(value["class_name"], value["class_name"])
+        config = {k: v for k, v in result["config"].items() if k not in _NOT_IN_KERAS.get(name, ())}
+        result |= {"class_name": name, "config": config} if name not in ("Sequential", "Functional", "Model") else {}
+    elif value.get("module") == "keras.dtype_policies":
+        result["module"] = "keras"
+    return result
+
+
+def _spell_shapes(shapes: dict) -> dict:
+    """One shape goes by one name in Keras, whatever ``build`` calls it."""
+    return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
+
+
+def parse(text: str) -> Any:
+    """Return the config that JSON holds.
+
+    Raises:
+        ValueError: for no JSON, or one nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("Expected a config in JSON. Received: one that is nested too deeply.") from None
+
+
+def is_of_keras_3(metadata: dict) -> bool:
+    """True for the versions in a file that Keras 3 wrote, not polykeras."""
+    return str(metadata.get("keras_version")).startswith("3") and not metadata.get("polykeras_version")
+
+
+def without_modes(value: Any) -> Any:
+    """Leave ``training``, and masks of None, out of a graph's calls: Keras 3 notes them, though the model's own count.
+
+    >>> without_modes({"inbound_nodes": [{"args": [1], "kwargs": {"training": False}}]})
+    {'inbound_nodes': [{'args': [1], 'kwargs': {}}]}
+    """
+    if isinstance(value, list):
+        return [without_modes(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    is_call = set(value) == {"args", "kwargs"} and isinstance(value["kwargs"], dict)
+    result = {key: without_modes(x) for key, x in value.items()}
+    if is_call:
+        kwargs = result["kwargs"].items()
+        result["kwargs"] = {k: x for k, x in kwargs if k != "training" and (k != "mask" or x is not None)}
+    return result
+
+
+def read(value: Any) -> Any:
+    """Rewrite a description that Keras wrote, or ``spell`` did, for the registry.
+
+    >>> read({"build_config": {"shapes_dict": {"query_shape": [None, 2]}}})
+    {'build_config': {'query_shape': [None, 2]}}
+    """
+    if isinstance(value, list):
+        return [read(x) for x in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: read(x) for key, x in value.items()}
+    built = result.get("build_config")
+    if isinstance(built, dict) and isinstance(built.get("shapes_dict"), dict):
+        result["build_config"] = built["shapes_dict"]
+    return result

@@ -1,0 +1,435 @@
+"""Names for classes and functions: built-in families, the user's own, and near misses.
+
+A *family* is a table of public names, such as all of ``polykeras.losses``. Configs name what
+they describe; only members of a family and objects that the user registered are ever built from
+a config, and nothing outside of this package is imported because a config says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+import inspect
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import dtypes
+from polykeras.serialization import bytecode
+
+#: Family name ("layers", "losses", ...) to its public names.
+families: dict[str, dict[str, Any]] = {}
+
+_registered: dict[str, Any] = {}
+_registered_names: dict[Any, str] = {}
+_modules_of_unloaded: dict[str, str] = {}
+
+
+class _Scopes(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[dict] = []
+        self.safe_mode: bool | None = None
+
+
+_scopes = _Scopes()
+
+
+def add_family(name: str, members: dict[str, Any]) -> None:
+    """Add built-in names to a family."""
+    families.setdefault(name, {}).update(members)
+
+
+def members(namespace: dict[str, Any], base: type) -> dict[str, type]:
+    """Return the classes of a module that inherit from ``base``, under each name they have there.
+
+    >>> members({"Yes": bool, "No": str, "x": 1}, int)
+    {'Yes': <class 'bool'>}
+    """
+    return {name: x for name, x in namespace.items() if inspect.isclass(x) and issubclass(x, base)}
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+    """Decorator: let configs name a class or function of yours.
+
+    Args:
+        package: prefix that keeps your names apart from others'.
+        name: default the object's own name.
+
+    Raises:
+        ValueError: for a class without ``get_config``.
+
+    >>> @register_keras_serializable("mine")
+    ... def double(x):
+    ...     return 2 * x
+    >>> get_registered_name(double)
+    'mine>double'
+    """
+
+    def register(target: Any) -> Any:
+        if inspect.isclass(target) and not hasattr(target, "get_config"):
+            raise ValueError(f"Expected a registered class to have a get_config method. Received: {target!r}.")
+        full = f"{package}>{name or target.__name__}"
+        _registered[full] = target
+        _registered_names[target] = full
+        return target
+
+    return register
+
+
+def register_later(name: str, module: str) -> None:
+    """Name a class of this package whose module registers it, when a config first asks for the name."""
+    _modules_of_unloaded[name] = module
+
+
+def get_registered_name(obj: Any) -> str:
+    """Return the name that an object was registered under, else its own name."""
+    return _registered_names.get(obj) or obj.__name__
+
+
+def get_registered_object(name: str, custom_objects: dict | None = None, module_objects: dict | None = None) -> Any:
+    """Return the class or function of a name, or None: custom objects first, then registered ones."""
+    if name in _modules_of_unloaded:
+        importlib.import_module(_modules_of_unloaded[name])
+    for table in (custom_objects or {}, *reversed(_scopes.stack), _global_objects, _registered, module_objects or {}):
+        if name in table:
+            return table[name]
+    return None
+
+
+_global_objects: dict[str, Any] = {}
+
+
+def get_custom_objects() -> dict[str, Any]:
+    """Return the dict of names known everywhere; add your own to it."""
+    return _global_objects
+
+
+@contextlib.contextmanager
+def custom_object_scope(custom_objects: dict[str, Any]) -> Iterator[None]:
+    """Context manager: names for your classes and functions, inside the block.
+
+    >>> with custom_object_scope({"double": lambda x: 2 * x}):
+    ...     get_registered_object("double")(3)
+    6
+    """
+    _scopes.stack.append(dict(custom_objects))
+    try:
+        yield
+    finally:
+        _scopes.stack.pop()
+
+
+def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
+    """Return the member of a family, or a custom object, by name.
+
+    Raises:
+        ValueError: for an unknown name, suggesting the nearest.
+    """
+    found = get_registered_object(name, custom_objects, families[family])
+    if found is None:
+        raise ValueError(unknown(name, family, families[family]))
+    return found
+
+
+def unknown(name: object, family: str, choices: Any) -> str:
+    """Return the message for an unknown name, with the near miss."""
+    singular = {"losses": "loss", "layers": "layer"}.get(family, family.rstrip("s"))
+    lower = {c.lower(): c for c in choices}
+    near = difflib.get_close_matches(str(name).lower(), lower, 1, 0.6)
+    hint = f" Did you mean {lower[near[0]]!r}?" if near else f" Known names: {sorted(choices)}."
+    return (
+        f"Expected the name of a known {singular}. Received: {name!r}.{hint} "
+        f"(Objects of your own: pass the object, or register it with register_keras_serializable.)"
+    )
+
+
+def resolve(identifier: Any, family: str, custom_objects: dict | None = None) -> Any:
+    """Return the object that a user means by a name, config, class or the object itself.
+
+    A name of a class gives a new instance without arguments; a name of a function, the function.
+
+    Raises:
+        ValueError: for an unknown name.
+        TypeError: for something that is no identifier.
+    """
+    if identifier is None:
+        return None
+    if isinstance(identifier, dict):
+        return deserialize(identifier, custom_objects, family=family)
+    if isinstance(identifier, str):
+        found = lookup(identifier, family, custom_objects)
+        return found() if inspect.isclass(found) else found
+    if inspect.isclass(identifier):
+        return identifier()
+    if callable(identifier) or hasattr(identifier, "get_config"):
+        return identifier
+    raise TypeError(
+        f"Expected a name, a config dict, a class, or a callable of the family {family!r}. "
+        f"Received: {identifier!r} of type {type(identifier).__name__}."
+    )
+
+
+# ------------------------------------------------------------------- safe mode
+
+_unsafe_everywhere = False
+
+
+def enable_unsafe_deserialization() -> None:
+    """Let every config hold code, which runs when it is loaded, for the rest of the program.
+
+    Only for files that you trust as you trust a program. ``safe_mode=False`` does it for one file.
+    """
+    global _unsafe_everywhere
+    _unsafe_everywhere = True
+
+
+@contextlib.contextmanager
+def safe_mode_scope(safe_mode: bool) -> Iterator[None]:
+    """Context manager: whether configs may not hold code, or name files; the outermost one counts.
+
+    >>> with safe_mode_scope(False), safe_mode_scope(True):
+    ...     is_unsafe_allowed()
+    True
+    """
+    before = _scopes.safe_mode
+    _scopes.safe_mode = safe_mode if before is None else before
+    try:
+        yield
+    finally:
+        _scopes.safe_mode = before
+
+
+def is_unsafe_allowed() -> bool:
+    """True only where the caller asked for it; a config can't."""
+    return _unsafe_everywhere or _scopes.safe_mode is False
+
+
+def is_safe_mode() -> bool:
+    """True while an object is made from a config that may not hold code, or name files."""
+    return _scopes.safe_mode is True and not _unsafe_everywhere
+
+
+def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
+    """Refuse what a config must not hold, unless the caller allowed it.
+
+    Args:
+        where: whose config it is.
+        what: what it holds.
+        instead: what to do, else.
+
+    Raises:
+        ValueError: in safe mode, which is the default.
+    """
+    if not is_unsafe_allowed():
+        raise ValueError(
+            f"{where}: Expected a config without code or paths of files. Received: {what}. {instead} If you trust "
+            f"the file as you trust a program, pass safe_mode=False."
+        )
+
+
+# --------------------------------------------------------------- serialization
+
+
+def _family_of(cls: Any) -> str | None:
+    for family, members in families.items():
+        if members.get(cls.__name__) is cls:
+            return family
+    return None
+
+
+def serialize(obj: Any) -> Any:
+    """Return a JSON-ready description of an object.
+
+    Plain values stay as they are; tuples, arrays and dtypes are tagged; objects with
+    ``get_config`` become ``{"module", "class_name", "config", "registered_name"}``, as in Keras 3.
+
+    >>> serialize({"a": (1, 2)})
+    {'a': {'class_name': '__tuple__', 'items': [1, 2]}}
+    """
+    if obj is None or isinstance(obj, bool | int | float | str):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode()}}
+    if isinstance(obj, list):
+        return [serialize(x) for x in obj]
+    if isinstance(obj, tuple):
+        return {"class_name": "__tuple__", "items": [serialize(x) for x in obj]}
+    if isinstance(obj, dict):
+        return {key: serialize(value) for key, value in obj.items()}
+    if isinstance(obj, slice):
+        return {"class_name": "__slice__", "config": {name: getattr(obj, name) for name in _ENDS}}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if hasattr(obj, "get_config"):
+        return _serialize_instance(obj)
+    if inspect.isfunction(obj) or inspect.isbuiltin(obj) or inspect.isclass(obj):
+        return _serialize_function(obj)
+    with contextlib.suppress(TypeError, ValueError):
+        return dtypes.standardize(obj)
+    raise TypeError(
+        f"Expected an object that a config can hold: plain values, or a class with get_config. "
+        f"Received: {obj!r} of type {type(obj).__name__}."
+    )
+
+
+def _serialize_instance(obj: Any) -> dict:
+    cls = obj.__class__
+    family = _family_of(cls)
+    described = {
+        "module": f"keras.{family}" if family else cls.__module__,
+        "class_name": cls.__name__,
+        "config": {key: serialize(value) for key, value in obj.get_config().items()},
+        "registered_name": None if family else get_registered_name(cls),
+    }
+    build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
+    if build_config is not None:
+        described["build_config"] = serialize(build_config)
+    return described
+
+
+def _serialize_function(function: Any) -> dict:
+    if function.__name__ == "<lambda>":
+        warnings.warn(
+            "Expected a named function in a config. Received: a lambda, which is written as bytecode: it loads only on "
+            "this version of Python, and with safe_mode=False. Define a function and decorate it with "
+            "register_keras_serializable.",
+            stacklevel=2,
+        )
+        described = bytecode.dump(function)
+        return described | {"config": serialize(described["config"])}
+    family = _family_of(function)
+    return {
+        "module": f"keras.{family}" if family else "builtins",
+        "class_name": "function",
+        "config": function.__name__ if family else get_registered_name(function),
+        "registered_name": "function",
+    }
+
+
+_ENDS = ("start", "stop", "step")
+
+
+def _array(config: dict) -> np.ndarray:
+    return np.array(config["value"], dtypes.numpy_dtype(dtypes.standardize(config["dtype"])))
+
+
+_PLAIN = {
+    "__tuple__": lambda c: tuple(deserialize(x) for x in c["items"]),
+    "__bytes__": lambda c: c["config"]["value"].encode(),
+    "__slice__": lambda c: slice(*(deserialize(c["config"][name]) for name in _ENDS)),
+    "__ellipsis__": lambda c: Ellipsis,
+    "__numpy__": lambda c: _array(c["config"]),
+    "__tensor__": lambda c: _array(c["config"]),
+}
+
+
+def deserialize(
+    config: Any, custom_objects: dict | None = None, safe_mode: bool = True, family: str | None = None
+) -> Any:
+    """Build the object that ``serialize`` described.
+
+    Args:
+        config: a description, or a tree of them.
+        custom_objects: names for your classes and functions, besides the registered ones.
+        safe_mode: refuse what would run code from the config, or read a file that it names. Inside of another
+            call, that one's counts.
+        family: where to look a bare class name up first.
+
+    Raises:
+        ValueError: for a name that is neither built in nor registered, and for what safe mode refuses.
+    """
+    with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode):
+        return _deserialize(config, family)
+
+
+def _deserialize(config: Any, family: str | None = None) -> Any:
+    if isinstance(config, list):
+        return [_deserialize(x, family) for x in config]
+    if not isinstance(config, dict):
+        return config
+    name = config.get("class_name")
+    if not isinstance(name, str):
+        return {key: _deserialize(value) for key, value in config.items()}
+    if name in _PLAIN:
+        return _PLAIN[name](config)
+    if name == "function":
+        return _find_function(config.get("config"), config, family)
+    if bytecode.holds_code(config):
+        return _function_from_code(config.get("config"), "Config")
+    return _build(_find(name, config, family), config)
+
+
+def function_from_config(value: Any, kind: str | None, where: str) -> Any:
+    """Return a function that a config holds by name or as bytecode; other values as they are.
+
+    Args:
+        value: a description, or as in Keras 2 a name, or a list of bytecode, defaults and closure.
+        kind: in Keras 2 ``"function"``, ``"lambda"``, or ``"raw"`` for a plain value.
+        where: whose config it is, for messages.
+
+    Raises:
+        ValueError: for bytecode in safe mode, and for an unknown name.
+    """
+    if bytecode.holds_code(value):
+        return _function_from_code(value["config"], where)
+    if isinstance(value, list) and kind in ("function", "lambda"):
+        return _function_from_code(value, where)
+    if isinstance(value, str) and kind == "function":
+        return _find_function(value, {})
+    return deserialize(value)
+
+
+def _function_from_code(parts: Any, where: str) -> Any:
+    refuse_unless_unsafe(
+        where,
+        "a Python lambda as bytecode, which could do anything",
+        "Build the model in Python and load its weights instead.",
+    )
+    names: dict[str, Any] = {}
+    for table in (_global_objects, *_scopes.stack):
+        names |= table
+    return bytecode.load(parts, names)
+
+
+def _find_function(name: Any, config: dict, family: str | None = None) -> Any:
+    found = _find(name, {"module": config.get("module")}, family)
+    if inspect.isclass(found) and _family_of(found):
+        raise ValueError(f"Expected the name of a function in a config. Received: {name!r}, a class.")
+    return found
+
+
+def _build(cls: Any, config: dict) -> Any:
+    if not inspect.isclass(cls):
+        return cls
+    if not hasattr(cls, "from_config"):
+        raise ValueError(f"Expected {cls.__name__!r} to be a class with from_config. Received: {cls!r}.")
+    # Classes that hold other configured objects build those themselves in from_config.
+    instance = cls.from_config(dict(config.get("config") or {}))
+    build_config = config.get("build_config")
+    if build_config and hasattr(instance, "build_from_config"):
+        instance.build_from_config(_deserialize(build_config))
+    return instance
+
+
+def _find(name: str, config: dict, family: str | None) -> Any:
+    if not isinstance(name, str):
+        raise ValueError(f"Expected a name in a config. Received: {name!r}.")
+    for key in (config.get("registered_name"), name):
+        found = get_registered_object(key) if isinstance(key, str) else None
+        if found is not None:
+            return found
+    module = str(config.get("module") or "")
+    hinted = [f for f in families if module in (f"keras.{f}", f"polykeras.{f}") or f".{f}." in f"{module}."]
+    for candidate in [*hinted, family, *families]:
+        if candidate and name in families.get(candidate, {}):
+            return families[candidate][name]
+    choices = families.get(family or "layers", {})
+    raise ValueError(unknown(name, family or "layers", choices))

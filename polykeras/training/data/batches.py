@@ -1,0 +1,171 @@
+"""One batch ``(x, y, sample_weight)``: its parts, its checks, its way to the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.core import trees
+from polykeras.losses.labels import check_bits, check_labels, check_shapes, takes_bits, takes_labels
+from polykeras.training.data.conversion import Rows, as_array, count_rows, shape_of, standardize, to_device
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """Return the data of a step as a tuple without missing parts at the end.
+
+    >>> pack_x_y_sample_weight(1, 2)
+    (1, 2)
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    return (x,) if y is None else (x, y)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple:
+    """Return (x, y, sample_weight) of the data of a step; missing parts are None.
+
+    Raises:
+        ValueError: for a tuple of another length.
+
+    >>> unpack_x_y_sample_weight((1, 2))
+    (1, 2, None)
+    """
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise ValueError(
+            f"Expected a batch (x,), (x, y) or (x, y, sample_weight). Received: a tuple of {len(data)} parts."
+        )
+    return (*data, None, None)[:3]
+
+
+class Preparation:
+    """From a batch, as a user gives it, to one on the device.
+
+    Args:
+        class_weight: weights by class, which become or multiply sample weights.
+        check: called with ``(x, y, sample_weight)`` on the host; raises for what can't be trained on.
+    """
+
+    def __init__(self, class_weight: dict | None = None, check: Callable | None = None) -> None:
+        if class_weight is not None:
+            check_class_weight(class_weight)
+        self._class_weight, self._check = class_weight, check
+
+    def __call__(self, batch: Any, place: Callable | None = None) -> tuple:
+        """Return the batch without missing parts at the end; on the device, or where ``place`` puts it."""
+        parts = (standardize(part) for part in unpack_x_y_sample_weight(batch))
+        data = self.on_host(*parts)
+        return to_device(data) if place is None else trees.map(place, data)
+
+    def on_host(self, x: Any, y: Any, sample_weight: Any) -> tuple:
+        """Return standardized data as a checked tuple; parts that are read later are checked then.
+
+        Raises:
+            ValueError: for parts of different lengths, weights without targets, or what ``check`` refuses.
+        """
+        _check_parts(x, y, sample_weight)
+        if not any(isinstance(leaf, Rows) for leaf in trees.leaves((y, sample_weight))):
+            if self._class_weight is not None:
+                sample_weight = class_weights(y, self._class_weight, sample_weight)
+            if self._check is not None:
+                self._check(x, y, sample_weight)
+        return pack_x_y_sample_weight(x, y, sample_weight)
+
+
+def _check_parts(x: Any, y: Any, sample_weight: Any) -> None:
+    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    counts = {name: count_rows(part, name) for name, part in parts.items() if part is not None}
+    if "x" not in counts:
+        raise ValueError("Expected data x. Received: None.")
+    if sample_weight is not None and y is None:
+        raise ValueError("Expected targets y beside sample_weight. Received: None.")
+    if len(set(counts.values())) > 1:
+        raise ValueError(
+            "Expected x, y and sample_weight to have equal lengths. Received: "
+            + ", ".join(f"{count} rows of {name}" for name, count in counts.items())
+            + "."
+        )
+    if counts["x"] == 0:
+        raise ValueError("Expected data with at least one row. Received: 0 rows of x.")
+
+
+def check_class_weight(weights: Any) -> None:
+    """Check that class weights are a dict from class index to a number that is not negative.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    is_dict = isinstance(weights, dict) and all(isinstance(k, int | np.integer) for k in weights)
+    is_number = (int, float, np.integer, np.floating)
+    if not is_dict or not all(isinstance(v, is_number) and v >= 0 for v in weights.values()):
+        raise ValueError(f"Expected class_weight to be a dict from class index (int) to weight. Received: {weights!r}.")
+
+
+def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarray:
+    """Return the weight of each row by its class.
+
+    Args:
+        y: class indices of shape (n,) or (n, 1), or one-hot vectors (n, classes).
+        weights: dict from every class in y to a number.
+        sample_weight: multiplies the result.
+
+    Raises:
+        ValueError: for classes without a weight, labels that are no whole numbers, or several outputs.
+
+    >>> class_weights(np.array([0, 1, 1]), {0: 1.0, 1: 2.0})
+    array([1., 2., 2.], dtype=float32)
+    """
+    if y is None or trees.is_nested(y):
+        raise ValueError("Expected one output, and its targets y, for class_weight. Received: none or several.")
+    y = on_host(y)
+    if y.ndim > 2:
+        raise ValueError(f"Expected y of shape (n,) or (n, classes) for class_weight. Received: {y.shape}.")
+    labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
+    found, places = np.unique(labels, return_inverse=True)
+    missing = [c.item() for c in found if c not in weights]
+    if missing:
+        raise ValueError(f"Expected class_weight to name every class in y. Received: none for {missing}.")
+    result = np.array([weights[c] for c in found], np.float32)[places]
+    return result if sample_weight is None else result * on_host(sample_weight).astype(np.float32).reshape(len(y))
+
+
+def on_host(x: Any) -> np.ndarray:
+    """Return an array of the backend in use, or NumPy's, as NumPy's."""
+    backend = backends.current()
+    return backend.to_numpy(x) if backend.is_array(x) else np.asarray(as_array(x))
+
+
+def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+    """Check, on the host, the shapes of targets and weights, and the labels of a sparse loss.
+
+    Args:
+        loss: of the output.
+        y, sample_weight: of one output; no weights are None.
+        y_pred: the output, anything with a shape.
+
+    Raises:
+        ValueError: for labels that no class has, or shapes that don't fit each other.
+    """
+    check_shapes(loss, shape_of(y), shape_of(y_pred))
+    if sample_weight is not None:
+        _check_sample_weight(shape_of(sample_weight), shape_of(y))
+    if takes_labels(loss):
+        check_labels(loss, on_host(y), shape_of(y_pred)[-1])
+    elif takes_bits(loss):
+        check_bits(on_host(y))
+
+
+def _check_sample_weight(weights: tuple, targets: tuple) -> None:
+    if weights == (targets[0], 1):
+        return
+    if len(weights) > len(targets) or weights != targets[: len(weights)]:
+        raise ValueError(
+            f"Expected sample_weight with a weight a row, of shape {targets[:1]}, or one for each value of y, whose "
+            f"shape is {targets}. Received: sample_weight of shape {weights}."
+        )

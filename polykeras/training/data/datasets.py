@@ -1,0 +1,212 @@
+"""Batches by number: the base class that users extend."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import seeds, trees
+from polykeras.training.checks import check_counts, check_workers
+from polykeras.training.data.workers import Workers, ordered
+
+
+class PyDataset:
+    """Base class of data that gives its batches by number; ``Sequence`` is its Keras 2 name.
+
+    Args:
+        workers: threads or processes that prepare batches ahead; up to 1 thread means none.
+        use_multiprocessing: processes instead of threads; items then have to be picklable.
+        max_queue_size: most batches ready or in work at a time.
+
+    Extend ``__len__`` (batches an epoch) and ``__getitem__`` (a batch ``(x, y, sample_weight)``, or the
+    parts that there are). ``on_epoch_begin`` and ``on_epoch_end`` may change the data. Batches keep
+    their order whoever prepares them; ``fit(shuffle=True)`` draws a new order of whole batches each
+    epoch. Endless data has ``num_batches = None``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> class Squares(keras.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 4
+    ...     def __getitem__(self, index):
+    ...         x = np.arange(8.0)[:, None] + 8 * index
+    ...         return x, x**2
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> model.predict(Squares(workers=2), verbose=0).shape
+    (32, 1)
+    """
+
+    workers = 1
+    use_multiprocessing = False
+    max_queue_size = 10
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        check_workers(workers, use_multiprocessing, max_queue_size)
+        self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
+
+    def __getitem__(self, index: int) -> Any:
+        """Return batch number ``index``."""
+        raise NotImplementedError(f"Expected {type(self).__name__} to define __getitem__(index). Received: none.")
+
+    @property
+    def num_batches(self) -> int | None:
+        """Batches an epoch, None for endless data."""
+        if not hasattr(self, "__len__"):
+            raise NotImplementedError(f"Expected {type(self).__name__} to define __len__(). Received: none.")
+        return len(self)
+
+    def on_epoch_begin(self) -> None:
+        """Called before an epoch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after an epoch."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[index] for index in range(self.num_batches))
+
+
+Sequence = PyDataset
+
+
+class SampleDataset(PyDataset):
+    """Batches of numbered samples, which are read when they are needed.
+
+    Args:
+        read: from an array of sample numbers to a batch, or from one number to a sample.
+        samples: how many there are, or the numbers of those to use.
+        batch_size: samples a batch; None gives them one by one.
+        shuffle: a new order of the samples each pass, the same on every backend.
+        seed: of the order; default from the global stream.
+        drop_remainder: leave out a last batch that is smaller.
+
+    >>> import numpy as np
+    >>> dataset = SampleDataset(lambda places: places * 10, 5, batch_size=2)
+    >>> [batch.tolist() for batch in dataset]
+    [[0, 10], [20, 30], [40]]
+    >>> [batch.tolist() for batch in dataset.skip(1).map(lambda batch: batch + 1)]
+    [[21, 31], [41]]
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Any], Any],
+        samples: Any,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        seed: int | None = None,
+        drop_remainder: bool = False,
+    ) -> None:
+        super().__init__()
+        check_counts(batch_size=batch_size)
+        self.read, self._batch_size, self._drop_remainder = read, batch_size, drop_remainder
+        self._samples = np.arange(samples) if isinstance(samples, int) else np.asarray(samples)
+        self._shuffle, self._seed, self._passes = shuffle, None, 0
+        if shuffle:
+            self._seed = seeds.next_seed() if seed is None else seed
+        self._batches = slice(None)
+
+    def __len__(self) -> int:
+        return len(range(self._count)[self._batches])
+
+    @property
+    def _count(self) -> int:
+        size = self._batch_size or 1
+        return len(self._samples) // size if self._drop_remainder else -(-len(self._samples) // size)
+
+    def new_pass(self) -> list:
+        """Return what to ``read`` for each batch of another pass, in a new order if the dataset shuffles."""
+        order = self._samples
+        if self._shuffle:
+            order = seeds.host_generator(self._seed, "shuffle", self._passes).permutation(order)
+        self._passes += 1
+        if self._batch_size is None:
+            return order.tolist()[self._batches]
+        size = self._batch_size
+        return [order[place * size : (place + 1) * size] for place in range(self._count)[self._batches]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return ordered(self.read, self.new_pass(), workers_of(self))
+
+    def __getitem__(self, index: int) -> Any:
+        """Return a batch in the order that the samples came in."""
+        size = self._batch_size
+        place = range(self._count)[self._batches][index]
+        return self.read(self._samples[place].item() if size is None else self._samples[place * size :][:size])
+
+    def batch(self, batch_size: int, drop_remainder: bool = False) -> SampleDataset:
+        """Return a dataset of batches of these samples, each read on its own and stacked."""
+        if self._batch_size is not None:
+            raise ValueError(f"Expected a dataset of single samples. Received: one in batches of {self._batch_size}.")
+        check_counts(batch_size=batch_size)
+        read = functools.partial(_read_stacked, self.read)
+        samples = self._samples[self._batches]
+        return self._changed(
+            read=read, _samples=samples, _batches=slice(None), _batch_size=batch_size, _drop_remainder=drop_remainder
+        )
+
+    def unbatch(self) -> SampleDataset:
+        """Return a dataset of the single samples."""
+        if self._batch_size is None:
+            return self
+        first = np.arange(self._count)[self._batches] * self._batch_size
+        places = (first[:, None] + np.arange(self._batch_size)).ravel()
+        samples = self._samples[places[places < len(self._samples)]]
+        read = functools.partial(_read_single, self.read)
+        return self._changed(read=read, _samples=samples, _batches=slice(None), _batch_size=None)
+
+    def part(self, places: Any) -> SampleDataset:
+        """Return a dataset of some of the samples, by their places in the order that they came in."""
+        return self._changed(_samples=self._samples[places])
+
+    def map(self, function: Callable) -> SampleDataset:
+        """Return a dataset whose batches ``(x, y)`` have become ``function(x, y)``."""
+        return self._changed(read=functools.partial(_read_mapped, self.read, function))
+
+    def take(self, count: int) -> SampleDataset:
+        """Return a dataset of the first batches of each pass."""
+        return self._changed(_batches=_part(self._batches, 0, count))
+
+    def skip(self, count: int) -> SampleDataset:
+        """Return a dataset without the first batches of each pass."""
+        return self._changed(_batches=_part(self._batches, count, None))
+
+    def _changed(self, **attributes: Any) -> SampleDataset:
+        other = copy.copy(self)
+        other.__dict__.update(attributes)
+        return other
+
+
+def _part(batches: slice, start: int, count: int | None) -> slice:
+    first = (batches.start or 0) + start
+    ends = [end for end in (batches.stop, None if count is None else first + count) if end is not None]
+    return slice(first, min(ends, default=None))
+
+
+def _read_mapped(read: Callable, function: Callable, key: Any) -> Any:
+    batch = read(key)
+    return function(*batch) if isinstance(batch, tuple) else function(batch)
+
+
+def _read_single(read: Callable, key: int) -> Any:
+    return trees.map(operator.itemgetter(0), read(np.array([key])))
+
+
+def _read_stacked(read: Callable, keys: Any) -> Any:
+    return trees.map(lambda *samples: np.stack(samples), *(read(key) for key in keys.tolist()))
+
+
+def workers_of(dataset: Any, **given: Any) -> Workers:
+    """Return the worker settings of a dataset, those given to ``fit`` first.
+
+    >>> workers_of(PyDataset(workers=2), max_queue_size=4)
+    Workers(count=2, use_multiprocessing=False, queue=4)
+    """
+    names = ("workers", "use_multiprocessing", "max_queue_size")
+    values = [given.get(name, getattr(dataset, name, getattr(PyDataset, name))) for name in names]
+    check_workers(*values)
+    return Workers(*values)

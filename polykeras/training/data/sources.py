@@ -1,0 +1,181 @@
+"""The one place that looks at what a user passes as data, and makes a source of batches of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import seeds, trees
+from polykeras.training.checks import check_fraction
+from polykeras.training.data.arrays import ArraySource, RowOrder
+from polykeras.training.data.batches import Preparation, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from polykeras.training.data.conversion import Rows, as_rows, count_rows, is_data, standardize, take
+from polykeras.training.data.datasets import PyDataset, SampleDataset, workers_of
+from polykeras.training.data.streams import StreamSource
+from polykeras.training.data.workers import Workers, reader
+
+__all__ = ["ArraySource", "make_batch", "make_source", "pack_x_y_sample_weight", "split", "unpack_x_y_sample_weight"]
+
+# Larger data stays on the host, batches of it are moved: it may not fit the device.
+_MOST_BYTES_ON_DEVICE = 2 << 30
+_ENDLESS = -1  # the "cardinality" of a dataset of TensorFlow that repeats itself
+
+
+def make_source(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: Any = False,
+    class_weight: dict | None = None,
+    check: Callable | None = None,
+    first: int = 0,
+    goes_on: bool = False,
+    workers: dict | None = None,
+) -> Any:
+    """Return the source for whatever a user passes as data.
+
+    Args:
+        x: arrays, or a dataset or iterable of ``(x, y, sample_weight)``.
+        y, sample_weight: beside arrays.
+        batch_size: rows a batch of arrays, default 32.
+        steps: batches an epoch, default a whole pass.
+        shuffle: a new order each pass of rows, or of a dataset's batches; ``"batch"`` for batches of rows.
+        class_weight: dict from class index to weight.
+        check: called with x, y and sample_weight on the host, whole or batch by batch.
+        first: number of the first epoch, which the order depends on.
+        goes_on: an epoch of fewer ``steps`` than a pass has goes on where the last one ended.
+        workers: ``workers``, ``use_multiprocessing`` and ``max_queue_size``, default the dataset's own.
+
+    Raises:
+        ValueError: for arrays of different lengths, or targets beside an iterable that has them.
+        TypeError: for data of a kind that can't be read.
+    """
+    prepare = Preparation(class_weight, check)
+    worker_settings = workers_of(x, **(workers or {}))
+    if is_data(x) and not isinstance(x, PyDataset):
+        data = prepare.on_host(*(standardize(part, as_rows) for part in (x, y, sample_weight)))
+        order = RowOrder(count_rows(data), batch_size or 32, shuffle)
+        if steps in (None, order.batches) and _fits_device(data):
+            return ArraySource(data, order)
+        checked_later = prepare if _are_on_disk(data[1:]) else Preparation()
+        read = lambda key: trees.map(lambda leaf: take(leaf, key), data)  # noqa: E731
+        return StreamSource(order.keys, read, checked_later, steps, order.batches, first, goes_on)
+    is_indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    if isinstance(x, str | bytes) or not (is_indexed or hasattr(x, "__iter__") or isinstance(x, PyDataset)):
+        raise TypeError(
+            f"Expected data as arrays, lists, dicts of them, a dataset or an iterable of batches. "
+            f"Received: {x!r} of type {type(x).__name__}."
+        )
+    for name, part in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+        if part is not None:
+            raise ValueError(
+                f"Expected {name} only beside arrays. Received: x of type {type(x).__name__}, which yields batches "
+                f"(x, y, sample_weight) itself."
+            )
+    if isinstance(x, PyDataset) or (is_indexed and (hasattr(x, "on_epoch_end") or not hasattr(x, "__iter__"))):
+        return _dataset_source(x, prepare, steps, shuffle, first, goes_on, worker_settings)
+    length = _length(x)
+    _check_ends(length, steps, x)
+    return StreamSource(lambda number: x, lambda batch: batch, prepare, steps, length, first, goes_on)
+
+
+def make_batch(
+    x: Any, y: Any = None, sample_weight: Any = None, place: Callable | None = None, **options: Any
+) -> tuple:
+    """Return one batch on the device, or where ``place`` puts it; options as for ``Preparation``.
+
+    Raises:
+        ValueError: for data that is no array, or parts that don't fit.
+    """
+    if not is_data(x) or isinstance(x, PyDataset):
+        raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
+    return Preparation(**options)((x, y, sample_weight), place)
+
+
+def _dataset_source(
+    x: Any, prepare: Preparation, steps: int | None, shuffle: Any, first: int, goes_on: bool, workers: Workers
+) -> StreamSource:
+    """Batches by number, in a new order each pass."""
+    length = _length(x)
+    _check_ends(length, steps, x)
+    seed = seeds.next_seed() if shuffle and length else None
+
+    def places(number: int) -> Iterable[int]:
+        count = _length(x)  # it may change between epochs
+        if count is None:
+            return itertools.count()
+        if seed is None:
+            return range(count)
+        return seeds.host_generator(seed, "shuffle", number).permutation(count).tolist()
+
+    is_ordered = isinstance(x, SampleDataset)
+    return StreamSource(
+        (lambda number: x.new_pass()) if is_ordered else places,
+        x.read if is_ordered else reader(x),
+        prepare,
+        steps,
+        length,
+        first,
+        goes_on,
+        workers,
+        getattr(x, "on_epoch_begin", None),
+        getattr(x, "on_epoch_end", None),
+    )
+
+
+def _length(x: Any) -> int | None:
+    """Batches in a pass; None where it is unknown, or there is no end."""
+    if hasattr(x, "num_batches"):
+        return x.num_batches
+    try:
+        length = len(x)
+    except TypeError:  # no length, or an object that can't tell it
+        return None
+    return None if length == sys.maxsize else length
+
+
+def _check_ends(length: int | None, steps: int | None, x: Any) -> None:
+    is_endless = isinstance(x, PyDataset) or (hasattr(x, "cardinality") and int(x.cardinality()) == _ENDLESS)
+    if length is None and steps is None and is_endless:
+        raise ValueError(
+            f"Expected steps_per_epoch (steps, validation_steps) for endless data. Received: None, for a "
+            f"{type(x).__name__} without end."
+        )
+
+
+def _fits_device(data: Any) -> bool:
+    leaves = trees.leaves(data)
+    size = sum(leaf.nbytes for leaf in leaves if isinstance(leaf, np.ndarray))
+    return not _are_on_disk(leaves) and size <= _MOST_BYTES_ON_DEVICE
+
+
+def _are_on_disk(data: Any) -> bool:
+    return any(isinstance(leaf, Rows) for leaf in trees.leaves(data))
+
+
+def split(data: Any, fraction: float) -> tuple[Any, Any]:
+    """Cut arrays in two, without copying: the last ``fraction`` of the rows is the second part.
+
+    Raises:
+        ValueError: for a fraction outside (0, 1), data without rows to cut, or an empty part.
+    """
+    check_fraction("validation_split", fraction)
+    if not all(is_data(part) and not isinstance(part, PyDataset) for part in data):
+        raise ValueError(
+            "Expected arrays for validation_split. Received: an iterable, which can't be cut. Use validation_data."
+        )
+    data = Preparation().on_host(*(standardize(part, as_rows) for part in data))
+    count = count_rows(data)
+    first = math.floor(count * (1 - fraction))
+    if first in (0, count):
+        raise ValueError(f"Expected validation_split={fraction} to leave rows on both sides. Received: {count} rows.")
+    parts = slice(first), slice(first, None)
+    return tuple(unpack_x_y_sample_weight(trees.map(operator.itemgetter(part), data)) for part in parts)
