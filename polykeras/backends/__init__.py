@@ -131,12 +131,16 @@ def load(name: str) -> Backend:
         if name in _loaded:
             return _loaded[name]
         _check_name(name, "load")
-        if name in _third_party:
-            adapter = _third_party[name]
-        else:
-            adapter = importlib.import_module(f"polykeras.backends.{name}.adapter").ADAPTER
+        adapter = _third_party[name] if name in _third_party else _own_adapter(name)
         _loaded[name] = adapter()
         return _loaded[name]
+
+
+def _own_adapter(name: str) -> type[Backend]:
+    """The adapter of an engine: the fast one, or, where its files were left out, the one that it builds on."""
+    package = f"polykeras.backends.{name}"
+    is_fast = importlib.util.find_spec(f"{package}.fast") is not None
+    return importlib.import_module(f"{package}.{'fast' if is_fast else 'adapter'}").ADAPTER
 
 
 def load_all(names: list[str] | None = None) -> list[Backend]:

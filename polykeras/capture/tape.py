@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -61,6 +62,28 @@ def refuse_recording(reason: str) -> None:
     """Give up a recording, if there is one: Python is about to see a value."""
     if _active.recorder is not None:
         raise UnrepeatableError(reason)
+
+
+def note_constant(x: Any) -> Any:
+    """Tell a recording of an array made of Python values, which is the same at every step; return it."""
+    if _active.recorder is not None:
+        _active.recorder.add_constant(x)
+    return x
+
+
+def as_one(function: Callable) -> Callable:
+    """Return a function of many operations that a recording writes down as one, without a look into it.
+
+    Args:
+        function: of arrays; gives one array in memory of its own.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        recorder = _active.recorder
+        return function(*arguments) if recorder is None else recorder.run_as_one(function, arguments)
+
+    return call
 
 
 @dataclasses.dataclass
@@ -117,6 +140,10 @@ class Recorder:
 
     def _most_calls(self) -> int:
         """Calls that a list may have."""
+        raise NotImplementedError
+
+    def run_as_one(self, function: Callable, arguments: tuple) -> Any:
+        """Call a function and write it down as one operation."""
         raise NotImplementedError
 
     def _new(self, x: Any) -> str:

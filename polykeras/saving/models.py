@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from polykeras.saving import archive, assets, files, hdf5, orbax, shards, state, tensors
-from polykeras.saving import keras2_files as legacy
+from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, tensors
 from polykeras.serialization import configs, registry
 
 #: The ends of names of files of weights.
@@ -71,7 +70,7 @@ def save_model(
     config = configs.describe(model, include_optimizer)
     if suffix == ".h5":
         with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, version()) as writer:
-            legacy.save_model(model, writer, config)
+            keras2_files.save_model(model, writer, config)
         return
     optimizer = model.optimizer if "compile_config" in config else None
     metadata = {
@@ -150,10 +149,10 @@ def _load_checkpoint(path: Path, compile: bool) -> Any:
 def _load_legacy(path: Path, compile: bool) -> Any:
     with hdf5.reading(path) as reader:
         versions = {name: reader.attribute(name) for name in ("keras_version", "polykeras_version")}
-        model = _build(legacy.model_config(reader), versions)
-        legacy.load_weights(model, reader)
+        model = _build(keras2_files.model_config(reader), versions)
+        keras2_files.load_weights(model, reader)
         if compile and hasattr(model, "compile_from_config"):
-            legacy.compile_and_load_optimizer(model, reader)
+            keras2_files.compile_and_load_optimizer(model, reader)
     return model
 
 
@@ -236,7 +235,7 @@ def save_weights(
     with files.replacing(path, overwrite) as temporary:
         if suffix == ".h5":
             with hdf5.writing(temporary, version()) as writer:
-                legacy.save_weights(model, writer)
+                keras2_files.save_weights(model, writer)
         else:
             with (tensors if suffix == ".safetensors" else hdf5).writing(temporary, version()) as writer:
                 state.save(model, writer, model.optimizer)
@@ -265,8 +264,8 @@ def load_weights(
     if not path.exists():
         raise FileNotFoundError(f"Expected a file of weights. Received: {str(path)!r}, where there is none.")
     with reading(path) as reader:
-        if legacy.is_legacy(reader):
-            legacy.load_weights(model, reader, skip_mismatch, by_name)
+        if keras2_files.is_legacy(reader):
+            keras2_files.load_weights(model, reader, skip_mismatch, by_name)
         else:
             state.load(model, reader, skip_mismatch, by_name)
             if getattr(model, "compiled", False) and not by_name:

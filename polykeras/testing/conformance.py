@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from polykeras.backends.contract.interface import Backend, primitives
-from polykeras.testing import arrays, behaviours, elementwise
-from polykeras.testing import kernel_cases as kernels
+from polykeras.testing import arrays, behaviours, elementwise, kernel_cases
 from polykeras.testing.cases import Case, ConformanceError, Job, overridden
 
 
@@ -35,7 +34,7 @@ def table() -> tuple[Case, ...]:
         arrays.reduction_cases,
         arrays.linear_algebra_cases,
         arrays.movement_cases,
-        kernels.kernel_cases,
+        kernel_cases.kernel_cases,
     )
     return tuple(case for part in parts for case in part())
 

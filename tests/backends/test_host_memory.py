@@ -17,7 +17,7 @@ _MIB = 1 << 20
 # Fills 48 MiB again and again; prints whether memory is kept, and the pages that came anew after the first time.
 _PROGRAM = f"""
 import resource
-from polykeras.backends.host_memory import keep_freed_memory
+from polykeras.backends.shared.host_memory import keep_freed_memory
 
 kept = keep_freed_memory()
 bytes(b"x") * (48 * {_MIB})

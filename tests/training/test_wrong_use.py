@@ -7,6 +7,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends, layers
+from polykeras.capture import step
 
 ROWS = 12
 X = np.random.default_rng(0).random((ROWS, 4)).astype("float32")
@@ -274,8 +275,8 @@ LATER = ("features in a later batch", "label in a later batch")
 @pytest.mark.parametrize("name", CASES)
 def test_wrong_use_is_refused_alike_on_every_backend(name, monkeypatch):
     call, error, message = CASES[name]
-    monkeypatch.setattr(keras.training.step.Step, "__call__", no_step)
-    monkeypatch.setattr(keras.training.step.Step, "on_rows", no_step)
+    monkeypatch.setattr(step.Step, "__call__", no_step)
+    monkeypatch.setattr(step.Step, "on_rows", no_step)
     if name in LATER:
         monkeypatch.undo()
     words = set()

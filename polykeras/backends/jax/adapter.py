@@ -18,7 +18,6 @@ from jax import lax
 
 from polykeras.backends.contract.interface import Array, Backend
 from polykeras.backends.shared.host_memory import keep_freed_memory
-from polykeras.backends.shared.recurrence import RecurrenceWithGradient
 from polykeras.core import dtypes, geometry, trees
 
 # Else JAX turns every 64-bit array into a 32-bit one. Here each array's dtype is given
@@ -63,7 +62,7 @@ def _layout(rank: int, channels_last: bool, kernel: str) -> tuple[str, str, str]
     return data, axes + kernel, data
 
 
-class JaxBackend(RecurrenceWithGradient, Backend):
+class JaxBackend(Backend):
     """The interface over JAX."""
 
     name = "jax"

@@ -1,1 +1,1 @@
-"""NumPy as an engine: ``adapter`` does everything, what lies beside it makes it faster."""
+"""NumPy as an engine: ``adapter`` does everything, ``fast`` and what it imports make it faster."""

@@ -24,18 +24,15 @@ from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
 from polykeras.backends.contract.interface import Array, Backend
-from polykeras.backends.numpy.fused import FusedKernels
-from polykeras.backends.numpy.replay import RecordedArray, Replayed, as_one
 from polykeras.backends.shared.host_memory import keep_freed_memory
-from polykeras.backends.shared.recurrence import RecurrenceWithGradient
-from polykeras.capture.tape import is_recording, refuse_recording
+from polykeras.capture.tape import as_one, is_recording, refuse_recording
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
 
 keep_freed_memory()
 
 
-class _ReferableBox(ArrayBox):
+class ReferableBox(ArrayBox):
     """autograd's traced array, with room for weak references (the mask table holds some)."""
 
     __slots__ = ("__weakref__",)
@@ -48,10 +45,10 @@ def _deferring(name: str) -> Any:
 
 
 for _name in ("add", "sub", "mul", "truediv", "mod", "pow", "matmul", "lt", "le", "gt", "ge"):
-    setattr(_ReferableBox, f"__{_name}__", _deferring(f"__{_name}__"))
+    setattr(ReferableBox, f"__{_name}__", _deferring(f"__{_name}__"))
 
-for _type in (np.ndarray, RecordedArray, np.float16, np.float32, np.float64, dtypes.numpy_dtype("bfloat16").type):
-    _ReferableBox.register(_type)
+for _type in (np.ndarray, np.float16, np.float32, np.float64, dtypes.numpy_dtype("bfloat16").type):
+    ReferableBox.register(_type)
 
 # Infinities and NaN are results, as on every other engine, and not warnings.
 _quiet = np.errstate(all="ignore")
@@ -326,7 +323,7 @@ defvjp(
 )
 
 
-class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
+class NumpyBackend(Backend):
     """The interface over NumPy."""
 
     name = "numpy"
@@ -335,7 +332,7 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
     # ---------------------------------------------------------------- arrays
 
     def array(self, x: object, dtype: str | None = None) -> Array:
-        if isinstance(x, Box | RecordedArray):
+        if isinstance(x, Box):
             return x if dtype is None else self.cast(x, dtype)
         return self.host_array(x, dtype)
 
@@ -677,7 +674,7 @@ class NumpyBackend(FusedKernels, RecurrenceWithGradient, Backend):
         return autograd_checkpoint(function)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
-        return _quiet(function) if optimize is False else Replayed(function)
+        return _quiet(function)
 
     # --------------------------------------------------------------- placement
 

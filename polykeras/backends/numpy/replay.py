@@ -6,7 +6,6 @@ operations.
 
 from __future__ import annotations
 
-import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -97,21 +96,6 @@ def _plain(x: Any) -> Any:
     return x
 
 
-def as_one(function: Callable) -> Callable:
-    """A function of NumPy's arrays that a recording writes down as one operation.
-
-    For those that make arrays to fill, or leave the types of their arguments: inside, nothing is seen.
-    """
-
-    @functools.wraps(function)
-    def call(*arguments: Any) -> Any:
-        if tape.is_recording() and any(map(_is_recorded, arguments)):
-            return _recorder().run(function, arguments, {})
-        return function(*arguments)
-
-    return call
-
-
 def _is_recorded(x: Any) -> bool:
     return isinstance(x, RecordedArray) or type(x) is tuple and any(map(_is_recorded, x))
 
@@ -144,6 +128,10 @@ class _Recorder(tape.Recorder):
             return function(*_plain(arguments), **options)
         options = options if target is None else {**options, "out": target}
         return self._run(function, self.add_constant(function), arguments, options, target is not None)
+
+    def run_as_one(self, function: Callable, arguments: tuple) -> Any:
+        # Inside, arrays are made to be filled, and arguments leave their types.
+        return self.run(function, arguments, {}) if any(map(_is_recorded, arguments)) else function(*arguments)
 
     def run_method(self, name: str, array: RecordedArray, arguments: tuple, options: dict) -> Any:
         """Call a method of an array, write it down, and return what it gives."""

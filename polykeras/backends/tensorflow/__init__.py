@@ -1,1 +1,1 @@
-"""TensorFlow as an engine: ``adapter`` does everything, what lies beside it makes it faster."""
+"""TensorFlow as an engine: ``adapter`` does everything, ``fast`` and what it imports make it faster."""

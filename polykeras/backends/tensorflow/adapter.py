@@ -21,8 +21,6 @@ import tensorflow as tf
 
 from polykeras.backends.contract.interface import Array, Backend
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
-from polykeras.backends.shared.recurrence import RecurrenceWithGradient
-from polykeras.backends.tensorflow.state import CompiledFunction, hold, read, read_again, resources_of
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
 
@@ -41,8 +39,6 @@ _PRODUCTS = {
     "uint32": "int64",
     "uint64": "int64",
 }
-_SMALL_STATE = 512  # values
-_LONG_LOOP = 16  # steps
 _LARGE_KERNEL = 2**17  # values
 _LARGE_ARRAY = 2**20  # bytes
 _LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
@@ -128,11 +124,10 @@ def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_re
 tf.register_tensor_conversion_function(Operators, _value_of_variable)
 
 
-class TensorflowBackend(RecurrenceWithGradient, Backend):
+class TensorflowBackend(Backend):
     """The interface over TensorFlow."""
 
     name = "tensorflow"
-    holds_state = True
     is_traced = captures = True
 
     def __init__(self) -> None:
@@ -461,16 +456,6 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         ys = trees.unflatten(y_structure, [sink.stack() for sink in sinks])
         return trees.unflatten(carry_structure, state), ys
 
-    def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
-        size = states[0].shape.num_elements()
-        is_small = size is not None and size <= _SMALL_STATE and rows[0].shape[0] >= _LONG_LOOP
-        if tf.executing_eagerly() or not is_small:
-            return super()._over_time(step, states, rows)
-        # A step of a graph's loop costs 60 µs, of XLA's 12: one row through an LSTM of 80 steps takes
-        # 1.2 ms instead of 4.8. With more to compute in a step, XLA takes half as long again for a GRU.
-        loop = tf.function(lambda *inputs: self.scan(step, *inputs), autograph=False, jit_compile=True)
-        return loop(states, rows)
-
     def cond(self, predicate: Array, on_true: Any, on_false: Any) -> Any:
         if isinstance(predicate, _EagerTensor):
             return on_true() if predicate else on_false()
@@ -520,13 +505,7 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         return tf.recompute_grad(function)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
-        return CompiledFunction(function, self.array, donate, bool(optimize))
-
-    def hold(self, x: Array) -> Any:
-        return x if isinstance(x, tf.Variable) else hold(x)
-
-    def read(self, held: Any) -> Array:
-        return read(held)
+        return tf.function(function, autograph=False, jit_compile=bool(optimize))
 
     # --------------------------------------------------------------- placement
 
@@ -685,47 +664,6 @@ class TensorflowBackend(RecurrenceWithGradient, Backend):
         return raw.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=mean, variance=variance, epsilon=epsilon, is_training=False
         )[0]
-
-    def sgd_update(
-        self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
-    ) -> tuple[list, list | None]:
-        columns = (weights,) if velocities is None else (weights, velocities)
-        resources = resources_of(*columns)
-        if resources is None:
-            return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
-        for row, gradient in zip(resources, gradients, strict=True):
-            step = tf.cast(rate, gradient.dtype)
-            if velocities is None:
-                raw.ResourceApplyGradientDescent(var=row[0], alpha=step, delta=gradient)
-            else:
-                options = {"momentum": tf.cast(momentum, gradient.dtype), "use_nesterov": nesterov}
-                raw.ResourceApplyKerasMomentum(var=row[0], accum=row[1], lr=step, grad=gradient, **options)
-        fresh, *fast = read_again(resources, *columns)
-        return fresh, fast[0] if fast else None
-
-    def adam_update(
-        self,
-        weights: list,
-        gradients: list,
-        momentums: list,
-        velocities: list,
-        largest: list | None,
-        rate: Any,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-    ) -> tuple[list, list, list, list | None]:
-        columns = (weights, momentums, velocities)
-        resources = None if largest is not None or weights[0].dtype is not tf.float32 else resources_of(*columns)
-        if resources is None:
-            arguments = (weights, gradients, momentums, velocities, largest, rate, beta_1, beta_2, epsilon)
-            return super().adam_update(*arguments)
-        for (weight, first, second), gradient in zip(resources, gradients, strict=True):
-            # The correction of the bias is in the rate.
-            numbers = {"beta1_power": 0.0, "beta2_power": 0.0, "lr": tf.cast(rate, tf.float32)}
-            numbers |= {"beta1": beta_1, "beta2": beta_2, "epsilon": epsilon}
-            raw.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient, **numbers)
-        return *read_again(resources, *columns), None
 
     def adam_decay(self, beta_2: float) -> float:
         return float(np.float32(beta_2))

@@ -1,1 +1,1 @@
-"""PyTorch as an engine: ``adapter`` does everything, what lies beside it makes it faster."""
+"""PyTorch as an engine: ``adapter`` does everything, ``fast`` and what it imports make it faster."""

@@ -22,10 +22,7 @@ from torch.utils.checkpoint import checkpoint as torch_checkpoint
 from polykeras.backends.contract.interface import Array, Backend
 from polykeras.backends.contract.kernels import _signed
 from polykeras.backends.shared.host_memory import keep_freed_memory
-from polykeras.backends.torch.recurrence import FusedRecurrence
-from polykeras.backends.torch.replay import Replayed, note_constant
-from polykeras.backends.torch.windows import NativeWindows
-from polykeras.capture.tape import is_recording, refuse_recording
+from polykeras.capture.tape import is_recording, note_constant, refuse_recording
 from polykeras.core import dtypes, trees
 from polykeras.core.interrupts import deferred
 
@@ -159,7 +156,7 @@ def _detached(x: Any) -> Any:
     return x.detach() if isinstance(x, torch.Tensor) and x.requires_grad else x
 
 
-class TorchBackend(FusedRecurrence, NativeWindows, Backend):
+class TorchBackend(Backend):
     """The interface over PyTorch."""
 
     name = "torch"
@@ -474,6 +471,10 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
     def _is_nested_gradient(self) -> bool:
         return _state.depth > 1
 
+    def _is_outside(self) -> bool:
+        """Whether neither a gradient nor the compiler is at work around the call."""
+        return _state.depth == 0 and not torch.compiler.is_compiling()
+
     def _gradients(self, value: Array, leaves: list, create_graph: bool) -> list:
         wanted = [x for x in leaves if x.requires_grad]
         if not (wanted and value.requires_grad):
@@ -498,8 +499,6 @@ class TorchBackend(FusedRecurrence, NativeWindows, Backend):
         return functools.partial(torch_checkpoint, function, use_reentrant=False, preserve_rng_state=False)
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
-        if optimize is None:
-            return Replayed(function, lambda: _state.depth == 0 and not torch.compiler.is_compiling())
         function = torch.compile(function) if optimize else function
 
         @functools.wraps(function)

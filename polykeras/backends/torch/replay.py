@@ -27,24 +27,6 @@ _UNREPEATABLE = (
 )
 
 
-def note_constant(x: torch.Tensor) -> torch.Tensor:
-    """Tell a recording of an array made of Python values, which is the same at every step."""
-    recorder = tape.current_recorder()
-    if recorder is not None:
-        recorder.add_constant(x)
-    return x
-
-
-def as_one_call(function: Callable, *arguments: Any) -> Any:
-    """Call a function of many operations of torch, which a recording writes down as one.
-
-    For a function that gives one array in memory of its own, where no gradient is wanted. A row through
-    two GRUs over 60 steps, whose pieces are too many for a list, takes 1.9 ms for it instead of 3.1.
-    """
-    recorder = tape.current_recorder()
-    return function(*arguments) if recorder is None else recorder.call(function, arguments)
-
-
 class _Recorder(tape.Recorder, TorchDispatchMode):
     array_type = torch.Tensor
     own_code = tape.OWN_CODE | {"torch"}
@@ -77,8 +59,7 @@ class _Recorder(tape.Recorder, TorchDispatchMode):
     def _most_calls(self) -> int:
         return _MOST_CALLS[self.with_gradients]
 
-    def call(self, function: Callable, arguments: tuple) -> Any:
-        """Call a function without a look into it."""
+    def run_as_one(self, function: Callable, arguments: tuple) -> Any:
         self.check()
         read: list[str] = []
         text = f"{self.add_constant(function)}({self.arguments(arguments, {}, read)})"

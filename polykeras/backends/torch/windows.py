@@ -1,4 +1,4 @@
-"""torch's own convolutions and pools: a part of the PyTorch adapter.
+"""torch's own convolutions and pools.
 
 torch's layout is (batch, channels, *spatial). A channels_last array becomes a view in that order,
 which torch knows as a memory format and doesn't copy. It knows none with one spatial axis: with a
@@ -51,7 +51,7 @@ def _padded(x: Array, pairs: list, value: float) -> tuple[Array, tuple]:
 
 
 class NativeWindows:
-    """Overrides for the adapter to inherit, before ``Backend``."""
+    """Overrides of the kernels for windows."""
 
     def conv(
         self,

@@ -1,0 +1,28 @@
+"""The adapter of NumPy with all that makes it faster: replayed steps, fused kernels and recurrences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras.backends.contract.interface import Array
+from polykeras.backends.numpy.adapter import NumpyBackend, ReferableBox
+from polykeras.backends.numpy.fused import FusedKernels
+from polykeras.backends.numpy.replay import RecordedArray, Replayed
+from polykeras.backends.shared.recurrence import RecurrenceWithGradient
+
+ReferableBox.register(RecordedArray)
+
+
+class FastNumpyBackend(FusedKernels, RecurrenceWithGradient, NumpyBackend):
+    """The interface over NumPy."""
+
+    def array(self, x: object, dtype: str | None = None) -> Array:
+        if isinstance(x, RecordedArray):
+            return x if dtype is None else self.cast(x, dtype)
+        return super().array(x, dtype)
+
+    def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
+        return super().compile(function, donate, optimize) if optimize is False else Replayed(function)
+
+
+ADAPTER = FastNumpyBackend

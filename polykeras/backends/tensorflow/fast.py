@@ -1,0 +1,85 @@
+"""The adapter of TensorFlow with all that makes it faster: state that is updated in place, compiled loops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from polykeras.backends.contract.interface import Array
+from polykeras.backends.shared.recurrence import RecurrenceWithGradient
+from polykeras.backends.tensorflow.adapter import TensorflowBackend
+from polykeras.backends.tensorflow.state import CompiledFunction, hold, read, read_again, resources_of
+
+raw = tf.raw_ops
+_SMALL_STATE = 512  # values
+_LONG_LOOP = 16  # steps
+
+
+class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
+    """The interface over TensorFlow."""
+
+    holds_state = True
+
+    def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
+        return CompiledFunction(function, self.array, donate, bool(optimize))
+
+    def hold(self, x: Array) -> Any:
+        return x if isinstance(x, tf.Variable) else hold(x)
+
+    def read(self, held: Any) -> Array:
+        return read(held)
+
+    def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
+        size = states[0].shape.num_elements()
+        is_small = size is not None and size <= _SMALL_STATE and rows[0].shape[0] >= _LONG_LOOP
+        if tf.executing_eagerly() or not is_small:
+            return super()._over_time(step, states, rows)
+        # A step of a graph's loop costs 60 µs, of XLA's 12: one row through an LSTM of 80 steps takes
+        # 1.2 ms instead of 4.8. With more to compute in a step, XLA takes half as long again for a GRU.
+        loop = tf.function(lambda *inputs: self.scan(step, *inputs), autograph=False, jit_compile=True)
+        return loop(states, rows)
+
+    def sgd_update(
+        self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
+    ) -> tuple[list, list | None]:
+        columns = (weights,) if velocities is None else (weights, velocities)
+        resources = resources_of(*columns)
+        if resources is None:
+            return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
+        for row, gradient in zip(resources, gradients, strict=True):
+            step = tf.cast(rate, gradient.dtype)
+            if velocities is None:
+                raw.ResourceApplyGradientDescent(var=row[0], alpha=step, delta=gradient)
+            else:
+                options = {"momentum": tf.cast(momentum, gradient.dtype), "use_nesterov": nesterov}
+                raw.ResourceApplyKerasMomentum(var=row[0], accum=row[1], lr=step, grad=gradient, **options)
+        fresh, *fast = read_again(resources, *columns)
+        return fresh, fast[0] if fast else None
+
+    def adam_update(
+        self,
+        weights: list,
+        gradients: list,
+        momentums: list,
+        velocities: list,
+        largest: list | None,
+        rate: Any,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+    ) -> tuple[list, list, list, list | None]:
+        columns = (weights, momentums, velocities)
+        resources = None if largest is not None or weights[0].dtype is not tf.float32 else resources_of(*columns)
+        if resources is None:
+            arguments = (weights, gradients, momentums, velocities, largest, rate, beta_1, beta_2, epsilon)
+            return super().adam_update(*arguments)
+        for (weight, first, second), gradient in zip(resources, gradients, strict=True):
+            # The correction of the bias is in the rate.
+            numbers = {"beta1_power": 0.0, "beta2_power": 0.0, "lr": tf.cast(rate, tf.float32)}
+            numbers |= {"beta1": beta_1, "beta2": beta_2, "epsilon": epsilon}
+            raw.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient, **numbers)
+        return *read_again(resources, *columns), None
+
+
+ADAPTER = FastTensorflowBackend

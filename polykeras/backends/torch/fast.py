@@ -1,0 +1,22 @@
+"""The adapter of PyTorch with all that makes it faster: replayed steps, torch's own windows and recurrences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras.backends.torch.adapter import TorchBackend
+from polykeras.backends.torch.recurrence import FusedRecurrence
+from polykeras.backends.torch.replay import Replayed
+from polykeras.backends.torch.windows import NativeWindows
+
+
+class FastTorchBackend(FusedRecurrence, NativeWindows, TorchBackend):
+    """The interface over PyTorch."""
+
+    def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
+        if optimize is None:
+            return Replayed(function, self._is_outside)
+        return super().compile(function, donate, optimize)
+
+
+ADAPTER = FastTorchBackend
