@@ -47,6 +47,7 @@ UPWARD_IMPORTS = {
     ("config", "backends"): "set_backend and its like are settings by name, and act on the engines",
     ("config", "dtype_policies"): "keras.config shows the global policy, which needs dtypes",
     ("config", "serialization"): "safe mode is a setting by name, and acts on what is deserialized",
+    ("core", "initializers"): "a variable takes the name of an initializer",
     ("callbacks", "training"): "BackupAndRestore keeps the position of a fit",
     ("callbacks", "saving"): "checkpoints of the orbax library are written by saving",
     ("callbacks", "models"): "TensorBoard draws models",

@@ -38,8 +38,9 @@ class Variable(Operators):
     """A named array that training or a user's code replaces.
 
     Args:
-        initializer: the first value: an array, a number, or a function of (shape, dtype).
-        shape: needed with a function only.
+        initializer: the first value: an array, a number, a function of (shape, dtype), or the name of one,
+            such as ``"zeros"``.
+        shape: tuple of ints; needed with a function or a name only.
         dtype: default ``floatx()``, or that of the array given.
         trainable: whether optimizers change it.
         autocast: whether a layer with a lower compute dtype reads it in that dtype.
@@ -84,6 +85,10 @@ class Variable(Operators):
         self._on_host = on_host
         self._backend_name = _backend_name()
         self._value: Any = None
+        if isinstance(initializer, str):
+            from polykeras import initializers
+
+            initializer = initializers.get(initializer)
         if callable(initializer):
             self._from_function(initializer, shape, dtype)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras.core.operators import Operators
-from polykeras.ops import arithmetic, indexing, linalg, math
+from polykeras.ops import arithmetic, arrays, indexing, linalg, math
 
 # Not ``==``: symbolic tensors and variables are compared by identity, as keys of dicts are.
 _TWO = {
@@ -28,7 +28,7 @@ _COMPARISONS = {
     "gt": arithmetic.greater,
     "ge": arithmetic.greater_equal,
 }
-_ONE = {"neg": math.negative, "abs": math.absolute, "invert": math.bitwise_not}
+_ONE = {"neg": math.negative, "pos": arrays.convert_to_tensor, "abs": math.absolute, "invert": math.bitwise_not}
 
 
 def _forward(function: Callable) -> Callable:
@@ -49,5 +49,6 @@ def install() -> None:
     methods |= {name: _forward(function) for name, function in (_TWO | _COMPARISONS).items()}
     methods |= {f"r{name}": _reflected(function) for name, function in _TWO.items()}
     methods |= {name: _alone(function) for name, function in _ONE.items()}
+    methods["round"] = lambda self, ndigits=None: math.round(self, decimals=ndigits or 0)
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)

@@ -73,6 +73,8 @@ def test_global_names_count_until_they_are_taken_out(monkeypatch):
 def test_inner_blocks_come_first_and_other_threads_see_none():
     seen = []
     with keras.saving.custom_object_scope({"a": 1, "b": 1}), keras.saving.custom_object_scope({"a": 2}):
+        with keras.saving.custom_object_scope(None):
+            assert keras.saving.get_registered_object("a") == 2
         assert [keras.saving.get_registered_object(name) for name in "ab"] == [2, 1]
         thread = threading.Thread(target=lambda: seen.append(keras.saving.get_registered_object("a")))
         thread.start()
