@@ -13,7 +13,7 @@ import numpy as np
 from polykeras import backends, initializers, ops
 from polykeras.core import naming, state
 from polykeras.core.tracking import Trackable, unique
-from polykeras.core.variables import Variable
+from polykeras.core.variables import Variable, scope
 from polykeras.optimizers import scalars
 from polykeras.optimizers.scalars import Scalar
 from polykeras.optimizers.schedules import LearningRateSchedule
@@ -48,6 +48,9 @@ def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: 
         on_true()
         on_false()
         return
+    if scope.values is not None:
+        # A compiled step holds what its dry run touched: neither function assigns any other.
+        variables = [variable for variable in variables if variable in scope.values]
     values = [variable.value for variable in variables]
 
     def outcome(function: Callable) -> Callable:
