@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from polykeras import backends
-from polykeras.core.variables import Variable, scope
+from polykeras.core.variables import Variable, scope, values_of
 
 _constants_version = 0
 
@@ -76,8 +76,8 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
         variables: in the order of the values.
 
     Returns:
-        ``f(values, *inputs) -> (new values, result)``. The slots stay as they are: other threads
-        see nothing of a call.
+        ``f(values, *inputs) -> (new values, result)``, where a variable in the result has given place
+        to its value. The slots stay as they are: other threads see nothing of a call.
 
     Raises:
         RuntimeError: from the call, if the function assigns a variable that is not in the list.
@@ -85,7 +85,7 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
 
     def call(values: list, *inputs: Any) -> tuple:
         with recording() as assigned, holding(dict(zip(variables, values, strict=True))) as held:
-            result = function(*inputs)
+            result = values_of(function(*inputs))
             _check_known(assigned, variables)
             return [held[variable] for variable in variables], result
 
@@ -124,7 +124,7 @@ def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool 
                 result = function(*inputs)
                 loss, aux = result if has_aux else (result, None)
                 effects[:] = list(assigned)
-                return _loss(backend, loss), (aux, [variable.held() for variable in effects])
+                return _loss(backend, loss), (values_of(aux), [variable.held() for variable in effects])
 
         values = [variable.raw for variable in variables]
         (loss, (aux, assigned)), gradients = backend.value_and_grad(inner, values)

@@ -18,7 +18,7 @@ import numpy as np
 
 from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
-from polykeras.core import dtypes, naming
+from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
 
 
@@ -337,6 +337,20 @@ class Variable(Operators):
 
     # A variable is itself, not its value, in sets and dicts.
     __hash__ = object.__hash__
+
+
+def values_of(tree: Any) -> Any:
+    """Return a tree in which each variable has given place to its value, as it is read here.
+
+    >>> float(values_of({"rate": [Variable(0.5)]})["rate"][0])
+    0.5
+    """
+    return trees.map(_value_of, tree)
+
+
+def _value_of(x: Any) -> Any:
+    # A copy: the next step may write into the variable's memory.
+    return backends.current().copy(x.value) if isinstance(x, Variable) else x
 
 
 def _backend_name() -> str:

@@ -18,7 +18,7 @@ from polykeras.core.context import context, within
 from polykeras.core.graph import Node
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable, searched_once, unique
-from polykeras.core.variables import Variable, autocast, scope
+from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import input_spec as specs
 from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
@@ -376,9 +376,11 @@ class Layer(Trackable):
             accepted = self._accepted.get(x.__class__)
             if accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None:
                 if self._signature.training is None:
-                    return self.call(x)
-                training = context.training
-                return self.call(x, training=self._signature.training if training is None else training)
+                    outputs = self.call(x)
+                else:
+                    training = context.training
+                    outputs = self.call(x, training=self._signature.training if training is None else training)
+                return outputs if outputs.__class__ is x.__class__ else values_of(outputs)
         return self._checked_call(args, kwargs)
 
     def _checked_call(self, args: tuple, kwargs: dict) -> Any:
@@ -431,8 +433,8 @@ class Layer(Trackable):
             return self._stated_outputs(args, kwargs)
         if self._casts_variables or scope.autocast is not None:
             with autocast(self.compute_dtype if self._casts_variables else None):
-                return self.call(*args, **kwargs)
-        return self.call(*args, **kwargs)
+                return values_of(self.call(*args, **kwargs))
+        return values_of(self.call(*args, **kwargs))
 
     def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Make arrays of array-likes, and cast floats to the compute dtype."""
@@ -568,8 +570,6 @@ class Layer(Trackable):
     def _pass_mask(self, args: tuple, mask: Any, outputs: Any) -> None:
         overrides = type(self).compute_mask is not Layer.compute_mask
         if not overrides and (mask is None or not self.supports_masking):
-            return
-        if mask is None and not overrides:
             return
         result = self.compute_mask(args[0] if args else None, mask)
         leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]

@@ -12,6 +12,7 @@ from polykeras import backends
 from polykeras.callbacks.callback import CallbackList
 from polykeras.capture.step import Step
 from polykeras.core import trees
+from polykeras.core.variables import values_of
 from polykeras.training.data.sources import ArraySource
 from polykeras.training.resumption import Position
 
@@ -46,16 +47,22 @@ def model_cost(model: Any) -> int:
 
 
 def to_floats(logs: dict) -> dict[str, Any]:
-    """Return logs as Python floats; values that are no scalars as NumPy arrays."""
+    """Return logs as Python floats; values that are no scalars as NumPy arrays, those of a dict inside one by one.
+
+    >>> to_floats({"loss": np.float32(0.5), "scores": {"f1": np.float32(0.25), "norms": [np.ones(2)]}})
+    {'loss': 0.5, 'f1': 0.25, 'norms': [array([1., 1.])]}
+    """
     backend = backends.current()
     result = {}
+
+    def to_float(value: Any) -> Any:
+        if not backend.is_array(value):
+            return value
+        value = backend.to_numpy(value)
+        return float(value) if value.shape == () else np.array(value, np.float64)
+
     for name, value in logs.items():
-        if backend.is_array(value):
-            value = backend.to_numpy(value)
-            value = float(value) if value.shape == () else np.asarray(value, np.float64)
-        elif isinstance(value, dict):
-            value = to_floats(value)
-        result[name] = value
+        result |= to_floats(value) if isinstance(value, dict) else {name: trees.map(to_float, value)}
     return result
 
 
@@ -120,7 +127,7 @@ class Loop:
 
     def _logs(self, logs: Any) -> dict:
         if logs is None:
-            return self._read_logs()
+            return values_of(self._read_logs())
         return logs if isinstance(logs, dict) else {"loss": logs}
 
     def _is_stopped(self) -> bool:

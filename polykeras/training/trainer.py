@@ -464,13 +464,24 @@ class Trainer(GeneratorMethods):
     @contextlib.contextmanager
     def _deferring(self, step: Step) -> Iterator[None]:
         """Leave results of eager steps unread until a callback or the end of the epoch asks; not those of own code."""
-        makers = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
-        is_own = any(getattr(type(self), name) is not getattr(Trainer, name) for name in makers)
-        self._defers_logs = not step._is_traced and not is_own
+        self._defers_logs = not step._is_traced and not self._has_own_logs
         try:
             yield
         finally:
             self._defers_logs = False
+
+    @property
+    def _has_own_logs(self) -> bool:
+        makers = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
+        return any(getattr(type(self), name) is not getattr(Trainer, name) for name in makers)
+
+    def _listed(self, logs: dict) -> Any:
+        """The values of logs in the order of the metrics, then what a user's own step adds, by name; one as it is."""
+        names = list(logs)
+        if self._has_own_logs:
+            known = [metric.name for metric in self.metrics if metric.name in logs]
+            names = [*known, *sorted(logs.keys() - set(known))]
+        return logs[names[0]] if len(names) == 1 else [logs[name] for name in names]
 
     def _on_own_backend(self) -> backends.use:
         # Also where it is the default: what is in use is found faster than what would be.
@@ -538,10 +549,7 @@ class Trainer(GeneratorMethods):
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
             logs = self._evaluate(source, callbacks)
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        return logs if return_dict else self._listed(logs)
 
     def _evaluate(self, source: Any, callbacks: CallbackList) -> dict:
         self.stop_evaluating = False
@@ -599,9 +607,15 @@ class Trainer(GeneratorMethods):
         sample_weight: Any = None,
         class_weight: dict | None = None,
         return_dict: bool = False,
-        reset_metrics: bool = False,
+        reset_metrics: bool = True,
     ) -> Any:
-        """Train on one batch; return the loss, or a list of the loss and metrics so far."""
+        """Train on one batch; return its loss, or a list of its loss and metrics.
+
+        Args:
+            x, y, sample_weight, class_weight: as for ``fit``, of one batch.
+            return_dict: return a dict by name instead.
+            reset_metrics: default True; False returns means over the batches since the last reset.
+        """
         self._check_compiled("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict, reset_metrics)
 
@@ -612,9 +626,12 @@ class Trainer(GeneratorMethods):
         y: Any = None,
         sample_weight: Any = None,
         return_dict: bool = False,
-        reset_metrics: bool = False,
+        reset_metrics: bool = True,
     ) -> Any:
-        """Evaluate one batch; return the loss, or a list of the loss and metrics so far."""
+        """Evaluate one batch; return its loss, or a list of its loss and metrics.
+
+        Args: as for ``train_on_batch``, but ``class_weight``.
+        """
         self._check_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict, reset_metrics)
 
@@ -627,10 +644,7 @@ class Trainer(GeneratorMethods):
                 self.reset_metrics()
             with self._frozen_lists():
                 logs = loop.to_floats(step(batch))
-        if as_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        return logs if as_dict else self._listed(logs)
 
     @filtered
     def predict_on_batch(self, x: Any) -> Any:

@@ -171,7 +171,7 @@ def test_one_batch_at_a_time(backend):
     model.train_on_batch(x, y)
     np.testing.assert_allclose(model.get_weights()[0], kernel, rtol=1e-4, atol=1e-6)
     assert model.predict_on_batch(x).shape == (64, 1)
-    assert model.test_on_batch(x, y, return_dict=True, reset_metrics=True)["loss"] < losses[0]
+    assert model.test_on_batch(x, y, return_dict=True)["loss"] < losses[0]
 
 
 def test_regularizers_and_added_losses_count(backend):

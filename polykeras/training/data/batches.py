@@ -96,15 +96,17 @@ def _check_parts(x: Any, y: Any, sample_weight: Any) -> None:
 
 
 def check_class_weight(weights: Any) -> None:
-    """Check that class weights are a dict from class index to a number that is not negative.
+    """Check that class weights are a dict from class index, a whole number, to a number that is not negative.
 
     Raises:
         ValueError: for anything else.
     """
-    is_dict = isinstance(weights, dict) and all(isinstance(k, int | np.integer) for k in weights)
-    is_number = (int, float, np.integer, np.floating)
-    if not is_dict or not all(isinstance(v, is_number) and v >= 0 for v in weights.values()):
-        raise ValueError(f"Expected class_weight to be a dict from class index (int) to weight. Received: {weights!r}.")
+    number = int | float | np.integer | np.floating
+    is_dict = isinstance(weights, dict) and all(isinstance(k, number) and k % 1 == 0 for k in weights)
+    if not is_dict or not all(isinstance(v, number) and v >= 0 for v in weights.values()):
+        raise ValueError(
+            f"Expected class_weight to be a dict from class index, a whole number, to weight. Received: {weights!r}."
+        )
 
 
 def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarray:
@@ -112,14 +114,14 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarra
 
     Args:
         y: class indices of shape (n,) or (n, 1), or one-hot vectors (n, classes).
-        weights: dict from every class in y to a number.
+        weights: dict from class to a number; classes that it does not name weigh 1.
         sample_weight: multiplies the result.
 
     Raises:
-        ValueError: for classes without a weight, labels that are no whole numbers, or several outputs.
+        ValueError: for several outputs, or targets of another shape.
 
-    >>> class_weights(np.array([0, 1, 1]), {0: 1.0, 1: 2.0})
-    array([1., 2., 2.], dtype=float32)
+    >>> class_weights(np.array([0, 1, 2]), {1: 3.0})
+    array([1., 3., 1.], dtype=float32)
     """
     if y is None or trees.is_nested(y):
         raise ValueError("Expected one output, and its targets y, for class_weight. Received: none or several.")
@@ -127,11 +129,8 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarra
     if y.ndim > 2:
         raise ValueError(f"Expected y of shape (n,) or (n, classes) for class_weight. Received: {y.shape}.")
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
-    found, places = np.unique(labels, return_inverse=True)
-    missing = [c.item() for c in found if c not in weights]
-    if missing:
-        raise ValueError(f"Expected class_weight to name every class in y. Received: none for {missing}.")
-    result = np.array([weights[c] for c in found], np.float32)[places]
+    found, places = np.unique(np.round(labels), return_inverse=True)
+    result = np.array([weights.get(c, 1.0) for c in found], np.float32)[places]
     return result if sample_weight is None else result * on_host(sample_weight).astype(np.float32).reshape(len(y))
 
 
