@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from polykeras import ops
+from polykeras import backends, ops
 from polykeras.backends import current
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
@@ -325,7 +325,8 @@ class ScheduleFreeAdamW(_TwoMoments):
         self._momentums, self._velocities = [], []
         for variable in variables:
             # The weights as they are without averaging ("z" in the paper) start where the variable is.
-            start = Constant(variable.numpy())
+            with backends.use(variable.backend_name):  # also where the first step is run over shapes
+                start = Constant(variable.numpy())
             self._momentums.append(self.add_variable_from_reference(variable, "momentum", start))
             self._velocities.append(self.add_variable_from_reference(variable, "velocity"))
 
