@@ -157,6 +157,11 @@ class Loop:
             yield first, first + 1, lambda: step.on_rows(data, backend.array(index))  # noqa: B023
 
 
+def to_host(backend: Any, outputs: Any) -> Any:
+    """Return outputs as NumPy arrays that the caller may write to: they may be weights, or the inputs as they came."""
+    return trees.map(lambda x: np.array(backend.to_numpy(x)), outputs)
+
+
 def predict(model: Any, step: Step, source: Any, callbacks: CallbackList) -> Any:
     """Return the outputs for all batches of a source, joined, as NumPy arrays."""
     backend = step.backend
@@ -177,5 +182,5 @@ def predict(model: Any, step: Step, source: Any, callbacks: CallbackList) -> Any
     if last is None and len(parts) % together:  # data of unknown length ended among steps that are told together
         callbacks.batch_end("predict", len(parts) - 1, logs, True)
     if len(parts) == 1:
-        return trees.map(lambda x: np.asarray(backend.to_numpy(x)), parts[0])
+        return to_host(backend, parts[0])
     return trees.map(lambda *xs: np.concatenate([backend.to_numpy(x) for x in xs]), *parts)

@@ -654,14 +654,14 @@ class Trainer(GeneratorMethods):
             # A server asks for a row at a time: checked once, rows of a kind take 20 µs instead of 70.
             kind = (backend.name, x.shape, x.dtype, constants_version()) if type(x) is np.ndarray else None
             if kind in steps:
-                return trees.map(backend.to_numpy, steps[kind]((backend.feed(x),)))
+                return loop.to_host(backend, steps[kind]((backend.feed(x),)))
             batch = make_batch(x, place=None if self.run_eagerly else backend.feed)
             self._prepare(batch)
             step = self._step("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch[0]) == x.dtype.name
             if is_taken_as_it_is and not self.run_eagerly:
                 steps[kind] = step
-            return trees.map(backend.to_numpy, step(batch))
+            return loop.to_host(backend, step(batch))
 
     def get_compile_config(self) -> dict | None:
         """Return the arguments of ``compile`` as a config."""
