@@ -66,6 +66,18 @@ def to_floats(logs: dict) -> dict[str, Any]:
     return result
 
 
+def logs_of(result: Any, read_logs: Callable[[], dict]) -> dict:
+    """Return the logs of a step.
+
+    Args:
+        result: of the step: logs, a loss alone, or None from an eager step.
+        read_logs: returns the logs of an eager step.
+    """
+    if result is None:
+        return values_of(read_logs())
+    return result if isinstance(result, dict) else {"loss": result}
+
+
 class Loop:
     """Runs one kind of step over epochs of a source.
 
@@ -126,9 +138,7 @@ class Loop:
         self.callbacks.batch_end(self.kind, after - 1, lambda: to_floats(self._logs(logs)), is_last)
 
     def _logs(self, logs: Any) -> dict:
-        if logs is None:
-            return values_of(self._read_logs())
-        return logs if isinstance(logs, dict) else {"loss": logs}
+        return logs_of(logs, self._read_logs)
 
     def _is_stopped(self) -> bool:
         return self.model.stop_training if self.kind == "train" else self.model.stop_evaluating

@@ -642,8 +642,8 @@ class Trainer(GeneratorMethods):
             step = self._step(kind, batch)
             if reset:
                 self.reset_metrics()
-            with self._frozen_lists():
-                logs = loop.to_floats(step(batch))
+            with self._frozen_lists(), self._deferring(step):
+                logs = loop.to_floats(loop.logs_of(step(batch), self._metrics_result))
         return logs if as_dict else self._listed(logs)
 
     @filtered
