@@ -8,12 +8,13 @@ backend to compile.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import trees
+from polykeras.core import trees, turns
 from polykeras.core.interrupts import deferred
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
@@ -28,6 +29,10 @@ def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
         return SpecArray((batch, *shape[1:]) if batch is not None else shape, backend.dtype(x))
 
     return trees.map(spec, tree)
+
+
+# What the interpreter counts for an object that is in one list and nowhere else.
+_HOLDERS = max(map(sys.getrefcount, [object()]))
 
 
 class Step:
@@ -50,6 +55,7 @@ class Step:
         self.backend = backends.current()
         self._optimize = optimize
         self._is_traced = self.backend.is_traced and compiled
+        self._deletes = self._is_traced and not self.backend.holds_state
         with recording() as assigned, reading() as read, backends.use(SPEC):
             self.result = function(batch)
         # What only training needs, such as an optimizer's slots, is no argument of a prediction.
@@ -59,6 +65,7 @@ class Step:
         passes = self.backend.captures and compiled
         self.constants = [v for v in variables if v not in assigned] if passes else []
         _check_owned(assigned, variables)
+        self._turn, self._compiled = turns.shared(variables), set()
         for variable in variables:
             variable._materialize() if variable._value is None else None
         if self.backend.holds_state and compiled:
@@ -110,32 +117,63 @@ class Step:
         return result
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
+        if scope.values is not None:  # a step inside another one
+            return self._advance(call, inputs)
         if not self.state:
-            return call([], [v.held() for v in self.constants], *inputs)[1]
-        state, constants = self._values()
+            turn = self._turn.now()
+            with turn.door, turn.room:
+                constants = [v.held() for v in self.constants]
+            return call([], constants, *inputs)[1]
         if not self._is_traced:
-            return self._store(*call(state, constants, *inputs))
+            return self._advance(call, inputs)
         with deferred():  # the state is consumed: until the results are stored there is none
-            return self._store(*call(state, constants, *inputs))
+            return self._consume(call, inputs) if self._deletes else self._advance(call, inputs)
 
-    def _values(self) -> tuple[list, list]:
-        """The arrays in the slots; one that stands in several is copied, since a step consumes its state."""
-        state, constants = [v.held() for v in self.state], [v.held() for v in self.constants]
-        if len(set(map(id, state + constants))) < len(state) + len(constants):
-            seen = set(map(id, constants))
-            for place, value in enumerate(state):
-                if id(value) in seen:
-                    state[place] = self.backend.copy(value)
-                seen.add(id(value))
-        return state, constants
+    def _advance(self, call: Callable, inputs: tuple, holders: int = _HOLDERS + 1) -> Any:
+        constants = [v.held() for v in self.constants]
+        state = self._unshared([v.held() for v in self.state], holders + self.backend.holds_state)
+        return self._store(*call(state, constants, *inputs))
+
+    def _consume(self, call: Callable, inputs: tuple) -> Any:
+        """Run a step that deletes its arrays: out of the slots, where another thread might find them."""
+        key = call, *(x.shape for x in trees.leaves(inputs))
+        if key not in self._compiled:  # the first call takes long and runs a user's code: on copies
+            result = self._advance(call, inputs, holders=0)
+            self._compiled.add(key)
+            return result
+        turn = self._turn.now()
+        with turn.door:
+            pass  # readers who wait come first
+        with turn.room:
+            state, constants = [v._value for v in self.state], [v._value for v in self.constants]
+            try:
+                for variable in self.state:
+                    variable._value = None
+                return self._store(*call(self._unshared(state, _HOLDERS), constants, *inputs))
+            except BaseException:
+                for variable, value in zip(self.state, state, strict=True):
+                    variable._value = value
+                raise
+
+    def _unshared(self, state: list, holders: int) -> list:
+        """Copies of those arrays that somebody else holds too, a user, another thread, another slot: a step ends them.
+
+        Args:
+            holders: references to an array that nobody else holds.
+        """
+        counts = list(map(sys.getrefcount, state))
+        if max(counts) <= holders:
+            return state
+        return [self.backend.copy(x) if n > holders else x for x, n in zip(state, counts, strict=True)]
 
     def _store(self, state: list, result: Any) -> Any:
         if scope.values is not None:  # a step inside another one
             for variable, value in zip(self.state, state, strict=True):
                 variable.put(value)
             return result
-        for variable, value in zip(self.state, state, strict=True):
-            variable._value = value
+        with self._turn.now().room:
+            for variable, value in zip(self.state, state, strict=True):
+                variable._value = value
         return result
 
 

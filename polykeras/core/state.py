@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from polykeras import backends
@@ -66,6 +66,30 @@ def holding(values: dict[Variable, Any]) -> Iterator[dict]:
         yield inside
     finally:
         scope.values = outside
+
+
+@contextlib.contextmanager
+def settled(variables: Iterable[Variable]) -> Iterator[None]:
+    """Inside, this thread reads the values that variables have together after one step, whatever others do.
+
+    >>> import polykeras as keras
+    >>> v = keras.Variable(1.0)
+    >>> with settled([v]):
+    ...     float(v)
+    1.0
+    """
+    if scope.values is not None:  # inside a step
+        yield
+        return
+    variables = list(variables)
+    turns = {id(turn): turn for turn in (v.turn.now() for v in variables if v.turn is not None)}
+    with contextlib.ExitStack() as stack:
+        for _, turn in sorted(turns.items()):
+            stack.enter_context(turn.door)
+            stack.enter_context(turn.room)
+        values = {v: v.snapshot() for v in variables if v.held() is not None}
+    with holding(values):
+        yield
 
 
 def pure(function: Callable, variables: list[Variable]) -> Callable:

@@ -20,6 +20,7 @@ from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
+from polykeras.core.turns import Turn
 
 
 class _Scope(threading.local):
@@ -57,6 +58,9 @@ class Variable(Operators):
     >>> v.numpy()
     array([3., 6.], dtype=float32)
     """
+
+    #: Of the steps that use it; None before there is one.
+    turn: Turn | None = None
 
     def __init__(
         self,
@@ -154,6 +158,10 @@ class Variable(Operators):
         """The array in the slot as this thread sees it; None before there is one."""
         return self._value if scope.values is None else scope.values.get(self, self._value)
 
+    def snapshot(self) -> Any:
+        """The array in the slot, which steps that follow leave as it is while somebody holds it."""
+        return backends.load(self._backend_name).read(self.held())
+
     def _note_read(self) -> None:
         if scope.read is not None:
             scope.read[self] = None
@@ -180,6 +188,13 @@ class Variable(Operators):
         return backend.read(value) if backend.holds_state else value
 
     def _materialize(self) -> Any:
+        if self.turn is None:
+            return self._first_value()
+        turn = self.turn.now()
+        with turn.door, turn.room:  # a step of another thread may have the value
+            return self._first_value() if self._value is None else self._value
+
+    def _first_value(self) -> Any:
         backend = backends.load(self._backend_name)
         # The array outlives a loop or a compiled function whose first read it is.
         with backends.use(backend), backend.outside_trace():
@@ -247,7 +262,7 @@ class Variable(Operators):
                 return self.assign(value)
         is_shared = isinstance(value, Variable)
         value = value.raw if is_shared else value
-        if self._value is None and scope.assigned is None and not backend.is_array(value):
+        if self._value is None and self.turn is None and scope.assigned is None and not backend.is_array(value):
             self.set_initial(value)
             return
         array = value if backend.is_array(value) else self._on_device(backend, value)
@@ -287,10 +302,14 @@ class Variable(Operators):
             scope.assigned[self] = None
         if backends.current().is_symbolic:
             return
-        if scope.values is None:
+        if scope.values is not None:
+            scope.values[self] = array
+        elif self.turn is None:
             self._value = array
         else:
-            scope.values[self] = array
+            turn = self.turn.now()
+            with turn.door, turn.room:
+                self._value = array
 
     def assign_add(self, value: Any) -> None:
         """Add to the value."""
@@ -327,13 +346,13 @@ class Variable(Operators):
     def __deepcopy__(self, memo: dict) -> Variable:
         copy = self.__class__.__new__(self.__class__)
         memo[id(self)] = copy
-        vars(copy).update(vars(self))
+        vars(copy).update(vars(self), turn=None)
         if self._value is not None:
             copy._value, copy._initial = None, self.numpy()
         return copy
 
     def __getstate__(self) -> dict:
-        return {**vars(self), "_value": None, "_initial": self.numpy()}
+        return {**vars(self), "_value": None, "_initial": self.numpy(), "turn": None}
 
     # A variable is itself, not its value, in sets and dicts.
     __hash__ = object.__hash__

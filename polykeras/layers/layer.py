@@ -17,9 +17,11 @@ from polykeras.core import dtypes, graph, masks, naming, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import Node
 from polykeras.core.seeds import SeedGenerator
+from polykeras.core.state import settled
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import input_spec as specs
+from polykeras.layers.graph_calls import GraphCalls
 from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
 
@@ -35,7 +37,7 @@ _LEGACY = (
 )
 
 
-class Layer(Trackable):
+class Layer(GraphCalls, Trackable):
     """Base class of layers.
 
     A subclass makes its weights in ``build(input_shape)`` (or ``__init__``) by ``add_weight``, and
@@ -320,7 +322,9 @@ class Layer(Trackable):
 
     def get_weights(self) -> list[np.ndarray]:
         """Return the values of the weights as NumPy arrays."""
-        return [w.numpy() for w in self.weights]
+        weights = self.weights
+        with settled(weights):
+            return [w.numpy() for w in weights]
 
     def set_weights(self, weights: list) -> None:
         """Replace the values of the weights.
@@ -685,55 +689,6 @@ class Layer(Trackable):
         """The dtype that inputs are cast to."""
         return self.compute_dtype
 
-    @property
-    def input(self) -> Any:
-        """The symbolic input of the layer's only call.
-
-        Raises:
-            AttributeError: if it was called on symbolic tensors never, or more than once.
-        """
-        return _only(self._node(None).inputs)
-
-    @property
-    def output(self) -> Any:
-        """The symbolic output of the layer's only call."""
-        return _only(self._node(None).outputs)
-
-    def _node(self, index: int | None) -> Node:
-        nodes = self._inbound_nodes
-        if index is None and len(nodes) != 1:
-            raise AttributeError(
-                f"Layer {self.path!r}: Expected exactly one call on symbolic tensors. Received: {len(nodes)}. "
-                f"Use get_output_at(index)."
-            )
-        return nodes[index or 0]
-
-    def get_input_at(self, node_index: int) -> Any:
-        """Return the symbolic input(s) of the n-th call."""
-        return _only(self._node(node_index).inputs)
-
-    def get_output_at(self, node_index: int) -> Any:
-        """Return the symbolic output(s) of the n-th call."""
-        return _only(self._node(node_index).outputs)
-
-    def get_input_shape_at(self, node_index: int) -> Any:
-        """Return the shape(s) of the input of the n-th call."""
-        return trees.map(lambda x: x.shape, self.get_input_at(node_index))
-
-    def get_output_shape_at(self, node_index: int) -> Any:
-        """Return the shape(s) of the output of the n-th call."""
-        return trees.map(lambda x: x.shape, self.get_output_at(node_index))
-
-    @property
-    def input_shape(self) -> Any:
-        """The shape of ``input``."""
-        return trees.map(lambda x: x.shape, self.input)
-
-    @property
-    def output_shape(self) -> Any:
-        """The shape of ``output``."""
-        return trees.map(lambda x: x.shape, self.output)
-
     def __repr__(self) -> str:
         return f"<{self.__class__.__name__} name={self.name}, built={self.built}>"
 
@@ -741,10 +696,6 @@ class Layer(Trackable):
         # Nodes belong to the graphs of models, which bring them along; an Input has its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
         return vars(self) | {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
-
-
-def _only(items: list) -> Any:
-    return items[0] if len(items) == 1 else list(items)
 
 
 def _parameters(cls: type) -> list[str]:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from polykeras.capture.calls import Calls
+from polykeras.core.state import settled
 
 
 class Persistence:
@@ -29,7 +30,8 @@ class Persistence:
         """Save the model to a ``.keras`` file; see ``polykeras.saving.save_model``."""
         from polykeras import saving
 
-        saving.save_model(self, filepath, overwrite, **kwargs)
+        with settled(self._step_variables() + self._training_variables()):
+            saving.save_model(self, filepath, overwrite, **kwargs)
 
     def save_weights(
         self, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
@@ -37,7 +39,8 @@ class Persistence:
         """Save the weights to a ``.weights.h5`` file; see ``polykeras.saving.save_weights``."""
         from polykeras import saving
 
-        saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
+        with settled(self.variables):
+            saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any

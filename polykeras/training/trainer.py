@@ -239,8 +239,9 @@ class Trainer(GeneratorMethods):
     @property
     def metrics(self) -> list:
         """The loss tracker, the losses of several outputs, the compiled metrics, and the model's own."""
-        if "metrics" in self._snapshot:
-            return self._snapshot["metrics"]
+        found = self._snapshot.get("metrics")
+        if found is not None:
+            return found
         with searched_once():
             own = unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
         return unique(iter([*(self._compiled.all_metrics if self._compiled else []), *own]))

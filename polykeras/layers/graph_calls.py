@@ -1,0 +1,65 @@
+"""What a layer tells of its calls on symbolic tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras.core import trees
+from polykeras.core.graph import Node
+
+
+class GraphCalls:
+    """The symbolic inputs and outputs of a layer's calls, and their shapes."""
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the layer's only call.
+
+        Raises:
+            AttributeError: if it was called on symbolic tensors never, or more than once.
+        """
+        return _only(self._node(None).inputs)
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the layer's only call."""
+        return _only(self._node(None).outputs)
+
+    def _node(self, index: int | None) -> Node:
+        nodes = self._inbound_nodes
+        if index is None and len(nodes) != 1:
+            raise AttributeError(
+                f"Layer {self.path!r}: Expected exactly one call on symbolic tensors. Received: {len(nodes)}. "
+                f"Use get_output_at(index)."
+            )
+        return nodes[index or 0]
+
+    def get_input_at(self, node_index: int) -> Any:
+        """Return the symbolic input(s) of the n-th call."""
+        return _only(self._node(node_index).inputs)
+
+    def get_output_at(self, node_index: int) -> Any:
+        """Return the symbolic output(s) of the n-th call."""
+        return _only(self._node(node_index).outputs)
+
+    def get_input_shape_at(self, node_index: int) -> Any:
+        """Return the shape(s) of the input of the n-th call."""
+        return trees.map(lambda x: x.shape, self.get_input_at(node_index))
+
+    def get_output_shape_at(self, node_index: int) -> Any:
+        """Return the shape(s) of the output of the n-th call."""
+        return trees.map(lambda x: x.shape, self.get_output_at(node_index))
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of ``input``."""
+        return trees.map(lambda x: x.shape, self.input)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of ``output``."""
+        return trees.map(lambda x: x.shape, self.output)
+
+
+def _only(items: list) -> Any:
+    return items[0] if len(items) == 1 else list(items)

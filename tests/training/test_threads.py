@@ -1,0 +1,113 @@
+"""Threads that read, predict, evaluate and save while another one trains the same model."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import layers, ops
+
+SECONDS = 1.0
+
+
+class Twins(layers.Layer):
+    """Two weights that have the same values after every step, and others after the next."""
+
+    def build(self, input_shape):
+        self.one = self.add_weight((input_shape[-1],), "zeros")
+        self.other = self.add_weight((input_shape[-1],), "zeros")
+
+    def call(self, inputs):
+        return inputs * self.one + inputs * self.other
+
+
+def make_model(*inner):
+    model = keras.Sequential(
+        [keras.Input((8,)), layers.Dense(8), layers.BatchNormalization(), layers.Dropout(0.2), *inner, layers.Dense(1)]
+    )
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def rows(count=128):
+    x = np.random.default_rng(0).normal(size=(count, 8)).astype("float32")
+    return x, x.sum(-1, keepdims=True)
+
+
+def while_training(model, readers, train):
+    """Train for a while, with a thread for each reader; return what went wrong there."""
+    failures, end = [], threading.Event()
+
+    def work(read):
+        while not end.is_set():
+            try:
+                read()
+            except Exception as error:
+                failures.append(error)
+                return
+
+    threads = [threading.Thread(target=work, args=(read,)) for read in readers]
+    for thread in threads:
+        thread.start()
+    try:
+        stop = time.monotonic() + SECONDS
+        while time.monotonic() < stop:
+            train()
+    finally:
+        end.set()
+        for thread in threads:
+            thread.join()
+    return failures
+
+
+@pytest.mark.parametrize("inner", [[], [Twins]], ids=["own layers", "a user's layer"])
+def test_reading_predicting_evaluating_and_saving_beside_fit_fails_nowhere(backend, tmp_path, inner):
+    model = make_model(*(make() for make in inner))
+    x, y = rows()
+
+    def finite(outputs):
+        assert np.isfinite(ops.convert_to_numpy(outputs)).all()
+
+    def on_backend(function):
+        def read():
+            with keras.backends.use(backend.name):
+                function()
+
+        return read
+
+    readers = [
+        lambda: [finite(w) for w in model.get_weights()],
+        lambda: finite(model.predict(x[:16], verbose=0)),
+        lambda: finite(model(x[:4], training=True)),
+        lambda: [model.save(tmp_path / "model.keras"), model.evaluate(x[:16], y[:16], verbose=0)],
+    ]
+    train = lambda: model.fit(x, y, batch_size=8, verbose=0)  # noqa: E731
+    failures = while_training(model, map(on_backend, readers), train)
+    assert not failures, failures
+    assert keras.saving.load_model(tmp_path / "model.keras", {"Twins": Twins}).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize("backend", ["jax"], indirect=True)
+def test_weights_read_beside_training_are_those_after_one_step(backend):
+    model = make_model(Twins())
+    x, y = rows()
+    twins = model.layers[-2]
+
+    def read():
+        one, other = twins.get_weights()
+        np.testing.assert_array_equal(one, other)
+
+    failures = while_training(model, [read], lambda: model.train_on_batch(x[:8], y[:8]))
+    assert not failures, failures
+    assert twins.get_weights()[0].any()
+
+
+def test_an_array_that_a_user_took_from_a_weight_outlives_steps_unchanged(backend):
+    model = make_model()
+    kernel = model.layers[0].kernel
+    taken, before = kernel.value, kernel.numpy()
+    model.fit(*rows(), verbose=0)
+    np.testing.assert_array_equal(ops.convert_to_numpy(taken), before)
+    assert not np.array_equal(kernel.numpy(), before)
