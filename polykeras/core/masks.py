@@ -37,6 +37,13 @@ def get_mask(array: Any) -> Any:
     return found[1] if found is not None and found[0]() is array else None
 
 
+def carry(array: Any, result: Any) -> None:
+    """Give a result the mask of the array that it stands for."""
+    mask = get_mask(array)
+    if mask is not None:
+        set_mask(result, mask)
+
+
 def parted(outputs: Any, inputs: Any, copy: Callable) -> Any:
     """Return outputs, copied where they are masked inputs themselves: their masks stay behind.
 

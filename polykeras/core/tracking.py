@@ -14,6 +14,7 @@ from typing import Any
 
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
+from polykeras.core.writes import guard_methods
 
 
 class Trackable:
@@ -21,6 +22,10 @@ class Trackable:
 
     #: Attributes that hold nothing to find, or things that belong to someone else.
     _untracked: frozenset[str] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_methods(cls)
 
     def owned(self) -> list:
         """Return the variables, seed generators and trackables among the attributes, each once."""

@@ -124,7 +124,8 @@ class Variable(Operators):
             self.shape = self._initial.shape
         else:
             backend = backends.current()
-            self._value = value if dtype is None else backend.cast(value, dtypes.standardize(dtype))
+            # Steps write into the memory of their variables.
+            self._value = backend.copy(value if dtype is None else backend.cast(value, dtypes.standardize(dtype)))
             self.dtype = backend.dtype(self._value)
             self.shape = tuple(backend.shape(self._value))
         if shape is not None and tuple(shape) != self.shape:

@@ -11,6 +11,7 @@ from polykeras import activations, ops, random, regularizers
 from polykeras.config import standardize_data_format
 from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.seeds import SeedGenerator
+from polykeras.core.writes import guarded
 from polykeras.layers.arguments import LAYOUTS, legacy_arguments, positive_int, rate_between
 from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense  # noqa: F401
 from polykeras.layers.input_spec import InputSpec
@@ -139,7 +140,7 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
-        return self.activation(inputs)
+        return guarded(self.activation)(inputs)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "activation": activations.serialize(self.activation)}
@@ -411,7 +412,7 @@ class Lambda(Layer):
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
         extra = {"mask": mask, "training": training}
-        return self.function(inputs, **self.arguments, **{name: extra[name] for name in self._takes})
+        return guarded(self.function)(inputs, **self.arguments, **{name: extra[name] for name in self._takes})
 
     def _states_output_shape(self) -> bool:
         return self._output_shape is not None

@@ -7,6 +7,7 @@ from typing import Any
 
 from polykeras import config, ops
 from polykeras.core import dtypes, masks, naming, trees
+from polykeras.core.writes import guard_methods, guarded
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
 from polykeras.serialization import registry
 
@@ -32,6 +33,10 @@ class Loss:
     >>> float(CubicError()([[0.0], [0.0]], [[1.0], [2.0]]))
     4.5
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        guard_methods(cls)
 
     def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
         if reduction not in REDUCTIONS:
@@ -116,7 +121,7 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if not trees.is_nested(y_true) and not trees.is_nested(y_pred):
             y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
-        return self.fn(y_true, y_pred, **self._arguments())
+        return guarded(self.fn)(y_true, y_pred, **self._arguments())
 
     def _arguments(self) -> dict:
         return {option: getattr(self, option) for option in self._options}

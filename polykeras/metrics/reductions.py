@@ -8,6 +8,7 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.core import masks
+from polykeras.core.writes import guarded
 from polykeras.losses.loss import apply_mask
 from polykeras.losses.shapes import fit_weights, shape_of
 from polykeras.metrics.metric import Metric
@@ -136,7 +137,7 @@ class MeanMetricWrapper(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch; what the mask of y_pred leaves out doesn't count."""
-        values = self._fn(y_true, y_pred, **self._arguments())
+        values = guarded(self._fn)(y_true, y_pred, **self._arguments())
         mask = masks.get_mask(y_pred)
         if mask is not None:
             sample_weight = apply_mask(sample_weight, mask, ops.convert_to_tensor(values, dtype=self.dtype), "sum")

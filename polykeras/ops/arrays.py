@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
-from polykeras.core import dtypes
+from polykeras.core import dtypes, masks
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
 from polykeras.ops import _call
@@ -34,7 +34,12 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     >>> convert_to_tensor([1, 2.5])
     array([1. , 2.5], dtype=float32)
     """
-    return _call.array(x, None if dtype is None else dtypes.standardize(dtype))
+    result = _call.array(x, None if dtype is None else dtypes.standardize(dtype))
+    if x.__class__ is np.ndarray and not current().is_traced and not current().is_symbolic:
+        # NumPy and PyTorch compute in the memory of the caller, who may go on writing into it.
+        result = current().copy(result)
+        masks.carry(x, result)
+    return result
 
 
 @op
