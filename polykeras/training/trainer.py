@@ -26,6 +26,7 @@ from polykeras.training.data.batches import check_targets, unpack_x_y_sample_wei
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, make_batch, make_source, split
 from polykeras.training.generators import GeneratorMethods
+from polykeras.training.settled import Settled
 
 
 class Trainer(GeneratorMethods):
@@ -38,6 +39,7 @@ class Trainer(GeneratorMethods):
 
     optimizer: Any = None
     _compiled: Any = None
+    _settled: Settled | None = None
     stop_training = False
     stop_evaluating = False
     stop_predicting = False
@@ -103,6 +105,7 @@ class Trainer(GeneratorMethods):
         }
         self.loss, self.stop_training = loss, False
         self._steps = {}
+        self._settled = Settled(self)
 
     def _scaled(self, optimizer: Any, wanted: bool) -> Any:
         is_half = getattr(self.dtype_policy, "name", "") == "mixed_float16"
@@ -284,6 +287,10 @@ class Trainer(GeneratorMethods):
     @contextlib.contextmanager
     def _frozen_lists(self) -> Iterator[None]:
         """Keep what the steps ask for again and again."""
+        with self._as_compiled():
+            yield from self._keep_lists()
+
+    def _keep_lists(self) -> Iterator[None]:
         self.__dict__.pop("_snapshot_lists", None)
         with searched_once():
             weights, metrics, layers = self.trainable_variables, self.metrics, self._flatten_layers()
@@ -314,8 +321,16 @@ class Trainer(GeneratorMethods):
         found = [] if self.optimizer is None else list(self.optimizer.variables)
         return found + [variable for metric in self.metrics for variable in metric.variables]
 
+    def _as_compiled(self) -> contextlib.AbstractContextManager:
+        """A context in which layers are trainable that were when the model was compiled."""
+        return contextlib.nullcontext() if self._settled is None else self._settled.in_force()
+
     def _step(self, kind: str, batch: Any) -> Step:
         """The compiled step of a kind, made again when what it was made for has changed."""
+        with self._as_compiled():
+            return self._find_step(kind, batch)
+
+    def _find_step(self, kind: str, batch: Any) -> Step:
         steps = self.__dict__.setdefault("_steps", {})
         names = {"train": self.train_step, "test": self.test_step, "predict": self.predict_step}
         weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
@@ -422,6 +437,7 @@ class Trainer(GeneratorMethods):
     ) -> History:
         self.stop_training = False
         step = self._step("train", source.spec())
+        self._settled.warn(self)
         watched = callbacks.watches_batches("train")
         asked = self.steps_per_execution if self.steps_per_execution > 1 else None
         chunk = 1
@@ -457,7 +473,8 @@ class Trainer(GeneratorMethods):
             if self.stop_training:
                 break
         if hasattr(self.optimizer, "finalize_variable_values"):
-            self.optimizer.finalize_variable_values(self.trainable_variables)
+            with self._as_compiled():
+                self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.call("on_train_end", logs)
         self.history = callbacks.history
         return self.history
@@ -641,6 +658,8 @@ class Trainer(GeneratorMethods):
             batch = make_batch(x, y, weight, class_weight=class_weight, check=self._check_batch)
             self._prepare(batch)
             step = self._step(kind, batch)
+            if kind == "train":
+                self._settled.warn(self)
             if reset:
                 self.reset_metrics()
             with self._frozen_lists(), self._deferring(step):

@@ -1,0 +1,71 @@
+"""What of a model trains: settled by ``compile``, as Keras documents.
+
+A discriminator is compiled, then frozen, and a generator is compiled with it: steps of both train the one and freeze
+it in the other, though its flags are the same all the time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from polykeras.core.tracking import searched_once
+
+
+class Settled:
+    """The ``trainable`` flags of a model's layers and weights when it was compiled.
+
+    Args:
+        model: layers and weights that it gets later go by flags of their own.
+    """
+
+    def __init__(self, model: Any) -> None:
+        with searched_once():
+            layers, weights = model._flatten_layers(), model.weights
+        flags = [(layer, "_trainable") for layer in layers] + [(weight, "trainable") for weight in weights]
+        self._flags = [(owner, name, getattr(owner, name)) for owner, name in flags]
+        self._warned: set[str] = set()
+
+    def _changed(self) -> list[tuple]:
+        return [flag for flag in self._flags if getattr(flag[0], flag[1]) != flag[2]]
+
+    @contextlib.contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Inside, the flags are those of ``compile``; one that is set inside stays as it was set."""
+        changed = self._changed()
+        for owner, name, value in changed:
+            setattr(owner, name, value)
+        try:
+            yield
+        finally:
+            for owner, name, value in changed:
+                if getattr(owner, name) == value:
+                    setattr(owner, name, not value)
+
+    def warn(self, model: Any) -> None:
+        """Say once that flags changed after ``compile``, and once that there is nothing to train."""
+        if "changed" not in self._warned and self._changed():
+            now = len(model.trainable_weights)
+            with self.in_force():
+                then = len(model.trainable_weights)
+            self._say(
+                "changed",
+                f"Model {model.name!r} trains the {then} weights that were trainable when it was compiled. Since then "
+                f"`trainable` was set, and {now} are trainable now. Call compile() again if those are to be trained.",
+            )
+        if "nothing" not in self._warned:
+            self._warned.add("nothing")
+            with self.in_force():
+                is_idle = not model.trainable_weights
+            if is_idle:
+                self._say(
+                    "nothing",
+                    f"Model {model.name!r}: Expected weights to train. Received: none of its {len(model.weights)} was "
+                    f"trainable when it was compiled. Set `trainable = True` where wanted, then call compile() again.",
+                )
+
+    def _say(self, kind: str, message: str) -> None:
+        self._warned.add(kind)
+        warnings.warn(message, stacklevel=5)
