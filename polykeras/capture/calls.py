@@ -32,9 +32,14 @@ class Calls:
 
     def __init__(self, model: Any) -> None:
         self._model = model
+        self._start()
+
+    def _start(self) -> None:
+        """Begin anew: what a compiled call would hold for constant, layers included, is another now."""
         self._counts: dict[tuple, int] = {}
         self._steps: dict[tuple, Step] = {}
         self._is_plain: bool | None = None
+        self._version = constants_version()
 
     def find(self, x: Any) -> Step | None:
         """Return the compiled call for an input, None where the call is to be run as it is."""
@@ -42,7 +47,9 @@ class Calls:
         if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
             return None
         optimize = self._model.asks_for_compiler
-        key = x.shape, x.dtype, backend.name, constants_version(), optimize
+        if self._version != constants_version():
+            self._start()
+        key = x.shape, x.dtype, backend.name, optimize
         step = self._steps.get(key)
         if step is None and self._is_due(key):
             specs = specs_of(backend, (backend.feed(x),))

@@ -10,6 +10,7 @@ from polykeras.core.graph import KerasTensor, OpCall
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models import op_configs
+from polykeras.models.inputs import is_from_input_layer
 from polykeras.serialization import registry
 
 
@@ -183,17 +184,24 @@ def clone_model(
 
     if isinstance(model, Sequential):
         new = Sequential([copy(layer) for layer in model.layers], name=model.name, trainable=model.trainable)
-        if model._input_layer is not None:
-            new._input_layer = copy(model._input_layer) if input_tensors is None else _first_input(input_tensors)
-            new._rebuild()
+        start = model._input_layer
+        if input_tensors is not None:
+            new._input_layer = _first_input(input_tensors)
+        elif start is not None:
+            new._input_layer = copy(start)
+        new._rebuild()
         return new
     if model._plan is None:
         return type(model).from_config(model.get_config())
     return _clone_graph(model, input_tensors, copy, call_function)
 
 
-def _first_input(tensors: Any) -> Any:
-    return trees.leaves(tensors)[0].node.operation
+def _first_input(tensors: Any) -> InputLayer:
+    """The input of a stack that starts from a tensor: the tensor's own, or one like it."""
+    (tensor,) = trees.leaves(tensors)
+    if is_from_input_layer(tensor):
+        return tensor.node.operation
+    return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype)
 
 
 def _clone_graph(model: Any, input_tensors: Any, copy: Callable, call_function: Callable | None) -> Any:

@@ -9,8 +9,10 @@ from polykeras import backends, ops
 from polykeras.capture.calls import Calls
 from polykeras.core import graph, masks, naming, trees
 from polykeras.core.graph import KerasTensor, Plan
+from polykeras.core.state import renew_constants
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.models.inputs import arrange, input_name, is_optional
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
 from polykeras.serialization import registry
@@ -93,7 +95,7 @@ class Model(Persistence, Trainer, Layer):
         self._calls = Calls(self)
         self._graph_layers = self._order_layers()
         self._check_names()
-        self.input_names = [_input_name(x) for x in self.inputs]
+        self.input_names = [input_name(x) for x in self.inputs]
         self.output_names = self._name_outputs()
         self.built = True
         self.supports_masking = True
@@ -209,8 +211,10 @@ class Model(Persistence, Trainer, Layer):
             )
         values = self._arrange(inputs)
         if mask is not None:
-            for value, its_mask in zip(values, trees.leaves(mask), strict=False):
-                masks.set_mask(value, its_mask)
+            given = mask if isinstance(mask, list | tuple) else trees.leaves(mask)
+            for value, its_mask in zip(values, given, strict=False):
+                if value is not None and its_mask is not None:
+                    masks.set_mask(value, its_mask)
         results = self._plan.run(values)
         count = len(self.outputs)
         for (_, method, arguments), value in zip(self._added, results[count:], strict=True):
@@ -251,37 +255,20 @@ class Model(Persistence, Trainer, Layer):
             )
         self._added.append((tensor, method, arguments))
         self._plan = Plan(self.inputs, self._results)
+        renew_constants()
         known = {id(layer) for layer in self._graph_layers}
         self._graph_layers += [layer for layer in self._order_layers() if id(layer) not in known]
         self._check_names()
 
     def _arrange(self, inputs: Any) -> list:
-        """The values for the inputs in order, from a single one, a list, or a dict by input name."""
-        if isinstance(inputs, dict) and not isinstance(self._inputs_structure, dict):
-            self._check_keys(inputs, self.input_names)
-            values = [inputs[name] for name in self.input_names]
-        elif isinstance(inputs, dict):
-            self._check_keys(inputs, sorted(self._inputs_structure))
-            values = trees.leaves({name: inputs[name] for name in self._inputs_structure})
-        else:
-            values = trees.leaves(inputs) if trees.is_nested(inputs) else [inputs]
-        if len(values) != len(self.inputs):
-            raise ValueError(
-                f"Model {self.name!r}: Expected {len(self.inputs)} input(s) {self.input_names}. "
-                f"Received: {len(values)}."
-            )
+        """The values for the inputs in order, checked and cast."""
         backend = backends.current()
-        return [self._fit_input(backend, x, value) for x, value in zip(self.inputs, values, strict=True)]
-
-    def _check_keys(self, inputs: dict, expected: list[str]) -> None:
-        if set(inputs) != set(expected):
-            raise ValueError(
-                f"Model {self.name!r}: Expected inputs {expected}. Received: a dict with {sorted(inputs)}; "
-                f"missing: {sorted(set(expected) - set(inputs))}, unknown: {sorted(set(inputs) - set(expected))}."
-            )
+        return [self._fit_input(backend, x, value) for x, value in zip(self.inputs, arrange(self, inputs), strict=True)]
 
     def _fit_input(self, backend: Any, expected: KerasTensor, value: Any) -> Any:
         """Check one input; a last axis of size 1 may be missing or too much."""
+        if value is None:
+            return self._check_optional(expected)
         shape = tuple(backend.shape(value))
         if len(shape) == len(expected.shape) - 1 and expected.shape[-1] == 1:
             value = backend.reshape(value, (*shape, 1))
@@ -293,10 +280,17 @@ class Model(Persistence, Trainer, Layer):
         )
         if not fits:
             raise ValueError(
-                f"Model {self.name!r}, input {_input_name(expected)!r}: Expected shape {expected.shape}. "
+                f"Model {self.name!r}, input {input_name(expected)!r}: Expected shape {expected.shape}. "
                 f"Received shape: {shape}."
             )
         return backend.cast(value, expected.dtype) if self._needs_cast(backend, value, expected) else value
+
+    def _check_optional(self, expected: KerasTensor) -> None:
+        if not is_optional(expected):
+            raise ValueError(
+                f"Model {self.name!r}, input {input_name(expected)!r}: Expected an array. Received: None. Make it by "
+                f"Input(..., optional=True) to leave it out."
+            )
 
     def _needs_cast(self, backend: Any, value: Any, expected: KerasTensor) -> bool:
         dtype = backend.dtype(value)
@@ -379,10 +373,6 @@ class Model(Persistence, Trainer, Layer):
         for layer in self._flatten_layers(include_self=False):
             if hasattr(layer, "reset_states") and getattr(layer, "stateful", False):
                 layer.reset_states()
-
-
-def _input_name(tensor: KerasTensor) -> str:
-    return tensor.node.operation.name if tensor.node and isinstance(tensor.node.operation, InputLayer) else tensor.name
 
 
 Functional = Model

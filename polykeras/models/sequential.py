@@ -8,6 +8,7 @@ from typing import Any
 from polykeras import backends
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
+from polykeras.core.state import renew_constants
 from polykeras.layers.core import Input, InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models.model import Model
@@ -32,6 +33,8 @@ class Sequential(Model):
     """
 
     _untracked = Model._untracked | {"_graph_layers"}
+
+    _has_run = False  # what was compiled since then, of this model or of one around it, holds its layers
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
@@ -78,6 +81,7 @@ class Sequential(Model):
             if not self._stack and self._input_layer is None:
                 self._input_layer = _implied_input(layer)
             self._stack.append(layer)
+        self._forget_graph()
         if rebuild:
             self._rebuild()
 
@@ -90,15 +94,23 @@ class Sequential(Model):
         if not self._stack:
             raise TypeError(f"Model {self.name!r}: Expected a layer to pop. Received: a model without layers.")
         layer = self._stack.pop()
+        self._forget_graph()
         if rebuild:
             self._rebuild()
         return layer
 
+    def _forget_graph(self) -> None:
+        """Drop the graph of the layers before a change, and every call and step compiled with it."""
+        self.built = False
+        self._plan = self._calls = None
+        for name in ("inputs", "outputs", "_steps"):
+            self.__dict__.pop(name, None)
+        if self._has_run:
+            self._has_run = False
+            renew_constants()
+
     def _rebuild(self) -> None:
-        """Lay the graph again, if the input is known."""
-        self._plan, self._calls, self.built = None, None, False
-        self.__dict__.pop("inputs", None)
-        self.__dict__.pop("outputs", None)
+        """Lay the graph, if the input is known."""
         if self._input_layer is not None and self._stack:
             self._lay_graph(self._input_layer.output)
 
@@ -115,7 +127,7 @@ class Sequential(Model):
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights, for inputs of a shape that includes the batch."""
-        if self._plan is not None or input_shape is None:
+        if input_shape is None:
             return
         if not self._stack:
             raise ValueError(f"Model {self.name!r}: Expected a model with layers. Received: none. Call add(layer).")
@@ -123,10 +135,24 @@ class Sequential(Model):
         if any(isinstance(n, list | tuple) for n in shapes):
             shapes = shapes[0]
         with_none = (None, *tuple(shapes)[1:])
+        if self._plan is not None:
+            self._check_shape(with_none)
+            return
         dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).node.operation
         with backends.use(self._backend_name) if backends.current().is_symbolic else contextlib.nullcontext():
             self._lay_graph(self._input_layer.output)
+
+    def _check_shape(self, shape: tuple) -> None:
+        expected = self.inputs[0].shape
+        fits = len(shape) == len(expected) and all(
+            None in (n, m) or n == m for n, m in zip(shape[1:], expected[1:], strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"Model {self.name!r}: Expected the input shape {expected} that it was built for. Received: {shape}. "
+                f"Make a new model for another shape."
+            )
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)
@@ -136,6 +162,8 @@ class Sequential(Model):
             from polykeras.core import masks
 
             masks.set_mask(inputs, mask)
+        if not self._has_run:
+            self._has_run = True
         for layer in self._stack:
             inputs = layer(inputs)
         return inputs

@@ -334,8 +334,7 @@ class Trainer(GeneratorMethods):
         steps = self.__dict__.setdefault("_steps", {})
         names = {"train": self.train_step, "test": self.test_step, "predict": self.predict_step}
         weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
-        structure = None if kind == "predict" else trees.structure(batch)
-        key = kind, weights, structure, backends.current_name(), constants_version()
+        key = kind, weights, trees.structure(batch), backends.current_name(), constants_version()
         if key not in steps:
             backend = backends.current()
             batch_spec = specs_of(backend, batch)
@@ -523,11 +522,11 @@ class Trainer(GeneratorMethods):
         has_own_steps = type(self).train_step is not Trainer.train_step or type(self).test_step is not Trainer.test_step
         if y is None or self._compiled.loss is None or has_own_steps:
             return
-        shapes = tuple((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
-        if self._compiled.output_specs.get(shapes) is None:
+        key = constants_version(), *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
+        if self._compiled.output_specs.get(key) is None:
             self._prepare((x,))
-            self._compiled.output_specs[shapes] = self.compute_output_spec(_symbols(x))
-        self._compiled.loss.check(y, self._compiled.output_specs[shapes], check_targets, sample_weight)
+            self._compiled.output_specs[key] = self.compute_output_spec(_symbols(x))
+        self._compiled.loss.check(y, self._compiled.output_specs[key], check_targets, sample_weight)
 
     def _callback_list(self, callbacks: Any, verbose: Any, **params: Any) -> CallbackList:
         verbose = _verbosity(verbose)

@@ -1,0 +1,101 @@
+"""The values for the inputs of a graph, from the lists and dicts that a call or a batch holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polykeras.core import trees
+from polykeras.core.graph import KerasTensor
+from polykeras.layers.core import InputLayer
+
+
+def arrange(model: Any, given: Any) -> list:
+    """Return the values for ``model.inputs``, in their order; None for an optional input left out.
+
+    A list stands for a dict of inputs in the order in which the dict was written; a dict for a list
+    of inputs by their names.
+
+    Args:
+        model: made from inputs and outputs.
+        given: an array, or lists and dicts of arrays.
+
+    Raises:
+        ValueError: if keys or numbers don't fit.
+    """
+    if isinstance(model._inputs_structure, KerasTensor) and not trees.is_nested(given):
+        return [given]
+    pairs = _matched(model._inputs_structure, given)
+    if pairs is None:
+        pairs = _by_name(model, given) if isinstance(given, dict) else _by_place(model, given)
+    values = {id(tensor): value for tensor, value in pairs}
+    return [values[id(tensor)] for tensor in model.inputs]
+
+
+def input_name(tensor: KerasTensor) -> str:
+    """The name by which a dict names an input."""
+    return tensor.node.operation.name if is_from_input_layer(tensor) else tensor.name
+
+
+def is_optional(tensor: KerasTensor) -> bool:
+    """Whether None may be given for an input; an inner tensor takes what its layers take."""
+    return not is_from_input_layer(tensor) or tensor.node.operation.optional
+
+
+def is_from_input_layer(tensor: KerasTensor) -> bool:
+    """Whether ``Input`` made a tensor."""
+    return tensor.node is not None and isinstance(tensor.node.operation, InputLayer)
+
+
+def _matched(structure: Any, given: Any) -> list[tuple] | None:
+    """Pairs of a tensor and its value, where the values are nested as the tensors are; else None."""
+    if isinstance(structure, KerasTensor):
+        return None if trees.is_nested(given) else [(structure, given)]
+    if isinstance(structure, dict):
+        if isinstance(given, dict):
+            given = [given[key] for key in structure] if set(given) == set(structure) else None
+        structure = list(structure.values())
+    if not isinstance(given, list | tuple) or len(given) != len(structure):
+        return None
+    parts = [_matched(inner, value) for inner, value in zip(structure, given, strict=True)]
+    return None if None in parts else [pair for part in parts for pair in part]
+
+
+def _by_name(model: Any, given: dict) -> list[tuple]:
+    structure, names = model._inputs_structure, model.input_names
+    if set(given) != set(names):
+        expected = [*structure] if isinstance(structure, dict) else names
+        raise ValueError(
+            f"Model {model.name!r}: Expected inputs {expected}. Received: a dict with {sorted(given)}; "
+            f"missing: {sorted(set(expected) - set(given))}, unknown: {sorted(set(given) - set(expected))}."
+        )
+    return [(tensor, given[name]) for tensor, name in zip(model.inputs, names, strict=True)]
+
+
+def _by_place(model: Any, given: Any) -> list[tuple]:
+    """Pairs in the order in which both were written, however deep their lists are."""
+    tensors, values = _in_order(model._inputs_structure), _in_order(given)
+    if len(values) != len(tensors):
+        raise ValueError(
+            f"Model {model.name!r}: Expected {len(tensors)} input(s) {model.input_names}. Received: {len(values)}."
+        )
+    keys = _keys_in(given)
+    if len(keys) > 1:
+        expected = trees.map(input_name, model._inputs_structure)
+        raise ValueError(
+            f"Model {model.name!r}: Expected inputs nested as {expected}. Received: a dict with {sorted(keys)} at "
+            f"another place. Pass one dict by input name, or lists alone."
+        )
+    return list(zip(tensors, values, strict=True))
+
+
+def _in_order(tree: Any) -> list:
+    """The values of a tree as they were written, None included."""
+    items = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else None
+    return [tree] if items is None else [value for item in items for value in _in_order(item)]
+
+
+def _keys_in(tree: Any) -> list:
+    """The keys of the dicts in a tree."""
+    items = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else ()
+    own = [*tree] if isinstance(tree, dict) else []
+    return own + [key for item in items for key in _keys_in(item)]
