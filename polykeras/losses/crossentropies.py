@@ -15,7 +15,7 @@ from polykeras.core import masks
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
 from polykeras.ops import _call
-from polykeras.ops._call import op
+from polykeras.ops._call import in_single_precision, op
 
 
 def _smooth(y_true: Any, label_smoothing: float, classes: int) -> Any:
@@ -51,6 +51,7 @@ def binary_crossentropy(
 
 
 @op
+@in_single_precision
 def binary_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -124,6 +125,7 @@ def categorical_crossentropy(
 
 
 @op
+@in_single_precision
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,
@@ -212,6 +214,7 @@ def _check_labels_fit(labels: tuple, shape: tuple, axis: int, received: tuple) -
 
 
 @op
+@in_single_precision
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
     """Return ``(1 - p ** q) / q`` with p the probability of the true class: robust to wrong labels.
 
@@ -235,6 +238,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
 
 @op
+@in_single_precision
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """Return ``sum(y_true * log(y_true / y_pred))`` over the last axis.
 
@@ -251,6 +255,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def poisson(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean(y_pred - y_true * log(y_pred + epsilon()))`` over the last axis.
 

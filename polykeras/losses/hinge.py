@@ -10,7 +10,7 @@ from typing import Any
 from polykeras import ops
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
-from polykeras.ops._call import op
+from polykeras.ops._call import in_single_precision, op
 
 
 def _signs(y_true: Any) -> Any:
@@ -24,6 +24,7 @@ def _shortfall(y_true: Any, y_pred: Any, function: str) -> Any:
 
 
 @op
+@in_single_precision
 def hinge(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean(max(1 - y_true * y_pred, 0))`` over the last axis.
 
@@ -38,6 +39,7 @@ def hinge(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean(max(1 - y_true * y_pred, 0) ** 2)`` over the last axis.
 
@@ -52,6 +54,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     """Return how far the true class fails to lead the best other class by 1.
 

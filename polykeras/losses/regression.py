@@ -8,10 +8,11 @@ from typing import Any
 from polykeras import config, ops
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
-from polykeras.ops._call import op
+from polykeras.ops._call import in_single_precision, op
 
 
 @op
+@in_single_precision
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean((y_true - y_pred) ** 2)`` over the last axis.
 
@@ -30,6 +31,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean(abs(y_true - y_pred))`` over the last axis.
 
@@ -45,6 +47,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     """Return ``100 * mean(abs((y_true - y_pred) / y_true))`` over the last axis.
 
@@ -61,6 +64,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean((log(1 + y_true) - log(1 + y_pred)) ** 2)`` over the last axis.
 
@@ -77,6 +81,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     """Return half the squared error where it is small, and grow linearly beyond ``delta``.
 
@@ -96,6 +101,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 
 
 @op
+@in_single_precision
 def log_cosh(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean(log(cosh(y_pred - y_true)))`` over the last axis, finite for every error.
 
@@ -112,6 +118,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
 
 
 @op
+@in_single_precision
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """Return minus the cosine of the angle between two vectors: -1 for equal directions.
 

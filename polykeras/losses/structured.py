@@ -10,10 +10,11 @@ from polykeras.core import masks
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
 from polykeras.ops import _call
-from polykeras.ops._call import op
+from polykeras.ops._call import in_single_precision, op
 
 
 @op
+@in_single_precision
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
     """Return 1 minus the Dice overlap ``2 |A and B| / (|A| + |B|)`` of two soft sets.
 
@@ -31,6 +32,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 
 
 @op
+@in_single_precision
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Any:
     """Return 1 minus the Tversky index, the Dice overlap with a weight for each kind of error.
 
@@ -55,6 +57,7 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
 
 
 @op
+@in_single_precision
 def circle(
     y_true: Any,
     y_pred: Any,

@@ -114,6 +114,11 @@ class Mean(Metric):
         return ops.divide_no_nan(self.total, self.count)
 
 
+def _in_full(y: Any) -> Any:
+    """Half-precision values in single precision, in which the squares of all of them are finite."""
+    return ops.cast(y, "float32") if str(getattr(y, "dtype", "")).endswith("float16") else y
+
+
 class MeanMetricWrapper(Mean):
     """The mean over samples of a function ``fn(y_true, y_pred, **options)``.
 
@@ -137,8 +142,9 @@ class MeanMetricWrapper(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch; what the mask of y_pred leaves out doesn't count."""
-        values = guarded(self._fn)(y_true, y_pred, **self._arguments())
         mask = masks.get_mask(y_pred)
+        y_true, y_pred = (_in_full(y) for y in (y_true, y_pred))
+        values = guarded(self._fn)(y_true, y_pred, **self._arguments())
         if mask is not None:
             sample_weight = apply_mask(sample_weight, mask, ops.convert_to_tensor(values, dtype=self.dtype), "sum")
         super().update_state(values, sample_weight)

@@ -15,6 +15,8 @@ from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
 
 FLOATS = dtypes.FLOATS
+_HALF = frozenset({"float16", "bfloat16"})
+_WIDER = frozenset({"float32", "float64"})
 _MAY_HOLD_SYMBOLS = frozenset({KerasTensor, list, tuple, dict})
 _promote = dtypes.promote
 
@@ -33,6 +35,33 @@ def op(function: Callable) -> Callable:
 
     call.is_op = True
     return call
+
+
+def in_single_precision(function: Callable) -> Callable:
+    """Let an op of float16 or bfloat16 arrays compute in float32, and round its results.
+
+    For sums, squares and powers: those of float16 overflow above 65504 though the result may not.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        found = {_float_type(x) for x in (*args, *kwargs.values())}
+        halves = found & _HALF
+        if not halves or found & _WIDER:
+            return function(*args, **kwargs)
+        backend, dtype = current(), _promote(*halves)
+        widen = lambda x: array(x, "float32") if _float_type(x) in _HALF else x  # noqa: E731
+        result = function(*map(widen, args), **{key: widen(x) for key, x in kwargs.items()})
+        return trees.map(lambda x: backend.cast(x, dtype) if backend.dtype(x) == "float32" else x, result)
+
+    return call
+
+
+def _float_type(x: Any) -> str | None:
+    """The name of an array's type, of whatever framework."""
+    if current().is_array(x):
+        return current().dtype(x)
+    return dtypes.standardize(x.dtype) if isinstance(x, np.ndarray | Variable) and x.dtype in _HALF else None
 
 
 def array(x: Any, dtype: str | None = None) -> Any:

@@ -15,6 +15,12 @@ def _optional(x: Any) -> Any:
     return None if x is None else array(x)
 
 
+def _like(x: Any, *vectors: Any) -> list:
+    """Arrays in the type of x, where they aren't None: a kernel takes one type."""
+    dtype = current().dtype(x)
+    return [None if v is None else array(v, dtype) for v in vectors]
+
+
 @op
 def batch_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> tuple:
     """Normalize over every axis but one.
@@ -33,7 +39,8 @@ def batch_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> tupl
     array([[-1.],
            [ 1.]])
     """
-    return current().batch_norm(array(x), _optional(gamma), _optional(beta), axis, epsilon)
+    x = array(x)
+    return current().batch_norm(x, *_like(x, gamma, beta), axis, epsilon)
 
 
 @op
@@ -55,7 +62,8 @@ def normalize_by(x: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilo
     >>> float(normalize_by(np.array(3.0), np.array(1.0), np.array(4.0), None, None, 0.0))
     1.0
     """
-    return current().normalize(array(x), array(mean), array(variance), _optional(gamma), _optional(beta), epsilon)
+    x = array(x)
+    return current().normalize(x, *_like(x, mean, variance, gamma, beta), epsilon)
 
 
 @op
@@ -66,7 +74,8 @@ def layer_norm(x: Any, gamma: Any, beta: Any, axes: tuple, epsilon: float) -> An
     >>> layer_norm(np.array([[1.0, 3.0]]), None, None, (-1,), 0.0)
     array([[-1.,  1.]])
     """
-    return current().layer_norm(array(x), _optional(gamma), _optional(beta), axes, epsilon)
+    x = array(x)
+    return current().layer_norm(x, *_like(x, gamma, beta), axes, epsilon)
 
 
 @op

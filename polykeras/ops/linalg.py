@@ -48,6 +48,8 @@ def matmul(x1: Any, x2: Any) -> Any:
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     """Return a sum of products, as letters for the axes say.
 
+    Products of int8 arrays add up in int32.
+
     Args:
         subscripts: such as "ij,jk->ik"; "..." stands for any axes.
         *operands: arrays.
@@ -56,7 +58,20 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     array([[1, 3],
            [2, 4]], dtype=int32)
     """
-    return _product(functools.partial(current().einsum, subscripts), *operands)
+    backend = current()
+    arrays = _call.same_dtype(*operands)
+    if backend.dtype(arrays[0]) == "int8":
+        arrays = tuple(backend.cast(x, "int32") for x in arrays)
+    return _product(functools.partial(backend.einsum, _explicit(subscripts)), *arrays)
+
+
+def _explicit(subscripts: str) -> str:
+    """Subscripts with an output: without one it has the letters that stand once, in alphabetical order."""
+    subscripts = subscripts.replace(" ", "")
+    if "->" in subscripts:
+        return subscripts
+    letters = sorted(c for c in set(subscripts) if c.isalpha() and subscripts.count(c) == 1)
+    return f"{subscripts}->{'...' if '...' in subscripts else ''}{''.join(letters)}"
 
 
 @op
@@ -214,6 +229,7 @@ def cdist(x: Any, y: Any) -> Any:
 
 
 @op
+@_call.in_single_precision
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the norm of vectors or matrices.
 
@@ -617,6 +633,7 @@ def matrix_rank(x: Any, tol: float | None = None) -> Any:
 
 
 @op
+@_call.in_single_precision
 def corrcoef(x: Any) -> Any:
     """Return the correlation of every two rows.
 

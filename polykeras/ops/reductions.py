@@ -71,6 +71,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     """Return the weighted mean along axes, as floats.
 
@@ -109,6 +110,7 @@ def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the square root of the variance, as floats.
 
@@ -142,6 +144,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """Return the integral along an axis by the trapezoidal rule.
 
@@ -345,6 +348,7 @@ _METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
 @op
+@_call.in_single_precision
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the middle of the sorted entries along axes, as floats.
 
@@ -355,6 +359,7 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the entries below which a fraction q of the sorted entries lies.
 
@@ -373,6 +378,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 
 
 @op
+@_call.in_single_precision
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return ``quantile`` of q / 100.
 
@@ -551,6 +557,7 @@ def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean of the entries that aren't NaN.
 
@@ -562,6 +569,7 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the variance of the entries that aren't NaN.
 
@@ -575,6 +583,7 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the standard deviation of the entries that aren't NaN.
 
@@ -585,6 +594,7 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the median of the entries that aren't NaN.
 
@@ -595,6 +605,7 @@ def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 @op
+@_call.in_single_precision
 def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the quantiles of the entries that aren't NaN; arguments as of ``quantile``.
 
@@ -605,6 +616,7 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 
 
 @op
+@_call.in_single_precision
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the percentiles of the entries that aren't NaN; arguments as of ``percentile``.
 

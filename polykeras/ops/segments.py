@@ -17,6 +17,7 @@ from polykeras.ops._call import array, op
 
 
 @op
+@_call.in_single_precision
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the sum of each segment, 0 where it is empty.
 

@@ -11,15 +11,37 @@ Images and sequences are (batch, *spatial, channels) where ``channels_last`` hol
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from polykeras.core import geometry
+from polykeras.core import geometry, trees
 
 Array = Any
 _WORD = 0xFFFFFFFF
+_HALF = ("float16", "bfloat16")
+
+
+def in_single_precision(kernel: Callable) -> Callable:
+    """Let a kernel add up float16 and bfloat16 arrays in float32, and round its results to the type of the last.
+
+    Sums of float16 overflow above 65504, and those of bfloat16 stop growing at 256 ones.
+    """
+
+    @functools.wraps(kernel)
+    def method(self: Any, *arrays: Any, **options: Any) -> Any:
+        if self.dtype(arrays[0]) == "float32":  # most are, and no more is looked at
+            return kernel(self, *arrays, **options)
+        found = [self.dtype(a) if self.is_array(a) else None for a in arrays]
+        halves = [name for name in found if name in _HALF]
+        if not halves:
+            return kernel(self, *arrays, **options)
+        wide = [self.cast(a, "float32") if name in _HALF else a for a, name in zip(arrays, found, strict=True)]
+        return trees.map(lambda x: self.cast(x, halves[-1]), kernel(self, *wide, **options))
+
+    return method
 
 
 def _signed(word: int) -> int:
@@ -70,6 +92,7 @@ class Kernels:
         normal = self.add(self.erf(self.multiply(x, math.sqrt(0.5))), 1.0)
         return self.multiply(self.multiply(x, 0.5), normal)
 
+    @in_single_precision
     def logsumexp(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         """Return log(sum(exp(x))) without overflow; -inf where every x is."""
         largest = self.stop_gradient(self.max(x, axes, True))
@@ -77,12 +100,14 @@ class Kernels:
         total = self.log(self.sum(self.exp(self.subtract(x, largest)), axes, keepdims))
         return self.add(total, largest if keepdims else self.sum(largest, axes, False))
 
+    @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
         """Return exp(x), scaled to sum 1 along one axis."""
         largest = self.stop_gradient(self.max(x, (axis,), True))
         exponents = self.exp(self.subtract(x, largest))
         return self.divide(exponents, self.sum(exponents, (axis,), True))
 
+    @in_single_precision
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
         """Return log(softmax(x)) without overflow."""
         shifted = self.subtract(x, self.stop_gradient(self.max(x, (axis,), True)))
@@ -90,11 +115,13 @@ class Kernels:
 
     # --------------------------------------------------------- cross-entropies
 
+    @in_single_precision
     def sigmoid_cross_entropy(self, labels: Array, logits: Array) -> Array:
         """Return ``-labels log(p) - (1 - labels) log(1 - p)`` with p = sigmoid(logits)."""
         positive = self.subtract(self.relu(logits), self.multiply(logits, labels))
         return self.add(positive, self._soft_corner(logits))
 
+    @in_single_precision
     def binary_cross_entropy(self, labels: Array, probabilities: Array, epsilon: float) -> Array:
         """Return ``-labels log(p) - (1 - labels) log(1 - p)``, with p held ``epsilon`` away from 0 and 1."""
         probabilities = self.minimum(self.maximum(probabilities, epsilon), 1.0 - epsilon)
@@ -102,10 +129,12 @@ class Kernels:
         negative = self.multiply(self.subtract(1.0, labels), self.log(self.subtract(1.0, probabilities)))
         return self.negative(self.add(positive, negative))
 
+    @in_single_precision
     def softmax_cross_entropy(self, labels: Array, logits: Array, axis: int = -1) -> Array:
         """Return ``-sum(labels * log_softmax(logits))`` along one axis."""
         return self.negative(self.sum(self.multiply(labels, self.log_softmax(logits, axis)), (axis,)))
 
+    @in_single_precision
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
         """Return ``-log_softmax(logits)[labels]`` of int labels, over the last axis."""
         index = self.reshape(labels, (*self.shape(labels), 1))
@@ -114,6 +143,7 @@ class Kernels:
 
     # ---------------------------------------------------- reductions, selection
 
+    @in_single_precision
     def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         """Return the mean of floats; NaN over no values."""
         shape = self.shape(x)
@@ -122,6 +152,7 @@ class Kernels:
         total = self.sum(x, axes, keepdims)
         return self.divide(total, float(count)) if count else self.divide(total, self.full((), 0, self.dtype(x)))
 
+    @in_single_precision
     def moments(self, x: Array, axes: tuple, keepdims: bool = False) -> tuple[Array, Array]:
         """Return mean and (population) variance of floats."""
         mean = self.mean(x, axes, True)
@@ -213,6 +244,7 @@ class Kernels:
         kernel = self.transpose(kernel, (*range(rank), rank + 1, rank))
         return self.conv(x, kernel, (1,) * rank, "valid", dilation)
 
+    @in_single_precision
     def pool(
         self,
         x: Array,
@@ -304,6 +336,7 @@ class Kernels:
 
     # ------------------------------------------------ normalization, attention
 
+    @in_single_precision
     def normalize(
         self,
         x: Array,
@@ -320,6 +353,7 @@ class Kernels:
         shift = shift if beta is None else self.add(shift, beta)
         return self.add(self.multiply(x, scale), shift)
 
+    @in_single_precision
     def batch_norm(
         self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
     ) -> tuple[Array, Array, Array]:
@@ -337,10 +371,12 @@ class Kernels:
         wide = [None if v is None else self.reshape(v, tuple(shape)) for v in columns]
         return self.normalize(x, *wide, epsilon), mean, variance
 
+    @in_single_precision
     def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
         """Normalize each sample over ``axes``; ``gamma`` and ``beta`` broadcast to x."""
         return self.normalize(x, *self.moments(x, axes, True), gamma, beta, epsilon)
 
+    @in_single_precision
     def attention(
         self,
         query: Array,

@@ -17,6 +17,7 @@ import numpy as np
 from jax import lax
 
 from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.core import dtypes, geometry, trees
 
@@ -201,6 +202,7 @@ class JaxBackend(Backend):
     def sum(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return jnp.sum(x, axes, x.dtype, keepdims=keepdims)
 
+    @in_single_precision
     def prod(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return jnp.prod(x, axes, x.dtype, keepdims=keepdims)
 
@@ -222,9 +224,11 @@ class JaxBackend(Backend):
     def argmin(self, x: Array, axis: int) -> Array:
         return jnp.argmin(x, axis).astype(jnp.int32)
 
+    @in_single_precision
     def cumsum(self, x: Array, axis: int) -> Array:
         return jnp.cumsum(x, axis, x.dtype)
 
+    @in_single_precision
     def cumprod(self, x: Array, axis: int) -> Array:
         return jnp.cumprod(x, axis, x.dtype)
 
@@ -385,12 +389,15 @@ class JaxBackend(Backend):
     def gelu(self, x: Array, approximate: bool = False) -> Array:
         return jax.nn.gelu(x, approximate)
 
+    @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
         return jax.nn.softmax(x, axis)
 
+    @in_single_precision
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
         return jax.nn.log_softmax(x, axis)
 
+    @in_single_precision
     def logsumexp(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return jax.nn.logsumexp(x, axes, keepdims=keepdims)
 
@@ -455,6 +462,7 @@ class JaxBackend(Backend):
             dimension_numbers=_layout(rank, channels_last, "OI"),
         )
 
+    @in_single_precision
     def pool(
         self,
         x: Array,

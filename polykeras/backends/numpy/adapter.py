@@ -24,6 +24,7 @@ from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
 from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.capture.tape import as_one, is_recording, refuse_recording
 from polykeras.core import dtypes, geometry, trees
@@ -449,6 +450,7 @@ class NumpyBackend(Backend):
         return _single_sum(self, x, axes, keepdims)
 
     @_quiet
+    @in_single_precision
     def prod(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         rank = x.ndim
         axes = tuple(range(rank)) if axes is None else tuple(a % rank for a in axes)
@@ -490,9 +492,11 @@ class NumpyBackend(Backend):
     def argmin(self, x: Array, axis: int) -> Array:
         return np.argmin(_value(x), axis).astype(np.int32)
 
+    @in_single_precision
     def cumsum(self, x: Array, axis: int) -> Array:
         return anp.cumsum(x, axis) if isinstance(x, Box) else np.cumsum(x, axis, x.dtype)
 
+    @in_single_precision
     def cumprod(self, x: Array, axis: int) -> Array:
         if not isinstance(x, Box):
             return np.cumprod(x, axis, x.dtype)

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 
 from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
@@ -281,8 +282,8 @@ class TensorflowBackend(Backend):
 
     # -------------------------------------------------------------- reductions
 
-    sum = _reduction(tf.reduce_sum)
-    prod = _reduction(tf.reduce_prod)
+    sum = _reduction(tf.reduce_sum, _HALF_TO_SINGLE)
+    prod = _reduction(tf.reduce_prod, _HALF_TO_SINGLE)
     max = _reduction(tf.reduce_max, _BOOL_TO_BYTE)
     min = _reduction(tf.reduce_min, _BOOL_TO_BYTE)
     any = _reduction(tf.reduce_any)
@@ -295,8 +296,9 @@ class TensorflowBackend(Backend):
         return tf.argmin(x, axis, tf.int32)
 
     def cumsum(self, x: Array, axis: int) -> Array:
-        return tf.cumsum(x, axis)
+        return _through(lambda v: tf.cumsum(v, axis), _HALF_TO_SINGLE)(x)
 
+    @in_single_precision
     def cumprod(self, x: Array, axis: int) -> Array:
         # By doubling: the gradient of tf.math.cumprod divides by x, and is wrong at zeros.
         axis %= len(x.shape)
@@ -343,7 +345,7 @@ class TensorflowBackend(Backend):
         return _matmul(x, y)
 
     def einsum(self, subscripts: str, *operands: Array) -> Array:
-        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), _PRODUCTS)(*operands)
+        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), {**_PRODUCTS, **_HALF_TO_SINGLE})(*operands)
 
     cholesky = _single(tf.linalg.cholesky)
     inv = _single(tf.linalg.inv)
@@ -538,17 +540,19 @@ class TensorflowBackend(Backend):
     def relu(self, x: Array, /) -> Array:
         return raw.Relu(features=x)
 
+    @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
         return tf.nn.softmax(x, axis)
 
+    @in_single_precision
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
         return tf.nn.log_softmax(x, axis)
 
+    @in_single_precision
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(_index(labels), logits)
 
-    def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
-        return tf.reduce_mean(x, axes, keepdims)
+    mean = _reduction(tf.reduce_mean, _HALF_TO_SINGLE)
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
         return tuple(tf.math.top_k(x, k))
@@ -619,6 +623,7 @@ class TensorflowBackend(Backend):
         shape = (x.shape[0], *sizes, kernel.shape[-2])
         return tf.nn.conv_transpose(x, kernel, shape, strides, padding.upper(), _LAYOUTS[rank])
 
+    @in_single_precision
     def pool(
         self,
         x: Array,
@@ -676,8 +681,8 @@ class TensorflowBackend(Backend):
         return tf.reshape(tf.bitcast(_mix(bits + second), tf.int32), shape)
 
     def _word(self, value: Any) -> Array:
-        is_tensor = isinstance(value, tf.Tensor)
-        return tf.bitcast(value, tf.uint32) if is_tensor else tf.constant(value & 0xFFFFFFFF, tf.uint32)
+        bits = value if isinstance(value, tf.Tensor) else tf.constant(value & 0xFFFFFFFF, tf.uint32)
+        return tf.bitcast(bits, tf.uint32)
 
 
 def _mix(bits: Array) -> Array:

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
 from polykeras.backends.contract.interface import Array, Backend
-from polykeras.backends.contract.kernels import _signed
+from polykeras.backends.contract.kernels import _signed, in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.capture.tape import is_recording, note_constant, refuse_recording
 from polykeras.core import dtypes, trees
@@ -555,6 +555,7 @@ class TorchBackend(Backend):
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
         return torch.log_softmax(x, axis)
 
+    @in_single_precision
     def logsumexp(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         axes = _axes(x, axes)
         return torch.logsumexp(x, axes, keepdims) if axes else x
@@ -585,6 +586,7 @@ class TorchBackend(Backend):
             return super().binary_cross_entropy(labels, probabilities, epsilon)
         return F.binary_cross_entropy(probabilities.clamp(epsilon, 1 - epsilon), labels, reduction="none")
 
+    @in_single_precision
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
         rows = logits.reshape(-1, logits.shape[-1])
         return F.cross_entropy(rows, labels.reshape(-1).long(), reduction="none").reshape(labels.shape)
