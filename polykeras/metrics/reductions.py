@@ -116,7 +116,7 @@ class Mean(Metric):
 
 def _in_full(y: Any) -> Any:
     """Half-precision values in single precision, in which the squares of all of them are finite."""
-    return ops.cast(y, "float32") if str(getattr(y, "dtype", "")).endswith("float16") else y
+    return ops.cast(y, "float32") if "float16" in str(getattr(y, "dtype", "")) else y
 
 
 class MeanMetricWrapper(Mean):

@@ -62,7 +62,9 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     arrays = _call.same_dtype(*operands)
     if backend.dtype(arrays[0]) == "int8":
         arrays = tuple(backend.cast(x, "int32") for x in arrays)
-    return _product(functools.partial(backend.einsum, _explicit(subscripts)), *arrays)
+    function = functools.partial(backend.einsum, _explicit(subscripts))
+    # Engines add up products in float32, of one array they sum in its own type.
+    return _call.in_single_precision(function)(*arrays) if len(arrays) == 1 else _product(function, *arrays)
 
 
 def _explicit(subscripts: str) -> str:

@@ -18,6 +18,7 @@ def arrays(dtype):
     return [x.astype(dtypes.numpy_dtype(dtype)) for x in shapes.values()]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def check(function, formula, dtype, steps=1.0):
     """Compare with a formula, to within a number of steps between neighbouring values of the type."""
     step = float(ml_dtypes.finfo(dtype).eps)

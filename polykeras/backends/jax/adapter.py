@@ -199,6 +199,7 @@ class JaxBackend(Backend):
 
     # -------------------------------------------------------------- reductions
 
+    @in_single_precision
     def sum(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         return jnp.sum(x, axes, x.dtype, keepdims=keepdims)
 

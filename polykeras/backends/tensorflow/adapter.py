@@ -345,7 +345,7 @@ class TensorflowBackend(Backend):
         return _matmul(x, y)
 
     def einsum(self, subscripts: str, *operands: Array) -> Array:
-        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), {**_PRODUCTS, **_HALF_TO_SINGLE})(*operands)
+        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), _PRODUCTS)(*operands)
 
     cholesky = _single(tf.linalg.cholesky)
     inv = _single(tf.linalg.inv)
@@ -548,7 +548,6 @@ class TensorflowBackend(Backend):
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
         return tf.nn.log_softmax(x, axis)
 
-    @in_single_precision
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(_index(labels), logits)
 
@@ -681,8 +680,8 @@ class TensorflowBackend(Backend):
         return tf.reshape(tf.bitcast(_mix(bits + second), tf.int32), shape)
 
     def _word(self, value: Any) -> Array:
-        bits = value if isinstance(value, tf.Tensor) else tf.constant(value & 0xFFFFFFFF, tf.uint32)
-        return tf.bitcast(bits, tf.uint32)
+        is_tensor = isinstance(value, tf.Tensor)
+        return tf.bitcast(value, tf.uint32) if is_tensor else tf.constant(value & 0xFFFFFFFF, tf.uint32)
 
 
 def _mix(bits: Array) -> Array:

@@ -297,6 +297,7 @@ class TorchBackend(Backend):
         return x if axes == () else torch.sum(x, axes, keepdims, dtype=x.dtype)
 
     @_widened
+    @_in_single_precision
     def prod(x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         for axis in sorted(_axes(x, axes), reverse=True):
             x = torch.prod(x, axis, keepdims, dtype=x.dtype)
@@ -345,7 +346,7 @@ class TorchBackend(Backend):
     def einsum(self, subscripts: str, *operands: Array) -> Array:
         dtype = operands[0].dtype
         if dtype not in _BARELY_SUPPORTED:
-            return torch.einsum(subscripts, *operands)
+            return torch.einsum(subscripts, *operands).to(dtype)
         return torch.einsum(subscripts, *map(_long, operands)).to(dtype)
 
     cholesky = _in_single_precision(torch.linalg.cholesky)
