@@ -136,14 +136,14 @@ def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()
     """Return the nodes that lead to ``outputs``, each after its parents, going no further than ``inputs``."""
     stop = {id(x) for x in inputs}
     order: list[Node] = []
-    seen: set[int] = set()
+    seen: dict[int, Node] = {}
     pending = [(x.node, False) for x in reversed(list(outputs)) if id(x) not in stop and x.node is not None]
     while pending:
         node, is_done = pending.pop()
         if is_done:
             order.append(node)
         elif id(node) not in seen:
-            seen.add(id(node))
+            seen[id(node)] = node
             pending.append((node, True))
             pending.extend((x.node, False) for x in reversed(node.inputs) if id(x) not in stop and x.node is not None)
     return order

@@ -1,17 +1,19 @@
 """Finding what an object owns by looking at its attributes.
 
 Nothing is registered when an attribute is set, so nothing can be forgotten: lists that grow
-later, dicts, attributes set by helper functions. Owned things come in the order in which they
-were put there.
+later, dicts, attributes set by helper functions, plain objects of the user's that hold layers.
+Owned things come in the order in which they were put there, those of a set by their names.
 """
 
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from polykeras import backends
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
 from polykeras.core.writes import guard_methods
@@ -31,15 +33,15 @@ class Trackable:
         """Return the variables, seed generators and trackables among the attributes, each once."""
         known = _searches.found
         if known is not None and id(self) in known:
-            return list(known[id(self)])
-        seen: set[int] = set()
+            return list(known[id(self)][1])
+        seen: dict[int, Any] = {}
         found: list = []
         untracked = self._untracked
         for name, value in list(vars(self).items()):
             if value.__class__ not in _plain and name not in untracked:
                 _search(value, seen, found)
         if known is not None:
-            known[id(self)] = tuple(found)
+            known[id(self)] = self, tuple(found)
         return found
 
     def own_variables(self) -> list[Variable]:
@@ -79,31 +81,89 @@ def searched_once() -> Iterator[None]:
         _searches.found = before
 
 
-# Classes whose objects hold nothing to find; polykeras's own are added when they are met.
+# Classes whose objects hold nothing to find; more are added when they are met.
 _plain = {str, int, float, bool, type(None)}
 _TRACKED = (Variable, Trackable, SeedGenerator)
 _SEQUENCES = (list, tuple, set, frozenset)
 
+#: Packages whose objects hold no layers of the user's, apart from a few general holders.
+_FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) - {"types", "collections", "argparse"}
 
-def _search(value: Any, seen: set[int], found: list) -> None:
+
+def _search(value: Any, seen: dict[int, Any], found: list) -> None:
+    """Add what is owned to ``found``; ``seen`` keeps what was visited alive, for its id to stay its own."""
     if isinstance(value, _TRACKED):
         if id(value) not in seen:
-            seen.add(id(value))
+            seen[id(value)] = value
             found.append(value)
-    elif isinstance(value, _SEQUENCES):
-        # A long list of plain values (a vocabulary) is told by its first one.
-        if len(value) > 64 and isinstance(next(iter(value)), str | int | float):
-            return
-        for item in tuple(value):  # other threads may add to it
-            if item.__class__ not in _plain:
-                _search(item, seen, found)
-    elif isinstance(value, dict):
-        if value and id(value) not in seen:
-            seen.add(id(value))
-            for item in list(value.values()):
-                _search(item, seen, found)
-    elif type(value).__module__.partition(".")[0] in ("polykeras", "builtins"):
+        return
+    if not isinstance(value, (*_SEQUENCES, dict)) and not is_holder(value):
         _plain.add(type(value))
+        return
+    if id(value) in seen:
+        return
+    seen[id(value)] = value
+    for item in contents(value):
+        if item.__class__ not in _plain:
+            _search(item, seen, found)
+
+
+def contents(holder: Any) -> Iterable[Any]:
+    """Return what stands in a container, or in the attributes of a plain object; of a set by its names.
+
+    A long list of plain values, such as a vocabulary, is told by its first one, and counts as empty.
+
+    >>> contents({"a": 1, "b": [2]})
+    [1, [2]]
+    """
+    if isinstance(holder, dict):
+        return list(holder.values())
+    if isinstance(holder, _SEQUENCES):
+        if len(holder) > 64 and isinstance(next(iter(holder)), str | int | float):
+            return ()
+        # Other threads may add to it.
+        return sorted(holder, key=_by_name) if isinstance(holder, set | frozenset) else tuple(holder)
+    return list(attributes(holder).values())
+
+
+def _by_name(item: Any) -> tuple:
+    """The order of things in a set: by kind and name, ``dense_9`` before ``dense_10``."""
+    name = str(getattr(item, "name", ""))
+    return type(item).__name__, len(name), name
+
+
+def is_holder(value: Any) -> bool:
+    """Return whether an object has attributes that may hold layers: one of a class that the user wrote.
+
+    >>> import types
+    >>> is_holder(types.SimpleNamespace()), is_holder(3), is_holder(threading.Lock())
+    (True, False, False)
+    """
+    kind = type(value)
+    if kind in _plain or isinstance(value, type) or _package(kind) in _FOREIGN:
+        return False
+    engines = (_package(base) in backends.NAMES or _package(base) == "polykeras" for base in kind.__mro__)
+    return not any(engines) and (hasattr(value, "__dict__") or any("__slots__" in vars(k) for k in kind.__mro__))
+
+
+def _package(kind: type) -> str:
+    return str(kind.__module__).partition(".")[0]
+
+
+def attributes(holder: Any) -> dict[str, Any]:
+    """Return the attributes of an object by name, those in ``__slots__`` too.
+
+    >>> import types
+    >>> attributes(types.SimpleNamespace(a=1))
+    {'a': 1}
+    """
+    found = dict(getattr(holder, "__dict__", {}))
+    for kind in type(holder).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if not name.startswith("__") and hasattr(holder, name):
+                found[name] = getattr(holder, name)
+    return found
 
 
 def unique(items: Iterator[Any]) -> list:

@@ -234,12 +234,12 @@ class Layer(GraphCalls, Trackable):
     def _sublayers(self) -> list[Layer]:
         return [item for item in self.owned() if isinstance(item, Layer)]
 
-    def _flatten_layers(self, include_self: bool = True) -> list[Layer]:
-        """This layer and all below, each once, parents first."""
+    def _flatten_layers(self, include_self: bool = True, trainable_only: bool = False) -> list[Layer]:
+        """This layer and all below, each once, parents first; with ``trainable_only`` none below a frozen one."""
         found: dict[int, Layer] = {}
 
         def visit(layer: Layer) -> None:
-            if id(layer) not in found:
+            if id(layer) not in found and (layer._trainable or not trainable_only):
                 found[id(layer)] = layer
                 for sublayer in layer._sublayers():
                     visit(sublayer)
@@ -247,12 +247,12 @@ class Layer(GraphCalls, Trackable):
         visit(self)
         return list(found.values())[0 if include_self else 1 :]
 
-    def _collect(self, extras: bool, seen: set | None = None) -> Iterator[Variable]:
+    def _collect(self, extras: bool, seen: dict[int, Layer] | None = None) -> Iterator[Variable]:
         """Yield the variables of this layer and those below; with ``extras`` of seeds and metrics."""
-        seen = set() if seen is None else seen
+        seen = {} if seen is None else seen
         if id(self) in seen:
             return
-        seen.add(id(self))
+        seen[id(self)] = self
         weights, seeds, metrics, layers = self._own()
         yield from weights
         if extras:
@@ -283,14 +283,9 @@ class Layer(GraphCalls, Trackable):
 
     def _frozen(self) -> set[int]:
         """Identities of the weights below frozen layers, and below no other."""
-        layers = self._flatten_layers()
-        if all(layer._trainable for layer in layers):
+        if all(layer._trainable for layer in self._flatten_layers()):
             return set()
-        if not self._trainable:
-            return {id(w) for w in self.weights}
-        live = {id(w) for w in self._own()[0]}
-        for layer in self._sublayers():
-            live |= {id(w) for w in layer.trainable_weights}
+        live = {id(w) for layer in self._flatten_layers(trainable_only=True) for w in layer._own()[0]}
         return {id(w) for w in self.weights} - live
 
     @property

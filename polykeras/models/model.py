@@ -48,6 +48,7 @@ class Model(Persistence, Trainer, Layer):
         "optimizer",
         "_compiled",
         "_compile_arguments",
+        "loss",
         "_steps",
         "_snapshot_lists",
         "_calls",
@@ -125,7 +126,7 @@ class Model(Persistence, Trainer, Layer):
     def _visit_order(self) -> dict[int, int]:
         """When a walk from the outputs to the inputs first meets each operation."""
         places: dict[int, int] = {}
-        seen: set[int] = set()
+        seen: dict[int, Any] = {}
         stop = {id(x) for x in self.inputs}
         pending = list(reversed(self._results))
         while pending:
@@ -133,7 +134,7 @@ class Model(Persistence, Trainer, Layer):
             node = tensor.node
             if node is None or id(node) in seen:
                 continue
-            seen.add(id(node))
+            seen[id(node)] = node
             places.setdefault(id(node.operation), len(places))
             if id(tensor) not in stop:
                 pending.extend(reversed(node.inputs))

@@ -54,7 +54,7 @@ class KerasFileEditor:
                 self.metadata, self.config = opened.metadata, opened.json(archive.CONFIG)
         #: Objects inside one another, by name; arrays are the leaves.
         self.weights_dict: dict[str, Any] = {}
-        self._names: dict[int, str] = {}
+        self._names: dict[int, tuple[dict, str]] = {}  # with the dicts, whose ids they keep from later ones
         with models.reading(path) as reader:
             self._read(reader, self.weights_dict)
 
@@ -63,7 +63,7 @@ class KerasFileEditor:
             if key == _VARS and not reader.is_array(key):
                 own = reader.group(key)
                 into.update({name: own[name] for name in own})
-                self._names[id(into)] = own.attribute("name") or ""
+                self._names[id(into)] = into, own.attribute("name") or ""
             elif reader.is_array(key):
                 into[key] = reader[key]
             else:
@@ -208,7 +208,8 @@ class KerasFileEditor:
 
     def _write(self, writer: hdf5.Writer, found: dict, path: str) -> None:
         arrays = {key: value for key, value in found.items() if not isinstance(value, dict)}
-        group = writer.group(f"{path}/{_VARS}".lstrip("/"), name=self._names.get(id(found), ""))
+        _, name = self._names.get(id(found), (found, ""))
+        group = writer.group(f"{path}/{_VARS}".lstrip("/"), name=name)
         for key, value in arrays.items():
             group[key] = value
         for key in found.keys() - arrays.keys():

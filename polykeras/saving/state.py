@@ -8,15 +8,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from polykeras.core import naming
+from polykeras.core import naming, tracking
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable
 from polykeras.layers.layer import Layer
 from polykeras.optimizers.optimizer import Optimizer
 
-#: Attributes that hold no layers of the user's.
-_PLAIN = frozenset(vars(Layer())) | {"inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers"}
-_PLAIN |= {"_compile_arguments", "_compiled", "_plan", "_inputs_structure", "_outputs_structure", "loss", "optimizer"}
+#: Attributes that hold no layers of the user's: of all layers, and of models.
+_PLAIN = frozenset(vars(Layer()))
+_PLAIN_OF_MODELS = _PLAIN | {
+    *("inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers", "_plan"),
+    *("_inputs_structure", "_outputs_structure", "_compile_arguments", "_compiled", "loss", "optimizer"),
+}
 
 #: Attributes that Keras 3 calls by other names.
 _KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer", ("TextVectorization", "_lookup"): "_lookup_layer"} | {
@@ -43,28 +46,40 @@ def places(model: Any) -> Iterator[Place]:
     >>> [place.path for place in places(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
     ['', 'layers/dense', 'layers/dense_1']
     """
-    yield from _visit("", model, set())
+    yield from _visit("", model, {})
 
 
-def _visit(path: str, thing: Any, seen: set[int]) -> Iterator[Place]:
+def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Place]:
+    """Walk what is below a thing; ``seen`` keeps all of it alive, since the id of a freed list goes to the next."""
     if id(thing) in seen:
         return
-    seen.add(id(thing))
+    seen[id(thing)] = thing
     if isinstance(thing, Trackable | SeedGenerator):
         yield Place(path, thing)
-        for name, child in _attributes(thing):
+        children = _attributes(thing)
+    elif isinstance(thing, _CONTAINERS):
+        children = _items(thing)
+    else:
+        children = iter(tracking.attributes(thing).items())
+    for name, child in children:
+        if _may_hold(child):
             yield from _visit(f"{path}/{name}".lstrip("/"), child, seen)
-    elif isinstance(thing, list | tuple | dict):
-        for name, child in _items(thing):
-            yield from _visit(f"{path}/{name}", child, seen)
+
+
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+
+
+def _may_hold(thing: Any) -> bool:
+    return isinstance(thing, (*_CONTAINERS, Trackable, SeedGenerator)) or tracking.is_holder(thing)
 
 
 def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(thing, SeedGenerator) or not isinstance(thing, Layer):
+    if not isinstance(thing, Layer):
         return
+    is_model = hasattr(thing, "_plan")
     if getattr(thing, "_plan", None) is not None or hasattr(thing, "_stack"):
         yield "layers", thing.layers
-    skipped = _PLAIN | thing._untracked
+    skipped = thing._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
     names = (name for name in vars(thing) if name not in skipped)
     for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
         yield _KERAS_NAMES.get((type(thing).__name__, name), name), vars(thing)[name]
@@ -73,10 +88,9 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
 def _items(container: Any) -> Iterator[tuple[str, Any]]:
     """Name things in a list by their classes: names of layers differ from one making to the next."""
     counts: Counter = Counter()
-    for item in list(container.values()) if isinstance(container, dict) else container:
-        is_container = isinstance(item, list | tuple | dict)
-        if is_container or isinstance(item, Trackable | SeedGenerator):
-            kind = "container" if is_container else naming.snake_case(_class_name(item))
+    for item in tracking.contents(container):
+        if _may_hold(item):
+            kind = "container" if isinstance(item, _CONTAINERS) else naming.snake_case(_class_name(item))
             yield (f"{kind}_{counts[kind]}" if counts[kind] else kind), item
             counts[kind] += 1
 
