@@ -9,6 +9,8 @@ from __future__ import annotations
 import collections
 import re
 import threading
+from collections.abc import Iterable
+from typing import Any
 
 _counts: collections.Counter = collections.Counter()
 _lock = threading.Lock()
@@ -38,6 +40,28 @@ def uid(prefix: str = "") -> int:
     with _lock:
         _counts["uid/", prefix] += 1
         return _counts["uid/", prefix]
+
+
+def listed(items: Iterable[Any], most: int = 8, width: int = 160) -> str:
+    """Return the beginning of a list for a message, and how many more there are.
+
+    Args:
+        items: what to show.
+        most: how many, at most.
+        width: how many characters, at most; of longer items the first is shown, cut off.
+
+    >>> listed(range(3)), listed(range(100), most=2), listed(["a" * 100], width=12)
+    ('[0, 1, 2]', '[0, 1, ... 98 more]', "['aaaaaa...]")
+    """
+    items = list(items)
+    shown: list[str] = []
+    for item in items[:most]:
+        text = repr(item)
+        if shown and sum(map(len, shown)) + len(text) > width:
+            break
+        shown.append(text if len(text) <= width else f"{text[: width - 5]}...")
+    rest = [f"... {len(items) - len(shown)} more"] if len(shown) < len(items) else []
+    return f"[{', '.join([*shown, *rest])}]"
 
 
 def reset() -> None:

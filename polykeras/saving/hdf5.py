@@ -103,6 +103,13 @@ def reading(path: str | os.PathLike) -> Iterator[Reader]:
 
 
 @contextlib.contextmanager
+def reading_new(path: Path) -> Iterator[Reader]:
+    """Context manager: a Reader of a file that was just written, whatever its head and seal."""
+    with open(path, "rb", buffering=0) as file, reading_part(file, str(path)) as reader:
+        yield reader
+
+
+@contextlib.contextmanager
 def reading_part(file: Any, name: str) -> Iterator[Reader]:
     """Context manager: a Reader of an open file, or of a part of one.
 
@@ -212,6 +219,14 @@ class Reader:
         import h5py
 
         return isinstance(self._item(key), h5py.Dataset)
+
+    def arrays(self, path: str = "") -> Iterator[tuple[str, np.ndarray]]:
+        """Yield all arrays below with their paths, one read after the other."""
+        for key in self:
+            if self.is_array(key):
+                yield f"{path}{key}", self[key]
+            else:
+                yield from self.group(key).arrays(f"{path}{key}/")
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the group, or None; bytes as text, lists over all their pieces."""

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core.tracking import unique
+from polykeras.core.variables import Variable
 from polykeras.models import op_configs
 from polykeras.saving import old_weights
-from polykeras.saving.hdf5 import Reader, Writer
+from polykeras.saving.hdf5 import Reader
+from polykeras.saving.ledger import NotingWriter
 from polykeras.saving.old_weights import Origin, Saved
 from polykeras.serialization import configs
 
@@ -25,16 +28,31 @@ def is_legacy(reader: Reader) -> bool:
     return reader.attribute("layer_names") is not None or "model_weights" in reader
 
 
-def save_weights(model: Any, writer: Writer, path: str = "") -> None:
-    """Write the weights of all layers, below a path."""
-    names = [layer.name for layer in model.layers]
-    writer.attributes(path, layer_names=names)
-    for layer in model.layers:
-        weights = old_weights.ordered(layer)
+def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
+    """Write the weights of all layers, and those of the model itself, below a path.
+
+    Raises:
+        ValueError: if a weight of the model is not among them.
+    """
+    groups = [(layer.name, old_weights.ordered(layer)) for layer in model.layers]
+    own = _own_weights(model)
+    writer.attributes(path, layer_names=[name for name, _ in groups])
+    for name, weights in [*groups, *([(_OWN, own)] if own else [])]:
         keys = [f"{place}_{weight.name}" for place, weight in enumerate(weights)]
-        group = writer.group(f"{path}/{layer.name}".lstrip("/"), weight_names=keys)
+        group = writer.group(f"{path}/{name}".lstrip("/"), weight_names=keys)
         for key, weight in zip(keys, weights, strict=True):
             group[key] = weight
+    writer.ledger.check_complete(model.weights, f"Model {model.name!r}")
+
+
+#: The group of weights that belong to the model itself, as in Keras 2.
+_OWN = "top_level_model_weights"
+
+
+def _own_weights(model: Any) -> list[Variable]:
+    """The weights of a model that are in none of its layers."""
+    inside = unique(weight for layer in model.layers for weight in layer.weights)
+    return [weight for weight in model.weights if not any(weight is other for other in inside)]
 
 
 def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_name: bool = False) -> None:
@@ -47,7 +65,8 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
     origin = _origin(reader, root)
     pairs, problems = [], []
     for layer, group in _pairs(model, root, by_name):
-        weights, saved = old_weights.arranged(layer, _saved(group), origin)
+        found = _saved(group)
+        weights, saved = (_own_weights(model), found) if layer is model else old_weights.arranged(layer, found, origin)
         expected, received = [w.shape for w in weights], [array.shape for array in saved]
         if expected == received:
             pairs.extend(zip(weights, saved, strict=True))
@@ -93,6 +112,9 @@ def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reade
             f"weights of {len(groups)} layers, {[name for name, _ in groups]}. Pass by_name=True to load some."
         )
     yield from zip(layers, (group for _, group in groups), strict=True)
+    own = root.group(_OWN)
+    if own is not None and _own_weights(model):
+        yield model, own
 
 
 def _names(group: Reader, attribute: str) -> list[str]:
@@ -121,7 +143,7 @@ def _array(group: Reader, path: str) -> np.ndarray:
 # --------------------------------------------------------------- whole models
 
 
-def save_model(model: Any, writer: Writer, config: dict) -> None:
+def save_model(model: Any, writer: NotingWriter, config: dict) -> None:
     """Write a model: configs, weights, and the state of a compiled model's optimizer."""
     compiled = config.get("compile_config")
     described = {key: value for key, value in config.items() if key != "compile_config"}
@@ -135,6 +157,7 @@ def save_model(model: Any, writer: Writer, config: dict) -> None:
         group = writer.group("optimizer_weights", weight_names=names)
         for name, variable in zip(names, variables, strict=True):
             group[name] = variable
+        writer.ledger.check_complete(variables, f"Model {model.name!r}")
 
 
 def model_config(reader: Reader) -> dict:

@@ -7,11 +7,12 @@ import datetime
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, tensors
+from polykeras.saving.ledger import Ledger, NotingWriter
 from polykeras.serialization import configs, registry
 
 #: The ends of names of files of weights.
@@ -69,8 +70,8 @@ def save_model(
     suffix = suffix_of(path, (".keras", ".h5"))
     config = configs.describe(model, include_optimizer)
     if suffix == ".h5":
-        with files.replacing(path, overwrite) as temporary, hdf5.writing(temporary, version()) as writer:
-            keras2_files.save_model(model, writer, config)
+        with files.replacing(path, overwrite) as temporary:
+            _write(temporary, hdf5, lambda writer: keras2_files.save_model(model, writer, config))
         return
     optimizer = model.optimizer if "compile_config" in config else None
     metadata = {
@@ -80,7 +81,20 @@ def save_model(
         "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
     }
     with files.replacing(path, overwrite) as temporary, assets.collected(model) as members:
-        archive.write(temporary, config, metadata, lambda writer: state.save(model, writer, optimizer), members)
+        ledger = Ledger()
+        fill = lambda writer: state.save(model, ledger.noting(writer), optimizer)  # noqa: E731
+        archive.write(temporary, config, metadata, fill, members)
+        with hdf5.reading_new(temporary) as reader:
+            ledger.check_file(reader.arrays(), path.name)
+
+
+def _write(path: Path, module: Any, fill: Callable[[NotingWriter], None]) -> None:
+    """Write a file of arrays by a module, and compare what stands in it with what was written."""
+    ledger = Ledger()
+    with module.writing(path, version()) as writer:
+        fill(ledger.noting(writer))
+    with module.reading_new(path) as reader:
+        ledger.check_file(reader.arrays(), path.name)
 
 
 def load_model(
@@ -229,16 +243,18 @@ def save_weights(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
     if suffix == shards.SUFFIX:
+        ledger = Ledger()
         with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:
-            state.save(model, writer, model.optimizer)
+            state.save(model, ledger.noting(writer), model.optimizer)
+            with writer.reading_new() as reader:
+                ledger.check_file(reader.arrays(), path.name)
         return
     with files.replacing(path, overwrite) as temporary:
         if suffix == ".h5":
-            with hdf5.writing(temporary, version()) as writer:
-                keras2_files.save_weights(model, writer)
+            _write(temporary, hdf5, lambda writer: keras2_files.save_weights(model, writer))
         else:
-            with (tensors if suffix == ".safetensors" else hdf5).writing(temporary, version()) as writer:
-                state.save(model, writer, model.optimizer)
+            module = tensors if suffix == ".safetensors" else hdf5
+            _write(temporary, module, lambda writer: state.save(model, writer, model.optimizer))
 
 
 def load_weights(

@@ -14,6 +14,7 @@ import numpy as np
 from polykeras.core.extras import require
 from polykeras.saving import assets, state
 from polykeras.saving.hdf5 import host_array
+from polykeras.saving.ledger import Ledger
 from polykeras.serialization import configs
 
 _STATE, _CONFIG, _ASSETS = "pytree", "model_config", "assets"
@@ -39,7 +40,7 @@ def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> Non
     """
     checkpoint = checkpoint_package()
     writer = _Writer()
-    state.save(model, writer, None if weights_only else model.optimizer)
+    state.save(model, Ledger().noting(writer), None if weights_only else model.optimizer)
     items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
     if not weights_only:
         items[_CONFIG] = checkpoint.args.JsonSave(configs.describe(model))

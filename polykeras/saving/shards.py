@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from polykeras.saving import files, hdf5
 from polykeras.saving.hdf5 import Reader, host_array
 
@@ -81,6 +83,14 @@ class Writer:
         """Remove files beside the index."""
         for name in names:
             self._path.with_name(name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def reading_new(self) -> Iterator[Merged]:
+        """Context manager: finish the files, and read them."""
+        self.close()
+        with contextlib.ExitStack() as stack:
+            paths = [self._path.with_name(name) for name in self.made]
+            yield Merged([stack.enter_context(hdf5.reading_new(path)) for path in paths])
 
     def finish(self) -> None:
         """Write the index, and remove the files of the old one."""
@@ -254,6 +264,10 @@ class Merged:
     def is_array(self, key: str) -> bool:
         """Return whether a name is that of an array."""
         return self._holder(key).is_array(key)
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield all arrays below with their paths, one read after the other."""
+        return itertools.chain.from_iterable(reader.arrays() for reader in self._readers)
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the group, or None."""

@@ -11,8 +11,10 @@ from typing import Any
 from polykeras.core import naming, tracking
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable
+from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 from polykeras.optimizers.optimizer import Optimizer
+from polykeras.saving.ledger import NotingWriter
 
 #: Attributes that hold no layers of the user's: of all layers, and of models.
 _PLAIN = frozenset(vars(Layer()))
@@ -101,13 +103,29 @@ def _class_name(item: Any) -> str:
     return "Functional" if name == "Model" and item._plan is not None else name
 
 
-def save(model: Any, writer: Any, optimizer: Any = None) -> None:
-    """Write the arrays of a model, and of its optimizer, one by one."""
+def save(model: Any, writer: NotingWriter, optimizer: Any = None) -> None:
+    """Write the arrays of a model, and of its optimizer, one by one.
+
+    Raises:
+        ValueError: if a weight of the model is not among them.
+    """
+    apart: list[Variable] = []
     for place in places(model):
         name = getattr(place.owner, "name", None)
         place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
+        if type(place.owner).save_own_variables is not Trackable.save_own_variables:
+            apart += place.owner.own_variables() if isinstance(place.owner, Trackable) else []
+    _check_complete(writer, model, model.weights, apart)
     if optimizer is not None:
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
+        if type(optimizer).save_own_variables is Optimizer.save_own_variables:
+            _check_complete(writer, model, optimizer.variables, [])
+
+
+def _check_complete(writer: NotingWriter, model: Any, variables: list[Variable], apart: list[Variable]) -> None:
+    """Check that all variables were written, but those of classes that keep them in a way of their own."""
+    others = {id(variable) for variable in apart}
+    writer.ledger.check_complete((v for v in variables if id(v) not in others), f"Model {model.name!r}")
 
 
 def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:

@@ -114,6 +114,9 @@ def reading(path: str | os.PathLike) -> Iterator[Reader]:
         yield Reader(header, json.loads(metadata.get(_ATTRIBUTES, "{}")) if sealed else {}, data)
 
 
+reading_new = reading
+
+
 def _refuse(path: str | os.PathLike, what: str) -> None:
     raise ValueError(
         f"Expected {str(path)!r} to be a safetensors file. Received: {what}. It is damaged, cut off, or made to do "
@@ -195,6 +198,11 @@ class Reader:
     def is_array(self, key: str) -> bool:
         """Return whether a name is that of an array."""
         return self._path + key in self._header
+
+    def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield all arrays below with their paths."""
+        names = [name.removeprefix(self._path) for name in self._header if name.startswith(self._path)]
+        return ((name, self[name]) for name in names)
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the group, or None."""

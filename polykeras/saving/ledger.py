@@ -1,0 +1,114 @@
+"""What goes into a file, noted while it is written, and compared with the file and the model before it counts."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import naming
+from polykeras.core.variables import Variable
+from polykeras.saving.hdf5 import host_array
+
+
+class Ledger:
+    """Notes the arrays that a writer is given: where each goes, its shape, dtype and checksum.
+
+    >>> import types
+    >>> ledger, store = Ledger(), {}
+    >>> writer = ledger.noting(types.SimpleNamespace(group=lambda path, **attributes: store))
+    >>> writer.group("layers/dense/vars")["0"] = np.ones(2)
+    >>> ledger.check_file({"layers/dense/vars/0": store["0"]}.items(), "m.h5")
+    """
+
+    def __init__(self) -> None:
+        self._notes: dict[str, tuple] = {}
+        self._written: dict[int, Variable] = {}
+
+    def noting(self, writer: Any) -> NotingWriter:
+        """Return a writer that does as another one, and notes what it is given."""
+        return NotingWriter(self, writer)
+
+    def note(self, path: str, value: Any) -> None:
+        """Note an array at a path.
+
+        Raises:
+            ValueError: if another array went there.
+        """
+        if path in self._notes:
+            raise ValueError(f"Expected a place of its own for each array. Received: two for {path!r}.")
+        self._notes[path] = _digest(host_array(value))
+        if isinstance(value, Variable):
+            self._written[id(value)] = value
+
+    def check_complete(self, variables: Iterable[Variable], what: str) -> None:
+        """Check that variables were written, each once or more.
+
+        Raises:
+            ValueError: naming those that weren't.
+        """
+        held = list(variables)
+        missing = [variable.path for variable in held if id(variable) not in self._written]
+        if missing:
+            raise ValueError(
+                f"{what}: Expected all {len(held)} variables to be written. Received: {len(held) - len(missing)}, "
+                f"without {naming.listed(missing)}. Nothing is saved. Make what holds them an attribute of a layer."
+            )
+
+    def check_file(self, arrays: Iterable[tuple[str, np.ndarray]], name: str) -> None:
+        """Check that a file holds what was noted, and nothing else.
+
+        Args:
+            arrays: paths and arrays in the file.
+            name: of the file, for messages.
+
+        Raises:
+            OSError: if one is missing, is too much, or differs.
+        """
+        found = {path: _digest(array) for path, array in arrays}
+        wrong = [path for path in {**self._notes, **found} if self._notes.get(path) != found.get(path)]
+        if wrong:
+            raise OSError(
+                f"Expected {name!r} to hold the {len(self._notes)} arrays that were written to it. Received: "
+                f"{len(found)}, with other values or none for {naming.listed(wrong)}. Is the disk all right?"
+            )
+
+
+def _digest(array: np.ndarray) -> tuple:
+    """The shape, dtype and CRC-32 of an array."""
+    array = np.asarray(array)
+    return array.shape, array.dtype.name, zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+
+
+class NotingWriter:
+    """Passes groups of arrays on to a writer, and notes them in a ledger."""
+
+    def __init__(self, ledger: Ledger, writer: Any) -> None:
+        self.ledger, self._writer = ledger, writer
+
+    def group(self, path: str, **attributes: Any) -> NotingGroup:
+        """Return a new group to put arrays into by ``group[key] = array``."""
+        return NotingGroup(self.ledger, path, self._writer.group(path, **attributes))
+
+    def attributes(self, path: str, **attributes: Any) -> None:
+        """Set attributes of a group."""
+        self._writer.attributes(path, **attributes)
+
+
+class NotingGroup:
+    """A mapping to fill with arrays."""
+
+    def __init__(self, ledger: Ledger, path: str, group: Any) -> None:
+        self._ledger, self._path, self._group = ledger, path, group
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._group[key] = value
+        self._ledger.note(f"{self._path}/{key}", value)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self._group[key]
+
+    def keys(self) -> list[str]:
+        return self._group.keys()
