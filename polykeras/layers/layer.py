@@ -21,6 +21,7 @@ from polykeras.core.state import settled
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import input_spec as specs
+from polykeras.layers import making
 from polykeras.layers.graph_calls import GraphCalls
 from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
@@ -669,8 +670,8 @@ class Layer(GraphCalls, Trackable):
 
     @classmethod
     def from_config(cls, config: dict) -> Layer:
-        """Make a layer from ``get_config``."""
-        return cls(**{key: registry.deserialize(value) for key, value in config.items()})
+        """Make a layer from ``get_config``; its ``__init__`` need not take the base class's arguments."""
+        return making.make(cls, {key: registry.deserialize(value) for key, value in config.items()})
 
     # ------------------------------------------------------------ graph, display
 

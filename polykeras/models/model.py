@@ -12,6 +12,7 @@ from polykeras.core.graph import KerasTensor, Plan
 from polykeras.core.state import renew_constants
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.layers.signature import shape_arguments
 from polykeras.models.inputs import arrange, input_name, is_optional
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
@@ -304,14 +305,39 @@ class Model(Persistence, Trainer, Layer):
             input_shape: a shape with the batch, or a list or dict of them.
         """
         if self._plan is None and input_shape is not None and not self.built:
-            self.compute_output_shape(input_shape)
+            Layer.compute_output_shape(self, input_shape)
         self.built = True
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         if type(self).build is Model.build:
+            self._build_shapes = shape_arguments(self._signature, args, kwargs)
             self.built = True  # the layers inside are built as ``call`` comes to them
         else:
             super()._build_for(backend, args, kwargs)
+
+    def get_build_config(self) -> dict | None:
+        """Return the shapes that the model was built with; of a subclass also how the layers inside were built."""
+        from polykeras.saving import builds
+
+        config = super().get_build_config()
+        if self._plan is not None or not self.built:
+            return config
+        return {**(config or {}), "layers": builds.describe(self)}
+
+    def build_from_config(self, config: dict) -> None:
+        """Build as ``get_build_config`` says; ``call`` runs, on shapes, only for layers that it makes itself."""
+        from polykeras.saving import builds
+
+        if self.built or not config:
+            return
+        shapes = {key: shape for key, shape in config.items() if key != "layers"}
+        has_own_build = type(self).build is not Model.build
+        if has_own_build:
+            super().build_from_config(shapes)
+        is_whole = builds.restore(self, config["layers"]) if "layers" in config else has_own_build
+        if not is_whole and shapes:
+            Layer.compute_output_shape(self, **shapes)
+        self._build_shapes, self.built = shapes, True
 
     @property
     def input(self) -> Any:
@@ -367,7 +393,7 @@ class Model(Persistence, Trainer, Layer):
         with registry.custom_object_scope(custom_objects or {}):
             if is_graph_config(config):
                 return model_from_graph_config(cls, config)
-            return cls(**{key: registry.deserialize(value) for key, value in config.items()})
+            return super().from_config(config)
 
     def reset_states(self) -> None:
         """Set the states of the recurrent layers inside back to zeros."""

@@ -34,12 +34,14 @@ def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
     Raises:
         ValueError: if a weight of the model is not among them.
     """
-    groups = [(layer.name, old_weights.ordered(layer)) for layer in model.layers]
+    groups = [(layer.name, old_weights.ordered(layer), layer.weights) for layer in model.layers]
     own = _own_weights(model)
-    writer.attributes(path, layer_names=[name for name, _ in groups])
-    for name, weights in [*groups, *([(_OWN, own)] if own else [])]:
+    writer.attributes(path, layer_names=[name for name, *_ in groups])
+    for name, weights, by_making in [*groups, *([(_OWN, own, own)] if own else [])]:
         keys = [f"{place}_{weight.name}" for place, weight in enumerate(weights)]
-        group = writer.group(f"{path}/{name}".lstrip("/"), weight_names=keys)
+        numbers = {id(weight): number for number, weight in enumerate(by_making)}
+        order = [numbers[id(weight)] for weight in weights]
+        group = writer.group(f"{path}/{name}".lstrip("/"), weight_names=keys, **{_ORDER: order})
         for key, weight in zip(keys, weights, strict=True):
             group[key] = weight
     writer.ledger.check_complete(model.weights, f"Model {model.name!r}")
@@ -47,6 +49,8 @@ def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
 
 #: The group of weights that belong to the model itself, as in Keras 2.
 _OWN = "top_level_model_weights"
+#: The numbers of a layer's weights, in the order of the file: that depends on what is frozen.
+_ORDER = "polykeras_order"
 
 
 def _own_weights(model: Any) -> list[Variable]:
@@ -65,8 +69,7 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
     origin = _origin(reader, root)
     pairs, problems = [], []
     for layer, group in _pairs(model, root, by_name):
-        found = _saved(group)
-        weights, saved = (_own_weights(model), found) if layer is model else old_weights.arranged(layer, found, origin)
+        weights, saved = _matched(_own_weights(model) if layer is model else layer.weights, layer, group, origin)
         expected, received = [w.shape for w in weights], [array.shape for array in saved]
         if expected == received:
             pairs.extend(zip(weights, saved, strict=True))
@@ -81,6 +84,14 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for weight, array in pairs:
         weight.assign(array.read())
+
+
+def _matched(own: list[Variable], layer: Any, group: Reader, origin: Origin) -> tuple[list, list[Saved]]:
+    """The weights of a layer and the arrays for them: by their numbers, where the file has these."""
+    order = group.attribute(_ORDER)
+    if order is not None and sorted(order) == list(range(len(own))):
+        return [own[number] for number in order], _saved(group)
+    return old_weights.arranged(layer, _saved(group), origin)
 
 
 def _origin(reader: Reader, root: Reader) -> Origin:

@@ -69,7 +69,7 @@ def spell(value: Any) -> Any:
         return value
     if value.get("class_name") == "__tuple__":
         return [spell(x) for x in value["items"]]
-    if "build_config" in value:
+    if isinstance(value.get("build_config"), dict):
         value = value | {"build_config": _spell_shapes(value["build_config"])}
     is_ours = value.get("registered_name") in (None, "function")
     result = {k: spell(v) if is_ours or k != "config" else v for k, v in value.items()}
@@ -88,9 +88,13 @@ def spell(value: Any) -> Any:
     return result
 
 
-def _spell_shapes(shapes: dict) -> dict:
-    """One shape goes by one name in Keras, whatever ``build`` calls it."""
-    return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
+def _spell_shapes(config: dict) -> dict:
+    """One shape goes by one name in Keras, whatever ``build`` calls it; what is no shape stays as it is."""
+    shapes = {key: value for key, value in config.items() if key.endswith("_shape")}
+    rest = {key: value for key, value in config.items() if key not in shapes}
+    if len(shapes) == 1:
+        return {"input_shape": next(iter(shapes.values())), **rest}
+    return {"shapes_dict": shapes, **rest} if shapes else rest
 
 
 def parse(text: str) -> Any:
@@ -141,5 +145,6 @@ def read(value: Any) -> Any:
     result = {key: read(x) for key, x in value.items()}
     built = result.get("build_config")
     if isinstance(built, dict) and isinstance(built.get("shapes_dict"), dict):
-        result["build_config"] = built["shapes_dict"]
+        rest = {key: x for key, x in built.items() if key != "shapes_dict"}
+        result["build_config"] = {**built["shapes_dict"], **rest}
     return result
