@@ -42,24 +42,33 @@ def uid(prefix: str = "") -> int:
         return _counts["uid/", prefix]
 
 
-def listed(items: Iterable[Any], most: int = 8, width: int = 160) -> str:
+def short(value: Any, width: int = 160) -> str:
+    """Return the ``repr`` of a value for a message, cut off where it is long.
+
+    >>> short("a"), short("a" * 100, width=12)
+    ("'a'", "'aaaaaaaa...")
+    """
+    text = repr(value)
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def listed(items: Iterable[Any], width: int = 160) -> str:
     """Return the beginning of a list for a message, and how many more there are.
 
     Args:
-        items: what to show.
-        most: how many, at most.
+        items: what to show, at most eight of them.
         width: how many characters, at most; of longer items the first is shown, cut off.
 
-    >>> listed(range(3)), listed(range(100), most=2), listed(["a" * 100], width=12)
-    ('[0, 1, 2]', '[0, 1, ... 98 more]', "['aaaaaa...]")
+    >>> listed(range(3)), listed(range(100))
+    ('[0, 1, 2]', '[0, 1, 2, 3, 4, 5, 6, 7, ... 92 more]')
     """
     items = list(items)
     shown: list[str] = []
-    for item in items[:most]:
-        text = repr(item)
+    for item in items[:8]:
+        text = short(item, width)
         if shown and sum(map(len, shown)) + len(text) > width:
             break
-        shown.append(text if len(text) <= width else f"{text[: width - 5]}...")
+        shown.append(text)
     rest = [f"... {len(items) - len(shown)} more"] if len(shown) < len(items) else []
     return f"[{', '.join([*shown, *rest])}]"
 

@@ -378,9 +378,10 @@ class Model(Persistence, Trainer, Layer):
     # ----------------------------------------------------------------- configs
 
     def get_config(self) -> dict:
-        """Return the model's graph as a config; a subclass gives its own arguments."""
+        """Return the model's graph as a config; of a subclass the arguments that it was made with."""
         if self._plan is None or type(self).__init__ is not Model.__init__:
-            return super().get_config()
+            is_overridden = type(self).get_config is not Model.get_config
+            return {**super().get_config(), **({} if is_overridden else self._remembered_arguments())}
         from polykeras.models.graph_configs import graph_config
 
         return graph_config(self)

@@ -176,7 +176,8 @@ def _build(config: Any, metadata: dict) -> Any:
     try:
         if configs.is_of_keras_3(metadata):
             config = configs.without_modes(config)
-        return registry.deserialize(configs.read(config), family="models")
+        with registry.making_shared():
+            return registry.deserialize(configs.read(config), family="models")
     except RecursionError:
         raise ValueError("Expected the config of a model. Received: one that is nested too deeply.") from None
     except (TypeError, ValueError, KeyError) as error:

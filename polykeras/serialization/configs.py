@@ -37,7 +37,8 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     >>> describe(keras.Sequential([keras.layers.Dense(2)]))["class_name"]
     'Sequential'
     """
-    config = spell(registry.serialize(model))
+    with registry.describing_shared():
+        config = registry.without_single(spell(registry.serialize(model)))
     added = getattr(model, "_added", ())
     if added and "added" not in config["config"]:
         warnings.warn(

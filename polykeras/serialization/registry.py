@@ -7,6 +7,7 @@ a config, and nothing outside of this package is imported because a config says 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import difflib
 import importlib
@@ -18,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import dtypes
+from polykeras.core import dtypes, naming
+from polykeras.core.tracking import Trackable
 from polykeras.serialization import bytecode
 
 #: Family name ("layers", "losses", ...) to its public names.
@@ -33,6 +35,8 @@ class _Scopes(threading.local):
     def __init__(self) -> None:
         self.stack: list[dict] = []
         self.safe_mode: bool | None = None
+        self.described: dict[int, tuple] | None = None  # objects and their numbers, by identity
+        self.made: dict[Any, Any] | None = None  # objects by these numbers
 
 
 _scopes = _Scopes()
@@ -139,14 +143,15 @@ def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
 
 
 def unknown(name: object, family: str, choices: Any) -> str:
-    """Return the message for an unknown name, with the near miss."""
+    """Return the message for an unknown name, with the three nearest."""
     singular = {"losses": "loss", "layers": "layer"}.get(family, family.rstrip("s"))
     lower = {c.lower(): c for c in choices}
-    near = difflib.get_close_matches(str(name).lower(), lower, 1, 0.6)
-    hint = f" Did you mean {lower[near[0]]!r}?" if near else f" Known names: {sorted(choices)}."
+    near = difflib.get_close_matches(str(name).lower()[:100], lower, 3, 0.0)
+    hint = f" Did you mean {' or '.join(repr(lower[each]) for each in near)}?" if near else ""
     return (
-        f"Expected the name of a known {singular}. Received: {name!r}.{hint} "
-        f"(Objects of your own: pass the object, or register it with register_keras_serializable.)"
+        f"Expected the name of a known {singular}. Received: {naming.short(name)}.{hint} "
+        f"(Objects of your own: pass the object, name it in custom_objects={{...}}, or register its class with "
+        f"register_keras_serializable.)"
     )
 
 
@@ -172,7 +177,7 @@ def resolve(identifier: Any, family: str, custom_objects: dict | None = None) ->
         return identifier
     raise TypeError(
         f"Expected a name, a config dict, a class, or a callable of the family {family!r}. "
-        f"Received: {identifier!r} of type {type(identifier).__name__}."
+        f"Received: {naming.short(identifier)} of type {type(identifier).__name__}."
     )
 
 
@@ -234,6 +239,63 @@ def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
         )
 
 
+# ------------------------------------------------------------- shared objects
+
+#: Where a description keeps the number of an object that stands in several places, as in Keras 3.
+SHARED = "shared_object_id"
+
+
+@contextlib.contextmanager
+def describing_shared() -> Iterator[None]:
+    """Context manager: descriptions number the objects with state, so that one in two places can be told."""
+    before = _scopes.described
+    _scopes.described = {}
+    try:
+        yield
+    finally:
+        _scopes.described = before
+
+
+@contextlib.contextmanager
+def making_shared() -> Iterator[None]:
+    """Context manager: descriptions of one number make one object."""
+    before = _scopes.made
+    _scopes.made = {}
+    try:
+        yield
+    finally:
+        _scopes.made = before
+
+
+def without_single(description: Any) -> Any:
+    """Leave out the numbers of objects that stand in one place.
+
+    >>> one, other = {SHARED: 0}, {SHARED: 1}
+    >>> without_single([one, one, other])
+    [{'shared_object_id': 0}, {'shared_object_id': 0}, {}]
+    """
+    counts = collections.Counter(_numbers(description))
+    return _without(description, {number for number, count in counts.items() if count == 1})
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, dict) and isinstance(value.get(SHARED), int):
+        yield value[SHARED]
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _numbers(inner)
+
+
+def _without(value: Any, single: set[int]) -> Any:
+    if isinstance(value, list):
+        return [_without(x, single) for x in value]
+    if not isinstance(value, dict):
+        return value
+    result = {key: _without(x, single) for key, x in value.items()}
+    if isinstance(result.get(SHARED), int) and result[SHARED] in single:
+        del result[SHARED]
+    return result
+
+
 # --------------------------------------------------------------- serialization
 
 
@@ -279,7 +341,7 @@ def serialize(obj: Any) -> Any:
         return dtypes.standardize(obj)
     raise TypeError(
         f"Expected an object that a config can hold: plain values, or a class with get_config. "
-        f"Received: {obj!r} of type {type(obj).__name__}."
+        f"Received: {naming.short(obj)} of type {type(obj).__name__}."
     )
 
 
@@ -292,6 +354,8 @@ def _serialize_instance(obj: Any) -> dict:
         "config": {key: serialize(value) for key, value in obj.get_config().items()},
         "registered_name": None if family else get_registered_name(cls),
     }
+    if _scopes.described is not None and isinstance(obj, Trackable):
+        described[SHARED], _ = _scopes.described.setdefault(id(obj), (len(_scopes.described), obj))
     build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
     if build_config is not None:
         described["build_config"] = serialize(build_config)
@@ -414,17 +478,23 @@ def _build(cls: Any, config: dict) -> Any:
         return cls
     if not hasattr(cls, "from_config"):
         raise ValueError(f"Expected {cls.__name__!r} to be a class with from_config. Received: {cls!r}.")
+    number = config.get(SHARED)
+    made = _scopes.made if isinstance(number, int) else None
+    if made is not None and number in made:
+        return made[number]
     # Classes that hold other configured objects build those themselves in from_config.
     instance = cls.from_config(dict(config.get("config") or {}))
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config"):
         instance.build_from_config(_deserialize(build_config))
+    if made is not None:
+        made[number] = instance
     return instance
 
 
 def _find(name: str, config: dict, family: str | None) -> Any:
     if not isinstance(name, str):
-        raise ValueError(f"Expected a name in a config. Received: {name!r}.")
+        raise ValueError(f"Expected a name in a config. Received: {naming.short(name)}.")
     for key in (config.get("registered_name"), name):
         found = get_registered_object(key) if isinstance(key, str) else None
         if found is not None:
