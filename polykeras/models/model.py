@@ -320,9 +320,10 @@ class Model(Persistence, Trainer, Layer):
         from polykeras.saving import builds
 
         config = super().get_build_config()
-        if self._plan is not None or not self.built:
+        if self._plan is not None or hasattr(self, "_stack"):
             return config
-        return {**(config or {}), "layers": builds.describe(self)}
+        layers = builds.describe(self)
+        return {**(config or {}), "layers": layers} if self.built or len(layers) > 1 else config
 
     def build_from_config(self, config: dict) -> None:
         """Build as ``get_build_config`` says; ``call`` runs, on shapes, only for layers that it makes itself."""
@@ -331,13 +332,13 @@ class Model(Persistence, Trainer, Layer):
         if self.built or not config:
             return
         shapes = {key: shape for key, shape in config.items() if key != "layers"}
-        has_own_build = type(self).build is not Model.build
-        if has_own_build:
+        self._build_shapes = shapes
+        if type(self).build is not Model.build:
             super().build_from_config(shapes)
-        is_whole = builds.restore(self, config["layers"]) if "layers" in config else has_own_build
-        if not is_whole and shapes:
+        elif "layers" not in config:
             Layer.compute_output_shape(self, **shapes)
-        self._build_shapes, self.built = shapes, True
+        builds.restore(self, config.get("layers", {}))
+        self.built = self.built or type(self).build is Model.build
 
     @property
     def input(self) -> Any:

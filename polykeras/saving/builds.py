@@ -12,7 +12,9 @@ from polykeras.saving import state
 
 
 def describe(model: Any) -> dict[str, dict]:
-    """Return for each layer inside that is built, by its path, what it was built with and its number of weights.
+    """Return for each layer that is built, by its path, what it was built with and its number of weights.
+
+    The model itself stands first, with its own number of weights.
 
     >>> import polykeras as keras
     >>> inner = keras.layers.Dense(2)
@@ -22,9 +24,10 @@ def describe(model: Any) -> dict[str, dict]:
     ...         super().__init__()
     ...         self.first = inner
     >>> describe(Pair())
-    {'first': {'build_config': {'input_shape': (None, 3)}, 'weights': 2}}
+    {'': {'weights': 0}, 'first': {'build_config': {'input_shape': (None, 3)}, 'weights': 2}}
     """
-    return {path: _entry(layer) for path, layer in _layers(model) if layer is not model and layer.built}
+    inside = {path: _entry(layer) for path, layer in _layers(model) if layer is not model and layer.built}
+    return {"": {"weights": len(model.own_variables())}, **inside}
 
 
 def _entry(layer: Layer) -> dict:
@@ -40,30 +43,46 @@ def _layers(model: Any) -> Iterator[tuple[str, Layer]]:
     return ((place.path, place.owner) for place in state.places(model) if isinstance(place.owner, Layer))
 
 
-def restore(model: Any, described: dict[str, dict]) -> bool:
+def restore(model: Any, described: dict[str, dict]) -> None:
     """Build the layers inside a model as ``describe`` found them.
+
+    Where layers or weights are made by a ``call`` only, the outermost layer around them is called on the shapes
+    that it was built with.
 
     Args:
         model: made from its config.
         described: what ``describe`` returned.
-
-    Returns:
-        Whether all layers that were described are there, with as many weights.
     """
+    found = _build(model, described)
+    called: list[Layer] = []
+    while missing := [path for path, entry in described.items() if _lacks(found.get(path), entry)]:
+        around = (layer for path in missing for layer in _around(path, found))
+        outermost = next((x for x in around if x._build_shapes and not any(x is y for y in called)), None)
+        if outermost is None:
+            return
+        called.append(outermost)
+        Layer.compute_output_shape(outermost, **outermost._build_shapes)
+        found = _build(model, described)
+
+
+def _lacks(layer: Layer | None, entry: dict) -> bool:
+    return layer is None or len(layer.own_variables()) < entry["weights"]
+
+
+def _build(model: Any, described: dict[str, dict]) -> dict[str, Layer]:
+    """Build what is not built yet; return the layers by path."""
     found = {"": model}
     for path, layer in _layers(model):  # a layer that makes others when it is built comes before them
         found[path] = layer
         config = described.get(path, {}).get("build_config")
         if config and not layer.built:
-            with within(_names_around(path, found)):
+            with within("/".join(outer.name for outer in _around(path, found)[:-1])):
                 layer.build_from_config(config)
-    return all(
-        path in found and len(found[path].own_variables()) >= entry["weights"] for path, entry in described.items()
-    )
+    return found
 
 
-def _names_around(path: str, found: dict[str, Layer]) -> str:
-    """The names of the layers around a path, joined as a call inside of them would."""
+def _around(path: str, found: dict[str, Layer]) -> list[Layer]:
+    """The layers from the model to a path, of those that were found."""
     parts = path.split("/")
-    outer = ["/".join(parts[:length]) for length in range(len(parts))]
-    return "/".join(found[each].name for each in outer if each in found)
+    paths = ["", *("/".join(parts[:length]) for length in range(1, len(parts) + 1))]
+    return [found[each] for each in paths if each in found]
