@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from polykeras import ops
+from polykeras.core import naming
 from polykeras.serialization import registry
 
 
@@ -50,7 +51,7 @@ def _renamed(name: str, value: Any, keras_2: dict[str, float]) -> Any:
     """The value of an argument that Keras 2 called ``l``."""
     value = keras_2.pop("l", value)
     if keras_2:
-        raise TypeError(f"Expected the argument {name!r}. Received: {sorted(keras_2)}.")
+        raise TypeError(f"Expected the argument {name!r}. Received: {naming.listed(sorted(keras_2))}.")
     return value
 
 

@@ -157,8 +157,8 @@ def assert_same_paths(a: Any, b: Any) -> None:
     first, second = ({path for path, _ in flatten_with_path(x)} for x in (a, b))
     if first != second:
         raise ValueError(
-            f"Expected leaves at the same paths. Received: {sorted(map(str, first - second))} in the first only, "
-            f"{sorted(map(str, second - first))} in the second only."
+            f"Expected leaves at the same paths. Received: {sorted(map(str, first - second))[:8]} in the first only, "
+            f"{sorted(map(str, second - first))[:8]} in the second only."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from polykeras.callbacks.monitor import MonitorCallback
 from polykeras.callbacks.progbar import say
+from polykeras.core import naming
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -103,6 +104,7 @@ class ModelCheckpoint(MonitorCallback):
             return self.filepath.format(**fields)
         except KeyError as error:
             raise KeyError(
-                f"Expected the fields of ModelCheckpoint(filepath={self.filepath!r}) among {sorted(fields)}. "
+                f"Expected the fields of ModelCheckpoint(filepath={self.filepath!r}) among "
+                f"{naming.listed(sorted(fields))}. "
                 f"Received: {error}."
             ) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from polykeras.callbacks.callback import Callback
+from polykeras.core import naming
 
 MOMENTS = frozenset(name for name in vars(Callback) if name.startswith("on_"))
 
@@ -48,7 +49,7 @@ class LambdaCallback(Callback):
         }
         unknown = sorted(set(functions) - MOMENTS)
         if unknown:
-            raise TypeError(f"Expected moments among {sorted(MOMENTS)}. Received: {unknown}.")
+            raise TypeError(f"Expected moments among {sorted(MOMENTS)}. Received: {naming.listed(unknown)}.")
         given = {moment: function for moment, function in functions.items() if function is not None}
         vars(self).update(given)
         #: The moments it has a function for: batches are not watched without need.

@@ -17,7 +17,7 @@ from polykeras import ops
 from polykeras.callbacks.callback import Callback
 from polykeras.callbacks.event_files import EventFile, matrix_of
 from polykeras.callbacks.monitor import optimizers_of
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.core.extras import require
 
 _PROFILE_ROWS = 30
@@ -219,7 +219,9 @@ class TensorBoard(Callback):
         names = self.embeddings_layer_names or [name for name, layer in found.items() if hasattr(layer, "embeddings")]
         unknown = [name for name in names if name not in found]
         if unknown:
-            raise ValueError(f"Expected embeddings_layer_names among {list(found)}. Received: {unknown}.")
+            raise ValueError(
+                f"Expected embeddings_layer_names among {naming.listed(found)}. Received: {naming.listed(unknown)}."
+            )
         return {name: found[name] for name in names}
 
     def _check_names(self) -> None:
@@ -227,7 +229,9 @@ class TensorBoard(Callback):
         metadata = self.embeddings_metadata
         unknown = [name for name in metadata if name not in names] if isinstance(metadata, dict) else []
         if unknown:
-            raise ValueError(f"Expected the keys of embeddings_metadata among {names}. Received: {unknown}.")
+            raise ValueError(
+                f"Expected the keys of embeddings_metadata among {naming.listed(names)}. Received: {unknown}."
+            )
 
     def _embeddings(self, epoch: int) -> None:
         metadata = self.embeddings_metadata

@@ -14,7 +14,7 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import trees, turns
+from polykeras.core import naming, trees, turns
 from polykeras.core.interrupts import deferred
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
@@ -182,6 +182,7 @@ def _check_owned(assigned: dict, variables: list[Variable]) -> None:
     strangers = [v.path for v in assigned if id(v) not in known]
     if strangers:
         raise RuntimeError(
-            f"Expected a step to assign only variables that the model holds. Received: assignments to {strangers}. "
+            "Expected a step to assign only variables that the model holds. Received: assignments to "
+            f"{naming.listed(strangers)}. "
             f"Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
         )

@@ -211,6 +211,6 @@ def _disconnected(tensor: KerasTensor, inputs: list[KerasTensor]) -> str:
     names = [x.name for x in inputs]
     maker = getattr(getattr(tensor.node, "operation", None), "name", tensor.name)
     return (
-        f"Expected every output of the model to follow from its inputs {names}. Received: a graph that "
+        f"Expected every output of the model to follow from its inputs {naming.listed(names)}. Received: a graph that "
         f"also needs {tensor.name!r} (made by {maker!r}), which is not among them. Add it to `inputs`."
     )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from polykeras import config
-from polykeras.core import seeds
+from polykeras.core import naming, seeds
 from polykeras.datasets.sounds import read_sound
 from polykeras.training.checks import check_fraction
 from polykeras.training.data.datasets import SampleDataset
@@ -239,7 +239,9 @@ def _objects(samples: list) -> np.ndarray:
 def _filled_up(samples: list) -> np.ndarray:
     channels = {sample.shape[1] for sample in samples}
     if len(channels) > 1:
-        raise ValueError(f"Expected sounds of equally many channels in a batch. Received: {sorted(channels)}.")
+        raise ValueError(
+            f"Expected sounds of equally many channels in a batch. Received: {naming.listed(sorted(channels))}."
+        )
     result = np.zeros((len(samples), max(map(len, samples)), *channels), samples[0].dtype)
     for row, sample in zip(result, samples, strict=True):
         row[: len(sample)] = sample
@@ -275,7 +277,7 @@ def _index(directory: Any, formats: tuple, choice: Choice) -> tuple[list[str], A
     if not paths:
         raise ValueError(f"Expected files of {formats} in {directory}. Received: none.")
     if choice.label_mode == "binary" and names is not None and len(names) != 2:
-        raise ValueError(f'Expected 2 classes for label_mode="binary". Received: {names}.')
+        raise ValueError(f'Expected 2 classes for label_mode="binary". Received: {naming.listed(names)}.')
     if choice.verbose:
         print(f"Found {len(paths)} files" + (f" belonging to {len(names)} classes." if names is not None else "."))
     return paths, labels, names
@@ -306,7 +308,9 @@ def _class_folders(root: Path, class_names: Sequence[str] | None) -> list[str]:
     found = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     names = found if class_names is None else list(class_names)
     if set(names) - set(found) or len(set(names)) < len(names):
-        raise ValueError(f"Expected class_names among the folders {found}, each once. Received: {names}.")
+        raise ValueError(
+            f"Expected class_names among the folders {naming.listed(found)}, each once. Received: {names}."
+        )
     return names
 
 

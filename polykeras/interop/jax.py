@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras import backends, random
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.core.seeds import SeedGenerator
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
@@ -65,7 +65,7 @@ class JaxLayer(ForeignLayer):
         if not set(required) <= set(taken) <= set(names):
             raise ValueError(
                 f"Layer {self.name!r}: Expected a function of {required}, and maybe of others of {names}. "
-                f"Received: a function of {taken}."
+                f"Received: a function of {naming.listed(taken)}."
             )
         return taken
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from polykeras.backends.contract.spec import SpecArray
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
 
@@ -70,7 +70,7 @@ class TFSMLayer(ForeignLayer):
         if function is None:
             raise ValueError(
                 f"Layer {self.name!r}: Expected a function of the SavedModel in {self.filepath!r}, such as "
-                f"{sorted(self._saved.signatures)}. Received: {name!r}."
+                f"{naming.listed(sorted(self._saved.signatures))}. Received: {name!r}."
             )
         return function
 

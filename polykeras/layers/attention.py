@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polykeras import activations, ops, random
+from polykeras.core import naming
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.advanced_activations import Softmax
 from polykeras.layers.arguments import choice, positive_int, rate_between
@@ -29,7 +30,8 @@ def _check_batches(layer: Layer, arrays: Sequence) -> None:
     shapes = [tuple(ops.shape(x)) for x in arrays]
     if len({shape[0] for shape in shapes if shape[0] is not None}) > 1:
         raise ValueError(
-            f"Layer {layer.path!r}: Expected query, value and key of equally many examples. Received shapes: {shapes}."
+            f"Layer {layer.path!r}: Expected query, value and key of equally many examples. Received shapes: "
+            f"{naming.listed(shapes)}."
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.core import dtypes, trees
+from polykeras.core import dtypes, naming, trees
 
 
 class InputSpec:
@@ -42,7 +42,7 @@ class InputSpec:
         self.axes = {int(axis): size for axis, size in (axes or {}).items()}
         limit = self.ndim or max_ndim
         if limit is not None and self.axes and max(self.axes) >= limit:
-            raise ValueError(f"Expected axes below {limit}. Received: {sorted(self.axes)}.")
+            raise ValueError(f"Expected axes below {limit}. Received: {naming.listed(sorted(self.axes))}.")
         self.allow_last_axis_squeeze = allow_last_axis_squeeze
         self.name = name
         self.optional = optional
@@ -112,7 +112,7 @@ def check(specs: Any, inputs: Any, layer_path: str, backend: Any) -> None:
         if len(spec_list) != len(values):
             raise ValueError(
                 f"Layer {layer_path!r}: Expected {len(spec_list)} input(s). Received: {len(values)}: "
-                f"{[tuple(backend.shape(x)) for x in values if backend.is_array(x)]}."
+                f"{naming.listed([tuple(backend.shape(x)) for x in values if backend.is_array(x)])}."
             )
         pairs = [(spec.name, spec, x) for spec, x in zip(spec_list, values, strict=True)]
     for name, spec, value in pairs:

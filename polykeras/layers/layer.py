@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -338,9 +339,11 @@ class Layer(GraphCalls, Trackable):
         shapes = [tuple(np.shape(value)) for value in weights]
         expected = [w.shape for w in own]
         if shapes != expected:
+            pairs = enumerate(itertools.zip_longest(expected, shapes))
+            place = next(place for place, (one, other) in pairs if one != other)
             raise ValueError(
-                f"Layer {self.path!r}: Expected {len(own)} weights of shapes {expected}. "
-                f"Received: {len(shapes)} of shapes {shapes}."
+                f"Layer {self.path!r}: Expected {len(own)} weights of shapes {naming.listed(expected)}. "
+                f"Received: {len(shapes)} of shapes {naming.listed(shapes)}. The first that differs: number {place}."
             )
         for weight, value in zip(own, weights, strict=True):
             replace(weight, value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import masks, trees
+from polykeras.core import masks, naming, trees
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import Signature
 from polykeras.serialization import registry
@@ -150,7 +150,7 @@ class Bidirectional(Wrapper):
         super().__init__(layer, weights=weights, **kwargs)
         if merge_mode not in _MERGES:
             raise ValueError(
-                f"Layer {self.name!r} (Bidirectional): Expected merge_mode to be one of {[*_MERGES]}. "
+                f"Layer {self.name!r} (Bidirectional): Expected merge_mode to be one of {naming.listed(_MERGES)}. "
                 f"Received: {merge_mode!r}."
             )
         self.merge_mode = merge_mode

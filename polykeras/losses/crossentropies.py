@@ -11,7 +11,7 @@ from typing import Any
 
 from polykeras import config, ops
 from polykeras.backends import current
-from polykeras.core import masks
+from polykeras.core import masks, naming
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
 from polykeras.ops import _call
@@ -208,7 +208,7 @@ def _check_labels_fit(labels: tuple, shape: tuple, axis: int, received: tuple) -
         return
     hint = " For one-hot targets use categorical_crossentropy." if len(received) == len(shape) else ""
     raise ValueError(
-        f"Expected y_true with one integer label for each prediction, of shape {wanted}, for "
+        f"Expected y_true with one integer label for each prediction, of shape {naming.listed(wanted)}, for "
         f"sparse_categorical_crossentropy. Received: y_true of shape {received}, y_pred of shape {shape}.{hint}"
     )
 

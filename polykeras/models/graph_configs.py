@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor, OpCall
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
@@ -89,7 +89,7 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
         if not ready:
             raise ValueError(
                 f"Expected the calls of model {config.get('name')!r} to follow from its inputs. Received: calls of "
-                f"{sorted({item[0] for item in waiting})} whose inputs nothing makes."
+                f"{naming.listed(sorted({item[0] for item in waiting}))} whose inputs nothing makes."
             )
         for name, place, call in ready:
             args = _arguments(call["args"], made)
@@ -108,7 +108,7 @@ def _add(model: Any, method: str, tensor: KerasTensor, arguments: dict) -> None:
     """Add a tensor to the losses or metrics of a model."""
     methods = {"add_loss": model.add_loss, "add_metric": model.add_metric}
     if method not in methods:
-        raise ValueError(f"Expected one of {[*methods]} in the config of a model. Received: {method!r}.")
+        raise ValueError(f"Expected one of {naming.listed(methods)} in the config of a model. Received: {method!r}.")
     methods[method](tensor, **arguments)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import InputLayer
 
@@ -65,8 +65,9 @@ def _by_name(model: Any, given: dict) -> list[tuple]:
     if set(given) != set(names):
         expected = [*structure] if isinstance(structure, dict) else names
         raise ValueError(
-            f"Model {model.name!r}: Expected inputs {expected}. Received: a dict with {sorted(given)}; "
-            f"missing: {sorted(set(expected) - set(given))}, unknown: {sorted(set(given) - set(expected))}."
+            f"Model {model.name!r}: Expected inputs {naming.listed(expected)}. Received: a dict with "
+            f"{naming.listed(sorted(given))}; missing: {naming.listed(sorted(set(expected) - set(given)))}, unknown: "
+            f"{naming.listed(sorted(set(given) - set(expected)))}."
         )
     return [(tensor, given[name]) for tensor, name in zip(model.inputs, names, strict=True)]
 
@@ -76,13 +77,13 @@ def _by_place(model: Any, given: Any) -> list[tuple]:
     tensors, values = _in_order(model._inputs_structure), _in_order(given)
     if len(values) != len(tensors):
         raise ValueError(
-            f"Model {model.name!r}: Expected {len(tensors)} input(s) {model.input_names}. Received: {len(values)}."
+            f"Model {model.name!r}: Expected {len(tensors)} input(s) {naming.listed(model.input_names)}. Received: {len(values)}."
         )
     keys = _keys_in(given)
     if len(keys) > 1:
         expected = trees.map(input_name, model._inputs_structure)
         raise ValueError(
-            f"Model {model.name!r}: Expected inputs nested as {expected}. Received: a dict with {sorted(keys)} at "
+            f"Model {model.name!r}: Expected inputs nested as {naming.short(expected)}. Received: a dict with {naming.listed(sorted(keys))} at "
             f"another place. Pass one dict by input name, or lists alone."
         )
     return list(zip(tensors, values, strict=True))

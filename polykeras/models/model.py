@@ -87,12 +87,12 @@ class Model(Persistence, Trainer, Layer):
             if not leaves or not all(isinstance(x, KerasTensor) for x in leaves):
                 raise ValueError(
                     f"Expected {what} of the model to be symbolic tensors, from Input() or from layers called on "
-                    f"them. Received: {tree!r}."
+                    f"them. Received: {naming.short(tree)}."
                 )
         self._inputs_structure, self._outputs_structure = inputs, outputs
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
         if len({id(x) for x in self.inputs}) < len(self.inputs):
-            raise ValueError(f"Expected each input once. Received: {[x.name for x in self.inputs]}.")
+            raise ValueError(f"Expected each input once. Received: {naming.listed([x.name for x in self.inputs])}.")
         self._plan = Plan(self.inputs, self.outputs)
         self._calls = Calls(self)
         self._graph_layers = self._order_layers()
@@ -147,7 +147,7 @@ class Model(Persistence, Trainer, Layer):
         if twice:
             raise ValueError(
                 f"Expected the layers of model {self.name!r} to have names of their own. Received: two or more "
-                f"layers named {twice}. Pass another name=..."
+                f"layers named {naming.listed(twice)}. Pass another name=..."
             )
 
     def _name_outputs(self) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from polykeras.core import naming
 from polykeras.core.graph import Node
 
 
@@ -63,7 +64,8 @@ def _layers_in(model: Any, layer_range: tuple | None) -> list:
     )
     if not first or not last:
         raise ValueError(
-            f"Expected layer_range to hold two patterns that match layer names {[x.name for x in layers]}. "
+            "Expected layer_range to hold two patterns that match layer names "
+            f"{naming.listed([x.name for x in layers])}. "
             f"Received: {layer_range}."
         )
     return layers[min(first) : max(last) + 1]

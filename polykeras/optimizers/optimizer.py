@@ -128,7 +128,7 @@ class Optimizer(Trackable):
         self.decay = kwargs.pop("decay", None) or 0.0
         if kwargs:
             choices = [p for p in inspect.signature(type(self)).parameters if p != "kwargs"]
-            raise TypeError(f"Expected arguments among {choices}. Received: {sorted(kwargs)}.")
+            raise TypeError(f"Expected arguments among {naming.listed(choices)}. Received: {sorted(kwargs)}.")
         self.name = name or naming.unique(naming.snake_case(type(self).__name__))
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -149,7 +149,7 @@ class Optimizer(Trackable):
     def _check_settings(self) -> None:
         clips = {n: getattr(self, n) for n in ("clipnorm", "clipvalue", "global_clipnorm")}
         if sum(value is not None for value in clips.values()) > 1:
-            raise ValueError(f"Expected at most one of {list(clips)}. Received: {clips}.")
+            raise ValueError(f"Expected at most one of {naming.listed(clips)}. Received: {naming.listed(clips)}.")
         for name, value in clips.items():
             if value is not None and value < 0:
                 raise ValueError(f"Expected {name} to be positive, or None (or 0) for no bound. Received: {value}.")
@@ -365,7 +365,7 @@ class Optimizer(Trackable):
         strange = [v.path for v in variables if v not in self._places]
         if strange:
             raise ValueError(
-                f"Expected variables that {self.name!r} was built for. Received others: {strange}. "
+                f"Expected variables that {self.name!r} was built for. Received others: {naming.listed(strange)}. "
                 f"Make a new optimizer for another set of variables."
             )
         return variables
@@ -569,12 +569,13 @@ def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, lis
     missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
     if missing and len(missing) == len(variables):
         raise ValueError(
-            f"Expected a gradient for at least one variable. Received None for all: {missing}. Does the "
+            f"Expected a gradient for at least one variable. Received None for all: {naming.listed(missing)}. Does the "
             f"loss depend on them?"
         )
     if missing:
         warnings.warn(
-            f"Expected a gradient for every variable. Received None for {missing}, which stay as they are. "
+            f"Expected a gradient for every variable. Received None for {naming.listed(missing)}, which stay as they "
+            "are. "
             f"Does the loss depend on them?",
             stacklevel=3,
         )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.core import seeds
+from polykeras.core import naming, seeds
 from polykeras.training.data.datasets import PyDataset
 from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, one_of
 
@@ -210,7 +210,8 @@ class NumpyArrayIterator(_ImageIterator):
         lengths = {len(column) for column in columns if column is not None}
         if len(lengths) > 1:
             raise ValueError(
-                f"Expected images, targets, weights and inputs of one length. Received: {sorted(lengths)}."
+                "Expected images, targets, weights and inputs of one length. Received: "
+                f"{naming.listed(sorted(lengths))}."
             )
         if columns[0].ndim != 4:
             raise ValueError(f"Expected images with four axes. Received shape: {columns[0].shape}.")
@@ -227,8 +228,9 @@ class NumpyArrayIterator(_ImageIterator):
         first, second = np.unique(y[:split]), np.unique(y[split:])
         if not np.array_equal(first, second):
             raise ValueError(
-                f"Expected training and validation data of the same classes. Received: {first.tolist()} in validation, "
-                f"{second.tolist()} in training. Shuffle the data, or pass ignore_class_split=True."
+                "Expected training and validation data of the same classes. Received: "
+                f"{naming.listed(first.tolist())} in validation, "
+                f"{naming.listed(second.tolist())} in training. Shuffle the data, or pass ignore_class_split=True."
             )
 
     def _image(self, sample: int) -> np.ndarray:
@@ -481,7 +483,9 @@ def _column(table: Any, name: Any) -> list:
     try:
         return list(table[name])
     except KeyError:
-        raise ValueError(f"Expected a column {name!r} in the table. Received columns: {list(table)}.") from None
+        raise ValueError(
+            f"Expected a column {name!r} in the table. Received columns: {naming.listed(table)}."
+        ) from None
 
 
 def _listed(label: Any) -> list | tuple:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from polykeras.core import naming
 from polykeras.saving import files, hdf5
 from polykeras.saving.files import limits
 
@@ -119,7 +120,7 @@ class Archive:
         members = self._zip.infolist()
         names = [member.filename for member in members]
         if len(set(names)) < len(names):
-            self._refuse(f"names that occur twice, {sorted({n for n in names if names.count(n) > 1})}")
+            self._refuse(f"names that occur twice, {naming.listed(sorted({n for n in names if names.count(n) > 1}))}")
         size = os.fstat(self._file.fileno()).st_size
         for member in members:
             name = PurePosixPath(member.filename.replace("\\", "/"))
@@ -135,7 +136,7 @@ class Archive:
         if sum(member.file_size for member in members) > limits.total:
             self._refuse(f"members that unpack to more than {limits.total} bytes, see polykeras.saving.limits")
         if CONFIG not in names:
-            self._refuse(f"no {CONFIG} among {names}")
+            self._refuse(f"no {CONFIG} among {naming.listed(names)}")
 
     def json(self, name: str) -> Any:
         """Return a member that holds JSON.
@@ -156,7 +157,7 @@ class Archive:
     def weights(self) -> Iterator[hdf5.Reader]:
         """Context manager: a Reader of ``model.weights.h5``, in place where it isn't compressed."""
         if WEIGHTS not in self._zip.namelist():
-            self._refuse(f"no {WEIGHTS} among {self._zip.namelist()}")
+            self._refuse(f"no {WEIGHTS} among {naming.listed(self._zip.namelist())}")
         member = self._zip.getinfo(WEIGHTS)
         name = f"{WEIGHTS} in {self.path}"
         if member.compress_type == zipfile.ZIP_STORED:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from polykeras.core import naming
 from polykeras.layers.layer import Layer
 from polykeras.saving import state
 
@@ -44,7 +45,9 @@ def load(model: Any, source: Any) -> None:
     names = source.assets()
     strange = [name for name in names if PurePosixPath(name).is_absolute() or {"..", ""} & set(name.split("/"))]
     if strange:
-        raise ValueError(f"Expected files with relative names. Received: {strange}. The file was made to do harm.")
+        raise ValueError(
+            f"Expected files with relative names. Received: {naming.listed(strange)}. The file was made to do harm."
+        )
     for place in _keepers(model, "load_assets"):
         prefix = f"{place.path}/".lstrip("/")
         own = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]

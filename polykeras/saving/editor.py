@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core import naming
 from polykeras.saving import archive, files, hdf5, models, state
 
 _VARS = "vars"
@@ -160,7 +161,8 @@ class KerasFileEditor:
         found = self._object(object_name)
         if weight_name not in found:
             raise ValueError(
-                f"Expected a weight of {object_name!r}, one of {sorted(found)}. Received: {weight_name!r}."
+                f"Expected a weight of {object_name!r}, one of {naming.listed(sorted(found))}. Received: "
+                f"{weight_name!r}."
             )
         del found[weight_name]
 
@@ -185,7 +187,7 @@ class KerasFileEditor:
         return found[0]
 
     def _known(self) -> str:
-        return f" Objects: {[path for path, _, _ in _objects(self.weights_dict)]}."
+        return f" Objects: {naming.listed(path for path, _, _ in _objects(self.weights_dict))}."
 
     # ------------------------------------------------------------------- saving
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core import naming
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.models import op_configs
-from polykeras.saving import old_weights
+from polykeras.saving import old_weights, state
 from polykeras.saving.hdf5 import Reader
 from polykeras.saving.ledger import NotingWriter
 from polykeras.saving.old_weights import Origin, Saved
@@ -76,10 +77,11 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
         else:
             problems.append(
                 f"Layer {layer.path!r} ({type(layer).__name__}): Expected {len(expected)} weights of shapes "
-                f"{expected}. Received: {len(received)} of shapes {received}.{old_weights.hint(layer, saved)}"
+                f"{naming.listed(expected, 100)}. Received: {len(received)} of shapes "
+                f"{naming.listed(received, 100)}.{old_weights.hint(layer, saved)}"
             )
     if problems and not skip_mismatch:
-        raise ValueError("\n".join(problems[:10]))
+        raise ValueError(state.joined(problems))
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for weight, array in pairs:
@@ -119,8 +121,10 @@ def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reade
         return
     if len(layers) != len(groups):
         raise ValueError(
-            f"Model {model.name!r}: Expected weights for {len(layers)} layers, {[x.name for x in layers]}. Received: "
-            f"weights of {len(groups)} layers, {[name for name, _ in groups]}. Pass by_name=True to load some."
+            f"Model {model.name!r}: Expected weights for {len(layers)} layers, "
+            f"{naming.listed([x.name for x in layers])}. Received: "
+            f"weights of {len(groups)} layers, {naming.listed([name for name, _ in groups])}. Pass by_name=True to "
+            "load some."
         )
     yield from zip(layers, (group for _, group in groups), strict=True)
     own = root.group(_OWN)

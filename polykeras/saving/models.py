@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from polykeras.core import naming
 from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, tensors
 from polykeras.saving.ledger import Ledger, NotingWriter
 from polykeras.serialization import configs, registry
@@ -35,7 +36,7 @@ def suffix_of(path: Path, known: tuple[str, ...]) -> str:
     for suffix in known:
         if path.name.endswith(suffix):
             return suffix
-    raise ValueError(f"Expected a file name that ends in one of {list(known)}. Received: {str(path)!r}.")
+    raise ValueError(f"Expected a file name that ends in one of {naming.listed(known)}. Received: {str(path)!r}.")
 
 
 def save_model(

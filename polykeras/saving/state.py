@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -38,7 +39,8 @@ class Place:
 
     def __str__(self) -> str:
         name = getattr(self.owner, "path", None) or getattr(self.owner, "name", "")
-        return f"{type(self.owner).__name__} {name!r} ({self.path or 'the model itself'})"
+        end = self.path if len(self.path) <= 120 else f"...{self.path[-117:]}"
+        return f"{type(self.owner).__name__} {naming.short(name, 80)} ({end or 'the model itself'})"
 
 
 def places(model: Any) -> Iterator[Place]:
@@ -150,13 +152,24 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         elif group is not None and len(group):
             found.append((place, group))
     if problems and not skip_mismatch:
-        more = [f"... and {len(problems) - 10} more"] if len(problems) > 10 else []
         hint = "load_weights(skip_mismatch=True) leaves such layers as they are, by_name=True matches layers by name."
-        raise ValueError("\n".join([*problems[:10], *more, hint]))
+        raise ValueError(f"{joined(problems)}\n{hint}")
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for place, group in found:
         _take(place.owner, group)
+
+
+def joined(problems: list[str]) -> str:
+    """Return the first of some sentences, and how many more there are, for a message.
+
+    >>> joined(["a"] * 3), joined(["a" * 300] * 3)[-10:]
+    ('a\\na\\na', 'and 2 more')
+    """
+    lengths = itertools.accumulate(map(len, problems))
+    count = max(1, sum(length <= 450 for length in lengths))
+    more = [f"... and {len(problems) - count} more"] if count < len(problems) else []
+    return "\n".join([*problems[:count], *more])
 
 
 def _take(owner: Any, group: Any) -> None:
@@ -209,14 +222,14 @@ def _problem(place: Place, group: Any) -> str | None:
         return f"{place}: Expected a built layer to load weights into. Received: one without weights. Call it on data."
     if not variables or (group is None and not isinstance(owner, Layer)):
         return None
-    saved = {key: group.shape(key) for key in group} if group is not None else {}
+    saved = {key: group.shape(key) for key in group if group.is_array(key)} if group is not None else {}
     expected = {str(number): variable.shape for number, variable in enumerate(variables)}
     if {key: saved.get(key) for key in expected} == expected and len(saved) == len(expected):
         return None
     names = [variable.name for variable in variables]
     return (
-        f"{place}: Expected arrays {names} of shapes {list(expected.values())}. "
-        f"Received: {len(saved)} of shapes {list(saved.values())}."
+        f"{place}: Expected arrays {naming.listed(names, 60)} of shapes {naming.listed(expected.values(), 60)}. "
+        f"Received: {len(saved)} of shapes {naming.listed(saved.values(), 60)}."
     )
 
 
@@ -233,8 +246,9 @@ def load_optimizer(model: Any, reader: Any) -> None:
         saved = [group.shape(key) for key in sorted(group, key=int)]
         if expected != saved:
             warnings.warn(
-                f"Left as it is: optimizer {optimizer.name!r}: Expected {len(expected)} arrays of shapes {expected}. "
-                f"Received: {len(saved)} of shapes {saved}.",
+                f"Left as it is: optimizer {optimizer.name!r}: Expected {len(expected)} arrays of shapes "
+                f"{naming.listed(expected)}. "
+                f"Received: {len(saved)} of shapes {naming.listed(saved)}.",
                 stacklevel=4,
             )
             return

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import seeds
+from polykeras.core import naming, seeds
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 
@@ -114,8 +114,10 @@ def load(path: Path, model: Any) -> list[dict]:
         if saved != expected or len(generators) != len(state["generators"]):
             different = [v.path for v, shape in zip(variables, saved, strict=False) if v.shape != shape]
             raise ValueError(
-                f"Expected the backup {str(path)!r} to be of this model: {len(expected)} arrays, of shapes {expected}. "
-                f"Received: {len(saved)} of shapes {saved}; the first that differs: {(different or [None])[0]!r}. Give "
+                f"Expected the backup {str(path)!r} to be of this model: {len(expected)} arrays, of shapes "
+                f"{naming.listed(expected)}. "
+                f"Received: {len(saved)} of shapes {naming.listed(saved)}; the first that differs: "
+                f"{(different or [None])[0]!r}. Give "
                 f"each model a backup_dir of its own, or delete the file to train from the start."
             )
         for place, variable in enumerate(variables):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core import naming
 from polykeras.core.extras import require
 
 _PANEL_SIZE = 4.8, 3.4  # inches
@@ -73,7 +74,7 @@ def _panels(curves: dict, metrics: Sequence[str] | None) -> list[str]:
         return list(names)
     unknown = [name for name in metrics if name not in names]
     if unknown:
-        raise ValueError(f"Expected metrics among {list(names)}. Received: {unknown}.")
+        raise ValueError(f"Expected metrics among {naming.listed(names)}. Received: {naming.listed(unknown)}.")
     return list(metrics)
 
 

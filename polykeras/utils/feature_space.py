@@ -250,13 +250,17 @@ class FeatureSpace(Layer):
     def _check_adapted(self) -> None:
         if not self._is_adapted:
             raise ValueError(
-                f"{self.name}: Expected adapt() before, for the features {sorted(self._learners())}. Received: none."
+                f"{self.name}: Expected adapt() before, for the features {naming.listed(sorted(self._learners()))}. "
+                "Received: none."
             )
 
     def __call__(self, data: dict[str, Any]) -> Any:
         missing = sorted(set(self.features) - set(data))
         if missing:
-            raise ValueError(f"{self.name}: Expected features {sorted(self.features)}. Received: {missing} missing.")
+            raise ValueError(
+                f"{self.name}: Expected features {naming.listed(sorted(self.features))}. Received: "
+                f"{naming.listed(missing)} missing."
+            )
         columns, singles = {}, []
         for name, feature in self.features.items():
             columns[name], is_single = _column(data[name], feature.dtype)

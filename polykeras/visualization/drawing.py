@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras import ops
 from polykeras.config import standardize_data_format
+from polykeras.core import naming
 from polykeras.core.extras import require
 from polykeras.ops.boxes import convert_format
 
@@ -93,7 +94,9 @@ def draw_bounding_boxes(
     if not isinstance(bounding_boxes, dict):
         raise TypeError(f"Expected bounding_boxes to be a dict. Received: {type(bounding_boxes).__name__}.")
     if not {"boxes", "labels"} <= set(bounding_boxes):
-        raise ValueError(f"Expected bounding_boxes with boxes and labels. Received: keys {sorted(bounding_boxes)}.")
+        raise ValueError(
+            f"Expected bounding_boxes with boxes and labels. Received: keys {naming.listed(sorted(bounding_boxes))}."
+        )
     result = _as_bytes(image_batch(images, data_format))
     corners = convert_format(bounding_boxes["boxes"], bounding_box_format, "xyxy", *result.shape[1:3])
     corners = np.round(ops.convert_to_numpy(corners)).astype(int)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.callbacks import History
+from polykeras.core import naming
 from polykeras.core.extras import require
 from polykeras.models import Model
 from polykeras.utils import to_categorical
@@ -57,7 +58,8 @@ class BaseWrapper(_base.BaseEstimator):
         unknown = [name for name in params if name != "nb_epoch" and not any(_takes(f, name) for f in functions)]
         if unknown and not is_open:
             raise ValueError(
-                f"{type(self).__name__}: Expected arguments of build_fn, fit, predict or evaluate. Received: {unknown}."
+                f"{type(self).__name__}: Expected arguments of build_fn, fit, predict or evaluate. Received: "
+                f"{naming.listed(unknown)}."
             )
 
     def get_params(self, deep: bool = True) -> dict:
@@ -179,7 +181,7 @@ class KerasClassifier(_base.ClassifierMixin, BaseWrapper):
         for name, value in logs.items():
             if name == "acc" or "accuracy" in name:
                 return value
-        raise ValueError(f"Expected compile(metrics=['accuracy']) for score. Received: metrics {list(logs)}.")
+        raise ValueError(f"Expected compile(metrics=['accuracy']) for score. Received: metrics {naming.listed(logs)}.")
 
 
 class KerasRegressor(_base.RegressorMixin, BaseWrapper):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, ops
-from polykeras.core import dtypes
+from polykeras.core import dtypes, naming
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing import words
@@ -191,7 +191,7 @@ class HashedCrossing(HostLayer):
         if len(features) < 2 or len(set(shapes)) > 1 or any(dtype in dtypes.FLOATS for dtype in types):
             raise ValueError(
                 f"Layer {self.path!r}: Expected a list of at least two arrays of one shape, of strings or integers. "
-                f"Received: shapes {shapes}, types {types}."
+                f"Received: shapes {naming.listed(shapes)}, types {naming.listed(types)}."
             )
         return features
 

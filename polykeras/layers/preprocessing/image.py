@@ -9,6 +9,7 @@ from typing import Any
 from polykeras import backends, ops, random
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.config import standardize_data_format
+from polykeras.core import naming
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
@@ -144,7 +145,9 @@ class ImageLayer(Layer):
     def call(self, inputs: Any, training: bool = True) -> Any:
         data = inputs if isinstance(inputs, dict) else {"images": inputs}
         if "images" not in data:
-            raise ValueError(f"Layer {self.path!r}: Expected a dict with images. Received: keys {sorted(data)}.")
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a dict with images. Received: keys {naming.listed(sorted(data))}."
+            )
         images = ops.convert_to_tensor(data["images"])
         if len(images.shape) not in (3, 4):
             raise ValueError(

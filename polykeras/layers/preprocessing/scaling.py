@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config, ops
+from polykeras.core import naming
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import batches
 
@@ -85,7 +86,8 @@ class Normalization(Layer):
         kept = sorted(axis % rank for axis in self.axis)
         if any(input_shape[axis] is None for axis in kept):
             raise ValueError(
-                f"Layer {self.path!r}: Expected known sizes of the axes {kept}. Received shape: {input_shape}."
+                f"Layer {self.path!r}: Expected known sizes of the axes {naming.listed(kept)}. Received shape: "
+                f"{input_shape}."
             )
         self._kept_axes = tuple(kept)
         self._reduced_axes = tuple(axis for axis in range(rank) if axis not in kept)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config
-from polykeras.core import dtypes, trees
+from polykeras.core import dtypes, naming, trees
 from polykeras.core.graph import KerasTensor
 
 
@@ -209,6 +209,7 @@ def count_rows(data: Any, name: str = "x") -> int:
     counts = {shape[0] for shape in shapes}
     if len(counts) != 1:
         raise ValueError(
-            f"Expected the arrays of {name} to have equal lengths along axis 0. Received shapes: {shapes}."
+            f"Expected the arrays of {name} to have equal lengths along axis 0. Received shapes: "
+            f"{naming.listed(shapes)}."
         )
     return counts.pop()

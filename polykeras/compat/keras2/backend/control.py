@@ -9,7 +9,7 @@ from polykeras import backends, ops
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.compat.keras2.backend.settings import learning_phase
 from polykeras.compat.keras2.backend.tensors import get_value
-from polykeras.core import graph
+from polykeras.core import graph, naming
 from polykeras.core.context import within
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.core.variables import Variable
@@ -53,7 +53,7 @@ class _GraphFunction:
         self._updates = updates
         strangers = [x for x in inputs if not isinstance(x, KerasTensor | int)]
         if strangers:
-            raise ValueError(f"{name}: Expected inputs to be symbolic tensors. Received: {strangers}.")
+            raise ValueError(f"{name}: Expected inputs to be symbolic tensors. Received: {naming.listed(strangers)}.")
         results = [*self._outputs, *(value for _, value in updates)]
         self._plan = Plan(
             [x for x in inputs if isinstance(x, KerasTensor)], [x for x in results if isinstance(x, KerasTensor)]

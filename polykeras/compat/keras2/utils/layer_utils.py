@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.compat.keras2.utils.conv_utils import convert_kernel
-from polykeras.core import graph
+from polykeras.core import graph, naming
 from polykeras.core.graph import KerasTensor
 
 
@@ -67,7 +67,9 @@ def convert_dense_weights_data_format(
     """
     orders = {"channels_first": (2, 0, 1), "channels_last": (1, 2, 0)}
     if target_data_format not in orders:
-        raise ValueError(f"Expected target_data_format to be one of {list(orders)}. Received: {target_data_format!r}.")
+        raise ValueError(
+            f"Expected target_data_format to be one of {naming.listed(orders)}. Received: {target_data_format!r}."
+        )
     kernel = dense.kernel.numpy()
     places = np.arange(len(kernel)).reshape(previous_feature_map_shape)
     dense.kernel.assign(kernel[places.transpose(orders[target_data_format]).ravel()])
