@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,8 @@ del os.environ["KERAS_BACKEND"]
 from polykeras import backends, config  # noqa: E402
 from polykeras.core.context import context  # noqa: E402
 
+PACKAGE = Path(config.__file__).parent
+
 backends.set_default("numpy")
 config.disable_traceback_filtering()
 
@@ -44,6 +47,41 @@ def no_learning_phase():
     """What a test or an example says by ``backend.set_learning_phase`` ends with it."""
     yield
     context.training = None
+
+
+@pytest.fixture(autouse=True)
+def messages_are_short(monkeypatch):
+    """Whatever error of ours a test expects says what it has to in 600 characters."""
+    checked = pytest.raises
+
+    def raises(*arguments, **options):
+        context = checked(*arguments, **options)
+        return ShortMessages(context) if hasattr(context, "__enter__") else context
+
+    monkeypatch.setattr(pytest, "raises", raises)
+
+
+class ShortMessages:
+    """The context manager of ``pytest.raises``, which looks at the length of the message too."""
+
+    def __init__(self, context):
+        self._context = context
+
+    def __enter__(self):
+        return self._context.__enter__()
+
+    def __exit__(self, kind, error, traceback):
+        is_caught = self._context.__exit__(kind, error, traceback)
+        if is_caught and is_ours(traceback):
+            assert len(str(error)) <= 600, f"Expected a message of at most 600 characters. Received: {error}"
+        return is_caught
+
+
+def is_ours(traceback):
+    """Whether an error was raised by a line of polykeras, not by another library or a test."""
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return PACKAGE in Path(traceback.tb_frame.f_code.co_filename).parents
 
 
 @pytest.fixture(scope="session")
