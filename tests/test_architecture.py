@@ -182,6 +182,14 @@ def test_an_adapter_does_everything_in_800_lines():
     assert {path: len(path.read_text().splitlines()) for path in adapters if code_lines(path) > 800} == {}
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_sets_of_identities_keep_what_they_name(path):
+    """The id of a thing that is freed goes to the next one: note ``seen[id(x)] = x``, not ``seen.add(id(x))``."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add":
+            assert not any(re.match(r"id\(", ast.unparse(x)) for x in node.args), f"line {node.lineno}"
+
+
 def run_fresh(code):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE.parent), "KERAS_VERBOSE": "0"}
     return subprocess.run(

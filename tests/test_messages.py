@@ -153,14 +153,14 @@ CASES = {
     "config": lambda large, wide, path: keras.saving.serialize_keras_object(type("Own", (), {"__repr__": long})()),
     "identifier": lambda large, wide, path: keras.losses.get(LONG),
     "activation": lambda large, wide, path: keras.layers.Dense(1, activation=LONG),
-    "shape": lambda large, wide, path: keras.layers.Dense(1).build([[None, 3]] * 300),
     "editor": lambda large, wide, path: edit(large, path / "m.weights.h5"),
-    "vocabulary": lambda large, wide, path: keras.layers.StringLookup(vocabulary=LONG)(["no"] * 3000) or unequal(),
-    "columns": lambda large, wide, path: large.fit({name: np.ones(n + 1) for n, name in enumerate(LONG)}, verbose=0),
+    "vocabulary": lambda large, wide, path: keras.layers.StringLookup(vocabulary=LONG + LONG),
+    "columns": lambda large, wide, path: compiled(wide).fit(
+        {name: np.ones((n + 1, 3)) for n, name in enumerate(LONG)}, np.ones(1), verbose=0
+    ),
     "classes": lambda large, wide, path: compiled(large).fit(
         np.ones((300, 3)), np.arange(300), class_weight={1000: 1.0}, verbose=0
     ),
-    "stack": lambda large, wide, path: keras.ops.stack([np.ones(n + 1) for n in range(300)]),
     "custom class": lambda large, wide, path: keras.models.model_from_json(
         large.to_json().replace('"Dense"', '"NoSuchLayer"')
     ),
@@ -169,10 +169,6 @@ CASES = {
 
 def long(self):
     return "x" * 10_000
-
-
-def unequal():
-    return keras.ops.concatenate([np.ones((n + 1, n + 1)) for n in range(300)])
 
 
 def edit(large, path):

@@ -230,7 +230,8 @@ class TensorBoard(Callback):
         unknown = [name for name in metadata if name not in names] if isinstance(metadata, dict) else []
         if unknown:
             raise ValueError(
-                f"Expected the keys of embeddings_metadata among {naming.listed(names)}. Received: {unknown}."
+                f"Expected the keys of embeddings_metadata among {naming.listed(names)}. Received: "
+                f"{naming.listed(unknown)}."
             )
 
     def _embeddings(self, epoch: int) -> None:

@@ -285,7 +285,9 @@ def _index(directory: Any, formats: tuple, choice: Choice) -> tuple[list[str], A
 
 def _check_choice(choice: Choice) -> None:
     if isinstance(choice.labels, str) and choice.labels != "inferred":
-        raise ValueError(f'Expected labels to be "inferred", None, or a list of ints. Received: {choice.labels!r}.')
+        raise ValueError(
+            f'Expected labels to be "inferred", None, or a list of ints. Received: {naming.short(choice.labels)}.'
+        )
     if choice.class_names is not None and choice.labels != "inferred":
         raise ValueError('Expected class_names only beside labels="inferred". Received: other labels.')
     if (choice.validation_split is None) != (choice.subset is None):
@@ -309,7 +311,8 @@ def _class_folders(root: Path, class_names: Sequence[str] | None) -> list[str]:
     names = found if class_names is None else list(class_names)
     if set(names) - set(found) or len(set(names)) < len(names):
         raise ValueError(
-            f"Expected class_names among the folders {naming.listed(found)}, each once. Received: {names}."
+            f"Expected class_names among the folders {naming.listed(found)}, each once. Received: "
+            f"{naming.listed(names)}."
         )
     return names
 

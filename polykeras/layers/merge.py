@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.layers.layer import Layer
 
 
@@ -29,7 +29,8 @@ class Merge(Layer):
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, list | tuple):
             raise ValueError(
-                f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: {inputs!r}."
+                f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: "
+                f"{naming.short(inputs)}."
             )
         self.check_shapes([tuple(ops.shape(x)) for x in inputs])
         return self.merge(_align(list(inputs)) if self.broadcasts else list(inputs))
@@ -45,7 +46,7 @@ class Merge(Layer):
         if any(len({n for n in sizes if n not in (1, None)}) > 1 for sizes in zip(*aligned, strict=True)):
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected inputs of equal sizes, or of size 1 that "
-                f"broadcasts. Received shapes: {shapes}."
+                f"broadcasts. Received shapes: {naming.listed(shapes)}."
             )
 
     def merge(self, inputs: list) -> Any:
@@ -192,7 +193,7 @@ class Concatenate(Merge):
         if not is_axis or not fits:
             raise ValueError(
                 f"Layer {self.path!r} (Concatenate): Expected inputs of equal shapes but for axis {self.axis}. "
-                f"Received shapes: {shapes}."
+                f"Received shapes: {naming.listed(shapes)}."
             )
 
     def merge(self, inputs: list) -> Any:
@@ -252,7 +253,8 @@ class Dot(Merge):
         first, second = self._pair([len(left), len(right)])
         if None not in (left[first], right[second]) and left[first] != right[second]:
             raise ValueError(
-                f"Layer {self.path!r} (Dot): Expected equal sizes along axes {self.axes}. Received shapes: {shapes}."
+                f"Layer {self.path!r} (Dot): Expected equal sizes along axes {self.axes}. Received shapes: "
+                f"{naming.listed(shapes)}."
             )
 
     def merge(self, inputs: list) -> Any:

@@ -178,7 +178,7 @@ class Model(Persistence, Trainer, Layer):
         """Return a layer by name or place.
 
         Raises:
-            ValueError: if there is none; the message lists those there are.
+            ValueError: if there is none; the message tells the nearest names.
         """
         if (name is None) == (index is None):
             raise ValueError(f"Expected a name or an index. Received: name={name!r}, index={index!r}.")
@@ -189,8 +189,11 @@ class Model(Persistence, Trainer, Layer):
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        table = {layer.name: layer for layer in self.layers}
-        raise ValueError(f"Model {self.name!r}: {registry.unknown(name, 'layers', table)}")
+        names = [layer.name for layer in self.layers]
+        raise ValueError(
+            f"Model {self.name!r}: Expected the name of one of its {len(names)} layers. Received: "
+            f"{naming.short(name)}.{registry.near(name, names)}"
+        )
 
     # ----------------------------------------------------------------- calling
 

@@ -452,7 +452,7 @@ class DataFrameIterator(_FileIterator):
         names = list(classes) if classes is not None else sorted(found)
         self.class_indices = {name: number for number, name in enumerate(names)}
         if self.class_mode == "binary" and len(names) != 2:
-            raise ValueError(f"Expected two classes for class_mode='binary'. Received: {names}.")
+            raise ValueError(f"Expected two classes for class_mode='binary'. Received: {naming.listed(names)}.")
         numbers = [[self.class_indices[x] for x in _listed(y) if x in self.class_indices] for y in columns["y"]]
         columns["y"] = [
             n if isinstance(y, list | tuple) else sum(n) for n, y in zip(numbers, columns["y"], strict=True)

@@ -14,7 +14,7 @@ import importlib
 import inspect
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -145,14 +145,22 @@ def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
 def unknown(name: object, family: str, choices: Any) -> str:
     """Return the message for an unknown name, with the three nearest."""
     singular = {"losses": "loss", "layers": "layer"}.get(family, family.rstrip("s"))
-    lower = {c.lower(): c for c in choices}
-    near = difflib.get_close_matches(str(name).lower()[:100], lower, 3, 0.0)
-    hint = f" Did you mean {' or '.join(repr(lower[each]) for each in near)}?" if near else ""
     return (
-        f"Expected the name of a known {singular}. Received: {naming.short(name)}.{hint} "
+        f"Expected the name of a known {singular}. Received: {naming.short(name)}.{near(name, choices)} "
         f"(Objects of your own: pass the object, name it in custom_objects={{...}}, or register its class with "
         f"register_keras_serializable.)"
     )
+
+
+def near(name: object, choices: Iterable[str]) -> str:
+    """Return a question for a message: whether one of the three names nearest to an unknown one was meant.
+
+    >>> near("dens", ["Dense", "Conv2D", "Embedding", "LSTM"])
+    " Did you mean 'Dense' or 'Embedding' or 'LSTM'?"
+    """
+    lower = {choice.lower(): choice for choice in choices}
+    found = difflib.get_close_matches(str(name).lower()[:100], lower, 3, 0.0)
+    return f" Did you mean {' or '.join(repr(lower[each]) for each in found)}?" if found else ""
 
 
 def resolve(identifier: Any, family: str, custom_objects: dict | None = None) -> Any:

@@ -95,7 +95,8 @@ class Outputs:
         else:
             received = f"{len(tree)}: {_brief(tree)}" if isinstance(tree, list | tuple) else _brief(tree)
             raise ValueError(
-                f"Expected {argument} for the {len(names)} outputs {names}, as a list of that length or a dict by "
+                f"Expected {argument} for the {len(names)} outputs {naming.listed(names)}, as a list of that length "
+                "or a dict by "
                 f"name. Received {received}."
             )
         found: list = []
@@ -111,7 +112,8 @@ class Outputs:
             near = difflib.get_close_matches(str(unknown[0]), map(str, known), 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ValueError(
-                f"Expected {argument} by the names of the outputs, {self.names}. Received: {unknown[0]!r}.{hint}"
+                f"Expected {argument} by the names of the outputs, {naming.listed(self.names)}. Received: "
+                f"{unknown[0]!r}.{hint}"
             )
 
 
@@ -356,7 +358,8 @@ class CompiledMetrics:
     def __init__(self, metrics: Any = None, weighted_metrics: Any = None, output_names: list | None = None) -> None:
         for argument, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
             if given is not None and (not trees.is_nested(given) or _is_config(given)):
-                raise ValueError(f"Expected {argument} to be a list or dict. Received: {given!r}. Write [{given!r}].")
+                shown = naming.short(given)
+                raise ValueError(f"Expected {argument} to be a list or dict. Received: {shown}. Write [{shown}].")
             for identifier in _flat(given):
                 if not _is_chosen_by_shape(identifier):
                     _check_identifier(identifier, "metrics")

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core import naming
+
 
 def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> np.ndarray:
     """Return one-hot rows for class indices.
@@ -82,7 +84,7 @@ def pad_sequences(
         if word not in ("pre", "post"):
             raise ValueError(f"Expected {name} to be 'pre' or 'post'. Received: {word!r}.")
     if not hasattr(sequences, "__len__") or not all(hasattr(s, "__len__") for s in sequences):
-        raise ValueError(f"Expected a list of sequences. Received: {sequences!r}.")
+        raise ValueError(f"Expected a list of sequences. Received: {naming.short(sequences)}.")
     rows = [np.asarray(s) for s in sequences]
     longest = max(map(len, rows), default=0) if maxlen is None else maxlen
     inner = next((row.shape[1:] for row in rows if len(row)), ())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops
-from polykeras.core import dtypes
+from polykeras.core import dtypes, naming
 from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
@@ -104,7 +104,8 @@ class Discretization(Layer):
         self.bin_boundaries = None if bin_boundaries is None else [float(edge) for edge in bin_boundaries]
         if self.bin_boundaries is not None and self.bin_boundaries != sorted(self.bin_boundaries):
             raise ValueError(
-                f"Layer {self.name!r}: Expected increasing bin_boundaries. Received: {self.bin_boundaries}."
+                f"Layer {self.name!r}: Expected increasing bin_boundaries. Received: "
+                f"{naming.listed(self.bin_boundaries)}."
             )
         self.epsilon = epsilon
         self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
@@ -123,7 +124,8 @@ class Discretization(Layer):
         """
         if self.num_bins is None:
             raise ValueError(
-                f"Layer {self.name!r}: Expected num_bins, to adapt. Received: bin_boundaries={self.bin_boundaries}."
+                f"Layer {self.name!r}: Expected num_bins, to adapt. Received: "
+                f"bin_boundaries={naming.listed(self.bin_boundaries)}."
             )
         self.reset_state()
         for batch in batches(data, steps):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops
+from polykeras.core import naming
 from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.hashing import bins_of, bits_of, salt_pair
@@ -135,7 +136,7 @@ class IndexLookup(HostLayer):
         if (idf_weights is not None) != (self.output_mode == "tf_idf"):
             raise ValueError(
                 f"Layer {self.name!r}: Expected idf_weights with output_mode='tf_idf', and only then. "
-                f"Received: output_mode={self.output_mode!r}, idf_weights={idf_weights!r}."
+                f"Received: output_mode={self.output_mode!r}, idf_weights={naming.short(idf_weights)}."
             )
         if idf_weights is not None:
             weights = np.asarray(idf_weights, "float32")
@@ -181,7 +182,9 @@ class IndexLookup(HostLayer):
         elif self.max_tokens is not None and self._first_place() + len(tokens) > self.max_tokens:
             problem = f"at most {self.max_tokens} tokens (max_tokens)", self._first_place() + len(tokens)
         if problem:
-            raise ValueError(f"Layer {self.name!r}: Expected a vocabulary with {problem[0]}. Received: {problem[1]}.")
+            expected, received = problem
+            shown = naming.listed(received) if isinstance(received, list) else received
+            raise ValueError(f"Layer {self.name!r}: Expected a vocabulary with {expected}. Received: {shown}.")
 
     def _take(self, tokens: list) -> None:
         first = self._first_place()
