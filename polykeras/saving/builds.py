@@ -8,13 +8,15 @@ from typing import Any
 from polykeras.core.context import within
 from polykeras.layers.layer import Layer
 from polykeras.models.model import Model
+from polykeras.optimizers.optimizer import Optimizer
 from polykeras.saving import state
 
 
 def describe(model: Any) -> dict[str, dict]:
     """Return for each layer that is built, by its path, what it was built with and its number of weights.
 
-    The model itself stands first, with its own number of weights.
+    The model itself stands first, with its own number of weights. Optimizers among the attributes tell which of the
+    model's weights they were built for.
 
     >>> import polykeras as keras
     >>> inner = keras.layers.Dense(2)
@@ -27,7 +29,18 @@ def describe(model: Any) -> dict[str, dict]:
     {'': {'weights': 0}, 'first': {'build_config': {'input_shape': (None, 3)}, 'weights': 2}}
     """
     inside = {path: _entry(layer) for path, layer in _layers(model) if layer is not model and layer.built}
-    return {"": {"weights": len(model.own_variables())}, **inside}
+    return {"": {"weights": len(model.own_variables())}, **inside, **_optimizers(model)}
+
+
+def _optimizers(model: Any) -> dict[str, dict]:
+    numbers = {id(weight): number for number, weight in enumerate(model.weights)}
+    found = {place.path: place.owner for place in state.places(model) if isinstance(place.owner, Optimizer)}
+    optimized = {path: optimizer._trainable_variables for path, optimizer in found.items() if optimizer.built}
+    return {
+        path: {"optimizes": [numbers[id(variable)] for variable in variables]}
+        for path, variables in optimized.items()
+        if all(id(variable) in numbers for variable in variables)
+    }
 
 
 def _entry(layer: Layer) -> dict:
@@ -53,6 +66,14 @@ def restore(model: Any, described: dict[str, dict]) -> None:
         model: made from its config.
         described: what ``describe`` returned.
     """
+    _restore_layers(model, {path: entry for path, entry in described.items() if "weights" in entry})
+    for place in state.places(model):
+        numbers = described.get(place.path, {}).get("optimizes")
+        if numbers and not place.owner.built and max(numbers) < len(model.weights):
+            place.owner.build([model.weights[number] for number in numbers])
+
+
+def _restore_layers(model: Any, described: dict[str, dict]) -> None:
     found = _build(model, described)
     called: list[Layer] = []
     while missing := [path for path, entry in described.items() if _lacks(found.get(path), entry)]:

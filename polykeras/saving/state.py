@@ -177,7 +177,7 @@ def _take(owner: Any, group: Any) -> None:
     load = type(owner).load_own_variables
     if load is Trackable.load_own_variables:
         variables = owner.own_variables()
-    elif load is Optimizer.load_own_variables:
+    elif load is Optimizer.load_own_variables and len(group) == len(owner.variables):
         variables = owner.variables
     else:
         owner.load_own_variables(group)

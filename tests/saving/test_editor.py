@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 
+import h5py
 import numpy as np
 import pytest
 
@@ -28,6 +29,15 @@ def editor(request, tmp_path):
     editor = KerasFileEditor(tmp_path / request.param)
     editor.model = model
     return editor
+
+
+def test_an_object_that_is_added_has_no_name_of_one_that_was_deleted(editor, tmp_path):
+    for number in range(50):
+        editor.delete_object("layers/dense")
+        editor.add_object("layers/dense", {"0": np.ones(number + 1)})
+    editor.save(tmp_path / "new.weights.h5")
+    with h5py.File(tmp_path / "new.weights.h5") as file:
+        assert file["layers/dense/vars"].attrs["name"] == ""
 
 
 def lines(editor):

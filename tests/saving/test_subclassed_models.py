@@ -226,6 +226,52 @@ def test_models_that_train_step_calls_come_back(backend, tmp_path):
     assert_same(model, loaded)
 
 
+@registered
+class TwoOptimizers(keras.Model):
+    """Trains its two layers by an optimizer each."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = keras.layers.Dense(4), keras.layers.Dense(4)
+        self.optimizers = {"first": keras.optimizers.Adam(0.01), "last": keras.optimizers.SGD(0.1, momentum=0.9)}
+
+    def call(self, x):
+        return self.last(self.first(x))
+
+    def train_step(self, data):
+        x, y = data
+        layers = [self.first, self.last]
+        weights = [weight for layer in layers for weight in layer.trainable_weights]
+        loss, gradients = ops.value_and_grad(lambda: ops.mean((self(x) - y) ** 2), weights)()
+        self.optimizers["first"].apply(gradients[:2], weights[:2])
+        self.optimizers["last"].apply(gradients[2:], weights[2:])
+        return {"loss": loss}
+
+
+def test_optimizers_of_a_models_own_go_on_where_they_were(backend, tmp_path):
+    model = TwoOptimizers()
+    model.compile()
+    model(X)
+    model.optimizers["first"].build(model.first.trainable_weights)
+    model.optimizers["last"].build(model.last.trainable_weights)
+    model.fit(X, Y, epochs=2, verbose=0, shuffle=False)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    loaded.compile()
+    for name, optimizer in model.optimizers.items():
+        for ours, theirs in zip(optimizer.variables, loaded.optimizers[name].variables, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+    for each in (model, loaded):
+        each.fit(X, Y, verbose=0, shuffle=False)
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    fresh = TwoOptimizers()
+    fresh(X)
+    model.save_weights(tmp_path / "m.weights.h5")
+    with pytest.warns(UserWarning, match="Expected 2 saved variables for the optimizer"):
+        fresh.load_weights(tmp_path / "m.weights.h5")
+
+
 def test_serialize_and_deserialize_keep_what_was_built():
     model = Nested()
     model(X)
