@@ -85,6 +85,7 @@ def searched_once() -> Iterator[None]:
 _plain = {str, int, float, bool, type(None)}
 _TRACKED = (Variable, Trackable, SeedGenerator)
 _SEQUENCES = (list, tuple, set, frozenset)
+_CONTAINERS = (*_SEQUENCES, dict)
 
 #: Packages whose objects hold no layers of the user's, apart from a few general holders.
 _FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) - {"types", "collections", "argparse"}
@@ -97,7 +98,7 @@ def _search(value: Any, seen: dict[int, Any], found: list) -> None:
             seen[id(value)] = value
             found.append(value)
         return
-    if not isinstance(value, (*_SEQUENCES, dict)) and not is_holder(value):
+    if not isinstance(value, _CONTAINERS) and not is_holder(value):
         _plain.add(type(value))
         return
     if id(value) in seen:
