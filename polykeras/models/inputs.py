@@ -77,14 +77,15 @@ def _by_place(model: Any, given: Any) -> list[tuple]:
     tensors, values = _in_order(model._inputs_structure), _in_order(given)
     if len(values) != len(tensors):
         raise ValueError(
-            f"Model {model.name!r}: Expected {len(tensors)} input(s) {naming.listed(model.input_names)}. Received: {len(values)}."
+            f"Model {model.name!r}: Expected {len(tensors)} input(s) {naming.listed(model.input_names)}. "
+            f"Received: {len(values)}."
         )
     keys = _keys_in(given)
     if len(keys) > 1:
         expected = trees.map(input_name, model._inputs_structure)
         raise ValueError(
-            f"Model {model.name!r}: Expected inputs nested as {naming.short(expected)}. Received: a dict with {naming.listed(sorted(keys))} at "
-            f"another place. Pass one dict by input name, or lists alone."
+            f"Model {model.name!r}: Expected inputs nested as {naming.short(expected)}. Received: a dict with "
+            f"{naming.listed(sorted(keys))} at another place. Pass one dict by input name, or lists alone."
         )
     return list(zip(tensors, values, strict=True))
 
