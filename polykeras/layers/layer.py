@@ -76,6 +76,7 @@ class Layer(GraphCalls, Trackable):
     _adds_losses = False
     _loss_functions: tuple[Callable, ...] = ()
     _own_seeds: SeedGenerator | None = None
+    _is_building = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         layer = super().__new__(cls)
@@ -728,7 +729,7 @@ def _scoped_build(build: Callable) -> Callable:
 
     @functools.wraps(build)
     def scoped(self: Layer, *args: Any, **kwargs: Any) -> None:
-        if getattr(self, "_is_building", False):
+        if self._is_building:
             return build(self, *args, **kwargs)
         self._is_building = True
         here = within(self.name) if context.path.split("/")[-1] != self.name else contextlib.nullcontext()

@@ -315,7 +315,7 @@ class Model(Persistence, Trainer, Layer):
         if type(self).build is Model.build:
             self._build_shapes = shape_arguments(self._signature, args, kwargs)
             self.built = True  # the layers inside are built as ``call`` comes to them
-        else:
+        elif not self._is_building:  # a ``build`` of a user's class may call the model
             super()._build_for(backend, args, kwargs)
 
     def get_build_config(self) -> dict | None:
