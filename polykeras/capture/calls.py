@@ -46,7 +46,7 @@ class Calls:
         backend = backends.current()
         if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
             return None
-        optimize = self._model.asks_for_compiler
+        optimize = self._model._asks_for_compiler
         if self._version != constants_version():
             self._start()
         key = x.shape, x.dtype, backend.name, optimize

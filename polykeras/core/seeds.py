@@ -166,7 +166,7 @@ def key_of(seed: Any) -> tuple:
     compiled step, which is traced once, draws other numbers each time too.
     """
     if seed is None and context.owner is not None:
-        seed = context.owner.own_seeds()
+        seed = context.owner._find_own_seeds()
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if backends.current().is_symbolic:

@@ -29,7 +29,7 @@ class Trackable:
         super().__init_subclass__(**kwargs)
         guard_methods(cls)
 
-    def owned(self) -> list:
+    def _owned(self) -> list:
         """Return the variables, seed generators and trackables among the attributes, each once."""
         known = _searches.found
         if known is not None and id(self) in known:
@@ -44,18 +44,18 @@ class Trackable:
             known[id(self)] = self, tuple(found)
         return found
 
-    def own_variables(self) -> list[Variable]:
+    def _own_variables(self) -> list[Variable]:
         """Return the variables that belong to no trackable inside, trainable ones first."""
-        return sorted((x for x in self.owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
+        return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write ``own_variables`` into a mapping, by their numbers. A class may keep more, or other things."""
-        for place, variable in enumerate(self.own_variables()):
+        """Write the own variables into a mapping, by their numbers. A class may keep more, or other things."""
+        for place, variable in enumerate(self._own_variables()):
             store[str(place)] = variable
 
     def load_own_variables(self, store: Any) -> None:
         """Read what ``save_own_variables`` wrote."""
-        for place, variable in enumerate(self.own_variables()):
+        for place, variable in enumerate(self._own_variables()):
             variable.assign(store[str(place)])
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from polykeras.core import trees
 from polykeras.core.graph import Node
+
+
+class replaceable:
+    """A property in whose place a user's class may set an attribute: ``self.input_shape = ...`` is a common line."""
+
+    def __init__(self, function: Callable) -> None:
+        functools.update_wrapper(self, function)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else self.__wrapped__(instance)
 
 
 class GraphCalls:
@@ -50,12 +62,12 @@ class GraphCalls:
         """Return the shape(s) of the output of the n-th call."""
         return trees.map(lambda x: x.shape, self.get_output_at(node_index))
 
-    @property
+    @replaceable
     def input_shape(self) -> Any:
         """The shape of ``input``."""
         return trees.map(lambda x: x.shape, self.input)
 
-    @property
+    @replaceable
     def output_shape(self) -> Any:
         """The shape of ``output``."""
         return trees.map(lambda x: x.shape, self.output)

@@ -216,7 +216,7 @@ class Layer(GraphCalls, Trackable):
     def _own(self) -> tuple[list, list, list, list]:
         """Own weights (trainable first), seed generators, metrics, and sublayers."""
         weights, seeds, metrics, layers = list(self._weights), [], [], []
-        for item in self.owned():
+        for item in self._owned():
             if isinstance(item, Variable):
                 weights.append(item)
             elif isinstance(item, SeedGenerator):
@@ -228,14 +228,14 @@ class Layer(GraphCalls, Trackable):
         weights = unique(iter(weights))
         return sorted(weights, key=lambda v: not v.made_trainable), seeds, metrics, layers
 
-    def own_seeds(self) -> SeedGenerator:
+    def _find_own_seeds(self) -> SeedGenerator:
         """The generator of what ``call`` draws without a seed."""
         if self._own_seeds is None:
             self._own_seeds = SeedGenerator()
         return self._own_seeds
 
     def _sublayers(self) -> list[Layer]:
-        return [item for item in self.owned() if isinstance(item, Layer)]
+        return [item for item in self._owned() if isinstance(item, Layer)]
 
     def _flatten_layers(self, include_self: bool = True, trainable_only: bool = False) -> list[Layer]:
         """This layer and all below, each once, parents first; with ``trainable_only`` none below a frozen one."""

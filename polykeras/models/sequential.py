@@ -199,7 +199,7 @@ def _takes_indices(layer: Layer) -> bool:
 def _implied_input(layer: Layer) -> InputLayer | None:
     """The input that a first layer states by ``input_shape``, or a first model by its own."""
     shape = getattr(layer, "_batch_input_shape", None)
-    if isinstance(layer, Model) and getattr(layer, "inputs", None):
+    if isinstance(layer, Model) and layer._plan is not None:
         first = layer.inputs[0]
         return Input(batch_shape=first.shape, dtype=first.dtype).node.operation
     if shape is None:

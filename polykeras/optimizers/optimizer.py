@@ -222,7 +222,7 @@ class Optimizer(Trackable):
     @property
     def variables(self) -> list[Variable]:
         """The optimizer's own variables, in the order of their making."""
-        return unique(x for x in self.owned() if isinstance(x, Variable))
+        return unique(x for x in self._owned() if isinstance(x, Variable))
 
     @property
     def weights(self) -> list[Variable]:

@@ -29,7 +29,7 @@ def describe(model: Any) -> dict[str, dict]:
     {'': {'weights': 0}, 'first': {'build_config': {'input_shape': (None, 3)}, 'weights': 2}}
     """
     inside = {path: _entry(layer) for path, layer in _layers(model) if layer is not model and layer.built}
-    return {"": {"weights": len(model.own_variables())}, **inside, **_optimizers(model)}
+    return {"": {"weights": len(model._own_variables())}, **inside, **_optimizers(model)}
 
 
 def _optimizers(model: Any) -> dict[str, dict]:
@@ -49,7 +49,7 @@ def _entry(layer: Layer) -> dict:
         config = Layer.get_build_config(layer)
     if isinstance(layer, Model) and layer._plan is None:
         config = {**(config or {}), "layers": {}}  # what is inside of it is described beside it
-    return {"build_config": config, "weights": len(layer.own_variables())}
+    return {"build_config": config, "weights": len(layer._own_variables())}
 
 
 def _layers(model: Any) -> Iterator[tuple[str, Layer]]:
@@ -87,7 +87,7 @@ def _restore_layers(model: Any, described: dict[str, dict]) -> None:
 
 
 def _lacks(layer: Layer | None, entry: dict) -> bool:
-    return layer is None or len(layer.own_variables()) < entry["weights"]
+    return layer is None or len(layer._own_variables()) < entry["weights"]
 
 
 def _build(model: Any, described: dict[str, dict]) -> dict[str, Layer]:

@@ -107,7 +107,7 @@ class KerasFileEditor:
             f"{place.path}/{number}".lstrip("/"): variable.shape
             for place in state.places(reference_model)
             if hasattr(place.owner, "own_variables")
-            for number, variable in enumerate(place.owner.own_variables())
+            for number, variable in enumerate(place.owner._own_variables())
         }
         saved = {path: array.shape for path, array in _arrays(self.weights_dict) if not path.startswith("optimizer/")}
         matches = sum(saved.get(path) == shape for path, shape in expected.items())

@@ -116,7 +116,7 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None) -> None:
         name = getattr(place.owner, "name", None)
         place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
         if type(place.owner).save_own_variables is not Trackable.save_own_variables:
-            apart += place.owner.own_variables() if isinstance(place.owner, Trackable) else []
+            apart += place.owner._own_variables() if isinstance(place.owner, Trackable) else []
     _check_complete(writer, model, model.weights, apart)
     if optimizer is not None:
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
@@ -176,7 +176,7 @@ def _take(owner: Any, group: Any) -> None:
     """Give an owner its arrays. Nobody else has them: plain variables take them without a copy."""
     load = type(owner).load_own_variables
     if load is Trackable.load_own_variables:
-        variables = owner.own_variables()
+        variables = owner._own_variables()
     elif load is Optimizer.load_own_variables and len(group) == len(owner.variables):
         variables = owner.variables
     else:
@@ -215,7 +215,7 @@ def _problem(place: Place, group: Any) -> str | None:
     owner = place.owner
     if isinstance(owner, SeedGenerator):
         return None
-    variables = owner.own_variables()
+    variables = owner._own_variables()
     if type(owner).load_own_variables is not Trackable.load_own_variables:
         return None if group is not None or not variables else f"{place}: Expected arrays. Received: none in the file."
     if isinstance(owner, Layer) and not variables and group is not None and len(group) and not owner.built:

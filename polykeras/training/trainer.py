@@ -119,7 +119,7 @@ class Trainer(GeneratorMethods):
         return self._compiled is not None
 
     @property
-    def asks_for_compiler(self) -> bool | None:
+    def _asks_for_compiler(self) -> bool | None:
         """What ``compile(jit_compile=...)`` asked for: the heavy compiler or none; None leaves the choice."""
         return None if self.jit_compile == "auto" else self.jit_compile
 
@@ -257,7 +257,7 @@ class Trainer(GeneratorMethods):
         """
         compiled = self._compiled
         with backends.use(SPEC):
-            if compiled is not None and not compiled.all_metrics[1:] and getattr(self, "outputs", None):
+            if compiled is not None and not compiled.all_metrics[1:] and self._plan is not None:
                 compiled = compiled.foreseen(self)
             return list(self._metrics_result(compiled))
 
@@ -311,7 +311,7 @@ class Trainer(GeneratorMethods):
         """Everything of the model that a step may read or assign."""
         found = list(self.variables)
         for layer in self._flatten_layers():
-            for item in layer.owned():
+            for item in layer._owned():
                 if isinstance(item, Trackable) and hasattr(item, "variables") and not hasattr(item, "call"):
                     found.extend(item.variables)
         return unique(iter(found))
@@ -338,7 +338,7 @@ class Trainer(GeneratorMethods):
         if key not in steps:
             backend = backends.current()
             batch_spec = specs_of(backend, batch)
-            steps[key] = Step(self, names[kind], batch_spec, not self.run_eagerly, self.asks_for_compiler)
+            steps[key] = Step(self, names[kind], batch_spec, not self.run_eagerly, self._asks_for_compiler)
         return steps[key]
 
     # --------------------------------------------------------------------- fit
@@ -701,7 +701,7 @@ class _Compiled:
     """The objects that one ``compile`` made."""
 
     def __init__(self, model: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
-        names = getattr(model, "output_names", None)
+        names = _output_names(model)
         self.loss_tracker = Mean(name="loss")
         self.loss = None if loss is None else CompiledLoss(loss, loss_weights, names)
         self.output_specs: dict = {}
@@ -769,6 +769,13 @@ class _Validation:
     def close(self) -> None:
         if self._source is not None:
             self._source.close()
+
+
+def _output_names(model: Any) -> Any:
+    """The names of the outputs; a user's class may mean something else by an attribute of this name."""
+    names = getattr(model, "output_names", None)
+    are_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
+    return list(names) if are_names and names else None
 
 
 def _batch_size(x: Any) -> Any:

@@ -52,3 +52,135 @@ def test_a_build_of_ones_own_may_call_the_one_above(backend, kind, how):
     model.fit(ROWS, np.zeros((4, 2)), verbose=0)
     assert (model.builds, model.built, len(model.weights)) == (1, True, 3)
     assert len(model.trainable_weights) == 3
+
+
+# Attributes that no class of Keras has, or that users often set.
+COMMON = [
+    "inputs",
+    "outputs",
+    "input_names",
+    "output_names",
+    "loss",
+    "loss_fn",
+    "history",
+    "states",
+    "params",
+    "stack",
+    "seed",
+    "mask",
+    "shape",
+    "size",
+    "data",
+    "step",
+    "training",
+    "config",
+    "state_size",
+    "output_size",
+    "units",
+    "filters",
+    "cell",
+    "layer",
+    "nodes",
+    "graph",
+    "operations",
+    "batch_size",
+    "rank",
+    "position",
+    "total",
+    "owned",
+]
+
+
+def layer_with(keras, name, value, before):
+    class Own(keras.layers.Layer):
+        def __init__(self):
+            if before:
+                setattr(self, name, value)
+            super().__init__()
+            if not before:
+                setattr(self, name, value)
+
+        def build(self, input_shape):
+            self.kernel_of_mine = self.add_weight(shape=(3, 2), initializer="ones")
+            self.built = True
+
+        def call(self, x):
+            return keras.ops.matmul(x, self.kernel_of_mine)
+
+    own, inputs = Own(), keras.Input((3,))
+    return own, keras.Model(inputs, own(inputs))
+
+
+def model_with(keras, name, value, before):
+    class Own(keras.Model):
+        def __init__(self):
+            if before:
+                setattr(self, name, value)
+            super().__init__()
+            if not before:
+                setattr(self, name, value)
+            self.dense_of_mine = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense_of_mine(x)
+
+    own = Own()
+    return own, own
+
+
+def failure(keras, make, name, value, before, path):
+    """What goes wrong in the life of a model whose class sets an attribute; None where nothing does."""
+    try:
+        own, model = make(keras, name, value, before)
+        count = len(model.weights) if name != "weights" else 0
+        keras.ops.convert_to_numpy(model(ROWS))
+        count = len(model.weights)
+        model.compile("sgd", "mse", run_eagerly=True)
+        model.train_on_batch(ROWS, np.zeros((4, 2), "float32"))
+        model.predict_on_batch(ROWS)
+        model.save_weights(path)
+        model.load_weights(path)
+        found = getattr(own, name)
+        return None if (found is value or found == value) and len(model.weights) == count else "another value"
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def public_names(cls):
+    return {name for name in dir(cls) if not name.startswith("_")}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [layer_with, model_with])
+@pytest.mark.parametrize("before", [False, True], ids=["after init", "before init"])
+def test_what_a_users_class_may_set_in_keras_it_may_set_here(real_keras, make, before, tmp_path):
+    ours, theirs = (keras.layers.Layer, keras.Model)[make is model_with], real_keras.layers.Layer
+    names = public_names(ours) | public_names(theirs) | set(COMMON)
+    allowed, wrong = 0, {}
+    for name in sorted(names):
+        for value in (3, []):
+            path = tmp_path / "model.weights.h5"
+            if failure(real_keras, make, name, value, before, path) is None:
+                allowed += 1
+                problem = failure(keras, make, name, value, before, path)
+                if problem:
+                    wrong[name, repr(value)] = problem
+    assert not wrong, wrong
+    assert allowed > 60
+
+
+@pytest.mark.parametrize(
+    "name", ["input_shape", "output_shape", "inputs", "outputs", "output_names", "states", "loss_fn"]
+)
+@pytest.mark.parametrize("make", [layer_with, model_with])
+def test_names_that_users_often_set_mean_what_they_say(backend, make, name, tmp_path):
+    for value in (7, [1, 2], (None, 3), {"a": 1}):
+        assert failure(keras, make, name, value, False, tmp_path / "model.weights.h5") is None
+
+
+def test_shapes_are_still_told_where_nobody_sets_them(backend):
+    inputs = keras.Input((3,))
+    layer = layers.Dense(2)
+    layer(inputs)
+    assert (layer.input_shape, layer.output_shape) == ((None, 3), (None, 2))
+    assert "shape" in keras.layers.Layer.input_shape.__doc__
