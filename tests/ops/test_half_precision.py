@@ -64,8 +64,8 @@ FUNCTIONS = {
     "moments": (lambda x: ops.moments(x, (0, 1))[1], np.var),
     "cumsum": (lambda x: ops.cumsum(x, -1), lambda x: np.cumsum(x, -1)),
     "product": (
-        lambda x: ops.prod(x[:, :500] * 0 + 1.0625, -1),
-        lambda x: 0 * x[:, 0] + 1.0625 ** min(500, x.shape[1]),
+        lambda x: ops.prod(ops.full_like(x[:, :60], 1.0625), -1),
+        lambda x: 0 * x[:, 0] + 1.0625**60,
     ),
     "trapezoid": (ops.trapezoid, np.trapezoid),
     "trace": (ops.trace, np.trace),
