@@ -345,7 +345,8 @@ class TensorflowBackend(Backend):
         return _matmul(x, y)
 
     def einsum(self, subscripts: str, *operands: Array) -> Array:
-        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), _PRODUCTS)(*operands)
+        through = _PRODUCTS if self._gpus else _PRODUCTS | _HALF_TO_SINGLE
+        return _through(lambda *arrays: tf.einsum(subscripts, *arrays), through)(*operands)
 
     cholesky = _single(tf.linalg.cholesky)
     inv = _single(tf.linalg.inv)
