@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import ops
+from polykeras.capture.numbers import is_zero
 from polykeras.ops import (
     celu,
     elu,
@@ -76,11 +77,11 @@ def relu(
     """
     negative_slope = negative_slope if alpha is None else alpha
     if threshold == 0 and max_value is None:
-        return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
+        return ops.relu(x) if is_zero(negative_slope) else ops.leaky_relu(x, negative_slope)
     above = ops.where(ops.greater(x, threshold), x, 0) if threshold else ops.relu(x)
     if max_value is not None:
         above = ops.minimum(above, max_value)
-    if not negative_slope:
+    if is_zero(negative_slope):
         return above
     return ops.subtract(above, ops.multiply(ops.relu(ops.subtract(threshold, x)), negative_slope))
 

@@ -13,6 +13,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from polykeras.capture import stamp
+
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
 _LAYOUTS = ("channels_last", "channels_first")
 
@@ -83,6 +85,7 @@ def set_floatx(value: str) -> None:
     """
     global _floatx
     _floatx = _one_of("floatx", value, _FLOATS)
+    stamp.rise()
 
 
 def epsilon() -> float:
@@ -103,6 +106,7 @@ def set_epsilon(value: float) -> None:
     """
     global _epsilon
     _epsilon = float(value)
+    stamp.rise()
 
 
 def image_data_format() -> str:
@@ -123,6 +127,7 @@ def set_image_data_format(data_format: str) -> None:
     """
     global _image_data_format
     _image_data_format = _one_of("data_format", data_format, _LAYOUTS)
+    stamp.rise()
 
 
 def standardize_data_format(data_format: str | None) -> str:
@@ -273,6 +278,26 @@ def _limited(name: str, value: int | None, limit: int | None) -> int | None:
         return value
     warnings.warn(f"Limiting {name} to {limit}, as polykeras.config says.", stacklevel=4)
     return limit
+
+
+_runs_eagerly = False
+
+
+def run_functions_eagerly(run_eagerly: bool) -> None:
+    """Run the steps of every model line by line, as ``compile(run_eagerly=True)`` does those of one.
+
+    >>> run_functions_eagerly(True); functions_run_eagerly()
+    True
+    >>> run_functions_eagerly(False)
+    """
+    global _runs_eagerly
+    _runs_eagerly = bool(run_eagerly)
+    stamp.rise()
+
+
+def functions_run_eagerly() -> bool:
+    """Return whether the steps of every model run line by line."""
+    return _runs_eagerly
 
 
 _filters_tracebacks = True

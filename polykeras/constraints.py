@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import config, ops
+from polykeras.capture.stamp import Stamped
 from polykeras.serialization import registry
 
 Axes = int | tuple[int, ...] | None
 
 
-class Constraint:
+class Constraint(Stamped):
     """Base of the constraints: ``__call__(w)`` returns the weight that is allowed instead of ``w``.
 
     >>> class Rounded(Constraint):

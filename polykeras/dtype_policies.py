@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import config
+from polykeras.capture.stamp import Stamped
 from polykeras.core import dtypes
 from polykeras.serialization import registry
 
 
-class DTypePolicy:
+class DTypePolicy(Stamped):
     """A pair of types: one to compute in, one to keep weights in.
 
     Args:
@@ -55,7 +56,7 @@ class DTypePolicy:
         return f'<DTypePolicy "{self.name}">'
 
 
-class DTypePolicyMap(dict):
+class DTypePolicyMap(Stamped, dict):
     """Policies by layer path, for models whose layers differ; asks ``default_policy`` for others.
 
     >>> DTypePolicyMap(policy_map={"a/b": "mixed_bfloat16"})["a/b"]

@@ -16,6 +16,7 @@ from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes, seeds
 from polykeras.core.seeds import SeedGenerator
+from polykeras.core.variables import Variable
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
 
@@ -209,21 +210,32 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
     >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=3)
     array([2., 2., 2., 0.], dtype=float32)
     """
-    if not 0 <= rate <= 1:
+    is_known = not isinstance(rate, Variable)
+    if is_known and not 0 <= rate <= 1:
         raise ValueError(f"Expected rate from 0 to 1. Received: {rate}.")
     backend = current()
     x = float_array(inputs)
-    if rate == 0:
+    if is_known and rate == 0:
         return x
     shape, dtype = tuple(backend.shape(x)), backend.dtype(x)
-    if rate == 1:
+    if is_known and rate == 1:
         return backend.full(shape, 0, dtype)
     if noise_shape is not None:
         shape = tuple(own if n is None else n for own, n in zip(shape, noise_shape, strict=True))
     # As an int32, random bits lie below this with probability ``rate``.
-    bound = round(rate * (1 << 32)) - (1 << 31)
+    if is_known:
+        bound, factor = round(rate * (1 << 32)) - (1 << 31), 1 / (1 - rate)
+    else:
+        bound, factor = _bound_and_factor(backend, rate.raw, dtype)
     keep = backend.greater_equal(_bits(shape, seed), bound)
-    return backend.where(keep, backend.multiply(x, 1 / (1 - rate)), backend.full((), 0, dtype))
+    return backend.where(keep, backend.multiply(x, factor), backend.full((), 0, dtype))
+
+
+def _bound_and_factor(backend: Any, rate: Any, dtype: str) -> tuple:
+    """Of a share that is a 0-d array, below 1."""
+    bound = backend.multiply(backend.subtract(rate, 0.5), float(1 << 32))
+    factor = backend.divide(1.0, backend.subtract(1.0, rate))
+    return backend.cast(bound, "int32"), backend.cast(factor, dtype)
 
 
 # Each of these rounds accepts more than 95 of 100 proposals: fewer than 1 in 10**12 entries is

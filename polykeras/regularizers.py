@@ -11,11 +11,12 @@ import math
 from typing import Any
 
 from polykeras import ops
+from polykeras.capture.stamp import Stamped
 from polykeras.core import naming
 from polykeras.serialization import registry
 
 
-class Regularizer:
+class Regularizer(Stamped):
     """Base of the penalties: ``__call__(x)`` returns a 0-d array.
 
     >>> class Roughness(Regularizer):

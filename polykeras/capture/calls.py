@@ -10,60 +10,46 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import backends
+from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import masks
 from polykeras.core.context import context
-from polykeras.core.state import constants_version
 from polykeras.core.variables import scope
-from polykeras.layers.core import Lambda, Masking
+from polykeras.layers.core import Masking
 from polykeras.layers.layer import Layer
 
-# Inputs of a kind that come this often are worth compiling for.
-_CALLS_BEFORE_COMPILING = 3
+
+def captured_call(model: Any, x: Any) -> Captured | None:
+    """Return the compiled call of a model made of a graph on an input, None where the call is to be run as it is."""
+    backend = backends.current()
+    if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
+        return None
+    steps, key = steps_of(model), ("call", x.shape, x.dtype, backend.name)
+    call = steps.get(key)
+    if call is None:
+        call = _Call(model, specs_of(backend, (backend.feed(x),)))
+        steps.put(key, call)
+    return call if call.is_ready() else None
 
 
-class Calls:
-    """The compiled calls of one model, by the shape and dtype of the input.
+class _Call(Captured):
+    """A call of a model on inputs of one shape and dtype."""
 
-    Args:
-        model: made of a graph, whose layers are polykeras's own: a user's code may do what a
-            compiled call would not repeat.
-    """
+    def __init__(self, model: Any, specs: tuple) -> None:
+        def make(function: Any, numbers: list) -> Step:
+            return Step(model, function, specs, model._asks_for_compiler, numbers)
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._start()
+        super().__init__(model, lambda batch: Layer.__call__(model, batch[0], training=False), make)
 
-    def _start(self) -> None:
-        """Begin anew: what a compiled call would hold for constant, layers included, is another now."""
-        self._counts: dict[tuple, int] = {}
-        self._steps: dict[tuple, Step] = {}
-        self._is_plain: bool | None = None
-        self._version = constants_version()
+    def is_ready(self) -> bool:
+        """Whether the call is captured; else it is about to be run as it is."""
+        if self.step() is not None:
+            return True
+        self.note_run()
+        return False
 
-    def find(self, x: Any) -> Step | None:
-        """Return the compiled call for an input, None where the call is to be run as it is."""
-        backend = backends.current()
-        if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
-            return None
-        optimize = self._model._asks_for_compiler
-        if self._version != constants_version():
-            self._start()
-        key = x.shape, x.dtype, backend.name, optimize
-        step = self._steps.get(key)
-        if step is None and self._is_due(key):
-            specs = specs_of(backend, (backend.feed(x),))
-            step = self._steps[key] = Step(self._model, self._call, specs, optimize=optimize)
-        return step
-
-    def _is_due(self, key: tuple) -> bool:
-        if self._is_plain is None:
-            self._is_plain = all(map(_is_plain, self._model._flatten_layers()))
-        count = self._counts[key] = self._counts.get(key, 0) + 1
-        return self._is_plain and count > _CALLS_BEFORE_COMPILING
-
-    def _call(self, batch: tuple) -> Any:
-        return Layer.__call__(self._model, batch[0], training=False)
+    def _is_plain(self) -> bool:
+        return super()._is_plain() or not all(map(_has_one_result, self._model._flatten_layers()))
 
 
 def _is_free() -> bool:
@@ -72,9 +58,8 @@ def _is_free() -> bool:
     return is_alone and scope.assigned is None and scope.autocast is None
 
 
-def _is_plain(layer: Layer) -> bool:
-    """Whether a layer is polykeras's own, and a call has no result besides its output, such as a mask."""
+def _has_one_result(layer: Layer) -> bool:
+    """Whether a call of a layer has no result besides its output, such as a mask."""
     makes_masks = isinstance(layer, Masking) or getattr(layer, "mask_zero", False)
     has_losses = layer.activity_regularizer is not None or layer._losses or getattr(layer, "_added", None)
-    is_own = type(layer).__module__.startswith("polykeras.") and not isinstance(layer, Lambda)
-    return is_own and not makes_masks and not has_losses
+    return not makes_masks and not has_losses

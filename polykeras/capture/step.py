@@ -8,13 +8,13 @@ backend to compile.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import naming, trees, turns
+from polykeras.capture.plain import HOLDERS, check_owned, in_order, unshared
+from polykeras.core import trees, turns
 from polykeras.core.interrupts import deferred
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
@@ -31,10 +31,6 @@ def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
     return trees.map(spec, tree)
 
 
-# What the interpreter counts for an object that is in one list and nowhere else.
-_HOLDERS = max(map(sys.getrefcount, [object()]))
-
-
 class Step:
     """A compiled step of one model.
 
@@ -42,44 +38,46 @@ class Step:
         model: gives ``_step_variables()`` after the dry run.
         function: of a batch (a tree of arrays); reads and assigns the model's variables.
         batch: specs of a batch.
-        compiled: compile it, or run it line by line.
         optimize: as for ``Backend.compile``.
+        numbers: variables that the function reads besides the model's.
 
     Calling it with a batch runs the step, stores the new values of the variables and returns the
     result. When it raises, or Ctrl-C comes, the variables are as before.
     """
 
     def __init__(
-        self, model: Any, function: Callable, batch: Any, compiled: bool = True, optimize: bool | None = None
+        self,
+        model: Any,
+        function: Callable,
+        batch: Any,
+        optimize: bool | None = None,
+        numbers: Sequence[Variable] = (),
     ) -> None:
         self.backend = backends.current()
         self._optimize = optimize
-        self._is_traced = self.backend.is_traced and compiled
+        self._is_traced = self.backend.is_traced
         self._deletes = self._is_traced and not self.backend.holds_state
         with recording() as assigned, reading() as read, backends.use(SPEC):
             self.result = function(batch)
         # What only training needs, such as an optimizer's slots, is no argument of a prediction.
         used = [v for v in model._training_variables() if v in read or v in assigned]
-        variables = unique(iter([*model._step_variables(), *used]))
+        variables = unique(iter([*model._step_variables(), *used, *numbers]))
         self.state = [v for v in variables if v in assigned]
-        passes = self.backend.captures and compiled
-        self.constants = [v for v in variables if v not in assigned] if passes else []
-        _check_owned(assigned, variables)
+        self.constants = [v for v in variables if v not in assigned] if self.backend.captures else []
+        check_owned(assigned, variables)
         self._turn, self._compiled = turns.shared(variables), set()
         for variable in variables:
             variable._materialize() if variable._value is None else None
-        if self.backend.holds_state and compiled:
+        if self.backend.holds_state:
             for variable in self.state:
                 variable._value = self.backend.hold(variable._value)
         self._run = self._pure(function)
-        self._one = self._compile(self._run, compiled)
-        self._gathered = self._compile(self._gather, compiled)
-        self._scanned = self._compile(self._scan, compiled)
+        self._one = self._compile(self._run)
+        self._gathered = self._compile(self._gather)
+        self._scanned = self._compile(self._scan)
 
-    def _compile(self, function: Callable, compiled: bool) -> Callable:
-        if compiled:
-            return self.backend.compile(function, donate=True, optimize=self._optimize)
-        return function
+    def _compile(self, function: Callable) -> Callable:
+        return self.backend.compile(function, donate=True, optimize=self._optimize)
 
     def _pure(self, function: Callable) -> Callable:
         count = len(self.state)
@@ -103,18 +101,13 @@ class Step:
 
     def __call__(self, batch: Any) -> Any:
         """Run the step on a batch."""
-        return self._in_order(self._dispatch(self._one, batch))
+        return in_order(self._dispatch(self._one, batch), self.result)
 
     def on_rows(self, data: Any, index: Any) -> Any:
         """Run the step on the rows of ``data`` that ``index`` names: once, or once a row of a matrix."""
         is_matrix = len(self.backend.shape(index)) == 2
-        return self._in_order(self._dispatch(self._scanned if is_matrix else self._gathered, data, index))
-
-    def _in_order(self, result: Any) -> Any:
-        """Logs in the order that the step gave them; engines sort the keys of dicts."""
-        if isinstance(result, dict) and isinstance(self.result, dict):
-            return {name: result[name] for name in self.result}
-        return result
+        run = self._scanned if is_matrix else self._gathered
+        return in_order(self._dispatch(run, data, index), self.result)
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
         if scope.values is not None:  # a step inside another one
@@ -129,9 +122,9 @@ class Step:
         with deferred():  # the state is consumed: until the results are stored there is none
             return self._consume(call, inputs) if self._deletes else self._advance(call, inputs)
 
-    def _advance(self, call: Callable, inputs: tuple, holders: int = _HOLDERS + 1) -> Any:
+    def _advance(self, call: Callable, inputs: tuple, holders: int = HOLDERS + 1) -> Any:
         constants = [v.held() for v in self.constants]
-        state = self._unshared([v.held() for v in self.state], holders + self.backend.holds_state)
+        state = unshared(self.backend, [v.held() for v in self.state], holders + self.backend.holds_state)
         return self._store(*call(state, constants, *inputs))
 
     def _consume(self, call: Callable, inputs: tuple) -> Any:
@@ -149,22 +142,11 @@ class Step:
             try:
                 for variable in self.state:
                     variable._value = None
-                return self._store(*call(self._unshared(state, _HOLDERS), constants, *inputs))
+                return self._store(*call(unshared(self.backend, state, HOLDERS), constants, *inputs))
             except BaseException:
                 for variable, value in zip(self.state, state, strict=True):
                     variable._value = value
                 raise
-
-    def _unshared(self, state: list, holders: int) -> list:
-        """Copies of those arrays that somebody else holds too, a user, another thread, another slot: a step ends them.
-
-        Args:
-            holders: references to an array that nobody else holds.
-        """
-        counts = list(map(sys.getrefcount, state))
-        if max(counts) <= holders:
-            return state
-        return [self.backend.copy(x) if n > holders else x for x, n in zip(state, counts, strict=True)]
 
     def _store(self, state: list, result: Any) -> Any:
         if scope.values is not None:  # a step inside another one
@@ -175,14 +157,3 @@ class Step:
             for variable, value in zip(self.state, state, strict=True):
                 variable._value = value
         return result
-
-
-def _check_owned(assigned: dict, variables: list[Variable]) -> None:
-    known = {id(v) for v in variables}
-    strangers = [v.path for v in assigned if id(v) not in known]
-    if strangers:
-        raise RuntimeError(
-            "Expected a step to assign only variables that the model holds. Received: assignments to "
-            f"{naming.listed(strangers)}. "
-            f"Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
-        )

@@ -23,11 +23,15 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+from polykeras.capture.recent import Recent
 from polykeras.core import trees
 from polykeras.core.interrupts import deferred
 
 # Of the state, for which trying a step on copies must be cheap: 4 million float32 weights.
 _MOST_BYTES = 16e6
+# Shapes that a step keeps a list for.
+_MOST_TAPES = 32
+_missing = object()
 # Packages that do nothing besides operations.
 OWN_CODE = frozenset({"polykeras", "optree", "contextlib", "functools", "numpy", "ml_dtypes", "threading"})
 
@@ -349,7 +353,7 @@ class Replayed:
 
     def __init__(self, function: Callable) -> None:
         self._function = function
-        self._tapes: dict[tuple, Tape | None] = {}
+        self._tapes = Recent(_MOST_TAPES)
 
     def _is_free(self, leaves: list) -> bool:
         """False while a gradient of what the function does is wanted."""
@@ -365,9 +369,10 @@ class Replayed:
         if is_recording() or not self._is_free(leaves):
             return self._function(*arguments)
         key = tuple(map(self._describe, leaves))
-        if key not in self._tapes:
-            self._tapes[key] = self._make(arguments)
-        tape = self._tapes[key]
+        tape = self._tapes.get(key, _missing)
+        if tape is _missing:
+            tape = self._make(arguments)
+            self._tapes.put(key, tape)
         return self._plainly(*arguments) if tape is None else tape(leaves)
 
     def _plainly(self, *arguments: Any) -> Any:

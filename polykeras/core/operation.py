@@ -8,11 +8,12 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
+from polykeras.capture.stamp import Stamped
 from polykeras.core import graph, naming, trees
 from polykeras.core.graph import KerasTensor, Node, Plan
 
 
-class Operation(abc.ABC):  # noqa: B024 - for the sake of register()
+class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
     """Base of steps of a graph that own no weights; layers count as operations too.
 
     Args:

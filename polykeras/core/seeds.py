@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
+from polykeras.capture.stamp import Stamped
 from polykeras.core.context import context
 from polykeras.core.variables import Variable
 
@@ -90,7 +91,7 @@ def _word(key: tuple[int, int], place: int) -> int:
     return _mix((_mix((place & _WORD) ^ key[0]) + key[1]) & _WORD)
 
 
-class SeedGenerator:
+class SeedGenerator(Stamped):
     """A stream of keys for random functions; each draw is another one.
 
     Args:
@@ -149,7 +150,7 @@ class SeedGenerator:
         self.reseed(int(store["1"]))
 
     def reseed(self, seed: int) -> None:
-        """Change to the stream of another seed, at the same place. Compiled steps keep the keys that they have."""
+        """Change to the stream of another seed, at the same place."""
         self.seed = seed
         bits = digest("key", seed)
         self._key = bits & _WORD, bits >> 32

@@ -19,19 +19,6 @@ from typing import Any
 from polykeras import backends
 from polykeras.core.variables import Variable, scope, values_of
 
-_constants_version = 0
-
-
-def constants_version() -> int:
-    """A number that tells compiled steps whether what they took for constant may have changed."""
-    return _constants_version
-
-
-def renew_constants() -> None:
-    """Say that something that compiled steps hold as a constant, such as a vocabulary, is another now."""
-    global _constants_version
-    _constants_version += 1
-
 
 @contextlib.contextmanager
 def recording() -> Iterator[dict]:

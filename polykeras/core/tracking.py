@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from polykeras import backends
+from polykeras.capture.stamp import Stamped
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
 from polykeras.core.writes import guard_methods
 
 
-class Trackable:
+class Trackable(Stamped):
     """Base of things with variables that others own: layers, metrics, optimizers, losses."""
 
     #: Attributes that hold nothing to find, or things that belong to someone else.

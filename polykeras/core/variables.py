@@ -18,6 +18,7 @@ import numpy as np
 
 from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
+from polykeras.capture.stamp import Setting
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
 from polykeras.core.turns import Turn
@@ -61,6 +62,10 @@ class Variable(Operators):
 
     #: Of the steps that use it; None before there is one.
     turn: Turn | None = None
+    trainable = Setting()
+    autocast = Setting()
+    regularizer = Setting()
+    constraint = Setting()
 
     def __init__(
         self,

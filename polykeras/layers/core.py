@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import activations, ops, random, regularizers
+from polykeras.capture.numbers import is_zero
 from polykeras.config import standardize_data_format
 from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.seeds import SeedGenerator
@@ -173,8 +174,10 @@ class Dropout(Layer):
             self.seed_generator = SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training or self.rate == 0:
+        if not training or is_zero(self.rate):
             return inputs
+        if not hasattr(self, "seed_generator"):  # the rate was 0 before
+            self.seed_generator = SeedGenerator(self.seed)
         return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
 
     def get_config(self) -> dict:

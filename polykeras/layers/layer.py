@@ -14,6 +14,7 @@ import numpy as np
 
 from polykeras import backends, dtype_policies, regularizers
 from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import Node
@@ -24,7 +25,7 @@ from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import input_spec as specs
 from polykeras.layers import making
 from polykeras.layers.graph_calls import GraphCalls
-from polykeras.layers.signature import Signature, shape_arguments
+from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 from polykeras.serialization import registry
 
 _LEGACY = (
@@ -117,6 +118,10 @@ class Layer(GraphCalls, Trackable):
         self._set_policy(dtype if dtype is not None else kwargs.pop("input_dtype", None))
         self._read_legacy(kwargs)
         self._is_initialized = True
+
+    def _note_change(self, name: str) -> None:
+        self._accepted.clear()
+        vars(self).pop("_signature", None)
 
     def _check_name(self, name: Any) -> str:
         if name is None:
@@ -211,6 +216,7 @@ class Layer(GraphCalls, Trackable):
         path = context.path if context.path.split("/")[-1] == self.name else self.path
         variable.path = f"{path}/{variable.name}"
         self._weights.append(variable)
+        note_inside(self)
         return variable
 
     def _own(self) -> tuple[list, list, list, list]:
@@ -395,6 +401,8 @@ class Layer(GraphCalls, Trackable):
             )
         if self.__class__._signature is None:
             self.__class__._signature = Signature(self.__class__.call)
+        if "call" in vars(self):  # a function put in the place of the method
+            self._signature = Signature(vars(self)["call"])
         if not args:
             self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
         if graph.has_symbols(args, kwargs):
@@ -487,6 +495,7 @@ class Layer(GraphCalls, Trackable):
         )
         if is_plain:
             self._accepted.setdefault(x.__class__, set()).add((x.shape, x.dtype))
+            remember(self)
 
     def _symbolic_call(self, args: tuple, kwargs: dict) -> Any:
         """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
@@ -509,7 +518,7 @@ class Layer(GraphCalls, Trackable):
             result = self.compute_output_shape(next(iter(shapes.values())))
         else:
             result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in wanted})
-        return _map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
+        return map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Return the shape(s) of the output for the shape(s) of the input.
@@ -523,8 +532,8 @@ class Layer(GraphCalls, Trackable):
         """
         with backends.use(SPEC):
             to_spec = lambda shape: SpecArray(shape, self.compute_dtype)  # noqa: E731
-            args = tuple(_map_shapes(to_spec, shape) for shape in args)
-            kwargs = {k.removesuffix("_shape"): _map_shapes(to_spec, shape) for k, shape in kwargs.items()}
+            args = tuple(map_shapes(to_spec, shape) for shape in args)
+            kwargs = {k.removesuffix("_shape"): map_shapes(to_spec, shape) for k, shape in kwargs.items()}
             if not args:
                 kwargs = {
                     ("inputs" if k == "input" and "input" not in Signature(self.call).names else k): v
@@ -705,15 +714,6 @@ def _parameters(cls: type) -> list[str]:
 @functools.lru_cache(256)
 def _names_after_self(method: Callable) -> tuple[str, ...]:
     return tuple(inspect.signature(method).parameters)[1:]
-
-
-def _map_shapes(function: Callable, shapes: Any) -> Any:
-    """Apply a function to each shape of a tree of shapes."""
-    if isinstance(shapes, dict):
-        return {key: _map_shapes(function, value) for key, value in shapes.items()}
-    if isinstance(shapes, list | tuple) and any(isinstance(s, list | tuple | dict) for s in shapes):
-        return [_map_shapes(function, shape) for shape in shapes]
-    return function(tuple(shapes))
 
 
 def _annotate(error: Exception, layer: Layer) -> None:

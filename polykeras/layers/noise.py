@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from polykeras import ops, random
+from polykeras.capture.numbers import is_zero, value_of
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import legacy_arguments, rate_between
 from polykeras.layers.layer import Layer
@@ -60,7 +60,7 @@ class GaussianNoise(_Noise):
         self.stddev = stddev
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training or self.stddev == 0:
+        if not training or is_zero(self.stddev):
             return inputs
         return inputs + self._normal(inputs, 0.0, self.stddev)
 
@@ -89,9 +89,10 @@ class GaussianDropout(_Noise):
         self.rate = _rate_below_1(self, rate)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training or self.rate == 0:
+        if not training or is_zero(self.rate):
             return inputs
-        return inputs * self._normal(inputs, 1.0, math.sqrt(self.rate / (1 - self.rate)))
+        rate = value_of(self.rate)
+        return inputs * self._normal(inputs, 1.0, (rate / (1 - rate)) ** 0.5)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "rate": self.rate}
@@ -120,7 +121,7 @@ class AlphaDropout(_Noise):
         self.noise_shape = None if noise_shape is None else tuple(noise_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        if not training or self.rate == 0:
+        if not training or is_zero(self.rate):
             return inputs
         shape = tuple(ops.shape(inputs))
         if self.noise_shape is not None:

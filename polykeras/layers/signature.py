@@ -109,3 +109,12 @@ def shape_arguments(signature: Signature, args: tuple, kwargs: dict) -> dict[str
         if leaves and not is_mask and all(backend.is_array(x) for x in leaves):
             shapes[f"{name}_shape"] = trees.map(shape_of, value)
     return shapes
+
+
+def map_shapes(function: Callable, shapes: Any) -> Any:
+    """Apply a function to each shape of a tree of shapes."""
+    if isinstance(shapes, dict):
+        return {key: map_shapes(function, value) for key, value in shapes.items()}
+    if isinstance(shapes, list | tuple) and any(isinstance(s, list | tuple | dict) for s in shapes):
+        return [map_shapes(function, shape) for shape in shapes]
+    return function(tuple(shapes))

@@ -11,6 +11,7 @@ from typing import Any
 
 from polykeras import config, ops
 from polykeras.backends import current
+from polykeras.capture.numbers import is_zero
 from polykeras.core import masks, naming
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
@@ -20,7 +21,9 @@ from polykeras.ops._call import in_single_precision, op
 
 def _smooth(y_true: Any, label_smoothing: float, classes: int) -> Any:
     """Move targets from 0 and 1 towards 1 / classes."""
-    return y_true * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else y_true
+    if is_zero(label_smoothing):
+        return y_true
+    return y_true * (1.0 - label_smoothing) + label_smoothing / classes
 
 
 def _class_axis(axis: Any, rank: int) -> int:

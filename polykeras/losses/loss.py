@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import config, ops
+from polykeras.capture.stamp import Stamped
 from polykeras.core import dtypes, masks, naming, trees
 from polykeras.core.writes import guard_methods, guarded
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
@@ -14,7 +15,7 @@ from polykeras.serialization import registry
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none", None)
 
 
-class Loss:
+class Loss(Stamped):
     """A number that training makes small. Subclasses implement ``call(y_true, y_pred)``.
 
     Args:

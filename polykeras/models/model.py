@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from polykeras import backends, ops
-from polykeras.capture.calls import Calls
+from polykeras.capture.calls import captured_call
+from polykeras.capture.stamp import renew_constants
 from polykeras.core import graph, masks, naming, trees
 from polykeras.core.graph import KerasTensor, Plan
-from polykeras.core.state import renew_constants
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import shape_arguments
@@ -52,12 +52,11 @@ class Model(Persistence, Trainer, Layer):
         "loss",
         "_steps",
         "_snapshot_lists",
-        "_calls",
         "history",
         "_fit_layers",
     }
 
-    _calls: Calls | None = None
+    _plan: Plan | None = None
 
     def __init__(self, *args: Any, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
         if args and inputs is None:
@@ -94,7 +93,6 @@ class Model(Persistence, Trainer, Layer):
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError(f"Expected each input once. Received: {naming.listed([x.name for x in self.inputs])}.")
         self._plan = Plan(self.inputs, self.outputs)
-        self._calls = Calls(self)
         self._graph_layers = self._order_layers()
         self._check_names()
         self.input_names = [input_name(x) for x in self.inputs]
@@ -200,7 +198,7 @@ class Model(Persistence, Trainer, Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if backends.current_name() in (self._backend_name, "spec"):
             if len(args) == 1 and (not kwargs or kwargs == {"training": False}):
-                compiled = self._calls and self._calls.find(args[0])
+                compiled = self._plan and captured_call(self, args[0])
                 if compiled:
                     return compiled((backends.current().feed(args[0]),))
             return super().__call__(*args, **kwargs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from polykeras.capture.calls import Calls
 from polykeras.core.state import settled
 
 
@@ -16,11 +15,10 @@ class Persistence:
         # The nodes come first, in their order: led by its outputs, a deep graph would recurse as deep. Compiled
         # steps stay behind: they belong to this process.
         nodes = {"_nodes": self._nodes} if self._plan is not None else {}
-        return {**nodes, **super().__getstate__(), "_steps": {}, "_calls": None}
+        return {**nodes, **super().__getstate__(), "_steps": None}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
-        self._calls = Calls(self) if self._plan is not None else None
         for node in state.get("_nodes", ()):
             known = node.operation._inbound_nodes
             if not any(node is other for other in known):

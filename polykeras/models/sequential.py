@@ -6,9 +6,9 @@ import contextlib
 from typing import Any
 
 from polykeras import backends
+from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
-from polykeras.core.state import renew_constants
 from polykeras.layers.core import Input, InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models.model import Model
@@ -102,7 +102,7 @@ class Sequential(Model):
     def _forget_graph(self) -> None:
         """Drop the graph of the layers before a change, and every call and step compiled with it."""
         self.built = False
-        self._plan = self._calls = None
+        self._plan = None
         for name in ("inputs", "outputs", "_steps"):
             self.__dict__.pop(name, None)
         if self._has_run:

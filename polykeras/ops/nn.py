@@ -9,6 +9,7 @@ from typing import Any
 from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes
+from polykeras.core.variables import Variable
 from polykeras.ops import _call, linalg, reductions
 from polykeras.ops._call import array, axes_of, float_array, op
 from polykeras.ops.ctc import ctc_decode, ctc_loss  # noqa: F401
@@ -68,7 +69,9 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """
     backend = current()
     x = float_array(x)
-    return backend.where(backend.greater(x, 0.0), x, backend.multiply(x, float(negative_slope)))
+    is_known = not isinstance(negative_slope, Variable)
+    slope = float(negative_slope) if is_known else array(negative_slope, backend.dtype(x))
+    return backend.where(backend.greater(x, 0.0), x, backend.multiply(x, slope))
 
 
 @op

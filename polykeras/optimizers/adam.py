@@ -93,8 +93,8 @@ class Adam(_TwoMoments):
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         step = self._step()
-        beta_2 = current().adam_decay(self.beta_2)
-        correction = scalars.one_minus_power(beta_2, step) ** 0.5 / scalars.one_minus_power(self.beta_1, step)
+        beta_1, beta_2 = scalars.known(self.beta_1), current().adam_decay(self.beta_2)
+        correction = scalars.one_minus_power(beta_2, step) ** 0.5 / scalars.one_minus_power(beta_1, step)
         for pushes, weights in by_dtype(gradients, variables):
             places = [self._get_variable_index(w) for w in weights]
             means = [self._momentums[p] for p in places]
@@ -107,9 +107,9 @@ class Adam(_TwoMoments):
                 [v.value for v in squares],
                 [v.value for v in largest] or None,
                 learning_rate * correction,
-                self.beta_1,
+                beta_1,
                 beta_2,
-                self.epsilon,
+                scalars.known(self.epsilon),
             )
             for slots, arrays in zip((weights, means, squares, largest), (*fresh, tops or ()), strict=True):
                 for slot, array in zip(slots, arrays, strict=True):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, initializers, ops
+from polykeras.capture.numbers import is_zero, value_of
 from polykeras.core import naming, state
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, scope
@@ -26,7 +27,7 @@ def clip_norm(g: Any, c: float, n: Any) -> Any:
     >>> clip_norm(ops.convert_to_tensor([3.0, 4.0]), 2.5, 5.0).tolist()
     [1.5, 2.0]
     """
-    return ops.multiply(g, ops.divide(c, ops.maximum(n, c))) if c > 0 else g
+    return g if is_zero(c) else ops.multiply(g, ops.divide(c, ops.maximum(n, c)))
 
 
 def norm(arrays: Iterable[Any]) -> Any:
@@ -215,7 +216,7 @@ class Optimizer(Trackable):
     def _rate(self) -> Scalar:
         """The rate of this update."""
         rate = scalars.real(self.learning_rate)
-        return rate / (1 + self.decay * scalars.real(self._iterations)) if self.decay else rate
+        return rate if is_zero(self.decay) else rate / (1 + self.decay * scalars.real(self._iterations))
 
     # -------------------------------------------------------------- variables
 
@@ -392,7 +393,7 @@ class Optimizer(Trackable):
         grads = self._clipped(grads)
         for variable in variables:
             decay = self._weight_decay_of(variable)
-            if decay and not self._is_excluded(variable):
+            if not (is_zero(decay) or self._is_excluded(variable)):
                 variable.assign(ops.subtract(variable, ops.multiply(variable, decay * rate)))
         self.update_steps(grads, variables, rate)
 
@@ -424,13 +425,14 @@ class Optimizer(Trackable):
         variable.assign(ops.subtract(variable, value))
 
     def _clipped(self, grads: list) -> list:
-        if self.clipnorm:
+        if not is_zero(self.clipnorm):
             return [clip_norm(g, self.clipnorm, norm([g])) for g in grads]
-        if self.global_clipnorm:
+        if not is_zero(self.global_clipnorm):
             total = norm(grads)
             return [clip_norm(g, self.global_clipnorm, total) for g in grads]
-        if self.clipvalue:
-            return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
+        if not is_zero(self.clipvalue):
+            bound = value_of(self.clipvalue)
+            return [ops.clip(g, -bound, bound) for g in grads]
         return grads
 
     # ----------------------------------------------------------- weight decay

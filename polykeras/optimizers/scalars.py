@@ -67,6 +67,7 @@ def one_minus_power(base: float, exponent: Scalar) -> Scalar:
     >>> round(one_minus_power(0.9, 2), 6)
     0.19
     """
-    if isinstance(exponent, int | float) or base <= 0:
+    is_known = isinstance(base, int | float)
+    if is_known and (isinstance(exponent, int | float) or base <= 0):
         return 1 - base**exponent
-    return ops.negative(ops.expm1(ops.multiply(exponent, math.log(base))))
+    return ops.negative(ops.expm1(ops.multiply(exponent, math.log(base) if is_known else ops.log(base))))

@@ -11,12 +11,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from polykeras.capture.stamp import Stamped
 from polykeras.optimizers import scalars
 from polykeras.optimizers.scalars import Scalar
 from polykeras.serialization import registry
 
 
-class LearningRateSchedule:
+class LearningRateSchedule(Stamped):
     """Base of the schedules: ``__call__(step)`` returns the rate.
 
     ``step`` is a Python int, or a 0-d array while a training step is traced.

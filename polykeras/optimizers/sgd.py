@@ -7,7 +7,9 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.backends import current
+from polykeras.capture.numbers import is_zero
 from polykeras.core.variables import Variable
+from polykeras.optimizers import scalars
 from polykeras.optimizers.optimizer import Optimizer, by_dtype
 from polykeras.optimizers.scalars import Scalar
 
@@ -55,14 +57,17 @@ class SGD(Optimizer):
         self._update_together([gradient], [variable], learning_rate)
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
+        has_momentum = not is_zero(self.momentum)
+        if has_momentum and not self.momentums:  # it was 0 before
+            self.momentums = self.add_optimizer_variables(self._trainable_variables, "momentum")
         for pushes, weights in by_dtype(gradients, variables):
-            slots = [self.momentums[self._get_variable_index(w)] for w in weights] if self.momentum else []
+            slots = [self.momentums[self._get_variable_index(w)] for w in weights] if has_momentum else []
             fresh, moved = current().sgd_update(
                 [w.value for w in weights],
                 pushes,
                 [s.value for s in slots] or None,
                 learning_rate,
-                self.momentum,
+                scalars.known(self.momentum),
                 self.nesterov,
             )
             for variable, array in zip([*weights, *slots], [*fresh, *(moved or ())], strict=True):

@@ -288,7 +288,6 @@ def load_weights(
             state.load(model, reader, skip_mismatch, by_name)
             if getattr(model, "compiled", False) and not by_name:
                 state.load_optimizer(model, reader)
-    model._steps = {}  # they hold the keys of seed generators
 
 
 @contextlib.contextmanager

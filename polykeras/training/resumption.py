@@ -127,7 +127,6 @@ def load(path: Path, model: Any) -> list[dict]:
     for generator, seed in zip(generators, state["generators"], strict=True):
         generator.reseed(seed)
     seeds.set_state(tuple(state["seeds_now"]))
-    model._steps = {}  # they hold the keys of seed generators
     model.stop_training = state["stop_training"]
     return changes
 

@@ -12,9 +12,11 @@ import numpy as np
 from polykeras import backends, config, ops, optimizers
 from polykeras.backends.contract.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
+from polykeras.capture import stamp
+from polykeras.capture.cache import Captured, steps_of
+from polykeras.capture.plain import PlainStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees
-from polykeras.core.state import constants_version
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
@@ -104,7 +106,7 @@ class Trainer(GeneratorMethods):
             "jit_compile": jit_compile,
         }
         self.loss, self.stop_training = loss, False
-        self._steps = {}
+        self._steps = None
         self._settled = Settled(self)
 
     def _scaled(self, optimizer: Any, wanted: bool) -> Any:
@@ -291,7 +293,19 @@ class Trainer(GeneratorMethods):
             yield from self._keep_lists()
 
     def _keep_lists(self) -> Iterator[None]:
-        self.__dict__.pop("_snapshot_lists", None)
+        self._snapshot_lists = {}
+        self._renew_snapshot()
+        try:
+            yield
+        finally:
+            self.__dict__.pop("_snapshot_lists", None)
+            for layer in self._flatten_layers():
+                layer._losses = []
+
+    def _renew_snapshot(self) -> None:
+        """Look the lists up again, where they are kept: something was set."""
+        if self.__dict__.pop("_snapshot_lists", None) is None:
+            return
         with searched_once():
             weights, metrics, layers = self.trainable_variables, self.metrics, self._flatten_layers()
         is_without = not any(layer._adds_losses for layer in layers) and not any(w.regularizer for w in weights)
@@ -300,12 +314,6 @@ class Trainer(GeneratorMethods):
             "metrics": metrics,
             "is_without_losses": is_without and all(layer.activity_regularizer is None for layer in layers),
         }
-        try:
-            yield
-        finally:
-            self.__dict__.pop("_snapshot_lists", None)
-            for layer in layers:
-                layer._losses = []
 
     def _step_variables(self) -> list[Variable]:
         """Everything of the model that a step may read or assign."""
@@ -325,21 +333,28 @@ class Trainer(GeneratorMethods):
         """A context in which layers are trainable that were when the model was compiled."""
         return contextlib.nullcontext() if self._settled is None else self._settled.in_force()
 
-    def _step(self, kind: str, batch: Any) -> Step:
-        """The compiled step of a kind, made again when what it was made for has changed."""
-        with self._as_compiled():
-            return self._find_step(kind, batch)
+    def _step(self, kind: str, batch: Any, defers_logs: bool = False) -> Captured:
+        """The step of a kind.
 
-    def _find_step(self, kind: str, batch: Any) -> Step:
-        steps = self.__dict__.setdefault("_steps", {})
-        names = {"train": self.train_step, "test": self.test_step, "predict": self.predict_step}
-        weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
-        key = kind, weights, trees.structure(batch), backends.current_name(), constants_version()
-        if key not in steps:
-            backend = backends.current()
-            batch_spec = specs_of(backend, batch)
-            steps[key] = Step(self, names[kind], batch_spec, not self.run_eagerly, self._asks_for_compiler)
-        return steps[key]
+        Args:
+            defers_logs: it may leave its results unread.
+        """
+        with self._as_compiled():
+            weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
+            key = kind, weights, trees.structure(batch), backends.current_name(), defers_logs
+            step = steps_of(self).get(key)
+            if step is None:
+                step = self._captured(kind, specs_of(backends.current(), batch))
+                steps_of(self).put(key, step)
+            step.step()  # what is wrong with the shapes shows now
+            return step
+
+    def _captured(self, kind: str, batch: Any) -> Captured:
+        def make(function: Any, numbers: list) -> Step:
+            return Step(self, function, batch, self._asks_for_compiler, numbers)
+
+        run = lambda data: getattr(self, f"{kind}_step")(data)  # noqa: E731
+        return Captured(self, run, make, lambda function: PlainStep(self, function, batch), kind != "predict")
 
     # --------------------------------------------------------------------- fit
 
@@ -435,7 +450,7 @@ class Trainer(GeneratorMethods):
         self, source: Any, epochs: int, initial_epoch: int, callbacks: CallbackList, validation: _Validation
     ) -> History:
         self.stop_training = False
-        step = self._step("train", source.spec())
+        step = self._step("train", source.spec(), True)
         self._settled.warn(self)
         watched = callbacks.watches_batches("train")
         asked = self.steps_per_execution if self.steps_per_execution > 1 else None
@@ -451,7 +466,7 @@ class Trainer(GeneratorMethods):
             if position.batch:
                 callbacks.call("on_epoch_begin", position.epoch, {})
             position.restore()
-            step = self._step("train", source.spec())
+            step = self._step("train", source.spec(), True)
             source.pass_over(range(initial_epoch, position.epoch))
             epochs = position.epoch if self.stop_training else epochs
         logs: dict = {}
@@ -522,7 +537,7 @@ class Trainer(GeneratorMethods):
         has_own_steps = type(self).train_step is not Trainer.train_step or type(self).test_step is not Trainer.test_step
         if y is None or self._compiled.loss is None or has_own_steps:
             return
-        key = constants_version(), *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
+        key = stamp.constants, *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
         if self._compiled.output_specs.get(key) is None:
             self._prepare((x,))
             self._compiled.output_specs[key] = self.compute_output_spec(_symbols(x))
@@ -570,7 +585,7 @@ class Trainer(GeneratorMethods):
 
     def _evaluate(self, source: Any, callbacks: CallbackList) -> dict:
         self.stop_evaluating = False
-        step = self._step("test", source.spec())
+        step = self._step("test", source.spec(), True)
         self.reset_metrics()
         callbacks.call("on_test_begin", {})
         run = loop.Loop(self, step, source, callbacks, "test", 1, self._metrics_result)
@@ -669,17 +684,17 @@ class Trainer(GeneratorMethods):
     def predict_on_batch(self, x: Any) -> Any:
         """Return the outputs for one batch, as NumPy arrays."""
         with self._on_own_backend() as backend:
-            steps = self.__dict__.setdefault("_steps", {})
             # A server asks for a row at a time: checked once, rows of a kind take 20 µs instead of 70.
-            kind = (backend.name, x.shape, x.dtype, constants_version()) if type(x) is np.ndarray else None
-            if kind in steps:
-                return loop.to_host(backend, steps[kind]((backend.feed(x),)))
+            kind = ("row", backend.name, x.shape, x.dtype) if type(x) is np.ndarray else None
+            known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)
+            if known is not None:
+                return loop.to_host(backend, known((backend.feed(x),)))
             batch = make_batch(x, place=None if self.run_eagerly else backend.feed)
             self._prepare(batch)
             step = self._step("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch[0]) == x.dtype.name
             if is_taken_as_it_is and not self.run_eagerly:
-                steps[kind] = step
+                steps_of(self).put(kind, step)
             return loop.to_host(backend, step(batch))
 
     def get_compile_config(self) -> dict | None:
@@ -751,7 +766,7 @@ class _Validation:
         try:
             batch = self._source.spec()
             self._model._prepare(batch)
-            self._model._step("test", batch)
+            self._model._step("test", batch, True)
         except BaseException:
             self.close()
             raise

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
+from polykeras.capture.cache import steps_of
 
 X = np.random.default_rng(0).normal(size=(28, 3)).astype("float32")
 Y = X.sum(-1, keepdims=True)
@@ -119,5 +120,6 @@ def test_a_prediction_is_given_the_weights_and_no_slots(backend):
     model.compile(keras.optimizers.Adam(), "mse", metrics=[keras.metrics.MeanAbsoluteError()])
     model.fit(X, Y, verbose=0)
     model.predict(X, verbose=0)
-    (step,) = {step for kind, step in model._steps.items() if kind[0] == "predict"}
+    *_, prediction = steps_of(model).values()
+    step = prediction.step()
     assert step.constants == (model.weights if backend.captures else []) and step.state == []

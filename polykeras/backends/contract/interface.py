@@ -69,6 +69,13 @@ class Backend(Kernels):
         """True for arrays with values, where nothing is being traced; NumPy's included."""
         return isinstance(x, np.ndarray) or self.is_array(x)
 
+    def ambient_mode(self) -> str | None:
+        """Return the name of a mode around the call in which operations do more, or something else; None for none.
+
+        What is captured outside of it can't stand for a call inside, nor the other way round.
+        """
+        return None
+
     def outside_trace(self) -> contextlib.AbstractContextManager:
         """Return a context that leaves what is being traced: arrays made in it have values, and may be kept."""
         return contextlib.nullcontext()

@@ -550,8 +550,9 @@ class Kernels:
         fresh, moved = [], []
         for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
             push = self.multiply(gradient, self._scalar(rate, weight))
-            velocity = self.subtract(self.multiply(velocity, momentum), push)
-            ahead = self.subtract(self.multiply(velocity, momentum), push) if nesterov else velocity
+            kept = self._scalar(momentum, weight)
+            velocity = self.subtract(self.multiply(velocity, kept), push)
+            ahead = self.subtract(self.multiply(velocity, kept), push) if nesterov else velocity
             fresh.append(self.add(weight, ahead))
             moved.append(velocity)
         return fresh, moved
@@ -575,14 +576,15 @@ class Kernels:
         fresh, firsts, seconds, tops = [], [], [], None if largest is None else []
         columns = zip(weights, gradients, momentums, velocities, strict=True)
         for place, (weight, gradient, first, second) in enumerate(columns):
-            first = self.add(first, self.multiply(self.subtract(gradient, first), 1 - beta_1))
+            new = self._scalar(1 - beta_1, weight)
+            first = self.add(first, self.multiply(self.subtract(gradient, first), new))
             rise = self.subtract(self.multiply(gradient, gradient), second)
             second = self.add(second, self.multiply(rise, 1 - beta_2))
             top = second
             if largest is not None:
                 top = self.maximum(largest[place], second)
                 tops.append(top)
-            direction = self.divide(first, self.add(self.sqrt(top), epsilon))
+            direction = self.divide(first, self.add(self.sqrt(top), self._scalar(epsilon, weight)))
             fresh.append(self._step(weight, direction, rate))
             firsts.append(first)
             seconds.append(second)

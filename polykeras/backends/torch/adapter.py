@@ -11,12 +11,14 @@ import functools
 import math
 import operator
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.autograd import forward_ad
 from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
 from polykeras.backends.contract.interface import Array, Backend
@@ -33,6 +35,13 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _HALF = (torch.float16, torch.bfloat16)
 _BARELY_SUPPORTED = frozenset((torch.bool, torch.uint16, torch.uint32, torch.uint64))
 _LOWEST = -(1 << 63)
+
+
+_is_autocast = torch._C._is_any_autocast_enabled
+_is_inference = torch.is_inference_mode_enabled
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_is_function_mode = torch._C._is_torch_function_mode_enabled
+_functorch_level = torch._C._functorch.maybe_current_level
 
 
 class _State(threading.local):
@@ -167,6 +176,9 @@ class TorchBackend(Backend):
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, torch.Tensor):
             return x.to(_state.device, x.dtype if dtype is None else _DTYPES[dtype])
+        if _is_inference():  # what is kept has to train later
+            with torch.inference_mode(False):
+                return self.array(x, dtype)
         x = self.host_array(x, dtype)
         if not x.flags.writeable or any(stride < 0 for stride in x.strides):
             x = x.copy()
@@ -189,6 +201,27 @@ class TorchBackend(Backend):
     def is_array(self, x: object) -> bool:
         return isinstance(x, torch.Tensor)
 
+    def is_value(self, x: object) -> bool:
+        return type(x) is torch.Tensor or isinstance(x, np.ndarray)  # other classes have a say in each operation
+
+    def ambient_mode(self) -> str | None:
+        if torch.compiler.is_compiling():
+            return "torch.compile"
+        if _is_autocast():
+            return "autocast"
+        if _is_inference():
+            return "inference_mode"
+        if _dispatch_modes() or _is_function_mode():
+            return "a mode of dispatch"
+        if _functorch_level() is not None:
+            return "torch.func"
+        return "forward AD" if forward_ad._current_level >= 0 else None
+
+    @contextlib.contextmanager
+    def outside_trace(self) -> Iterator[None]:
+        with torch.inference_mode(False), torch.autocast("cpu", enabled=False):
+            yield
+
     def shape(self, x: Array) -> tuple:
         return tuple(x.shape)
 
@@ -203,7 +236,10 @@ class TorchBackend(Backend):
         return x.view(_DTYPES[dtype])
 
     def copy(self, x: Array) -> Array:
-        return x.clone()
+        if not _is_inference():
+            return x.clone()
+        with torch.inference_mode(False):
+            return x.clone()
 
     def concrete(self, x: Array) -> Any:
         if not isinstance(x, torch.Tensor) or is_recording() or torch.compiler.is_compiling():
@@ -456,6 +492,11 @@ class TorchBackend(Backend):
         if torch.compiler.is_compiling():  # torch.autograd.grad would break the graph in two
             gradients, (value, aux) = torch.func.grad_and_value(function, has_aux=True)(arrays)
             return (value, aux), gradients
+        if _is_inference():
+            raise RuntimeError(
+                "Expected gradients to be asked for outside of torch.inference_mode(), which computes none. Received: "
+                "training inside. Leave the block first, or use torch.no_grad() around predictions."
+            )
         nested = _state.depth > 0
         with torch.enable_grad():
             leaves = [_leaf(x, nested) for x in arrays]
@@ -713,7 +754,7 @@ class TorchBackend(Backend):
     def sgd_update(
         self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
     ) -> tuple[list, list | None]:
-        if not self._may_update_in_place(weights, rate):
+        if isinstance(momentum, torch.Tensor) or not self._may_update_in_place(weights, rate):
             return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
         with torch.no_grad(), deferred():
             if isinstance(rate, torch.Tensor):
@@ -738,7 +779,8 @@ class TorchBackend(Backend):
         beta_2: float,
         epsilon: float,
     ) -> tuple[list, list, list, list | None]:
-        if not self._may_update_in_place(weights, rate):
+        takes_numbers = not any(isinstance(x, torch.Tensor) for x in (beta_1, beta_2, epsilon))
+        if not (takes_numbers and self._may_update_in_place(weights, rate)):
             arguments = (weights, gradients, momentums, velocities, largest, rate)
             return super().adam_update(*arguments, beta_1, beta_2, epsilon)
         # torch's kernel walks through the memory of all four, and corrects the bias by a step

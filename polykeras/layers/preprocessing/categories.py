@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops
+from polykeras.capture.stamp import renew_constants
 from polykeras.core import dtypes, naming
-from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import batches, encode

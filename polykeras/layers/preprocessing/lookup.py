@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, config, ops
+from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming
-from polykeras.core.state import renew_constants
 from polykeras.layers.arguments import choice
 from polykeras.layers.preprocessing.hashing import bins_of, bits_of, salt_pair
 from polykeras.layers.preprocessing.host import (

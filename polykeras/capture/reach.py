@@ -1,0 +1,295 @@
+"""What the code of a step can reach: the objects and functions that it may run, and the values that it may read.
+
+polykeras's own objects say by the stamp that something was set. Foreign code says nothing, so the
+values that it names are looked at before each step: those of closures and globals, and what plain
+objects, small lists and dicts hold.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import config
+from polykeras.capture import stamp
+from polykeras.capture.places import Attributes, Cells, ClassAttributes, Contents, Entries, Globals, Place, Slots
+from polykeras.capture.stamp import PLAIN, Stamped, remember
+from polykeras.core.graph import KerasTensor, Node, Plan
+from polykeras.core.variables import Variable
+
+_CONTAINERS = (dict, list, tuple, set, frozenset, deque)
+_ENGINES = frozenset({"numpy", "jax", "jaxlib", "tensorflow", "torch", "autograd", "ml_dtypes", "optree", "scipy"})
+_NAMESPACES = (types.SimpleNamespace,)
+_METHODS = (staticmethod, classmethod)
+_LEAVES = (KerasTensor, Node, np.dtype, np.generic, types.ModuleType)
+#: Where polykeras's own objects do what a step does: another's function may stand there.
+_ENTRIES = ("__call__", "call", "update_state", "result", "update_step", "update_steps", "apply", "train_step")
+# Run before there is a step, or beside it.
+_BESIDE = frozenset({"__init__", "__new__", "__repr__", "__init_subclass__", "build", "get_config", "from_config"})
+_SEES_ALL = frozenset({"vars", "__dict__", "eval", "exec"})
+_SETTINGS = ("_floatx", "_epsilon", "_image_data_format", "_runs_eagerly")
+
+
+class Reach:
+    """What a step can reach from an object, as it is now.
+
+    Args:
+        root: the model.
+        without: attributes of the model that the step has nothing to do with.
+        to_the_end: look on where the first foreign object was met.
+    """
+
+    def __init__(self, root: Any, without: frozenset = frozenset(), to_the_end: bool = True) -> None:
+        names: frozenset | None = frozenset()
+        while True:
+            walk = _Walk(names, to_the_end)
+            walk.start(root, without)
+            if walk.names == names or not (walk.is_own or to_the_end):
+                break
+            names = walk.names
+        self.is_own = walk.is_own
+        self.places = walk.places
+        self.watched = walk.watched
+
+    def is_same(self) -> bool:
+        """Whether a step can tell nothing from what it was made from."""
+        return all(place.is_same() for place in self.places) and self.is_quiet()
+
+    def is_quiet(self) -> bool:
+        """``is_same``, where the stamp has not moved."""
+        return all(place.is_same() for place in self.watched)
+
+    def differences(self) -> list[tuple[Place, Any, Any, Any]]:
+        """Return ``(place, name, value before, value now)`` of all that is another now."""
+        return [(place, *found) for place in (*self.places, *self.watched) for found in place.differences()]
+
+
+class _Walk:
+    """One walk over what can be reached.
+
+    Args:
+        names: of attributes and globals that foreign code mentions, as far as an earlier walk met it; None for all.
+        to_the_end: look on where the first foreign object was met.
+    """
+
+    def __init__(self, names: frozenset | None, to_the_end: bool) -> None:
+        self.names = names
+        self.is_own = True
+        self.places: list[Place] = []
+        self.watched: list[Place] = []
+        self._to_the_end = to_the_end
+        self._seen: dict[tuple, Any] = {}
+        self._pending: list[tuple] = []
+
+    def start(self, root: Any, without: frozenset) -> None:
+        self.places += [Attributes(config, _SETTINGS), Attributes(stamp, ("constants",))]
+        self._seen[id(root), False] = root
+        self._visit_instance(root, False, without)
+        while self._pending and (self.is_own or self._to_the_end):
+            self._visit(*self._pending.pop())
+
+    def _add(self, value: Any, watched: bool) -> None:
+        if value.__class__ not in PLAIN and (id(value), watched) not in self._seen:
+            self._seen[id(value), watched] = value
+            self._pending.append((value, watched))
+
+    def _add_all(self, values: Any, watched: bool) -> None:
+        for value in values:
+            if value.__class__ not in PLAIN:
+                self._add(value, watched)
+
+    def _keep(self, place: Place, watched: bool) -> None:
+        (self.watched if watched else self.places).append(place)
+
+    def _visit(self, value: Any, watched: bool) -> None:
+        """Note what a value holds, and what to visit next.
+
+        Args:
+            watched: foreign code reaches the value.
+        """
+        if isinstance(value, Variable):
+            self._visit_variable(value)
+        elif isinstance(value, types.FunctionType):
+            self._visit_function(value)
+        elif isinstance(value, types.MethodType):
+            self._add_all((value.__func__, value.__self__), watched)
+        elif isinstance(value, functools.partial):
+            self._add_all((value.func, value.args, value.keywords), watched)
+        elif isinstance(value, _METHODS):
+            self._add(value.__func__, watched)
+        elif isinstance(value, property):
+            self._add(value.fget, watched)
+        elif isinstance(value, Plan):
+            self._visit_plan(value)
+        elif isinstance(value, type):
+            self._visit_class(value)
+        elif isinstance(value, types.ModuleType):
+            self._visit_module(value)
+        elif isinstance(value, _CONTAINERS) and not isinstance(value, Stamped):
+            place = Entries(value)
+            self._keep(place, watched)
+            self._add_all(place.contents(), watched)
+        elif not isinstance(value, _LEAVES):
+            self._visit_instance(value, watched)
+
+    def _visit_variable(self, variable: Variable) -> None:
+        remember(variable)
+        if variable.made_trainable or variable.regularizer is not None or variable.constraint is not None:
+            self.places.append(Attributes(variable, ("trainable", "autocast", "regularizer", "constraint")))
+            self._add_all((variable.regularizer, variable.constraint), False)
+
+    def _visit_plan(self, plan: Plan) -> None:
+        for node in plan.nodes:
+            self._add_all((node.operation, node.args, node.kwargs), False)
+
+    # ------------------------------------------------------------------ instances
+
+    def _visit_instance(self, value: Any, watched: bool, without: frozenset = frozenset()) -> None:
+        kind = type(value)
+        if isinstance(value, Stamped):
+            remember(value)
+        if _is_own(kind):
+            self._visit_own(value, watched, without)
+        elif isinstance(value, Stamped):
+            self._visit_foreign(value, False, without)
+        elif _is_of_a_library(kind):
+            # An array, an engine's module, a lock: whatever runs does so in its own way.
+            self.is_own = self.is_own and not callable(value)
+            if watched and Contents.fits(value):
+                self.watched.append(Contents(value))
+        else:
+            self._visit_foreign(value, True, without)
+
+    def _visit_own(self, value: Any, watched: bool, without: frozenset) -> None:
+        kind = type(value)
+        for name in _ENTRIES:
+            method = getattr(kind, name, None)
+            if isinstance(method, types.FunctionType) and not _is_own_function(method):
+                self._add(method, True)
+        if not hasattr(value, "__dict__"):
+            return
+        place = Attributes(value, without=without)
+        self._keep(place, watched and not isinstance(value, Stamped))
+        for name, item in place.values.items():
+            # What a weight began with is past.
+            if item.__class__ not in PLAIN and not name.endswith("initializer"):
+                self._add(item, False)
+
+    def _visit_foreign(self, value: Any, watched: bool, without: frozenset) -> None:
+        """Note those attributes of a foreign object that foreign code mentions."""
+        self.is_own = False
+        self._visit_methods(type(value), isinstance(value, Stamped))
+        makes = Attributes if hasattr(value, "__dict__") else Slots
+        names = self.names if makes is Attributes else self._named(_slots(type(value)))
+        place = makes(value, names, without)
+        if isinstance(value, Stamped):  # polykeras's own code reads what its base classes have
+            place = Attributes(value, None, without)
+        self._keep(place, watched)
+        self._add_all(place.values.values(), True)
+
+    def _visit_methods(self, kind: type, is_layer: bool) -> None:
+        """Visit the functions of a foreign class that a step may call."""
+        own = next((base for base in kind.__mro__ if _is_own(base)), object)
+        for base in kind.__mro__:
+            if _is_own(base) or _is_of_a_library(base):
+                continue
+            inner = [n for n in vars(base) if hasattr(own, n) and n not in _BESIDE] if is_layer else _dunders(base)
+            for name in inner:
+                self._add_function(vars(base)[name])
+            self._visit_class(base)
+
+    def _add_function(self, value: Any) -> None:
+        if isinstance(value, types.FunctionType | property | staticmethod | classmethod | types.MethodType):
+            self._add(value, True)
+
+    def _visit_class(self, kind: type) -> None:
+        if _is_own(kind) or _is_of_a_library(kind):
+            return
+        self.is_own = False
+        place = ClassAttributes(kind, self._named(vars(kind)))
+        self.watched.append(place)
+        self._add_all(place.values.values(), True)
+
+    def _visit_module(self, module: types.ModuleType) -> None:
+        top = module.__name__.partition(".")[0]
+        if top != "polykeras" and top not in _ENGINES and top not in sys.stdlib_module_names:
+            place = Attributes(module, self._named(vars(module)))
+            self.watched.append(place)
+            self._add_all(place.values.values(), True)
+
+    # ------------------------------------------------------------------ functions
+
+    def _visit_function(self, function: types.FunctionType) -> None:
+        if _is_own_function(function):
+            if function.__closure__:
+                self._add_all(Cells(function).values.values(), False)
+            return
+        self.is_own = False
+        if not self._to_the_end or _is_of_an_engine(function):
+            return
+        self._mention(_names_in(function.__code__))
+        places = [Globals(function, sorted(_names_in(function.__code__)))]
+        places += [Cells(function)] if function.__closure__ else []
+        places += [Attributes(function)] if vars(function) else []
+        self.watched += places
+        for place in places:
+            self._add_all(place.values.values(), True)
+
+    def _mention(self, names: frozenset) -> None:
+        if self.names is not None:
+            self.names = None if names & _SEES_ALL else self.names | names
+
+    def _named(self, known: Any) -> list[str]:
+        names = self.names
+        return [n for n in known if not n.startswith("__")] if names is None else [n for n in known if n in names]
+
+
+def _top(kind: type) -> str:
+    return (kind.__module__ or "").partition(".")[0]
+
+
+@functools.lru_cache(1024)
+def _is_own(kind: type) -> bool:
+    return _top(kind) == "polykeras"
+
+
+@functools.lru_cache(1024)
+def _is_of_a_library(kind: type) -> bool:
+    """Whether a class is Python's or an engine's."""
+    return (_top(kind) in sys.stdlib_module_names or _top(kind) in _ENGINES) and kind not in _NAMESPACES
+
+
+def _is_own_function(function: Callable) -> bool:
+    return function.__globals__.get("__name__", "").partition(".")[0] == "polykeras"
+
+
+def _is_of_an_engine(function: Callable) -> bool:
+    top = function.__globals__.get("__name__", "").partition(".")[0]
+    return top in _ENGINES or top in sys.stdlib_module_names
+
+
+@functools.lru_cache(4096)
+def _names_in(code: types.CodeType) -> frozenset:
+    """The names that code mentions: of globals and attributes, those inside of strings, and of functions inside."""
+    names = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _names_in(constant)
+        elif isinstance(constant, str) and constant.isidentifier():
+            names.add(constant)
+    return frozenset(names)
+
+
+def _dunders(kind: type) -> list[str]:
+    return [name for name in vars(kind) if name.startswith("__") and name not in _BESIDE]
+
+
+def _slots(kind: type) -> list[str]:
+    names = [vars(base).get("__slots__", ()) for base in kind.__mro__]
+    return [name for found in names for name in ([found] if isinstance(found, str) else found)]

@@ -1,0 +1,50 @@
+"""Values by key, of which those last used are kept."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+_uses = itertools.count()
+
+
+class Recent:
+    """A table in which the value that was not used for longest makes room for a new one.
+
+    Args:
+        most: how many there is room for.
+
+    >>> found = Recent(2)
+    >>> found.put("a", 1); found.put("b", 2)
+    >>> found.get("a"); found.put("c", 3); found.get("b", "none")
+    1
+    'none'
+    """
+
+    __slots__ = ("_most", "_entries")
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._entries: dict[Any, list] = {}
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Return the value of a key, or the default."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return default
+        entry[1] = next(_uses)
+        return entry[0]
+
+    def put(self, key: Any, value: Any) -> None:
+        """Keep a value."""
+        entries = self._entries
+        if key not in entries and len(entries) >= self._most:
+            del entries[min(entries, key=lambda known: entries[known][1])]
+        entries[key] = [value, next(_uses)]
+
+    def values(self) -> list:
+        """All that is kept, in the order in which it came."""
+        return [value for value, _ in self._entries.values()]
+
+    def __len__(self) -> int:
+        return len(self._entries)
