@@ -15,7 +15,7 @@ FRAMEWORKS = ("tensorflow", "torch", "jax", "jaxlib", "autograd")
 
 # From the ground up: a module may import from its own row at the top level, and from rows below.
 LEVELS = [
-    ["config", "tree", "compat.paths", "capture.stamp", "capture.recent"],
+    ["config", "tree", "compat.paths", "capture.stamp", "capture.recent", "capture.places"],
     [
         *("core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming", "core.lazy"),
         *("core.context", "core.interrupts"),
@@ -23,7 +23,7 @@ LEVELS = [
     ["capture.tape"],
     ["backends"],
     ["core", "serialization"],
-    ["dtype_policies", "devices"],
+    ["dtype_policies", "devices", "capture.numbers"],
     ["ops", "random"],
     ["initializers", "regularizers", "constraints", "activations"],
     ["compat.keras2.backend"],
