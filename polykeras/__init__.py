@@ -51,7 +51,7 @@ install_old_paths()
 __getattr__, __dir__ = lazy.names(
     __name__,
     modules=[
-        "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving", "visualization", "wrappers",
+        "applications", "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving", "visualization", "wrappers",
     ],
 )  # fmt: skip
 
@@ -90,6 +90,7 @@ __all__ = [
     "SymbolicScope",
     "Variable",
     "activations",
+    "applications",
     "backend",
     "backends",
     "callbacks",

@@ -37,7 +37,7 @@ LEVELS = [
     ["utils"],
     ["datasets"],
     ["interop"],
-    ["compat", "preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
+    ["applications", "compat", "preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
     ["", "__main__"],
 ]
 
@@ -245,7 +245,16 @@ print(hasattr(keras, "no_such_name"), hasattr(keras.utils, "no_such_name"))
 def test_every_public_name_that_loads_later_is_there():
     import polykeras as keras
 
-    for package in (keras, keras.callbacks, keras.datasets, keras.models, keras.saving, keras.utils, keras.wrappers):
+    for package in (
+        keras,
+        keras.applications,
+        keras.callbacks,
+        keras.datasets,
+        keras.models,
+        keras.saving,
+        keras.utils,
+        keras.wrappers,
+    ):
         assert set(package.__all__) <= set(dir(package))
         for name in package.__all__:
             if package is not keras.wrappers:  # these need scikit-learn

@@ -1,0 +1,141 @@
+"""Pictures as networks for ImageNet expect them, and the names of their thousand classes."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras import config, ops
+from polykeras.applications import downloads
+from polykeras.applications.downloads import Download
+from polykeras.core.graph import KerasTensor
+
+_NAMES = Download(
+    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+    "c2c37ea517e94d9795004a39431a14cb",
+)
+
+#: Means of the red, green and blue pixels of ImageNet, from 0 to 255.
+_MEAN = (123.68, 116.779, 103.939)
+#: The same from 0 to 1, and the standard deviations, as PyTorch's networks take them.
+MEAN_OF_UNIT = (0.485, 0.456, 0.406)
+DEVIATION_OF_UNIT = (0.229, 0.224, 0.225)
+
+
+def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
+    """Return pictures scaled as a network expects them. The array that is passed stays as it is.
+
+    Args:
+        x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with the channels
+            first; red, green and blue from 0 to 255.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        mode: ``"caffe"``: blue, green and red, less their means; ``"tf"``: from -1 to 1; ``"torch"``: from 0 to 1, then
+            less the means and divided by the standard deviations.
+
+    Returns:
+        Floats of the same shape.
+
+    Raises:
+        ValueError: for another mode, layout or shape.
+
+    >>> import numpy as np
+    >>> preprocess_input(np.full((1, 1, 3), 255), mode="tf")
+    array([[[1., 1., 1.]]], dtype=float32)
+    """
+    data_format = config.standardize_data_format(data_format)
+    if mode not in ("caffe", "tf", "torch"):
+        raise ValueError(f"Expected mode to be 'caffe', 'tf' or 'torch'. Received: mode={mode!r}.")
+    is_numpy = not isinstance(x, KerasTensor) and (isinstance(x, np.ndarray) or not hasattr(x, "shape"))
+    x = np.asarray(x) if is_numpy else x
+    axis = -1 if data_format == "channels_last" else -3
+    if len(x.shape) not in (3, 4) or x.shape[axis] not in (None, 3):
+        raise ValueError(
+            f"Expected pictures of 3 channels, as ([batch,] height, width, 3), {data_format}. Received shape: {x.shape}."
+        )
+    if is_numpy:
+        x = x if x.dtype.kind == "f" else x.astype(config.floatx())
+        return np.asarray(_scaled(x, axis, mode, np.flip), x.dtype)
+    x = x if "float" in str(x.dtype) else ops.cast(x, config.floatx())
+    return _scaled(x, axis, mode, ops.flip)
+
+
+def _scaled(x: Any, axis: int, mode: str, flip: Any) -> Any:
+    if mode == "tf":
+        return x / 127.5 - 1.0
+    if mode == "torch":
+        return (x / 255.0 - _row(MEAN_OF_UNIT, axis, x)) / _row(DEVIATION_OF_UNIT, axis, x)
+    return flip(x, axis) - _row(_MEAN[::-1], axis, x)
+
+
+def _row(values: tuple, axis: int, like: Any) -> Any:
+    """Numbers of the channels, to be combined with pictures."""
+    row = np.array(values, "float32").reshape((3,) if axis == -1 else (3, 1, 1))
+    return row.astype(like.dtype) if isinstance(like, np.ndarray) else ops.cast(row, like.dtype)
+
+
+def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
+    """Return the likeliest classes of ImageNet.
+
+    Args:
+        preds: array of shape (batch, 1000), scores of the classes.
+        top: how many.
+
+    Returns:
+        For each picture a list of ``(WordNet's identifier, name, score)``, the highest score first.
+
+    Raises:
+        ValueError: for another shape.
+        OSError: if the file of names isn't there and can't be downloaded.
+    """
+    scores = np.asarray(ops.convert_to_numpy(preds))
+    if scores.ndim != 2 or scores.shape[1] != 1000:
+        raise ValueError(
+            f"Expected predictions of shape (batch, 1000), from a network with the classes of ImageNet. Received shape: "
+            f"{scores.shape}."
+        )
+    names = _class_names(downloads.path_of(_NAMES, "decode_predictions"))
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
+    return [[(*names[place], row[place]) for place in places] for row, places in zip(scores, best, strict=True)]
+
+
+@functools.cache
+def _class_names(path: str) -> list[tuple[str, str]]:
+    table = json.loads(Path(path).read_text())
+    return [tuple(table[str(place)]) for place in range(len(table))]
+
+
+def preprocessing(mode: str | None) -> Any:
+    """Return the ``preprocess_input`` of a family.
+
+    Args:
+        mode: see ``imagenet_utils.preprocess_input``; None for networks that scale pixels themselves.
+    """
+
+    def preprocess_input(x: Any, data_format: str | None = None) -> Any:
+        return x if mode is None else _preprocess(x, data_format, mode)
+
+    texts = {
+        None: "Return pictures as they are: the network itself scales pixels from 0 to 255.",
+        "tf": "Return pictures with pixels from -1 to 1, of pixels from 0 to 255.",
+        "caffe": "Return pictures as blue, green and red, less ImageNet's means, of pixels from 0 to 255.",
+        "torch": "Return pictures less ImageNet's means, divided by its standard deviations, of pixels from 0 to 255.",
+    }
+    preprocess_input.__doc__ = f"""{texts[mode]}
+
+    Args:
+        x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with the channels
+            first.
+        data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+
+    >>> import numpy as np
+    >>> preprocess_input(np.zeros((2, 2, 3))).shape
+    (2, 2, 3)
+    """
+    return preprocess_input
+
+
+_preprocess = preprocess_input
