@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from polykeras import config, layers
+from polykeras import activations, config, layers
 from polykeras.applications import downloads
 from polykeras.applications.blocks import channel_axis, spatial_axes
 from polykeras.applications.downloads import Download
@@ -175,7 +175,7 @@ class Frame:
                 f"Expected classes=1000 for weights='imagenet' with include_top=True. Received: "
                 f"classes={self.classes}. Pass include_top=False and put your own Dense layer behind the model."
             )
-        if self.classifier_activation not in (None, "softmax"):
+        if activations.get(self.classifier_activation) not in (activations.softmax, activations.linear):
             raise self.wrong(
                 f"Expected classifier_activation to be 'softmax' or None for trained weights. Received: "
                 f"{self.classifier_activation!r}."
@@ -191,9 +191,9 @@ class Frame:
             is_fixed: whether height and width have to be known; default with the top.
         """
         size = size or self.variant.size
-        shape = self._shape(size, self.include_top if is_fixed is None else is_fixed)
+        self.input_shape = self._shape(size, self.include_top if is_fixed is None else is_fixed)
         if self.input_tensor is None:
-            self.input_tensor = layers.Input(shape)
+            self.input_tensor = layers.Input(self.input_shape)
         elif not isinstance(self.input_tensor, KerasTensor):
             raise self.wrong(
                 f"Expected input_tensor to be a symbolic tensor, as of keras.Input(...). Received: "
@@ -209,7 +209,7 @@ class Frame:
         if len(shape) != 3:
             raise self.wrong(f"Expected input_shape to have three sizes, as {default}. Received: {shape}.")
         sizes, count = self.spatial(shape), shape[channel_axis() % 4 - 1]
-        if is_pretrained and is_fixed and shape != default:
+        if is_pretrained and self.include_top and is_fixed and shape != default:
             raise self.wrong(
                 f"Expected input_shape={default} for weights='imagenet' with include_top=True. Received: {shape}. Pass "
                 f"include_top=False for pictures of another shape."

@@ -23,21 +23,25 @@ ORDER = (
 )
 
 
-def size_of_trained(frame: Frame, sizes: tuple[int, ...], default: int) -> int:
-    """Return the size of pictures whose trained weights suit: that of square ones, where there are such weights."""
-    shape = frame.input_shape
-    if shape is None:
-        return default
-    height, width = frame.spatial(shape)
+def size_of_trained(frame: Frame, sizes: tuple[int, ...]) -> int:
+    """Return the height and width of the pictures that the most suitable weights were trained on."""
+    shape, default = frame.input_shape, frame.variant.size
+    height, width = frame.spatial(shape) if shape else (None, None)
     if height == width and height in sizes:
         return height
-    if frame.weights == "imagenet":
+    if frame.weights == "imagenet" and (height, width) != (None, None):
         warnings.warn(
             f"{frame.variant.name}: Expected square pictures of {sizes} pixels for weights='imagenet'. Received: "
             f"input_shape={shape}. The weights trained on {default} x {default} pixels are taken.",
-            stacklevel=6,
+            stacklevel=5,
         )
     return default
+
+
+def model_name(frame: Frame, kind: str, alpha: float, size: int) -> str:
+    """Return the name that was asked for, else one that says width and size of pictures."""
+    known = size if frame.weights == "imagenet" else frame.spatial(frame.input_shape)[0]
+    return frame.name or f"{kind}_{alpha:0.2f}_{known}"
 
 
 def check_alpha(frame: Frame, alpha: float, choices: tuple[float, ...]) -> None:
@@ -76,12 +80,12 @@ def _mobilenet(frame: Frame, alpha: float = 1.0, depth_multiplier: int = 1, drop
     check_alpha(frame, alpha, tuple(_ALPHAS))
     if frame.weights == "imagenet" and depth_multiplier != 1:
         raise frame.wrong(f"Expected depth_multiplier=1 for weights='imagenet'. Received: {depth_multiplier}.")
-    size = size_of_trained(frame, _SIZES, 224)
+    size = size_of_trained(frame, _SIZES)
     x = conv(frame.input(size), int(32 * alpha), 3, 2, padding="same", use_bias=False, name="conv1")
     x = relu(norm(x, "conv1_bn"), 6.0, "conv1_relu")
     for number, (filters, strides) in enumerate(_BLOCKS, 1):
         x = _block(x, int(filters * alpha), strides, depth_multiplier, number)
-    frame.name = frame.name or f"mobilenet_{alpha:0.2f}_{size}"
+    frame.name = model_name(frame, "mobilenet", alpha, size)
     if frame.weights == "imagenet":
         frame.downloads = both(f"mobilenet/mobilenet_{_ALPHAS[alpha]}_{size}_tf", (None, None), "_no_top")
     if not frame.include_top:

@@ -15,7 +15,7 @@ from polykeras.applications.blocks import (
 from polykeras.applications.downloads import both
 from polykeras.applications.frame import Frame, Variant, constructor
 from polykeras.applications.imagenet_utils import decode_predictions, preprocessing
-from polykeras.applications.mobilenet import check_alpha, size_of_trained
+from polykeras.applications.mobilenet import check_alpha, model_name, size_of_trained
 from polykeras.core.graph import KerasTensor
 
 #: Filters, strides of the first block, and the number of blocks.
@@ -58,7 +58,7 @@ def _mobilenet_v2(frame: Frame, alpha: float = 1.0) -> KerasTensor:
         alpha: float, by which the number of filters of each layer is multiplied.
     """
     check_alpha(frame, alpha, _ALPHAS)
-    size = size_of_trained(frame, _SIZES, 224)
+    size = size_of_trained(frame, _SIZES)
     x = conv(frame.input(size), to_multiple_of_8(32 * alpha), 3, 2, padding="same", use_bias=False, name="Conv1")
     x = _norm_relu(x, "bn_Conv1", "Conv1_relu")
     number = 0
@@ -68,7 +68,7 @@ def _mobilenet_v2(frame: Frame, alpha: float = 1.0) -> KerasTensor:
             number += 1
     x = conv(x, to_multiple_of_8(1280 * max(alpha, 1.0)), use_bias=False, name="Conv_1")
     x = _norm_relu(x, "Conv_1_bn", "out_relu")
-    frame.name = frame.name or f"mobilenetv2_{alpha:0.2f}_{size}"
+    frame.name = model_name(frame, "mobilenetv2", alpha, size)
     stem = f"mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{size}"
     frame.downloads = both(stem, (None, None), "_no_top")
     return frame.head(x, (None, None))

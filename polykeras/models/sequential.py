@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
-from polykeras import backends
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
@@ -140,8 +138,7 @@ class Sequential(Model):
             return
         dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).node.operation
-        with backends.use(self._backend_name) if backends.current().is_symbolic else contextlib.nullcontext():
-            self._lay_graph(self._input_layer.output)
+        self._lay_graph(self._input_layer.output)
 
     def _check_shape(self, shape: tuple) -> None:
         expected = self.inputs[0].shape

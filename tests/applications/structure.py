@@ -1,0 +1,82 @@
+"""Networks of Keras and of polykeras, laid out alike, to be compared."""
+
+from __future__ import annotations
+
+import contextlib
+
+import polykeras
+from polykeras.core import naming
+
+#: The smallest member of each family, and the least pixels that it takes.
+SMALLEST = {
+    "ConvNeXtTiny": 32,
+    "DenseNet121": 32,
+    "EfficientNetB0": 32,
+    "EfficientNetV2B0": 32,
+    "InceptionResNetV2": 75,
+    "InceptionV3": 75,
+    "MobileNet": 32,
+    "MobileNetV2": 32,
+    "MobileNetV3Small": 32,
+    "NASNetMobile": 32,
+    "ResNet50": 32,
+    "ResNet50V2": 32,
+    "VGG16": 32,
+    "Xception": 71,
+}
+
+CONSTRUCTORS = [name for name in polykeras.applications.__all__ if name[0].isupper()]
+
+
+def of_keras(keras, constructor, *, device=None, **arguments):
+    """Build a network of real Keras, the first of its session.
+
+    Args:
+        keras: the module.
+        constructor: its name.
+        device: ``"meta"`` for weights without values, with which Keras on torch builds a network quickly.
+        arguments: of the constructor.
+    """
+    keras.backend.clear_session()
+    function = getattr(keras.applications, constructor)
+    if constructor == "NASNetMobile" and keras.backend.backend() == "torch":
+        # Keras refuses it on torch; the function below builds it.
+        from keras.src.applications.nasnet import NASNet
+
+        function = NASNet
+        blocks = {"penultimate_filters": 1056, "num_blocks": 4, "stem_block_filters": 32, "skip_reduction": False}
+        arguments = {"name": "nasnet_mobile", **arguments, **blocks, "filter_multiplier": 2, "default_size": 224}
+    with keras.device(device) if device else contextlib.nullcontext():
+        return function(**{"weights": None, **arguments})
+
+
+def of_polykeras(constructor, **arguments):
+    """Build a network of polykeras, as if it were the first of the process."""
+    naming.reset()
+    return getattr(polykeras.applications, constructor)(**{"weights": None, **arguments})
+
+
+def described(model):
+    """Return the name and kind of each layer, the layers in front of it, and the shapes of its weights and output.
+
+    A number added to a tensor, or a product of both, has no layer: it counts as ``"arithmetic"``.
+    """
+    layers = {layer.name for layer in model.layers}
+    table = []
+    for layer in model.layers:
+        tensors = layer._inbound_nodes[0].inputs if model.__module__.startswith("polykeras") else _inputs(layer)
+        before = [x._keras_history[0].name for x in tensors]
+        table.append(
+            (
+                layer.name,
+                type(layer).__name__,
+                [name if name in layers else "arithmetic" for name in before],
+                [tuple(weight.shape) for weight in layer.weights],
+                tuple(layer.output.shape),
+            )
+        )
+    return table
+
+
+def _inputs(layer):
+    return layer._inbound_nodes[0].input_tensors
