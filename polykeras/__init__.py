@@ -43,6 +43,7 @@ from polykeras.metrics import Metric
 from polykeras.models import Functional, Model, Sequential
 from polykeras.optimizers import Optimizer
 from polykeras.regularizers import Regularizer
+from polykeras.serialization import registry
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,8 @@ __getattr__, __dir__ = lazy.names(
 )  # fmt: skip
 
 Operation.register(Layer)
+registry.register_later("LayerScale", "polykeras.applications.convnext")
+registry.register_later("CustomScaleLayer", "polykeras.applications.inception_resnet_v2")
 
 
 def version() -> str:

@@ -23,7 +23,6 @@ _EPSILON = 1e-6
 _ORDER = (STANDARD[0], "include_preprocessing", *STANDARD[1:])
 
 
-@registry.register_keras_serializable("keras.applications")
 class LayerScale(Layer):
     """Multiply each channel by a weight, which starts small.
 
@@ -51,6 +50,9 @@ class LayerScale(Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "init_values": self.init_values, "projection_dim": self.projection_dim}
+
+
+registry.add_family("src.applications.convnext", {"LayerScale": LayerScale})
 
 
 def _block(x: KerasTensor, name: str) -> KerasTensor:

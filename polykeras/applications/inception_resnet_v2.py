@@ -26,7 +26,6 @@ _RESIDUAL = {
 }
 
 
-@registry.register_keras_serializable("keras.applications")
 class CustomScaleLayer(Layer):
     """The first input, and the second times a number.
 
@@ -47,6 +46,9 @@ class CustomScaleLayer(Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "scale": self.scale}
+
+
+registry.add_family("src.applications.inception_resnet_v2", {"CustomScaleLayer": CustomScaleLayer})
 
 
 def _residual(x: KerasTensor, size: int, number: int, scale: float, is_rectified: bool = True) -> KerasTensor:
