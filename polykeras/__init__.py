@@ -52,7 +52,8 @@ install_old_paths()
 __getattr__, __dir__ = lazy.names(
     __name__,
     modules=[
-        "applications", "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving", "visualization", "wrappers",
+        "applications", "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving",
+        "visualization", "wrappers",
     ],
 )  # fmt: skip
 

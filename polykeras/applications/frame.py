@@ -1,4 +1,4 @@
-"""What is the same for all architectures: their arguments, where pictures enter, the classes at the end, the weights."""
+"""What is the same for all networks: their arguments, where pictures enter, the classes at the end, the weights."""
 
 from __future__ import annotations
 

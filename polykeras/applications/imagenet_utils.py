@@ -54,7 +54,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     axis = -1 if data_format == "channels_last" else -3
     if len(x.shape) not in (3, 4) or x.shape[axis] not in (None, 3):
         raise ValueError(
-            f"Expected pictures of 3 channels, as ([batch,] height, width, 3), {data_format}. Received shape: {x.shape}."
+            f"Expected pictures of 3 channels, with or without a batch, {data_format}. Received shape: {x.shape}."
         )
     if is_numpy:
         x = x if x.dtype.kind == "f" else x.astype(config.floatx())
@@ -94,8 +94,8 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
     scores = np.asarray(ops.convert_to_numpy(preds))
     if scores.ndim != 2 or scores.shape[1] != 1000:
         raise ValueError(
-            f"Expected predictions of shape (batch, 1000), from a network with the classes of ImageNet. Received shape: "
-            f"{scores.shape}."
+            f"Expected predictions of shape (batch, 1000), from a network with the classes of ImageNet. Received "
+            f"shape: {scores.shape}."
         )
     names = _class_names(downloads.path_of(_NAMES, "decode_predictions"))
     best = np.argsort(-scores, axis=1, kind="stable")[:, :top]

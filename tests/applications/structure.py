@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import polykeras
-from polykeras.core import naming
 
 #: The smallest member of each family, and the least pixels that it takes.
 SMALLEST = {
@@ -26,34 +23,6 @@ SMALLEST = {
 }
 
 CONSTRUCTORS = [name for name in polykeras.applications.__all__ if name[0].isupper()]
-
-
-def of_keras(keras, constructor, *, device=None, **arguments):
-    """Build a network of real Keras, the first of its session.
-
-    Args:
-        keras: the module.
-        constructor: its name.
-        device: ``"meta"`` for weights without values, with which Keras on torch builds a network quickly.
-        arguments: of the constructor.
-    """
-    keras.backend.clear_session()
-    function = getattr(keras.applications, constructor)
-    if constructor == "NASNetMobile" and keras.backend.backend() == "torch":
-        # Keras refuses it on torch; the function below builds it.
-        from keras.src.applications.nasnet import NASNet
-
-        function = NASNet
-        blocks = {"penultimate_filters": 1056, "num_blocks": 4, "stem_block_filters": 32, "skip_reduction": False}
-        arguments = {"name": "nasnet_mobile", **arguments, **blocks, "filter_multiplier": 2, "default_size": 224}
-    with keras.device(device) if device else contextlib.nullcontext():
-        return function(**{"weights": None, **arguments})
-
-
-def of_polykeras(constructor, **arguments):
-    """Build a network of polykeras, as if it were the first of the process."""
-    naming.reset()
-    return getattr(polykeras.applications, constructor)(**{"weights": None, **arguments})
 
 
 def described(model):

@@ -2,48 +2,15 @@
 
 import importlib
 
-import h5py
 import numpy as np
 import pytest
 
 import polykeras
+from benchmarks.applications import difference, of_keras, of_polykeras, picture, randomize, write_as_keras_2
 from polykeras import backends
-from tests.applications.structure import SMALLEST, of_keras, of_polykeras
+from tests.applications.structure import SMALLEST
 
 ENGINES = [name for name in ("numpy", "torch") if name in backends.available()]
-
-
-def randomize(model):
-    """Give weights that start as zeros, ones or a millionth values of which each counts."""
-    generator = np.random.default_rng(0)
-    ranges = {
-        "beta": (-0.1, 0.1),
-        "bias": (-0.1, 0.1),
-        "mean": (-0.1, 0.1),
-        "moving_mean": (-0.1, 0.1),
-        "gamma": (0.5, 1.5),
-        "moving_variance": (0.5, 1.5),
-        "variance": (0.5, 1.5),
-    }
-    for weight in model.weights:
-        if weight.name in ranges:
-            weight.assign(generator.uniform(*ranges[weight.name], weight.shape).astype("float32"))
-
-
-def write_as_keras_2(keras, model, path):
-    """Write weights in the layout of Keras 2, in which those trained on ImageNet are published."""
-    from keras.src.legacy.saving import legacy_h5_format
-
-    with h5py.File(path, "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, model)
-
-
-def difference(ours, theirs):
-    return np.abs(ours - theirs).max() / np.abs(theirs).max()
-
-
-def pictures(size):
-    return np.random.default_rng(1).uniform(0, 2, (1, size, size, 3)).astype("float32")
 
 
 @pytest.mark.parametrize("name", SMALLEST)
@@ -54,25 +21,25 @@ def test_outputs_are_those_of_keras_with_its_weights(real_keras, tmp_path, name)
     theirs = of_keras(real_keras, name, **arguments)
     randomize(theirs)
     path = tmp_path / "weights.h5"
-    write_as_keras_2(real_keras, theirs, path)
-    expected = theirs.predict(pictures(size), verbose=0)
+    write_as_keras_2(theirs, path)
+    expected = theirs.predict(picture(size), verbose=0)
     for engine in ENGINES:
         with backends.use(engine):
             ours = of_polykeras(name, weights=path, **arguments)
-            assert difference(ours.predict(pictures(size), verbose=0), expected) < 1e-5, engine
+            assert difference(ours.predict(picture(size), verbose=0), expected) < 1e-5, engine
 
 
 def test_weights_load_by_name_and_from_files_of_keras_3(real_keras, tmp_path):
     theirs = of_keras(real_keras, "MobileNetV2", input_shape=(32, 32, 3), alpha=0.35, classes=10)
     randomize(theirs)
-    expected = theirs.predict(pictures(32), verbose=0)
+    expected = theirs.predict(picture(32), verbose=0)
     theirs.save_weights(tmp_path / "new.weights.h5")
-    write_as_keras_2(real_keras, theirs, tmp_path / "old.h5")
+    write_as_keras_2(theirs, tmp_path / "old.h5")
     ours = of_polykeras("MobileNetV2", input_shape=(32, 32, 3), alpha=0.35, classes=10)
     for path, by_name in (("new.weights.h5", False), ("old.h5", False), ("old.h5", True)):
         ours.set_weights([np.zeros_like(weight) for weight in ours.get_weights()])
         ours.load_weights(tmp_path / path, by_name=by_name)
-        assert difference(ours.predict(pictures(32), verbose=0), expected) < 1e-5
+        assert difference(ours.predict(picture(32), verbose=0), expected) < 1e-5
 
 
 SOURCES = {"keras": ".src.applications", "polykeras": ".applications"}
@@ -97,7 +64,7 @@ def test_the_order_of_the_axes_changes_no_output(name):
     arguments = {"include_top": False, "input_shape": (48, 48, 3)}
     last = of_polykeras(name, **arguments)
     randomize(last)
-    x = pictures(48)
+    x = picture(48)
     polykeras.config.set_image_data_format("channels_first")
     try:
         first = of_polykeras(name, **{**arguments, "input_shape": (3, 48, 48)})

@@ -1,0 +1,213 @@
+"""The networks of ``keras.applications`` beside Keras's: ``python -m benchmarks.applications``.
+
+Keras on PyTorch builds each network, gives it random weights, writes them to a file in the layout of Keras 2, in
+which the trained ones are published, and predicts a small picture. polykeras builds the network, reads that file, and
+predicts the same picture, on NumPy without any framework and on another engine. One process each builds network after
+network; what they need is measured in processor time, so that other programs don't count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from benchmarks import report
+
+_PAGE = Path(__file__).parent.parent / "docs" / "applications.md"
+
+#: Pixels of the picture in height and width, where a network needs more than 64.
+_SIZES = {"InceptionV3": 96, "InceptionResNetV2": 96, "Xception": 96}
+
+#: From where to where the weights are drawn that would start as zeros, ones, or a millionth.
+_RANGES = {
+    "beta": (-0.1, 0.1),
+    "bias": (-0.1, 0.1),
+    "mean": (-0.1, 0.1),
+    "moving_mean": (-0.1, 0.1),
+    "gamma": (0.5, 1.5),
+    "moving_variance": (0.5, 1.5),
+    "variance": (0.5, 1.5),
+}
+
+
+def of_keras(keras: Any, constructor: str, **arguments: Any) -> Any:
+    """Build a network of real Keras as if it were the first of its session.
+
+    Args:
+        keras: the module.
+        constructor: its name.
+        arguments: of the constructor, with random weights.
+    """
+    keras.backend.clear_session()
+    function = getattr(keras.applications, constructor)
+    if constructor == "NASNetMobile" and keras.backend.backend() == "torch":
+        # Keras refuses it on torch; the function below builds it.
+        function = importlib.import_module("keras.src.applications.nasnet").NASNet
+        blocks = {"penultimate_filters": 1056, "num_blocks": 4, "stem_block_filters": 32, "skip_reduction": False}
+        arguments = {"name": "nasnet_mobile", **arguments, **blocks, "filter_multiplier": 2, "default_size": 224}
+    return function(weights=None, **arguments)
+
+
+def of_polykeras(constructor: str, **arguments: Any) -> Any:
+    """Build a network of polykeras as if it were the first of the process."""
+    import polykeras
+
+    polykeras.backend.clear_session()
+    return getattr(polykeras.applications, constructor)(**{"weights": None, **arguments})
+
+
+def randomize(model: Any) -> None:
+    """Draw the weights that would hide an error, since they start as zeros, ones, or a millionth."""
+    generator = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.name in _RANGES:
+            weight.assign(generator.uniform(*_RANGES[weight.name], weight.shape).astype("float32"))
+
+
+def write_as_keras_2(model: Any, path: Path) -> None:
+    """Write the weights of a model of real Keras in the layout of Keras 2."""
+    with h5py.File(path, "w") as file:
+        importlib.import_module("keras.src.legacy.saving.legacy_h5_format").save_weights_to_hdf5_group(file, model)
+
+
+def picture(size: int) -> np.ndarray:
+    """One random picture."""
+    return np.random.default_rng(1).uniform(0, 2, (1, size, size, 3)).astype("float32")
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """The largest difference as a part of the largest number."""
+    return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+# -------------------------------------------------------------------- processes
+
+
+def _small(name: str) -> dict:
+    size = _SIZES.get(name, 64)
+    return {"include_top": False, "input_shape": (size, size, 3), "pooling": "avg"}
+
+
+def _prepare(backend: str) -> None:
+    os.environ.update(KERAS_BACKEND=backend, KERAS_VERBOSE="0", TF_CPP_MIN_LOG_LEVEL="3")
+    for package in ("keras", "polykeras"):  # neither measures the import
+        if package == "polykeras" or backend == "torch":
+            importlib.import_module(package)
+
+
+def _keras(name: str, folder: str) -> dict:
+    import keras
+
+    start = time.process_time()
+    model = of_keras(keras, name)
+    seconds = time.process_time() - start
+    parameters = model.count_params()
+    del model
+    gc.collect()
+    model = of_keras(keras, name, **_small(name))
+    randomize(model)
+    write_as_keras_2(model, Path(folder) / "weights.h5")
+    outputs = model.predict(picture(_SIZES.get(name, 64)), verbose=0)
+    np.save(Path(folder) / "outputs.npy", outputs)
+    return {"parameters": parameters, "seconds": seconds}
+
+
+def _polykeras(name: str, folder: str) -> dict:
+    start = time.process_time()
+    model = of_polykeras(name)
+    built = time.process_time() - start
+    for weight in model.weights:
+        assert weight.value is not None  # drawn when first read
+    seconds = time.process_time() - start
+    parameters = model.count_params()
+    del model
+    gc.collect()
+    model = of_polykeras(name, **{**_small(name), "weights": Path(folder) / "weights.h5"})
+    outputs = model.predict(picture(_SIZES.get(name, 64)), verbose=0)
+    return {
+        "parameters": parameters,
+        "built": built,
+        "seconds": seconds,
+        "difference": difference(outputs, np.load(Path(folder) / "outputs.npy")),
+        "frameworks": [module for module in ("tensorflow", "torch", "jax") if module in sys.modules],
+    }
+
+
+def _process(backend: str) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, context, _prepare, (backend,))
+
+
+# ----------------------------------------------------------------------- table
+
+
+def _row(name: str, theirs: dict, plain: dict, other: dict) -> list[str]:
+    assert plain["frameworks"] == []
+    return [
+        name,
+        f"{plain['parameters']:,}",
+        f"{theirs['parameters']:,}",
+        f"{plain['built']:.2f}",
+        f"{plain['seconds']:.2f}",
+        f"{theirs['seconds']:.2f}",
+        f"{plain['difference']:.0e}",
+        f"{other['difference']:.0e}",
+    ]
+
+
+def _names() -> list[str]:
+    import polykeras
+
+    return [name for name in polykeras.applications.__all__ if name[0].isupper()]
+
+
+def main() -> None:
+    """Parse the command line, measure, write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.applications", description=__doc__)
+    parser.add_argument("--engine", default="torch", choices=("torch", "jax", "tensorflow"), help="beside NumPy")
+    parser.add_argument("--names", nargs="+", default=_names(), choices=_names(), metavar="NAME")
+    parser.add_argument("--output", type=Path, default=_PAGE)
+    options = parser.parse_args()
+    head = ["network", "parameters", "of Keras", "built, s", "with weights, s", "Keras, s"]
+    head += ["outputs differ on numpy", f"on {options.engine}"]
+    rows: list[list[str]] = []
+    with _process("torch") as keras, _process("numpy") as plain, _process(options.engine) as other:
+        for name in options.names:
+            with tempfile.TemporaryDirectory() as folder:
+                theirs = keras.submit(_keras, name, folder).result()
+                ours = [process.submit(_polykeras, name, folder).result() for process in (plain, other)]
+            rows.append(_row(name, theirs, *ours))
+            print(" | ".join(rows[-1]), flush=True)
+            text = _TEXT.format(table=report.table(head, rows), machine=report.machine())
+            options.output.write_text(text)
+
+
+_TEXT = """# The networks of `keras.applications`
+
+`python -m benchmarks.applications` measures this page. Keras on PyTorch gives each network random weights and writes
+them in the layout of Keras 2, in which the trained ones are published. polykeras reads that file and predicts the same
+picture of 64 x 64 pixels (96 x 96 for the Inceptions and Xception), on NumPy in a process without any framework, and
+on another engine. The last columns are the largest difference of the features as a part of the largest feature.
+
+Seconds are processor time of building the network with its top for pictures of its own size, on one thread. polykeras
+draws random weights when they are first read: *built* is the network that a file of weights can be read into, *with
+weights* has drawn them all, as Keras has.
+
+{table}
+{machine}
+"""
+
+if __name__ == "__main__":
+    main()
