@@ -28,7 +28,7 @@ def version() -> str:
 
 
 def suffix_of(path: Path, known: tuple[str, ...]) -> str:
-    """Return the end of a file's name, one of those known.
+    """Return the end of a file's name, one of those known; ``.h5`` also for ``.hdf5``, as users of Keras 2 write it.
 
     Raises:
         ValueError: for another name.
@@ -36,6 +36,8 @@ def suffix_of(path: Path, known: tuple[str, ...]) -> str:
     for suffix in known:
         if path.name.endswith(suffix):
             return suffix
+    if path.name.endswith(".hdf5") and ".h5" in known:
+        return ".h5"
     raise ValueError(f"Expected a file name that ends in one of {naming.listed(known)}. Received: {str(path)!r}.")
 
 
@@ -48,7 +50,7 @@ def save_model(
 
     Args:
         model: a model with a config: Sequential, Functional, or a class of yours with ``get_config``.
-        filepath: ends in ``.keras``, or in ``.h5`` for the layout of Keras 2.
+        filepath: ends in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2.
         overwrite: whether there may be a file already.
         include_optimizer: save the arguments of ``compile`` and the optimizer's state too.
 

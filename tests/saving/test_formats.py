@@ -55,6 +55,18 @@ def test_weights_and_the_optimizer_come_back_and_training_goes_on(backend, tmp_p
     assert histories[0] == histories[1]
 
 
+def test_names_of_keras_2_that_end_in_hdf5_are_known(real_keras, tmp_path):
+    path = tmp_path / "model.hdf5"
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.save(path)
+    expected = model.predict(np.ones((1, 3)), verbose=0)
+    for library in (keras, real_keras):
+        loaded = library.models.load_model(path)
+        np.testing.assert_allclose(loaded.predict(np.ones((1, 3)), verbose=0), expected, rtol=1e-5)
+    model.save_weights(tmp_path / "weights.hdf5")
+    model.load_weights(tmp_path / "weights.hdf5")
+
+
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_loading_changes_no_file_and_later_training_neither(tmp_path, name):
     model = make()
