@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import polykeras
-from benchmarks.applications import difference, of_keras, of_polykeras, picture, randomize, write_as_keras_2
+from benchmarks.applications import difference, of_keras, of_polykeras, pictures, randomize, write_as_keras_2
 from polykeras import backends
 from tests.applications.structure import SMALLEST
 
@@ -22,24 +22,24 @@ def test_outputs_are_those_of_keras_with_its_weights(real_keras, tmp_path, name)
     randomize(theirs)
     path = tmp_path / "weights.h5"
     write_as_keras_2(theirs, path)
-    expected = theirs.predict(picture(size), verbose=0)
+    expected = theirs.predict(pictures(size), verbose=0)
     for engine in ENGINES:
         with backends.use(engine):
             ours = of_polykeras(name, weights=path, **arguments)
-            assert difference(ours.predict(picture(size), verbose=0), expected) < 1e-5, engine
+            assert difference(ours.predict(pictures(size), verbose=0), expected) < 1e-5, engine
 
 
 def test_weights_load_by_name_and_from_files_of_keras_3(real_keras, tmp_path):
     theirs = of_keras(real_keras, "MobileNetV2", input_shape=(32, 32, 3), alpha=0.35, classes=10)
     randomize(theirs)
-    expected = theirs.predict(picture(32), verbose=0)
+    expected = theirs.predict(pictures(32), verbose=0)
     theirs.save_weights(tmp_path / "new.weights.h5")
     write_as_keras_2(theirs, tmp_path / "old.h5")
     ours = of_polykeras("MobileNetV2", input_shape=(32, 32, 3), alpha=0.35, classes=10)
     for path, by_name in (("new.weights.h5", False), ("old.h5", False), ("old.h5", True)):
         ours.set_weights([np.zeros_like(weight) for weight in ours.get_weights()])
         ours.load_weights(tmp_path / path, by_name=by_name)
-        assert difference(ours.predict(picture(32), verbose=0), expected) < 1e-5
+        assert difference(ours.predict(pictures(32), verbose=0), expected) < 1e-5
 
 
 SOURCES = {"keras": ".src.applications", "polykeras": ".applications"}
@@ -64,7 +64,7 @@ def test_the_order_of_the_axes_changes_no_output(name):
     arguments = {"include_top": False, "input_shape": (48, 48, 3)}
     last = of_polykeras(name, **arguments)
     randomize(last)
-    x = picture(48)
+    x = pictures(48)
     polykeras.config.set_image_data_format("channels_first")
     try:
         first = of_polykeras(name, **{**arguments, "input_shape": (3, 48, 48)})
