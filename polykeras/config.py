@@ -323,3 +323,26 @@ def disable_traceback_filtering() -> None:
 def is_traceback_filtering_enabled() -> bool:
     """Return whether tracebacks leave out this package's own frames."""
     return _filters_tracebacks
+
+
+_is_deterministic = os.environ.get("POLYKERAS_DETERMINISTIC", "0") not in ("", "0")
+
+
+def enable_determinism() -> None:
+    """Make reruns equal to the bit, on one backend and machine, at some cost in speed.
+
+    Seeds are another matter: ``keras.utils.set_random_seed`` sets them. Each engine keeps to one order of
+    summation, which it does on one thread, and an operation that has no such order raises the engine's own error,
+    which names it. ``POLYKERAS_DETERMINISTIC=1`` in the environment does the same from the start, which is
+    better: an engine that is running already may keep the number of threads that it has.
+    """
+    global _is_deterministic
+    from polykeras import backends
+
+    _is_deterministic = True
+    backends.make_deterministic()
+
+
+def is_determinism_enabled() -> bool:
+    """Return whether reruns are to be equal to the bit."""
+    return _is_deterministic

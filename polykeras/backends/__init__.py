@@ -18,7 +18,9 @@ import sys
 import threading
 
 from polykeras import config
+from polykeras.backends import determinism
 from polykeras.backends.contract.interface import Backend
+from polykeras.backends.contract.kernels import Kernels
 
 NAMES = ("tensorflow", "jax", "torch", "numpy")
 _PIP = {
@@ -26,6 +28,8 @@ _PIP = {
     "jax": "pip install 'polykeras[jax]'",
     "torch": "pip install 'polykeras[torch]'",
 }
+#: NumPy in float64, by which comparisons judge; it is no choice for a program.
+REFEREE = "referee"
 _LABELS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "numpy": "NumPy"}
 
 # The frameworks live in one process when first imported in this order: TensorFlow's
@@ -130,9 +134,14 @@ def load(name: str) -> Backend:
     with _lock:
         if name in _loaded:
             return _loaded[name]
-        _check_name(name, "load")
+        if name != REFEREE:
+            _check_name(name, "load")
+        if config.is_determinism_enabled():
+            determinism.prepare()
         adapter = _third_party[name] if name in _third_party else _own_adapter(name)
         _loaded[name] = adapter()
+        if config.is_determinism_enabled():
+            determinism.settle(name)
         return _loaded[name]
 
 
@@ -141,6 +150,25 @@ def _own_adapter(name: str) -> type[Backend]:
     package = f"polykeras.backends.{name}"
     is_fast = importlib.util.find_spec(f"{package}.fast") is not None
     return importlib.import_module(f"{package}.{'fast' if is_fast else 'adapter'}").ADAPTER
+
+
+def make_deterministic() -> None:
+    """Make the engines that are loaded deterministic; ``config.enable_determinism`` calls it."""
+    determinism.prepare()
+    for name in _loaded:
+        determinism.settle(name)
+
+
+def without_kernels(backend: Backend) -> Backend:
+    """Return an adapter without its fast paths: every kernel is its composite of primitives.
+
+    >>> without_kernels(load("numpy")).name
+    'numpy'
+    """
+    composites = {name: method for name, method in vars(Kernels).items() if not name.startswith("__")}
+    plain = object.__new__(type("Composite", (type(backend),), composites))
+    vars(plain).update(vars(backend))
+    return plain
 
 
 def load_all(names: list[str] | None = None) -> list[Backend]:
@@ -223,6 +251,8 @@ class use:
 
     Args:
         backend: a name, or an adapter that is loaded already.
+        kernels: False runs composites of primitives instead of the adapter's fast paths, to tell which of the
+            two a difference comes from. It holds for calls of layers and ops; ``fit`` takes its model's adapter.
 
     >>> import polykeras as keras
     >>> with keras.backends.use("numpy"):
@@ -232,8 +262,10 @@ class use:
 
     __slots__ = ("_backend", "_previous")
 
-    def __init__(self, backend: str | Backend) -> None:
+    def __init__(self, backend: str | Backend, kernels: bool = True) -> None:
         self._backend = load(backend) if isinstance(backend, str) else backend
+        if not kernels:
+            self._backend = without_kernels(self._backend)
 
     def __enter__(self) -> Backend:
         previous = _active.backend

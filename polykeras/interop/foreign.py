@@ -13,6 +13,18 @@ from polykeras.core import trees
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 
+_FRAMEWORKS = ("torch", "tensorflow", "jax", "jaxlib", "flax", "keras")
+
+
+def framework_of(x: Any) -> str | None:
+    """Return the name of the framework that an object's class, or a base of it, comes from; imports nothing.
+
+    >>> framework_of(3) is None
+    True
+    """
+    roots = {cls.__module__.partition(".")[0] for cls in type(x).__mro__}
+    return next((name for name in _FRAMEWORKS if name in roots), None)
+
 
 class ForeignLayer(Layer):
     """Base of layers whose ``call`` is code of one engine.

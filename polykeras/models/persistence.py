@@ -24,6 +24,30 @@ class Persistence:
             if not any(node is other for other in known):
                 known.append(node)
 
+    def to_backend(self, name: str) -> Any:
+        """Return this model on another backend, with its weights, optimizer, metrics and random state.
+
+        Training goes on there, and the losses are those that they would have been here.
+
+        Args:
+            name: of the backend.
+
+        Returns:
+            The model there; this one stays as it is.
+
+        Raises:
+            ValueError: if a layer wraps an object of its framework, or the backend is unknown.
+
+        >>> import polykeras as keras
+        >>> with keras.backends.use("numpy"):
+        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> model.to_backend("numpy").get_weights()[0].tolist() == model.get_weights()[0].tolist()
+        True
+        """
+        from polykeras.models.moving import moved
+
+        return moved(self, name)
+
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
         """Save the model to a ``.keras`` file; see ``polykeras.saving.save_model``."""
         from polykeras import saving

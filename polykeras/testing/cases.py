@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.backends import without_kernels
 from polykeras.backends.contract import spec
 from polykeras.backends.contract.kernels import Kernels
 from polykeras.backends.numpy.adapter import NumpyBackend
@@ -102,14 +103,6 @@ def kernel_names() -> list[str]:
 def overridden(backend: Any) -> list[str]:
     """Return the kernels that an adapter has a fast path for."""
     return [name for name in kernel_names() if getattr(type(backend), name) is not getattr(Kernels, name)]
-
-
-def composite_of(backend: Any) -> Any:
-    """Return the adapter without its fast paths: every kernel is the composite again."""
-    composites = {name: method for name, method in vars(Kernels).items() if not name.startswith("__")}
-    plain = object.__new__(type("Composite", (type(backend),), composites))
-    vars(plain).update(vars(backend))
-    return plain
 
 
 @dataclasses.dataclass(eq=False)
@@ -273,7 +266,7 @@ class Case:
     @functools.cached_property
     def composite_gradients(self) -> list[np.ndarray]:
         """The gradient that the kernel's composite has on NumPy, in float64."""
-        reference = composite_of(NumpyBackend())
+        reference = without_kernels(NumpyBackend())
         return self.gradient_job(reference).run(reference)
 
     # --------------------------------------------------------------------- shape

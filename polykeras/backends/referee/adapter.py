@@ -1,0 +1,54 @@
+"""The referee of comparisons: NumPy in float64, for a model that is written for any float type.
+
+Arrays of floats are float64, whatever type was asked for, and say of themselves that they are
+float32. So a model runs unchanged, with the weights and random bits that it has, and only its
+rounding errors are gone: what differs from the other engines is what rounding did there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras.backends.contract.interface import Array
+from polykeras.backends.numpy.adapter import NumpyBackend
+from polykeras.core import dtypes
+
+
+def _wide(dtype: str | None) -> str | None:
+    return "float64" if dtype is not None and dtypes.is_float(dtype) else dtype
+
+
+class RefereeBackend(NumpyBackend):
+    """NumPy whose floats are all float64. ``backends.use("referee")`` finds it; it is in no list."""
+
+    name = "referee"
+    captures = False
+
+    def host_array(self, x: object, dtype: str | None = None) -> np.ndarray:
+        result = super().host_array(x, dtype)
+        return result.astype(np.float64) if dtypes.is_float(result.dtype.name) else result
+
+    def dtype(self, x: Array) -> str:
+        name = super().dtype(x)
+        return "float32" if name == "float64" else name
+
+    def cast(self, x: Array, dtype: str) -> Array:
+        return super().cast(x, _wide(dtype))
+
+    def bitcast(self, x: Array, dtype: str) -> Array:
+        x = super().cast(x, "float32") if self.dtype(x) == "float32" else x
+        return self.cast(super().bitcast(x, dtype), dtype)
+
+    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+        return super().full(shape, value, _wide(dtype))
+
+    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+        return super().arange(start, stop, step, _wide(dtype))
+
+    def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
+        return function
+
+
+ADAPTER = RefereeBackend

@@ -1,0 +1,84 @@
+"""A model on another backend."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.core.seeds import SeedGenerator
+from polykeras.core.tracking import Trackable
+from polykeras.core.variables import Variable
+from polykeras.interop.foreign import framework_of
+
+
+def moved(model: Any, name: str) -> Any:
+    """Return a copy of a model on the named backend; see ``Model.to_backend``."""
+    backends.load(name)
+    _refuse_foreign(model)
+    with backends.use(model._backend_name):
+        result = copy.deepcopy(model)
+    for thing in _reached(result):
+        if isinstance(thing, Variable):
+            thing.move(name)
+        elif hasattr(thing, "_backend_name"):
+            thing._backend_name = name
+        if isinstance(thing, Trackable):
+            _move_arrays(thing, name)
+    return result
+
+
+def _reached(model: Any) -> Iterator[Any]:
+    """The model, all that it holds, its optimizer and what was compiled, each once."""
+    seen: set[int] = set()
+    pending = [model]
+    while pending:
+        thing = pending.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        yield thing
+        if isinstance(thing, SeedGenerator):
+            pending.append(thing.state)
+        elif isinstance(thing, Trackable):
+            own = vars(thing)
+            pending += thing.owned()
+            pending += [own[key] for key in ("optimizer", "_own_seeds") if own.get(key) is not None]
+            pending += getattr(own.get("_compiled"), "all_metrics", [])
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    yield model
+    yield from (layer for layer in model._flatten_layers() if layer is not model)
+
+
+def _refuse_foreign(model: Any) -> None:
+    for layer in _layers(model):
+        for attribute, value in vars(layer).items():
+            for item in _items(value):
+                framework = framework_of(item)
+                if framework is not None and backends.owner(item) is None:
+                    raise ValueError(
+                        f"Expected a model without objects of one engine, to move it to another. Received: layer "
+                        f"{layer.path!r} ({type(layer).__name__}), whose {attribute!r} is a {type(item).__name__} of "
+                        f"{framework}. Write the layer with keras.ops, or port the object: see "
+                        f"polykeras.parity.port_weights."
+                    )
+
+
+def _items(value: Any) -> list:
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _move_arrays(thing: Any, name: str) -> None:
+    """Move arrays that an object keeps in attributes beside its variables."""
+    for attribute, value in list(vars(thing).items()):
+        owner = None if isinstance(value, np.ndarray | Variable) else backends.owner(value)
+        if owner is not None and not isinstance(value, np.generic):
+            with backends.use(name) as backend:
+                setattr(thing, attribute, backend.array(np.array(owner.to_numpy(value))))
