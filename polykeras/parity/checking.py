@@ -1,0 +1,228 @@
+"""``check``: one model on several engines, layer by layer and step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends as registry
+from polykeras.core import naming, seeds, trees
+from polykeras.layers.layer import Layer
+from polykeras.parity import causes, judging
+from polykeras.parity.report import Report
+from polykeras.parity.running import Contender
+
+_SEED = 0
+
+
+def check(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    backends: list[str] | None = None,
+    steps: int = 0,
+    rtol: float | None = None,
+    atol: float = 0.0,
+    *,
+    batch_size: int = 32,
+    sample_weight: Any = None,
+    referee: bool = True,
+    explain: bool = True,
+    verbose: int | None = None,
+    map: dict | None = None,
+    **foreign: Any,
+) -> Report:
+    """Run one model on several engines and compare all that its layers compute.
+
+    Compared are the output of each layer, in inference and in training, the gradient of each weight, and with
+    ``steps`` the loss of each training step and the weights after it. Every engine starts from the same weights
+    and random state. A run in float64 on NumPy is the referee: it says who is nearer to the truth, and how large
+    rounding errors are, which nobody counts as a difference.
+
+    Args:
+        model: a built Model, whose weights, optimizer and state are copied to each engine; a function without
+            arguments that makes one, called once for each engine from one seed; or a path of a saved model.
+        x: inputs: an array, or a list or dict of them. After a model or a file of another library, given as a
+            second argument, it comes third: see docs/porting_a_model.md.
+        y: targets, for gradients of the model's own loss and for training; default None: a random projection of the
+            outputs is differentiated.
+        backends: names; default all that are installed, NumPy first. The first is the reference.
+        steps: how many training steps to compare; default 0.
+        rtol: allowed difference, relative to the largest value of an array; default by the lowest precision in
+            the model, 1e-5 in float32. Gradients and trained weights may differ by 10 times as much.
+        atol: allowed absolute difference besides.
+        batch_size: rows of a batch; training goes through the data in order, again and again.
+        sample_weight: weights of the rows.
+        referee: whether to run the model in float64 besides.
+        explain: whether to look for the cause of the first difference.
+        verbose: 1 shows the progress, 0 nothing; default 1 in a terminal.
+        map: for models of other libraries: from names of their weights to names of ours, as from ``match_weights``.
+
+    Returns:
+        A Report: ``print`` it, show it in a notebook, ``plot`` it, or call ``raise_if_different``.
+
+    Raises:
+        ValueError: if there is nothing to compare, or a layer wraps an object of its engine.
+
+    >>> import numpy as np, polykeras as keras
+    >>> def build():
+    ...     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(1)])
+    ...     model.compile("sgd", "mse")
+    ...     return model
+    >>> x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    >>> report = check(build, x, y, backends=["numpy"], steps=2)
+    >>> report.is_same, len(report.losses["numpy"])
+    (True, 2)
+    """
+    from polykeras.parity import foreign as others
+
+    if others.is_foreign(x):
+        return others.check_foreign(model, x, y, map=map, rtol=rtol, atol=atol, batch_size=batch_size, **foreign)
+    if foreign or map is not None:
+        raise TypeError(f"Expected arguments of check. Received: unknown {sorted([*foreign, *['map'] * bool(map)])}.")
+    started = time.perf_counter()
+    names = _names(backends)
+    data = _Batches(x, y, sample_weight, batch_size)
+    progress = _Progress(verbose)
+    contenders, judge = _contenders(model, names, referee, data.first[0], progress)
+    judgement = judging.Judgement(contenders, judge, rtol, atol)
+    report = Report(names, rtol=judgement.rtol, atol=atol)
+    _compare(judgement, report, data, steps, progress, callable(model) and not isinstance(model, Layer))
+    if explain and report.first is not None:
+        progress.say("looking for the cause")
+        report.causes = causes.find(judgement, report, data.first)
+    progress.end()
+    report.seconds = time.perf_counter() - started
+    return report
+
+
+def assert_parity(model: Any, x: Any = None, y: Any = None, **options: Any) -> Report:
+    """Check a model and raise if engines differ by more than rounding explains; for tests.
+
+    Args:
+        model, x, y, **options: as for ``check``.
+
+    Returns:
+        The Report.
+
+    Raises:
+        ParityError: with the first difference, layer, values and cause.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    >>> assert_parity(model, np.ones((2, 4), "float32"), backends=["numpy"]).is_same
+    True
+    """
+    __tracebackhide__ = True
+    return check(model, x, y, **{"verbose": 0, **options}).raise_if_different()
+
+
+def _names(names: list[str] | None) -> list[str]:
+    if names is None:
+        names = registry.available()
+        names = [*(n for n in names if n == "numpy"), *(n for n in names if n != "numpy")]
+    if not names:
+        raise ValueError("Expected at least one backend. Received: an empty list.")
+    registry.load_all(list(names))
+    return list(names)
+
+
+def _contenders(model: Any, names: list[str], referee: bool, x: Any, progress: _Progress) -> tuple:
+    """The model on each engine, and on the referee."""
+    progress.say("preparing")
+    if isinstance(model, str) or hasattr(model, "__fspath__"):
+        from polykeras import saving
+
+        model = saving.load_model(model)
+    every = [*names, registry.REFEREE] if referee else names
+    if isinstance(model, Layer):
+        if not model.built:
+            Contender(model._backend_name, model).build(x)
+        made = [Contender(name, model.to_backend(name)) for name in every]
+    else:
+        made = [Contender(name, _build(model, name)) for name in names]
+        for contender in made:
+            contender.build(x)
+        if referee:
+            made.append(Contender(registry.REFEREE, made[0].model.to_backend(registry.REFEREE)))
+    return (made[:-1], made[-1]) if referee else (made, None)
+
+
+def _build(function: Callable, name: str) -> Any:
+    with registry.use(name):
+        naming.reset()
+        seeds.set_seed(_SEED)
+        model = function()
+    if not isinstance(model, Layer):
+        raise ValueError(f"Expected a model, or a function that returns one. Received: {type(model).__name__}.")
+    return model
+
+
+def _compare(
+    judgement: judging.Judgement, report: Report, data: _Batches, steps: int, progress: _Progress, built: bool
+) -> None:
+    x, y, sample_weight = data.first
+    if built:
+        report.entries += judgement.initial_weights()
+    if judgement.contenders[0].can_be_called:
+        for part, training in (("output", False), ("training output", True)):
+            progress.say(f"{part}s")
+            report.entries += judgement.outputs(x, training, part)
+        if judgement.contenders[0].model.trainable_variables:
+            progress.say("gradients")
+            report.entries += judgement.gradients(x, y, sample_weight)
+    for step, batch in zip(range(1, steps + 1), data.endless(), strict=False):
+        progress.say(f"step {step} of {steps}")
+        report.entries += judgement.step(step, batch)
+    report.losses = {name: [float(loss) for loss in curve] for name, curve in judgement.losses.items()}
+    report.pairs = judgement.pairs_of(report.first)
+
+
+class _Batches:
+    """Batches in order, the first again after the last."""
+
+    def __init__(self, x: Any, y: Any, sample_weight: Any, size: int) -> None:
+        if x is None:
+            raise ValueError("Expected inputs x, an array or a tree of them. Received: None.")
+        to_array = lambda a: a if hasattr(a, "shape") else np.asarray(a)  # noqa: E731
+        self._parts = tuple(None if part is None else trees.map(to_array, part) for part in (x, y, sample_weight))
+        rows = len(trees.leaves(self._parts[0])[0])
+        self._places = [slice(start, start + size) for start in range(0, rows, size)]
+
+    def _at(self, place: slice) -> tuple:
+        return tuple(None if part is None else trees.map(lambda a: a[place], part) for part in self._parts)
+
+    @property
+    def first(self) -> tuple:
+        """The first batch: inputs, targets and weights of rows."""
+        return self._at(self._places[0])
+
+    def endless(self) -> Iterator[tuple]:
+        """Yield batches for ever."""
+        while True:
+            yield from map(self._at, self._places)
+
+
+class _Progress:
+    """A line that says what is being done."""
+
+    def __init__(self, verbose: int | None) -> None:
+        import sys
+
+        self._status = None
+        if verbose or (verbose is None and sys.stderr.isatty()):
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("parity")
+            self._status.start()
+
+    def say(self, what: str) -> None:
+        if self._status is not None:
+            self._status.update(f"parity: {what}")
+
+    def end(self) -> None:
+        if self._status is not None:
+            self._status.stop()

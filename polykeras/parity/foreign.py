@@ -1,0 +1,2 @@
+def is_foreign(x):
+    return False

@@ -1,0 +1,180 @@
+"""Comparing contenders with the reference, and what counts as rounding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import dtypes
+from polykeras.parity import measures
+from polykeras.parity.report import Entry
+from polykeras.parity.running import Contender
+
+#: Relative differences that rounding makes in a network, by the lowest precision in it.
+TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "float16": 1e-2, "bfloat16": 6e-2}
+#: Gradients pass through a network twice, and trained weights come from many of them.
+_LOOSER = 10.0
+#: The reference's own error against float64 tells how large rounding errors are; others may have some times as much.
+_NOISE = 8.0
+#: But no more than this, relative to an array, is called rounding.
+_MOST_NOISE = 1e-3
+
+
+class Judgement:
+    """Runs contenders side by side and compares what they compute with the reference, the first of them.
+
+    Args:
+        contenders: on one engine each.
+        referee: the model in float64, or None.
+        rtol: allowed difference relative to an array's largest value; None: by the model's precision.
+        atol: allowed absolute difference besides.
+    """
+
+    def __init__(self, contenders: list[Contender], referee: Contender | None, rtol: float | None, atol: float) -> None:
+        self.contenders, self.referee = contenders, referee
+        self.precision = _lowest_precision(contenders[0].model)
+        self.rtol = TOLERANCES[self.precision] if rtol is None else rtol
+        self.atol = atol
+        self.everyone = [*contenders, referee] if referee is not None else list(contenders)
+        self.losses: dict[str, list] = {contender.name: [] for contender in self.everyone}
+        self.gradient_values: dict[str, list[np.ndarray]] = {}
+        self.state_before: list[np.ndarray] = []
+        self.parted_at: tuple | None = None
+        self._arrays: dict[int, dict[str, np.ndarray]] = {}
+        self._owners = owners(contenders[0].model)
+
+    @property
+    def reference(self) -> Contender:
+        """The contender that others are compared with."""
+        return self.contenders[0]
+
+    def owner(self, variable: Any) -> tuple[str, str]:
+        """The path and the class of the layer that a weight of the reference belongs to."""
+        return self._owners.get(id(variable), (variable.path.rpartition("/")[0], ""))
+
+    # ------------------------------------------------------------------ comparing
+
+    def entry(self, part: str, values: dict[str, np.ndarray], looser: float = 1.0, **facts: Any) -> Entry:
+        """Return an entry for the arrays of one thing, by backend, the referee's included."""
+        reference = values[self.reference.name]
+        truth = values.get(self.referee.name) if self.referee is not None else None
+        found = Entry(part, shape=tuple(reference.shape), dtype=reference.dtype.name, **facts)
+        names = [contender.name for contender in self.contenders]
+        others = names[1:] or names
+        found.differences = {name: measures.difference(values[name], reference) for name in others}
+        size = measures.scale(reference)
+        noise = 0.0
+        if truth is not None:
+            found.errors = {name: measures.difference(values[name], truth) for name in names}
+            noise = min(_NOISE * found.errors[names[0]].absolute, _MOST_NOISE * looser * size)
+        found.allowed = self.atol + looser * self.rtol * size + noise
+        found.verdict = self._verdict(found)
+        if found.verdict != "equal":
+            self._arrays[id(found)] = values
+        return found
+
+    def _verdict(self, entry: Entry) -> str:
+        worst = entry.worst[1].absolute
+        same_types = all(d.dtypes[0] == d.dtypes[1] for d in entry.differences.values())
+        if worst == 0.0 and same_types:
+            return "equal"
+        return "within" if worst <= entry.allowed and same_types else "different"
+
+    def pairs_of(self, entry: Entry | None) -> dict[str, np.ndarray]:
+        """Return the arrays of an entry by backend, for pictures."""
+        return self._arrays.get(id(entry), {})
+
+    # -------------------------------------------------------------------- parts
+
+    def initial_weights(self) -> list[Entry]:
+        """Compare the weights that ``build`` made on each engine: they are equal to the bit, or differ."""
+        columns = {contender.name: contender.weights() for contender in self.contenders}
+        entries = []
+        for place, variable in enumerate(self.reference.variables):
+            layer, kind = self.owner(variable)
+            values = {name: column[place] for name, column in columns.items()}
+            found = Entry("initial weight", layer, kind, variable.name, None, variable.shape, variable.dtype)
+            reference = values[self.reference.name]
+            others = list(values)[1:] or list(values)
+            found.differences = {name: measures.difference(values[name], reference) for name in others}
+            found.verdict = "equal" if found.worst[1].is_zero else "different"
+            entries.append(found)
+        return entries
+
+    def outputs(self, x: Any, training: bool, part: str) -> list[Entry]:
+        """Compare the outputs of all layers."""
+        calls = {contender.name: contender.forward(x, training) for contender in self.everyone}
+        tables = {name: {call.path: call for call in found} for name, found in calls.items()}
+        entries = []
+        for call in calls[self.reference.name]:
+            if not all(call.path in table for table in tables.values()):
+                continue  # a cell inside of a loop, which some engines trace
+            self._owners.setdefault(id(call.operation), (call.path, call.kind))
+            for place in range(len(call.outputs)):
+                values = {name: table[call.path].outputs[place] for name, table in tables.items()}
+                name = "" if len(call.outputs) == 1 else f"output {place}"
+                entries.append(self.entry(part, values, layer=call.path, kind=call.kind, name=name))
+        return entries
+
+    def gradients(self, x: Any, y: Any, sample_weight: Any) -> list[Entry]:
+        """Compare the gradients of all trainable weights, those next to the loss first."""
+        columns, losses = {}, {}
+        for contender in self.everyone:
+            losses[contender.name], columns[contender.name] = contender.gradients(x, y, sample_weight)
+        self.gradient_values = columns
+        entries = []
+        for place, variable in reversed(list(enumerate(self.reference.model.trainable_variables))):
+            layer, kind = self.owner(variable)
+            values = {name: column[place] for name, column in columns.items()}
+            found = self.entry("gradient", values, _LOOSER, layer=layer, kind=kind, name=variable.name)
+            if found.verdict == "different" and self._is_without_gradient(values, columns):
+                found.verdict = "within"
+            entries.append(found)
+        return entries
+
+    def _is_without_gradient(self, values: dict, columns: dict) -> bool:
+        """Whether the gradient is nothing but rounding beside the others'."""
+        largest = max(measures.scale(g) for g in columns[self.reference.name])
+        return max(measures.scale(g) for g in values.values()) <= self.rtol * largest
+
+    def step(self, number: int, batch: tuple) -> list[Entry]:
+        """Train everyone on a batch, and compare the losses and then the weights."""
+        before = [v.numpy() for v in self.reference.everything()] if self.parted_at is None else []
+        for contender in self.everyone:
+            self.losses[contender.name].append(contender.step(*batch))
+        losses = {name: np.asarray(curve[-1]) for name, curve in self.losses.items()}
+        entries = [self.entry("loss", losses, layer=self.reference.model.name, kind="", step=number)]
+        columns = {contender.name: contender.weights() for contender in self.everyone}
+        for place, variable in enumerate(self.reference.variables):
+            layer, kind = self.owner(variable)
+            values = {name: column[place] for name, column in columns.items()}
+            entry = self.entry("weight", values, _LOOSER, layer=layer, kind=kind, name=variable.name, step=number)
+            entries.append(entry)
+        if self.parted_at is None and any(e.verdict == "different" for e in entries):
+            self.parted_at, self.state_before = (number, batch), before
+        else:
+            self._forget(entries)
+        return entries
+
+    def _forget(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            self._arrays.pop(id(entry), None)
+
+
+def owners(model: Any) -> dict[int, tuple[str, str]]:
+    """Return by the identity of a weight the path and the class of its layer, without the model's own name."""
+    found: dict[int, tuple[str, str]] = {}
+    prefix = f"{model.name}/"
+    for layer in model._flatten_layers():
+        for variable in layer._own()[0]:
+            path = variable.path.rpartition("/")[0].removeprefix(prefix) or layer.name
+            found.setdefault(id(variable), (path, type(layer).__name__))
+    return found
+
+
+def _lowest_precision(model: Any) -> str:
+    order = ["float64", "float32", "float16", "bfloat16"]
+    found = {layer.compute_dtype for layer in model._flatten_layers() if layer.compute_dtype in order}
+    found = {dtype for dtype in found if dtypes.is_float(dtype)}
+    return max(found, key=order.index, default="float32")

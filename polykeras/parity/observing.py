@@ -1,0 +1,193 @@
+"""Seeing what the layers of a model, and the operations inside of them, are given and return.
+
+Nothing of a model is changed: while one is observed, the class's own call is replaced, in one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.backends.contract.interface import primitives
+from polykeras.backends.contract.kernels import Kernels
+from polykeras.core import trees
+from polykeras.core.context import context
+from polykeras.core.graph import OpCall
+from polykeras.layers.layer import Layer
+
+
+@dataclass
+class Call:
+    """One call of a layer, or of an op of a functional model.
+
+    Attributes:
+        path: names of the layers around and its own, joined by "/"; ``#2`` and so on mark later calls.
+        kind: the name of the layer's class, or of the op.
+        operation: the layer or op.
+        args, kwargs: what went in, arrays as NumPy's.
+        outputs: what came out, as NumPy arrays.
+    """
+
+    path: str
+    kind: str
+    operation: Any
+    args: tuple
+    kwargs: dict
+    outputs: list
+
+
+@contextlib.contextmanager
+def layer_calls(keep_inputs: bool = False) -> Iterator[list[Call]]:
+    """Yield a list that fills with the calls of layers inside, each after those that it makes."""
+    found: list[Call] = []
+    counts: dict[str, int] = {}
+    thread = threading.get_ident()
+
+    def note(operation: Any, kind: str, args: tuple, kwargs: dict, outputs: Any) -> None:
+        backend = backends.current()
+        if backend.is_symbolic or threading.get_ident() != thread:
+            return
+        arrays = [x for x in trees.leaves(outputs) if backend.is_array(x)]
+        if not arrays or not all(map(backend.is_value, arrays)):
+            return
+        path = f"{context.path}/{operation.name}" if context.path else operation.name
+        counts[path] = counts.get(path, 0) + 1
+        path = path if counts[path] == 1 else f"{path}#{counts[path]}"
+        given = to_numpy((args, kwargs)) if keep_inputs else ((), {})
+        found.append(Call(path, kind, operation, *given, [_host(backend, x) for x in arrays]))
+
+    with _replaced(Layer, note, lambda layer: type(layer).__name__), _replaced(OpCall, note, _op_name):
+        yield found
+
+
+def _op_name(operation: OpCall) -> str:
+    return operation.function.__name__
+
+
+@contextlib.contextmanager
+def _replaced(cls: type, note: Callable, kind_of: Callable) -> Iterator[None]:
+    plain = cls.__call__
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = plain(self, *args, **kwargs)
+        note(self, kind_of(self), args, kwargs, outputs)
+        return outputs
+
+    cls.__call__ = call
+    try:
+        yield
+    finally:
+        cls.__call__ = plain
+
+
+def _host(backend: Any, x: Any) -> np.ndarray:
+    return np.array(backend.to_numpy(x))
+
+
+def to_numpy(tree: Any) -> Any:
+    """Return a tree whose arrays of the backend in use are NumPy arrays."""
+    backend = backends.current()
+    is_value = lambda x: backend.is_array(x) and backend.is_value(x)  # noqa: E731
+    return trees.map(lambda x: _host(backend, x) if is_value(x) else x, tree)
+
+
+# ------------------------------------------------------------------ operations
+
+
+@dataclass
+class OpRecord:
+    """One call of a backend's primitive or kernel.
+
+    Attributes:
+        layer: path of the layer that called it.
+        name: of the method.
+        args, kwargs: what went in, arrays as NumPy's.
+        outputs: NumPy arrays.
+    """
+
+    layer: str
+    name: str
+    args: tuple
+    kwargs: dict
+    outputs: list
+
+
+#: Methods that compute no values, or call functions of values.
+_NOT_RECORDED = frozenset(
+    [
+        "is_array",
+        "is_value",
+        "shape",
+        "dtype",
+        "to_numpy",
+        "concrete",
+        "array",
+        "share",
+        "feed",
+        "host_array",
+        "compile",
+        "value_and_grad",
+        "custom_gradient",
+        "checkpoint",
+        "stop_gradient",
+        "devices",
+        "use_device",
+        "place",
+        "version",
+        "scan",
+        "cond",
+        "while_loop",
+        "copy",
+        "hold",
+        "read",
+        "adam_decay",
+        "densified",
+        "outside_trace",
+    ]
+)
+
+
+@contextlib.contextmanager
+def operations(backend: Any, wanted: Callable[[str, str], bool]) -> Iterator[list[OpRecord]]:
+    """Run on a backend that notes its operations: those that layers call, not those that make up a kernel.
+
+    Args:
+        backend: an adapter.
+        wanted: of a layer's path and an operation's name, whether to keep a call.
+    """
+    records: list[OpRecord] = []
+
+    def recording(name: str) -> Callable:
+        plain = getattr(backend, name)
+
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = plain(*args, **kwargs)
+            if wanted(context.path, name):
+                _record(backend, records, name, args, kwargs, result)
+            return result
+
+        return method
+
+    names = [name for name in (*primitives(), *_kernels()) if name not in _NOT_RECORDED]
+    methods = {name: recording(name) for name in names}
+    watched = object.__new__(type("Recording", (type(backend),), methods))
+    vars(watched).update(vars(backend))
+    with backends.use(watched):
+        yield records
+
+
+def _kernels() -> list[str]:
+    return [name for name, method in vars(Kernels).items() if callable(method) and not name.startswith("_")]
+
+
+def _record(backend: Any, records: list, name: str, args: tuple, kwargs: dict, result: Any) -> None:
+    arrays = [x for x in trees.leaves(result) if backend.is_array(x)]
+    if arrays and all(map(backend.is_value, arrays)):
+        given = to_numpy(args), to_numpy(kwargs)
+        records.append(OpRecord(context.path, name, *given, [_host(backend, x) for x in arrays]))

@@ -1,0 +1,336 @@
+"""What a comparison found: an entry for each thing compared, the first that differs, and its cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from polykeras.parity.measures import Difference
+
+#: What is compared, in the order in which a difference would spread.
+PARTS = ("initial weight", "output", "training output", "gradient", "loss", "weight")
+VERDICTS = ("equal", "within", "explained", "different")
+
+
+class ParityError(AssertionError):
+    """Raised where engines differ by more than rounding explains; holds the ``report``."""
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+@dataclass
+class Entry:
+    """One thing that was compared.
+
+    Attributes:
+        part: one of ``PARTS``.
+        layer: path of the layer, without the model's own name; of a loss the model's name.
+        kind: the layer's class, or the op.
+        name: of the weight; "" for outputs and losses.
+        step: number of the training step, None before training.
+        shape, dtype: of the reference's array.
+        differences: by backend, from the reference.
+        errors: by backend, from the float64 referee; empty without one.
+        allowed: the largest absolute difference that counts as rounding.
+        verdict: ``"equal"`` to the bit, ``"within"`` what is allowed, ``"explained"`` by a decision or a direction
+            that rounding alone decides, or ``"different"``.
+    """
+
+    part: str
+    layer: str
+    kind: str
+    name: str = ""
+    step: int | None = None
+    shape: tuple = ()
+    dtype: str = ""
+    differences: dict[str, Difference] = field(default_factory=dict)
+    errors: dict[str, Difference] = field(default_factory=dict)
+    allowed: float = 0.0
+    verdict: str = "equal"
+
+    @property
+    def worst(self) -> tuple[str, Difference]:
+        """The backend that is furthest from the reference, and its difference."""
+        return max(self.differences.items(), key=lambda item: item[1].absolute)
+
+    @property
+    def title(self) -> str:
+        """What it is, for a sentence."""
+        when = (
+            ""
+            if self.step is None
+            else f" after step {self.step}"
+            if self.part == "weight"
+            else f" of step {self.step}"
+        )
+        if self.part == "loss":
+            return f"loss{when}"
+        what = f"{self.part} {self.name!r}" if self.name else self.part
+        return f"{what} of layer {self.layer!r} ({self.kind}){when}"
+
+
+@dataclass
+class Cause:
+    """Why the first difference arose.
+
+    Attributes:
+        kind: such as ``"near tie"``, ``"reduction order"``, ``"kernel"``, ``"defect"``.
+        sentence: for people.
+        is_benign: whether rounding alone explains it, so that no engine is at fault.
+        layer, operation: where.
+        backend: the one that differs, where one does.
+    """
+
+    kind: str
+    sentence: str
+    is_benign: bool = False
+    layer: str = ""
+    operation: str = ""
+    backend: str = ""
+
+
+@dataclass
+class Report:
+    """The result of ``polykeras.parity.check``.
+
+    Attributes:
+        backends: names of what was compared; the first is the reference.
+        entries: all that was compared, in the order in which a difference would spread.
+        losses: by backend, the loss of each training step; also of the referee.
+        causes: of the first difference, the likeliest first.
+        pairs: the values of the first difference, by backend, for pictures.
+        rtol, atol: the tolerances.
+        seconds: how long it took.
+    """
+
+    backends: list[str]
+    entries: list[Entry] = field(default_factory=list)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+    causes: list[Cause] = field(default_factory=list)
+    pairs: dict[str, np.ndarray] = field(default_factory=dict)
+    rtol: float = 1e-5
+    atol: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def reference(self) -> str:
+        """The backend that the others are compared with."""
+        return self.backends[0]
+
+    @property
+    def first(self) -> Entry | None:
+        """The first entry that differs by more than is allowed, explained or not."""
+        return next((e for e in self.entries if e.verdict in ("different", "explained")), None)
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing differs by more than rounding explains."""
+        return all(entry.verdict != "different" for entry in self.entries)
+
+    @property
+    def cause(self) -> Cause | None:
+        """The likeliest cause of the first difference."""
+        return self.causes[0] if self.causes else None
+
+    def part(self, name: str) -> list[Entry]:
+        """Return the entries of one part.
+
+        Args:
+            name: one of ``PARTS``.
+
+        Raises:
+            ValueError: for another name.
+        """
+        if name not in PARTS:
+            raise ValueError(f"Expected one of {PARTS}. Received: {name!r}.")
+        return [entry for entry in self.entries if entry.part == name]
+
+    def curve_difference(self) -> float:
+        """Return the largest relative difference between the loss curves and the reference's.
+
+        >>> Report(["a", "b"], losses={"a": [2.0, 1.0], "b": [2.0, 1.5]}).curve_difference()
+        0.5
+        """
+        reference = np.array(self.losses.get(self.reference, []), np.float64)
+        worst = 0.0
+        for name in self.backends[1:]:
+            curve = np.array(self.losses.get(name, []), np.float64)
+            if curve.size:
+                worst = max(worst, float(np.max(np.abs(curve - reference) / np.maximum(np.abs(reference), 1e-30))))
+        return worst
+
+    # ------------------------------------------------------------------ the truth
+
+    def nearness(self) -> dict[str, float]:
+        """Return by backend the largest relative error against float64, of all outputs; {} without a referee."""
+        result: dict[str, float] = {}
+        for entry in self.entries:
+            if entry.part in ("output", "training output"):
+                for name, error in entry.errors.items():
+                    result[name] = max(result.get(name, 0.0), error.relative)
+        return result
+
+    # --------------------------------------------------------------------- words
+
+    def sentences(self) -> list[str]:
+        """Return the findings as sentences."""
+        found = [self._verdict()]
+        if self.first is not None:
+            found.append(self._first())
+        found += [cause.sentence for cause in self.causes]
+        found += self._nearest()
+        return found
+
+    def _verdict(self) -> str:
+        counts = {name: sum(entry.verdict == name for entry in self.entries) for name in VERDICTS}
+        names = ", ".join(self.backends)
+        if counts["different"]:
+            return f"Different: {counts['different']} of {len(self.entries)} comparisons on {names}."
+        if counts["explained"]:
+            return f"Same on {names}, but for {counts['explained']} comparisons that rounding alone decides."
+        if counts["equal"] == len(self.entries):
+            return f"Same on {names}: all {len(self.entries)} comparisons are equal to the bit."
+        return f"Same on {names}: all {len(self.entries)} comparisons, {counts['equal']} of them to the bit."
+
+    def _first(self) -> str:
+        entry = self.first
+        name, worst = entry.worst
+        return (
+            f"First difference: {entry.title}, at index {worst.index}: {name} {worst.value!r} ({worst.dtypes[0]}), "
+            f"{self.reference} {worst.reference!r} ({worst.dtypes[1]}): absolute {worst.absolute:.2e}, relative "
+            f"{worst.relative:.2e}, {worst.ulp:.3g} ulp; allowed {entry.allowed:.2e}."
+        )
+
+    def _nearest(self) -> list[str]:
+        entry = self.first
+        errors = {name: e.relative for name, e in entry.errors.items()} if entry is not None else self.nearness()
+        errors = {name: error for name, error in errors.items() if name in self.backends}
+        if len(errors) < 2:
+            return []
+        order = sorted(errors, key=errors.get)
+        shown = ", ".join(f"{name} {errors[name]:.1e}" for name in order)
+        what = "There the" if entry is not None else "The"
+        return [f"{what} float64 referee is nearest to {order[0]}; relative errors: {shown}."]
+
+    def __str__(self) -> str:
+        from polykeras.parity import views
+
+        return views.text(self)
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from polykeras.parity import views
+
+        yield from views.renderables(self)
+
+    def _repr_html_(self) -> str:
+        from polykeras.parity import views
+
+        return views.html(self)
+
+    def to_html(self, path: Any = None) -> str:
+        """Return the report as a page of HTML, and write it to a file where a path is given."""
+        from pathlib import Path
+
+        from polykeras.parity import views
+
+        page = views.page(self)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+    def plot(self, path: Any = None) -> Any:
+        """Draw the difference by layer, by step, and where in the tensor.
+
+        Args:
+            path: of a picture to write; default none.
+
+        Returns:
+            The matplotlib Figure.
+
+        Raises:
+            ImportError: without matplotlib.
+        """
+        from polykeras.parity import views
+
+        return views.plot(self, path)
+
+    # ---------------------------------------------------------------------- data
+
+    def to_records(self) -> list[dict]:
+        """Return a dict for each entry and backend, of plain values."""
+        records = []
+        for entry in self.entries:
+            base = {
+                "part": entry.part,
+                "layer": entry.layer,
+                "kind": entry.kind,
+                "name": entry.name,
+                "step": entry.step,
+                "shape": list(entry.shape),
+                "dtype": entry.dtype,
+                "allowed": entry.allowed,
+                "verdict": entry.verdict,
+            }
+            for name, found in entry.differences.items():
+                error = entry.errors.get(name)
+                numbers = asdict(found) | {"index": list(found.index), "dtypes": list(found.dtypes)}
+                truth = {"error": error.relative if error is not None else None}
+                records.append({**base, "backend": name, **numbers, **truth})
+        return records
+
+    def to_pandas(self) -> Any:
+        """Return a DataFrame with a row for each entry and backend.
+
+        Raises:
+            ImportError: without pandas.
+        """
+        from polykeras.core.extras import require
+
+        return require("pandas", "test", "a DataFrame of a parity report").DataFrame(self.to_records())
+
+    def to_json(self, path: Any = None) -> str:
+        """Return the report as JSON, and write it to a file where a path is given."""
+        from pathlib import Path
+
+        data = {
+            "same": self.is_same,
+            "backends": self.backends,
+            "rtol": self.rtol,
+            "atol": self.atol,
+            "seconds": self.seconds,
+            "sentences": self.sentences(),
+            "causes": [asdict(cause) for cause in self.causes],
+            "losses": self.losses,
+            "entries": self.to_records(),
+        }
+        text = json.dumps(_plain(data), indent=1)
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def raise_if_different(self) -> Report:
+        """Return the report.
+
+        Raises:
+            ParityError: if something differs by more than rounding explains.
+        """
+        if not self.is_same:
+            raise ParityError("\n".join(self.sentences()), self)
+        return self
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON, whose numbers are finite or words."""
+    if isinstance(value, dict):
+        return {key: _plain(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(x) for x in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return str(value)
+    return value

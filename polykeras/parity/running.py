@@ -1,0 +1,145 @@
+"""One contender of a comparison: a model on one backend, run forward, differentiated and trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, ops
+from polykeras.core import dtypes, seeds, state, trees
+from polykeras.core.variables import Variable
+from polykeras.parity import observing
+from polykeras.training.data.batches import unpack_x_y_sample_weight
+from polykeras.training.data.sources import make_batch
+
+
+class Contender:
+    """A model on one backend.
+
+    Args:
+        name: of the backend.
+        model: a model that belongs to it.
+    """
+
+    def __init__(self, name: str, model: Any) -> None:
+        self.name, self.model = name, model
+
+    def __repr__(self) -> str:
+        return f"<Contender {self.name}: {self.model.name}>"
+
+    # ------------------------------------------------------------------ weights
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights, in the order of ``model.weights``, and the states of layers besides."""
+        return self.model.weights
+
+    def weights(self) -> list[np.ndarray]:
+        """Return the values of ``variables``."""
+        return [variable.numpy() for variable in self.variables]
+
+    def everything(self) -> list[Variable]:
+        """The weights, the optimizer's variables and the states of seeds: what a step goes on from."""
+        model = self.model
+        optimizer = list(model.optimizer.variables) if model.optimizer is not None else []
+        return [*model._step_variables(), *optimizer]
+
+    def take_state_of(self, values: list[np.ndarray]) -> None:
+        """Go on from the values of another contender's ``everything``."""
+        for variable, value in zip(self.everything(), values, strict=False):
+            variable.assign(np.asarray(value).astype(dtypes.numpy_dtype(variable.dtype)))
+
+    # ------------------------------------------------------------------- calling
+
+    @property
+    def can_be_called(self) -> bool:
+        """Whether the model has a ``call``; one with a ``train_step`` alone may not."""
+        return self.model._has_call
+
+    def build(self, x: Any) -> None:
+        """Make the weights of a model that waits for its first batch."""
+        with backends.use(self.name):
+            self.model._prepare(make_batch(x))
+
+    def forward(self, x: Any, training: bool, keep_inputs: bool = False) -> list[observing.Call]:
+        """Return the calls of all layers for a batch; the model's state stays as it is."""
+        with backends.use(self.name), state.recording(), state.holding({}):
+            batch = make_batch(x)[0]
+            with observing.layer_calls(keep_inputs) as calls:
+                self._call(batch, training)
+        prefix = f"{self.model.name}/"
+        for call in calls:
+            call.path = call.path.removeprefix(prefix)
+        return calls
+
+    def _call(self, x: Any, training: bool) -> Any:
+        return self.model(x, training=training)
+
+    def _run(self, x: Any, training: bool) -> Any:
+        """A call on the adapter in use: a model's own ``__call__`` would choose the plain one of its name."""
+        from polykeras.layers.layer import Layer
+
+        return Layer.__call__(self.model, x, training=training)
+
+    def operations(self, x: Any, training: bool, wanted: Any) -> list[observing.OpRecord]:
+        """Return the operations of a forward pass that ``wanted(path, name)`` asks for."""
+        backend = backends.load(self.name)
+        with state.recording(), state.holding({}), observing.operations(backend, wanted) as records:
+            with backends.use(backend):
+                batch = make_batch(x)[0]
+            self._run(batch, training)
+        prefix = f"{self.model.name}/"
+        for record in records:
+            record.layer = record.layer.removeprefix(prefix)
+        return records
+
+    # ----------------------------------------------------------------- gradients
+
+    def gradients(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[float, list[np.ndarray]]:
+        """Return the loss of a batch and its gradients by the trainable weights; nothing changes.
+
+        Without targets, or a loss, the loss is a fixed random projection of the outputs.
+        """
+        variables = self.model.trainable_variables
+        with backends.use(self.name) as backend, state.recording(), state.holding({}):
+            batch = make_batch(x, y, sample_weight)
+            everything = self.model._step_variables()
+
+            def differentiate(batch: tuple) -> tuple:
+                return state.value_and_grad(lambda: self._loss(batch), variables)()
+
+            run = state.pure(differentiate, everything)
+            # Operation by operation, an engine that traces would compile hundreds of functions.
+            run = backend.compile(run) if backend.is_traced else run
+            value, found = run([variable.raw for variable in everything], batch)[1]
+            return float(backend.to_numpy(value)), [np.array(backend.to_numpy(g)) for g in found]
+
+    def _loss(self, batch: tuple) -> Any:
+        """The model's own loss in training, or where it has none a projection of its outputs."""
+        model = self.model
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        outputs = self._call(x, True)
+        has_loss = model.compiled and (y is not None if model.loss is not None else bool(model.losses))
+        return model._compute_loss(x, y, outputs, sample_weight, True) if has_loss else projection(outputs)
+
+    # ------------------------------------------------------------------ training
+
+    def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+        """Train on a batch, by the compiled step; return the loss."""
+        logs = self.model.train_on_batch(x, y, sample_weight, return_dict=True, reset_metrics=True)
+        value = logs.get("loss", next(iter(logs.values()), float("nan")))
+        return np.float32(np.sum(value)) if self.name != backends.REFEREE else float(np.sum(value))
+
+
+def projection(outputs: Any) -> Any:
+    """Return a scalar of some outputs that depends on each of their values by a fixed random factor."""
+    backend = backends.current()
+    total = None
+    for place, x in enumerate(trees.leaves(outputs)):
+        if not dtypes.is_float(backend.dtype(x)):
+            continue
+        factors = seeds.host_generator("projection", place).standard_normal(tuple(backend.shape(x)))
+        part = ops.mean(ops.multiply(ops.cast(x, "float32"), backend.array(factors.astype("float32"))))
+        total = part if total is None else total + part
+    return total
