@@ -1,2 +1,375 @@
-def find(*a):
-    return []
+"""Why two engines differ: from the first difference down to the layer, the operation, and the decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends, ops
+from polykeras.core import dtypes, seeds, state, trees
+from polykeras.core.variables import Variable
+from polykeras.parity import decisions, measures, precision
+from polykeras.parity.judging import Judgement
+from polykeras.parity.observing import Call, OpRecord, operations
+from polykeras.parity.report import Cause, Entry, Report
+from polykeras.parity.running import Contender
+
+#: A single operation that differs by no more units of roundoff than this (times the root of its terms) only rounds.
+_ROUNDOFFS = 16.0
+
+
+def explain(judgement: Judgement, report: Report, batch: tuple) -> None:
+    """Look for the causes of a report's first difference, the likeliest first, and mark what they explain.
+
+    Of a cause that is nobody's fault, all that comes later is a consequence.
+    """
+    entry = next((e for e in report.entries if e.verdict == "different"), None)
+    if entry is not None and not report.causes:
+        report.causes = _Search(judgement, entry, batch).causes()
+    if report.causes and report.causes[0].is_benign:
+        for later in report.entries:
+            later.verdict = "explained" if later.verdict == "different" else later.verdict
+
+
+def note_amplified(report: Report) -> None:
+    """Say where weights without a gradient went ways of their own."""
+    entry = next((e for e in report.entries if e.verdict == "explained" and e.part == "weight"), None)
+    if entry is not None and all(cause.kind != "zero gradient" for cause in report.causes):
+        if not report.causes or not report.causes[0].is_benign:
+            report.causes.append(_amplified(entry))
+
+
+def _amplified(entry: Entry) -> Cause:
+    name, worst = entry.worst
+    return Cause(
+        "zero gradient",
+        f"A direction without gradient, which the optimizer amplifies: {entry.title}. Its gradient is rounding noise, "
+        f"which an update divided by its own size turns into a step of {worst.absolute:.1e}. The outputs do not "
+        f"depend on it.",
+        True,
+        entry.layer,
+        backend=name,
+    )
+
+
+class _Search:
+    """The search for the cause of one difference.
+
+    Args:
+        judgement: the contenders, which the search may run and change.
+        entry: the difference.
+        batch: the first batch.
+    """
+
+    def __init__(self, judgement: Judgement, entry: Entry, batch: tuple) -> None:
+        self.judgement, self.entry, self.batch = judgement, entry, batch
+        self.reference = judgement.reference
+        table = {contender.name: contender for contender in judgement.contenders}
+        self.other: Contender = table[entry.worst[0]]
+
+    def causes(self) -> list[Cause]:
+        entry = self.entry
+        if self.other is self.reference:
+            return []
+        if entry.part == "initial weight":
+            return [self._cause("initial weight", "the weights that were made differ: an initializer or a seed")]
+        if entry.part in ("output", "training output"):
+            return self._of_outputs(entry.part == "training output")
+        if entry.part == "gradient":
+            return self._of_gradients()
+        return self._of_steps()
+
+    def _cause(self, kind: str, sentence: str, benign: bool = False, layer: str = "", operation: str = "") -> Cause:
+        where = layer or self.entry.layer
+        text = f"Cause: {sentence} (layer {where!r}, on {self.other.name})."
+        return Cause(kind, text, benign, where, operation, self.other.name)
+
+    # ------------------------------------------------------------------ outputs
+
+    def _of_outputs(self, training: bool) -> list[Cause]:
+        # Of the values themselves, only a step of the function makes a difference, and inside of this layer.
+        flipped = self._flips(training, decisions.JUMPS, self.entry.layer)
+        if flipped:
+            return flipped
+        x = self.batch[0]
+        calls, others = (
+            {c.path: c for c in contender.forward(x, training, keep_inputs=True)}
+            for contender in (self.reference, self.other)
+        )
+        path = self.entry.layer
+        call, other = calls[path], others[path]
+        alone, again = (_replay(c, operation, call) for c, operation in self._pair(call, other.operation))
+        found = measures.difference(alone, call.outputs[0])
+        if not measures.difference(again, call.outputs[0]).is_zero or found.absolute > self.entry.allowed:
+            return self._of_operations(call, other.operation)
+        gap = max((_gap(b, a) for a, b in zip(_arrays(call), _arrays(other), strict=False)), default=0.0)
+        parent = path.rpartition("/")[0] or self.reference.model.name
+        if gap > 10 * self.judgement.rtol and parent in calls:
+            # No layer before it differs: what this layer was given comes from its parent's own operations.
+            return self._of_operations(calls[parent], others[parent].operation)
+        sentence = f"rounding of the layers before; alone, on the same input, it differs by {found.relative:.1e}"
+        return [self._cause("accumulated rounding", sentence, True)]
+
+    def _pair(self, call: Call, layer: Any) -> list[tuple[Contender, Any]]:
+        return [(self.other, layer), (self.reference, call.operation)]
+
+    def _of_operations(self, call: Call, layer: Any) -> list[Cause]:
+        """Find the operation inside of a layer, on the reference's own inputs, and what is wrong with it."""
+        ours, theirs = (
+            _recorded(contender, operation, call) for contender, operation in reversed(self._pair(call, layer))
+        )
+        for a, b in zip(ours, theirs, strict=False):
+            if a.name != b.name:
+                break
+            worst = max((measures.difference(v, r) for v, r in zip(b.outputs, a.outputs, strict=False)), key=_size)
+            if worst.relative > _allowed(a) and all(
+                _gap(v, r) <= _allowed(a) for r, v in zip(_arrays(a), _arrays(b), strict=False)
+            ):
+                return [self._of_operation(a, b, worst, call.path)]
+        sentence = "on the same input the layer's output differs by more than rounding explains"
+        return [self._cause("defect", sentence, layer=call.path)]
+
+    def _of_operation(self, ours: OpRecord, theirs: OpRecord, worst: Any, layer: str) -> Cause:
+        name, backend = theirs.name, backends.load(self.other.name)
+        again = _run(backend, theirs)
+        if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(again, theirs.outputs, strict=False)):
+            sentence = (
+                f"{name} gives other bits each time it runs: an unordered sum, as of a scatter on several threads"
+            )
+            return self._cause("unordered", sentence, True, layer, name)
+        size = (
+            f"on the same input by {worst.relative:.1e} relative at {worst.index}: {worst.value!r}, {worst.reference!r}"
+        )
+        lower = _lower_precision(theirs)
+        if lower is not None:
+            sentence = f"{name} rounds its operands to {lower}; it differs {size}"
+            return self._cause(f"{lower} rounding", sentence, layer=layer, operation=name)
+        plain = _run(backends.without_kernels(backend), theirs)
+        if measures.difference(plain[0], ours.outputs[0]).relative <= _allowed(ours) and _is_kernel(backend, name):
+            sentence = (
+                f"the kernel {name!r} differs from its composite, which agrees with {self.reference.name}; {size}"
+            )
+            return self._cause("kernel", sentence, layer=layer, operation=name)
+        return self._cause("defect", f"{name} differs {size}", layer=layer, operation=name)
+
+    # ---------------------------------------------------------------- decisions
+
+    def _flips(self, training: bool, names: frozenset = decisions.NAMES, layer: str = "") -> list[Cause]:
+        """Decisions of a forward pass, inside of a layer, that went another way."""
+        wanted = lambda path, name: name in names  # noqa: E731
+        x = self.batch[0]
+        ours, theirs = (c.operations(x, training, wanted) for c in (self.reference, self.other))
+        causes = []
+        for flip in decisions.flips(ours, theirs):
+            near = max(self.judgement.rtol * flip.size, self.judgement.atol)
+            if not f"{flip.layer}/".startswith(f"{layer}/" if layer else ""):
+                continue
+            if flip.gap <= near and flip.margin <= near:
+                more = f" and {flip.count - 1} more" if flip.count > 1 else ""
+                sentence = (
+                    f"a near tie decides: {flip.operation} at {flip.index}{more} went another way; it was "
+                    f"{flip.margin:.1e} from doing so, and rounding has made the inputs differ by {flip.gap:.1e}"
+                )
+                causes.append(self._cause("near tie", sentence, True, flip.layer, flip.operation))
+        return causes[:3]
+
+    # ---------------------------------------------------------------- gradients
+
+    def _of_gradients(self) -> list[Cause]:
+        call, gap = self._worst_gradient()
+        is_local = call is not None and gap > 10 * self.judgement.rtol
+        flipped = self._flips(True, layer=call.path if is_local else "")
+        if flipped:
+            return flipped
+        if is_local:
+            sentence = f"the gradient of this layer alone, on the same input, differs by {gap:.1e}"
+            return [self._cause("defect", sentence, layer=call.path, operation=call.kind)]
+        losses = [c.gradients(*self.batch)[0] for c in (self.reference, self.other)]
+        if abs(losses[1] - losses[0]) > 10 * self.judgement.rtol * abs(losses[0]):
+            return [self._cause("defect", f"the loss itself differs: {losses[1]!r}, {losses[0]!r}", layer="loss")]
+        if call is not None and self.entry.worst[1].relative <= 1e-2:
+            sentence = "each layer's own gradient agrees: rounding, amplified on the way through the network"
+            return [self._cause("accumulated rounding", sentence, True)]
+        return [self._cause("defect", "the gradient differs by more than rounding explains")]
+
+    def _worst_gradient(self) -> tuple[Call | None, float]:
+        """The layer, from the one that differs up to the loss, whose own gradient differs most on the same input."""
+        x = self.batch[0]
+        calls = self.reference.forward(x, True, keep_inputs=True)
+        others = {c.path: c for c in self.other.forward(x, True)}
+        paths = [c.path for c in calls]
+        begin = paths.index(self.entry.layer) if self.entry.layer in paths else 0
+        worst: tuple[Call | None, float] = (None, 0.0)
+        for call in calls[begin:]:
+            if _is_leaf(call, paths) and call.path in others and call.operation is not self.reference.model:
+                gap = self._local_gradient_gap(call, others[call.path].operation)
+                worst = max(worst, (call, gap), key=lambda pair: pair[1])
+        return worst
+
+    def _local_gradient_gap(self, call: Call, layer: Any) -> float:
+        ours, theirs = (_local_gradients(c, o, call) for c, o in reversed(self._pair(call, layer)))
+        if ours is None or theirs is None:
+            return 0.0
+        return max((measures.difference(b, a).relative for a, b in zip(ours, theirs, strict=True)), default=0.0)
+
+    # -------------------------------------------------------------------- steps
+
+    def _of_steps(self) -> list[Cause]:
+        """Go back to before the step, from one state on all engines, and look where this step alone differs."""
+        judgement, entry = self.judgement, self.entry
+        number, batch = judgement.parted_at
+        for contender in judgement.everyone:
+            contender.take_state_of(judgement.state_before)
+        if self.reference.can_be_called:
+            self.batch = batch
+            fresh = judgement.outputs(batch[0], True, "training output")
+            fresh += judgement.gradients(*batch)
+            found = next((e for e in fresh if e.verdict == "different"), None)
+            if found is not None:
+                return _Search(judgement, found, batch).causes() if found.worst[0] != self.reference.name else []
+        trainable = {id(v) for v in self.reference.model.trainable_variables}
+        by_name = {(*judgement.owner(v), v.name): v for v in self.reference.variables}
+        variable = by_name.get((entry.layer, entry.kind, entry.name))
+        again = judgement.step_again(batch)
+        if entry.part == "weight" and not again.get((entry.layer, entry.kind, entry.name), True):
+            return [self._drift(number)]
+        if variable is not None and id(variable) in trainable:
+            return [self._of_update(variable, number)]
+        if entry.part == "weight":
+            return [
+                self._cause("defect", f"from one state and input, step {number} updates {entry.name!r} differently")
+            ]
+        flipped = self._flips(True) if self.reference.can_be_called else []
+        return flipped or [self._drift(number)]
+
+    def _drift(self, number: int) -> Cause:
+        sentence = f"rounding that {number} steps added up; from one state this step agrees on all engines"
+        return self._cause("accumulated rounding", sentence, True)
+
+    def _of_update(self, variable: Variable, number: int) -> Cause:
+        optimizer = self.reference.model.optimizer
+        name = type(optimizer).__name__
+        if self._is_undetermined(variable):
+            sentence = (
+                f"gradients that rounding has a large part in, which {name} divides by their own size: "
+                f"{self.entry.name!r} after step {number}"
+            )
+            return self._cause("zero gradient", sentence, True)
+        sentence = f"gradients agree, but {name} makes another update of them at step {number}"
+        return self._cause("defect", sentence, layer=optimizer.name, operation=name)
+
+    def _is_undetermined(self, variable: Variable) -> bool:
+        """Whether the places that differ are those whose gradients rounding decides."""
+        columns = self.judgement.gradient_values
+        place = [id(v) for v in self.reference.model.trainable_variables].index(id(variable))
+        ours, theirs = (np.asarray(columns[c.name][place], np.float64) for c in (self.reference, self.other))
+        after = [self.judgement.pairs_of(self.entry).get(c.name) for c in (self.reference, self.other)]
+        if after[0] is None or ours.shape != after[0].shape:
+            return False
+        apart = measures.gaps(after[1], after[0]) > self.entry.allowed
+        noisy = measures.gaps(ours, theirs) > 1e-3 * np.abs(ours)
+        return bool(np.all(noisy[apart]))
+
+
+def _size(difference: Any) -> float:
+    return difference.absolute
+
+
+def _gap(value: np.ndarray, reference: np.ndarray) -> float:
+    return measures.difference(value, reference).relative
+
+
+def _arrays(call: Call | OpRecord) -> list[np.ndarray]:
+    """The arrays that a layer or an operation was given."""
+    return [x for x in trees.leaves((call.args, call.kwargs)) if isinstance(x, np.ndarray)]
+
+
+def _is_leaf(call: Call, paths: list[str]) -> bool:
+    inside = f"{call.path.partition('#')[0]}/"
+    return not any(path.startswith(inside) for path in paths)
+
+
+def _allowed(record: OpRecord) -> float:
+    """Relative difference that the sums inside of one operation may make."""
+    epsilon = measures.epsilon_of(record.outputs[0].dtype.name)
+    terms = max((x.size // max(x.shape[0], 1) for x in record.args if isinstance(x, np.ndarray) and x.ndim), default=1)
+    return _ROUNDOFFS * epsilon * max(np.sqrt(terms), 1.0)
+
+
+def _arguments(backend: Any, tree: Any) -> Any:
+    return trees.map(lambda x: backend.array(x) if isinstance(x, np.ndarray) else x, tree)
+
+
+def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray | None:
+    """The first output of a layer alone, on another run's inputs."""
+    with backends.use(contender.name) as backend, state.recording(), state.holding({}):
+        outputs = trees.leaves(layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs)))
+        return np.array(backend.to_numpy(outputs[0]))
+
+
+def _recorded(contender: Contender, layer: Any, call: Call) -> list[OpRecord]:
+    """The operations of a layer alone, on another run's inputs."""
+    backend = backends.load(contender.name)
+    with state.recording(), state.holding({}), operations(backend, lambda path, name: True) as records:
+        layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs))
+    return records
+
+
+def _run(backend: Any, record: OpRecord) -> list[np.ndarray]:
+    with backends.use(backend):
+        result = getattr(backend, record.name)(*_arguments(backend, record.args), **_arguments(backend, record.kwargs))
+        return [np.array(backend.to_numpy(x)) for x in trees.leaves(result) if backend.is_array(x)]
+
+
+def _is_kernel(backend: Any, name: str) -> bool:
+    from polykeras.backends.contract.kernels import Kernels
+
+    return hasattr(Kernels, name) and getattr(type(backend), name) is not getattr(Kernels, name)
+
+
+def _lower_precision(record: OpRecord) -> str | None:
+    """The format whose rounding of the operands gives what an operation gave, if one does."""
+    referee = backends.load(backends.REFEREE)
+    exact = _run(referee, record)[0]
+    output = record.outputs[0].astype(np.float64)
+    plain = measures.difference(output, exact).absolute
+    for name in precision.FORMATS:
+        args = trees.map(
+            lambda x, name=name: precision.rounded(x, name) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x,
+            record.args,
+        )
+        emulated = _run(referee, OpRecord(record.layer, record.name, args, record.kwargs, []))[0]
+        if measures.difference(output, emulated).absolute < plain / 30:
+            return name
+    return None
+
+
+def _local_gradients(contender: Contender, layer: Any, call: Call) -> list[np.ndarray] | None:
+    """Gradients of a layer alone by its float inputs and weights, along a fixed random direction of its outputs."""
+    if not hasattr(layer, "trainable_variables"):
+        own: list[Variable] = []
+    else:
+        own = layer.trainable_variables
+    leaves, structure = trees.flatten((call.args, call.kwargs))
+    places = [n for n, x in enumerate(leaves) if isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)]
+    with backends.use(contender.name) as backend, state.recording(), state.holding({}):
+        inputs = [Variable(leaves[n]) for n in places]
+
+        def loss() -> Any:
+            values = [backend.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
+            for n, variable in zip(places, inputs, strict=True):
+                values[n] = variable.value
+            args, kwargs = trees.unflatten(structure, values)
+            outputs = [x for x in trees.leaves(layer(*args, **kwargs)) if dtypes.is_float(backend.dtype(x))]
+            total = None
+            for place, x in enumerate(outputs):
+                factors = seeds.host_generator("local", place).standard_normal(tuple(backend.shape(x)))
+                part = ops.sum(ops.multiply(ops.cast(x, "float32"), backend.array(factors.astype("float32"))))
+                total = part if total is None else total + part
+            return total
+
+        if not inputs and not own:
+            return None
+        _, gradients = state.value_and_grad(loss, [*inputs, *own])()
+        return [np.array(backend.to_numpy(g)) for g in gradients]

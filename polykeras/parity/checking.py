@@ -90,10 +90,15 @@ def check(
     contenders, judge = _contenders(model, names, referee, data.first[0], progress)
     judgement = judging.Judgement(contenders, judge, rtol, atol)
     report = Report(names, rtol=judgement.rtol, atol=atol)
-    _compare(judgement, report, data, steps, progress, callable(model) and not isinstance(model, Layer))
-    if explain and report.first is not None:
+    _compare(judgement, report, data, progress, callable(model) and not isinstance(model, Layer))
+    if explain and not report.is_same:
+        # Now, since training changes the weights.
         progress.say("looking for the cause")
-        report.causes = causes.find(judgement, report, data.first)
+        causes.explain(judgement, report, data.first)
+    _train(judgement, report, data, steps, progress)
+    if explain:
+        causes.explain(judgement, report, data.first)
+        causes.note_amplified(report)
     progress.end()
     report.seconds = time.perf_counter() - started
     return report
@@ -162,10 +167,10 @@ def _build(function: Callable, name: str) -> Any:
 
 
 def _compare(
-    judgement: judging.Judgement, report: Report, data: _Batches, steps: int, progress: _Progress, built: bool
+    judgement: judging.Judgement, report: Report, data: _Batches, progress: _Progress, is_built_anew: bool
 ) -> None:
     x, y, sample_weight = data.first
-    if built:
+    if is_built_anew:
         report.entries += judgement.initial_weights()
     if judgement.contenders[0].can_be_called:
         for part, training in (("output", False), ("training output", True)):
@@ -174,11 +179,15 @@ def _compare(
         if judgement.contenders[0].model.trainable_variables:
             progress.say("gradients")
             report.entries += judgement.gradients(x, y, sample_weight)
+    report.pairs = judgement.pairs_of(report.first)
+
+
+def _train(judgement: judging.Judgement, report: Report, data: _Batches, steps: int, progress: _Progress) -> None:
     for step, batch in zip(range(1, steps + 1), data.endless(), strict=False):
         progress.say(f"step {step} of {steps}")
         report.entries += judgement.step(step, batch)
     report.losses = {name: [float(loss) for loss in curve] for name, curve in judgement.losses.items()}
-    report.pairs = judgement.pairs_of(report.first)
+    report.pairs = report.pairs or judgement.pairs_of(report.first)
 
 
 class _Batches:

@@ -41,6 +41,8 @@ class Judgement:
         self.gradient_values: dict[str, list[np.ndarray]] = {}
         self.state_before: list[np.ndarray] = []
         self.parted_at: tuple | None = None
+        self._without_gradient: set[int] = set()
+        self._amplified = 0.0  # how far weights without gradient have parted
         self._arrays: dict[int, dict[str, np.ndarray]] = {}
         self._owners = owners(contenders[0].model)
 
@@ -55,15 +57,20 @@ class Judgement:
 
     # ------------------------------------------------------------------ comparing
 
-    def entry(self, part: str, values: dict[str, np.ndarray], looser: float = 1.0, **facts: Any) -> Entry:
-        """Return an entry for the arrays of one thing, by backend, the referee's included."""
+    def entry(
+        self, part: str, values: dict[str, np.ndarray], looser: float = 1.0, size: float | None = None, **facts: Any
+    ) -> Entry:
+        """Return an entry for the arrays of one thing, by backend, the referee's included.
+
+        ``size`` is what the tolerance is relative to, by default the largest value of the reference.
+        """
         reference = values[self.reference.name]
         truth = values.get(self.referee.name) if self.referee is not None else None
         found = Entry(part, shape=tuple(reference.shape), dtype=reference.dtype.name, **facts)
         names = [contender.name for contender in self.contenders]
         others = names[1:] or names
         found.differences = {name: measures.difference(values[name], reference) for name in others}
-        size = measures.scale(reference)
+        size = measures.scale(reference) if size is None else size
         noise = 0.0
         if truth is not None:
             found.errors = {name: measures.difference(values[name], truth) for name in names}
@@ -128,8 +135,9 @@ class Judgement:
             layer, kind = self.owner(variable)
             values = {name: column[place] for name, column in columns.items()}
             found = self.entry("gradient", values, _LOOSER, layer=layer, kind=kind, name=variable.name)
-            if found.verdict == "different" and self._is_without_gradient(values, columns):
-                found.verdict = "within"
+            if self._is_without_gradient(values, columns):
+                self._without_gradient.add(id(variable))
+                found.verdict = "within" if found.verdict == "different" else found.verdict
             entries.append(found)
         return entries
 
@@ -140,22 +148,65 @@ class Judgement:
 
     def step(self, number: int, batch: tuple) -> list[Entry]:
         """Train everyone on a batch, and compare the losses and then the weights."""
+        if number == 1:
+            for contender in self.everyone:
+                contender.prepare_training()
+            self._initial = self.reference.weights()
         before = [v.numpy() for v in self.reference.everything()] if self.parted_at is None else []
         for contender in self.everyone:
             self.losses[contender.name].append(contender.step(*batch))
         losses = {name: np.asarray(curve[-1]) for name, curve in self.losses.items()}
         entries = [self.entry("loss", losses, layer=self.reference.model.name, kind="", step=number)]
-        columns = {contender.name: contender.weights() for contender in self.everyone}
-        for place, variable in enumerate(self.reference.variables):
-            layer, kind = self.owner(variable)
-            values = {name: column[place] for name, column in columns.items()}
-            entry = self.entry("weight", values, _LOOSER, layer=layer, kind=kind, name=variable.name, step=number)
-            entries.append(entry)
+        entries += self._weights(number)
+        self._excuse(entries[1:])
         if self.parted_at is None and any(e.verdict == "different" for e in entries):
             self.parted_at, self.state_before = (number, batch), before
         else:
             self._forget(entries)
         return entries
+
+    def _weights(self, number: int | None) -> list[Entry]:
+        columns = {contender.name: contender.weights() for contender in self.everyone}
+        trainable = {id(v) for v in self.reference.model.trainable_variables}
+        entries = []
+        for place, variable in enumerate(self.reference.variables):
+            layer, kind = self.owner(variable)
+            values = {name: column[place] for name, column in columns.items()}
+            facts = {"layer": layer, "kind": kind, "name": variable.name, "step": number}
+            if id(variable) in trainable:
+                entries.append(self.entry("weight", values, _LOOSER, **facts))
+            else:
+                entries.append(self.entry("weight", values, size=self._moved(place, values), **facts))
+        return entries
+
+    def _moved(self, place: int, values: dict[str, np.ndarray]) -> float:
+        """How far a statistic has moved: in a moving average, a mistake is a small part of the whole."""
+        now = values[self.reference.name]
+        rounding = 8 * measures.epsilon_of(now.dtype.name) * measures.scale(now)
+        return measures.scale(measures.gaps(now, self._initial[place])) + rounding / self.rtol
+
+    def _excuse(self, entries: list[Entry]) -> None:
+        """Mark weights that have no gradient but rounding, which optimizers like Adam make a step of, as explained.
+
+        So are statistics, such as the mean that a bias before it shifts, that differ by no more than those weights.
+        """
+        trainable = {id(v) for v in self.reference.model.trainable_variables}
+        before = self._amplified
+        for variable, entry in zip(self.reference.variables, entries, strict=True):
+            worst = entry.worst[1].absolute
+            if entry.verdict != "different":
+                continue
+            if id(variable) in self._without_gradient:
+                self._amplified = max(self._amplified, worst)
+                entry.verdict = "explained"
+            elif id(variable) not in trainable and worst <= before:
+                entry.verdict = "explained"
+
+    def step_again(self, batch: tuple) -> dict[tuple, bool]:
+        """Train everyone on a batch, from the states that they have; return by weight whether it differs."""
+        for contender in self.everyone:
+            contender.step(*batch)
+        return {(e.layer, e.kind, e.name): e.verdict == "different" for e in self._weights(None)}
 
     def _forget(self, entries: list[Entry]) -> None:
         for entry in entries:

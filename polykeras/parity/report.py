@@ -125,8 +125,9 @@ class Report:
 
     @property
     def first(self) -> Entry | None:
-        """The first entry that differs by more than is allowed, explained or not."""
-        return next((e for e in self.entries if e.verdict in ("different", "explained")), None)
+        """The first entry that differs by more than is allowed; where all is explained, the first of those."""
+        of = lambda verdict: next((e for e in self.entries if e.verdict == verdict), None)  # noqa: E731
+        return of("different") or of("explained")
 
     @property
     def is_same(self) -> bool:
@@ -137,6 +138,13 @@ class Report:
     def cause(self) -> Cause | None:
         """The likeliest cause of the first difference."""
         return self.causes[0] if self.causes else None
+
+    @property
+    def culprit(self) -> str | None:
+        """The path of the layer, or the name of the optimizer, that is at fault; None where nothing differs."""
+        if self.first is None:
+            return None
+        return self.cause.layer if self.cause is not None and self.cause.layer else self.first.layer
 
     def part(self, name: str) -> list[Entry]:
         """Return the entries of one part.
@@ -202,8 +210,8 @@ class Report:
         entry = self.first
         name, worst = entry.worst
         return (
-            f"First difference: {entry.title}, at index {worst.index}: {name} {worst.value!r} ({worst.dtypes[0]}), "
-            f"{self.reference} {worst.reference!r} ({worst.dtypes[1]}): absolute {worst.absolute:.2e}, relative "
+            f"First difference: {entry.title}, at index {worst.index}: {name} {_shown(worst.value)} "
+            f"({worst.dtypes[0]}), {self.reference} {_shown(worst.reference)} ({worst.dtypes[1]}): absolute {worst.absolute:.2e}, relative "
             f"{worst.relative:.2e}, {worst.ulp:.3g} ulp; allowed {entry.allowed:.2e}."
         )
 
@@ -323,6 +331,11 @@ class Report:
         if not self.is_same:
             raise ParityError("\n".join(self.sentences()), self)
         return self
+
+
+def _shown(value: float | None) -> str:
+    """A number with the digits that tell float32s apart."""
+    return "none" if value is None else f"{value:.9g}"
 
 
 def _plain(value: Any) -> Any:

@@ -125,6 +125,13 @@ class Contender:
 
     # ------------------------------------------------------------------ training
 
+    def prepare_training(self) -> None:
+        """Make the optimizer's variables, which belong to the state that a step goes on from."""
+        optimizer, variables = self.model.optimizer, self.model.trainable_variables
+        if optimizer is not None and not optimizer.built and variables:
+            with backends.use(self.name):
+                optimizer.build(variables)
+
     def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Train on a batch, by the compiled step; return the loss."""
         logs = self.model.train_on_batch(x, y, sample_weight, return_dict=True, reset_metrics=True)

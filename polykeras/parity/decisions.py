@@ -1,0 +1,146 @@
+"""Decisions that rounding can turn: which of two numbers is larger, when both are nearly the same.
+
+A ReLU, a maximum, a comparison or an index of a largest value has no small errors: it goes one way or the
+other. Where two engines went different ways, the margin tells whether it was a near tie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import geometry
+from polykeras.parity.measures import scale
+from polykeras.parity.observing import OpRecord
+
+_COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+_STEPS = ("sign", "floor", "ceil", "round")
+_ORDERS = ("argmax", "argmin", "argsort", "top_k")
+#: Operations that decide.
+NAMES = frozenset(
+    (*_COMPARISONS, *_STEPS, *_ORDERS, "relu", "absolute", "maximum", "minimum", "max", "min", "sort", "pool")
+)
+#: Those of them by which a function jumps; the others only bend it.
+JUMPS = frozenset((*_STEPS, *_ORDERS))
+
+
+@dataclass
+class Flip:
+    """A decision that went another way.
+
+    Attributes:
+        layer, operation: where.
+        index: of the decision.
+        margin: how far the reference was from deciding otherwise.
+        gap: how far the two engines' inputs of the decision are apart.
+        size: the largest value of the input.
+        count: how many decisions of the operation differ.
+    """
+
+    layer: str
+    operation: str
+    index: tuple
+    margin: float
+    gap: float
+    size: float
+    count: int
+
+
+def flips(first: list[OpRecord], second: list[OpRecord]) -> list[Flip]:
+    """Return the operations that decided differently in two runs of one model, in order."""
+    found = []
+    for a, b in zip(first, second, strict=False):
+        if (a.layer, a.name) != (b.layer, b.name):
+            break
+        flip = _flip(a, b)
+        if flip is not None:
+            found.append(flip)
+    return found
+
+
+def _flip(a: OpRecord, b: OpRecord) -> Flip | None:
+    decided, other = _decision(a), _decision(b)
+    if decided is None or other is None or decided[0].shape != other[0].shape:
+        return None
+    places = np.argwhere(decided[0] != other[0])
+    if not len(places):
+        return None
+    index = tuple(map(int, places[0]))
+    inputs = [np.asarray(r.args[0], np.float64) for r in (a, b)]
+    gap = float(np.max(np.abs(inputs[0] - inputs[1]))) if inputs[0].shape == inputs[1].shape else np.inf
+    margin = float(decided[1][index]) if decided[1].shape == decided[0].shape else float(np.min(decided[1]))
+    return Flip(a.layer, a.name, index, margin, gap, scale(inputs[0]), len(places))
+
+
+def _decision(record: OpRecord) -> tuple[np.ndarray, np.ndarray] | None:
+    """What was decided, and the margins."""
+    name = record.name
+    arrays = [np.asarray(x, np.float64) for x in record.args[:2] if _is_number(x)]
+    if not arrays:
+        return None
+    if name in ("relu", "absolute"):
+        return arrays[0] > 0, np.abs(arrays[0])
+    if name in ("maximum", "minimum", *_COMPARISONS) and len(arrays) == 2:
+        first, second = np.broadcast_arrays(*arrays)
+        return (first > second) if name in ("maximum", "minimum") else record.outputs[0], np.abs(first - second)
+    if name in _STEPS:
+        x = arrays[0]
+        edge = np.abs(x) if name == "sign" else np.abs(x - np.round(x * 2) / 2)
+        return np.asarray(record.outputs[0], np.float64), edge
+    if name in _ORDERS:
+        return np.asarray(record.outputs[-1]), _margins(arrays[0], -1 if name == "top_k" else _axis(record))
+    if name in ("max", "min"):
+        return _extreme(record, arrays[0])
+    if name == "pool" and _argument(record, 1, "mode") == "max":
+        return _pooled(record, arrays[0])
+    return None
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, np.ndarray) or (isinstance(x, int | float) and not isinstance(x, bool))
+
+
+def _argument(record: OpRecord, place: int, name: str, default: Any = None) -> Any:
+    return record.args[place] if place < len(record.args) else record.kwargs.get(name, default)
+
+
+def _axis(record: OpRecord) -> int:
+    return _argument(record, 1, "axis", -1)
+
+
+def _margins(x: np.ndarray, axis: int) -> np.ndarray:
+    """The smallest distance between neighbours in order, along an axis."""
+    ordered = np.sort(x, axis)
+    return np.min(np.diff(ordered, axis=axis), axis) if x.shape[axis] > 1 else np.full((), np.inf)
+
+
+def _extreme(record: OpRecord, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    axes = _argument(record, 1, "axes")
+    axes = tuple(range(x.ndim)) if axes is None else tuple(a % x.ndim for a in axes)
+    kept = [a for a in range(x.ndim) if a not in axes]
+    rows = x.transpose(*kept, *axes).reshape(*[x.shape[a] for a in kept], -1)
+    return _top(rows if record.name == "max" else -rows)
+
+
+def _top(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Which entry of the last axis is largest, and by how much."""
+    if rows.shape[-1] < 2:
+        return None
+    two = np.partition(rows, -2, axis=-1)[..., -2:]
+    return np.argmax(rows, -1), two[..., 1] - two[..., 0]
+
+
+def _pooled(record: OpRecord, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    window, strides, padding = (_argument(record, n, k) for n, k in ((2, "window"), (3, "strides"), (4, "padding")))
+    if not _argument(record, 5, "channels_last", True):
+        x = np.moveaxis(x, 1, -1)
+    sizes = zip(x.shape[1:-1], window, strides, strict=True)
+    pairs = [geometry.padding_pair(n, w, s, padding, 1) for n, w, s in sizes]
+    padded = np.pad(x, [(0, 0), *pairs, (0, 0)], constant_values=-np.inf)
+    view = np.lib.stride_tricks.sliding_window_view(padded, window, tuple(range(1, 1 + len(window))))
+    view = view[(slice(None), *(slice(None, None, s) for s in strides))]
+    rows = view.reshape(*view.shape[: view.ndim - len(window)], -1)
+    with np.errstate(invalid="ignore"):
+        return _top(rows)
