@@ -1,0 +1,461 @@
+"""What models of other libraries are made of: parts with weights, and what each part makes of an input.
+
+A torch module, a Flax module (linen, with its variables, or nnx), a tf.Module, a model of Keras 3 and a file of
+weights all become a ``ForeignModel``. Nothing of them is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.interop.foreign import framework_of
+
+
+@dataclass
+class Part:
+    """A part of a model that has weights of its own.
+
+    Attributes:
+        path: as its library names it, such as ``"encoder.0.attention"``.
+        kind: the name of its class; "" where a file does not tell.
+        weights: arrays by their names inside the part.
+        settings: numbers that matter beside the weights: ``epsilon``, ``momentum``.
+        inputs, output: of its last call in a run; () and None before one.
+    """
+
+    path: str
+    kind: str
+    weights: dict[str, np.ndarray]
+    settings: dict[str, float] = field(default_factory=dict)
+    inputs: tuple = ()
+    output: np.ndarray | None = None
+
+    def full_name(self, name: str, separator: str = ".") -> str:
+        """The name of a weight in the whole model."""
+        return f"{self.path}{separator}{name}" if self.path else name
+
+
+@dataclass
+class ForeignModel:
+    """A model of another library.
+
+    Attributes:
+        framework: ``"torch"``, ``"jax"``, ``"tensorflow"``, ``"keras"`` or ``"file"``.
+        parts: in the order of their calls after a run, before one in that of their definition.
+        channels_first: whether images come with the channels before the places.
+        outputs: of the run.
+    """
+
+    framework: str
+    parts: list[Part]
+    channels_first: bool = False
+    outputs: list[np.ndarray] = field(default_factory=list)
+    _run: Callable | None = field(default=None, repr=False)
+
+    def run(self, *inputs: Any) -> None:
+        """Call the model in inference mode on NumPy arrays, and keep what each part was given and returned.
+
+        Raises:
+            ValueError: for a file, which can't be called.
+        """
+        if self._run is None:
+            raise ValueError("Expected a model that can be called on x. Received: a file of weights. Leave x out.")
+        calls, self.outputs = self._run(*inputs)
+        order: dict[str, int] = {}
+        for path, given, output in calls:
+            order.setdefault(path, len(order))
+            for part in self.parts:
+                if part.path == path and output is not None:
+                    part.inputs, part.output = given, output
+        last = len(order)
+        self.parts.sort(key=lambda part: min((order[p] for p in _around(part.path) if p in order), default=last))
+
+
+def _around(path: str) -> list[str]:
+    """A path and those of what it is inside of."""
+    pieces = path.split(".")
+    return [".".join(pieces[:n]) for n in range(len(pieces), 0, -1)]
+
+
+def is_foreign(x: Any) -> bool:
+    """True for a model of another library, a Flax module with its variables, or a path of a file."""
+    if isinstance(x, str | Path):
+        return True
+    if isinstance(x, tuple) and len(x) == 2 and isinstance(x[1], dict):
+        return framework_of(x[0]) == "flax"
+    return framework_of(x) is not None and backends.owner(x) is None
+
+
+def read(model: Any) -> ForeignModel:
+    """Return the parts of a model of another library.
+
+    Args:
+        model: a ``torch.nn.Module``, a pair of a ``flax.linen.Module`` and its variables, an ``nnx.Module``, a
+            ``tf.Module``, a model of Keras 3, or the path of a ``.safetensors``, ``.h5`` or ``.keras`` file.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(model, str | Path):
+        return _read_file(Path(model))
+    if isinstance(model, tuple):
+        return _read_linen(*model)
+    framework = framework_of(model)
+    readers = {"torch": _read_torch, "flax": _read_nnx, "keras": _read_keras, "tensorflow": _read_tensorflow}
+    if hasattr(model, "get_config") and hasattr(model, "trainable_weights"):
+        framework = "keras"  # whose layers are modules of its engine too
+    if framework not in readers:
+        raise ValueError(
+            f"Expected a torch.nn.Module, (flax.linen.Module, variables), an nnx.Module, a tf.Module, a model of Keras "
+            f"or the path of a file. Received: {type(model).__name__}."
+        )
+    return readers[framework](model)
+
+
+def _numpy(x: Any) -> Any:
+    owner = backends.owner(x)
+    if owner is None:
+        return x
+    x = x.detach() if hasattr(x, "detach") else x
+    return np.array(owner.to_numpy(x))
+
+
+def _arrays(values: Any) -> tuple:
+    return tuple(_numpy(x) for x in values if _is_value(x))
+
+
+def _is_value(x: Any) -> bool:
+    """True for an array of a library that is not being traced."""
+    owner = backends.owner(x)
+    return owner is not None and owner.is_value(x)
+
+
+def _first(x: Any) -> Any:
+    while isinstance(x, list | tuple):
+        x = x[0]
+    return x
+
+
+@contextlib.contextmanager
+def _noting(modules: dict[int, str], classes: Iterator[type]) -> Iterator[list]:
+    """Yield a list that fills with (path, inputs, output) of the calls of modules, given by identity."""
+    calls: list = []
+    owners = {next(c for c in cls.__mro__ if "__call__" in vars(c)) for cls in classes}
+
+    def watched(plain: Callable) -> Callable:
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = plain(self, *args, **kwargs)
+            output = _first(result)
+            if id(self) in modules and _is_value(output):
+                calls.append((modules[id(self)], _arrays(args), _numpy(output)))
+            return result
+
+        return call
+
+    before = {owner: vars(owner)["__call__"] for owner in owners}
+    for owner, plain in before.items():
+        owner.__call__ = watched(plain)
+    try:
+        yield calls
+    finally:
+        for owner, plain in before.items():
+            owner.__call__ = plain
+
+
+def _settings(module: Any, complement: bool = False) -> dict[str, float]:
+    """Epsilon and momentum, the latter as the part of an average that stays."""
+    found = {}
+    for name in ("eps", "epsilon", "variance_epsilon"):
+        if isinstance(getattr(module, name, None), float):
+            found["epsilon"] = getattr(module, name)
+    momentum = getattr(module, "momentum", None)
+    if isinstance(momentum, float):
+        found["momentum"] = 1 - momentum if complement else momentum
+    return found
+
+
+# ----------------------------------------------------------------------- torch
+
+
+def _read_torch(module: Any) -> ForeignModel:
+    import torch
+
+    parts: list[Part] = []
+    skipped: set[str] = set()
+    for path, inner in module.named_modules():
+        own = {name: _numpy(p) for name, p in inner.named_parameters(recurse=False)}
+        own |= {n: _numpy(b) for n, b in inner.named_buffers(recurse=False) if n != "num_batches_tracked"}
+        kind = type(inner).__name__
+        if isinstance(inner, torch.nn.MultiheadAttention):
+            skipped.add(f"{path}.out_proj")
+            parts += _torch_attention(path, inner)
+        elif isinstance(inner, torch.nn.RNNBase):
+            parts += _torch_recurrent(path, kind, own)
+        elif own and path not in skipped:
+            parts.append(Part(path, kind, own, _settings(inner, complement=True)))
+    channels_first = any(part.kind.startswith(("Conv", "BatchNorm2d", "BatchNorm3d")) for part in parts)
+    modules = {id(inner): path for path, inner in module.named_modules()}
+
+    def run(*inputs: Any) -> tuple:
+        was_training = {inner: inner.training for inner in module.modules()}
+        was_fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # it goes around the modules inside
+        module.eval()
+        arguments = [torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x for x in inputs]
+        try:
+            with torch.no_grad(), _noting(modules, iter([type(module)])) as calls:
+                result = module(*arguments)
+        finally:
+            torch.backends.mha.set_fastpath_enabled(was_fast)
+            for inner, training in was_training.items():
+                inner.training = training
+        return calls, _flat(result)
+
+    return ForeignModel("torch", parts, channels_first, _run=run)
+
+
+def _torch_attention(path: str, inner: Any) -> list[Part]:
+    """The four products of torch's attention, whose first three lie in one matrix."""
+    size = inner.embed_dim
+    if inner.in_proj_weight is not None:
+        matrices = np.split(_numpy(inner.in_proj_weight), 3)
+    else:
+        matrices = [_numpy(getattr(inner, f"{name}_proj_weight")) for name in ("q", "k", "v")]
+    biases = [None] * 3 if inner.in_proj_bias is None else np.split(_numpy(inner.in_proj_bias), [size, 2 * size])
+    parts = []
+    for name, weight, bias in zip(("query", "key", "value"), matrices, biases, strict=True):
+        weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+        parts.append(Part(f"{path}.in_proj.{name}", "Linear", weights))
+    output = {name: _numpy(p) for name, p in inner.out_proj.named_parameters(recurse=False)}
+    return [*parts, Part(f"{path}.out_proj", "Linear", output)]
+
+
+def _torch_recurrent(path: str, kind: str, own: dict) -> list[Part]:
+    """A part for each layer and direction of torch's recurrent modules."""
+    parts: dict[str, Part] = {}
+    for name, value in own.items():
+        stem, _, place = name.rpartition("_l")
+        part = parts.setdefault(place, Part(f"{path}.l{place}".lstrip("."), kind, {}))
+        part.weights[stem] = value
+    return list(parts.values())
+
+
+# ------------------------------------------------------------------------ flax
+
+
+def _nested(tree: Any, path: str = "") -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield (path of the part, name of the weight, value) of nested dicts."""
+    for name, value in tree.items():
+        if hasattr(value, "items"):
+            yield from _nested(value, f"{path}.{name}".lstrip("."))
+        else:
+            yield path, name, np.asarray(value)
+
+
+_GATES = {
+    "LSTM": (("ii", "if", "ig", "io"), ("hi", "hf", "hg", "ho")),
+    "GRU": (("iz", "ir", "in"), ("hz", "hr", "hn")),
+}
+
+
+def _grouped(weights: Iterator[tuple[str, str, np.ndarray]], kinds: dict[str, str], settings: dict) -> list[Part]:
+    """Parts of weights with their paths; the gates of a recurrent cell become one part."""
+    parts: dict[str, Part] = {}
+    for path, name, value in weights:
+        parts.setdefault(path, Part(path, kinds.get(path, ""), {}, settings.get(path, {}))).weights[name] = value
+    return _joined_gates(parts)
+
+
+def _joined_gates(parts: dict[str, Part]) -> list[Part]:
+    result: dict[str, Part] = {}
+    for path, part in parts.items():
+        cell, _, gate = path.rpartition(".")
+        names = {p.rpartition(".")[2].rstrip("_") for p in parts if p.rpartition(".")[0] == cell}
+        kind = next((k for k, (first, second) in _GATES.items() if {*first, *second} <= names), None)
+        if kind is None:
+            result[path] = part
+            continue
+        whole = result.setdefault(cell, Part(cell, f"Flax{kind}", {}))
+        whole.weights |= {f"{gate.rstrip('_')}.{name}": value for name, value in part.weights.items()}
+    return list(result.values())
+
+
+def _read_linen(module: Any, variables: dict) -> ForeignModel:
+    import flax.linen as nn
+
+    kinds: dict[str, str] = {}
+    settings: dict[str, dict] = {}
+
+    def run(*inputs: Any) -> tuple:
+        calls: list = []
+
+        def note(method: Callable, args: tuple, kwargs: dict, where: Any) -> Any:
+            result = method(*args, **kwargs)
+            path, output = ".".join(map(str, where.module.path)), _first(result)
+            kinds[path], settings[path] = type(where.module).__name__, _settings(where.module)
+            if where.method_name == "__call__" and backends.owner(output) is not None:
+                # Of a traced call, as inside of a loop, only its place in the order is known.
+                is_value = _is_value(output)
+                calls.append((path, _arrays(args) if is_value else (), _numpy(output) if is_value else None))
+            return result
+
+        with nn.intercept_methods(note):
+            result = module.apply(variables, *inputs)
+        for part in parts:
+            part.kind = part.kind or kinds.get(part.path, "")
+            part.settings = part.settings or settings.get(part.path, {})
+        return calls, _flat(result)
+
+    merged: list = []
+    for collection in variables.values():
+        merged += list(_nested(collection))
+    parts = _grouped(iter(merged), kinds, settings)
+    return ForeignModel("jax", parts, _run=run)
+
+
+def _read_nnx(module: Any) -> ForeignModel:
+    from flax import nnx
+
+    modules, weights, kinds, settings = {}, [], {}, {}
+    classes = []
+    for place, value in nnx.iter_graph(module):
+        path = ".".join(map(str, place[:-1]))
+        if isinstance(value, nnx.Module):
+            whole = ".".join(map(str, place))
+            modules[id(value)], kinds[whole], settings[whole] = whole, type(value).__name__, _settings(value)
+            classes.append(type(value))
+        elif isinstance(value, nnx.Param | nnx.BatchStat):
+            weights.append((path, str(place[-1]), np.asarray(value.get_value())))
+
+    def run(*inputs: Any) -> tuple:
+        view = module
+        with contextlib.suppress(AttributeError):
+            module.eval()
+        callable_classes = [c for c in classes if callable(getattr(c, "__call__", None))]
+        with _noting(modules, iter(callable_classes)) as calls:
+            result = view(*inputs)
+        return calls, _flat(result)
+
+    return ForeignModel("jax", _grouped(iter(weights), kinds, settings), _run=run)
+
+
+# ------------------------------------------------------------ tensorflow, keras
+
+
+def _read_tensorflow(module: Any) -> ForeignModel:
+    import tensorflow as tf
+
+    modules, parts = {}, []
+    for inner in (module, *module.submodules):
+        own = {}
+        for name, value in vars(inner).items():
+            if isinstance(value, tf.Variable):
+                own[name] = value.numpy()
+        path = _path_in(module, inner)
+        modules[id(inner)] = path
+        if own:
+            parts.append(Part(path, type(inner).__name__, own, _settings(inner)))
+    classes = [type(inner) for inner in (module, *module.submodules) if callable(inner)]
+
+    def run(*inputs: Any) -> tuple:
+        with _noting(modules, iter(classes)) as calls:
+            result = module(*[tf.constant(x) if isinstance(x, np.ndarray) else x for x in inputs])
+        return calls, _flat(result)
+
+    return ForeignModel("tensorflow", parts, _run=run)
+
+
+def _path_in(module: Any, wanted: Any) -> str:
+    """The attributes that lead from a tf.Module to one inside."""
+    pending: list[tuple[str, Any]] = [("", module)]
+    seen: set[int] = set()
+    while pending:
+        path, thing = pending.pop(0)
+        if thing is wanted:
+            return path
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        items: Any = ()
+        if isinstance(thing, list | tuple):
+            items = enumerate(thing)
+        elif isinstance(thing, dict):
+            items = thing.items()
+        elif hasattr(thing, "submodules"):
+            items = [(k, v) for k, v in vars(thing).items() if not k.startswith("_self_")]
+        pending += [(f"{path}.{name}".lstrip("."), value) for name, value in items]
+    return type(wanted).__name__
+
+
+def _read_keras(model: Any) -> ForeignModel:
+    layers, parts = {}, []
+    for layer in model._flatten_layers():
+        own = {w.name: np.asarray(backends.owner(w.value).to_numpy(w.value.detach() if hasattr(w.value, "detach")
+               else w.value)) for w in (*layer._trainable_variables, *layer._non_trainable_variables)}  # fmt: skip
+        layers[id(layer)] = layer.path
+        if own:
+            parts.append(Part(layer.path, type(layer).__name__, own, _settings(layer)))
+
+    def run(*inputs: Any) -> tuple:
+        with _noting(layers, iter([type(layer) for layer in model._flatten_layers()])) as calls:
+            result = model(*inputs, training=False)
+        return calls, _flat(result)
+
+    return ForeignModel("keras", parts, _run=run)
+
+
+def _flat(result: Any) -> list[np.ndarray]:
+    if isinstance(result, dict):
+        result = list(result.values())
+    if isinstance(result, list | tuple):
+        return [x for item in result for x in _flat(item)]
+    return [_numpy(result)] if backends.owner(result) is not None else []
+
+
+# ----------------------------------------------------------------------- files
+
+
+def _read_file(path: Path) -> ForeignModel:
+    if path.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        named = load_file(path)
+    else:
+        named = _arrays_of_h5(path)
+    separator = "/" if any("/" in name for name in named) else "."
+    weights = []
+    for name, value in named.items():
+        place, _, last = name.rpartition(separator)
+        if last != "num_batches_tracked":
+            weights.append((place.replace("/", "."), last, np.asarray(value)))
+    return ForeignModel("file", _grouped(iter(weights), {}, {}))
+
+
+def _arrays_of_h5(path: Path) -> dict[str, np.ndarray]:
+    """All arrays of layers in an HDF5 file, or in the one inside of a .keras archive."""
+    import io
+    import zipfile
+
+    import h5py
+
+    source: Any = path
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            source = io.BytesIO(archive.read("model.weights.h5"))
+    found: dict[str, np.ndarray] = {}
+
+    def note(name: str, item: Any) -> None:
+        is_state = name.startswith(("optimizer", "metrics")) or "seed_generator" in name
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and not is_state:
+            found[name.replace("/vars/", "/")] = np.array(item)
+
+    with h5py.File(source, "r") as file:
+        file.visititems(note)
+    return found

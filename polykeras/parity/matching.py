@@ -1,0 +1,295 @@
+"""Which weight of another library's model belongs to which of ours, and how it has to be turned."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.interop import readers
+from polykeras.interop.readers import ForeignModel, Part
+from polykeras.layers.layer import Layer
+from polykeras.parity import measures, transforms
+from polykeras.parity.running import Contender
+
+
+@dataclass
+class Match:
+    """One weight of ours, and where its value comes from.
+
+    Attributes:
+        target: path and name of our weight.
+        sources: names of the weights that it is made of.
+        how: in words: ``"as it is"``, ``"transposed"`` and so on.
+        value: the other model's value, turned into ours.
+        is_equal: whether our weight has that value already.
+        error: largest relative difference of the layer's output from the part's on the same input, with these
+            weights; None where it was not run.
+    """
+
+    target: str
+    sources: tuple[str, ...]
+    how: str
+    value: np.ndarray = field(repr=False)
+    is_equal: bool = False
+    error: float | None = None
+
+
+@dataclass
+class WeightMap:
+    """What ``match_weights`` found.
+
+    Attributes:
+        matches: for each of our weights that has a counterpart.
+        missing: our weights without one.
+        unused: weights of the other model that nothing was made of.
+        notes: other things that differ, such as an epsilon.
+        settings: attributes of our layers that would have to be set, by path and name.
+        difference: relative difference of the outputs after ``port_weights``, where both were run.
+    """
+
+    matches: list[Match] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    settings: dict[str, dict[str, float]] = field(default_factory=dict)
+    difference: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all weights of both models belong together."""
+        return not self.missing and not self.unused
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the names of the other model's weights by ours; those made of several are joined by "+"."""
+        return {match.target: "+".join(match.sources) for match in self.matches}
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("our weight", "comes from", "how", "equal already", "error of the layer")
+        for match in self.matches:
+            error = "" if match.error is None else f"{match.error:.1e}"
+            cells = match.target, " + ".join(match.sources), match.how, "yes" if match.is_equal else "no", error
+            table.add_row(*map(Text, cells))
+        yield table
+        for title, names in (("Without a counterpart", self.missing), ("Not used", self.unused)):
+            if names:
+                yield Text(f"{title}: {', '.join(names)}.", style="red")
+        yield from map(Text, self.notes)
+        if self.difference is not None:
+            yield Text(f"Outputs differ by {self.difference:.1e}, relatively.")
+
+    def __str__(self) -> str:
+        import io
+
+        from rich.console import Console
+
+        buffer = io.StringIO()
+        Console(file=buffer, width=140).print(self)
+        return buffer.getvalue().rstrip()
+
+
+@dataclass
+class Unit:
+    """A layer of ours that owns weights.
+
+    Attributes:
+        path: without the model's own name.
+        layer: the layer.
+        variables: its weights.
+        flattened: the shape (rows, columns, channels) that a flattened input had before; None if it had none.
+        is_called: whether its own calls were seen, so that it can be run alone.
+    """
+
+    path: str
+    layer: Layer
+    variables: list
+    flattened: tuple | None = None
+    is_called: bool = False
+
+
+def match_weights(
+    model: Any, source: Any, x: Any = None, *, source_x: Any = None, map: dict | None = None
+) -> WeightMap:
+    """Find which weight of another model belongs to which of ours.
+
+    Kernels may be transposed, convolutions laid out otherwise, gates in another order, the statistics of batch
+    normalization under other names. Values that are equal decide; then the shapes, in the order in which the
+    parts are called; and where both models can be run on ``x``, each layer is tried on the input of its
+    counterpart, and the way that gives the same output is taken.
+
+    Args:
+        model: a built model of ours, which stays as it is.
+        source: a ``torch.nn.Module``, a pair of a ``flax.linen.Module`` and its variables, an ``nnx.Module``, a
+            ``tf.Module``, a model of Keras 3, or the path of a ``.safetensors``, ``.h5`` or ``.keras`` file.
+        x: inputs for our model; default None: nothing is run.
+        source_x: inputs for the other one, a tuple where it takes several; default x, with the channels of images
+            moved to the front for torch.
+        map: what you know: from paths of our layers (or weights) to names of parts of the other model.
+
+    Returns:
+        A WeightMap; ``print`` it.
+
+    Raises:
+        ValueError: for something that has no weights to read.
+
+    >>> import numpy as np, polykeras as keras, tempfile, safetensors.numpy as st
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
+    >>> path = tempfile.mkdtemp() + "/net.safetensors"
+    >>> st.save_file({"fc.weight": np.ones((2, 3), "float32"), "fc.bias": np.ones(2, "float32")}, path)
+    >>> match_weights(model, path).to_dict()
+    {'head/kernel': 'fc.weight', 'head/bias': 'fc.bias'}
+    """
+    other = readers.read(source)
+    if x is not None and other.framework != "file":
+        other.run(*foreign_inputs(other, x, source_x))
+    return match(model, other, x, map)
+
+
+def match(model: Any, other: ForeignModel, x: Any, names: dict | None = None) -> WeightMap:
+    """``match_weights``, of a model that was read and run."""
+    copy = Contender("numpy", model.to_backend("numpy"))
+    units = units_of(copy, x)
+    result = WeightMap()
+    used: set[tuple[str, str]] = set()
+    for unit, part in transforms.paired(units, other.parts, names or {}):
+        if part is None:
+            result.missing += [f"{unit.path}/{v.name}" for v in unit.variables]
+            continue
+        chosen, error = _choose(unit, part, other)
+        for variable, option in zip(unit.variables, chosen, strict=True):
+            sources = tuple(part.full_name(name) for name in option.sources)
+            used |= {(part.path, name) for name in option.sources}
+            is_equal = measures.difference(variable.numpy(), option.value).is_zero
+            result.matches.append(
+                Match(f"{unit.path}/{variable.name}", sources, option.how, option.value, is_equal, error)
+            )
+        _compare_settings(unit, part, result)
+    result.unused = [p.full_name(name) for p in other.parts for name in p.weights if (p.path, name) not in used]
+    return result
+
+
+def units_of(contender: Contender, x: Any) -> list[Unit]:
+    """The layers that own weights, in the order of their calls if an input is given."""
+    model = contender.model
+    prefix = f"{model.name}/"
+    order: dict[int, int] = {}
+    flat: dict[int, tuple] = {}
+    if x is not None:
+        flattened: tuple | None = None
+        for place, call in enumerate(contender.forward(x, False, keep_inputs=True)):
+            order.setdefault(id(call.operation), place)
+            shapes = [a.shape for a in call.args if isinstance(a, np.ndarray)]
+            if call.kind == "Flatten" and len(shapes[0]) > 2:
+                flattened = shapes[0][1:]
+            elif flattened is not None and call.kind not in ("Dropout", "Activation", "ReLU"):
+                flat[id(call.operation)], flattened = flattened, None
+    units = []
+    for layer in model._flatten_layers():
+        own = list(layer._own()[0])
+        if own:
+            path = own[0].path.rpartition("/")[0].removeprefix(prefix) or layer.name
+            units.append(Unit(path, layer, own, flat.get(id(layer)), id(layer) in order))
+    places = {id(unit.layer): _place(model, unit.layer, order) for unit in units}
+    return sorted(units, key=lambda unit: places[id(unit.layer)]) if order else units
+
+
+def _place(model: Any, layer: Layer, order: dict[int, int]) -> tuple:
+    """When a layer is first called; of one whose weights the layer around it uses, when that begins."""
+    if id(layer) in order:
+        return order[id(layer)], 1
+    around = [o for o in model._flatten_layers() if any(inner is layer for inner in o._flatten_layers())]
+    around = [o for o in around if id(o) in order]
+    inner = min(around, key=lambda o: order[id(o)], default=model)
+    return min((order[id(o)] for o in inner._flatten_layers() if id(o) in order), default=len(order)), 0
+
+
+def _choose(unit: Unit, part: Part, other: ForeignModel) -> tuple[list, float | None]:
+    """The way to make each weight: the one that has the values already, or gives the part's output."""
+    choices = transforms.combinations(unit, part)
+    now = [v.numpy() for v in unit.variables]
+    for options in choices:
+        if all(measures.difference(a, o.value).relative < 1e-6 for a, o in zip(now, options, strict=True)):
+            return options, None
+    if not unit.is_called or part.output is None or not part.inputs:
+        return choices[0], None
+    errors = [_error(unit, part, options, other.channels_first) for options in choices]
+    best = int(np.argmin([np.inf if e is None else e for e in errors]))
+    return choices[best], errors[best]
+
+
+def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float | None:
+    """How far the layer, with weights made in one way, is from the part, on the part's input."""
+    layer = unit.layer
+    x, expected = ours(part.inputs[0], channels_first), ours(part.output, channels_first)
+    if unit.flattened is not None and channels_first and x.ndim == 2:
+        height_last = np.arange(x.shape[1]).reshape(unit.flattened[-1], *unit.flattened[:-1])
+        x = x[:, np.moveaxis(height_last, 0, -1).ravel()]
+    changes = _settings_of(layer, part)
+    if getattr(layer, "activation", None) is not None:
+        changes["activation"] = None
+    with _changed(layer, changes, unit.variables, [option.value for option in options]), backends.use("numpy"):
+        try:
+            output = np.asarray(layer(x))
+        except (ValueError, TypeError):
+            return None  # the part was given its input in another shape
+    if output.size != expected.size:
+        return None
+    return measures.difference(output.reshape(expected.shape), expected).relative
+
+
+@contextlib.contextmanager
+def _changed(layer: Layer, attributes: dict, variables: list, values: list) -> Iterator[None]:
+    """Let a layer have other attributes and weights inside."""
+    before = {name: getattr(layer, name) for name in attributes}, [v.numpy() for v in variables]
+
+    def change(attributes: dict, values: list) -> None:
+        for name, value in attributes.items():
+            setattr(layer, name, value)
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    change(attributes, values)
+    try:
+        yield
+    finally:
+        change(*before)
+
+
+def ours(x: np.ndarray, channels_first: bool) -> np.ndarray:
+    """Return an array of another library in our layout."""
+    return np.moveaxis(x, 1, -1) if channels_first and x.ndim > 3 else x
+
+
+def foreign_inputs(other: ForeignModel, x: Any, source_x: Any) -> tuple:
+    """Return the inputs for another library's model, made of ours unless they are given."""
+    if source_x is not None:
+        return source_x if isinstance(source_x, tuple) else (source_x,)
+    inputs = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, list | tuple) else [x]
+    arrays = [np.asarray(a) for a in inputs]
+    return tuple(np.moveaxis(a, -1, 1) if other.channels_first and a.ndim > 3 else a for a in arrays)
+
+
+def _settings_of(layer: Layer, part: Part) -> dict[str, float]:
+    """Settings of a part that our layer has too, with another value."""
+    found = {}
+    for name, value in part.settings.items():
+        own = getattr(layer, name, None)
+        if isinstance(own, float) and abs(own - value) > 1e-9 + 1e-6 * abs(value):
+            found[name] = value
+    return found
+
+
+def _compare_settings(unit: Unit, part: Part, result: WeightMap) -> None:
+    found = _settings_of(unit.layer, part)
+    for name, value in found.items():
+        own = getattr(unit.layer, name)
+        result.notes.append(f"{name} of {unit.path} is {own:g}, of {part.path} {value:g}.")
+    if found:
+        result.settings[unit.path] = found

@@ -1,0 +1,78 @@
+"""Giving a model of ours the weights of another library's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import state, trees
+from polykeras.interop import readers
+from polykeras.parity import measures
+from polykeras.parity.matching import WeightMap, foreign_inputs, match, ours
+
+
+def port_weights(
+    model: Any, source: Any, x: Any = None, *, source_x: Any = None, map: dict | None = None, strict: bool = True
+) -> WeightMap:
+    """Give a model the weights of another library's model of the same architecture.
+
+    Args:
+        model: a built model of ours; its weights are replaced, and where they differ the epsilon and momentum of
+            its normalization layers.
+        source, x, source_x, map: as for ``match_weights``. With ``x`` both models are run and compared.
+        strict: refuse where a weight of either model has no counterpart.
+
+    Returns:
+        The WeightMap, with the ``difference`` of the outputs where ``x`` is given.
+
+    Raises:
+        ValueError: with ``strict``, naming the weights without counterparts; the model stays as it was.
+
+    >>> import numpy as np, polykeras as keras, tempfile, safetensors.numpy as st
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> path = tempfile.mkdtemp() + "/net.safetensors"
+    >>> st.save_file({"fc.weight": np.ones((2, 3), "float32"), "fc.bias": np.ones(2, "float32")}, path)
+    >>> found = port_weights(model, path)
+    >>> model.get_weights()[1].tolist()
+    [1.0, 1.0]
+    """
+    other = readers.read(source)
+    if x is not None and other.framework != "file":
+        other.run(*foreign_inputs(other, x, source_x))
+    found = match(model, other, x, map)
+    if strict and not found.is_complete:
+        raise ValueError(
+            f"Expected each weight of both models to have a counterpart. Received: ours without one: "
+            f"{found.missing[:8]}; theirs not used: {found.unused[:8]}. Pass map={{our layer: their part}}, or "
+            f"strict=False."
+        )
+    apply(model, found)
+    if x is not None and other.outputs:
+        outputs = trees.leaves(model.predict(x, verbose=0))
+        pairs = zip(outputs, other.outputs, strict=False)
+        found.difference = max(_difference(a, ours(b, other.channels_first)) for a, b in pairs)
+    return found
+
+
+def _difference(output: np.ndarray, expected: np.ndarray) -> float:
+    if output.size == expected.size:
+        expected = expected.reshape(output.shape)
+    return measures.difference(output, expected).relative
+
+
+def apply(model: Any, found: WeightMap) -> None:
+    """Give a model the values and settings that a WeightMap holds."""
+    prefix = f"{model.name}/"
+    variables = {variable.path.removeprefix(prefix): variable for variable in model.weights}
+    for entry in found.matches:
+        variables[entry.target].assign(np.ascontiguousarray(entry.value))
+    if found.settings:
+        owners = {
+            v.path.rpartition("/")[0].removeprefix(prefix): o for o in model._flatten_layers() for v in o._own()[0]
+        }
+        for path, settings in found.settings.items():
+            for name, value in settings.items():
+                setattr(owners[path], name, value)
+        state.renew_constants()  # compiled steps hold the old ones
+        model._steps = {}
