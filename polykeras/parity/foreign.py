@@ -1,2 +1,144 @@
-def is_foreign(x):
-    return False
+"""Comparing a model of ours with one of another library, or with a file of weights, layer by layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from polykeras.core import trees
+from polykeras.interop import readers
+from polykeras.interop.readers import ForeignModel
+from polykeras.parity import judging, measures
+from polykeras.parity.matching import Unit, WeightMap, foreign_inputs, match, ours, units_of
+from polykeras.parity.report import Cause, Entry, Report
+from polykeras.parity.running import Contender
+
+is_foreign = readers.is_foreign
+
+
+def check_foreign(
+    model: Any,
+    source: Any,
+    x: Any = None,
+    *,
+    source_x: Any = None,
+    map: dict | None = None,
+    rtol: float | None = None,
+    atol: float = 0.0,
+    batch_size: int = 32,
+) -> Report:
+    """Compare a model with another library's: weights as they are matched, and the outputs of layers on one input.
+
+    Args:
+        model: a built model of ours, or the path of a file.
+        source, x, source_x, map: as for ``match_weights``.
+        rtol, atol: tolerances, as for ``check``.
+        batch_size: rows of x that are used.
+
+    Returns:
+        A Report with the backends ``"polykeras"`` and the other library's name.
+
+    Raises:
+        ValueError: if the other model has no weights that could be ours.
+    """
+    if isinstance(model, str | Path):
+        from polykeras import saving
+
+        model = saving.load_model(model)
+    other = readers.read(source)
+    if x is not None:
+        x = trees.map(lambda a: np.asarray(a)[:batch_size], x)
+    if x is not None and other.framework != "file":
+        other.run(*foreign_inputs(other, x, source_x))
+    found = match(model, other, x, map)
+    comparison = _Comparison(model, other, rtol, atol)
+    comparison.report.entries += comparison.weights(found)
+    if x is not None and other.outputs:
+        comparison.report.entries += comparison.outputs(found, x)
+    comparison.name_causes(found)
+    return comparison.report
+
+
+class _Comparison:
+    def __init__(self, model: Any, other: ForeignModel, rtol: float | None, atol: float) -> None:
+        self.contender = Contender("numpy", model.to_backend("numpy"))
+        self.other, self.name = other, other.framework
+        self.rtol = judging.TOLERANCES["float32"] if rtol is None else rtol
+        self.report = Report(["polykeras", self.name], rtol=self.rtol, atol=atol)
+        self.atol = atol
+        self.kinds = {path: kind for path, kind in judging.owners(self.contender.model).values()}
+
+    def _entry(self, part: str, layer: str, kind: str, value: np.ndarray, ours: np.ndarray, name: str = "") -> Entry:
+        allowed = self.atol + self.rtol * measures.scale(ours)
+        found = measures.difference(value, ours)
+        verdict = "equal" if found.is_zero else "within" if found.absolute <= allowed else "different"
+        entry = Entry(
+            part, layer, kind, name, None, ours.shape, ours.dtype.name, {self.name: found}, {}, allowed, verdict
+        )
+        if verdict == "different" and not self.report.pairs:
+            self.report.pairs = {"polykeras": ours, self.name: value}
+        return entry
+
+    def weights(self, found: WeightMap) -> list[Entry]:
+        """Compare the weights that belong together."""
+        model = self.contender.model
+        values = {v.path.removeprefix(f"{model.name}/"): v.numpy() for v in model.weights}
+        entries = []
+        for entry in found.matches:
+            layer, _, name = entry.target.rpartition("/")
+            kind = self.kinds.get(layer, "")
+            entries.append(self._entry("initial weight", layer, kind, entry.value, values[entry.target], name))
+        return entries
+
+    def outputs(self, found: WeightMap, x: Any) -> list[Entry]:
+        """Compare the outputs of layers with those of their parts, and the outputs of the whole."""
+        parts = {part.full_name(name): part for part in self.other.parts for name in part.weights}
+        sources = {entry.target.rpartition("/")[0]: entry.sources[0] for entry in found.matches}
+        by_layer: dict[int, Unit] = {id(unit.layer): unit for unit in units_of(self.contender, None)}
+        entries = []
+        for call in self.contender.forward(x, False):
+            unit = by_layer.get(id(call.operation))
+            if unit is None or unit.path not in sources:
+                continue
+            output = parts[sources[unit.path]].output
+            if output is not None and output.size == call.outputs[0].size:
+                value = self._activated(call.operation, ours(output, self.other.channels_first))
+                value = value.reshape(call.outputs[0].shape)
+                entries.append(self._entry("output", call.path, call.kind, value, call.outputs[0]))
+        model = self.contender.model
+        results = trees.leaves(model.predict(x, verbose=0))
+        for place, (result, value) in enumerate(zip(results, self.other.outputs, strict=False)):
+            value = ours(value, self.other.channels_first)
+            value = value.reshape(result.shape) if value.size == result.size else value
+            name = f"output {place}" if len(results) > 1 else ""
+            entries.append(self._entry("output", model.name, type(model).__name__, value, result, name))
+        return entries
+
+    @staticmethod
+    def _activated(layer: Any, output: np.ndarray) -> np.ndarray:
+        """A part's output after the activation that our layer has inside."""
+        activation = getattr(layer, "activation", None)
+        from polykeras import backends
+
+        with backends.use("numpy"):
+            return output if activation is None else np.asarray(activation(np.asarray(output)))
+
+    def name_causes(self, found: WeightMap) -> None:
+        """Say what explains a difference: a weight without counterpart, an epsilon, a value."""
+        report = self.report
+        for path, settings in found.settings.items():
+            words = " ".join(note for note in found.notes if f" of {path} is " in note)
+            report.causes.append(
+                Cause("setting", f"Another setting: {words}", not settings, path, next(iter(settings)))
+            )
+        for title, names in (("ours without a counterpart", found.missing), ("theirs not used", found.unused)):
+            if names:
+                sentence = f"Weights that don't belong together: {title}: {', '.join(names[:8])}."
+                layer = names[0].rpartition("/")[0]
+                report.causes.append(Cause("unmatched", sentence, False, layer))
+        first = report.first
+        if first is not None and first.part == "initial weight":
+            sentence = f"The values differ: {first.name!r} of layer {first.layer!r}. port_weights would set it."
+            report.causes.insert(0, Cause("weight", sentence, False, first.layer))

@@ -88,6 +88,8 @@ class Contender:
         with state.recording(), state.holding({}), observing.operations(backend, wanted) as records:
             with backends.use(backend):
                 batch = make_batch(x)[0]
+            for layer in self.model._flatten_layers():
+                layer._accepted = {}  # what a layer accepted before goes a faster way, which keeps no path
             self._run(batch, training)
         prefix = f"{self.model.name}/"
         for record in records:

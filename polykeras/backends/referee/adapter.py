@@ -26,6 +26,10 @@ class RefereeBackend(NumpyBackend):
     name = "referee"
     captures = False
 
+    def is_array(self, x: object) -> bool:
+        # A user's arrays of less precision come in like any other data, and are widened.
+        return super().is_array(x) and not (x.dtype.kind == "f" and x.dtype.itemsize < 8)
+
     def host_array(self, x: object, dtype: str | None = None) -> np.ndarray:
         result = super().host_array(x, dtype)
         return result.astype(np.float64) if dtypes.is_float(result.dtype.name) else result
