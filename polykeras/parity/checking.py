@@ -180,6 +180,7 @@ def _compare(
             progress.say("gradients")
             report.entries += judgement.gradients(x, y, sample_weight)
     report.pairs = judgement.pairs_of(report.first)
+    report.outputs = judgement.outputs_of_model
 
 
 def _train(judgement: judging.Judgement, report: Report, data: _Batches, steps: int, progress: _Progress) -> None:

@@ -44,6 +44,7 @@ class Judgement:
         self._without_gradient: set[int] = set()
         self._amplified = 0.0  # how far weights without gradient have parted
         self._arrays: dict[int, dict[str, np.ndarray]] = {}
+        self.outputs_of_model: dict[str, np.ndarray] = {}
         self._owners = owners(contenders[0].model)
 
     @property
@@ -113,6 +114,8 @@ class Judgement:
         """Compare the outputs of all layers."""
         calls = {contender.name: contender.forward(x, training) for contender in self.everyone}
         tables = {name: {call.path: call for call in found} for name, found in calls.items()}
+        if not training:
+            self.outputs_of_model = {name: found[-1].outputs[0] for name, found in calls.items()}
         entries = []
         for call in calls[self.reference.name]:
             if not all(call.path in table for table in tables.values()):

@@ -105,6 +105,7 @@ class Report:
         losses: by backend, the loss of each training step; also of the referee.
         causes: of the first difference, the likeliest first.
         pairs: the values of the first difference, by backend, for pictures.
+        outputs: the model's first output in inference, by backend.
         rtol, atol: the tolerances.
         seconds: how long it took.
     """
@@ -114,6 +115,7 @@ class Report:
     losses: dict[str, list[float]] = field(default_factory=dict)
     causes: list[Cause] = field(default_factory=list)
     pairs: dict[str, np.ndarray] = field(default_factory=dict)
+    outputs: dict[str, np.ndarray] = field(default_factory=dict)
     rtol: float = 1e-5
     atol: float = 0.0
     seconds: float = 0.0
