@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 
 from polykeras import backends
+from polykeras.cli import parity
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,6 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--epochs", type=int, default=10, help="default %(default)s")
     demo.add_argument("--seed", type=int, default=0, help="of weights, shuffles and dropout; default %(default)s")
     demo.set_defaults(action=_demo)
+
+    comparison = commands.add_parser("parity", help="run a saved model, or a training script, on several engines")
+    parity.add_arguments(comparison)
+    comparison.set_defaults(action=parity.run, check=parity.check_options)
 
     run = commands.add_parser("run", help="run a Keras script, unchanged: its `import keras` means polykeras")
     _add_backend(run)
@@ -99,6 +104,8 @@ def _check(options: argparse.Namespace) -> None:
         raise ValueError(f"Expected --epochs to be at least 1. Received: {options.epochs}.")
     if getattr(options, "seed", 0) < 0:
         raise ValueError(f"Expected --seed to be at least 0. Received: {options.seed}.")
+    if hasattr(options, "check"):
+        options.check(options)
     if hasattr(options, "file") and not os.path.isfile(options.file):
         raise FileNotFoundError(f"Expected the path of a model file. Received: {options.file!r}, no such file.")
     if hasattr(options, "script") and not os.path.isfile(options.script):

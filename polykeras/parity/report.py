@@ -236,7 +236,7 @@ class Report:
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         from polykeras.parity import views
 
-        yield from views.renderables(self)
+        yield from views.renderables(self, options.max_width)
 
     def _repr_html_(self) -> str:
         from polykeras.parity import views

@@ -14,6 +14,8 @@ from polykeras.parity.report import Entry, Report
 _MOST_ROWS = 60
 _STYLES = {"equal": "dim", "within": "", "explained": "yellow", "different": "bold red"}
 _COLORS = {"equal": "#888", "within": "inherit", "explained": "#b8860b", "different": "#c00"}
+#: Left out where a terminal is narrow.
+_LEAST = ("kind", "absolute", "ulp")
 _COLUMNS = ("part", "layer", "kind", "weight", "step", "worst on", "absolute", "relative", "ulp", "verdict")
 
 
@@ -53,17 +55,18 @@ def _cells(entry: Entry) -> list[str]:
     return [entry.part, entry.layer, entry.kind, entry.name, step, name, *numbers, entry.verdict]
 
 
-def renderables(report: Report) -> list[Any]:
-    """Return the table and the sentences for rich."""
+def renderables(report: Report, width: int = 150) -> list[Any]:
+    """Return the table and the sentences for rich, for a terminal of some characters' width."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=f"parity of {', '.join(report.backends)} (reference: {report.reference})")
-    for column in _COLUMNS:
+    kept = [n for n, column in enumerate(_COLUMNS) if width >= 110 or column not in _LEAST]
+    for column in (_COLUMNS[n] for n in kept):
         table.add_column(column, justify="right" if column in ("step", "absolute", "relative", "ulp") else "left")
     found = rows(report)
     for verdict, cells in found:
-        table.add_row(*[Text(cell) for cell in cells], style=_STYLES[verdict])
+        table.add_row(*[Text(cells[n]) for n in kept], style=_STYLES[verdict])
     hidden = len([e for e in report.entries if e.step is None]) + len(_worst_of_steps(report)) - len(found)
     note = [Text(f"{hidden} rows of smaller differences are not shown.", style="dim")] if hidden > 0 else []
     return [table, *note, *map(Text, report.sentences())]
