@@ -26,7 +26,7 @@ def explain(judgement: Judgement, report: Report, batch: tuple) -> None:
     """
     entry = next((e for e in report.entries if e.verdict == "different"), None)
     if entry is not None and not report.causes:
-        report.causes = _Search(judgement, entry, batch).causes()
+        report.causes, report.examined = _Search(judgement, entry, batch).causes(), entry
     if report.causes and report.causes[0].is_benign:
         for later in report.entries:
             later.verdict = "explained" if later.verdict == "different" else later.verdict

@@ -104,6 +104,7 @@ class Report:
         entries: all that was compared, in the order in which a difference would spread.
         losses: by backend, the loss of each training step; also of the referee.
         causes: of the first difference, the likeliest first.
+        examined: the entry that the causes are of.
         pairs: the values of the first difference, by backend, for pictures.
         outputs: the model's first output in inference, by backend.
         rtol, atol: the tolerances.
@@ -114,6 +115,7 @@ class Report:
     entries: list[Entry] = field(default_factory=list)
     losses: dict[str, list[float]] = field(default_factory=dict)
     causes: list[Cause] = field(default_factory=list)
+    examined: Entry | None = field(default=None, repr=False)
     pairs: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
     rtol: float = 1e-5
@@ -127,9 +129,9 @@ class Report:
 
     @property
     def first(self) -> Entry | None:
-        """The first entry that differs by more than is allowed; where all is explained, the first of those."""
+        """The first entry that differs by more than is allowed; where all is explained, the one that was looked into."""
         of = lambda verdict: next((e for e in self.entries if e.verdict == verdict), None)  # noqa: E731
-        return of("different") or of("explained")
+        return of("different") or self.examined or of("explained")
 
     @property
     def is_same(self) -> bool:
@@ -221,7 +223,7 @@ class Report:
         entry = self.first
         errors = {name: e.relative for name, e in entry.errors.items()} if entry is not None else self.nearness()
         errors = {name: error for name, error in errors.items() if name in self.backends}
-        if len(errors) < 2:
+        if len(errors) < 2 or min(errors.values()) > 1:  # of rounding alone nobody is near to anything
             return []
         order = sorted(errors, key=errors.get)
         shown = ", ".join(f"{name} {errors[name]:.1e}" for name in order)

@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, ops
+from polykeras.backends.contract.spec import SPEC
+from polykeras.capture.step import specs_of
 from polykeras.core import dtypes, seeds, state, trees
+from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.parity import observing
 from polykeras.training.data.batches import unpack_x_y_sample_weight
@@ -106,7 +109,10 @@ class Contender:
         variables = self.model.trainable_variables
         with backends.use(self.name) as backend, state.recording(), state.holding({}):
             batch = make_batch(x, y, sample_weight)
-            everything = self.model._step_variables()
+            # Over shapes first: that makes the metrics of several outputs, and tells what the loss assigns.
+            with state.recording() as assigned, backends.use(SPEC):
+                self._loss(specs_of(backend, batch))
+            everything = unique(iter([*self.model._step_variables(), *assigned]))
 
             def differentiate(batch: tuple) -> tuple:
                 return state.value_and_grad(lambda: self._loss(batch), variables)()
