@@ -26,7 +26,7 @@ Each architecture is built once for each engine from one seed and trained for {s
 - **weights**: whether the initial weights are equal to the bit.
 - **outputs**: the largest difference of any layer's output from NumPy's, in inference or training, relative to the
   largest value there.
-- **gradients**: the same of the weights' gradients (for a direction without gradient there is only rounding to compare).
+- **gradients**: the same of the weights' gradients, where there is more to compare than rounding.
 - **curve**: the largest relative difference of the {steps} losses between any engine and NumPy.
 - **nearest**: the engine whose outputs are nearest to those of the float64 referee.
 

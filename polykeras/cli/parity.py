@@ -31,10 +31,8 @@ def run(options: argparse.Namespace) -> int:
     from rich.console import Console
 
     names = options.backends.split(",") if options.backends else None
-    if options.file.endswith(".py"):
-        report = _of_script(options, names)
-    else:
-        report = _of_model(options, names)
+    compare = _of_script if options.file.endswith(".py") else _of_model
+    report = compare(options, names)
     if options.json:
         print(report.to_json())
     else:

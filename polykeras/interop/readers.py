@@ -338,7 +338,7 @@ def _read_nnx(module: Any) -> ForeignModel:
         view = module
         with contextlib.suppress(AttributeError):
             module.eval()
-        callable_classes = [c for c in classes if callable(getattr(c, "__call__", None))]
+        callable_classes = [c for c in classes if any("__call__" in vars(base) for base in c.__mro__)]
         with _noting(modules, iter(callable_classes)) as calls:
             result = view(*inputs)
         return calls, _flat(result)

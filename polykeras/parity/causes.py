@@ -35,9 +35,10 @@ def explain(judgement: Judgement, report: Report, batch: tuple) -> None:
 def note_amplified(report: Report) -> None:
     """Say where weights without a gradient went ways of their own."""
     entry = next((e for e in report.entries if e.verdict == "explained" and e.part == "weight"), None)
-    if entry is not None and all(cause.kind != "zero gradient" for cause in report.causes):
-        if not report.causes or not report.causes[0].is_benign:
-            report.causes.append(_amplified(entry))
+    is_known = any(cause.kind == "zero gradient" for cause in report.causes)
+    is_consequence = bool(report.causes) and report.causes[0].is_benign
+    if entry is not None and not is_known and not is_consequence:
+        report.causes.append(_amplified(entry))
 
 
 def _amplified(entry: Entry) -> Cause:

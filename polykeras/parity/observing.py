@@ -121,34 +121,10 @@ class OpRecord:
 #: Methods that compute no values, or call functions of values.
 _NOT_RECORDED = frozenset(
     [
-        "is_array",
-        "is_value",
-        "shape",
-        "dtype",
-        "to_numpy",
-        "concrete",
-        "array",
-        "share",
-        "feed",
-        "host_array",
-        "compile",
-        "value_and_grad",
-        "custom_gradient",
-        "checkpoint",
-        "stop_gradient",
-        "devices",
-        "use_device",
-        "place",
-        "version",
-        "scan",
-        "cond",
-        "while_loop",
-        "copy",
-        "hold",
-        "read",
-        "adam_decay",
-        "densified",
-        "outside_trace",
+        *("is_array", "is_value", "shape", "dtype", "to_numpy", "concrete", "copy", "hold", "read"),
+        *("array", "share", "feed", "host_array", "densified", "outside_trace", "adam_decay"),
+        *("compile", "value_and_grad", "custom_gradient", "checkpoint", "stop_gradient"),
+        *("scan", "cond", "while_loop", "devices", "use_device", "place", "version"),
     ]
 )
 

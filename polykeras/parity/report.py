@@ -62,13 +62,7 @@ class Entry:
     @property
     def title(self) -> str:
         """What it is, for a sentence."""
-        when = (
-            ""
-            if self.step is None
-            else f" after step {self.step}"
-            if self.part == "weight"
-            else f" of step {self.step}"
-        )
+        when = "" if self.step is None else f" {'after' if self.part == 'weight' else 'of'} step {self.step}"
         if self.part == "loss":
             return f"loss{when}"
         what = f"{self.part} {self.name!r}" if self.name else self.part
@@ -129,7 +123,7 @@ class Report:
 
     @property
     def first(self) -> Entry | None:
-        """The first entry that differs by more than is allowed; where all is explained, the one that was looked into."""
+        """The first entry that differs by more than is allowed; where all is explained, the one looked into."""
         of = lambda verdict: next((e for e in self.entries if e.verdict == verdict), None)  # noqa: E731
         return of("different") or self.examined or of("explained")
 
@@ -213,10 +207,11 @@ class Report:
     def _first(self) -> str:
         entry = self.first
         name, worst = entry.worst
+        value, expected = _shown(worst.value), _shown(worst.reference)
         return (
-            f"First difference: {entry.title}, at index {worst.index}: {name} {_shown(worst.value)} "
-            f"({worst.dtypes[0]}), {self.reference} {_shown(worst.reference)} ({worst.dtypes[1]}): absolute {worst.absolute:.2e}, relative "
-            f"{worst.relative:.2e}, {worst.ulp:.3g} ulp; allowed {entry.allowed:.2e}."
+            f"First difference: {entry.title}, at index {worst.index}: {name} {value} ({worst.dtypes[0]}), "
+            f"{self.reference} {expected} ({worst.dtypes[1]}): absolute {worst.absolute:.2e}, "
+            f"relative {worst.relative:.2e}, {worst.ulp:.3g} ulp; allowed {entry.allowed:.2e}."
         )
 
     def _nearest(self) -> list[str]:

@@ -167,8 +167,8 @@ def test_a_torch_module_is_compared_layer_by_layer():
     module = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.BatchNorm1d(4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
     model = keras.Sequential(
         [
-            keras.Input((6,)), layers.Dense(4, name="a"), layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="n"),
-            layers.ReLU(), layers.Dense(2, name="b"),
+            keras.Input((6,)), layers.Dense(4, name="a"),
+            layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="n"), layers.ReLU(), layers.Dense(2, name="b"),
         ]
     )  # fmt: skip
     different = check(model, module, X)
