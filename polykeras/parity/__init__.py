@@ -11,12 +11,25 @@ True
 
 from polykeras.core import lazy
 
-_MEMBERS = {
-    "polykeras.parity.checking": ["assert_parity", "check"],
-    "polykeras.parity.comparison": ["Comparison", "Run", "compare"],
-    "polykeras.parity.matching": ["match_weights"],
-    "polykeras.parity.porting": ["port_weights"],
-    "polykeras.parity.report": ["ParityError", "Report"],
-}
-__getattr__, __dir__ = lazy.names(__name__, members=_MEMBERS)
-__all__ = sorted(name for names in _MEMBERS.values() for name in names)
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    members={
+        "polykeras.parity.checking": ["assert_parity", "check"],
+        "polykeras.parity.comparison": ["Comparison", "Run", "compare"],
+        "polykeras.parity.matching": ["WeightMap", "match_weights"],
+        "polykeras.parity.porting": ["port_weights"],
+        "polykeras.parity.report": ["ParityError", "Report"],
+    },
+)
+__all__ = [
+    "Comparison",
+    "ParityError",
+    "Report",
+    "Run",
+    "WeightMap",
+    "assert_parity",
+    "check",
+    "compare",
+    "match_weights",
+    "port_weights",
+]

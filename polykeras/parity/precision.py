@@ -24,7 +24,7 @@ def rounded(x: np.ndarray, name: str) -> np.ndarray:
     if name == "float16":
         with np.errstate(over="ignore"):
             return np.asarray(x, np.float16).astype(np.float64)
-    bits = np.ascontiguousarray(x, np.float32).view(np.int32)
+    bits = np.asarray(x, np.float32).view(np.int32)
     shift = 23 - FORMATS[name]
     half = (1 << (shift - 1)) - 1 + ((bits >> shift) & 1)  # to nearest, ties to even
     return (((bits + half) >> shift) << shift).astype(np.int32).view(np.float32).astype(np.float64)
