@@ -225,28 +225,36 @@ class _Search:
         if self.reference.can_be_called:
             self.batch = batch
             fresh = judgement.outputs(batch[0], True, "training output")
-            fresh += judgement.gradients(*batch)
+            if entry.part == "weight":  # the loss of a step comes before its gradients do anything
+                fresh += judgement.gradients(*batch)
             found = next((e for e in fresh if e.verdict == "different"), None)
             if found is not None:
                 return _Search(judgement, found, batch).causes() if found.worst[0] != self.reference.name else []
         trainable = {id(v) for v in self.reference.model.trainable_variables}
         by_name = {(*judgement.owner(v), v.name): v for v in self.reference.variables}
         variable = by_name.get((entry.layer, entry.kind, entry.name))
-        again = judgement.step_again(batch)
-        if entry.part == "weight" and not again.get((entry.layer, entry.kind, entry.name), True):
-            return [self._drift(number)]
+        if not judgement.step_again(batch).get((entry.layer, entry.kind, entry.name), True):
+            return self._of_earlier_steps(number)
+        if entry.part == "loss":
+            return [self._cause("defect", f"from one state and input, the loss of step {number} differs", layer="loss")]
         if variable is not None and id(variable) in trainable:
             return [self._of_update(variable, number)]
-        if entry.part == "weight":
-            return [
-                self._cause("defect", f"from one state and input, step {number} updates {entry.name!r} differently")
-            ]
-        flipped = self._flips(True) if self.reference.can_be_called else []
-        return flipped or [self._drift(number)]
+        return [self._cause("defect", f"from one state and input, step {number} updates {entry.name!r} differently")]
 
-    def _drift(self, number: int) -> Cause:
+    def _of_earlier_steps(self, number: int) -> list[Cause]:
+        """From one state the step agrees: look for the first decision on the way there that went another way."""
+        for contender in (self.reference, self.other):
+            contender.take_state_of(self.judgement.initial_states[contender.name])
+        for step, batch in enumerate(self.judgement.batches[:number], 1):
+            self.batch = batch
+            flipped = self._flips(True) if self.reference.can_be_called else []
+            if flipped:
+                flipped[0].sentence += f" That was in step {step}, and the curves part from there on."
+                return flipped[:1]
+            for contender in (self.reference, self.other):
+                contender.step(*batch)
         sentence = f"rounding that {number} steps added up; from one state this step agrees on all engines"
-        return self._cause("accumulated rounding", sentence, True)
+        return [self._cause("accumulated rounding", sentence, True)]
 
     def _of_update(self, variable: Variable, number: int) -> Cause:
         optimizer = self.reference.model.optimizer

@@ -41,6 +41,8 @@ class Judgement:
         self.gradient_values: dict[str, list[np.ndarray]] = {}
         self.state_before: list[np.ndarray] = []
         self.parted_at: tuple | None = None
+        self.initial_states: dict[str, list[np.ndarray]] = {}
+        self.batches: list[tuple] = []
         self._without_gradient: set[int] = set()
         self._amplified = 0.0  # how far weights without gradient have parted
         self._arrays: dict[int, dict[str, np.ndarray]] = {}
@@ -59,11 +61,18 @@ class Judgement:
     # ------------------------------------------------------------------ comparing
 
     def entry(
-        self, part: str, values: dict[str, np.ndarray], looser: float = 1.0, size: float | None = None, **facts: Any
+        self,
+        part: str,
+        values: dict[str, np.ndarray],
+        looser: float = 1.0,
+        size: float | None = None,
+        noisy: bool = True,
+        **facts: Any,
     ) -> Entry:
         """Return an entry for the arrays of one thing, by backend, the referee's included.
 
-        ``size`` is what the tolerance is relative to, by default the largest value of the reference.
+        ``size`` is what the tolerance is relative to, by default the largest value of the reference; with ``noisy``
+        the reference's own error against the referee is allowed besides.
         """
         reference = values[self.reference.name]
         truth = values.get(self.referee.name) if self.referee is not None else None
@@ -75,7 +84,7 @@ class Judgement:
         noise = 0.0
         if truth is not None:
             found.errors = {name: measures.difference(values[name], truth) for name in names}
-            noise = min(_NOISE * found.errors[names[0]].absolute, _MOST_NOISE * looser * size)
+            noise = noisy * min(_NOISE * found.errors[names[0]].absolute, _MOST_NOISE * looser * size)
         found.allowed = self.atol + looser * self.rtol * size + noise
         found.verdict = self._verdict(found)
         if found.verdict != "equal":
@@ -155,11 +164,13 @@ class Judgement:
             for contender in self.everyone:
                 contender.prepare_training()
             self._initial = self.reference.weights()
+            self.initial_states = {c.name: [v.numpy() for v in c.everything()] for c in self.everyone}
+        self.batches.append(batch)
         before = [v.numpy() for v in self.reference.everything()] if self.parted_at is None else []
         for contender in self.everyone:
             self.losses[contender.name].append(contender.step(*batch))
         losses = {name: np.asarray(curve[-1]) for name, curve in self.losses.items()}
-        entries = [self.entry("loss", losses, layer=self.reference.model.name, kind="", step=number)]
+        entries = [self._loss(losses, number)]
         entries += self._weights(number)
         self._excuse(entries[1:])
         if self.parted_at is None and any(e.verdict == "different" for e in entries):
@@ -206,10 +217,14 @@ class Judgement:
                 entry.verdict = "explained"
 
     def step_again(self, batch: tuple) -> dict[tuple, bool]:
-        """Train everyone on a batch, from the states that they have; return by weight whether it differs."""
-        for contender in self.everyone:
-            contender.step(*batch)
-        return {(e.layer, e.kind, e.name): e.verdict == "different" for e in self._weights(None)}
+        """Train everyone on a batch, from the states that they have; return by weight, and of the loss, who differs."""
+        losses = {contender.name: np.asarray(contender.step(*batch)) for contender in self.everyone}
+        entries = [self._loss(losses, None), *self._weights(None)]
+        return {(e.layer, e.kind, e.name): e.verdict == "different" for e in entries}
+
+    def _loss(self, losses: dict[str, np.ndarray], number: int | None) -> Entry:
+        # How far the referee's curve is from the others' excuses nothing: it may have taken another turn.
+        return self.entry("loss", losses, noisy=False, layer=self.reference.model.name, kind="", step=number)
 
     def _forget(self, entries: list[Entry]) -> None:
         for entry in entries:
