@@ -225,3 +225,39 @@ def test_wrong_use_is_refused():
         check(lambda: 3, X, backends=["numpy"], verbose=0)
     with pytest.raises(TypeError, match="unknown"):
         check(build, X, backends=["numpy"], step=3)
+
+
+def test_composites_can_take_the_place_of_kernels(monkeypatch):
+    torch = pytest.importorskip("torch")
+    adapter = type(backends.load("torch"))
+    monkeypatch.setattr(adapter, "layer_norm", lambda self, x, *rest: torch.full_like(x, 7.0))
+    x = np.ones((2, 3), "float32")
+    with backends.use("torch"):
+        layer = layers.LayerNormalization()
+        fast = np.asarray(layer(x))
+        with backends.use("torch", kernels=False):
+            composite = np.asarray(layer(x))
+    assert (fast == 7.0).all() and (composite == 0.0).all()
+
+
+def test_a_model_of_keras_is_compared_layer_by_layer(real_keras):
+    other = real_keras.Sequential(
+        [real_keras.Input((6,)), real_keras.layers.Dense(4, activation="tanh"), real_keras.layers.Dense(2)]
+    )
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(4, activation="tanh"), layers.Dense(2)])
+    assert not check(model, other, X).is_same
+    port_weights(model, other, X)
+    report = check(model, other, X)
+    assert report.is_same, str(report)
+    assert len(report.part("output")) == 3
+
+
+def test_two_files_are_compared(tmp_path):
+    with backends.use("numpy"):
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(4), layers.Dense(2, name="changed")])
+        model.save(tmp_path / "first.keras")
+        model.get_layer("changed").bias.assign([0.0, 1e-3])
+        model.save(tmp_path / "second.keras")
+    assert check(tmp_path / "first.keras", tmp_path / "first.keras").is_same
+    different = check(tmp_path / "first.keras", str(tmp_path / "second.keras"))
+    assert different.culprit == "changed" and different.first.name == "bias", str(different)
