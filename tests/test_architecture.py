@@ -54,6 +54,7 @@ UPWARD_IMPORTS = {
     ("callbacks", "utils"): "TensorBoard draws models",
     ("layers", "interop"): "wrappers of the engines' own modules are layers by name",
     ("training", "models"): "a step builds a model that has no weights yet",
+    ("models", "interop"): "layers around an engine's own objects cannot move to another backend",
     ("models", "saving"): "model.save and its like are methods of models",
     ("optimizers", "compat"): "keras.optimizers.legacy",
     ("utils", "compat"): "tools of Keras 2 are shown under their old names",
@@ -86,7 +87,7 @@ def lazy_modules(call, package):
     arguments = {keyword.arg: keyword.value for keyword in call.keywords}
     if isinstance(arguments.get("modules"), ast.List):
         yield from (f"{package}.{name.value}" for name in arguments["modules"].elts)
-    if "members" in arguments:
+    if isinstance(arguments.get("members"), ast.Dict):
         yield from (module.value for module in arguments["members"].keys)
 
 
@@ -178,7 +179,7 @@ def test_files_keep_the_budget_of_700_lines_of_code():
 
 def test_an_adapter_does_everything_in_800_lines():
     adapters = list(PACKAGE.glob("backends/*/adapter.py"))
-    assert len(adapters) == 4
+    assert {path.parent.name for path in adapters} >= {"numpy", "torch", "jax", "tensorflow"}
     assert {path: len(path.read_text().splitlines()) for path in adapters if code_lines(path) > 800} == {}
 
 

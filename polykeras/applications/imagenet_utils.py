@@ -19,6 +19,9 @@ _NAMES = Download(
     "c2c37ea517e94d9795004a39431a14cb",
 )
 
+#: Ways to scale pixels, named after the libraries that the networks were first trained with.
+_CAFFE, _TF, _TORCH = _MODES = ("caffe", "tf", "torch")
+
 #: Means of the red, green and blue pixels of ImageNet, from 0 to 255.
 _MEAN = (123.68, 116.779, 103.939)
 #: The same from 0 to 1, and the standard deviations, as PyTorch's networks take them.
@@ -47,8 +50,8 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     array([[[1., 1., 1.]]], dtype=float32)
     """
     data_format = config.standardize_data_format(data_format)
-    if mode not in ("caffe", "tf", "torch"):
-        raise ValueError(f"Expected mode to be 'caffe', 'tf' or 'torch'. Received: mode={mode!r}.")
+    if mode not in _MODES:
+        raise ValueError(f"Expected mode to be one of {_MODES}. Received: mode={mode!r}.")
     is_numpy = not isinstance(x, KerasTensor) and (isinstance(x, np.ndarray) or not hasattr(x, "shape"))
     x = np.asarray(x) if is_numpy else x
     axis = -1 if data_format == "channels_last" else -3
@@ -64,9 +67,9 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
 
 
 def _scaled(x: Any, axis: int, mode: str, flip: Any) -> Any:
-    if mode == "tf":
+    if mode == _TF:
         return x / 127.5 - 1.0
-    if mode == "torch":
+    if mode == _TORCH:
         return (x / 255.0 - _row(MEAN_OF_UNIT, axis, x)) / _row(DEVIATION_OF_UNIT, axis, x)
     return flip(x, axis) - _row(_MEAN[::-1], axis, x)
 

@@ -375,14 +375,14 @@ def _read_tensorflow(module: Any) -> ForeignModel:
 def _path_in(module: Any, wanted: Any) -> str:
     """The attributes that lead from a tf.Module to one inside."""
     pending: list[tuple[str, Any]] = [("", module)]
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}
     while pending:
         path, thing = pending.pop(0)
         if thing is wanted:
             return path
         if id(thing) in seen:
             continue
-        seen.add(id(thing))
+        seen[id(thing)] = thing
         items: Any = ()
         if isinstance(thing, list | tuple):
             items = enumerate(thing)

@@ -12,7 +12,6 @@ from polykeras import backends
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable
 from polykeras.core.variables import Variable
-from polykeras.interop.foreign import framework_of
 
 
 def moved(model: Any, name: str) -> Any:
@@ -33,19 +32,19 @@ def moved(model: Any, name: str) -> Any:
 
 def _reached(model: Any) -> Iterator[Any]:
     """The model, all that it holds, its optimizer and what was compiled, each once."""
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}
     pending = [model]
     while pending:
         thing = pending.pop()
         if id(thing) in seen:
             continue
-        seen.add(id(thing))
+        seen[id(thing)] = thing
         yield thing
         if isinstance(thing, SeedGenerator):
             pending.append(thing.state)
         elif isinstance(thing, Trackable):
             own = vars(thing)
-            pending += thing.owned()
+            pending += thing._owned()
             pending += [own[key] for key in ("optimizer", "_own_seeds") if own.get(key) is not None]
             pending += getattr(own.get("_compiled"), "all_metrics", [])
 
@@ -56,6 +55,8 @@ def _layers(model: Any) -> Iterator[Any]:
 
 
 def _refuse_foreign(model: Any) -> None:
+    from polykeras.interop.foreign import framework_of
+
     for layer in _layers(model):
         for attribute, value in vars(layer).items():
             for item in _items(value):

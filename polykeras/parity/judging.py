@@ -43,7 +43,7 @@ class Judgement:
         self.parted_at: tuple | None = None
         self.initial_states: dict[str, list[np.ndarray]] = {}
         self.batches: list[tuple] = []
-        self._without_gradient: set[int] = set()
+        self._without_gradient: dict[int, Any] = {}
         self._amplified = 0.0  # how far weights without gradient have parted
         self._arrays: dict[int, dict[str, np.ndarray]] = {}
         self.outputs_of_model: dict[str, np.ndarray] = {}
@@ -148,7 +148,7 @@ class Judgement:
             values = {name: column[place] for name, column in columns.items()}
             found = self.entry("gradient", values, _LOOSER, layer=layer, kind=kind, name=variable.name)
             if self._is_without_gradient(values, columns):
-                self._without_gradient.add(id(variable))
+                self._without_gradient[id(variable)] = variable
                 found.verdict = "within" if found.verdict == "different" else found.verdict
             entries.append(found)
         return entries

@@ -189,11 +189,11 @@ def paired(units: list, parts: list[Part], names: dict[str, str]) -> list[tuple[
     """Pair layers with parts: those that are named, those whose values are equal, and the rest in order."""
     pairs: dict[int, Part] = {}
     by_path = {part.path: part for part in parts}
-    taken: set[int] = set()
+    taken: dict[int, Part] = {}
 
     def pair(unit: Any, part: Part) -> None:
         pairs[id(unit)] = part
-        taken.add(id(part))
+        taken[id(part)] = part
 
     for unit in units:
         wanted = names.get(unit.path)
