@@ -10,7 +10,9 @@ True
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import functools
 import importlib
 import importlib.util
 import os
@@ -35,6 +37,16 @@ _LABELS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "numpy"
 # The frameworks live in one process when first imported in this order: TensorFlow's
 # libraries, loaded before torch's, make torch crash on some builds.
 _IMPORT_ORDER = ("jax", "torch", "tensorflow")
+
+# Classes of the frameworks whose objects hold weights of their own.
+_STATEFUL = {
+    "torch.nn.modules.module.Module",
+    "torch.nn.parameter.Parameter",
+    "tensorflow.python.ops.variables.Variable",
+    "tensorflow.python.module.module.Module",
+    "flax.nnx.module.Module",
+    "flax.nnx.variablelib.Variable",
+}
 
 _loaded: dict[str, Backend] = {}
 _third_party: dict[str, type[Backend]] = {}
@@ -171,6 +183,31 @@ def without_kernels(backend: Backend) -> Backend:
     return plain
 
 
+class _Deferred:
+    """A backend that is loaded when something of it but its name is asked for."""
+
+    is_symbolic = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getattr__(self, attribute: str) -> object:
+        return getattr(load(self.name), attribute)
+
+    def outside_trace(self) -> contextlib.AbstractContextManager:
+        """Nothing is being traced by an engine that is not loaded."""
+        return contextlib.nullcontext()
+
+
+def deferred(name: str) -> Backend | _Deferred:
+    """Return the adapter of the named backend, or what loads it when it is used.
+
+    >>> deferred("numpy").name
+    'numpy'
+    """
+    return _loaded.get(name) or _Deferred(name)
+
+
 def load_all(names: list[str] | None = None) -> list[Backend]:
     """Load several backends, by default all that are installed, in the order that works.
 
@@ -208,6 +245,16 @@ def densified(x: object) -> object:
     for backend in _present():
         x = backend.densified(x)
     return x
+
+
+@functools.lru_cache(1024)
+def keeps_state(cls: type) -> bool:
+    """True for a framework's own classes of weights, and of modules that hold some; imports no framework.
+
+    >>> keeps_state(list)
+    False
+    """
+    return any(f"{base.__module__}.{base.__qualname__}" in _STATEFUL for base in cls.__mro__)
 
 
 def _present() -> list[Backend]:

@@ -9,6 +9,8 @@ from typing import Any
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
 from polykeras.core import naming, trees
+from polykeras.core.context import owned
+from polykeras.core.shapes import inferred
 from polykeras.core.state import holding, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import values_of
@@ -29,9 +31,11 @@ class PlainStep:
 
     def __init__(self, model: Any, function: Callable, batch: Any) -> None:
         self.backend = backends.current()
+        function = drawing_from(model, function)
         with recording() as assigned, reading(), backends.use(SPEC):
-            self.result = function(batch)
-        self._variables = unique(iter([*model._step_variables(), *model._training_variables()]))
+            self.result = inferred(function, batch)
+        seeds = [v for v in assigned if v.counts_draws]
+        self._variables = unique(iter([*model._step_variables(), *model._training_variables(), *seeds]))
         check_owned(assigned, self._variables)
         self._function = function
         if not self.backend.is_traced:
@@ -106,3 +110,13 @@ def check_owned(assigned: Any, variables: list) -> None:
             f"{naming.listed(strangers)}. "
             "Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
         )
+
+
+def drawing_from(model: Any, function: Callable) -> Callable:
+    """A step whose draws without a seed, outside of layers, come from a generator of the model."""
+
+    def step(batch: Any) -> Any:
+        with owned(model):
+            return function(batch)
+
+    return step

@@ -13,9 +13,10 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.capture.plain import HOLDERS, check_owned, in_order, unshared
+from polykeras.capture.plain import HOLDERS, check_owned, drawing_from, in_order, unshared
 from polykeras.core import trees, turns
 from polykeras.core.interrupts import deferred
+from polykeras.core.shapes import inferred
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable, scope
@@ -54,14 +55,16 @@ class Step:
         numbers: Sequence[Variable] = (),
     ) -> None:
         self.backend = backends.current()
+        function = drawing_from(model, function)
         self._optimize = optimize
         self._is_traced = self.backend.is_traced
         self._deletes = self._is_traced and not self.backend.holds_state
         with recording() as assigned, reading() as read, backends.use(SPEC):
-            self.result = function(batch)
+            self.result = inferred(function, batch)
         # What only training needs, such as an optimizer's slots, is no argument of a prediction.
         used = [v for v in model._training_variables() if v in read or v in assigned]
-        variables = unique(iter([*model._step_variables(), *used, *numbers]))
+        seeds = [v for v in assigned if v.counts_draws]
+        variables = unique(iter([*model._step_variables(), *used, *numbers, *seeds]))
         self.state = [v for v in variables if v in assigned]
         self.constants = [v for v in variables if v not in assigned] if self.backend.captures else []
         check_owned(assigned, variables)

@@ -14,6 +14,7 @@ class _Context(threading.local):
     path: str = ""  # names of the layers around, joined by "/"
     entry: int | None = None  # number of the outermost call
     owner: Any = None  # the layer, for what its call draws without a seed
+    stating: Any = None  # the layer whose own method says what its outputs are
 
 
 context = _Context()
@@ -45,13 +46,31 @@ class within:
         context.training, context.path, context.entry, context.owner = self._before
 
 
-class unowned:
-    """Context manager: what is drawn without a seed belongs to no layer, as inside the body of a loop."""
+class owned:
+    """Context manager: what is drawn without a seed belongs to a layer; with None to no layer, as inside a loop."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_owner", "_before")
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
 
     def __enter__(self) -> None:
-        self._owner, context.owner = context.owner, None
+        self._before, context.owner = context.owner, self._owner
 
     def __exit__(self, *exception: object) -> None:
-        context.owner = self._owner
+        context.owner = self._before
+
+
+class stating:
+    """Context manager: a layer's own method says what its outputs are."""
+
+    __slots__ = ("_layer", "_before")
+
+    def __init__(self, layer: Any) -> None:
+        self._layer = layer
+
+    def __enter__(self) -> None:
+        self._before, context.stating = context.stating, self._layer
+
+    def __exit__(self, *exception: object) -> None:
+        context.stating = self._before

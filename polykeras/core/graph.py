@@ -7,8 +7,9 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import dtypes, naming, trees
+from polykeras.core import dtypes, masks, naming, trees
 from polykeras.core.operators import Operators
+from polykeras.core.shapes import inferred
 
 _NEVER_SYMBOLS = frozenset({int, float, bool, str, type(None)})
 
@@ -99,20 +100,29 @@ class Node:
         return not self.inputs
 
 
+def is_symbol(x: Any) -> bool:
+    """True for a symbolic tensor."""
+    return x.__class__ is KerasTensor
+
+
 def to_specs(tree: Any) -> Any:
-    """Replace the symbolic tensors of a tree by their specs."""
-    return trees.map(lambda x: x.spec if isinstance(x, KerasTensor) else x, tree)
+    """Replace the symbolic tensors of a tree by their specs, with the specs of their masks."""
+    return trees.map(lambda x: masks.handed_on(x, x.spec) if isinstance(x, KerasTensor) else x, tree)
 
 
 def to_symbols(tree: Any) -> Any:
     """Replace the specs of a tree by new symbolic tensors."""
-    return trees.map(lambda x: KerasTensor(x.shape, x.dtype) if isinstance(x, SpecArray) else x, tree)
+
+    def symbol(x: Any) -> Any:
+        return masks.handed_on(x, KerasTensor(x.shape, x.dtype)) if isinstance(x, SpecArray) else x
+
+    return trees.map(symbol, tree)
 
 
 def record(function: Callable, args: tuple, kwargs: dict, name: str | None = None) -> Any:
     """Infer what an op makes of symbolic arguments, and remember the call as a node."""
     with backends.use(SPEC):
-        result = function(*to_specs(args), **to_specs(kwargs))
+        result = inferred(function, *to_specs(args), **to_specs(kwargs))
     outputs = to_symbols(result)
     operation = OpCall(function, name)
     operation._inbound_nodes.append(Node(operation, args, kwargs, outputs))

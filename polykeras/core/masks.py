@@ -37,11 +37,12 @@ def get_mask(array: Any) -> Any:
     return found[1] if found is not None and found[0]() is array else None
 
 
-def carry(array: Any, result: Any) -> None:
-    """Give a result the mask of the array that it stands for."""
+def handed_on(array: Any, other: Any) -> Any:
+    """Return another array, with the mask of the first."""
     mask = get_mask(array)
     if mask is not None:
-        set_mask(result, mask)
+        set_mask(other, mask)
+    return other
 
 
 def parted(outputs: Any, inputs: Any, copy: Callable) -> Any:

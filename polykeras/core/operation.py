@@ -11,6 +11,7 @@ from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.stamp import Stamped
 from polykeras.core import graph, naming, trees
 from polykeras.core.graph import KerasTensor, Node, Plan
+from polykeras.core.shapes import inferred
 
 
 class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
@@ -59,7 +60,7 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Return new ``KerasTensor``s for the outputs, from symbolic inputs."""
         with backends.use(SPEC):
-            return graph.to_symbols(self.call(*graph.to_specs(args), **graph.to_specs(kwargs)))
+            return graph.to_symbols(inferred(self.call, *graph.to_specs(args), **graph.to_specs(kwargs)))
 
     def get_config(self) -> dict:
         """Return the name and the arguments that the operation was made with."""

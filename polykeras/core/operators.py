@@ -8,6 +8,14 @@ know about it.
 from __future__ import annotations
 
 
+class EngineNeeded(AttributeError, TypeError):
+    """Code asked an array without values for what only one of an engine has; see ``core.shapes``."""
+
+
+class ValueNeeded(EngineNeeded):
+    """Code asked an array without values for its value."""
+
+
 class Operators:
     """Arithmetic, comparison and indexing by ``polykeras.ops``."""
 
@@ -16,23 +24,31 @@ class Operators:
     # NumPy scalars and arrays on the left leave the operation to us.
     __array_priority__ = 1000
 
+    @classmethod
+    def __torch_function__(cls, function: object, types: object, args: tuple = (), kwargs: dict | None = None) -> None:
+        """Say what to do where torch's own functions meet an array without values."""
+        received = next((x for x in args if isinstance(x, Operators)), "one without, in a list or by name")
+        raise EngineNeeded(
+            f"Expected arrays with values, for torch's {getattr(function, '__name__', function)}. Received: "
+            f"{received}. Call it in a layer, such as keras.layers.Lambda(function), or use polykeras.ops."
+        )
+
     def __bool__(self) -> bool:
-        raise TypeError(
+        raise ValueNeeded(
             f"Expected a value that is known now. Received: {self!r}, whose value is not: it can't "
             "decide an `if` or `while`. Use ops.where, ops.cond or ops.while_loop."
         )
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise TypeError(f"Expected an array of known length. Received: {self!r}.")
+            raise EngineNeeded(f"Expected an array of known length. Received: {self!r}.")
         return self.shape[0]
 
     def __iter__(self):
         return (self[place] for place in range(len(self)))
 
     def __array__(self, *arguments: object) -> None:
-        raise TypeError(
+        raise EngineNeeded(
             f"Expected an array with values. Received: {self!r}, which has a shape and no values. "
-            "Use polykeras.ops in place of NumPy or framework functions here, or give the layer a "
-            "compute_output_shape method."
+            "Use polykeras.ops, or the functions of the engine in use, in place of NumPy's here."
         )

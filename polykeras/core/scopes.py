@@ -11,6 +11,7 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import dtypes, graph, state, trees
 from polykeras.core.context import context
+from polykeras.core.shapes import inferred
 from polykeras.core.variables import Variable
 
 
@@ -170,7 +171,7 @@ def _variables_read(backend: Any, f: Callable, leaves: list, structure: Any) -> 
     specs = [SpecArray(tuple(backend.shape(x)), backend.dtype(x)) if backend.is_array(x) else x for x in leaves]
     args, kwargs = trees.unflatten(structure, specs)
     with state.recording() as assigned, state.reading() as read, backends.use(SPEC):
-        result = f(*args, **kwargs)
+        result = inferred(f, *args, **kwargs)
     variables = [v for v in read if dtypes.is_float(v.dtype)]
     return None if assigned or not isinstance(result, SpecArray) else variables
 

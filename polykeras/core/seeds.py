@@ -117,6 +117,7 @@ class SeedGenerator(Stamped):
         self.reseed(next_seed() if seed is None else int(seed))
         self.name = name or "seed_generator"
         self.state = Variable(0, dtype="int32", trainable=False, name="seed_generator_state", on_host=True)
+        self.state.counts_draws = True
 
     def next(self, ordered: bool = True) -> tuple:
         """Return the next key, two 32-bit words for ``random_bits``."""

@@ -48,7 +48,8 @@ def reading() -> Iterator[dict]:
 def holding(values: dict[Variable, Any]) -> Iterator[dict]:
     """Let variables hold other arrays inside, in this thread; yields all of them, as assignments change them."""
     outside = scope.values
-    scope.values = inside = {**(outside or {}), **values}
+    scope.values = inside = {} if outside is None else outside.copy()
+    inside.update(values)
     try:
         yield inside
     finally:

@@ -40,10 +40,14 @@ class Trackable(Stamped):
         untracked = self._untracked
         for name, value in list(vars(self).items()):
             if value.__class__ not in _plain and name not in untracked:
-                _search(value, seen, found)
+                _search(value, seen, found, self, name)
         if known is not None:
             known[id(self)] = self, tuple(found)
         return found
+
+    def _adopt(self, name: str, value: Any) -> Any:
+        """Return what takes the place of an object of an engine with weights of its own."""
+        return value
 
     def _own_variables(self) -> list[Variable]:
         """Return the variables that belong to no trackable inside, trainable ones first."""
@@ -92,12 +96,17 @@ _CONTAINERS = (*_SEQUENCES, dict)
 _FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) - {"types", "collections", "argparse"}
 
 
-def _search(value: Any, seen: dict[int, Any], found: list) -> None:
+def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "") -> None:
     """Add what is owned to ``found``; ``seen`` keeps what was visited alive, for its id to stay its own."""
     if isinstance(value, _TRACKED):
         if id(value) not in seen:
             seen[id(value)] = value
             found.append(value)
+        return
+    if not isinstance(value, _CONTAINERS) and backends.keeps_state(type(value)):
+        layer = owner._adopt(name, value)
+        if layer is not value:
+            _search(layer, seen, found, owner)
         return
     if not isinstance(value, _CONTAINERS) and not is_holder(value):
         _plain.add(type(value))
@@ -107,7 +116,7 @@ def _search(value: Any, seen: dict[int, Any], found: list) -> None:
     seen[id(value)] = value
     for item in contents(value):
         if item.__class__ not in _plain:
-            _search(item, seen, found)
+            _search(item, seen, found, owner)
 
 
 def contents(holder: Any) -> Iterable[Any]:

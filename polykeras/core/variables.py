@@ -66,6 +66,8 @@ class Variable(Operators):
     autocast = Setting()
     regularizer = Setting()
     constraint = Setting()
+    #: Whether it is the place of a generator in its stream, which any step may move on.
+    counts_draws = False
 
     def __init__(
         self,
@@ -342,6 +344,16 @@ class Variable(Operators):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    # What the engines' own functions take a variable for.
+
+    def __jax_array__(self) -> Any:
+        return self.value
+
+    @classmethod
+    def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        args, kwargs = trees.map(lambda x: x.value if isinstance(x, Variable) else x, (args, kwargs or {}))
+        return function(*args, **kwargs)
 
     def __float__(self) -> float:
         return float(self.numpy())

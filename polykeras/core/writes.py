@@ -90,7 +90,7 @@ def updated(name: str, x: Any, value: Any) -> Any:
     result = getattr(operator, name)(x, value)
     if is_own and backend.is_array(result):
         result = backend.cast(result, backend.dtype(x))
-        masks.carry(x, result)
+        masks.handed_on(x, result)
     return result
 
 
@@ -122,7 +122,7 @@ def _copy(x: Any) -> Any:
     if not backend.is_array(x):
         return x.copy() if isinstance(x, np.ndarray) else x
     result = backend.copy(x)
-    masks.carry(x, result)
+    masks.handed_on(x, result)
     return result
 
 

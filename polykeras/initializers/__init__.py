@@ -61,7 +61,7 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def get(identifier: Any) -> Any:
-    """Return the initializer that a name, config, class, array or function means.
+    """Return the initializer that a name, config, class, array, list or function means.
 
     Raises:
         ValueError: for an unknown name.
@@ -70,6 +70,7 @@ def get(identifier: Any) -> Any:
     >>> type(get("glorot_uniform")).__name__
     'GlorotUniform'
     """
-    if hasattr(identifier, "shape") and not callable(identifier):
+    is_value = isinstance(identifier, list | tuple) or hasattr(identifier, "shape")
+    if is_value and not callable(identifier):
         return Constant(ops.convert_to_numpy(identifier))
     return registry.resolve(identifier, "initializers")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from polykeras import backends
-from polykeras.backends.contract.spec import SpecArray
-from polykeras.core import trees
+from polykeras.core.operators import EngineNeeded
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 
@@ -29,7 +27,7 @@ def framework_of(x: Any) -> str | None:
 class ForeignLayer(Layer):
     """Base of layers whose ``call`` is code of one engine.
 
-    Subclasses set ``engine``, the name of the backend, and define ``probe``.
+    Subclasses set ``engine``, the name of the backend.
 
     Raises:
         RuntimeError: where the layer is made or called on another backend.
@@ -50,27 +48,12 @@ class ForeignLayer(Layer):
                 f"calls. Received: {name!r}. Make and call it inside `with polykeras.backends.use({self.engine!r}):`."
             )
 
-    def probe(self, args: tuple, kwargs: dict) -> Any:
-        """Return the outputs, or their shapes and dtypes, for inputs that are only shapes, all of them known."""
-        raise NotImplementedError(f"Expected {type(self).__name__} to define probe. Received: none.")
-
-    def note_changes(self) -> None:
-        """Say, while shapes are inferred, what a call may change: all that is not trained."""
-        for weight in self._weights:
-            if not weight.trainable:
-                weight.assign(weight.value)
-
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         self._check_engine()
-        if not backend.is_symbolic:
-            return super()._run(backend, args, kwargs)
-        self.note_changes()
-        if self._states_output_shape():
-            return self._stated_outputs(args, kwargs)
-        # Foreign code knows no unknown sizes: those that follow from them change with them.
-        with backends.use(self.engine):
-            small, large = (self.probe(*trees.map(_with_sizes(size), (args, kwargs))) for size in (2, 3))
-        return trees.map(_common, small, large)
+        return super()._run(backend, args, kwargs)
+
+    def _infer_by_running(self, args: tuple, kwargs: dict) -> Any:
+        return self._infer_on_engine(args, kwargs, EngineNeeded(f"{type(self).__name__} is code of the engine."))
 
     def _accept(self, backend: Any, x: Any) -> None:
         """Shapes go another way than values, so that no input is let through unseen."""
@@ -83,13 +66,25 @@ class ForeignLayer(Layer):
         )
 
 
-def _with_sizes(size: int) -> Callable:
-    def known(x: Any) -> Any:
-        return SpecArray(tuple(n or size for n in x.shape), x.dtype) if isinstance(x, SpecArray) else x
+def adopted(layer: Layer, name: str, value: Any) -> Any:
+    """Return a layer for an object of an engine with weights of its own, found among a layer's attributes.
 
-    return known
+    Raises:
+        TypeError: for one that polykeras can't train as it is.
+    """
+    if name and hasattr(value, "named_parameters") and type(value).forward is not _container_forward(type(value)):
+        from polykeras.interop.torch import TorchModuleWrapper
+
+        return TorchModuleWrapper(value)
+    kind = f"{type(value).__module__.partition('.')[0]}'s {type(value).__name__}"
+    raise TypeError(
+        f"Layer {layer.path!r}: Expected weights that polykeras trains, saves and counts. Received: {kind}"
+        f"{f' as attribute {name!r}' if name else ' in a list or dict'}, which has its own. For a number or array use "
+        f"self.add_weight(initializer=value); for a torch module keras.layers.TorchModuleWrapper(module); for a "
+        f"function of JAX or a Flax module JaxLayer or FlaxLayer; for a SavedModel TFSMLayer."
+    )
 
 
-def _common(small: Any, large: Any) -> SpecArray:
-    shape = tuple(n if n == m else None for n, m in zip(small.shape, large.shape, strict=True))
-    return SpecArray(shape, str(small.dtype).removeprefix("torch."))
+def _container_forward(cls: type) -> Any:
+    """What a module without a ``forward`` of its own, such as a list of modules, has for it."""
+    return getattr(cls.__mro__[-2], "forward", None)

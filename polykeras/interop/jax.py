@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras import backends, random
-from polykeras.core import naming, trees
+from polykeras.core import naming
 from polykeras.core.seeds import SeedGenerator
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
@@ -119,26 +119,6 @@ class JaxLayer(ForeignLayer):
         for weight, value in zip(self._trees["state"][0], jax.tree_util.tree_leaves(state), strict=True):
             weight.assign(value)
         return outputs
-
-    def note_changes(self) -> None:
-        super().note_changes()
-        if "rng" in self._takes:
-            self.seed_generator.next()
-
-    def probe(self, args: tuple, kwargs: dict) -> Any:
-        import jax
-
-        shape_of = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype)  # noqa: E731
-        given = {name: self._tree(name, shape_of) for name in self._trees}
-        given |= {"inputs": trees.map(shape_of, args[0]), "rng": jax.ShapeDtypeStruct((2,), "uint32")}
-        names = [name for name in self._takes if name != "training"]
-
-        def call(*values: Any) -> Any:
-            every = {**dict(zip(names, values, strict=True)), "training": False}
-            return self.call_fn(*[every[name] for name in self._takes])
-
-        outputs = jax.eval_shape(call, *[given[name] for name in names])
-        return outputs[0] if "state" in self._takes else outputs
 
     def get_config(self) -> dict:
         functions = {"call_fn": registry.serialize(self.call_fn), "init_fn": registry.serialize(self.init_fn)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import naming, trees
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
@@ -104,14 +103,6 @@ class TFSMLayer(ForeignLayer):
                 if not weight.trainable:
                     weight.assign(variable.read_value())
         return trees.unflatten(found[0], list(results))
-
-    def probe(self, args: tuple, kwargs: dict) -> Any:
-        import tensorflow as tf
-
-        function = tf.function(lambda x: self._endpoint(self.call_endpoint)(x), autograph=False)
-        wanted = trees.map(lambda x: tf.TensorSpec(x.shape, x.dtype), args[0])
-        outputs = function.get_concrete_function(wanted).structured_outputs
-        return trees.map(lambda x: SpecArray(tuple(x.shape), x.dtype.name), outputs)
 
     def get_config(self) -> dict:
         names = ("filepath", "call_endpoint", "call_training_endpoint")

@@ -7,7 +7,6 @@ import io
 from typing import Any
 
 from polykeras.backends.contract.spec import SpecArray
-from polykeras.core import trees
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
 
@@ -83,21 +82,6 @@ class TorchModuleWrapper(ForeignLayer):
 
     def _stated_outputs(self, args: tuple, kwargs: dict) -> SpecArray:
         return SpecArray(self._given([x.shape for x in args]), self.compute_dtype)
-
-    def probe(self, args: tuple, kwargs: dict) -> Any:
-        import torch
-
-        def empty(x: Any) -> Any:
-            dtype = getattr(torch, x.dtype) if isinstance(x, SpecArray) else None
-            return torch.empty(x.shape, dtype=dtype, device="meta") if dtype else x
-
-        values = {
-            key: torch.empty(v.shape, dtype=getattr(torch, v.dtype), device="meta") for key, v in self._values.items()
-        }
-        self._module.eval()
-        args, kwargs = trees.map(empty, (args, {k: v for k, v in kwargs.items() if k != "training"}))
-        with torch.no_grad():
-            return torch.func.functional_call(self._module, values, args, kwargs)
 
     def get_config(self) -> dict:
         import torch

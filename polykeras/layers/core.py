@@ -381,8 +381,7 @@ class Lambda(Layer):
 
     Args:
         function: of the input; it may take ``mask`` and ``training``.
-        output_shape: sizes without the batch, or a function of the input shape, where the function
-            uses a framework's own operations and shapes can't be inferred.
+        output_shape: sizes without the batch, or a function of the input shape; default what the function returns.
         mask: the output's mask, or a function (inputs, mask) that returns it.
         arguments: dict of further arguments for the function.
 
@@ -393,6 +392,8 @@ class Lambda(Layer):
     >>> keras.layers.Lambda(lambda x: x * 2)(np.ones(3))
     array([2., 2., 2.], dtype=float32)
     """
+
+    _is_users = True  # its function
 
     def __init__(
         self,

@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, dtype_policies, regularizers
-from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import Node
 from polykeras.core.seeds import SeedGenerator
+from polykeras.core.shapes import StandIns, inferred, outside_inference
 from polykeras.core.state import settled
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import input_spec as specs
 from polykeras.layers import making
 from polykeras.layers.graph_calls import GraphCalls
-from polykeras.layers.signature import Signature, map_shapes, shape_arguments
+from polykeras.layers.inference import Inference
+from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
 
 _LEGACY = (
@@ -40,7 +42,7 @@ _LEGACY = (
 )
 
 
-class Layer(GraphCalls, Trackable):
+class Layer(GraphCalls, Inference, Trackable):
     """Base class of layers.
 
     A subclass makes its weights in ``build(input_shape)`` (or ``__init__``) by ``add_weight``, and
@@ -90,6 +92,7 @@ class Layer(GraphCalls, Trackable):
         if "build" in vars(cls):
             cls.build = _scoped_build(cls.build)
         cls._signature = None
+        cls._is_users = not cls.__module__.startswith("polykeras.")
 
     def __init__(
         self,
@@ -182,8 +185,9 @@ class Layer(GraphCalls, Trackable):
         """Make a weight.
 
         Args:
-            shape: sizes; default a scalar. (As in Keras 2 the name may come first.)
-            initializer: object, name or function; default ``"glorot_uniform"``, zeros for integers.
+            shape: sizes; default a scalar, or those of an array given for the initializer. (As in Keras 2
+                the name may come first.)
+            initializer: object, name, function or array; default ``"glorot_uniform"``, zeros for integers.
             dtype: default the layer's variable dtype.
             trainable: whether optimizers change it.
             autocast: whether ``call`` reads it in the compute dtype.
@@ -201,8 +205,11 @@ class Layer(GraphCalls, Trackable):
         dtype = dtypes.standardize(dtype or self.variable_dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
+        initializer = initializers.get(initializer)
+        if shape is None and isinstance(initializer, initializers.Constant):
+            shape = np.shape(initializer.value)
         variable = Variable(
-            initializers.get(initializer),
+            initializer,
             shape=() if shape is None else (shape,) if isinstance(shape, int) else tuple(shape),
             dtype=dtype,
             trainable=trainable,
@@ -234,10 +241,23 @@ class Layer(GraphCalls, Trackable):
         weights = unique(iter(weights))
         return sorted(weights, key=lambda v: not v.made_trainable), seeds, metrics, layers
 
+    def _adopt_all(self) -> None:
+        """Make layers of a framework's own modules among the attributes, before ``call`` meets them."""
+        if self._is_users:
+            self._owned()
+
+    def _adopt(self, name: str, value: Any) -> Any:
+        from polykeras.interop.foreign import adopted
+
+        layer = adopted(self, name, value)
+        setattr(self, name, layer)
+        return layer
+
     def _find_own_seeds(self) -> SeedGenerator:
         """The generator of what ``call`` draws without a seed."""
         if self._own_seeds is None:
             self._own_seeds = SeedGenerator()
+            self._accepted.clear()
         return self._own_seeds
 
     def _sublayers(self) -> list[Layer]:
@@ -385,13 +405,19 @@ class Layer(GraphCalls, Trackable):
             x = args[0]
             accepted = self._accepted.get(x.__class__)
             if accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None:
-                if self._signature.training is None:
-                    outputs = self.call(x)
-                else:
-                    training = context.training
-                    outputs = self.call(x, training=self._signature.training if training is None else training)
+                outputs = self._users_call(x) if self._is_users else self._plain_call(x)
                 return outputs if outputs.__class__ is x.__class__ else values_of(outputs)
         return self._checked_call(args, kwargs)
+
+    def _plain_call(self, x: Any) -> Any:
+        if self._signature.training is None:
+            return self.call(x)
+        training = context.training
+        return self.call(x, training=self._signature.training if training is None else training)
+
+    def _users_call(self, x: Any) -> Any:
+        with within(self.name, None, self):  # for what it draws
+            return self._plain_call(x)
 
     def _checked_call(self, args: tuple, kwargs: dict) -> Any:
         if not self._is_initialized:
@@ -415,6 +441,7 @@ class Layer(GraphCalls, Trackable):
             try:
                 self._check_inputs(backend, args, kwargs)
                 if not self.built:
+                    self._adopt_all()
                     self._build_for(backend, args, kwargs)
                 mask = self._signature.add_masks(args, kwargs)
                 if training is not None and "training" not in kwargs:
@@ -427,6 +454,8 @@ class Layer(GraphCalls, Trackable):
                 self._regularize_activity(backend, outputs)
         if backend.is_symbolic:
             self._note_shapes(args, outputs)
+        elif isinstance(scope.values, StandIns):
+            scope.values.note(self._note_shapes, args, outputs)
         if mask is not None and not self._may_pass_masks():
             outputs = masks.parted(outputs, args, backend.copy)
         self._pass_mask(args, mask, outputs)
@@ -436,13 +465,16 @@ class Layer(GraphCalls, Trackable):
 
     def _note_shapes(self, args: tuple, outputs: Any) -> None:
         """Keep the output shape for ``summary``, and at how many places of a row the weights are used."""
-        self._shown_shape = trees.map(lambda x: x.shape, outputs)
+        self._shown_shape = trees.map(lambda x: getattr(x, "shape", ()), outputs)
         shapes = [x.shape for x in trees.leaves((args, outputs)) if isinstance(x, SpecArray)]
         self._weight_places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
 
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
-        if backend.is_symbolic and self._states_output_shape():
-            return self._stated_outputs(args, kwargs)
+        if backend.is_symbolic:
+            return self._infer(args, kwargs)
+        return self._compute(args, kwargs)
+
+    def _compute(self, args: tuple, kwargs: dict) -> Any:
         if self._casts_variables or scope.autocast is not None:
             with autocast(self.compute_dtype if self._casts_variables else None):
                 return values_of(self.call(*args, **kwargs))
@@ -492,61 +524,11 @@ class Layer(GraphCalls, Trackable):
             and self._own_seeds is None
             and type(self).compute_mask is Layer.compute_mask
             and not self._sublayers()
+            and not (backend.is_symbolic and (self._needs_engine or self._states_output_shape()))
         )
         if is_plain:
             self._accepted.setdefault(x.__class__, set()).add((x.shape, x.dtype))
             remember(self)
-
-    def _symbolic_call(self, args: tuple, kwargs: dict) -> Any:
-        """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
-        with backends.use(SPEC):
-            specs_out = self(*graph.to_specs(args), **graph.to_specs(kwargs))
-        outputs = graph.to_symbols(specs_out)
-        for x in trees.leaves(outputs):
-            x.name = naming.unique("keras_tensor")
-        self._inbound_nodes.append(Node(self, args, kwargs, outputs))
-        return outputs
-
-    def _states_output_shape(self) -> bool:
-        """True if a user's class says what its output shape is, and nothing inside waits to be built."""
-        return type(self).compute_output_shape is not Layer.compute_output_shape and self._is_built_below()
-
-    def _stated_outputs(self, args: tuple, kwargs: dict) -> Any:
-        shapes = {k: v for k, v in shape_arguments(self._signature, args, kwargs).items()}
-        wanted = inspect.signature(self.compute_output_shape).parameters
-        if len(wanted) == 1:
-            result = self.compute_output_shape(next(iter(shapes.values())))
-        else:
-            result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in wanted})
-        return map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
-
-    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the shape(s) of the output for the shape(s) of the input.
-
-        The default runs ``call`` over shapes. Override it only where ``call`` uses a framework's
-        own functions.
-
-        >>> import polykeras as keras
-        >>> keras.layers.Dense(4).compute_output_shape((None, 3))
-        (None, 4)
-        """
-        with backends.use(SPEC):
-            to_spec = lambda shape: SpecArray(shape, self.compute_dtype)  # noqa: E731
-            args = tuple(map_shapes(to_spec, shape) for shape in args)
-            kwargs = {k.removesuffix("_shape"): map_shapes(to_spec, shape) for k, shape in kwargs.items()}
-            if not args:
-                kwargs = {
-                    ("inputs" if k == "input" and "input" not in Signature(self.call).names else k): v
-                    for k, v in kwargs.items()
-                }
-                first = next(iter(kwargs))
-                args = (kwargs.pop(first),)
-            return trees.map(lambda x: x.shape, self(*args, **kwargs))
-
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Return symbolic outputs for symbolic inputs, without making a node."""
-        with backends.use(SPEC):
-            return graph.to_symbols(self(*graph.to_specs(args), **graph.to_specs(kwargs)))
 
     # ------------------------------------------------------------------ building
 
@@ -614,7 +596,7 @@ class Layer(GraphCalls, Trackable):
         for output in trees.leaves(outputs):
             if backend.is_array(output):
                 batch = backend.shape(output)[0] if backend.shape(output) else 1
-                self.add_loss(self.activity_regularizer(output) / (batch or 1))
+                self.add_loss(inferred(self.activity_regularizer, output) / (batch or 1))
 
     @property
     def losses(self) -> list:
@@ -624,7 +606,11 @@ class Layer(GraphCalls, Trackable):
         latest = max((layer._losses_entry for layer in calls), default=None)
         added = [loss for layer in calls if layer._losses_entry == latest for loss in layer._losses]
         computed = [function() for layer in layers for function in layer._loss_functions]
-        return added + computed + [w.regularizer(w) for w in self.trainable_weights if w.regularizer is not None]
+        return (
+            added
+            + computed
+            + [inferred(w.regularizer, w.raw) for w in self.trainable_weights if w.regularizer is not None]
+        )
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Assign pairs of a variable and its value, from inside ``call``; what K.update did is done, as in Keras 2."""
@@ -726,19 +712,22 @@ def _annotate(error: Exception, layer: Layer) -> None:
 
 def _scoped_build(build: Callable) -> Callable:
     """Wrap a class's ``build``: paths of weights, shapes remembered, initial weights set."""
+    is_users = not build.__module__.startswith("polykeras.")
 
     @functools.wraps(build)
     def scoped(self: Layer, *args: Any, **kwargs: Any) -> None:
         if self._is_building:
             return build(self, *args, **kwargs)
         self._is_building = True
+        with_values = outside_inference() if is_users else contextlib.nullcontext()
         here = within(self.name) if context.path.split("/")[-1] != self.name else contextlib.nullcontext()
         try:
-            with here:
+            with here, with_values:
                 self.path = context.path
                 build(self, *args, **kwargs)
         finally:
             self._is_building = False
+        self._adopt_all()
         self._build_shapes = {**dict(zip(_names_after_self(build), args, strict=False)), **kwargs}
         self.built = True
         if self._initial_weights is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from polykeras import backends, ops
+from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.calls import captured_call
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import graph, masks, naming, trees
@@ -204,6 +205,11 @@ class Model(Persistence, Trainer, Layer):
             return super().__call__(*args, **kwargs)
         with backends.use(self._backend_name):
             return super().__call__(*args, **kwargs)
+
+    def _infer(self, args: tuple, kwargs: dict) -> Any:
+        # Code of an engine inside is that of the model's own, also where nothing around says so.
+        with backends.use(backends.deferred(self._backend_name)), backends.use(SPEC):
+            return super()._infer(args, kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph. Subclasses override it."""

@@ -38,7 +38,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     if x.__class__ is np.ndarray and not current().is_traced and not current().is_symbolic:
         # NumPy and PyTorch compute in the memory of the caller, who may go on writing into it.
         result = current().copy(result)
-        masks.carry(x, result)
+        masks.handed_on(x, result)
     return result
 
 

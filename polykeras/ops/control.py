@@ -10,7 +10,7 @@ import numpy as np
 
 from polykeras.backends import current
 from polykeras.core import state, trees
-from polykeras.core.context import unowned
+from polykeras.core.context import owned
 from polykeras.core.variables import Variable
 from polykeras.ops import _call
 from polykeras.ops._call import array, op
@@ -27,7 +27,7 @@ def _body(function: Callable) -> Callable:
     """A function that returns arrays; traced by itself, it can't move on a layer's stream of seeds."""
 
     def call(*args: Any) -> Any:
-        with unowned():
+        with owned(None):
             return _arrays(function(*args))
 
     return call

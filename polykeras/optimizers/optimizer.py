@@ -13,6 +13,7 @@ import numpy as np
 from polykeras import backends, initializers, ops
 from polykeras.capture.numbers import is_zero, value_of
 from polykeras.core import naming, state
+from polykeras.core.shapes import inferred
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, scope
 from polykeras.optimizers import scalars
@@ -346,7 +347,7 @@ class Optimizer(Trackable):
             self._update_averages()
         for variable in variables:
             if variable.constraint is not None:
-                variable.assign(variable.constraint(variable))
+                variable.assign(inferred(variable.constraint, variable.raw))
         self._iterations.assign(scalars.known(self._iterations) + 1)
 
     def _checked(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> list[Variable]:

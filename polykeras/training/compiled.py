@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from polykeras import config, losses, ops
 from polykeras.core import naming, trees
+from polykeras.core.shapes import inferred
 from polykeras.losses.crossentropies import LabelLossWrapper
 from polykeras.losses.labels import check_labels as check_labels
 from polykeras.losses.labels import takes_labels
@@ -417,15 +418,15 @@ class CompiledMetrics:
         for place, metric, _, is_weighted in self._entries:
             weight = weights[place] if is_weighted else None
             if weight is None:
-                metric.update_state(targets[place], predictions[place])
+                inferred(metric.update_state, targets[place], predictions[place])
             else:
-                metric.update_state(targets[place], predictions[place], sample_weight=weight)
+                inferred(metric.update_state, targets[place], predictions[place], sample_weight=weight)
 
     def result(self) -> dict:
         """Return the results by name; with several outputs ``<output>_<metric>``."""
         results: dict = {}
         for entry in self._entries:
-            result = entry.metric.result()
+            result = inferred(entry.metric.result)
             results.update(result if isinstance(result, dict) else {entry.name: result})
         return results
 

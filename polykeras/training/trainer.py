@@ -17,6 +17,7 @@ from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.plain import PlainStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees
+from polykeras.core.shapes import inferred
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
@@ -203,9 +204,10 @@ class Trainer(GeneratorMethods):
 
     def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
         """``compute_loss``, also one that a user wrote without all the arguments."""
-        if not self._plain_loss:
-            return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
-        return self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
+        if self._plain_loss:
+            arguments["training"] = training
+        return inferred(self.compute_loss, **arguments)
 
     @property
     def _plain_loss(self) -> bool:
@@ -234,7 +236,7 @@ class Trainer(GeneratorMethods):
         known = {id(metric) for metric in compiled.all_metrics} if compiled is not None else set()
         for metric in self.metrics:
             if id(metric) not in known:
-                result = metric.result()
+                result = inferred(metric.result)
                 logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs
 

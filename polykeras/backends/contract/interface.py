@@ -80,6 +80,25 @@ class Backend(Kernels):
         """Return a context that leaves what is being traced: arrays made in it have values, and may be kept."""
         return contextlib.nullcontext()
 
+    def over_shapes(self, function: Callable, shapes: list[tuple[tuple, str]]) -> None:
+        """Call a function, for the shapes of its results, with a list of arrays of these shapes and dtypes.
+
+        An engine that traces does so; here it runs on values of no meaning, and leaves NumPy's random numbers alone.
+        """
+        generator = np.random.get_state()
+        try:
+            with np.errstate(all="ignore"):
+                function([self.stand_in(shape, dtype) for shape, dtype in shapes])
+        finally:
+            np.random.set_state(generator)
+
+    def stand_in(self, shape: tuple, dtype: str) -> Array:
+        """Return an array of any values, for ``over_shapes``: here small positive ones, zeros if integers."""
+        if dtype in dtypes.INTEGERS:
+            return self.array(np.zeros(shape, dtypes.numpy_dtype(dtype)))
+        values = np.random.default_rng(0).uniform(0.01, 0.1, 997)
+        return self.array(np.resize(values, shape).astype(dtypes.numpy_dtype(dtype)))
+
     def densified(self, x: Any) -> Any:
         """Return a sparse array, of scipy or of the framework, as a dense one, and anything else as it is.
 

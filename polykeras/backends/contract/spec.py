@@ -15,7 +15,7 @@ import numpy as np
 
 from polykeras.backends.contract.interface import Backend
 from polykeras.core import dtypes, geometry, trees
-from polykeras.core.operators import Operators
+from polykeras.core.operators import EngineNeeded, Operators, ValueNeeded
 
 
 class SpecArray(Operators):
@@ -37,6 +37,19 @@ class SpecArray(Operators):
 
     def __repr__(self) -> str:
         return f"<spec {self.shape} {self.dtype}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name in self.__slots__:  # what Python's protocols ask for, and copying
+            raise AttributeError(name)
+        raise EngineNeeded(
+            f"Expected what an array without values has: shape, dtype, ndim and operators. Received: {name!r} of "
+            f"{self!r}. Use polykeras.ops, or call the code in a layer, loss, metric or step of a model."
+        )
+
+    def _needs_value(self) -> Any:
+        raise ValueNeeded(f"Expected an array with values. Received: {self!r}, which has a shape and no values.")
+
+    __float__ = __int__ = __index__ = _needs_value
 
 
 def array_of(shape: tuple, dtype: str = "float32") -> SpecArray:
@@ -125,8 +138,13 @@ class SpecBackend(Backend):
         if hasattr(x, "shape") and hasattr(x, "dtype"):
             return SpecArray(tuple(x.shape), dtype or dtypes.standardize(x.dtype))
         value = np.asarray(x)
+        if value.dtype.kind == "O":
+            raise EngineNeeded(f"Expected numbers. Received: {x!r}, in which sizes that are unknown are None.")
         weak = {"i": "int32", "f": dtypes.promote("float"), "b": "bool"}
         return SpecArray(value.shape, dtype or weak[value.dtype.kind])
+
+    def densified(self, x: Any) -> Any:
+        return x if isinstance(x, SpecArray) else super().densified(x)
 
     def to_numpy(self, x: SpecArray) -> Any:
         x.__array__()

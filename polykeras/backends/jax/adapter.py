@@ -90,6 +90,15 @@ class JaxBackend(Backend):
     def outside_trace(self) -> contextlib.AbstractContextManager:
         return jax.ensure_compile_time_eval()
 
+    def over_shapes(self, function: Any, shapes: list) -> None:
+        jax.eval_shape(lambda *arrays: function(list(arrays)), *(self._struct(*kind) for kind in shapes))
+
+    def _struct(self, shape: tuple, dtype: str) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, _DTYPES[dtype])
+
+    def stand_in(self, shape: tuple, dtype: str) -> Array:
+        return jnp.zeros(shape, _DTYPES[dtype])
+
     def is_value(self, x: object) -> bool:
         return isinstance(x, np.ndarray | _ARRAYS[0])
 

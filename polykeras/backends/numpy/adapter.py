@@ -38,6 +38,12 @@ class ReferableBox(ArrayBox):
 
     __slots__ = ("__weakref__",)
 
+    def __array_function__(self, function: Any, types: Any, arguments: tuple, options: dict) -> Any:
+        """NumPy's own functions, in a user's code: by autograd's of the same name, which has the gradient."""
+        module = function.__module__.removeprefix("numpy").lstrip(".")
+        namespace = getattr(anp, module) if module else anp
+        return getattr(namespace, function.__name__)(*arguments, **options)
+
 
 def _deferring(name: str) -> Any:
     """autograd's operator, which would take a variable on its right for a constant."""

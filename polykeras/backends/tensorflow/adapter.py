@@ -23,7 +23,7 @@ from polykeras.backends.contract.interface import Array, Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
 from polykeras.core import dtypes, geometry, trees
-from polykeras.core.operators import Operators
+from polykeras.core.operators import EngineNeeded, Operators
 
 keep_freed_memory()
 
@@ -117,9 +117,10 @@ def _is_float(x: Array) -> bool:
 
 def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
     """What TensorFlow's own functions and operators take a variable for; else they copy it, as a constant."""
-    if not hasattr(x, "value") or dtype not in (None, x.value.dtype):
-        raise TypeError(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")
-    return x.value
+    value = getattr(x, "value", None)
+    if not isinstance(value, tf.Tensor) or dtype not in (None, value.dtype):
+        raise EngineNeeded(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")
+    return value
 
 
 tf.register_tensor_conversion_function(Operators, _value_of_variable)
@@ -509,6 +510,16 @@ class TensorflowBackend(Backend):
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
         return tf.function(function, autograph=False, jit_compile=bool(optimize))
+
+    def over_shapes(self, function: Any, shapes: list) -> None:
+        def trace(*arrays: tf.Tensor) -> None:
+            function(list(arrays))
+
+        # In a graph that is thrown away.
+        tf.function(trace, autograph=False).get_concrete_function(*(tf.TensorSpec(*kind) for kind in shapes))
+
+    def stand_in(self, shape: tuple, dtype: str) -> Array:
+        return tf.zeros(shape, dtype)
 
     # --------------------------------------------------------------- placement
 

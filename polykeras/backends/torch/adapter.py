@@ -193,6 +193,11 @@ class TorchBackend(Backend):
             return x.view(torch.int16).numpy(force=True).view(ml_dtypes.bfloat16)
         return x.numpy(force=True)
 
+    def over_shapes(self, function: Any, shapes: list) -> None:
+        # Values, for torch's tensors without them (meta, fake) take seconds to load, and code may ask for values.
+        with torch.random.fork_rng(), torch.no_grad():
+            super().over_shapes(function, shapes)
+
     def densified(self, x: Any) -> Any:
         if isinstance(x, torch.Tensor):
             return x if x.layout is torch.strided else x.to_dense()

@@ -1,0 +1,181 @@
+"""Shapes of what a user's code computes, which may call its engine's own functions.
+
+polykeras's own code runs over specs, which need no engine. Where code asks a spec for what only
+an array has (``torch.relu(x)``, ``x.view(...)``, arithmetic with a size that is unknown), the
+function is run again as a whole, by the engine itself, on arrays that stand in for the real ones:
+traced by JAX and TensorFlow, small values on PyTorch and NumPy. Each unknown size is tried with
+two sizes: what differs between the two results is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.backends.contract.spec import SpecArray
+from polykeras.core import dtypes, masks, trees
+from polykeras.core.operators import EngineNeeded, ValueNeeded
+from polykeras.core.variables import Variable, scope
+
+# Many reshapes divide a size by 2, 3, 4 or 6, and windows are smaller.
+_BATCHES = 6, 12
+_LENGTHS = 24, 48
+
+
+def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """Return what a function makes of specs, by the engine where specs do not do.
+
+    Raises:
+        TypeError: where it asks for values on an engine that traces.
+    """
+    if not backends.current().is_symbolic:
+        return function(*args, **kwargs)
+    try:
+        return function(*args, **kwargs)
+    except (TypeError, AttributeError) as error:
+        if is_settled(error):
+            raise
+        reason = error
+    return on_engine(function, args, kwargs, reason)
+
+
+def is_settled(error: Exception) -> bool:
+    """Whether the engine would say the same, or has."""
+    if getattr(error, "_is_from_engine", False):
+        return True
+    return isinstance(error, ValueNeeded) and backends.load(backends.outer_name()).is_traced
+
+
+def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) -> Any:
+    """Return the specs of what a function makes of specs, found by the engine that its values are of.
+
+    Args:
+        function, args, kwargs: the call.
+        reason: why specs do not do, for the error of the engine if they do not on it either.
+    """
+    engine = backends.load(backends.outer_name())
+    leaves, structure = trees.flatten((args, kwargs))
+    try:
+        runs = [_run(engine, function, leaves, structure, place) for place in range(1 + _has_unknown(leaves))]
+        result, notes = runs[0] if len(runs) == 1 else _common(*runs)
+    except Exception as error:
+        error._is_from_engine = True
+        if isinstance(reason, EngineNeeded):
+            error.add_note(f"It ran on {engine.name} because: {reason}")
+        raise
+    for take, *specs in notes:
+        take(*specs)
+    return result
+
+
+def _has_unknown(leaves: list) -> bool:
+    return any(None in x.shape for x in leaves if isinstance(x, SpecArray))
+
+
+def _known(shape: tuple, place: int) -> tuple:
+    """A shape with sizes for those unknown: a batch's, and one for each other axis."""
+    sizes = [_BATCHES[place], *(_LENGTHS[place] + 24 * axis for axis in range(len(shape)))]
+    return tuple(sizes[axis] if n is None else n for axis, n in enumerate(shape))
+
+
+def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: int) -> Any:
+    specs = [x for x in leaves if isinstance(x, SpecArray)]
+    specs += [mask for x in specs if isinstance(mask := masks.get_mask(x), SpecArray)]
+    found = []
+
+    def compute(arrays: list) -> None:
+        stand_ins = dict(zip(map(id, specs), arrays, strict=True))
+        filled = [stand_ins.get(id(x), x) for x in leaves]
+        for spec in specs:
+            if id(masks.get_mask(spec)) in stand_ins:
+                masks.set_mask(stand_ins[id(spec)], stand_ins[id(masks.get_mask(spec))])
+        args, kwargs = trees.unflatten(structure, filled)
+        with backends.use(engine), _stand_ins_for_variables(engine) as values:
+            found[:] = _specs_of(engine, function(*args, **kwargs)), values.notes
+
+    engine.over_shapes(compute, [(_known(x.shape, place), x.dtype) for x in specs])
+    return found
+
+
+def _specs_of(engine: Any, tree: Any) -> Any:
+    """The specs of a tree of arrays, with those of their masks."""
+
+    def spec(x: Any) -> Any:
+        x = x.value if isinstance(x, Variable) else x
+        if isinstance(x, np.ndarray | np.generic):
+            return SpecArray(x.shape, dtypes.standardize(x.dtype))
+        if not engine.is_array(x):
+            return x
+        result = SpecArray(tuple(engine.shape(x)), engine.dtype(x))
+        mask = masks.get_mask(x)
+        if mask is not None:
+            masks.set_mask(result, spec(mask))
+        return result
+
+    return trees.map(spec, tree)
+
+
+def _common(first: Any, second: Any) -> Any:
+    """What two runs with other sizes agree about."""
+
+    def spec(x: Any, y: Any) -> Any:
+        if not isinstance(x, SpecArray):
+            return x
+        result = SpecArray(tuple(n if n == m else None for n, m in zip(x.shape, y.shape, strict=True)), x.dtype)
+        if masks.get_mask(x) is not None:
+            masks.set_mask(result, spec(masks.get_mask(x), masks.get_mask(y)))
+        return result
+
+    return trees.map(spec, first, second)
+
+
+class StandIns(dict):
+    """Arrays that stand in for those of all variables; an assigned one is kept."""
+
+    def __init__(self, engine: Any, assigned: dict | None = None, notes: list | None = None) -> None:
+        super().__init__(assigned or {})
+        self._engine = engine
+        self.notes = [] if notes is None else notes
+
+    def get(self, variable: Any, default: Any = None) -> Any:
+        if scope.read is not None:
+            scope.read[variable] = None
+        found = super().get(variable)
+        return self._engine.stand_in(variable.shape, variable.dtype) if found is None else found
+
+    __getitem__ = get
+
+    def copy(self) -> StandIns:
+        return StandIns(self._engine, self, self.notes)
+
+    def note(self, take: Callable, *trees_of_arrays: Any) -> None:
+        """Have a function called with the specs of trees, when all is known about them."""
+        self.notes.append([take, *_specs_of(self._engine, trees_of_arrays)])
+
+
+@contextmanager
+def _stand_ins_for_variables(engine: Any) -> Iterator[StandIns]:
+    """Inside, variables hold arrays of their shapes, and keep what they held."""
+    values, assigned = scope.values, scope.assigned
+    scope.values = StandIns(engine)
+    scope.assigned = {} if assigned is None else assigned
+    try:
+        yield scope.values
+    finally:
+        scope.values, scope.assigned = values, assigned
+
+
+@contextmanager
+def outside_inference() -> Iterator[None]:
+    """Inside, arrays have values, also where only shapes are asked for around; an engine is loaded when one is made."""
+    values = scope.values
+    with backends.use(backends.deferred(backends.outer_name())) as engine, engine.outside_trace():
+        scope.values = None if isinstance(values, StandIns) else values
+        try:
+            yield
+        finally:
+            scope.values = values

@@ -1,0 +1,155 @@
+"""What a layer's outputs are for symbolic inputs: stated by its class, or found by running its call."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.core import graph, naming, trees
+from polykeras.core.context import context, stating
+from polykeras.core.graph import Node
+from polykeras.core.shapes import is_settled, on_engine
+from polykeras.core.variables import scope
+from polykeras.layers.signature import Signature, map_shapes, shape_arguments
+
+
+class Inference:
+    """The part of a layer that knows shapes only."""
+
+    _is_users = False
+    _needs_engine = False
+
+    def _symbolic_call(self, args: tuple, kwargs: dict) -> Any:
+        """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
+        with backends.use(SPEC):
+            specs_out = self(*graph.to_specs(args), **graph.to_specs(kwargs))
+        outputs = graph.to_symbols(specs_out)
+        for x in filter(graph.is_symbol, trees.leaves(outputs)):
+            x.name = naming.unique("keras_tensor")
+        self._inbound_nodes.append(Node(self, args, kwargs, outputs))
+        return outputs
+
+    def _infer(self, args: tuple, kwargs: dict) -> Any:
+        """Return the specs of the outputs; variables that a call assigns are noted where a step is made."""
+        stated = self._stated_outputs(args, kwargs) if self._states_output_shape() else None
+        if stated is None:
+            return self._infer_by_running(args, kwargs)
+        if scope.assigned is not None:
+            # What goes wrong in a call that is said to need no running shows when it runs on values.
+            with contextlib.suppress(Exception):
+                self._infer_by_running(args, kwargs)
+        return stated
+
+    def _infer_by_running(self, args: tuple, kwargs: dict) -> Any:
+        try:
+            if not self._is_users:
+                return self._compute(args, kwargs)
+            with _attributes_kept([self]):
+                return self._compute(args, kwargs)
+        except (TypeError, AttributeError) as error:
+            if is_settled(error):
+                raise
+            reason = error
+        return self._infer_on_engine(args, kwargs, reason)
+
+    def _infer_on_engine(self, args: tuple, kwargs: dict, reason: Exception) -> Any:
+        """Find the specs of the outputs, and of losses added, by running the call on the engine."""
+        self._needs_engine = True
+        layers = self._flatten_layers()
+        losses = [(layer._losses_entry, list(layer._losses)) for layer in layers]
+        added: list = []
+
+        def compute(args: tuple, kwargs: dict) -> tuple:
+            for layer, (entry, its_losses) in zip(layers, losses, strict=True):
+                layer._losses_entry, layer._losses = entry, list(its_losses)
+            with _attributes_kept(layers):
+                outputs = self._compute(args, kwargs)
+            added[:] = self._flatten_layers()
+            return outputs, [layer._losses for layer in added]
+
+        outputs, found = on_engine(compute, (args, kwargs), {}, reason)
+        for layer, its_losses in zip(added, found, strict=True):
+            layer._losses = list(its_losses)
+        return outputs
+
+    def _states_output_shape(self) -> bool:
+        """True if a user's class says what its output shape is, and nothing inside waits to be built."""
+        if context.stating is self:  # its own method asks for what running gives
+            return False
+        cls = type(self)
+        by_shape = cls.compute_output_shape is not Inference.compute_output_shape
+        by_spec = cls.compute_output_spec is not Inference.compute_output_spec
+        return (by_shape or by_spec) and self._is_built_below()
+
+    def _stated_outputs(self, args: tuple, kwargs: dict) -> Any:
+        with stating(self):
+            return self._ask_for_outputs(args, kwargs)
+
+    def _ask_for_outputs(self, args: tuple, kwargs: dict) -> Any:
+        if type(self).compute_output_spec is not Inference.compute_output_spec:
+            wanted = _taken(self.compute_output_spec, kwargs)
+            symbols, options = graph.to_symbols(args), graph.to_symbols(wanted)
+            return graph.to_specs(self.compute_output_spec(*symbols, **options))
+        shapes = {k: v for k, v in shape_arguments(self._signature, args, kwargs).items()}
+        wanted = inspect.signature(self.compute_output_shape).parameters
+        if len(wanted) == 1:
+            result = self.compute_output_shape(next(iter(shapes.values())))
+        else:
+            result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in wanted})
+        return map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the shape(s) of the output for the shape(s) of the input.
+
+        The default runs ``call`` over shapes. What a class of your own returns is taken as it is.
+
+        >>> import polykeras as keras
+        >>> keras.layers.Dense(4).compute_output_shape((None, 3))
+        (None, 4)
+        """
+        with backends.use(SPEC):
+            to_spec = lambda shape: SpecArray(shape, self.compute_dtype)  # noqa: E731
+            args = tuple(map_shapes(to_spec, shape) for shape in args)
+            kwargs = {k.removesuffix("_shape"): map_shapes(to_spec, shape) for k, shape in kwargs.items()}
+            if not args:
+                kwargs = {
+                    ("inputs" if k == "input" and "input" not in Signature(self.call).names else k): v
+                    for k, v in kwargs.items()
+                }
+                first = next(iter(kwargs))
+                args = (kwargs.pop(first),)
+            return trees.map(lambda x: x.shape, self(*args, **kwargs))
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbolic outputs for symbolic inputs, without making a node."""
+        with backends.use(SPEC):
+            return graph.to_symbols(self(*graph.to_specs(args), **graph.to_specs(kwargs)))
+
+
+def _taken(function: Callable, kwargs: dict) -> dict:
+    """The arguments by name that a function takes."""
+    parameters = inspect.signature(function).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return {name: value for name, value in kwargs.items() if takes_any or name in parameters}
+
+
+@contextlib.contextmanager
+def _attributes_kept(layers: list) -> Iterator[None]:
+    """Take back the arrays that calls inside put into attributes of layers: they hold no values, or none that count."""
+    before = [(layer, dict(vars(layer))) for layer in layers]
+    engine = backends.load(backends.outer_name()) if any(layer._needs_engine for layer in layers) else SPEC
+    try:
+        yield
+    finally:
+        for layer, attributes in before:
+            for name, value in list(vars(layer).items()):
+                if value is attributes.get(name) or not (engine.is_array(value) or SPEC.is_array(value)):
+                    continue
+                if name in attributes:
+                    setattr(layer, name, attributes[name])
+                else:
+                    delattr(layer, name)

@@ -1,0 +1,77 @@
+"""TensorFlow's own functions in a user's layers, losses, metrics and steps."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import polykeras as keras
+from polykeras import layers
+from tests.interop.own_functions import OwnFunctions, data
+
+
+@keras.saving.register_keras_serializable("tests_of_tensorflow")
+class Saved(layers.Layer):
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(input_shape[-1], 3))
+
+    def call(self, x):
+        return tf.nn.gelu(tf.matmul(x, self.kernel))
+
+
+class TestTensorflow(OwnFunctions):
+    engine = "tensorflow"
+    Saved = Saved
+    relu = staticmethod(tf.nn.relu)
+    tanh = staticmethod(tf.tanh)
+    abs = staticmethod(tf.abs)
+    square = staticmethod(tf.square)
+    sum = staticmethod(tf.reduce_sum)
+    matmul = staticmethod(tf.matmul)
+    constant = staticmethod(tf.constant)
+
+    @staticmethod
+    def mean_of_rows(x):
+        return tf.reduce_mean(x, axis=-1)
+
+    @staticmethod
+    def flatten(x):
+        return tf.reshape(x, [tf.shape(x)[0], x.shape[1] * x.shape[2]])
+
+    @staticmethod
+    def clip(x):
+        return tf.clip_by_value(x, -0.3, 0.3)
+
+    @staticmethod
+    def filled(shape, dtype=None):
+        return tf.fill(shape, 0.2)
+
+    @staticmethod
+    def concatenated(arrays):
+        return tf.concat(arrays, axis=-1)
+
+    @staticmethod
+    def turned(x):
+        return tf.transpose(x, [0, 2, 1])
+
+    def test_control_flow_of_tensorflow_works_inside(self):
+        class Halved(layers.Layer):
+            def call(self, x):
+                x = tf.while_loop(lambda y: tf.reduce_max(tf.abs(y)) > 1.0, lambda y: [y / 2.0], [x])[0]
+                return tf.cond(tf.reduce_sum(x) > 0, lambda: x, lambda: tf.zeros_like(x))
+
+        x = np.abs(data()[0])
+        inputs = keras.Input((None, 4))
+        found = keras.Model(inputs, Halved()(inputs)).predict(x, verbose=0)
+        np.testing.assert_allclose(found, x / 2 ** np.ceil(np.log2(x.max())), rtol=1e-5)
+
+    def test_a_variable_of_tensorflow_is_refused_with_what_to_do(self):
+        class Holder(layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.held = tf.Variable(tf.ones(4))
+
+            def call(self, x):
+                return x * self.held
+
+        with pytest.raises(TypeError, match="'holder.*add_weight"):
+            Holder()(np.ones((2, 4), "float32"))
