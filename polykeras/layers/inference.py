@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends
@@ -12,7 +12,7 @@ from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import graph, naming, trees
 from polykeras.core.context import context, stating
 from polykeras.core.graph import Node
-from polykeras.core.shapes import is_settled, on_engine
+from polykeras.core.shapes import StandIns, is_settled, on_engine
 from polykeras.core.variables import scope
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 
@@ -46,15 +46,30 @@ class Inference:
 
     def _infer_by_running(self, args: tuple, kwargs: dict) -> Any:
         try:
-            if not self._is_users:
-                return self._compute(args, kwargs)
-            with _attributes_kept([self]):
-                return self._compute(args, kwargs)
+            return self._compute_on_stand_ins(args, kwargs) if self._is_users else self._compute(args, kwargs)
         except (TypeError, AttributeError) as error:
             if is_settled(error):
                 raise
             reason = error
         return self._infer_on_engine(args, kwargs, reason)
+
+    def _is_on_stand_ins(self) -> bool:
+        return self._is_users and isinstance(scope.values, StandIns)
+
+    def _compute_on_stand_ins(self, args: tuple, kwargs: dict) -> Any:
+        """Run the call, and take back the arrays that it puts into attributes: their values count for nothing."""
+        before = dict(vars(self))
+        try:
+            return self._compute(args, kwargs)
+        finally:
+            backend = backends.current()
+            for name, value in list(vars(self).items()):
+                if value is before.get(name) or not backend.is_array(value):
+                    continue
+                if name in before:
+                    setattr(self, name, before[name])
+                else:
+                    delattr(self, name)
 
     def _infer_on_engine(self, args: tuple, kwargs: dict, reason: Exception) -> Any:
         """Find the specs of the outputs, and of losses added, by running the call on the engine."""
@@ -66,8 +81,7 @@ class Inference:
         def compute(args: tuple, kwargs: dict) -> tuple:
             for layer, (entry, its_losses) in zip(layers, losses, strict=True):
                 layer._losses_entry, layer._losses = entry, list(its_losses)
-            with _attributes_kept(layers):
-                outputs = self._compute(args, kwargs)
+            outputs = self._compute_on_stand_ins(args, kwargs)
             added[:] = self._flatten_layers()
             return outputs, [layer._losses for layer in added]
 
@@ -135,21 +149,3 @@ def _taken(function: Callable, kwargs: dict) -> dict:
     parameters = inspect.signature(function).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {name: value for name, value in kwargs.items() if takes_any or name in parameters}
-
-
-@contextlib.contextmanager
-def _attributes_kept(layers: list) -> Iterator[None]:
-    """Take back the arrays that calls inside put into attributes of layers: they hold no values, or none that count."""
-    before = [(layer, dict(vars(layer))) for layer in layers]
-    engine = backends.load(backends.outer_name()) if any(layer._needs_engine for layer in layers) else SPEC
-    try:
-        yield
-    finally:
-        for layer, attributes in before:
-            for name, value in list(vars(layer).items()):
-                if value is attributes.get(name) or not (engine.is_array(value) or SPEC.is_array(value)):
-                    continue
-                if name in attributes:
-                    setattr(layer, name, attributes[name])
-                else:
-                    delattr(layer, name)

@@ -416,6 +416,8 @@ class Layer(GraphCalls, Inference, Trackable):
         return self.call(x, training=self._signature.training if training is None else training)
 
     def _users_call(self, x: Any) -> Any:
+        if self._is_on_stand_ins():
+            return self._checked_call((x,), {})
         with within(self.name, None, self):  # for what it draws
             return self._plain_call(x)
 
@@ -472,7 +474,7 @@ class Layer(GraphCalls, Inference, Trackable):
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if backend.is_symbolic:
             return self._infer(args, kwargs)
-        return self._compute(args, kwargs)
+        return self._compute_on_stand_ins(args, kwargs) if self._is_on_stand_ins() else self._compute(args, kwargs)
 
     def _compute(self, args: tuple, kwargs: dict) -> Any:
         if self._casts_variables or scope.autocast is not None:

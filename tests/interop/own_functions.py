@@ -388,6 +388,28 @@ class OwnFunctions:
         np.testing.assert_allclose(model.predict(x, verbose=0), x * np.arange(4) + 15, rtol=1e-5)
         assert model.count_params() == 12
 
+    def test_a_layer_built_inside_a_call_keeps_what_build_made(self):
+        class Inner(layers.Layer):
+            def build(inner, input_shape):
+                inner.factor = ops.convert_to_tensor(np.full(input_shape[-1], 3, "float32"))
+
+            def call(inner, x):
+                inner.last = self.tanh(x)
+                return x * inner.factor
+
+        class Outer(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.inner = Inner()
+
+            def call(outer, x):
+                return outer.inner(self.relu(x))
+
+        model, x = Outer(), data()[0]
+        model.build((None, 6, 4))
+        assert not hasattr(model.inner, "last")
+        np.testing.assert_allclose(model.predict(x, verbose=0), 3 * np.maximum(x, 0), rtol=1e-6)
+
     def test_weights_made_and_assigned_in_call_are_followed(self):
         class Lazy(layers.Layer):
             kernel = None
