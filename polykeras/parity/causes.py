@@ -11,12 +11,17 @@ from polykeras.core import dtypes, seeds, state, trees
 from polykeras.core.variables import Variable
 from polykeras.parity import decisions, measures, precision
 from polykeras.parity.judging import Judgement
+from polykeras.parity.measures import Difference
 from polykeras.parity.observing import Call, OpRecord, operations
-from polykeras.parity.report import Cause, Entry, Report
+from polykeras.parity.report import Cause, Entry, Report, shown
 from polykeras.parity.running import Contender
 
 #: A single operation that differs by no more units of roundoff than this (times the root of its terms) only rounds.
 _ROUNDOFFS = 16.0
+#: Causes that a tolerance is for: of one that the caller gave, they are no excuse.
+_ROUNDING = ("reduction order", "accumulated rounding")
+#: What differs by more, relatively, is not called rounding.
+_MOST_ROUNDING = 1e-3
 
 
 def explain(judgement: Judgement, report: Report, batch: tuple) -> None:
@@ -83,6 +88,7 @@ class _Search:
 
     def _cause(self, kind: str, sentence: str, benign: bool = False, layer: str = "", operation: str = "") -> Cause:
         where = layer or self.entry.layer
+        benign = benign and not (kind in _ROUNDING and self.judgement.is_strict)
         text = f"Cause: {sentence} (layer {where!r}, on {self.other.name})."
         return Cause(kind, text, benign, where, operation, self.other.name)
 
@@ -103,19 +109,19 @@ class _Search:
         alone, again = (_replay(c, operation, call) for c, operation in self._pair(call, other.operation))
         found = measures.difference(alone, call.outputs[0])
         if not measures.difference(again, call.outputs[0]).is_zero or found.absolute > self.entry.allowed:
-            return self._of_operations(call, other.operation)
+            return self._of_operations(call, other.operation, found)
         gap = max((_gap(b, a) for a, b in zip(_arrays(call), _arrays(other), strict=False)), default=0.0)
         parent = path.rpartition("/")[0] or self.reference.model.name
         if gap > 10 * self.judgement.rtol and parent in calls:
             # No layer before it differs: what this layer was given comes from its parent's own operations.
-            return self._of_operations(calls[parent], others[parent].operation)
+            return self._of_operations(calls[parent], others[parent].operation, found)
         sentence = f"rounding of the layers before; alone, on the same input, it differs by {found.relative:.1e}"
         return [self._cause("accumulated rounding", sentence, True)]
 
     def _pair(self, call: Call, layer: Any) -> list[tuple[Contender, Any]]:
         return [(self.other, layer), (self.reference, call.operation)]
 
-    def _of_operations(self, call: Call, layer: Any) -> list[Cause]:
+    def _of_operations(self, call: Call, layer: Any, found: Difference) -> list[Cause]:
         """Find the operation inside of a layer, on the reference's own inputs, and what is wrong with it."""
         ours, theirs = (
             _recorded(contender, operation, call) for contender, operation in reversed(self._pair(call, layer))
@@ -124,10 +130,15 @@ class _Search:
             if a.name != b.name:
                 break
             worst = max((measures.difference(v, r) for v, r in zip(b.outputs, a.outputs, strict=False)), key=_size)
-            if worst.relative > _allowed(a) and all(
-                _gap(v, r) <= _allowed(a) for r, v in zip(_arrays(a), _arrays(b), strict=False)
-            ):
+            gaps = [_gap(v, r) for r, v in zip(_arrays(a), _arrays(b), strict=False)]
+            if worst.relative > _allowed(a) and max(gaps, default=0.0) <= _allowed(a):
                 return [self._of_operation(a, b, worst, call.path)]
+        if [a.name for a in ours] == [b.name for b in theirs] and found.relative <= _MOST_ROUNDING:
+            sentence = (
+                f"terms added up in another order: each operation of the layer rounds as it may, and together they "
+                f"differ by {found.relative:.1e} on the same input"
+            )
+            return [self._cause("reduction order", sentence, True, call.path)]
         sentence = "on the same input the layer's output differs by more than rounding explains"
         return [self._cause("defect", sentence, layer=call.path)]
 
@@ -138,9 +149,10 @@ class _Search:
             sentence = (
                 f"{name} gives other bits each time it runs: an unordered sum, as of a scatter on several threads"
             )
-            return self._cause("unordered", sentence, True, layer, name)
+            return self._cause("unordered", sentence, worst.relative <= _MOST_ROUNDING, layer, name)
         size = (
-            f"on the same input by {worst.relative:.1e} relative at {worst.index}: {worst.value!r}, {worst.reference!r}"
+            f"on the same input by {worst.relative:.1e} relative at {worst.index}: "
+            f"{shown(worst.value)}, {shown(worst.reference)}"
         )
         lower = _lower_precision(theirs)
         if lower is not None:
@@ -188,7 +200,7 @@ class _Search:
             return [self._cause("defect", sentence, layer=call.path, operation=call.kind)]
         losses = [c.gradients(*self.batch)[0] for c in (self.reference, self.other)]
         if abs(losses[1] - losses[0]) > 10 * self.judgement.rtol * abs(losses[0]):
-            return [self._cause("defect", f"the loss itself differs: {losses[1]!r}, {losses[0]!r}", layer="loss")]
+            return [self._cause("defect", f"the loss itself differs: {losses[1]:.9g}, {losses[0]:.9g}", layer="loss")]
         if call is not None and self.entry.worst[1].relative <= 1e-2:
             sentence = "each layer's own gradient agrees: rounding, amplified on the way through the network"
             return [self._cause("accumulated rounding", sentence, True)]

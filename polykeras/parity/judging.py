@@ -34,6 +34,7 @@ class Judgement:
     def __init__(self, contenders: list[Contender], referee: Contender | None, rtol: float | None, atol: float) -> None:
         self.contenders, self.referee = contenders, referee
         self.precision = _lowest_precision(contenders[0].model)
+        self.is_strict = rtol is not None
         self.rtol = TOLERANCES[self.precision] if rtol is None else rtol
         self.atol = atol
         self.everyone = [*contenders, referee] if referee is not None else list(contenders)

@@ -207,7 +207,7 @@ class Report:
     def _first(self) -> str:
         entry = self.first
         name, worst = entry.worst
-        value, expected = _shown(worst.value), _shown(worst.reference)
+        value, expected = shown(worst.value), shown(worst.reference)
         return (
             f"First difference: {entry.title}, at index {worst.index}: {name} {value} ({worst.dtypes[0]}), "
             f"{self.reference} {expected} ({worst.dtypes[1]}): absolute {worst.absolute:.2e}, "
@@ -332,7 +332,7 @@ class Report:
         return self
 
 
-def _shown(value: float | None) -> str:
+def shown(value: float | None) -> str:
     """A number with the digits that tell float32s apart."""
     return "none" if value is None else f"{value:.9g}"
 

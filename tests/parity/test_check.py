@@ -261,3 +261,31 @@ def test_two_files_are_compared(tmp_path):
     assert check(tmp_path / "first.keras", tmp_path / "first.keras").is_same
     different = check(tmp_path / "first.keras", str(tmp_path / "second.keras"))
     assert different.culprit == "changed" and different.first.name == "bias", str(different)
+
+
+def test_beyond_a_callers_own_tolerance_rounding_is_a_difference_with_its_cause():
+    pytest.importorskip("torch")
+    rng = np.random.default_rng(1)
+
+    def wide():
+        return keras.Sequential([keras.Input((300,)), layers.Dense(8, name="sum")])
+
+    x = rng.normal(size=(16, 300)).astype("float32")
+    report = check(wide, x, backends=["numpy", "torch"], rtol=1e-12, referee=False, verbose=0)
+    assert not report.is_same and report.culprit == "sum"
+    assert report.cause.kind == "reduction order", str(report)
+    assert check(wide, x, backends=["numpy", "torch"], verbose=0).is_same
+
+
+def test_a_sum_without_order_is_told(monkeypatch):
+    pytest.importorskip("torch")
+    adapter = type(backends.load("torch"))
+    plain, counts = adapter.embedding, iter(range(1, 1000))
+    unordered = lambda self, *a: plain(self, *a) * (1 + 2e-5 * next(counts))  # noqa: E731
+    monkeypatch.setattr(adapter, "embedding", unordered)
+
+    def bag():
+        return keras.Sequential([keras.Input((4,), dtype="int32"), layers.Embedding(9, 3, name="rows")])
+
+    report = check(bag, np.arange(8).reshape(2, 4), backends=["numpy", "torch"], verbose=0)
+    assert report.cause.kind == "unordered" and report.culprit == "rows"
