@@ -107,6 +107,10 @@ class Captured:
             step = self._look()
         else:
             step = self._step
+        return self.run(step, batch)
+
+    def run(self, step: Any, batch: Any) -> Any:
+        """Run what ``step`` returned on a batch."""
         result = step(batch) if step is not self._untried else self._try("__call__", batch)
         if self._has_run_python:
             self.note_run()

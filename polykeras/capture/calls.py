@@ -19,8 +19,8 @@ from polykeras.layers.core import Masking
 from polykeras.layers.layer import Layer
 
 
-def captured_call(model: Any, x: Any) -> Captured | None:
-    """Return the compiled call of a model made of a graph on an input, None where the call is to be run as it is."""
+def captured_call(model: Any, x: Any) -> tuple | None:
+    """Return the captured call of a model made of a graph on an input, and its step; None for one to run as it is."""
     backend = backends.current()
     if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
         return None
@@ -29,7 +29,11 @@ def captured_call(model: Any, x: Any) -> Captured | None:
     if call is None:
         call = _Call(model, specs_of(backend, (backend.feed(x),)))
         steps.put(key, call)
-    return call if call.is_ready() else None
+    step = call.step()
+    if step is None:
+        call.note_run()
+        return None
+    return call, step
 
 
 class _Call(Captured):
@@ -40,13 +44,6 @@ class _Call(Captured):
             return Step(model, function, specs, model._asks_for_compiler, numbers)
 
         super().__init__(model, lambda batch: Layer.__call__(model, batch[0], training=False), make)
-
-    def is_ready(self) -> bool:
-        """Whether the call is captured; else it is about to be run as it is."""
-        if self.step() is not None:
-            return True
-        self.note_run()
-        return False
 
     def _is_plain(self) -> bool:
         return super()._is_plain() or not all(map(_has_one_result, self._model._flatten_layers()))

@@ -199,9 +199,10 @@ class Model(Persistence, Trainer, Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if backends.current_name() in (self._backend_name, "spec"):
             if len(args) == 1 and (not kwargs or kwargs == {"training": False}):
-                compiled = self._plan and captured_call(self, args[0])
-                if compiled:
-                    return compiled((backends.current().feed(args[0]),))
+                captured = self._plan and captured_call(self, args[0])
+                if captured:
+                    call, step = captured
+                    return call.run(step, (backends.current().feed(args[0]),))
             return super().__call__(*args, **kwargs)
         with backends.use(self._backend_name):
             return super().__call__(*args, **kwargs)
