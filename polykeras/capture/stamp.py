@@ -3,11 +3,12 @@
 Comparing it takes nanoseconds; only where it moved does a step look at what it was made from.
 
 >>> from polykeras import losses
+>>> from polykeras.capture import stamp
 >>> loss = losses.Huber(delta=1.0)
->>> remember(loss)
->>> before = count
+>>> stamp.remember(loss)
+>>> before = stamp.count
 >>> loss.delta = 2.0
->>> count > before
+>>> stamp.count > before
 True
 """
 
@@ -29,18 +30,9 @@ PLAIN = frozenset({int, float, bool, str, bytes, complex, type(None)})
 #: Attributes that polykeras sets while steps run or are made, and that no step is made from.
 BOOKKEEPING = frozenset(
     {
-        *("_accepted", "_added_metrics", "_arguments", "_build_shapes", "_callbacks", "_calls", "_compile_arguments"),
-        *("_defers_logs", "_fit_layers", "_inbound_nodes", "_initial_weights", "_is_building", "_losses"),
-        *(
-            "_is_remembered",
-            "_losses_entry",
-            "_own_seeds",
-            "_position",
-            "_shown_shape",
-            "_signature",
-            "_snapshot_lists",
-            "_steps",
-        ),
+        *("_accepted", "_added_metrics", "_arguments", "_build_shapes", "_compile_arguments", "_defers_logs"),
+        *("_fit_layers", "_inbound_nodes", "_initial_weights", "_is_building", "_is_remembered", "_losses", "_masks"),
+        *("_losses_entry", "_own_seeds", "_position", "_shown_shape", "_signature", "_snapshot_lists", "_steps"),
         *("_weight_places", "history", "output_specs", "stop_evaluating", "stop_predicting", "stop_training"),
     }
 )

@@ -167,6 +167,9 @@ class TensorflowBackend(Backend):
             )
         return super().densified(x)
 
+    def ambient_mode(self) -> str | None:
+        return "eager functions" if tf.config.functions_run_eagerly() else None
+
     def outside_trace(self) -> contextlib.AbstractContextManager:
         return tf.init_scope()
 
