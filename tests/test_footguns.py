@@ -501,3 +501,15 @@ def test_a_size_decides_nothing_but_the_time(backend, most, monkeypatch):
     before = len(layer.seen)
     model.fit(X, Y, batch_size=8, epochs=2, verbose=0)
     assert len(layer.seen) - before == (0 if backend.is_traced else 2)
+
+
+def test_an_int_that_counts_steps_makes_few_versions(backend):
+    layer = Scaled(name="own")
+    model = network(layer)
+    model.compile("sgd", "mse")
+    for place in range(1, 9):
+        layer.factor = place
+        found = model.predict(X, verbose=0)
+    assert layer.factor == 8
+    np.testing.assert_allclose(found, ops.convert_to_numpy(model(X)), rtol=1e-5, atol=1e-5)
+    assert all(len(step._versions) <= 3 for step in steps_of(model).values())

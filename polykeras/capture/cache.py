@@ -9,6 +9,7 @@ taken, or a new one is made.
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from polykeras import backends, config
@@ -19,8 +20,9 @@ from polykeras.capture.recent import Recent
 
 _MOST_STEPS = 64
 _MOST_VERSIONS = 8
-# Where plain runs are not much slower, a version is made for settings that stay.
+# Where plain runs are not much slower, a version is made for settings that stay, once they have changed often.
 _RUNS_BEFORE_CAPTURE = 3
+_VERSIONS_AT_ONCE = 3
 # Changes of a number until it is held as an input.
 _CHANGES_BEFORE_HOLDING = 2
 # Versions that are made because something was set back that the step sets itself.
@@ -90,8 +92,10 @@ class Captured:
         self._noted = -1
         self._is_watched = False
         self._has_run_python = False
+        self._is_in_mode = False
         self._untried: Any = None
         self._plain: Any = None
+        self._made = 0
         self._candidate: Reach | None = None
         self._runs_to_come = 0
         self._changes: dict[tuple, list] = {}
@@ -146,7 +150,7 @@ class Captured:
     def note_run(self) -> None:
         """Note that the step's Python has run."""
         self._has_run_python = False
-        if self._step is None and not self._is_call:
+        if self._is_in_mode:
             return
         if self._version is not None and (stamp.count != self._noted or self._is_watched):
             self._written.update(self._version.note_own_changes())
@@ -164,7 +168,7 @@ class Captured:
     def _look(self) -> Any:
         """Choose the step to run now."""
         if self.backend.ambient_mode() is not None:
-            self._step, self._version = None, None
+            self._version, self._is_in_mode = None, True
             self._noted = -1
             return self._plain_step()
         version = self._version
@@ -177,7 +181,7 @@ class Captured:
         return self._model.run_eagerly or config.functions_run_eagerly()
 
     def _use(self, version: _Version | None) -> Any:
-        self._version = version
+        self._version, self._is_in_mode = version, False
         self._step = self._plain_step() if version is None else version.step
         self._is_watched = version is not None and bool(version.reach.watched)
         self._noted = stamp.count
@@ -223,7 +227,7 @@ class Captured:
 
     def _is_settled(self, reach: Reach) -> bool:
         """Whether the settings have stayed for long enough to make a version for them."""
-        if self.backend.is_traced and not self._is_call or not (self._versions or self._is_call):
+        if not self._is_call and (self.backend.is_traced or self._made < _VERSIONS_AT_ONCE):
             return True
         if self._candidate is None or not self._candidate.is_same():
             self._candidate, self._runs_to_come = reach, _RUNS_BEFORE_CAPTURE
@@ -248,6 +252,7 @@ class Captured:
         self._untried = step if held else None
         self._versions.insert(0, version)
         del self._versions[_MOST_VERSIONS:]
+        self._made += 1
         return version
 
     # ------------------------------------------------------------- held numbers
@@ -256,7 +261,7 @@ class Captured:
         """The places of numbers that change again and again."""
         previous = self._candidate or (self._versions[0].reach if self._versions else None)
         for place, name, old, new in previous.differences() if previous else ():
-            if may_be_held(old) and may_be_held(new) and place.owner is not config:
+            if may_be_held(old) and may_be_held(new) and not isinstance(place.owner, ModuleType):
                 change = self._changes.setdefault(_key(place, name), [place, 0])
                 change[1] += 1
         known = {_key(place, name): (place, name) for place in (*reach.places, *reach.watched) for name in place.values}

@@ -20,11 +20,11 @@ class HeldNumber(Variable):
     Its value is not known while the step is traced: Python that asks for it can't be traced with it.
     """
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float | int) -> None:
         super().__init__(value, trainable=False, name="held_number", on_host=True)
         self.last = value
 
-    def renew(self, value: float) -> None:
+    def renew(self, value: float | int) -> None:
         """Hold another value."""
         if value != self.last:
             self.assign(value)
@@ -40,13 +40,13 @@ class HeldNumbers:
     """The numbers that one step holds, and where they are set.
 
     Args:
-        found: pairs of a place and a name in it, each with a float that is not 0.
+        found: pairs of a place and a name in it, each with a number that is not 0.
     """
 
     def __init__(self, found: list[tuple[Place, Any]]) -> None:
         self._found = [(place, name, HeldNumber(place.values[name])) for place, name in found]
         for place, name in found:
-            place.held.add(name)
+            place.held[name] = place.values[name].__class__
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -105,4 +105,4 @@ def value_of(x: Any) -> Any:
 
 def may_be_held(value: Any) -> bool:
     """Whether a value is a number that a step may hold: 0 often switches something off."""
-    return value.__class__ is float and value != 0
+    return value.__class__ in (float, int) and value != 0

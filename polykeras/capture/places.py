@@ -29,7 +29,7 @@ class Place:
     def __init__(self, owner: Any) -> None:
         self.owner = owner
         #: Names of numbers that are inputs of the step: any value will do but 0, which may mean something else.
-        self.held: set = set()
+        self.held: dict[Any, type] = {}
         #: Names of what no longer counts: the step sets it itself, again and again.
         self.ignored: set = set()
         self.take()
@@ -60,7 +60,7 @@ class Place:
     def _is_free(self, name: Any, value: Any) -> bool:
         if name in self.ignored:
             return True
-        return name in self.held and value.__class__ is float and value != 0
+        return value.__class__ is self.held.get(name) and value != 0
 
     def differences(self) -> list[tuple[Any, Any, Any]]:
         """Return ``(name, value before, value now)`` of what is another now."""
@@ -86,7 +86,8 @@ class Attributes(Place):
     def read(self) -> dict:
         own, without = vars(self.owner), self._without
         if self._names is None:
-            return {name: value for name, value in own.items() if name not in without}
+            # A list first: other threads may set attributes meanwhile.
+            return {name: value for name, value in list(own.items()) if name not in without}
         return {name: own[name] for name in self._names if name in own and name not in without}
 
     def write(self, name: str, value: Any) -> None:
@@ -121,7 +122,7 @@ class Entries(Place):
         owner = self.owner
         if len(owner) > _MOST_ITEMS and self._holds_data():
             return {"length": len(owner)}
-        return dict(owner) if isinstance(owner, dict) else dict(enumerate(owner))
+        return dict(owner) if isinstance(owner, dict) else dict(enumerate(tuple(owner)))
 
     def write(self, name: Any, value: Any) -> None:
         self.owner[name] = value

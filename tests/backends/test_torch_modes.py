@@ -5,6 +5,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends, layers
+from polykeras.capture.cache import steps_of
 
 torch = pytest.importorskip("torch")
 forward_ad = pytest.importorskip("torch.autograd.forward_ad")
@@ -45,6 +46,7 @@ def test_autocast_counts_inside_of_it_only():
     torch.testing.assert_close(inside.float(), plain, rtol=0.03, atol=0.03)
     assert inside.dtype is torch.bfloat16 and predicted.dtype == "bfloat16"
     assert torch.equal(warm(model), plain)
+    assert any(step._is_call and step.step() is not None for step in steps_of(model).values())
     assert model.predict(X, verbose=0).dtype == "float32"
 
 
