@@ -296,7 +296,10 @@ class Variable(Operators):
     def adopt(self, value: np.ndarray) -> None:
         """Replace the value by an array that nobody else uses: it is copied only where a backend must."""
         self._check_shape(value.shape)
+        has_array = self._value is not None
         self._initial, self._value = np.asarray(value, dtypes.numpy_dtype(self.dtype)), None
+        if has_array:  # steps that were made with it look for one
+            self._materialize()
 
     def _check_shape(self, shape: tuple) -> None:
         if shape != self.shape:
