@@ -8,7 +8,7 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
-from polykeras.core import naming, trees
+from polykeras.core import naming, trees, turns
 from polykeras.core.context import owned
 from polykeras.core.shapes import inferred
 from polykeras.core.state import holding, reading, recording
@@ -37,6 +37,7 @@ class PlainStep:
         seeds = [v for v in assigned if v.counts_draws]
         self._variables = unique(iter([*model._step_variables(), *model._training_variables(), *seeds]))
         check_owned(assigned, self._variables)
+        self._turn = turns.shared(self._variables)
         self._function = function
         if not self.backend.is_traced:
             run = self.backend.compile(lambda state, batch: (state, function(batch)), optimize=False)
@@ -44,6 +45,9 @@ class PlainStep:
 
     def __call__(self, batch: Any) -> Any:
         """Run the step on a batch."""
+        return self._turn.now().write(self._run, batch)
+
+    def _run(self, batch: Any) -> Any:
         self._part()
         with recording() as assigned, holding({}) as values:
             result = values_of(self._function(batch))

@@ -121,7 +121,7 @@ class Step:
                 constants = [v.held() for v in self.constants]
             return call([], constants, *inputs)[1]
         if not self._is_traced:
-            return self._advance(call, inputs)
+            return self._turn.now().write(self._advance, call, inputs)
         with deferred():  # the state is consumed: until the results are stored there is none
             return self._consume(call, inputs) if self._deletes else self._advance(call, inputs)
 

@@ -75,7 +75,8 @@ def settled(variables: Iterable[Variable]) -> Iterator[None]:
         for _, turn in sorted(turns.items()):
             stack.enter_context(turn.door)
             stack.enter_context(turn.room)
-        values = {v: v.snapshot() for v in variables if v.held() is not None}
+        is_written = any(turn.is_written_elsewhere() for turn in turns.values())
+        values = {v: v.snapshot(is_written) for v in variables if v.held() is not None}
     with holding(values):
         yield
 

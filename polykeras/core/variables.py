@@ -166,9 +166,15 @@ class Variable(Operators):
         """The array in the slot as this thread sees it; None before there is one."""
         return self._value if scope.values is None else scope.values.get(self, self._value)
 
-    def snapshot(self) -> Any:
-        """The array in the slot, which steps that follow leave as it is while somebody holds it."""
-        return backends.load(self._backend_name).read(self.held())
+    def snapshot(self, is_written: bool = False) -> Any:
+        """The array in the slot, which steps that follow leave as it is while somebody holds it.
+
+        Args:
+            is_written: a step under way may write into it: return a copy.
+        """
+        backend = backends.load(self._backend_name)
+        value = backend.read(self.held())
+        return backend.copy(value) if is_written else value
 
     def _note_read(self) -> None:
         if scope.read is not None:

@@ -5,6 +5,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import layers, ops
+from polykeras.capture.cache import steps_of
 
 X = np.linspace(-1, 1, 24, dtype="float32").reshape(8, 3)
 
@@ -81,10 +82,10 @@ def test_a_stack_under_way_leaves_what_others_compiled_alone(backend):
     model = stack()
     for _ in range(5):
         model(X)
-    compiled = dict(model._calls._steps)
+    compiled = steps_of(model).values()
     stack().pop()
     model(X)
-    assert model._calls._steps == compiled
+    assert steps_of(model).values() == compiled
 
 
 def test_a_call_compiled_before_an_own_layer_came_in_is_not_repeated(backend):
