@@ -10,7 +10,7 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
 from polykeras.core import naming, trees, turns
 from polykeras.core.context import owned
-from polykeras.core.shapes import inferred
+from polykeras.core.shapes import attributes_kept, inferred
 from polykeras.core.state import holding, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import values_of
@@ -32,7 +32,7 @@ class PlainStep:
     def __init__(self, model: Any, function: Callable, batch: Any) -> None:
         self.backend = backends.current()
         function = drawing_from(model, function)
-        with recording() as assigned, reading(), backends.use(SPEC):
+        with recording() as assigned, reading(), backends.use(SPEC), attributes_kept():
             self.result = inferred(function, batch)
         seeds = [v for v in assigned if v.counts_draws]
         self._variables = unique(iter([*model._step_variables(), *model._training_variables(), *seeds]))

@@ -16,7 +16,7 @@ from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.capture.plain import HOLDERS, check_owned, drawing_from, in_order, unshared
 from polykeras.core import trees, turns
 from polykeras.core.interrupts import deferred
-from polykeras.core.shapes import inferred
+from polykeras.core.shapes import attributes_kept, inferred
 from polykeras.core.state import pure, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable, scope
@@ -59,7 +59,7 @@ class Step:
         self._optimize = optimize
         self._is_traced = self.backend.is_traced
         self._deletes = self._is_traced and not self.backend.holds_state
-        with recording() as assigned, reading() as read, backends.use(SPEC):
+        with recording() as assigned, reading() as read, backends.use(SPEC), attributes_kept():
             self.result = inferred(function, batch)
         # What only training needs, such as an optimizer's slots, is no argument of a prediction.
         used = [v for v in model._training_variables() if v in read or v in assigned]

@@ -9,6 +9,7 @@ two sizes: what differs between the two results is unknown.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,7 @@ from polykeras.core.variables import Variable, scope
 # Many reshapes divide a size by 2, 3, 4 or 6, and windows are smaller.
 _BATCHES = 6, 12
 _LENGTHS = 24, 48
+_NONE = object()  # no attribute
 
 
 def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
@@ -44,9 +46,11 @@ def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
 
 
 def is_settled(error: Exception) -> bool:
-    """Whether the engine would say the same, or has."""
-    if getattr(error, "_is_from_engine", False):
-        return True
+    """Whether the engine would say the same.
+
+    An error that comes from the engine is not settled: it may have met a spec from outside of the
+    function, which is an array of the engine where the call around is run by it.
+    """
     return isinstance(error, ValueNeeded) and backends.load(backends.outer_name()).is_traced
 
 
@@ -63,7 +67,6 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
         runs = [_run(engine, function, leaves, structure, place) for place in range(1 + _has_unknown(leaves))]
         result, notes = runs[0] if len(runs) == 1 else _common(*runs)
     except Exception as error:
-        error._is_from_engine = True
         if isinstance(reason, EngineNeeded):
             error.add_note(f"It ran on {engine.name} because: {reason}")
         raise
@@ -94,11 +97,58 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: i
             if id(masks.get_mask(spec)) in stand_ins:
                 masks.set_mask(stand_ins[id(spec)], stand_ins[id(masks.get_mask(spec))])
         args, kwargs = trees.unflatten(structure, filled)
-        with backends.use(engine), _stand_ins_for_variables(engine) as values:
-            found[:] = _specs_of(engine, function(*args, **kwargs)), values.notes
+        with backends.use(engine), _stand_ins_for_variables(engine) as values, attributes_kept(of_their_own=True):
+            result = function(*args, **kwargs)
+            for owner, name, before in scope.changed:
+                values.note(functools.partial(_show_attribute, owner, name, before), vars(owner).get(name))
+            found[:] = _specs_of(engine, result), values.notes
 
     engine.over_shapes(compute, [(_known(x.shape, place), x.dtype) for x in specs])
     return found
+
+
+@contextmanager
+def attributes_kept(of_their_own: bool = False) -> Iterator[None]:
+    """Inside, code may read the arrays that calls put into attributes; afterwards those are as they were.
+
+    Args:
+        of_their_own: at the end of this block, also inside of another.
+    """
+    outside = scope.changed
+    if outside is None or of_their_own:
+        scope.changed = []
+    try:
+        yield
+    finally:
+        changed, scope.changed = scope.changed, outside
+        for owner, name, before in reversed(changed if changed is not outside else []):
+            _set_attribute(owner, name, before)
+
+
+def note_attributes(owner: Any, before: dict) -> None:
+    """Have the arrays taken back that came into attributes since they were ``before``."""
+    is_array = backends.current().is_array
+    for name, value in list(vars(owner).items()):
+        if value is before.get(name) or not is_array(value):
+            continue
+        if scope.changed is None:
+            _set_attribute(owner, name, before.get(name, _NONE))
+        else:
+            scope.changed.append((owner, name, before.get(name, _NONE)))
+
+
+def _show_attribute(owner: Any, name: str, before: Any, spec: Any) -> None:
+    """Let code that runs over specs read what the engine put into an attribute."""
+    if scope.changed is not None:
+        scope.changed.append((owner, name, before))
+        vars(owner)[name] = spec
+
+
+def _set_attribute(owner: Any, name: str, value: Any) -> None:
+    if value is _NONE:
+        vars(owner).pop(name, None)
+    else:
+        vars(owner)[name] = value
 
 
 def _specs_of(engine: Any, tree: Any) -> Any:

@@ -31,6 +31,7 @@ class _Scope(threading.local):
     values: dict | None = None  # arrays that variables hold instead of those in their slots
     assigned: dict | None = None  # variables assigned while a function is made pure
     read: dict | None = None  # variables read while only shapes are inferred
+    changed: list | None = None  # attributes that hold arrays without values while only shapes are inferred
 
 
 scope = _Scope()

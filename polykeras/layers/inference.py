@@ -12,7 +12,7 @@ from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import graph, naming, trees
 from polykeras.core.context import context, stating
 from polykeras.core.graph import Node
-from polykeras.core.shapes import StandIns, is_settled, on_engine
+from polykeras.core.shapes import StandIns, attributes_kept, is_settled, note_attributes, on_engine
 from polykeras.core.variables import scope
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 
@@ -25,7 +25,7 @@ class Inference:
 
     def _symbolic_call(self, args: tuple, kwargs: dict) -> Any:
         """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
-        with backends.use(SPEC):
+        with backends.use(SPEC), attributes_kept():
             specs_out = self(*graph.to_specs(args), **graph.to_specs(kwargs))
         outputs = graph.to_symbols(specs_out)
         for x in filter(graph.is_symbol, trees.leaves(outputs)):
@@ -57,19 +57,12 @@ class Inference:
         return self._is_users and isinstance(scope.values, StandIns)
 
     def _compute_on_stand_ins(self, args: tuple, kwargs: dict) -> Any:
-        """Run the call, and take back the arrays that it puts into attributes: their values count for nothing."""
+        """Run the call, and have the arrays taken back that it puts into attributes: their values count for nothing."""
         before = dict(vars(self))
         try:
             return self._compute(args, kwargs)
         finally:
-            backend = backends.current()
-            for name, value in list(vars(self).items()):
-                if value is before.get(name) or not backend.is_array(value):
-                    continue
-                if name in before:
-                    setattr(self, name, before[name])
-                else:
-                    delattr(self, name)
+            note_attributes(self, before)
 
     def _infer_on_engine(self, args: tuple, kwargs: dict, reason: Exception) -> Any:
         """Find the specs of the outputs, and of losses added, by running the call on the engine."""
@@ -125,7 +118,7 @@ class Inference:
         >>> keras.layers.Dense(4).compute_output_shape((None, 3))
         (None, 4)
         """
-        with backends.use(SPEC):
+        with backends.use(SPEC), attributes_kept():
             to_spec = lambda shape: SpecArray(shape, self.compute_dtype)  # noqa: E731
             args = tuple(map_shapes(to_spec, shape) for shape in args)
             kwargs = {k.removesuffix("_shape"): map_shapes(to_spec, shape) for k, shape in kwargs.items()}

@@ -410,6 +410,30 @@ class OwnFunctions:
         assert not hasattr(model.inner, "last")
         np.testing.assert_allclose(model.predict(x, verbose=0), 3 * np.maximum(x, 0), rtol=1e-6)
 
+    def test_what_a_layer_keeps_of_its_call_is_read_by_the_loss(self):
+        class Encoder(layers.Layer):
+            def call(inner, x):
+                inner.mean = self.tanh(ops.mean(x, axis=1))
+                inner.code = self.relu(inner.mean)
+                return inner.code
+
+        class Model(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.encoder, self.dense = Encoder(), layers.Dense(1)
+
+            def call(inner, x):
+                return inner.dense(inner.encoder(x)) + ops.sum(inner.encoder.mean, axis=-1, keepdims=True)
+
+            def compute_loss(inner, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+                return self.sum(self.square(inner.encoder.code)) + 0 * self.sum(y_pred)
+
+        model = Model()
+        model.compile("sgd")
+        x, y = data()
+        history = model.fit(x, y, batch_size=12, verbose=0).history
+        np.testing.assert_allclose(history["loss"], [np.sum(np.maximum(np.tanh(x.mean(1)), 0) ** 2)], rtol=1e-5)
+
     def test_weights_made_and_assigned_in_call_are_followed(self):
         class Lazy(layers.Layer):
             kernel = None
