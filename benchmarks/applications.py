@@ -36,6 +36,8 @@ _RANGES = {
     "bias": (-0.1, 0.1),
     "mean": (-0.1, 0.1),
     "gamma": (0.2, 0.6),
+    "moving_mean": (-0.1, 0.1),
+    "moving_variance": (0.5, 1.5),
     "variance": (0.5, 1.5),
 }
 
@@ -69,23 +71,13 @@ def of_polykeras(constructor: str, **arguments: Any) -> Any:
 def randomize(model: Any) -> None:
     """Draw the weights that would hide an error, since they start as zeros, ones, or a millionth.
 
-    Batch normalizations then take the statistics of random pictures, as trained ones have those of their pictures:
-    with others, the numbers grow from block to block, until a rounding error decides whether a gate is open.
+    Scales stay small: with larger ones, the numbers would grow from block to block of a deep network, until a rounding
+    error decides whether a gate is open.
     """
     generator = np.random.default_rng(0)
     for weight in model.weights:
         if weight.name in _RANGES:
             weight.assign(generator.uniform(*_RANGES[weight.name], weight.shape).astype("float32"))
-    normalizations = [layer for layer in model.layers if hasattr(layer, "moving_variance")]
-    for layer in model.layers:
-        if hasattr(layer, "rate"):
-            layer.rate = 0.0
-    for layer in normalizations:
-        layer.momentum = 0.0
-    if normalizations:
-        model(pictures(model.input_shape[1], 8), training=True)
-    for layer in normalizations:
-        layer.moving_variance.assign(layer.moving_variance + 0.01)
 
 
 def write_as_keras_2(model: Any, path: Path) -> None:
@@ -217,11 +209,10 @@ def main() -> None:
 
 _TEXT = """# The networks of `keras.applications`
 
-`python -m benchmarks.applications` measures this page. Keras on PyTorch gives each network random weights, and its
-batch normalizations the statistics of random pictures, and writes them in the layout of Keras 2, in which the trained
-ones are published. polykeras reads that file and predicts the same picture of 64 x 64 pixels (96 x 96 for the
-Inceptions and Xception), on NumPy in a process without any framework, and on another engine. The last columns are the
-largest difference of the features as a part of the largest feature.
+`python -m benchmarks.applications` measures this page. Keras on PyTorch gives each network random weights and writes
+them in the layout of Keras 2, in which the trained ones are published. polykeras reads that file and predicts the same
+picture of 64 x 64 pixels (96 x 96 for the Inceptions and Xception), on NumPy in a process without any framework, and
+on another engine. The last columns are the largest difference of the features as a part of the largest feature.
 
 Seconds are processor time of building the network with its top for pictures of its own size, on one thread. polykeras
 draws random weights when they are first read: *built* is the network that a file of weights can be read into, *with

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,6 @@ _NAMES = Download(
     "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
     "c2c37ea517e94d9795004a39431a14cb",
 )
-
-#: Ways to scale pixels, named after the libraries that the networks were first trained with.
-_CAFFE, _TF, _TORCH = _MODES = ("caffe", "tf", "torch")
 
 #: Means of the red, green and blue pixels of ImageNet, from 0 to 255.
 _MEAN = (123.68, 116.779, 103.939)
@@ -50,8 +48,8 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     array([[[1., 1., 1.]]], dtype=float32)
     """
     data_format = config.standardize_data_format(data_format)
-    if mode not in _MODES:
-        raise ValueError(f"Expected mode to be one of {_MODES}. Received: mode={mode!r}.")
+    if mode not in _SCALINGS:
+        raise ValueError(f"Expected mode to be one of {list(_SCALINGS)}. Received: mode={mode!r}.")
     is_numpy = not isinstance(x, KerasTensor) and (isinstance(x, np.ndarray) or not hasattr(x, "shape"))
     x = np.asarray(x) if is_numpy else x
     axis = -1 if data_format == "channels_last" else -3
@@ -61,17 +59,24 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
         )
     if is_numpy:
         x = x if x.dtype.kind == "f" else x.astype(config.floatx())
-        return np.asarray(_scaled(x, axis, mode, np.flip), x.dtype)
+        return np.asarray(_SCALINGS[mode](x, axis, np.flip), x.dtype)
     x = x if "float" in str(x.dtype) else ops.cast(x, config.floatx())
-    return _scaled(x, axis, mode, ops.flip)
+    return _SCALINGS[mode](x, axis, ops.flip)
 
 
-def _scaled(x: Any, axis: int, mode: str, flip: Any) -> Any:
-    if mode == _TF:
-        return x / 127.5 - 1.0
-    if mode == _TORCH:
-        return (x / 255.0 - _row(MEAN_OF_UNIT, axis, x)) / _row(DEVIATION_OF_UNIT, axis, x)
+def _from_minus_one(x: Any, axis: int, flip: Callable) -> Any:
+    return x / 127.5 - 1.0
+
+
+def _standardized(x: Any, axis: int, flip: Callable) -> Any:
+    return (x / 255.0 - _row(MEAN_OF_UNIT, axis, x)) / _row(DEVIATION_OF_UNIT, axis, x)
+
+
+def _centered(x: Any, axis: int, flip: Callable) -> Any:
     return flip(x, axis) - _row(_MEAN[::-1], axis, x)
+
+
+_SCALINGS = {"caffe": _centered, "tf": _from_minus_one, "torch": _standardized}
 
 
 def _row(values: tuple, axis: int, like: Any) -> Any:
