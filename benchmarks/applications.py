@@ -36,8 +36,6 @@ _RANGES = {
     "bias": (-0.1, 0.1),
     "mean": (-0.1, 0.1),
     "gamma": (0.2, 0.6),
-    "moving_mean": (-0.1, 0.1),
-    "moving_variance": (0.5, 1.5),
     "variance": (0.5, 1.5),
 }
 
@@ -71,13 +69,31 @@ def of_polykeras(constructor: str, **arguments: Any) -> Any:
 def randomize(model: Any) -> None:
     """Draw the weights that would hide an error, since they start as zeros, ones, or a millionth.
 
-    Scales stay small: with larger ones, the numbers would grow from block to block of a deep network, until a rounding
-    error decides whether a gate is open.
+    What a batch normalization takes for the variance of its input is about as large as its input is for random
+    pictures. Otherwise the numbers would grow from block to block of a deep network, until a rounding error decides
+    whether a gate is open, or shrink, until no weight in front counts.
     """
     generator = np.random.default_rng(0)
     for weight in model.weights:
         if weight.name in _RANGES:
             weight.assign(generator.uniform(*_RANGES[weight.name], weight.shape).astype("float32"))
+    normalizations = [layer for layer in model.layers if hasattr(layer, "moving_variance")]
+    for layer in model.layers:
+        if hasattr(layer, "rate"):
+            layer.rate = 0.0
+    for layer in normalizations:
+        layer.momentum = 0.0
+    if normalizations:
+        model(pictures(model.input_shape[1], 8), training=True)
+    is_gated = any(layer.name.endswith("_se_excite") for layer in model.layers)
+    for layer in normalizations:
+        mean, variance = layer.get_weights()[-2:]
+        if is_gated:  # a sum of many blocks opens or shuts gates: these take the very mean and variance
+            layer.moving_variance.assign(variance + 0.01)
+            continue
+        square = np.mean(mean**2 + variance)
+        layer.moving_mean.assign(np.sqrt(square) * generator.uniform(-0.1, 0.1, mean.shape))
+        layer.moving_variance.assign(square * generator.uniform(0.5, 1.5, mean.shape))
 
 
 def write_as_keras_2(model: Any, path: Path) -> None:

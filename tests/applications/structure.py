@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import polykeras
 
-#: The smallest member of each family, and the least pixels that it takes.
+#: The smallest member of each family, and the height and width of pictures to try it with.
 SMALLEST = {
     "ConvNeXtTiny": 32,
     "DenseNet121": 32,
-    "EfficientNetB0": 32,
-    "EfficientNetV2B0": 32,
+    "EfficientNetB0": 64,
+    "EfficientNetV2B0": 64,
     "InceptionResNetV2": 75,
     "InceptionV3": 75,
     "MobileNet": 32,
