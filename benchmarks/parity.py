@@ -29,8 +29,7 @@ Each architecture is built once for each engine from one seed and trained for {s
 - **gradients**: the same of the weights' gradients, where there is more to compare than rounding.
 - **curve**: the largest relative difference of the {steps} losses between any engine and NumPy.
 - **nearest**: the engine whose outputs are nearest to those of the float64 referee.
-- **verdict**: the same; where more than rounding differs by a decision that rounding alone turns, its cause, with more
-  below.
+- **verdict**: the same; where more than rounding differs, by what rounding alone decides, the kind, and more below.
 
 bfloat16 keeps 8 bits of a number, so that its curve is compared by a coarser tolerance than 1e-5.
 
