@@ -40,7 +40,7 @@ class Persistence:
 
         >>> import polykeras as keras
         >>> with keras.backends.use("numpy"):
-        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        ...     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="head")])
         >>> model.to_backend("numpy").get_weights()[0].tolist() == model.get_weights()[0].tolist()
         True
         """
