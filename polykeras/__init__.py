@@ -55,6 +55,7 @@ __getattr__, __dir__ = lazy.names(
         "applications", "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving",
         "visualization", "wrappers",
     ],
+    members={"polykeras.compat.alias": ["install_as_keras"]},
 )  # fmt: skip
 
 Operation.register(Layer)
@@ -105,6 +106,7 @@ __all__ = [
     "dtype_policies",
     "engine",
     "initializers",
+    "install_as_keras",
     "layers",
     "legacy",
     "losses",

@@ -56,10 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     parity.add_arguments(comparison)
     comparison.set_defaults(action=parity.run, check=parity.check_options)
 
-    run = commands.add_parser("run", help="run a Keras script, unchanged: its `import keras` means polykeras")
+    run = commands.add_parser("run", help="run a Keras script or module, unchanged: its `import keras` means polykeras")
     _add_backend(run)
-    run.add_argument("script", help="path of the script")
-    run.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the script")
+    run.add_argument("-m", action="store_true", dest="is_module", help="run a module by its name, not a script")
+    run.add_argument("script", help="path of the script, or name of the module")
+    run.add_argument("arguments", nargs=argparse.REMAINDER, help="its arguments")
     run.set_defaults(action=_run)
     return parser
 
@@ -88,9 +89,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from polykeras.cli.script import run_script
+    from polykeras.cli.script import run_module, run_script
 
-    run_script(options.script, options.arguments)
+    run = run_module if options.is_module else run_script
+    run(options.script, options.arguments)
     return 0
 
 
@@ -108,5 +110,5 @@ def _check(options: argparse.Namespace) -> None:
         options.check(options)
     if hasattr(options, "file") and not os.path.isfile(options.file):
         raise FileNotFoundError(f"Expected the path of a model file. Received: {options.file!r}, no such file.")
-    if hasattr(options, "script") and not os.path.isfile(options.script):
+    if hasattr(options, "script") and not getattr(options, "is_module", False) and not os.path.isfile(options.script):
         raise FileNotFoundError(f"Expected the path of a script. Received: {options.script!r}, no such file.")

@@ -1,34 +1,13 @@
-"""Running a Keras script in which ``keras`` means polykeras."""
+"""Running a Keras script or module in which ``keras`` means polykeras."""
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import runpy
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from polykeras.compat.paths import AliasLoader
-
-
-class KerasFinder(importlib.abc.MetaPathFinder):
-    """Lets ``import keras.x`` give the module ``polykeras.x``, the same object and not a copy."""
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        if fullname.partition(".")[0] != "keras":
-            return None
-        if importlib.util.find_spec(f"poly{fullname}") is None:
-            raise ModuleNotFoundError(f"No module named {fullname!r} in polykeras", name=fullname)
-        return importlib.machinery.ModuleSpec(fullname, AliasLoader(f"poly{fullname}"))
-
-
-def install() -> None:
-    """Make ``import keras`` mean polykeras, in this process from now on."""
-    if not any(isinstance(finder, KerasFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, KerasFinder())
+from polykeras.compat.alias import install_as_keras
 
 
 def run_script(path: str, arguments: Sequence[str] = ()) -> None:
@@ -38,7 +17,23 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> None:
         path: the script.
         arguments: what it finds in ``sys.argv`` after its own name.
     """
-    install()
-    sys.argv = [path, *arguments]
-    sys.path[0] = os.path.dirname(os.path.abspath(path))
+    _prepare(path, arguments, os.path.dirname(os.path.abspath(path)))
     runpy.run_path(path, run_name="__main__")
+
+
+def run_module(name: str, arguments: Sequence[str] = ()) -> None:
+    """Run a module as ``python -m name arguments`` would, with ``keras`` as polykeras.
+
+    Args:
+        name: the module, or a package with ``__main__``.
+        arguments: what it finds in ``sys.argv`` after its own path.
+    """
+    _prepare(name, arguments, os.getcwd())
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _prepare(program: str, arguments: Sequence[str], folder: str) -> None:
+    install_as_keras()
+    os.environ["POLYKERAS_AS_KERAS"] = "1"  # for the processes that the program starts
+    sys.argv = [program, *arguments]
+    sys.path[0] = folder

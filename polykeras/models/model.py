@@ -20,6 +20,8 @@ from polykeras.models.summary import print_summary
 from polykeras.serialization import registry
 from polykeras.training.trainer import Trainer
 
+_GRAPH = frozenset({"inputs", "outputs", "input", "output"})
+
 
 class Model(Persistence, Trainer, Layer):
     """Layers that work together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
@@ -59,6 +61,10 @@ class Model(Persistence, Trainer, Layer):
 
     _plan: Plan | None = None
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+        is_graph = len(args) > 1 or not _GRAPH.isdisjoint(kwargs)
+        return super().__new__(Functional if cls is Model and is_graph else cls, *args, **kwargs)
+
     def __init__(self, *args: Any, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
         if args and inputs is None:
             inputs, args = args[0], args[1:]
@@ -68,7 +74,7 @@ class Model(Persistence, Trainer, Layer):
             kwargs.setdefault("name", args[0])
         inputs = kwargs.pop("input", inputs)  # Keras 1 and 2 spellings
         outputs = kwargs.pop("output", outputs)
-        if type(self) is Model and kwargs.get("name") is None:
+        if type(self) in (Model, Functional) and kwargs.get("name") is None:
             kwargs["name"] = naming.unique("functional" if inputs is not None else "model")
         super().__init__(**kwargs)
         self._backend_name = backends.outer_name()
@@ -412,4 +418,11 @@ class Model(Persistence, Trainer, Layer):
                 layer.reset_states()
 
 
-Functional = Model
+class Functional(Model):
+    """A model made from symbolic tensors; ``Model(inputs, outputs)`` makes one.
+
+    >>> import polykeras as keras
+    >>> x = keras.Input((3,))
+    >>> type(keras.Model(x, keras.layers.Dense(2)(x))).__name__
+    'Functional'
+    """

@@ -94,15 +94,9 @@ def _items(container: Any) -> Iterator[tuple[str, Any]]:
     counts: Counter = Counter()
     for item in tracking.contents(container):
         if _may_hold(item):
-            kind = "container" if isinstance(item, _CONTAINERS) else naming.snake_case(_class_name(item))
+            kind = "container" if isinstance(item, _CONTAINERS) else naming.snake_case(type(item).__name__)
             yield (f"{kind}_{counts[kind]}" if counts[kind] else kind), item
             counts[kind] += 1
-
-
-def _class_name(item: Any) -> str:
-    """The name of a class, as Keras 3 has it: a Model made from inputs and outputs is a Functional there."""
-    name = type(item).__name__
-    return "Functional" if name == "Model" and item._plan is not None else name
 
 
 def save(model: Any, writer: NotingWriter, optimizer: Any = None) -> None:

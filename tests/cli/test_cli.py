@@ -154,7 +154,7 @@ import helper
 import polykeras
 
 assert __name__ == "__main__"
-assert keras is polykeras and keras.layers is polykeras.layers and K is polykeras.backend
+assert keras.__name__ == "keras" and keras.layers is polykeras.layers and K is polykeras.backend
 assert Dense is polykeras.layers.Dense and ops is polykeras.ops
 assert "keras.layers" in sys.modules
 
@@ -191,6 +191,14 @@ def test_environment_chooses_the_backend_of_a_script(script):
 def test_missing_part_of_keras_is_an_import_error_like_any_other(script):
     script.write_text("try:\n    import keras.nothing\nexcept ModuleNotFoundError as error:\n    print(error.name)\n")
     assert polykeras("run", str(script)).stdout == "keras.nothing\n"
+
+
+def test_module_runs_by_its_name(script):
+    package = script.parent / "package"
+    package.mkdir()
+    (package / "__main__.py").write_text("import sys, keras\nprint(keras.__version__, sys.argv[1:], sys.path[0])\n")
+    result = polykeras("run", "-m", "package", "-v", cwd=script.parent)
+    assert result.stdout == f"3.15.1 ['-v'] {script.parent}\n", result.stderr
 
 
 def test_error_in_a_script_has_its_traceback(script):
