@@ -301,6 +301,7 @@ def functions_run_eagerly() -> bool:
 
 
 _filters_tracebacks = True
+_flash_attention: bool | None = None
 
 
 def enable_traceback_filtering() -> None:
@@ -346,3 +347,40 @@ def enable_determinism() -> None:
 def is_determinism_enabled() -> bool:
     """Return whether reruns are to be equal to the bit."""
     return _is_deterministic
+
+
+def enable_flash_attention() -> None:
+    """Let engines choose fused attention, as is the default."""
+    global _flash_attention
+    _flash_attention = None
+    stamp.rise()
+
+
+def disable_flash_attention() -> None:
+    """Ask engines that have several kernels for attention, which is PyTorch, for one that isn't FlashAttention.
+
+    >>> disable_flash_attention(); is_flash_attention_enabled()
+    False
+    >>> enable_flash_attention()
+    """
+    global _flash_attention
+    _flash_attention = False
+    stamp.rise()
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """Return False where it was disabled, None where the engine chooses.
+
+    >>> is_flash_attention_enabled() is None
+    True
+    """
+    return _flash_attention
+
+
+def is_nnx_enabled() -> bool:
+    """Return whether variables are those of Flax NNX: never.
+
+    >>> is_nnx_enabled()
+    False
+    """
+    return False

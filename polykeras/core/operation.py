@@ -111,6 +111,8 @@ class Function(Operation):
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
         super().__init__(name)
+        if not trees.leaves(outputs):
+            raise ValueError(f"Expected outputs to hold a symbolic tensor. Received: {outputs!r}.")
         self._inputs_structure, self._outputs_structure = trees.structure(inputs), trees.structure(outputs)
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
         self._plan = Plan(self.inputs, self.outputs)

@@ -80,6 +80,22 @@ def rate_between(layer: Any, name: str, value: Any) -> float:
     return value
 
 
+def noise_shape(layer: Any, value: Any) -> tuple | None:
+    """Return the shape of a random mask as a tuple of ints above 0 and None, or None for no such shape.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if value is None:
+        return None
+    is_sequence = isinstance(value, list | tuple)
+    if not is_sequence or not all(n is None or hasattr(n, "__index__") and n.__index__() > 0 for n in value):
+        raise ValueError(
+            f"{_where(layer)}: Expected noise_shape to hold ints of at least 1, or None. Received: {value!r}."
+        )
+    return tuple(value)
+
+
 def window_sizes(layer: Any, name: str, value: Any, rank: int, minimum: int = 1) -> tuple[int, ...]:
     """Return an int or sequence of ints as one int for each spatial axis.
 

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from polykeras import activations, ops, random, regularizers
 from polykeras.capture.numbers import is_zero
 from polykeras.config import standardize_data_format
@@ -14,6 +16,7 @@ from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.writes import guarded
 from polykeras.layers.arguments import LAYOUTS, legacy_arguments, positive_int, rate_between
+from polykeras.layers.arguments import noise_shape as checked_noise_shape
 from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense  # noqa: F401
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -58,12 +61,22 @@ class InputLayer(Layer):
         super().__init__(name=name, dtype=dtype, **kwargs)
         shape = input_shape if shape is None else shape
         batch_shape = batch_input_shape if batch_shape is None else batch_shape
+        if batch_shape is not None and (shape is not None or batch_size is not None):
+            raise ValueError(
+                f"Expected for the input {self.name!r} either batch_shape, or shape and batch_size. "
+                f"Received: batch_shape={batch_shape}, shape={shape}, batch_size={batch_size}."
+            )
+        if input_tensor is not None and not isinstance(input_tensor, KerasTensor):
+            raise ValueError(
+                f"Expected input_tensor of the input {self.name!r} to be a symbolic tensor. "
+                f"Received: {type(input_tensor).__name__}."
+            )
         if input_tensor is not None:
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         elif batch_shape is None:
             if shape is None:
                 raise ValueError(f"Expected a shape for the input {self.name!r}. Received: None. Pass Input((sizes,)).")
-            shape = (shape,) if isinstance(shape, int) else shape
+            shape = (shape,) if isinstance(shape, int | np.integer) else shape
             batch_shape = (batch_size, *shape)
         self.batch_shape = self._check_shape(batch_shape)
         self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
@@ -76,7 +89,7 @@ class InputLayer(Layer):
         self._inbound_nodes.append(Node(self, (), {}, output))
 
     def _check_shape(self, shape: Any) -> tuple:
-        sizes = tuple(shape)
+        sizes = tuple(int(size) if isinstance(size, np.integer) else size for size in shape)
         for size in sizes:
             if size is not None and (not isinstance(size, int) or size < 0):
                 raise ValueError(
@@ -167,7 +180,7 @@ class Dropout(Layer):
     def __init__(self, rate: float, noise_shape: tuple | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = rate_between(self, "rate", rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = checked_noise_shape(self, noise_shape)
         self.seed = seed
         self.supports_masking = True
         if rate > 0:
@@ -430,8 +443,8 @@ class Lambda(Layer):
         sizes = self._output_shape
         return (batch, *((sizes,) if isinstance(sizes, int) else sizes))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     @classmethod
     def from_config(cls, config: dict) -> Lambda:
@@ -478,7 +491,7 @@ class Masking(Layer):
         self.mask_value = mask_value
         self.supports_masking = True
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: Any) -> Any:

@@ -142,7 +142,7 @@ class Embedding(Layer):
                     f"{low if low < 0 else high}."
                 )
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def get_config(self) -> dict:
@@ -220,7 +220,7 @@ class ReversibleEmbedding(Embedding):
         cap = self.logit_soft_cap
         return logits if cap is None else ops.tanh(logits / cap) * cap
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None  # which way the call goes is known in ``call`` only, and masks are set there
 
     def get_config(self) -> dict:

@@ -60,16 +60,16 @@ class Merge(Layer):
         """Combine two arrays of equal rank."""
         raise NotImplementedError(f"Expected {type(self).__name__} to define merge or merge_two. Received: neither.")
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """An entry counts where it counts in any input; no mask where an input has none."""
-        if previous_mask is None or any(m is None for m in trees.leaves([*previous_mask])):
+        if mask is None or any(m is None for m in trees.leaves([*mask])):
             return None
-        found = [m for m in previous_mask if m is not None]
+        found = [m for m in mask if m is not None]
         if len(found) < len(inputs):
             return None
         result = found[0]
-        for mask in found[1:]:
-            result = ops.logical_or(result, mask)
+        for other in found[1:]:
+            result = ops.logical_or(result, other)
         return result
 
 
@@ -199,18 +199,18 @@ class Concatenate(Merge):
     def merge(self, inputs: list) -> Any:
         return ops.concatenate(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Join the masks; where an input has none all its entries count."""
-        if previous_mask is None or all(m is None for m in previous_mask):
+        if mask is None or all(m is None for m in mask):
             return None
         parts = []
-        for x, mask in zip(inputs, previous_mask, strict=True):
+        for x, its_mask in zip(inputs, mask, strict=True):
             shape = tuple(ops.shape(x))
-            if mask is None:
-                mask = ops.ones(shape, "bool")
-            for _ in range(len(shape) - len(ops.shape(mask))):
-                mask = ops.expand_dims(mask, -1)
-            parts.append(ops.broadcast_to(mask, shape))
+            if its_mask is None:
+                its_mask = ops.ones(shape, "bool")
+            for _ in range(len(shape) - len(ops.shape(its_mask))):
+                its_mask = ops.expand_dims(its_mask, -1)
+            parts.append(ops.broadcast_to(its_mask, shape))
         joined = ops.concatenate(parts, axis=self.axis)
         rank = len(ops.shape(joined))
         return ops.all(joined, axis=-1) if rank > 2 or self.axis % rank == rank - 1 else joined
@@ -271,7 +271,7 @@ class Dot(Merge):
         result = ops.einsum(f"{''.join(left_axes)},{''.join(right_axes)}->{''.join(output)}", left, right)
         return ops.expand_dims(result, -1) if len(output) == 1 else result
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         return None
 
     def get_config(self) -> dict:

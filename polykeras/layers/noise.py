@@ -8,6 +8,7 @@ from polykeras import ops, random
 from polykeras.capture.numbers import is_zero, value_of
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.arguments import legacy_arguments, rate_between
+from polykeras.layers.arguments import noise_shape as checked_noise_shape
 from polykeras.layers.layer import Layer
 
 # Of the activation "selu", whose outputs have mean 0 and variance 1.
@@ -118,7 +119,7 @@ class AlphaDropout(_Noise):
     def __init__(self, rate: float, noise_shape: tuple | None = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(seed, **kwargs)
         self.rate = _rate_below_1(self, rate)
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = checked_noise_shape(self, noise_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training or is_zero(self.rate):

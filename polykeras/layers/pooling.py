@@ -231,7 +231,7 @@ class GlobalAveragePooling1D(GlobalPooling):
         total = ops.sum(ops.where(counts, inputs, 0), axis=self._axes, keepdims=self.keepdims)
         return total / ops.sum(ops.cast(counts, ops.dtype(inputs)), axis=self._axes, keepdims=self.keepdims)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
 
 

@@ -233,11 +233,11 @@ class RNN(Layer):
             )
         return trees.unflatten(structure, states)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The mask of the inputs goes with sequences; single outputs and states have none."""
-        if isinstance(previous_mask, list | tuple):
-            previous_mask = previous_mask[0]
-        mask = previous_mask if self.return_sequences else None
+        if isinstance(mask, list | tuple):
+            mask = mask[0]
+        mask = mask if self.return_sequences else None
         return [mask, *[None] * len(trees.leaves(self.state_size))] if self.return_state else mask
 
     # ---------------------------------------------------------------- over the steps

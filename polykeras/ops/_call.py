@@ -202,6 +202,13 @@ def same_dtype(*arrays: Any) -> tuple:
     return tuple(converted)
 
 
+def sized(x: Any, sizes: dict[int, int | None]) -> Any:
+    """Return a symbol with other sizes of some axes, where more is known of them than follows from how it was made."""
+    backend = current()
+    shape = [sizes.get(axis, size) for axis, size in enumerate(backend.shape(x))]
+    return backend.full(tuple(shape), 0, backend.dtype(x))
+
+
 def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple | None:
     """Return ``axis`` as a tuple of axes from 0 on; None stays None.
 

@@ -126,13 +126,33 @@ def _within(limit: float, dtype: str, upwards: bool) -> float:
 
 @op
 def view(x: Any, dtype: Any = None) -> Any:
-    """Return the same bits, read as another dtype of the same width.
+    """Return the same bits, read as another dtype.
 
-    >>> view(array([1.0]), "int32")
-    array([1065353216], dtype=int32)
+    Args:
+        x: array.
+        dtype: default that of x. Of another width, the last axis has as many more or fewer entries.
+
+    Raises:
+        ValueError: if the entries of the last axis don't make whole ones of the new dtype.
+
+    >>> view(array([1.0]), "int32"), view(array([1.0]), "uint8").shape
+    (array([1065353216], dtype=int32), (4,))
     """
+    backend = current()
     x = _call.array(x)
-    return x if dtype is None else current().bitcast(x, dtypes.standardize(dtype))
+    own = backend.dtype(x)
+    dtype = own if dtype is None else dtypes.standardize(dtype)
+    old, new = dtypes.numpy_dtype(own).itemsize, dtypes.numpy_dtype(dtype).itemsize
+    if old == new:
+        return x if own == dtype else backend.bitcast(x, dtype)
+    *outer, last = backend.shape(x) or (1,)
+    if last is not None and last * old % new:
+        raise ValueError(f"Expected a multiple of {new // old} entries along the last axis. Received: {last}.")
+    size = None if last is None else last * old // new
+    if backend.is_symbolic:
+        return backend.full((*outer, size), 0, dtype)
+    x = x if old > new else _call.reshaped(x, (*outer, size, new // old))
+    return _call.reshaped(backend.bitcast(x, dtype), (*outer, size))
 
 
 @op
@@ -482,7 +502,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the diagonal of two axes, as the last axis of the result.
 
     Raises:
-        ValueError: if one of the two sizes is unknown.
+        ValueError: if one of the two sizes is unknown while values are computed.
 
     >>> diagonal([[1, 2], [3, 4]])
     array([1, 4], dtype=int32)
@@ -493,9 +513,11 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     rank = len(shape)
     first, second = _call.axis_of(axis1, rank, "axis1"), _call.axis_of(axis2, rank, "axis2")
     rows, columns = shape[first], shape[second]
+    others = [a for a in range(rank) if a not in (first, second)]
+    if None in (rows, columns) and backend.is_symbolic:
+        return backend.full((*(shape[a] for a in others), None), 0, backend.dtype(x))
     if None in (rows, columns):
         raise ValueError(f"Expected known sizes of the axes {axis1} and {axis2}. Received shape: {shape}.")
-    others = [a for a in range(rank) if a not in (first, second)]
     x = backend.transpose(x, (*others, first, second))
     x = _call.reshaped(x, (*(shape[a] for a in others), rows * columns))
     row = np.arange(max(-offset, 0), max(min(rows, columns - offset), 0), dtype="int32")

@@ -215,6 +215,8 @@ def resize(
         raise ValueError("Expected one of crop_to_aspect_ratio and pad_to_aspect_ratio. Received: both.")
     if len(size) != 2:
         raise ValueError(f"Expected size to be (height, width). Received: {size}.")
+    if any(int(n) < 1 for n in size):
+        raise ValueError(f"Expected size to be (height, width) of at least 1. Received: {tuple(size)}.")
     backend = current()
     x = check_images(images)
     is_last = is_channels_last(data_format)
@@ -439,7 +441,7 @@ def pad_images(
     widths = [(0, 0)] * len(backend.shape(x))
     widths[rows] = _edges(backend.shape(x)[rows], top_padding, bottom_padding, target_height, 1)
     widths[columns] = _edges(backend.shape(x)[columns], left_padding, right_padding, target_width, 1)
-    return backend.pad(x, widths)
+    return _with_targets(backend.pad(x, widths), {rows: target_height, columns: target_width})
 
 
 @op
@@ -479,7 +481,13 @@ def crop_images(
         start, end = _edges(size, before, after, target, -1)
         stop = -end or None
         index[axis] = slice(start, start + target if size is None and target is not None else stop)
-    return backend.getitem(x, tuple(index))
+    return _with_targets(backend.getitem(x, tuple(index)), {rows: target_height, columns: target_width})
+
+
+def _with_targets(x: Any, targets: dict[int, int | None]) -> Any:
+    """Images whose unknown sizes are those that were asked for."""
+    unknown = {axis: n for axis, n in targets.items() if n is not None and current().shape(x)[axis] is None}
+    return _call.sized(x, unknown) if unknown and current().is_symbolic else x
 
 
 # --------------------------------------------------------------------- patches

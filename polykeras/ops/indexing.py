@@ -74,6 +74,14 @@ def embedding(table: Any, indices: Any) -> Any:
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return entries along one axis, with an index for each place of the other axes.
 
+    Args:
+        x: array.
+        indices: integers, of as many axes; the others broadcast.
+        axis: along which to look; None looks in all entries one after the other.
+
+    Raises:
+        ValueError: for another number of axes, or sizes that don't broadcast.
+
     >>> take_along_axis([[1, 2], [3, 4]], [[0], [1]], axis=1)
     array([[1],
            [4]], dtype=int32)
@@ -84,7 +92,19 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
         x, axis, indices = backend.reshape(x, (-1,)), 0, backend.reshape(array(indices), (-1,))
     shape = backend.shape(x)
     axis = _call.axis_of(axis, len(shape))
-    return backend.take_along_axis(x, _wrapped(indices, shape[axis]), axis)
+    indices = _wrapped(indices, shape[axis])
+    return backend.take_along_axis(_beside(x, indices, axis), _beside(indices, x, axis), axis)
+
+
+def _beside(x: Any, other: Any, axis: int) -> Any:
+    """An array with its sizes of 1 grown to those of another, but for one axis."""
+    backend = current()
+    own, others = tuple(backend.shape(x)), tuple(backend.shape(other))
+    if len(own) != len(others):
+        raise ValueError(f"Expected indices with as many axes as x. Received shapes: {own} and {others}.")
+    pairs = enumerate(zip(own, others, strict=True))
+    shape = tuple(its if size == 1 and a != axis else size for a, (size, its) in pairs)
+    return x if shape == own else backend.broadcast_to(x, shape)
 
 
 @op
@@ -198,7 +218,11 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
     starts = _starts(start_indices)
     if all(isinstance(s, int) for s in starts):
         stops = [None if n in (-1, None) else s + n for s, n in zip(starts, shape, strict=True)]
-        return current().getitem(x, tuple(map(builtins.slice, starts, stops)))
+        block = current().getitem(x, tuple(map(builtins.slice, starts, stops)))
+        known = {a: n for a, n in enumerate(shape) if n not in (-1, None) and current().shape(x)[a] is None}
+        return _call.sized(block, known) if known and current().is_symbolic else block
+    if current().is_symbolic:
+        shape = [None if n == -1 else n for n in shape]
     return current().dynamic_slice(x, starts, tuple(shape))
 
 
@@ -526,7 +550,9 @@ def unique(
     if backend.is_symbolic:
         shape = (size,) if axis is None else tuple(size if a == axis else n for a, n in enumerate(backend.shape(x)))
         parts = [backend.full(shape, 0, backend.dtype(x))]
-        parts += [backend.full((None,), 0, "int32") for flag in flags if flag]
+        inverse = tuple(backend.shape(x)) if axis is None else (backend.shape(x)[axis],)
+        shapes = [s for s, flag in zip([(size,), inverse, (size,)], flags, strict=True) if flag]
+        parts += [backend.full(shape, 0, "int32") for shape in shapes]
         return tuple(parts) if len(parts) > 1 else parts[0]
     found = np.unique(backend.to_numpy(x), *flags, axis=axis)
     values, *rest = found if isinstance(found, tuple) else (found,)

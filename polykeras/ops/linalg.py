@@ -536,7 +536,11 @@ def _solved(a: Any, b: Any, solver: Any) -> Any:
     a, b = _call.same_dtype(*_call.float_operands(a, b))
     a = _square(a)
     shape = tuple(backend.shape(b))
-    if len(shape) == len(backend.shape(a)) - 1:
+    is_vector = len(shape) == len(backend.shape(a)) - 1
+    rows, size = shape[-1 if is_vector else -2], backend.shape(a)[-1]
+    if None not in (rows, size) and rows != size:
+        raise ValueError(f"Expected b with {size} rows, as a has. Received shapes: {backend.shape(a)} and {shape}.")
+    if is_vector:
         return backend.getitem(solver(a, _call.reshaped(b, (*shape, 1))), (..., 0))
     return solver(a, b)
 

@@ -222,7 +222,11 @@ def _part(x: Any, axis: int, *bounds: int | None) -> Any:
 
 def _split_at(x: Any, places: Sequence[int], axis: int) -> list:
     edges = [0, *map(int, places), None]
-    return [_part(x, axis, *edges[n : n + 2]) for n in range(len(edges) - 1)]
+    parts = [_part(x, axis, *edges[n : n + 2]) for n in range(len(edges) - 1)]
+    if current().shape(x)[axis] is None and current().is_symbolic:  # the axis is long enough for its parts
+        sizes = [*np.diff(edges[:-1]).tolist(), None]
+        parts = [_call.sized(part, {axis: size}) for part, size in zip(parts, sizes, strict=True)]
+    return parts
 
 
 @op

@@ -75,6 +75,13 @@ def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, so
 def _arguments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple:
     backend = current()
     data, ids = _call.number_array(data), array(segment_ids, "int32")
+    shapes = tuple(backend.shape(data)), tuple(backend.shape(ids))
+    if (
+        len(shapes[1]) != 1
+        or not shapes[0]
+        or (None not in (rows := (shapes[0][0], *shapes[1])) and rows[0] != rows[1])
+    ):
+        raise ValueError(f"Expected a vector of segment_ids, one for each row of data. Received shapes: {shapes}.")
     if num_segments is None and not backend.is_symbolic:
         largest = backend.concrete(backend.max(ids))
         if not isinstance(largest, int):

@@ -272,6 +272,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
            [3, 4]], dtype=int32)
     """
     backend = current()
+    _check_stride(sequence_stride)
     x = array(x)
     *batch, length = backend.shape(x)
     if length is None:
@@ -354,11 +355,12 @@ def istft(
     array([1., 1., 1.], dtype=float32)
     """
     backend = current()
+    _check_stride(sequence_stride)
     frames = irfft(x, fft_length)
     *batch, count, _ = backend.shape(frames)
     weights = _frame_window(window, sequence_length, fft_length, backend.dtype(frames))
     if count is None:
-        return backend.getitem(frames, (..., 0))
+        return _call.sized(backend.getitem(frames, (..., 0)), {len(batch): length})
     whole = fft_length + sequence_stride * (count - 1)
     total = _overlap(backend.multiply(frames, weights), sequence_stride, whole)
     power = backend.broadcast_to(backend.square(weights), (count, fft_length))
@@ -368,6 +370,11 @@ def istft(
     start = fft_length // 2 if center else 0
     stop = whole - start if length is None else start + length
     return backend.getitem(total, (..., slice(start, stop)))
+
+
+def _check_stride(stride: Any) -> None:
+    if not isinstance(stride, int | np.integer) or stride < 1:
+        raise ValueError(f"Expected sequence_stride to be an int of at least 1. Received: {stride!r}.")
 
 
 def _overlap(frames: Any, stride: int, whole: int) -> Any:

@@ -89,6 +89,10 @@ def _axis(axis: int, rank: int) -> int:
     return axis % rank
 
 
+def _least(rows: int | None, columns: int | None) -> int | None:
+    return None if None in (rows, columns) else min(rows, columns)
+
+
 def _product(sizes: Any) -> int | None:
     sizes = tuple(sizes)
     return None if None in sizes else math.prod(sizes)
@@ -256,12 +260,12 @@ class SpecBackend(Backend):
 
     def qr(self, x: SpecArray, mode: str = "reduced") -> tuple:
         *batch, rows, columns = x.shape
-        inner = rows if mode == "complete" else min(rows, columns)
+        inner = rows if mode == "complete" else _least(rows, columns)
         return SpecArray((*batch, rows, inner), x.dtype), SpecArray((*batch, inner, columns), x.dtype)
 
     def svd(self, x: SpecArray, full_matrices: bool = True) -> tuple:
         *batch, rows, columns = x.shape
-        inner = min(rows, columns)
+        inner = _least(rows, columns)
         left, right = (rows, columns) if full_matrices else (inner, inner)
         shapes = (*batch, rows, left), (*batch, inner), (*batch, right, columns)
         return tuple(SpecArray(shape, x.dtype) for shape in shapes)

@@ -19,8 +19,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.autograd import forward_ad
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
+from polykeras import config
 from polykeras.backends.contract.interface import Array, Backend
 from polykeras.backends.contract.kernels import _signed, in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
@@ -35,6 +37,7 @@ _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 _HALF = (torch.float16, torch.bfloat16)
 _BARELY_SUPPORTED = frozenset((torch.bool, torch.uint16, torch.uint32, torch.uint64))
 _LOWEST = -(1 << 63)
+_NO_FLASH = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 _is_autocast = torch._C._is_any_autocast_enabled
@@ -731,7 +734,10 @@ class TorchBackend(Backend):
             bias = mask | ~looks if bias is None else torch.where(looks, torch.where(mask, bias, -math.inf), 0.0)
         if bias is not None:
             bias = bias.reshape((1,) * (4 - bias.ndim) + tuple(bias.shape))
-        result = F.scaled_dot_product_attention(query, key, value, bias, is_causal=causal, scale=scale)
+        # Asked only where it was disabled: the context takes microseconds.
+        kernels = contextlib.nullcontext() if config.is_flash_attention_enabled() is None else sdpa_kernel(_NO_FLASH)
+        with kernels:
+            result = F.scaled_dot_product_attention(query, key, value, bias, is_causal=causal, scale=scale)
         return result.transpose(1, 2)
 
     # ------------------------------------------------- kernels: random bits, updates

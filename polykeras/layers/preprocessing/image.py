@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from polykeras import backends, ops, random
@@ -68,7 +69,7 @@ class ImageLayer(Layer):
     Subclasses define ``transform`` on float32 (batch, height, width, channels), and ``draw`` for the
     random numbers of a batch, from ``self.generator``: the same ones on every backend. Layers that
     move what is in an image define ``transform_masks`` and ``transform_boxes`` too, layers that mix
-    images ``transform_labels``. Their arguments stay as attributes of the same names, from which the
+    images ``mix_labels``. Their arguments stay as attributes of the same names, from which the
     config is made.
 
     Takes (batch, height, width, channels), or channels first, or a single image; or a dict with
@@ -126,7 +127,7 @@ class ImageLayer(Layer):
         """
         return corners
 
-    def transform_labels(self, labels: Any, draws: Any) -> Any:
+    def mix_labels(self, labels: Any, draws: Any) -> Any:
         """Return a batch of labels, mixed as the images."""
         return labels
 
@@ -188,23 +189,80 @@ class ImageLayer(Layer):
     # ------------------------------------------------------------------ values
 
     def _changed(self, data: dict) -> dict:
-        images = self._to_batch(data["images"])
-        is_single = len(data["images"].shape) == 3
-        batch, *size = images.shape[:3]
-        draws = self.draw(batch, *size)
-        result = self._from_batch(self.transform(images, draws), is_single)
-        data = {**data, "images": ops.cast(result, self.compute_dtype)}
-        if "labels" in data:
-            labels = ops.convert_to_tensor(data["labels"])
-            data["labels"] = in_batch(labels, is_single, lambda x: self.transform_labels(x, draws))
-        if "segmentation_masks" in data:
-            data["segmentation_masks"] = self._changed_masks(data["segmentation_masks"], is_single, draws)
-        if "bounding_boxes" in data:
-            data["bounding_boxes"] = self._changed_boxes(data["bounding_boxes"], is_single, draws, tuple(size))
-        return data
+        transformation = self.get_random_transformation(data)
+        changes = {
+            "images": self.transform_images,
+            "labels": self.transform_labels,
+            "segmentation_masks": self.transform_segmentation_masks,
+            "bounding_boxes": self.transform_bounding_boxes,
+        }
+        return {key: changes[key](x, transformation) if key in changes else x for key, x in data.items()}
 
-    def _changed_masks(self, masks: Any, is_single: bool, draws: Any) -> Any:
-        masks = ops.convert_to_tensor(masks)
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> dict | None:
+        """Return one change of a batch, to pass to the methods named ``transform_...``; None for no change.
+
+        Args:
+            data: images, or a dict with ``images``: what ``call`` takes.
+            training: whether there is a change at all, for layers that work in training only.
+            seed: an int or a ``SeedGenerator`` for the draws; default the layer's own.
+
+        >>> import numpy as np, polykeras as keras
+        >>> layer, images = keras.layers.RandomFlip(seed=1), np.ones((2, 4, 4, 3))
+        >>> change = layer.get_random_transformation(images)
+        >>> layer.transform_images(images, change).shape
+        (2, 4, 4, 3)
+        """
+        if self.is_augmentation and not training:
+            return None
+        images = ops.convert_to_tensor(data["images"] if isinstance(data, dict) else data)
+        batch, *size = self._to_batch(images).shape[:3]
+        with self._seeded(seed):
+            draws = self.draw(batch, *size)
+        return {"draws": draws, "size": tuple(size), "is_single": len(images.shape) == 3}
+
+    @contextlib.contextmanager
+    def _seeded(self, seed: Any) -> Iterator[None]:
+        if seed is None or not self.is_augmentation:
+            yield
+            return
+        own = self.generator
+        self.generator = seed if isinstance(seed, SeedGenerator) else SeedGenerator(seed)
+        try:
+            yield
+        finally:
+            self.generator = own
+
+    def transform_images(self, images: Any, transformation: dict | None, training: bool = True) -> Any:
+        """Return images changed by ``get_random_transformation``."""
+        images = ops.convert_to_tensor(images)
+        if transformation is not None and training:
+            changed = self.transform(self._to_batch(images), transformation["draws"])
+            images = self._from_batch(changed, transformation["is_single"])
+        return ops.cast(images, self.compute_dtype)
+
+    def transform_labels(self, labels: Any, transformation: dict | None, training: bool = True) -> Any:
+        """Return labels changed as the images."""
+        labels = ops.convert_to_tensor(labels)
+        if transformation is None or not training:
+            return labels
+        return in_batch(labels, transformation["is_single"], lambda x: self.mix_labels(x, transformation["draws"]))
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict, transformation: dict | None, training: bool = True
+    ) -> dict:
+        """Return boxes changed as the images."""
+        if transformation is None or not training:
+            return bounding_boxes
+        return self._changed_boxes(bounding_boxes, *(transformation[key] for key in ("is_single", "draws", "size")))
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: dict | None, training: bool = True
+    ) -> Any:
+        """Return masks changed as the images."""
+        masks = ops.convert_to_tensor(segmentation_masks)
+        if transformation is None or not training:
+            return masks
+        is_single, draws = transformation["is_single"], transformation["draws"]
         has_channels = len(masks.shape) == 4 - is_single
         axis = -1 if self.data_format == "channels_last" else -3
         moved = self._to_batch(masks if has_channels else ops.expand_dims(masks, axis))

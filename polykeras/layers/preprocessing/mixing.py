@@ -80,7 +80,7 @@ class CutMix(_Patch):
 
     transform_masks = transform
 
-    def transform_labels(self, labels: Any, draws: Any) -> Any:
+    def mix_labels(self, labels: Any, draws: Any) -> Any:
         order, is_pasted = draws
         return _blended(labels, order, ops.mean(ops.cast(is_pasted, "float32"), (1, 2, 3)))
 
@@ -124,7 +124,7 @@ class MixUp(ImageLayer):
         return _blended(images, *draws)
 
     transform_masks = transform
-    transform_labels = transform
+    mix_labels = transform
 
     def mask_dtype(self, dtype: str) -> str:
         return "float32"

@@ -80,6 +80,11 @@ class TextVectorization(HostLayer):
             self, "standardize", standardize, (None, *_TABLES)
         )  # fmt: skip
         self.split = split if callable(split) else choice(self, "split", split, (None, *_SPLITS))
+        if ngrams is not None and not isinstance(ngrams, int | list | tuple):
+            raise ValueError(
+                f"Layer {self.name!r} (TextVectorization): Expected ngrams to be an int, or a tuple of lengths. "
+                f"Received: {ngrams!r}."
+            )
         self.ngrams = tuple(ngrams) if isinstance(ngrams, list | tuple) else ngrams
         self._widths = range(1, ngrams + 1) if isinstance(ngrams, int) else self.ngrams
         modes = ("int", "multi_hot", "count", "tf_idf", "binary", "tf-idf")
