@@ -98,6 +98,16 @@ class Normalization(Layer):
             self.adapt_variance = self.add_weight(shape, "ones", trainable=False, name="variance")
             self.count = self.add_weight((), "zeros", dtype="int32", trainable=False, name="count")
 
+    @property
+    def mean(self) -> Any:
+        """The means that inputs are shifted by; None before the layer is built."""
+        return getattr(self, "adapt_mean", None) if self.input_mean is None else self.input_mean
+
+    @property
+    def variance(self) -> Any:
+        """The variances that inputs are scaled by; None before the layer is built."""
+        return getattr(self, "adapt_variance", None) if self.input_variance is None else self.input_variance
+
     def adapt(self, data: Any) -> None:
         """Take mean and variance from data.
 
