@@ -48,6 +48,9 @@ _STATEFUL = {
     "flax.nnx.variablelib.Variable",
 }
 
+# Their pipelines of data are used with every backend.
+_CARRIERS = ("tensorflow",)
+
 _loaded: dict[str, Backend] = {}
 _third_party: dict[str, type[Backend]] = {}
 _lock = threading.RLock()
@@ -260,6 +263,17 @@ def keeps_state(cls: type) -> bool:
 def _present() -> list[Backend]:
     """The adapters of the frameworks that are imported: looking for the others takes 300 µs a call."""
     return [load(name) for name in (*_third_party, *NAMES) if name in _loaded or name in sys.modules]
+
+
+def carrier() -> Backend | None:
+    """Return the engine that is making a graph, which may carry the data of a program on any backend; else None.
+
+    Imports no framework.
+    """
+    for name in _CARRIERS:
+        if name in sys.modules and load(name).is_tracing():
+            return load(name)
+    return None
 
 
 def current() -> Backend:

@@ -23,8 +23,8 @@ from polykeras.core.shapes import StandIns, inferred, outside_inference
 from polykeras.core.state import settled
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
+from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
-from polykeras.layers import making
 from polykeras.layers.graph_calls import GraphCalls
 from polykeras.layers.inference import Inference
 from polykeras.layers.signature import Signature, shape_arguments
@@ -73,6 +73,11 @@ class Layer(GraphCalls, Inference, Trackable):
     """
 
     _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds"})
+
+    #: In a graph of a user's program: "compute" there, "leave" it for the host, or "measure" where sizes are unknown.
+    in_graphs = "compute"
+    #: TensorFlow's autograph leaves functions with this attribute as they are.
+    autograph_info__: dict = {}
 
     _accepted: dict[type, set] = {}
     _weight_places = 1
@@ -435,7 +440,9 @@ class Layer(GraphCalls, Inference, Trackable):
             self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
-        backend = backends.current()
+        backend, carrier = backends.current(), backends.carrier()
+        if carrier is not None and in_graphs.is_carried(self, carrier, args, kwargs):
+            return in_graphs.call_on_host(self, carrier, args, kwargs)
         first = args[0] if len(args) == 1 and not kwargs else None
         args, kwargs = self._convert(backend, args, kwargs)
         training = self._signature.resolve_training(args, kwargs)

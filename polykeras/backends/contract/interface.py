@@ -76,6 +76,20 @@ class Backend(Kernels):
         """
         return None
 
+    def is_tracing(self) -> bool:
+        """True while the engine makes a graph out of the operations of this thread."""
+        return False
+
+    def on_host(self, function: Any, arrays: list, results: list) -> list:
+        """Return arrays of the graph that is being made, which a function of NumPy arrays computes when it runs.
+
+        Args:
+            function: returns a list of NumPy arrays.
+            arrays: of the graph, which the function gets the values of.
+            results: specs of what the function returns; of dtype ``"string"`` for texts.
+        """
+        raise NotImplementedError(f"Expected an engine with graphs of data. Received: {self.name!r}.")
+
     def outside_trace(self) -> contextlib.AbstractContextManager:
         """Return a context that leaves what is being traced: arrays made in it have values, and may be kept."""
         return contextlib.nullcontext()

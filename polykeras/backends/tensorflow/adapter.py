@@ -126,6 +126,17 @@ def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_re
 tf.register_tensor_conversion_function(Operators, _value_of_variable)
 
 
+def _spare_from_autograph() -> None:
+    """Let autograph leave polykeras's code as it is, as it leaves Keras's: its ``if`` and ``for`` are of Python."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from tensorflow.python.autograph.core import config
+
+        config.CONVERSION_RULES = (config.DoNotConvert("polykeras"), *config.CONVERSION_RULES)
+
+
+_spare_from_autograph()
+
+
 class TensorflowBackend(Backend):
     """The interface over TensorFlow."""
 
@@ -169,6 +180,15 @@ class TensorflowBackend(Backend):
 
     def ambient_mode(self) -> str | None:
         return "eager functions" if tf.config.functions_run_eagerly() else None
+
+    def is_tracing(self) -> bool:
+        return not tf.executing_eagerly()
+
+    def on_host(self, function: Any, arrays: list, results: list) -> list:
+        outputs = tf.numpy_function(function, arrays, [tf.as_dtype(spec.dtype) for spec in results])
+        for output, spec in zip(outputs, results, strict=True):
+            output.set_shape(spec.shape)
+        return outputs
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
         return tf.init_scope()

@@ -42,6 +42,8 @@ class MelSpectrogram(Layer):
     (2, 8, 11)
     """
 
+    in_graphs = "measure"
+
     def __init__(
         self,
         fft_length: int = 2048,
@@ -127,6 +129,8 @@ class STFTSpectrogram(Layer):
     >>> keras.layers.STFTSpectrogram(frame_length=8)(np.ones((2, 32, 1), "float32")).shape
     (2, 7, 5)
     """
+
+    in_graphs = "measure"
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ class CategoryEncoding(Layer):
            [0., 1., 0., 1.]], dtype=float32)
     """
 
+    in_graphs = "measure"
+
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
     ) -> None:
@@ -82,6 +84,8 @@ class Discretization(Layer):
     """
 
     _untracked = Layer._untracked | {"bin_boundaries"}
+
+    in_graphs = "measure"
 
     def __init__(
         self,

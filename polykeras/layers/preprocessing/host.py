@@ -150,6 +150,7 @@ class HostLayer(Layer):
     for integers, which ``call`` may take as arrays of the backend.
     """
 
+    in_graphs = "leave"
     #: dtype of what comes out; None for ``floatx()``.
     result_dtype: str | None = None
 

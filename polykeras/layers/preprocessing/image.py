@@ -86,6 +86,7 @@ class ImageLayer(Layer):
         bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``, for layers that move boxes.
     """
 
+    in_graphs = "measure"
     #: Whether the layer does nothing out of training.
     is_augmentation = True
 

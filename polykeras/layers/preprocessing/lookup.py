@@ -390,6 +390,8 @@ class StringLookup(IndexLookup):
             max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, output_mode, sparse,
             pad_to_max_tokens, salt, name=name, **kwargs,
         )  # fmt: skip
+        if invert:
+            self.result_dtype = "string"
 
     def prepare(self, inputs: Any) -> np.ndarray:
         return on_host(inputs) if self.invert else self.tokens_on_host(inputs)
