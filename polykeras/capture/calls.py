@@ -24,6 +24,8 @@ def captured_call(model: Any, x: Any) -> tuple | None:
     backend = backends.current()
     if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
         return None
+    if backend.is_differentiating():
+        return None
     steps, key = steps_of(model), ("call", x.shape, x.dtype, backend.name)
     call = steps.get(key)
     if call is None:

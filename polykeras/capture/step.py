@@ -73,7 +73,7 @@ class Step:
             variable._materialize() if variable._value is None else None
         if self.backend.holds_state:
             for variable in self.state:
-                variable._value = self.backend.hold(variable._value)
+                variable._value = self.backend.hold(variable._value, variable.trainable)
         self._run = self._pure(function)
         self._one = self._compile(self._run)
         self._gathered = self._compile(self._gather)

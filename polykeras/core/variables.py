@@ -21,6 +21,7 @@ from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import Setting
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.operators import Operators
+from polykeras.core.protocols import EngineProtocols
 from polykeras.core.turns import Turn
 
 
@@ -37,7 +38,7 @@ class _Scope(threading.local):
 scope = _Scope()
 
 
-class Variable(Operators):
+class Variable(EngineProtocols, Operators):
     """A named array that training or a user's code replaces.
 
     Args:
@@ -69,6 +70,8 @@ class Variable(Operators):
     constraint = Setting()
     #: Whether it is the place of a generator in its stream, which any step may move on.
     counts_draws = False
+    #: On an engine whose own programs ask for it: what they hold of the value, as long as the variable lives.
+    leaf: Any = None
 
     def __init__(
         self,
@@ -157,6 +160,8 @@ class Variable(Operators):
             value = self._materialize()
         elif self._backend_name != backend.name:
             value = self._foreign(backend)
+        if scope.values is None and backend.shows and self._backend_name == backend.name:
+            value = backend.show(self, value)
         elif backend.holds_state:
             value = backend.read(value)
         if scope.autocast is not None and self._casts():
@@ -200,6 +205,8 @@ class Variable(Operators):
             return SpecArray(self.shape, self.dtype)
         value = self.held()
         value = self._materialize() if value is None else value
+        if scope.values is None and backend.is_tracing():
+            return backend.show(self, value)
         return backend.read(value) if backend.holds_state else value
 
     def _materialize(self) -> Any:
@@ -318,11 +325,14 @@ class Variable(Operators):
         """Put an array of the right shape and dtype into the slot, unchecked."""
         if scope.assigned is not None:
             scope.assigned[self] = None
-        if backends.current().is_symbolic:
+        backend = backends.current()
+        if backend.is_symbolic:
             return
         if scope.values is not None:
             scope.values[self] = array
-        elif self.turn is None:
+            return
+        array = backend.stored(self, array) if backend.shows else array
+        if self.turn is None:
             self._value = array
         else:
             turn = self.turn.now()
@@ -374,13 +384,13 @@ class Variable(Operators):
     def __deepcopy__(self, memo: dict) -> Variable:
         copy = self.__class__.__new__(self.__class__)
         memo[id(self)] = copy
-        vars(copy).update(vars(self), turn=None)
+        vars(copy).update(vars(self), turn=None, leaf=None)
         if self._value is not None:
             copy._value, copy._initial = None, self.numpy()
         return copy
 
     def __getstate__(self) -> dict:
-        return {**vars(self), "_value": None, "_initial": self.numpy(), "turn": None}
+        return {**vars(self), "_value": None, "_initial": self.numpy(), "turn": None, "leaf": None}
 
     # A variable is itself, not its value, in sets and dicts.
     __hash__ = object.__hash__

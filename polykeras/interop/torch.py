@@ -1,4 +1,4 @@
-"""A torch module as a layer."""
+"""A torch module as a layer, and a layer as a torch module."""
 
 from __future__ import annotations
 
@@ -6,9 +6,37 @@ import base64
 import io
 from typing import Any
 
+from polykeras import backends
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
+
+
+def as_module(layer: Any) -> Any:
+    """Return a ``torch.nn.Module`` of a built layer or model, always the same one of the same layer.
+
+    Its parameters are the values of the weights themselves: what an optimizer of PyTorch does to them, the layer
+    computes with, and what ``fit`` does to them, the module has.
+
+    Args:
+        layer: on the torch backend. Layers inside become modules inside, weights that are not trained buffers.
+
+    Raises:
+        AttributeError: for a layer of another backend.
+        RuntimeError: for a layer that has no weights yet.
+    """
+    names = {weight.backend_name for weight in layer.weights} or {
+        getattr(layer, "_backend_name", None) or backends.outer_name()
+    }
+    if names != {"torch"}:
+        raise AttributeError(
+            f"Layer {layer.path!r}: Expected a layer or model of the backend 'torch', for the methods of PyTorch's "
+            f"modules. Received: one of the backend {sorted(names)[0]!r}. Use weights, get_weights() and "
+            f"save_weights(), or make it inside `with polykeras.backends.use('torch'):`."
+        )
+    from polykeras.interop.torch_modules import module_of
+
+    return module_of(layer)
 
 
 class TorchModuleWrapper(ForeignLayer):

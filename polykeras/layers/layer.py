@@ -26,6 +26,7 @@ from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
 from polykeras.layers.graph_calls import GraphCalls
+from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
 from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
@@ -42,7 +43,7 @@ _LEGACY = (
 )
 
 
-class Layer(GraphCalls, Inference, Trackable):
+class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     """Base class of layers.
 
     A subclass makes its weights in ``build(input_shape)`` (or ``__init__``) by ``add_weight``, and
@@ -72,7 +73,7 @@ class Layer(GraphCalls, Inference, Trackable):
     (2, 3)
     """
 
-    _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds"})
+    _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds", "_torch_module"})
 
     #: In a graph of a user's program: "compute" there, "leave" it for the host, or "measure" where sizes are unknown.
     in_graphs = "compute"
@@ -526,6 +527,7 @@ class Layer(GraphCalls, Inference, Trackable):
         """Remember an input that needs no preparation, if this layer is one that needs none either."""
         is_plain = (
             backend.is_array(x)
+            and backend.is_value(x)
             and self._signature.is_plain
             and self.activity_regularizer is None
             and not self._casts_variables
@@ -699,7 +701,8 @@ class Layer(GraphCalls, Inference, Trackable):
     def __getstate__(self) -> dict:
         # Nodes belong to the graphs of models, which bring them along; an Input has its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
-        return vars(self) | {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
+        fresh = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
+        return {name: value for name, value in vars(self).items() if name != "_torch_module"} | fresh
 
 
 def _parameters(cls: type) -> list[str]:

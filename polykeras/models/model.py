@@ -10,6 +10,7 @@ from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.calls import captured_call
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import graph, masks, naming, trees
+from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
@@ -60,6 +61,7 @@ class Model(Persistence, Trainer, Layer):
     }
 
     _plan: Plan | None = None
+    _mode: bool | None = None  # whether train() or eval() was called last
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Model:
         is_graph = len(args) > 1 or not _GRAPH.isdisjoint(kwargs)
@@ -203,6 +205,9 @@ class Model(Persistence, Trainer, Layer):
     # ----------------------------------------------------------------- calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._mode is not None and context.training is None and kwargs.get("training") is None:
+            with within("", self._mode):
+                return self(*args, **kwargs)
         if backends.current_name() in (self._backend_name, "spec"):
             if len(args) == 1 and (not kwargs or kwargs == {"training": False}):
                 captured = self._plan and captured_call(self, args[0])

@@ -350,6 +350,35 @@ class Optimizer(Trackable):
                 variable.assign(inferred(variable.constraint, variable.raw))
         self._iterations.assign(scalars.known(self._iterations) + 1)
 
+    def stateless_apply(self, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list) -> tuple:
+        """Return the values of the variables after an update, and leave the variables as they are.
+
+        Args:
+            optimizer_variables: arrays in the order of ``variables``.
+            grads: a gradient for each variable.
+            trainable_variables: arrays in the order of the variables that the optimizer was built for.
+
+        Returns:
+            Two lists: the new ``trainable_variables``, and the new ``optimizer_variables``.
+
+        Raises:
+            ValueError: if the optimizer is not built, or the numbers of arrays don't fit.
+
+        >>> from polykeras import optimizers
+        >>> w = Variable([1.0, 2.0]); sgd = optimizers.SGD(0.5); sgd.build([w])
+        >>> [new], _ = sgd.stateless_apply([v.value for v in sgd.variables], [w.value], [w.value]); new.tolist()
+        [0.5, 1.0]
+        """
+        if not self.built:
+            raise ValueError("Expected a built optimizer. Received: one without variables. Call build(variables).")
+        weights, own = self._trainable_variables, self.variables
+        counts, expected = (len(trainable_variables), len(optimizer_variables)), (len(weights), len(own))
+        if counts != expected:
+            raise ValueError(f"Expected {expected} trainable and optimizer variables. Received: {counts}.")
+        update = state.pure(lambda: self.apply(grads, weights), [*weights, *own])
+        fresh, _ = update([*trainable_variables, *optimizer_variables])
+        return fresh[: len(weights)], fresh[len(weights) :]
+
     def _checked(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> list[Variable]:
         if variables is None:
             if not self.built:
@@ -583,7 +612,8 @@ def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, lis
             stacklevel=3,
         )
     pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
-    return [ops.convert_to_tensor(g, v.dtype) for g, v in pairs], [v for _, v in pairs]
+    densified = backends.current().densified
+    return [ops.convert_to_tensor(densified(g), v.dtype) for g, v in pairs], [v for _, v in pairs]
 
 
 def _spelled_out(init: Callable) -> inspect.Signature:

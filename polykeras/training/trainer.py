@@ -29,10 +29,11 @@ from polykeras.training.data.batches import check_targets, unpack_x_y_sample_wei
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, make_batch, make_source, split
 from polykeras.training.generators import GeneratorMethods
+from polykeras.training.native import NativeTraining
 from polykeras.training.settled import Settled
 
 
-class Trainer(GeneratorMethods):
+class Trainer(GeneratorMethods, NativeTraining):
     """What a Model can do besides calling: the training loop, written once for every backend.
 
     ``train_step(data)``, ``test_step(data)``, ``predict_step(data)``, ``compute_loss(...)`` and
@@ -352,11 +353,15 @@ class Trainer(GeneratorMethods):
             return step
 
     def _captured(self, kind: str, batch: Any) -> Captured:
-        def make(function: Any, numbers: list) -> Step:
-            return Step(self, function, batch, self._asks_for_compiler, numbers)
+        def make(function: Any, numbers: list) -> Any:
+            make_own = lambda: Step(self, function, batch, self._asks_for_compiler, numbers)  # noqa: E731
+            return self._make_step(kind, function, batch, make_own, True)
+
+        def make_plain(function: Any) -> Any:
+            return self._make_step(kind, function, batch, lambda: PlainStep(self, function, batch), False)
 
         run = lambda data: getattr(self, f"{kind}_step")(data)  # noqa: E731
-        return Captured(self, run, make, lambda function: PlainStep(self, function, batch), kind != "predict")
+        return Captured(self, run, make, make_plain, kind != "predict")
 
     # --------------------------------------------------------------------- fit
 

@@ -50,6 +50,9 @@ class Backend(Kernels):
     captures = False
     #: State of a donating call is not of arrays: ``hold`` makes it of one, ``read`` gives it back.
     holds_state = False
+    #: Programs in the engine's own way use variables too: what they read goes through ``show``, what is put there
+    #: through ``stored``. Steps of polykeras go past both.
+    shows = False
 
     # ---------------------------------------------------------------- arrays
 
@@ -619,9 +622,43 @@ class Backend(Kernels):
         donating call returns is for the next call; ``read`` gives its arrays.
         """
 
-    def hold(self, x: Array) -> Any:
-        """Return an array as a piece of state for a donating call, which need not copy it then."""
+    def hold(self, x: Array, trainable: bool = False) -> Any:
+        """Return an array as a piece of state for a donating call, which need not copy it then.
+
+        Args:
+            x: the array, or state already.
+            trainable: gradients by it are taken by the engine's own means.
+        """
         return x
+
+    def is_differentiating(self) -> bool:
+        """Whether the program around may want gradients, by the engine's own means, of what is computed now."""
+        return False
+
+    def show(self, variable: Any, value: Any) -> Array:
+        """Return the array that a program outside of steps gets of a variable, connected to the engine's gradients.
+
+        Args:
+            variable: has ``trainable``, and ``leaf`` to keep something of the engine's in.
+            value: what is in its slot.
+        """
+        return self.read(value)
+
+    def stored(self, variable: Any, array: Array) -> Any:
+        """Return what to put into the slot of a variable for an array that a program outside of steps assigns."""
+        return array
+
+    def handle(self, variable: Any) -> Any:
+        """Return what the engine's own tapes know a variable by."""
+        raise AttributeError(f"Expected a variable on an engine with tapes. Received: one on {self.name!r}.")
+
+    def native(self, function: Any, optimize: bool | None = None) -> Any:
+        """Return a step in the engine's own way, of a batch, ready to run on the variables as they are.
+
+        Raises:
+            NotImplementedError: for an engine without such a way.
+        """
+        raise NotImplementedError(f"Expected an engine with steps of its own. Received: {self.name!r}.")
 
     def read(self, held: Any) -> Array:
         """Return the array of a piece of state from a compiled call."""

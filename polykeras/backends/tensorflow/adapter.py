@@ -137,11 +137,20 @@ def _spare_from_autograph() -> None:
 _spare_from_autograph()
 
 
+try:
+    from tensorflow.python.pywrap_tfe import TFE_Py_TapeSetIsEmpty as _has_no_tape
+except ImportError:  # reading costs a little more then
+
+    def _has_no_tape() -> bool:
+        return False
+
+
 class TensorflowBackend(Backend):
     """The interface over TensorFlow."""
 
     name = "tensorflow"
     is_traced = captures = True
+    shows = True
 
     def __init__(self) -> None:
         self._gpus = tf.config.list_physical_devices("GPU")
@@ -171,6 +180,8 @@ class TensorflowBackend(Backend):
     def densified(self, x: Any) -> Any:
         if isinstance(x, tf.SparseTensor):
             return tf.sparse.to_dense(tf.sparse.reorder(x))
+        if isinstance(x, tf.IndexedSlices):
+            return tf.convert_to_tensor(x)
         if isinstance(x, tf.RaggedTensor):
             raise ValueError(
                 f"Expected a dense or sparse array. Received: a RaggedTensor of shape {x.shape}. Pass x.to_tensor(), "
@@ -228,6 +239,38 @@ class TensorflowBackend(Backend):
         values = values if whole else tf.cast(values, "float64")
         values = values if step == 1 else values * step
         return self.cast(values + start if start else values, dtype)
+
+    # ------------------------------------------------------------ own programs
+
+    def is_differentiating(self) -> bool:
+        return not _has_no_tape()
+
+    def show(self, variable: Any, value: Any) -> Array:
+        if isinstance(value, tf.Variable):
+            return value.read_value()
+        return self._own(variable).read_value() if self.is_tracing() or self.is_differentiating() else value
+
+    def stored(self, variable: Any, array: Array) -> Any:
+        if not isinstance(variable.held(), tf.Variable) and not self.is_tracing():
+            return array
+        own = self._own(variable)
+        own.assign(array, read_value=False)
+        return own
+
+    def handle(self, variable: Any) -> Any:
+        return self._own(variable).handle
+
+    def _own(self, variable: Any) -> tf.Variable:
+        """The tf.Variable in the slot of a variable, from now on."""
+        value = variable.held()
+        value = variable._materialize() if value is None else value
+        if not isinstance(value, tf.Variable):
+            with tf.init_scope(), tf.device(value.device):
+                value = variable._value = tf.Variable(value, trainable=variable.trainable)
+        return value
+
+    def native(self, function: Any, optimize: bool | None = None) -> Any:
+        return tf.function(function, autograph=False, reduce_retracing=True, jit_compile=bool(optimize))
 
     # ------------------------------------------------------------ elementwise
 

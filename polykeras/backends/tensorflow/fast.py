@@ -24,8 +24,8 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
         return CompiledFunction(function, self.array, donate, bool(optimize))
 
-    def hold(self, x: Array) -> Any:
-        return x if isinstance(x, tf.Variable) else hold(x)
+    def hold(self, x: Array, trainable: bool = False) -> Any:
+        return x if isinstance(x, tf.Variable) else hold(x, trainable)
 
     def read(self, held: Any) -> Array:
         return read(held)

@@ -32,10 +32,10 @@ class _Tracing(threading.local):
 _tracing = _Tracing()
 
 
-def hold(x: tf.Tensor) -> tf.Variable:
+def hold(x: tf.Tensor, trainable: bool = False) -> tf.Variable:
     """Return an array as a piece of state."""
     with tf.device(x.device):
-        return tf.Variable(x, trainable=False)
+        return tf.Variable(x, trainable=trainable)
 
 
 def read(x: Any) -> Any:

@@ -173,6 +173,7 @@ class TorchBackend(Backend):
 
     name = "torch"
     captures = True
+    shows = True
 
     # ---------------------------------------------------------------- arrays
 
@@ -265,6 +266,35 @@ class TorchBackend(Backend):
         wide = torch.float64 if is_float else torch.int64
         stop = start if (stop - start) * step < 0 else stop
         return torch.arange(start, stop, step, dtype=wide, device=_state.device).to(_DTYPES[dtype])
+
+    # ------------------------------------------------------------ own programs
+
+    def is_differentiating(self) -> bool:
+        return torch.is_grad_enabled()
+
+    def show(self, variable: Any, value: Array) -> Array:
+        leaf = variable.leaf
+        if leaf is None:
+            is_wanted = variable.trainable and torch.is_grad_enabled() and value.is_floating_point()
+            if not is_wanted or _state.depth or is_recording():
+                return value
+            leaf = self.leaf(variable, value)
+        if leaf.data_ptr() != value.data_ptr():  # a step has put another array into the slot
+            leaf.data = value
+        return leaf
+
+    def leaf(self, variable: Any, value: Array) -> Array:
+        """Return a parameter in the memory of a variable's array, the same one as long as the variable lives."""
+        if variable.leaf is None:
+            requires_grad = variable.trainable and value.is_floating_point()
+            variable.leaf = torch.nn.Parameter(value.detach(), requires_grad)
+        return variable.leaf
+
+    def stored(self, variable: Any, array: Array) -> Array:
+        return array.detach() if array.requires_grad and _state.depth == 0 else array
+
+    def native(self, function: Any, optimize: bool | None = None) -> Any:
+        return torch.enable_grad()(function)
 
     # ------------------------------------------------------------ elementwise
 

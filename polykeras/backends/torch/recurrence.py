@@ -71,8 +71,9 @@ class FusedRecurrence(RecurrenceWithGradient):
         return (sequence,), (sequence[-1],)
 
     def _may_fuse(self, x: Array) -> bool:
-        """The fused kernels have no second gradient, and want something to compute."""
-        return x.is_floating_point() and x.numel() > 0 and not self._is_nested_gradient()
+        """The fused kernels have no second gradient, no rule for torch.func, and want something to compute."""
+        is_plain = torch._C._functorch.peek_interpreter_stack() is None and not self._is_nested_gradient()
+        return is_plain and x.is_floating_point() and x.numel() > 0
 
 
 class _Counted:

@@ -1,0 +1,102 @@
+"""Steps that a user wrote in an engine's own way: with a tape, with ``backward()``, or as functions of states."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from polykeras import backends
+from polykeras.core.variables import Variable
+
+
+class NativeStep:
+    """A step that is run on the variables as they are, by what its engine offers.
+
+    Args:
+        function: of a batch; returns logs.
+        compiled: let the engine compile it, where it does so for programs in its own way.
+        optimize: as for ``Backend.compile``.
+    """
+
+    _is_traced = False
+
+    def __init__(self, function: Callable, compiled: bool, optimize: bool | None) -> None:
+        self.backend = backends.current()
+        native = self.backend.native(function, optimize)
+        self._run = native if compiled else function
+
+    def __call__(self, batch: Any) -> Any:
+        """Run the step on a batch."""
+        return self._run(batch)
+
+
+class StatelessStep:
+    """A step that takes the state of training and returns another.
+
+    Args:
+        function: of the state, a tuple of lists of arrays, and a batch; returns (logs, state).
+        groups: gives the variables of each list, in order.
+        compiled: let the engine compile it.
+    """
+
+    _is_traced = False
+
+    def __init__(self, function: Callable, groups: Callable[[], tuple], compiled: bool) -> None:
+        self.backend = backends.current()
+        self._groups = groups
+        self._run = self.backend.compile(function) if compiled else function
+
+    def __call__(self, batch: Any) -> Any:
+        """Run the step on a batch, and keep the state that it returns."""
+        groups = self._groups()
+        logs, state = self._run(tuple([v.raw for v in group] for group in groups), batch)
+        for group, values in zip(groups, state, strict=True):
+            assign_all(group, values)
+        return logs
+
+
+def assign_all(variables: list[Variable], values: Any) -> None:
+    """Put arrays, in the order of the variables, in their slots."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.put(value)
+
+
+def takes_state(step: Callable) -> bool:
+    """Whether a step is one of ``(state, data)``.
+
+    >>> takes_state(lambda state, data: None), takes_state(lambda data: None)
+    (True, False)
+    """
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(step).parameters.values()
+    return sum(p.kind in kinds and p.default is p.empty for p in parameters) == 2
+
+
+def speaks_natively(cls: type, engine: str) -> bool:
+    """Whether the methods that a user wrote in a class, or its bases, use an engine by itself.
+
+    Args:
+        cls: the class.
+        engine: the name of its package.
+    """
+    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in ("polykeras", "builtins")]
+    functions = (f for base in own for f in vars(base).values() if isinstance(f, types.FunctionType))
+    return any(_mentions(f.__code__, f.__globals__, engine) for f in functions)
+
+
+def _mentions(code: types.CodeType, names: dict, engine: str) -> bool:
+    return any(name == "backward" or _is_of(names.get(name), engine) for name in _names(code))
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from (*code.co_names, *code.co_freevars)
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _is_of(value: Any, engine: str) -> bool:
+    home = value.__name__ if isinstance(value, types.ModuleType) else getattr(value, "__module__", None)
+    return isinstance(home, str) and home.partition(".")[0] == engine

@@ -1,0 +1,97 @@
+"""Layers as modules of PyTorch, which share their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from polykeras import backends
+from polykeras.core.context import within
+from polykeras.core.variables import Variable
+from polykeras.layers.core import InputLayer
+
+
+class LayerModule(torch.nn.Module):
+    """A layer as a module: weights as parameters, or where they are not trained as buffers.
+
+    Args:
+        layer: built, on the torch backend.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        # Not as an attribute that PyTorch or the layer's own search would look into.
+        object.__setattr__(self, "layer", layer)
+        self.update()
+
+    def update(self) -> None:
+        """Take on weights and layers that came since, and the values that steps of the layer have made."""
+        with backends.use("torch"):
+            for name, weight in _weights(self.layer):
+                array = _array_of(weight)
+                if weight.made_trainable and array.is_floating_point():
+                    self._parameters[name] = array
+                else:
+                    self._buffers[name] = array
+            for name, layer in _children(self.layer):
+                self._modules[name] = module_of(layer)
+            trained = {id(weight) for weight in self.layer.trainable_weights}
+            for weight in self.layer.weights:
+                if weight.leaf.requires_grad is not (id(weight) in trained) and weight.made_trainable:
+                    weight.leaf.requires_grad_(id(weight) in trained)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer, in training where the module is."""
+        with backends.use("torch"), within("", self.training):
+            return self.layer(*args, **kwargs)
+
+    def _apply(self, function: Any, recurse: bool = True) -> LayerModule:
+        super()._apply(function, recurse)
+        for weight in self.layer.weights:  # on another device its memory is another one
+            weight._value = weight.leaf.detach()
+        return self
+
+
+def module_of(layer: Any) -> LayerModule:
+    """Return the module of a layer, with its weights as they are now.
+
+    Raises:
+        RuntimeError: for a layer that has no weights yet.
+    """
+    if not layer.built:
+        raise RuntimeError(
+            f"Layer {layer.path!r}: Expected a built layer, whose weights are there. Received: one that is not built "
+            f"yet. Call it on data, or call build(input_shape)."
+        )
+    module = vars(layer).get("_torch_module")
+    if module is None:
+        module = vars(layer)["_torch_module"] = LayerModule(layer)
+    else:
+        module.update()
+    return module
+
+
+def _array_of(weight: Variable) -> Any:
+    """The array of a weight that programs of PyTorch hold, in the memory of its value."""
+    backend, value = backends.current(), weight.raw
+    backend.leaf(weight, value)
+    return backend.show(weight, value)
+
+
+def _weights(layer: Any) -> Iterator[tuple[str, Variable]]:
+    """The layer's own weights by name, those of one name told apart by numbers."""
+    counts: dict[str, int] = {}
+    for weight in layer._own()[0]:
+        name = weight.name.replace(".", "_")
+        count = counts[name] = counts.get(name, -1) + 1
+        yield (f"{name}_{count}" if count else name), weight
+
+
+def _children(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layers inside, by attribute or place: names that another model of the same kind has too."""
+    attributes = {id(value): name for name, value in vars(layer).items() if not name.startswith("_")}
+    inner = [sublayer for sublayer in layer._own()[3] if not isinstance(sublayer, InputLayer)]
+    for place, sublayer in enumerate(inner):
+        yield attributes.get(id(sublayer), str(place)), sublayer

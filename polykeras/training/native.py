@@ -1,0 +1,216 @@
+"""Training in an engine's own way: steps with its tape or ``backward``, and functions of states."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polykeras import backends
+from polykeras.backends.contract.spec import SPEC
+from polykeras.capture.native import NativeStep, StatelessStep, speaks_natively, takes_state
+from polykeras.core import trees
+from polykeras.core.state import pure
+from polykeras.core.tracking import unique
+from polykeras.core.variables import Variable
+from polykeras.training.data.batches import unpack_x_y_sample_weight
+
+
+class NativeTraining:
+    """What a Trainer offers to programs in the way of one engine."""
+
+    def _make_step(self, kind: str, function: Callable, batch: Any, make: Callable[[], Any], compiled: bool) -> Any:
+        """Return a step; where a user wrote it for one engine, one that runs as that engine's own programs do.
+
+        Args:
+            kind: ``"train"``, ``"test"`` or ``"predict"``.
+            function: of a batch.
+            batch: specs of a batch.
+            make: returns the step, where it is written for any engine.
+            compiled: let the engine compile it.
+        """
+        written = getattr(self, f"{kind}_step")
+        if takes_state(written):
+            self._make_state(kind, batch)
+            return StatelessStep(written, lambda: self._state_groups(kind), compiled)
+        try:
+            return make()
+        except Exception:
+            if not speaks_natively(type(self), backends.current_name()):
+                raise
+            self._make_state(kind, batch)
+            return NativeStep(function, compiled, self._asks_for_compiler)
+
+    def _make_state(self, kind: str, batch: Any) -> None:
+        """Make all variables of the state that there are not yet."""
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        with backends.use(SPEC):
+            y_pred = self(x)
+            if kind != "predict":
+                self._compute_loss(x, y, y_pred, sample_weight, kind == "train")
+                self.compute_metrics(x, y, y_pred, sample_weight)
+        if kind == "train" and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _state_groups(self, kind: str) -> tuple:
+        weights = self.trainable_variables, self.non_trainable_variables
+        if kind == "predict":
+            return weights
+        return (*weights, *([self.optimizer.variables] if kind == "train" else []), self.metrics_variables)
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The states of the metrics."""
+        return unique(variable for metric in self.metrics for variable in metric.variables)
+
+    # ------------------------------------------------------------ without a state
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: list,
+        non_trainable_variables: list,
+        metrics_variables: list,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple:
+        """Compute the loss for given values of the variables.
+
+        Args:
+            trainable_variables, non_trainable_variables, metrics_variables: lists of arrays, in the order of the
+                model's attributes of these names.
+            x, y, y_pred, sample_weight, training: as of ``compute_loss``.
+
+        Returns:
+            The loss, and the three lists as they are after it.
+        """
+        groups = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
+        given = trainable_variables, non_trainable_variables, metrics_variables
+        function = lambda: self._compute_loss(x, y, y_pred, sample_weight, training)  # noqa: E731
+        loss, fresh = stateless(function, groups, given)
+        return loss, tuple(fresh)
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict:
+        """Return the values of all variables, in dicts nested by their paths.
+
+        Args:
+            value_format: ``"backend_tensor"``, or ``"numpy_array"``.
+
+        Returns:
+            A dict of ``trainable_variables``, ``non_trainable_variables``, ``optimizer_variables`` and
+            ``metrics_variables``.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise ValueError(f"Expected value_format 'backend_tensor' or 'numpy_array'. Received: {value_format!r}.")
+        read = Variable.numpy if value_format == "numpy_array" else lambda v: backends.current().copy(v.raw)
+        with self._on_own_backend():
+            return {name: _nested(group, read) for name, group in self._named_groups().items()}
+
+    def set_state_tree(self, state_tree: dict) -> None:
+        """Set variables to the values of a tree as of ``get_state_tree``, or of parts of one.
+
+        Raises:
+            ValueError: for a name that no variable has.
+        """
+        groups = self._named_groups()
+        for name, tree in state_tree.items():
+            if name not in groups:
+                raise ValueError(f"Expected names among {list(groups)}. Received: {name!r}.")
+            variables = _by_path(groups[name])
+            for path, value in _flat(tree).items():
+                if path not in variables:
+                    raise ValueError(f"Expected paths of {name} among {list(variables)}. Received: {path!r}.")
+                variables[path].assign(value)
+
+    def _named_groups(self) -> dict[str, list[Variable]]:
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
+
+    # ------------------------------------------------------------ as in Keras 2
+
+    @property
+    def compiled_loss(self) -> Callable:
+        """The compiled losses as a function of (y, y_pred, sample_weight, regularization_losses), as in Keras 2."""
+        self._check_compiled("compiled_loss")
+
+        def loss(y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
+            total = self._compiled.loss(y, y_pred, sample_weight)
+            for extra in regularization_losses or []:
+                total = total + extra
+            size = np.shape(trees.leaves(y_pred)[0])[0] or 1
+            self._compiled.loss_tracker.update_state(total, sample_weight=size)
+            return total
+
+        return loss
+
+    @property
+    def compiled_metrics(self) -> Any:
+        """The compiled metrics, with ``update_state(y, y_pred, sample_weight)``, as in Keras 2."""
+        self._check_compiled("compiled_metrics")
+        metrics = self._compiled.metrics
+        return types.SimpleNamespace(update_state=lambda *arguments: None) if metrics is None else metrics
+
+
+def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
+    """Call a function of variables with other values in them.
+
+    Args:
+        function: reads and assigns the variables.
+        groups: lists of variables.
+        given: a list of arrays for each.
+
+    Returns:
+        The result, and the lists of arrays as they are after it.
+    """
+    for group, values in zip(groups, given, strict=True):
+        if len(group) != len(values):
+            raise ValueError(
+                f"Expected {len(group)} arrays, one for each of {[v.path for v in group]}. Received: {len(values)}."
+            )
+    variables = [v for group in groups for v in group]
+    fresh, result = pure(function, variables)([x for values in given for x in values])
+    lists, first = [], 0
+    for group in groups:
+        lists.append(fresh[first : first + len(group)])
+        first += len(group)
+    return result, lists
+
+
+def _by_path(variables: list[Variable]) -> dict[str, Variable]:
+    """Variables by their paths, those of one path told apart by numbers."""
+    found: dict[str, Variable] = {}
+    for variable in variables:
+        path, count = variable.path, 0
+        while path in found:
+            count += 1
+            path = f"{variable.path}_{count}"
+        found[path] = variable
+    return found
+
+
+def _nested(variables: list[Variable], read: Callable) -> dict:
+    tree: dict = {}
+    for path, variable in _by_path(variables).items():
+        *parents, last = path.split("/")
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = read(variable)
+    return tree
+
+
+def _flat(tree: dict, prefix: str = "") -> dict:
+    """The values of a nested dict by their paths."""
+    found: dict = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        found |= _flat(value, f"{path}/") if isinstance(value, dict) else {path: value}
+    return found

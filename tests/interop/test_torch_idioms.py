@@ -1,0 +1,245 @@
+"""Programs of PyTorch's users: parameters, backward, torch.optim, state dicts, modules."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import backends
+
+torch = pytest.importorskip("torch")
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(16, 3)).astype("float32")
+Y = (X @ np.array([[1.0], [-2.0], [0.5]], "float32")).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def on_torch():
+    with backends.use("torch"):
+        yield
+
+
+def make_model(*layers):
+    keras.utils.set_random_seed(1)
+    layers = layers or (keras.layers.Dense(4, "tanh"), keras.layers.Dense(1))
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+def losses_of_fit(model, optimizer, epochs=5):
+    model.compile(optimizer, "mse")
+    return model.fit(X, Y, batch_size=16, epochs=epochs, shuffle=False, verbose=0).history["loss"]
+
+
+def test_a_loop_with_backward_and_a_keras_optimizer_trains_as_fit_does():
+    expected = losses_of_fit(make_model(), keras.optimizers.Adam(0.1))
+    model, optimizer = make_model(), keras.optimizers.Adam(0.1)
+    loss_fn, found = keras.losses.MeanSquaredError(), []
+    for _ in range(5):
+        loss = loss_fn(torch.tensor(Y), model(torch.tensor(X)))
+        model.zero_grad()
+        trainable_weights = list(model.trainable_weights)
+        loss.backward()
+        gradients = [v.value.grad for v in trainable_weights]
+        with torch.no_grad():
+            optimizer.apply(gradients, trainable_weights)
+        found.append(float(loss.detach()))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("by_module", [False, True])
+def test_a_loop_with_an_optimizer_of_torch_trains_as_fit_does(by_module):
+    expected = losses_of_fit(make_model(), keras.optimizers.SGD(0.1, momentum=0.9))
+    model = make_model()
+    called = keras.interop.torch.as_module(model) if by_module else model
+    optimizer = torch.optim.SGD(called.parameters(), lr=0.1, momentum=0.9)
+    found = []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(called(torch.tensor(X)), torch.tensor(Y))
+        loss.backward()
+        optimizer.step()
+        found.append(float(loss.detach()))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(X, verbose=0), model(torch.tensor(X)).detach().numpy(), rtol=1e-6)
+
+
+class NativeModel(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.top = keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.top(self.hidden(x))
+
+    def train_step(self, data):
+        x, y = data
+        self.zero_grad()
+        y_pred = self(x, training=True)
+        loss = self.compute_loss(y=y, y_pred=y_pred)
+        loss.backward()
+        trainable_weights = list(self.trainable_weights)
+        gradients = [v.value.grad for v in trainable_weights]
+        with torch.no_grad():
+            self.optimizer.apply(gradients, trainable_weights)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(y, y_pred)
+        return {m.name: m.result() for m in self.metrics}
+
+
+class PlainModel(NativeModel):
+    train_step = keras.Model.train_step
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_train_step_with_backward_runs_in_fit(eagerly):
+    logs = []
+    for kind in (PlainModel, NativeModel):
+        keras.utils.set_random_seed(1)
+        model = kind()
+        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
+        logs.append(model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+    for name in ("loss", "mae"):
+        np.testing.assert_allclose(logs[1][name], logs[0][name], rtol=1e-5)
+
+
+def test_steps_leave_no_graph_behind():
+    model = NativeModel()
+    model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"])
+    model.fit(X, Y, epochs=2, verbose=0)
+    kept = [*model.variables, *model.optimizer.variables, *(v for m in model.metrics for v in m.variables)]
+    assert all(v.raw.grad_fn is None and not v.raw.requires_grad for v in kept)
+
+
+def test_metrics_and_moving_averages_keep_no_graph_of_a_loop():
+    model = make_model(keras.layers.Dense(2), keras.layers.BatchNormalization())
+    metric = keras.metrics.MeanSquaredError()
+    metric.update_state(torch.zeros(16, 2), model(torch.tensor(X), training=True))
+    assert all(v.value.grad_fn is None for v in [*metric.variables, *model.non_trainable_weights])
+
+
+def test_parameters_are_the_arrays_that_fit_trains():
+    model = make_model()
+    before = [p.detach().clone() for p in model.parameters()]
+    losses_of_fit(model, keras.optimizers.Adam(0.1))
+    for weight, parameter, old in zip(model.weights, model.parameters(), before, strict=True):
+        assert not torch.equal(parameter, old)
+        np.testing.assert_array_equal(parameter.detach().numpy(), weight.numpy())
+    with torch.no_grad():
+        next(iter(model.parameters())).fill_(0.5)
+    np.testing.assert_array_equal(model.weights[0].numpy(), np.full((3, 4), 0.5))
+
+
+def test_named_parameters_and_buffers_follow_layers():
+    model = make_model(keras.layers.Dense(2), keras.layers.BatchNormalization())
+    assert [name for name, _ in model.named_parameters()] == ["0.kernel", "0.bias", "1.gamma", "1.beta"]
+    assert [name for name, _ in model.named_buffers()] == ["1.moving_mean", "1.moving_variance"]
+    assert len(list(model.modules())) >= 3
+
+
+def test_frozen_layers_have_parameters_without_gradients():
+    model = make_model(keras.layers.Dense(2), keras.layers.Dense(1))
+    model.layers[0].trainable = False
+    assert {n: p.requires_grad for n, p in model.named_parameters()} == {
+        **{"0.kernel": False, "0.bias": False},
+        **{"1.kernel": True, "1.bias": True},
+    }
+    model(torch.tensor(X)).sum().backward()
+    assert [p.grad is None for p in model.parameters()] == [True, True, False, False]
+
+
+def test_attributes_name_the_parameters_of_a_subclass():
+    model = NativeModel()
+    model(torch.tensor(X))
+    assert [n for n, _ in model.named_parameters()] == ["hidden.kernel", "hidden.bias", "top.kernel", "top.bias"]
+
+
+def test_state_dicts_go_through_files_of_torch():
+    model, other = make_model(), make_model()
+    other.set_weights([w + 1 for w in other.get_weights()])
+    file = io.BytesIO()
+    torch.save(model.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file))
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_train_and_eval_decide_where_the_call_does_not():
+    model = make_model(keras.layers.Dropout(0.5, seed=1))
+    x = torch.ones(16, 3)
+    assert (model.train()(x) == 0).any()
+    assert not (model.eval()(x) == 0).any()
+    assert (model(x, training=True) == 0).any()
+
+
+def test_forward_hooks_see_and_change_outputs():
+    model, seen = make_model(), []
+    handle = model.layers[0].register_forward_hook(lambda layer, inputs, output: seen.append(output.shape))
+    model(torch.tensor(X))
+    handle.remove()
+    model(torch.tensor(X))
+    assert seen == [(16, 4)]
+
+
+def test_a_module_of_the_model_is_a_module():
+    model = make_model()
+    module = keras.interop.torch.as_module(model)
+    assert isinstance(module, torch.nn.Module) and module is keras.interop.torch.as_module(model)
+    chain = torch.nn.Sequential(module, torch.nn.Linear(1, 2))
+    chain(torch.tensor(X)).sum().backward()
+    assert all(p.grad is not None for p in chain.parameters())
+
+
+def test_models_with_a_module_are_copied_and_pickled():
+    model = make_model()
+    model.parameters()
+    again = copy.deepcopy(model)
+    with torch.no_grad():
+        next(iter(again.parameters())).zero_()
+    assert model.weights[0].numpy().any()
+
+
+def test_no_grad_and_gradients_by_inputs():
+    model = make_model()
+    with torch.no_grad():
+        assert not model(torch.tensor(X)).requires_grad
+    x = torch.tensor(X, requires_grad=True)
+    (gradient,) = torch.autograd.grad(model(x).sum(), x)
+    eps, kernel = 1e-2, np.zeros_like(X)
+    kernel[:, 1] = eps
+    ahead, behind = (model.predict(X + sign * kernel, verbose=0) for sign in (1, -1))
+    np.testing.assert_allclose(gradient[:, 1:2].numpy(), (ahead - behind) / (2 * eps), atol=1e-3)
+
+
+def test_functions_of_torch_take_variables():
+    v = keras.Variable(np.ones((2, 2), "float32"))
+    assert torch.matmul(torch.ones(2, 2), v).tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+@pytest.mark.parametrize("layer", [keras.layers.GRU, keras.layers.LSTM, keras.layers.SimpleRNN])
+def test_recurrent_layers_work_inside_functional_transforms(layer):
+    keras.utils.set_random_seed(1)
+    made = layer(3)
+    x = torch.tensor(rng.normal(size=(2, 5, 4)).astype("float32"))
+    made(x)
+    found = torch.func.grad(lambda x: made(x).sum())(x)
+    leaf = x.clone().requires_grad_()
+    made(leaf).sum().backward()
+    torch.testing.assert_close(found, leaf.grad)
+    each = torch.func.vmap(lambda row: made(row[None])[0])(x)
+    torch.testing.assert_close(each, made(x))
+
+
+def test_other_backends_name_themselves():
+    with backends.use("numpy"):
+        model = make_model()
+        with pytest.raises(AttributeError, match="'numpy'"):
+            model.parameters()
