@@ -1,4 +1,4 @@
-"""A SavedModel as a layer."""
+"""A SavedModel as a layer, and models and optimizers as what TensorFlow saves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,29 @@ from typing import Any
 from polykeras.core import naming, trees
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
+
+
+def as_module(owner: Any) -> Any:
+    """Return a ``tf.Module`` of a model, layer, metric or optimizer, for checkpoints and SavedModels.
+
+    It holds the variables themselves: what a checkpoint restores, the model has. Of a model whose inputs are known,
+    ``serve`` is its function of inputs, as inference.
+
+    Args:
+        owner: has ``variables``, on the tensorflow backend.
+
+    Raises:
+        RuntimeError: for variables of another backend.
+    """
+    names = {variable.backend_name for variable in owner.variables} - {"tensorflow"}
+    if names:
+        raise RuntimeError(
+            f"Expected variables on the backend 'tensorflow'. Received: {owner.name!r}, with variables on "
+            f"{sorted(names)}. Make it inside `with polykeras.backends.use('tensorflow'):`."
+        )
+    from polykeras.interop.tensorflow_modules import OwnerModule
+
+    return OwnerModule(owner)
 
 
 class TFSMLayer(ForeignLayer):

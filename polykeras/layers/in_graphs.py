@@ -26,10 +26,12 @@ def is_carried(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> bool:
         return False
     if backends.current() is not carrier:
         return True
-    has_texts = any(carrier.dtype(x) == "string" for x in arrays)
-    if scope.values is not None or not has_texts and layer.in_graphs == "compute":
-        return has_texts and layer.in_graphs != "compute"
-    return layer.in_graphs == "leave" or has_texts or any(None in carrier.shape(x) for x in arrays)
+    if layer.in_graphs == "compute":
+        return False
+    if any(carrier.dtype(x) == "string" for x in arrays):
+        return True
+    is_of_a_step = scope.values is not None
+    return not is_of_a_step and (layer.in_graphs == "leave" or any(None in carrier.shape(x) for x in arrays))
 
 
 def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> Any:
@@ -40,7 +42,8 @@ def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> Any:
     with backends.use(SPEC):
         spec_args, spec_kwargs = trees.unflatten(structure, specs)
         results, result_structure = trees.flatten(layer(*spec_args, **spec_kwargs))
-    twin, training = _twin(layer), context.training
+    with carrier.outside_trace():
+        twin, training = _twin(layer), context.training
 
     def compute(*values: np.ndarray) -> list:
         given = list(leaves)

@@ -248,20 +248,20 @@ class TensorflowBackend(Backend):
     def show(self, variable: Any, value: Any) -> Array:
         if isinstance(value, tf.Variable):
             return value.read_value()
-        return self._own(variable).read_value() if self.is_tracing() or self.is_differentiating() else value
+        return self.own(variable).read_value() if self.is_tracing() or self.is_differentiating() else value
 
     def stored(self, variable: Any, array: Array) -> Any:
         if not isinstance(variable.held(), tf.Variable) and not self.is_tracing():
             return array
-        own = self._own(variable)
+        own = self.own(variable)
         own.assign(array, read_value=False)
         return own
 
     def handle(self, variable: Any) -> Any:
-        return self._own(variable).handle
+        return self.own(variable).handle
 
-    def _own(self, variable: Any) -> tf.Variable:
-        """The tf.Variable in the slot of a variable, from now on."""
+    def own(self, variable: Any) -> tf.Variable:
+        """Return the tf.Variable in the slot of a variable, from now on."""
         value = variable.held()
         value = variable._materialize() if value is None else value
         if not isinstance(value, tf.Variable):

@@ -1,0 +1,247 @@
+"""Programs of TensorFlow's users: tapes, functions, pipelines of data, checkpoints, SavedModels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import backends
+
+tf = pytest.importorskip("tensorflow")
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(16, 3)).astype("float32")
+Y = (X @ np.array([[1.0], [-2.0], [0.5]], "float32")).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def on_tensorflow():
+    with backends.use("tensorflow"):
+        yield
+
+
+def make_model(*layers):
+    keras.utils.set_random_seed(1)
+    layers = layers or (keras.layers.Dense(4, "tanh"), keras.layers.Dense(1))
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+def losses_of_fit(model, optimizer, epochs=5):
+    model.compile(optimizer, "mse")
+    return model.fit(X, Y, batch_size=16, epochs=epochs, shuffle=False, verbose=0).history["loss"]
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+@pytest.mark.parametrize("fitted_before", [False, True])
+def test_a_loop_with_a_tape_trains_as_fit_does(as_function, fitted_before):
+    model, other = make_model(), make_model()
+    optimizer, loss_fn = keras.optimizers.Adam(0.1), keras.losses.MeanSquaredError()
+    if fitted_before:
+        losses_of_fit(model, "sgd"), losses_of_fit(other, "sgd")
+    expected = losses_of_fit(other, keras.optimizers.Adam(0.1))
+
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = loss_fn(y, model(x, training=True))
+        gradients = tape.gradient(loss, model.trainable_weights)
+        optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
+        return loss
+
+    step = tf.function(step) if as_function else step
+    found = [float(step(tf.constant(X), tf.constant(Y))) for _ in range(5)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(X, verbose=0), other.predict(X, verbose=0), rtol=1e-4)
+
+
+def test_tapes_by_inputs_persistent_and_of_higher_order():
+    v, x = keras.Variable(3.0), tf.constant(2.0)
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = v * x**3
+        slope = tape.gradient(y, x)
+    assert float(slope) == 36.0
+    assert float(outer.gradient(slope, x)) == 36.0
+    assert float(outer.gradient(slope, v)) == 12.0
+    assert float(outer.gradient(y, v)) == 8.0
+
+
+def test_a_variable_that_is_not_trained_is_watched_when_asked_for():
+    v = keras.Variable(3.0, trainable=False)
+    with tf.GradientTape() as tape:
+        y = v * v
+    assert tape.gradient(y, v) is None
+    with tf.GradientTape() as tape:
+        tape.watch(v.handle)
+        y = v * v
+    assert float(tape.gradient(y, v)) == 6.0
+
+
+def test_embeddings_take_gradients_of_tapes():
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), keras.layers.Embedding(5, 3)])
+    optimizer = keras.optimizers.SGD(1.0)
+    before = model.get_weights()[0]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(tf.constant([[1, 1]])))
+    optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_weights), model.trainable_weights, strict=True))
+    change = before - model.get_weights()[0]
+    np.testing.assert_allclose(change.sum(1), [0, 6, 0, 0, 0], atol=1e-5)
+
+
+class NativeModel(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.top = keras.layers.Dense(4, "tanh"), keras.layers.Dense(1)
+        self.drop = keras.layers.Dropout(0.0)
+
+    def call(self, x, training=False):
+        return self.top(self.drop(self.hidden(x), training=training))
+
+    def train_step(self, data):
+        x, y = data
+        with tf.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compiled_loss(y, y_pred, regularization_losses=self.losses)
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        self.compiled_metrics.update_state(y, y_pred)
+        return {m.name: m.result() for m in self.metrics}
+
+
+class PlainModel(NativeModel):
+    train_step = keras.Model.train_step
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_train_step_with_a_tape_runs_in_fit(eagerly):
+    logs = []
+    for kind in (PlainModel, NativeModel):
+        keras.utils.set_random_seed(1)
+        model = kind()
+        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
+        logs.append(model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+        logs[-1] |= model.evaluate(X, Y, return_dict=True, verbose=0)
+    assert list(logs[0]) == list(logs[1])
+    for name in logs[0]:
+        np.testing.assert_allclose(logs[1][name], logs[0][name], rtol=1e-4)
+
+
+def test_functions_update_the_state_of_layers_and_metrics_at_every_call():
+    model = make_model(keras.layers.BatchNormalization(momentum=0.5), keras.layers.Dropout(0.5, seed=1))
+    metric = keras.metrics.Mean()
+
+    @tf.function
+    def step(x):
+        y = model(x, training=True)
+        metric.update_state(x)
+        return y
+
+    one, two = step(tf.constant(X + 1)), step(tf.constant(X + 1))
+    assert not np.array_equal(one, two)
+    expected = 0.75 * (X + 1).mean(0)
+    np.testing.assert_allclose(model.non_trainable_weights[0].numpy(), expected, rtol=1e-5)
+    np.testing.assert_allclose(float(metric.result()), (X + 1).mean(), rtol=1e-5)
+
+
+def test_functions_see_weights_that_change_later():
+    model = make_model(keras.layers.Dense(1))
+    function = tf.function(model)
+    function(tf.constant(X))
+    model.set_weights([np.ones((3, 1), "float32"), np.zeros(1, "float32")])
+    np.testing.assert_allclose(function(tf.constant(X)), X.sum(1, keepdims=True), rtol=1e-5)
+    losses_of_fit(model, keras.optimizers.SGD(0.1))
+    np.testing.assert_allclose(function(tf.constant(X)), model.predict(X, verbose=0), rtol=1e-5)
+
+
+def test_functions_of_batches_of_any_size():
+    model = make_model()
+    function = tf.function(model, input_signature=[tf.TensorSpec((None, 3))])
+    np.testing.assert_allclose(function(X[:5]), model.predict(X, verbose=0)[:5], rtol=1e-5)
+
+
+def test_checkpoints_hold_model_and_optimizer(tmp_path):
+    from polykeras.interop.tensorflow import as_module
+
+    model = make_model()
+    losses_of_fit(model, keras.optimizers.Adam(0.1))
+    weights, slots = model.get_weights(), model.optimizer.get_weights()
+    checkpoint = tf.train.Checkpoint(model=as_module(model), optimizer=as_module(model.optimizer))
+    path = checkpoint.save(str(tmp_path / "c"))
+    model.fit(X, Y, verbose=0)
+    checkpoint.restore(path).assert_consumed()
+    for one, two in zip(weights + slots, model.get_weights() + model.optimizer.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_saved_models_compute_the_same(tmp_path):
+    from polykeras.interop.tensorflow import as_module
+
+    model = make_model()
+    tf.saved_model.save(as_module(model), str(tmp_path))
+    again = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(again.serve(X[:5]), model.predict(X, verbose=0)[:5], rtol=1e-5)
+
+
+# ------------------------------------------------------------------- pipelines of data
+
+IMAGES = (rng.random((5, 8, 6, 3)) * 255).astype("float32")
+LAYERS = [
+    (lambda: keras.layers.Rescaling(1 / 255), IMAGES),
+    (lambda: keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0]), IMAGES),
+    (lambda: keras.layers.Resizing(4, 5), IMAGES),
+    (lambda: keras.layers.CenterCrop(4, 4), IMAGES),
+    (lambda: keras.layers.RandomRotation((0.25, 0.25), seed=1), IMAGES),
+    (lambda: keras.layers.CategoryEncoding(4), np.array([[0], [1], [3]])),
+    (lambda: keras.layers.Discretization([0.0, 1.0]), np.array([[-1.0], [0.5], [2.0]], "float32")),
+    (lambda: keras.layers.Hashing(7), np.array([["a"], ["b"], ["c"]])),
+    (lambda: keras.layers.StringLookup(vocabulary=["a", "b"]), np.array([["a"], ["c"], ["b"]])),
+    (lambda: keras.layers.IntegerLookup(vocabulary=[5, 7]), np.array([[5], [6], [7]])),
+    (lambda: keras.layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3), np.array(["a b", "b"])),
+]
+
+
+@pytest.mark.parametrize("engine", backends.available())
+@pytest.mark.parametrize("batched", [True, False])
+def test_layers_in_a_pipeline_give_what_they_give_outside(engine, batched):
+    with backends.use(engine):
+        for make, data in LAYERS:
+            layer = make()
+            pipeline = tf.data.Dataset.from_tensor_slices(data)
+            pipeline = (pipeline.batch(2) if batched else pipeline).map(lambda x: layer(x))  # noqa: B023
+            found = next(iter(pipeline)).numpy()
+            expected = keras.ops.convert_to_numpy(make()(data[:2] if batched else data[0]))
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=layer.name)
+            assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("engine", backends.available())
+def test_random_layers_in_a_pipeline_draw_anew_and_leave_the_layer_usable(engine):
+    with backends.use(engine):
+        layer = keras.layers.RandomFlip(seed=3)
+        rows = list(tf.data.Dataset.from_tensors(IMAGES[0]).repeat(16).map(layer))
+        assert len({row.numpy().tobytes() for row in rows}) > 1
+        assert keras.ops.convert_to_numpy(layer(IMAGES)).shape == IMAGES.shape
+
+
+@pytest.mark.parametrize("engine", backends.available())
+def test_models_of_preprocessing_map_over_dicts(engine):
+    with backends.use(engine):
+        model = keras.Sequential([keras.layers.Resizing(4, 4), keras.layers.Rescaling(1 / 255)])
+        pipeline = tf.data.Dataset.from_tensor_slices({"image": IMAGES}).batch(2)
+        shape = next(iter(pipeline.map(lambda row: model(row["image"])))).shape
+        assert tuple(shape) == (2, 4, 4, 3)
+
+
+def test_strings_go_into_models():
+    text = keras.layers.TextVectorization(vocabulary=["good", "bad"], output_mode="multi_hot")
+    inputs = keras.Input((1,), dtype="string")
+    model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(text(inputs)))
+    words = np.array([["good"], ["good bad"], ["else"]])
+    np.testing.assert_allclose(model(tf.constant(words)).numpy()[:, 0], [1, 2, 1])
+    function = tf.function(model)
+    np.testing.assert_allclose(function(tf.constant(words)).numpy()[:, 0], [1, 2, 1])
+    model.compile("sgd", "mse")
+    model.fit(tf.data.Dataset.from_tensor_slices((words, np.zeros((3, 1)))).batch(3), verbose=0)
+    assert model.predict(tf.constant(words), verbose=0).shape == (3, 1)
