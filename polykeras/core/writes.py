@@ -64,6 +64,7 @@ def guarded(function: Callable) -> Callable:
     >>> def shifted(x):
     ...     x[0] += 1
     ...     return x
+    >>> shifted.__module__ = "a_users_module"
     >>> x = np.zeros(2); guarded(shifted)(x), x
     (array([1., 0.]), array([0., 0.]))
     """

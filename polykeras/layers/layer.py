@@ -73,7 +73,9 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     (2, 3)
     """
 
-    _untracked = frozenset({"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds", "_torch_module"})
+    _untracked = frozenset(
+        {"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds", "_torch_module"}
+    )
 
     #: In a graph of a user's program: "compute" there, "leave" it for the host, or "measure" where sizes are unknown.
     in_graphs = "compute"

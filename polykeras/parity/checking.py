@@ -82,7 +82,8 @@ def check(
     if others.is_foreign(x):
         return others.check_foreign(model, x, y, map=map, rtol=rtol, atol=atol, batch_size=batch_size, **foreign)
     if foreign or map is not None:
-        raise TypeError(f"Expected arguments of check. Received: unknown {sorted([*foreign, *['map'] * bool(map)])}.")
+        unknown = naming.listed(sorted([*foreign, *["map"] * bool(map)]))
+        raise TypeError(f"Expected arguments of check. Received: unknown {unknown}.")
     started = time.perf_counter()
     names = _names(backends)
     data = _Batches(x, y, sample_weight, batch_size)

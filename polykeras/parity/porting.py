@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import state, trees
+from polykeras.capture import stamp
+from polykeras.core import trees
 from polykeras.interop import readers
 from polykeras.parity import measures
 from polykeras.parity.matching import WeightMap, foreign_inputs, match, ours
@@ -74,5 +75,4 @@ def apply(model: Any, found: WeightMap) -> None:
         for path, settings in found.settings.items():
             for name, value in settings.items():
                 setattr(owners[path], name, value)
-        state.renew_constants()  # compiled steps hold the old ones
-        model._steps = {}
+        stamp.renew_constants()  # compiled steps hold the old ones

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core import naming
 from polykeras.interop.readers import Part
 
 #: What libraries call one weight.
@@ -199,7 +200,7 @@ def paired(units: list, parts: list[Part], names: dict[str, str]) -> list[tuple[
         wanted = names.get(unit.path)
         if wanted is not None:
             if wanted not in by_path:
-                raise ValueError(f"Expected map to name one of {list(by_path)}. Received: {wanted!r}.")
+                raise ValueError(f"Expected map to name one of {naming.listed(by_path)}. Received: {wanted!r}.")
             pair(unit, by_path[wanted])
     for unit in units:
         for part in parts:

@@ -28,6 +28,18 @@ def is_captured(model):
     return any(call._versions for call in calls(model))
 
 
+@pytest.fixture(autouse=True)
+def no_gradient_is_wanted(backend):
+    """A call from outside is differentiable on PyTorch, and captured only where the program wants no gradient."""
+    if backend.name != "torch":
+        yield
+        return
+    import torch
+
+    with torch.no_grad():
+        yield
+
+
 def test_every_call_gives_the_same_numbers(backend):
     model = network()
     x = np.linspace(-1, 1, 8, dtype="float32").reshape(2, 4)

@@ -5,11 +5,14 @@ import importlib.util
 import sys
 
 
+_PACKAGES = frozenset({"keras", "tensorflow"})
+
+
 class Waiting(importlib.abc.MetaPathFinder):
     """Makes room for polykeras's own finder at the first import of Keras or TensorFlow."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname.partition(".")[0] not in ("keras", "tensorflow"):
+        if fullname.partition(".")[0] not in _PACKAGES:
             return None
         sys.meta_path.remove(self)
         from polykeras.compat.alias import install_as_keras
