@@ -240,7 +240,11 @@ class Model(Persistence, Trainer, Layer):
         count = len(self.outputs)
         for (_, method, arguments), value in zip(self._added, results[count:], strict=True):
             getattr(self, method)(ops.mean(value), **arguments)
-        if isinstance(self._outputs_structure, KerasTensor):
+        structure = self._outputs_structure
+        is_single = (
+            isinstance(structure, list | tuple) and len(structure) == 1 and isinstance(structure[0], KerasTensor)
+        )
+        if is_single or isinstance(structure, KerasTensor):  # a list of one output gives the output, as in Keras
             return results[0]
         return trees.unflatten(trees.structure(self._outputs_structure), results[:count])
 

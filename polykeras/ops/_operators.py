@@ -5,8 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polykeras.core import dtypes
 from polykeras.core.operators import Operators
 from polykeras.ops import arithmetic, arrays, indexing, linalg, math
+
+
+def _by_kind(bitwise: Callable, logical: Callable) -> Callable:
+    """A function of bits for integers and bools, of truth for floats, which have no bits to combine."""
+
+    def combined(x: Any, y: Any) -> Any:
+        return logical(x, y) if _is_float(x) or _is_float(y) else bitwise(x, y)
+
+    return combined
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, float) or (hasattr(x, "dtype") and dtypes.is_float(arrays.dtype(x)))
+
 
 # Not ``==``: symbolic tensors and variables are compared by identity, as keys of dicts are.
 _TWO = {
@@ -18,9 +33,9 @@ _TWO = {
     "mod": arithmetic.mod,
     "pow": arithmetic.power,
     "matmul": linalg.matmul,
-    "and": arithmetic.bitwise_and,
-    "or": arithmetic.bitwise_or,
-    "xor": arithmetic.bitwise_xor,
+    "and": _by_kind(arithmetic.bitwise_and, arithmetic.logical_and),
+    "or": _by_kind(arithmetic.bitwise_or, arithmetic.logical_or),
+    "xor": _by_kind(arithmetic.bitwise_xor, arithmetic.logical_xor),
 }
 _COMPARISONS = {
     "lt": arithmetic.less,

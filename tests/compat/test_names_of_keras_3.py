@@ -96,3 +96,25 @@ def test_sizes_may_be_integers_of_numpy_and_normalization_shows_its_mean():
     layer = keras.layers.Normalization()
     layer.adapt(np.array([[1.0], [3.0]], "float32"))
     assert float(ops.convert_to_numpy(layer.mean)[0]) == 2 and float(ops.convert_to_numpy(layer.variance)[0]) == 1
+
+
+def test_a_list_of_one_output_gives_the_output():
+    x = keras.Input((3,))
+    model = keras.Model(x, [keras.layers.Dense(2)(x)])
+    model.compile("sgd", "mse")
+    data = np.ones((4, 3), "float32")
+    model.fit(data, np.ones((4, 2)), verbose=0)
+    assert model.predict(data, verbose=0).shape == (4, 2) and tuple(model(data).shape) == (4, 2)
+    assert isinstance(model.get_config()["output_layers"], list) and isinstance(
+        model.evaluate(data, data[:, :2]), float
+    )
+
+
+@pytest.mark.parametrize("name", backends.available())
+def test_floats_are_combined_by_their_truth(name):
+    with backends.use(name):
+        variable = keras.Variable([0.0, 2.0])
+        for function, expected in (("and", [False, True]), ("or", [True, True]), ("xor", [True, False])):
+            actual = getattr(variable, f"__{function}__")(np.ones(2, "float32"))
+            assert ops.convert_to_numpy(actual).tolist() == expected
+        assert ops.convert_to_numpy(keras.Variable([6], dtype="int32") & 3).tolist() == [2]

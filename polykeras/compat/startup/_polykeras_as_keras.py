@@ -4,15 +4,14 @@ import importlib.abc
 import importlib.util
 import sys
 
-
-_PACKAGES = frozenset({"keras", "tensorflow"})
+ROOTS = ("keras", "tensorflow")
 
 
 class Waiting(importlib.abc.MetaPathFinder):
     """Makes room for polykeras's own finder at the first import of Keras or TensorFlow."""
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname.partition(".")[0] not in _PACKAGES:
+        if fullname.partition(".")[0] not in ROOTS:
             return None
         sys.meta_path.remove(self)
         from polykeras.compat.alias import install_as_keras
