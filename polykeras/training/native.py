@@ -11,7 +11,7 @@ import numpy as np
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.native import NativeStep, StatelessStep, speaks_natively, takes_state
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.core.state import pure
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
@@ -119,11 +119,11 @@ class NativeTraining:
         groups = self._named_groups()
         for name, tree in state_tree.items():
             if name not in groups:
-                raise ValueError(f"Expected names among {list(groups)}. Received: {name!r}.")
+                raise ValueError(f"Expected names among {naming.listed(groups)}. Received: {name!r}.")
             variables = _by_path(groups[name])
             for path, value in _flat(tree).items():
                 if path not in variables:
-                    raise ValueError(f"Expected paths of {name} among {list(variables)}. Received: {path!r}.")
+                    raise ValueError(f"Expected paths of {name} among {naming.listed(variables)}. Received: {path!r}.")
                 variables[path].assign(value)
 
     def _named_groups(self) -> dict[str, list[Variable]]:
@@ -173,7 +173,7 @@ def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
     for group, values in zip(groups, given, strict=True):
         if len(group) != len(values):
             raise ValueError(
-                f"Expected {len(group)} arrays, one for each of {[v.path for v in group]}. Received: {len(values)}."
+                f"Expected {len(group)} arrays, one for each of {naming.listed(v.path for v in group)}. Received: {len(values)}."
             )
     variables = [v for group in groups for v in group]
     fresh, result = pure(function, variables)([x for values in given for x in values])
