@@ -173,7 +173,8 @@ def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
     for group, values in zip(groups, given, strict=True):
         if len(group) != len(values):
             raise ValueError(
-                f"Expected {len(group)} arrays, one for each of {naming.listed(v.path for v in group)}. Received: {len(values)}."
+                f"Expected {len(group)} arrays, one for each of {naming.listed(v.path for v in group)}. "
+                f"Received: {len(values)}."
             )
     variables = [v for group in groups for v in group]
     fresh, result = pure(function, variables)([x for values in given for x in values])
