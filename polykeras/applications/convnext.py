@@ -12,6 +12,7 @@ from polykeras.applications.frame import STANDARD, Frame, Variant, constructor
 from polykeras.applications.imagenet_utils import (
     DEVIATION_OF_UNIT,
     MEAN_OF_UNIT,
+    decode_predictions,
     preprocessing,
 )
 from polykeras.core.graph import KerasTensor
@@ -179,6 +180,12 @@ ConvNeXtXLarge = _constructor(
 preprocess_input = preprocessing(None)
 
 __all__ = [
-    *("ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge"),
-    *("LayerScale", "decode_predictions", "preprocess_input"),
+    "ConvNeXtBase",
+    "ConvNeXtLarge",
+    "ConvNeXtSmall",
+    "ConvNeXtTiny",
+    "ConvNeXtXLarge",
+    "LayerScale",
+    "decode_predictions",
+    "preprocess_input",
 ]

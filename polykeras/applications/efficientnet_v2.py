@@ -20,7 +20,7 @@ from polykeras.applications.blocks import (
 from polykeras.applications.downloads import both
 from polykeras.applications.efficientnet import head, silu, skip
 from polykeras.applications.frame import Frame, Variant, constructor
-from polykeras.applications.imagenet_utils import DEVIATION_OF_UNIT, MEAN_OF_UNIT, preprocessing
+from polykeras.applications.imagenet_utils import DEVIATION_OF_UNIT, MEAN_OF_UNIT, decode_predictions, preprocessing
 from polykeras.core.graph import KerasTensor
 from polykeras.models import Model
 
@@ -174,6 +174,13 @@ EfficientNetV2L = _constructor(
 preprocess_input = preprocessing(None)
 
 __all__ = [
-    *("EfficientNetV2B0", "EfficientNetV2B1", "EfficientNetV2B2", "EfficientNetV2B3"),
-    *("EfficientNetV2L", "EfficientNetV2M", "EfficientNetV2S", "decode_predictions", "preprocess_input"),
+    "EfficientNetV2B0",
+    "EfficientNetV2B1",
+    "EfficientNetV2B2",
+    "EfficientNetV2B3",
+    "EfficientNetV2L",
+    "EfficientNetV2M",
+    "EfficientNetV2S",
+    "decode_predictions",
+    "preprocess_input",
 ]
