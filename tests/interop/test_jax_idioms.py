@@ -1,0 +1,215 @@
+"""Programs of JAX's users: functions of states, transforms around models, optax."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import backends
+
+jax = pytest.importorskip("jax")
+jnp = jax.numpy
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(16, 3)).astype("float32")
+Y = (X @ np.array([[1.0], [-2.0], [0.5]], "float32")).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def on_jax():
+    with backends.use("jax"):
+        yield
+
+
+def make_model(*layers):
+    keras.utils.set_random_seed(1)
+    layers = layers or (keras.layers.Dense(4, "tanh"), keras.layers.Dense(1))
+    return keras.Sequential([keras.Input((3,)), *layers])
+
+
+def losses_of_fit(model, optimizer, epochs=5):
+    model.compile(optimizer, "mse")
+    return model.fit(X, Y, batch_size=16, epochs=epochs, shuffle=False, verbose=0).history["loss"]
+
+
+def test_a_loop_of_stateless_functions_trains_as_fit_does():
+    other = make_model()
+    expected = losses_of_fit(other, keras.optimizers.Adam(0.1))
+    model, optimizer, loss_fn = make_model(), keras.optimizers.Adam(0.1), keras.losses.MeanSquaredError()
+    metric = keras.metrics.MeanAbsoluteError()
+    optimizer.build(model.trainable_variables)
+
+    def compute_loss_and_updates(trainable_variables, non_trainable_variables, metric_variables, x, y):
+        y_pred, non_trainable_variables = model.stateless_call(
+            trainable_variables, non_trainable_variables, x, training=True
+        )
+        metric_variables = metric.stateless_update_state(metric_variables, y, y_pred)
+        return loss_fn(y, y_pred), (non_trainable_variables, metric_variables)
+
+    grad_fn = jax.value_and_grad(compute_loss_and_updates, has_aux=True)
+
+    @jax.jit
+    def train_step(state, data):
+        trainable_variables, non_trainable_variables, optimizer_variables, metric_variables = state
+        (loss, (non_trainable_variables, metric_variables)), grads = grad_fn(
+            trainable_variables, non_trainable_variables, metric_variables, *data
+        )
+        trainable_variables, optimizer_variables = optimizer.stateless_apply(
+            optimizer_variables, grads, trainable_variables
+        )
+        return loss, (trainable_variables, non_trainable_variables, optimizer_variables, metric_variables)
+
+    groups = model.trainable_variables, model.non_trainable_variables, optimizer.variables, metric.variables
+    state = tuple([v.value for v in group] for group in groups)
+    found = []
+    for _ in range(5):
+        loss, state = train_step(state, (X, Y))
+        found.append(float(loss))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert float(metric.stateless_result(state[3])) > 0
+    assert all(float(jnp.sum(x)) == 0 for x in metric.stateless_reset_state())
+    for variable, value in zip(model.trainable_variables, state[0], strict=True):
+        variable.assign(value)
+    np.testing.assert_allclose(model.predict(X, verbose=0), other.predict(X, verbose=0), rtol=1e-4)
+
+
+class NativeModel(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.norm = keras.layers.Dense(4, "tanh"), keras.layers.BatchNormalization()
+        self.top = keras.layers.Dense(1)
+
+    def call(self, x, training=False):
+        return self.top(self.norm(self.hidden(x), training=training))
+
+    def compute_loss_and_updates(self, trainable_variables, non_trainable_variables, x, y, training=False):
+        y_pred, non_trainable_variables = self.stateless_call(
+            trainable_variables, non_trainable_variables, x, training=training
+        )
+        return self.compute_loss(x, y, y_pred), (y_pred, non_trainable_variables)
+
+    def train_step(self, state, data):
+        trainable_variables, non_trainable_variables, optimizer_variables, metrics_variables = state
+        x, y = data
+        grad_fn = jax.value_and_grad(self.compute_loss_and_updates, has_aux=True)
+        (loss, (y_pred, non_trainable_variables)), grads = grad_fn(
+            trainable_variables, non_trainable_variables, x, y, training=True
+        )
+        trainable_variables, optimizer_variables = self.optimizer.stateless_apply(
+            optimizer_variables, grads, trainable_variables
+        )
+        new_metrics_vars, logs = [], {}
+        for metric in self.metrics:
+            first = len(new_metrics_vars)
+            own = metrics_variables[first : first + len(metric.variables)]
+            if metric.name == "loss":
+                own = metric.stateless_update_state(own, loss)
+            else:
+                own = metric.stateless_update_state(own, y, y_pred)
+            logs[metric.name] = metric.stateless_result(own)
+            new_metrics_vars += own
+        return logs, (trainable_variables, non_trainable_variables, optimizer_variables, new_metrics_vars)
+
+
+class PlainModel(NativeModel):
+    train_step = keras.Model.train_step
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_train_step_of_states_runs_in_fit(eagerly):
+    logs = []
+    for kind in (PlainModel, NativeModel):
+        keras.utils.set_random_seed(1)
+        model = kind()
+        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
+        logs.append(model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+        logs[-1] |= model.evaluate(X, Y, return_dict=True, verbose=0)
+    assert list(logs[0]) == list(logs[1])
+    for name in logs[0]:
+        np.testing.assert_allclose(logs[1][name], logs[0][name], rtol=1e-4)
+
+
+def test_stateless_calls_return_state_and_losses_and_leave_the_layer_alone():
+    layer = keras.layers.BatchNormalization(momentum=0.5, gamma_regularizer=keras.regularizers.L2(0.5))
+    layer.build((None, 3))
+    before = layer.get_weights()
+    values = [v.value for v in layer.trainable_variables], [v.value for v in layer.non_trainable_variables]
+    outputs, fresh, losses = layer.stateless_call(*values, jnp.asarray(X), training=True, return_losses=True)
+    np.testing.assert_allclose(fresh[0], 0.5 * X.mean(0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(float(losses[0]), 1.5)
+    assert outputs.shape == X.shape
+    for one, two in zip(before, layer.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    with pytest.raises(ValueError, match="trainable and non-trainable values"):
+        layer.stateless_call([], [], X)
+
+
+def test_stateless_losses_are_those_of_the_model():
+    model = make_model()
+    model.compile("sgd", "mse")
+    lists = [[v.value for v in g] for g in (model.trainable_variables, model.non_trainable_variables)]
+    y_pred, _ = model.stateless_call(*lists, X)
+    loss, _ = model.stateless_compute_loss(*lists, [v.value for v in model.metrics_variables], X, Y, y_pred)
+    np.testing.assert_allclose(float(loss), model.evaluate(X, Y, verbose=0), rtol=1e-5)
+
+
+def test_state_trees_restore_a_training():
+    model = make_model()
+    losses_of_fit(model, keras.optimizers.Adam(0.1))
+    tree, weights = model.get_state_tree(), model.get_weights()
+    assert set(tree) == {
+        *("trainable_variables", "non_trainable_variables"),
+        *("optimizer_variables", "metrics_variables"),
+    }
+    assert isinstance(jax.tree_util.tree_leaves(tree)[0], jax.Array)
+    first = model.fit(X, Y, epochs=2, shuffle=False, verbose=0).history["loss"]
+    model.set_state_tree(tree)
+    for one, two in zip(weights, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert model.fit(X, Y, epochs=2, shuffle=False, verbose=0).history["loss"] == first
+    arrays = jax.tree_util.tree_leaves(model.get_state_tree("numpy_array"))
+    assert all(isinstance(x, np.ndarray) for x in arrays)
+
+
+def test_functions_of_jax_take_variables():
+    v = keras.Variable([1.0, 4.0])
+    assert jnp.sqrt(v).tolist() == [1.0, 2.0]
+    assert jnp.add(v, v).tolist() == [2.0, 8.0]
+
+
+def test_models_work_inside_transforms():
+    model = make_model()
+    expected = model.predict(X, verbose=0)
+    np.testing.assert_allclose(jax.jit(model)(X), expected, rtol=1e-5)
+    np.testing.assert_allclose(jax.vmap(lambda row: model(row[None])[0])(X), expected, rtol=1e-5)
+    _, rows = jax.lax.scan(lambda carry, row: (carry, model(row[None])[0]), 0, jnp.asarray(X))
+    np.testing.assert_allclose(rows, expected, rtol=1e-5)
+    eps, change = 1e-2, np.zeros_like(X)
+    change[:, 1] = eps
+    slope = (model.predict(X + change, verbose=0) - model.predict(X - change, verbose=0)) / (2 * eps)
+    gradient = jax.grad(lambda x: model(x).sum())(jnp.asarray(X))
+    np.testing.assert_allclose(gradient[:, 1:2], slope, atol=1e-3)
+
+
+def test_optax_trains_models():
+    optax = pytest.importorskip("optax")
+    expected = losses_of_fit(make_model(), keras.optimizers.SGD(0.1))
+    model, optimizer = make_model(), optax.sgd(0.1)
+    weights, rest = ([v.value for v in g] for g in (model.trainable_variables, model.non_trainable_variables))
+    state, found = optimizer.init(weights), []
+    loss_fn = lambda weights: jnp.mean((model.stateless_call(weights, rest, X)[0] - Y) ** 2)  # noqa: E731
+    for _ in range(5):
+        loss, gradients = jax.value_and_grad(loss_fn)(weights)
+        updates, state = optimizer.update(gradients, state)
+        weights = optax.apply_updates(weights, updates)
+        found.append(float(loss))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("engine", backends.available())
+def test_masks_are_read_beside_arrays_of_every_backend(engine):
+    with backends.use(engine):
+        y = keras.layers.Embedding(5, 2, mask_zero=True)(np.array([[1, 0]]))
+        assert keras.ops.convert_to_numpy(keras.get_mask(y)).tolist() == [[True, False]]
+        assert keras.get_mask(keras.ops.ones(3)) is None
