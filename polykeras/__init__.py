@@ -32,6 +32,7 @@ from polykeras.compat.keras2.backend import Variable
 from polykeras.compat.paths import install_old_paths
 from polykeras.core import lazy
 from polykeras.core.graph import KerasTensor
+from polykeras.core.masks import get_mask
 from polykeras.core.operation import Function, Operation
 from polykeras.core.scopes import RematScope, StatelessScope, SymbolicScope, name_scope, remat
 from polykeras.devices import device
@@ -105,6 +106,7 @@ __all__ = [
     "device",
     "dtype_policies",
     "engine",
+    "get_mask",
     "initializers",
     "install_as_keras",
     "layers",

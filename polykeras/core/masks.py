@@ -6,6 +6,7 @@ belongs to, whatever engine the array is of, and is forgotten with it.
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -16,8 +17,10 @@ _masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
 def set_mask(array: Any, mask: Any) -> None:
-    """Attach a mask to an array; None takes it away."""
+    """Attach a mask to an array; None takes it away. Where arrays take attributes it is ``_keras_mask`` too."""
     key = id(array)
+    with contextlib.suppress(AttributeError):
+        array._keras_mask = mask
     if mask is None:
         _masks.pop(key, None)
     else:
@@ -25,7 +28,10 @@ def set_mask(array: Any, mask: Any) -> None:
 
 
 def get_mask(array: Any) -> Any:
-    """Return the mask of an array, or None.
+    """Return the mask of an array, as a layer or ``Masking`` gave it, or None; on every backend.
+
+    Args:
+        array: of any backend.
 
     >>> import numpy as np
     >>> x = np.zeros(3); set_mask(x, "m"); get_mask(x), get_mask(np.zeros(3))
