@@ -10,8 +10,9 @@ import numpy as np
 from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes, masks
+from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
-from polykeras.core.variables import Variable
+from polykeras.core.variables import Variable, scope
 from polykeras.ops import _call
 from polykeras.ops._call import op
 
@@ -35,7 +36,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     array([1. , 2.5], dtype=float32)
     """
     result = _call.array(x, None if dtype is None else dtypes.standardize(dtype))
-    if x.__class__ is np.ndarray and not current().is_traced and not current().is_symbolic:
+    is_a_users = x.__class__ is np.ndarray and scope.values is None and not context.path
+    if is_a_users and not current().is_traced and not current().is_symbolic:
         # NumPy and PyTorch compute in the memory of the caller, who may go on writing into it.
         result = current().copy(result)
         masks.handed_on(x, result)
