@@ -15,6 +15,7 @@ from polykeras.core import naming, trees
 from polykeras.core.state import pure
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
+from polykeras.layers.graph_calls import replaceable
 from polykeras.training.data.batches import unpack_x_y_sample_weight
 
 
@@ -136,7 +137,7 @@ class NativeTraining:
 
     # ------------------------------------------------------------ as in Keras 2
 
-    @property
+    @replaceable
     def compiled_loss(self) -> Callable:
         """The compiled losses as a function of (y, y_pred, sample_weight, regularization_losses), as in Keras 2."""
         self._check_compiled("compiled_loss")
@@ -151,7 +152,7 @@ class NativeTraining:
 
         return loss
 
-    @property
+    @replaceable
     def compiled_metrics(self) -> Any:
         """The compiled metrics, with ``update_state(y, y_pred, sample_weight)``, as in Keras 2."""
         self._check_compiled("compiled_metrics")
