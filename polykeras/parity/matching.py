@@ -231,17 +231,19 @@ def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float
     if unit.flattened is not None and channels_first and x.ndim == 2:
         height_last = np.arange(x.shape[1]).reshape(unit.flattened[-1], *unit.flattened[:-1])
         x = x[:, np.moveaxis(height_last, 0, -1).ravel()]
-    changes = _settings_of(layer, part)
-    if getattr(layer, "activation", None) is not None:
-        changes["activation"] = None
-    with _changed(layer, changes, unit.variables, [option.value for option in options]), backends.use("numpy"):
-        try:
-            output = np.asarray(layer(x))
-        except (ValueError, TypeError):
-            return None  # the part was given its input in another shape
-    if output.size != expected.size:
-        return None
-    return measures.difference(output.reshape(expected.shape), expected).relative
+    settings, values = _settings_of(layer, part), [option.value for option in options]
+    # The other library may have the activation inside of the part, or apart from it.
+    ways = [settings] if getattr(layer, "activation", None) is None else [settings, {**settings, "activation": None}]
+    errors = []
+    for changes in ways:
+        with _changed(layer, changes, unit.variables, values), backends.use("numpy"):
+            try:
+                output = np.asarray(layer(x))
+            except (ValueError, TypeError):
+                return None  # the part was given its input in another shape
+        if output.size == expected.size:
+            errors.append(measures.difference(output.reshape(expected.shape), expected).relative)
+    return min(errors, default=None)
 
 
 @contextlib.contextmanager
