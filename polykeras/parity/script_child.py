@@ -105,9 +105,9 @@ def main(settings: dict, script: str, arguments: list[str]) -> None:
     """Run the script."""
     recording = Recording(settings)
     if settings["library"] == "polykeras":
-        from polykeras.cli.script import install
+        from polykeras.compat.alias import install_as_keras
 
-        install()
+        install_as_keras()
     import keras
 
     hook(keras.Model, keras.callbacks.Callback, recording)
