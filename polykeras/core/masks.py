@@ -24,7 +24,8 @@ def set_mask(array: Any, mask: Any) -> None:
     if mask is None:
         _masks.pop(key, None)
     else:
-        _masks[key] = (weakref.ref(array, lambda _: _masks.pop(key, None)), mask)
+        # The method is bound now: when the interpreter shuts down, the module's names are gone before its arrays.
+        _masks[key] = (weakref.ref(array, lambda _, pop=_masks.pop: pop(key, None)), mask)
 
 
 def get_mask(array: Any) -> Any:
