@@ -69,10 +69,11 @@ class PlainStep:
         """Give variables arrays of their own, where kernels write into the ones that they update."""
         if self.backend.is_traced:
             return
-        values = [v.held() for v in self._variables]
-        for variable, before, own in zip(self._variables, values, unshared(self.backend, values), strict=True):
-            if own is not before:
-                variable.put(own)
+        with self._turn.now().room:  # a step that ends meanwhile would lose what it puts
+            values = [v.held() for v in self._variables]
+            for variable, before, own in zip(self._variables, values, unshared(self.backend, values), strict=True):
+                if own is not before:
+                    variable.put(own)
 
 
 # What the interpreter counts for an object that is in one list and nowhere else.

@@ -116,14 +116,15 @@ class Step:
         if scope.values is not None:  # a step inside another one
             return self._advance(call, inputs)
         if not self.state:
-            turn = self._turn.now()
-            with turn.door, turn.room:
+            with self._turn.now().taken():
                 constants = [v.held() for v in self.constants]
             return call([], constants, *inputs)[1]
         if not self._is_traced:
             return self._turn.now().write(self._advance, call, inputs)
         with deferred():  # the state is consumed: until the results are stored there is none
-            return self._consume(call, inputs) if self._deletes else self._advance(call, inputs)
+            if self._deletes:
+                return self._consume(call, inputs)
+            return self._turn.now().write(self._advance, call, inputs)
 
     def _advance(self, call: Callable, inputs: tuple, holders: int = HOLDERS + 1) -> Any:
         constants = [v.held() for v in self.constants]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from polykeras import backends
+from polykeras.core import turns
 from polykeras.core.variables import Variable, scope, values_of
 
 
@@ -70,15 +71,18 @@ def settled(variables: Iterable[Variable]) -> Iterator[None]:
         yield
         return
     variables = list(variables)
-    turns = {id(turn): turn for turn in (v.turn.now() for v in variables if v.turn is not None)}
-    with contextlib.ExitStack() as stack:
-        for _, turn in sorted(turns.items()):
-            stack.enter_context(turn.door)
-            stack.enter_context(turn.room)
-        is_written = any(turn.is_written_elsewhere() for turn in turns.values())
+    is_new = any(v.held() is None for v in variables)
+    found = [turns.shared(variables)] if is_new else [v.turn.now() for v in variables if v.turn is not None]
+    with contextlib.ExitStack() as kept, contextlib.ExitStack() as stack:
+        for _, turn in sorted({id(turn): turn for turn in found}.items()):
+            stack.enter_context(turn.between_steps())
+        is_written = any(turn.is_written_elsewhere() for turn in found)
         values = {v: v.snapshot(is_written) for v in variables if v.held() is not None}
-    with holding(values):
-        yield
+        if is_new:  # first values are made as they are read: until then no step may begin
+            kept.enter_context(stack.pop_all())
+        stack.close()
+        with holding(values):
+            yield
 
 
 def pure(function: Callable, variables: list[Variable]) -> Callable:

@@ -6,9 +6,14 @@ in the slots, threads that want the values of before or after wait for their tur
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+# How long a reader waits for the end of a step: one whose own code waits for that reader would never end.
+PATIENCE_SECONDS = 10.0
 
 _joining = threading.Lock()
 
@@ -16,10 +21,10 @@ _joining = threading.Lock()
 class Turn:
     """A lock of all variables that steps use together.
 
-    ``with turn.door, turn.room`` reads. A step passes ``door`` before it takes ``room``: without this, steps that
-    follow one another would leave readers waiting for all of them. Both are locks of the interpreter itself,
-    which a Ctrl-C cannot leave taken. ``writers`` are the threads whose steps write into the arrays themselves, without
-    ``room``: it is not held while a user's code runs.
+    Who holds ``room`` reads slots or puts arrays into them. Steps and readers pass ``door`` before: without this,
+    steps that follow one another would leave readers waiting for all of them. Both are locks of the interpreter
+    itself, which a Ctrl-C cannot leave taken. ``writers`` are the threads whose steps write into the arrays
+    themselves, without ``room``: it is not held while a user's code runs.
     """
 
     __slots__ = ("_joined", "door", "room", "writers")
@@ -40,11 +45,34 @@ class Turn:
         """Whether a step of another thread may write into arrays now."""
         return bool(self.writers - {threading.get_ident()})
 
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """Read slots inside; a step's own thread does not wait at the door for readers who wait for that step."""
+        door = contextlib.nullcontext() if threading.get_ident() in self.writers else self.door
+        with door, self.room:
+            yield
+
+    @contextlib.contextmanager
+    def between_steps(self) -> Iterator[None]:
+        """Wait for the end of the steps of other threads, and let none begin inside.
+
+        A step that takes longer than ``PATIENCE_SECONDS`` still runs inside: ``is_written_elsewhere`` says so.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with self.door:
+            while self.is_written_elsewhere() and time.monotonic() < deadline:
+                time.sleep(0.0002)
+            with self.room:
+                yield
+
     def write(self, function: Callable, *arguments: Any) -> Any:
         """Call a function that may write into the arrays of the variables."""
         thread = threading.get_ident()
-        self.writers.add(thread)
+        if thread in self.writers:  # a step inside another one
+            return function(*arguments)
         try:
+            with self.door:
+                self.writers.add(thread)
             return function(*arguments)
         finally:
             self.writers.discard(thread)

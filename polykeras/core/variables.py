@@ -212,8 +212,7 @@ class Variable(EngineProtocols, Operators):
     def _materialize(self) -> Any:
         if self.turn is None:
             return self._first_value()
-        turn = self.turn.now()
-        with turn.door, turn.room:  # a step of another thread may have the value
+        with self.turn.now().taken():  # a step of another thread may have the value
             return self._first_value() if self._value is None else self._value
 
     def _first_value(self) -> Any:
@@ -335,8 +334,7 @@ class Variable(EngineProtocols, Operators):
         if self.turn is None:
             self._value = array
         else:
-            turn = self.turn.now()
-            with turn.door, turn.room:
+            with self.turn.now().room:
                 self._value = array
 
     def assign_add(self, value: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import layers, ops
+from polykeras.core import turns
 
 SECONDS = 1.0
 
@@ -90,7 +91,6 @@ def test_reading_predicting_evaluating_and_saving_beside_fit_fails_nowhere(backe
     assert keras.saving.load_model(tmp_path / "model.keras", {"Twins": Twins}).count_params() == model.count_params()
 
 
-@pytest.mark.parametrize("backend", ["jax"], indirect=True)
 def test_weights_read_beside_training_are_those_after_one_step(backend):
     model = make_model(Twins())
     x, y = rows()
@@ -122,3 +122,20 @@ def test_an_array_that_a_user_took_from_a_weight_outlives_steps_unchanged(backen
     model.fit(*rows(), verbose=0)
     np.testing.assert_array_equal(ops.convert_to_numpy(taken), before)
     assert not np.array_equal(kernel.numpy(), before)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"], indirect=True)
+def test_a_step_whose_own_code_waits_for_a_reader_does_not_wait_for_ever(backend, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.1)
+
+    class Asks(layers.Layer):
+        def call(self, inputs):
+            thread = threading.Thread(target=lambda: found.append(model.get_weights()))
+            thread.start()
+            thread.join(timeout=30)
+            return inputs
+
+    found = []
+    model = make_model(Asks())
+    model.fit(*rows(8), batch_size=8, verbose=0)
+    assert len(found[-1]) == len(model.weights)
