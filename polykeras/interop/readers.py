@@ -434,7 +434,7 @@ def _read_file(path: Path) -> ForeignModel:
     for name, value in named.items():
         place, _, last = name.rpartition(separator)
         if last != "num_batches_tracked":
-            weights.append((place.replace("/", "."), last, np.asarray(value)))
+            weights.append((place.removesuffix("/vars").replace("/", "."), last, np.asarray(value)))
     return ForeignModel("file", _grouped(iter(weights), {}, {}))
 
 
@@ -454,7 +454,7 @@ def _arrays_of_h5(path: Path) -> dict[str, np.ndarray]:
     def note(name: str, item: Any) -> None:
         is_state = name.startswith(("optimizer", "metrics")) or "seed_generator" in name
         if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu" and not is_state:
-            found[name.replace("/vars/", "/")] = np.array(item)
+            found[name] = np.array(item)
 
     with h5py.File(source, "r") as file:
         file.visititems(note)

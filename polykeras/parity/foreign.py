@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.core import trees
+from polykeras.core import naming, trees
 from polykeras.interop import readers
 from polykeras.interop.readers import ForeignModel
 from polykeras.parity import judging, measures
@@ -33,7 +33,8 @@ def check_foreign(
     """Compare a model with another library's: weights as they are matched, and the outputs of layers on one input.
 
     Args:
-        model: a built model of ours, or the path of a file.
+        model: a built model of ours, or the path of a file. A file of weights alone (``.safetensors``,
+            ``.weights.h5``) is compared with a second file, name by name, or where names differ in order.
         source, x, source_x, map: as for ``match_weights``.
         rtol, atol: tolerances, as for ``check``.
         batch_size: rows of x that are used.
@@ -44,6 +45,10 @@ def check_foreign(
     Raises:
         ValueError: if the other model has no weights that could be ours.
     """
+    if _is_weights(model):
+        if _is_weights(source):
+            return _check_weights(Path(model), Path(source), rtol, atol)
+        model, source = source, model
     if isinstance(model, str | Path):
         from polykeras import saving
 
@@ -62,25 +67,61 @@ def check_foreign(
     return comparison.report
 
 
+def _is_weights(source: Any) -> bool:
+    """True for the path of a file of weights without a model."""
+    return isinstance(source, str | Path) and str(source).endswith((".safetensors", ".weights.h5"))
+
+
+def _check_weights(first: Path, second: Path, rtol: float | None, atol: float) -> Report:
+    """Compare two files of weights: names that both have, then the others in order, where shapes are equal."""
+    one, other = _weights_by_name(first), _weights_by_name(second)
+    names = [str(first), str(second)] if first.name == second.name else [first.name, second.name]
+    report = Report(names, rtol=judging.TOLERANCES["float32"] if rtol is None else rtol, atol=atol)
+    left = [name for name in other if name not in one]
+    missing = []
+    for name, value in one.items():
+        partner = name if name in other else next((n for n in left if other[n].shape == value.shape), None)
+        if partner is None or other[partner].shape != value.shape:
+            missing.append(name)
+            continue
+        if partner in left:
+            left.remove(partner)
+        layer, _, weight = name.rpartition(".")
+        report.entries.append(_entry(report, "initial weight", layer, "", other[partner], value, weight))
+    if missing or left:
+        sentence = (
+            f"Weights that don't belong together: {naming.listed(missing) or 'none'} of {first.name}, "
+            f"{naming.listed(left) or 'none'} of {second.name}."
+        )
+        report.causes.append(Cause("unmatched", sentence, False, (missing or left)[0].rpartition(".")[0]))
+    return report
+
+
+def _weights_by_name(path: Path) -> dict[str, np.ndarray]:
+    return {part.full_name(name): value for part in readers.read(path).parts for name, value in part.weights.items()}
+
+
+def _entry(
+    report: Report, part: str, layer: str, kind: str, value: np.ndarray, reference: np.ndarray, name: str = ""
+) -> Entry:
+    """Compare an array of the second contender with that of the first, the reference."""
+    allowed = report.atol + report.rtol * measures.scale(reference)
+    found = measures.difference(value, reference)
+    verdict = "equal" if found.is_zero else "within" if found.absolute <= allowed else "different"
+    first, second = report.backends
+    shape, dtype = reference.shape, reference.dtype.name
+    if verdict == "different" and not report.pairs:
+        report.pairs = {first: reference, second: value}
+    return Entry(part, layer, kind, name, None, shape, dtype, {second: found}, {}, allowed, verdict)
+
+
 class _Comparison:
     def __init__(self, model: Any, other: ForeignModel, rtol: float | None, atol: float) -> None:
         self.contender = Contender("numpy", model.to_backend("numpy"))
         self.other, self.name = other, other.framework
-        self.rtol = judging.TOLERANCES["float32"] if rtol is None else rtol
-        self.report = Report(["polykeras", self.name], rtol=self.rtol, atol=atol)
-        self.atol = atol
+        rtol = judging.TOLERANCES["float32"] if rtol is None else rtol
+        self.report = Report(["polykeras", self.name], rtol=rtol, atol=atol)
         self.kinds = {path: kind for path, kind in judging.owners(self.contender.model).values()}
-
-    def _entry(self, part: str, layer: str, kind: str, value: np.ndarray, ours: np.ndarray, name: str = "") -> Entry:
-        allowed = self.atol + self.rtol * measures.scale(ours)
-        found = measures.difference(value, ours)
-        verdict = "equal" if found.is_zero else "within" if found.absolute <= allowed else "different"
-        entry = Entry(
-            part, layer, kind, name, None, ours.shape, ours.dtype.name, {self.name: found}, {}, allowed, verdict
-        )
-        if verdict == "different" and not self.report.pairs:
-            self.report.pairs = {"polykeras": ours, self.name: value}
-        return entry
 
     def weights(self, found: WeightMap) -> list[Entry]:
         """Compare the weights that belong together."""
@@ -90,7 +131,7 @@ class _Comparison:
         for entry in found.matches:
             layer, _, name = entry.target.rpartition("/")
             kind = self.kinds.get(layer, "")
-            entries.append(self._entry("initial weight", layer, kind, entry.value, values[entry.target], name))
+            entries.append(_entry(self.report, "initial weight", layer, kind, entry.value, values[entry.target], name))
         return entries
 
     def outputs(self, found: WeightMap, x: Any) -> list[Entry]:
@@ -106,14 +147,14 @@ class _Comparison:
             output = parts[sources[unit.path]].output
             if output is not None and output.size == call.outputs[0].size:
                 value = self._nearest(call.operation, ours(output, self.other.channels_first), call.outputs[0])
-                entries.append(self._entry("output", call.path, call.kind, value, call.outputs[0]))
+                entries.append(_entry(self.report, "output", call.path, call.kind, value, call.outputs[0]))
         model = self.contender.model
         results = trees.leaves(model.predict(x, verbose=0))
         for place, (result, value) in enumerate(zip(results, self.other.outputs, strict=False)):
             value = ours(value, self.other.channels_first)
             value = value.reshape(result.shape) if value.size == result.size else value
             name = f"output {place}" if len(results) > 1 else ""
-            entries.append(self._entry("output", model.name, type(model).__name__, value, result, name))
+            entries.append(_entry(self.report, "output", model.name, type(model).__name__, value, result, name))
         return entries
 
     @staticmethod

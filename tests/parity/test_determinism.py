@@ -36,7 +36,7 @@ def run(name, threads):
     return result.stdout.split()
 
 
-@pytest.mark.parametrize("name", [name for name in ("numpy", "torch") if backends.is_installed(name)])
+@pytest.mark.parametrize("name", backends.available())
 def test_reruns_are_equal_to_the_bit(name):
     first, second = run(name, 1), run(name, 2)
     assert first[0] == "True" and first == second

@@ -5,7 +5,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends, layers
-from polykeras.parity import match_weights, port_weights
+from polykeras.parity import check, match_weights, port_weights
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(4, 12, 12, 3)).astype("float32")
@@ -367,3 +367,40 @@ def test_a_weight_without_counterpart_is_named(torch):
     with pytest.raises(ValueError, match="extra/kernel.*map="):
         port_weights(model, torch.nn.Sequential(torch.nn.Linear(4, 4)))
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("names", [("a.safetensors", "b.safetensors"), ("a.weights.h5", "b.safetensors")])
+def test_two_files_of_weights_are_compared_name_by_name(tmp_path, names):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(1)])
+    first, second = (tmp_path / name for name in names)
+    model.save_weights(first)
+    model.save_weights(second)
+    assert check(first, second).is_same
+    weights = model.get_weights()
+    weights[2][1] += 0.5
+    model.set_weights(weights)
+    model.save_weights(second)
+    report = check(str(first), str(second))
+    assert [(e.layer, e.name) for e in report.entries if e.verdict == "different"] == [("layers.dense_1", "0")]
+    assert report.first.differences[second.name].absolute == pytest.approx(0.5, abs=1e-6)
+
+
+def test_files_with_other_names_are_paired_in_order_and_what_is_left_is_named(tmp_path):
+    from safetensors.numpy import save_file
+
+    kernel, bias = np.ones((4, 3), "float32"), np.zeros(3, "float32")
+    save_file({"a.weight": kernel, "a.bias": bias, "extra.scale": bias[:2]}, tmp_path / "one.safetensors")
+    save_file({"b.weight": kernel, "b.bias": bias + 1}, tmp_path / "two.safetensors")
+    report = check(tmp_path / "one.safetensors", tmp_path / "two.safetensors")
+    assert {(e.layer, e.name): e.verdict for e in report.entries} == {
+        ("a", "weight"): "equal",
+        ("a", "bias"): "different",
+    }
+    assert "extra.scale" in report.causes[0].sentence
+
+
+def test_a_file_of_weights_may_stand_first(tmp_path):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.save_weights(tmp_path / "m.safetensors")
+    model.save(tmp_path / "m.keras")
+    assert check(tmp_path / "m.safetensors", tmp_path / "m.keras").is_same
