@@ -48,6 +48,9 @@ swish, hard_swish = silu, hard_silu
 def linear(x: Any) -> Any:
     """Return ``x`` itself.
 
+    Args:
+        x: array of any shape.
+
     >>> linear(3)
     3
     """
@@ -65,11 +68,11 @@ def relu(
     """Return ``x`` where it is above a threshold, else 0 or a line of small slope.
 
     Args:
-        x: array.
-        negative_slope: slope below the threshold, where the result is
-            ``negative_slope * (x - threshold)``. Keras 2 calls it ``alpha``.
+        x: array of any shape.
+        negative_slope: slope below the threshold, where the result is ``negative_slope * (x - threshold)``.
+            Keras 2 calls it ``alpha``; default 0.0.
         max_value: the largest result; None sets no bound.
-        threshold: where the slope changes.
+        threshold: where the slope changes; default 0.0.
 
     >>> import numpy as np
     >>> relu(np.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6).tolist()
@@ -90,7 +93,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     """Return ``x`` times the normal distribution function of ``x``.
 
     Args:
-        x: array.
+        x: array of any shape.
         approximate: use a formula with tanh.
 
     Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), https://arxiv.org/abs/1606.08415.
@@ -104,6 +107,9 @@ def gelu(x: Any, approximate: bool = False) -> Any:
 def exponential(x: Any) -> Any:
     """Return e to the power ``x``.
 
+    Args:
+        x: array of any shape.
+
     >>> float(exponential(0.0))
     1.0
     """
@@ -115,6 +121,9 @@ def mish(x: Any) -> Any:
 
     Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019),
     https://arxiv.org/abs/1908.08681.
+
+    Args:
+        x: array of any shape.
 
     >>> round(float(mish(1.0)), 4)
     0.8651
@@ -139,6 +148,9 @@ registry.add_family(
 def serialize(activation: Any) -> Any:
     """Return the name of a built-in activation, else a description, ready for JSON.
 
+    Args:
+        activation: function or layer.
+
     Raises:
         ValueError: for a lambda.
 
@@ -153,6 +165,10 @@ def serialize(activation: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Return the activation that ``serialize`` described.
 
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to functions or classes; default None.
+
     >>> deserialize("mish") is mish
     True
     """
@@ -161,6 +177,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 def get(identifier: Any) -> Callable:
     """Return the activation that a name, config, layer or function means; None means ``linear``.
+
+    Args:
+        identifier: str, dict, layer, function or None.
 
     Raises:
         ValueError: for an unknown name.

@@ -36,7 +36,11 @@ class Constraint(Stamped):
 
     @classmethod
     def from_config(cls, config: dict) -> Constraint:
-        """Make a constraint from its config."""
+        """Make a constraint from its config.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**registry.deserialize(config))
 
 
@@ -52,7 +56,7 @@ class MaxNorm(Constraint):
     """Scale vectors down to a largest length.
 
     Args:
-        max_value: the length.
+        max_value: the length; default 2.
         axis: the axes that a vector lies along; 0 are the weights into one unit of a Dense kernel,
             (0, 1, 2) those of a Conv2D kernel.
 
@@ -90,7 +94,7 @@ class UnitNorm(Constraint):
     """Scale vectors to length 1.
 
     Args:
-        axis: as for ``MaxNorm``.
+        axis: as for ``MaxNorm``; default 0.
 
     >>> w = UnitNorm()(ops.convert_to_tensor([[3.0], [4.0]]))
     >>> round(float(w[0, 0]), 3), round(float(w[1, 0]), 3)
@@ -111,9 +115,9 @@ class MinMaxNorm(Constraint):
     """Move the lengths of vectors into an interval.
 
     Args:
-        min_value, max_value: the interval.
+        min_value, max_value: the interval; defaults 0.0 and 1.0.
         rate: how far to go at each update, from 0 (stay) to 1 (all the way).
-        axis: as for ``MaxNorm``.
+        axis: as for ``MaxNorm``; default 0.
 
     >>> round(float(MinMaxNorm(2.0, 4.0, rate=0.5)(ops.convert_to_tensor([1.0]))[0]), 3)
     1.5
@@ -142,6 +146,9 @@ registry.add_family("constraints", registry.members(globals(), Constraint))
 def serialize(constraint: Any) -> Any:
     """Return the description of a constraint, ready for JSON.
 
+    Args:
+        constraint: a Constraint or function.
+
     >>> serialize(UnitNorm())["config"]
     {'axis': 0}
     """
@@ -151,6 +158,10 @@ def serialize(constraint: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Build the constraint that ``serialize`` described.
 
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
+
     >>> deserialize(serialize(UnitNorm(1))).axis
     1
     """
@@ -159,6 +170,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 def get(identifier: Any) -> Any:
     """Return the constraint that a name, config, class or function means; None stays None.
+
+    Args:
+        identifier: str, dict, class, object or None.
 
     Raises:
         ValueError: for an unknown name.

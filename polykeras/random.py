@@ -74,7 +74,7 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 
     Args:
         shape: of the result.
-        minval, maxval: numbers or arrays; the second is not reached.
+        minval, maxval: numbers or arrays; the second is not reached; defaults 0.0 and 1.0.
         dtype: a type of floats; default ``floatx()``.
         seed: int, SeedGenerator or None.
 
@@ -101,7 +101,7 @@ def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
 
     Args:
         shape: of the result.
-        mean, stddev: numbers or arrays.
+        mean, stddev: numbers or arrays; defaults 0.0 and 1.0.
         dtype: a type of floats; default ``floatx()``.
         seed: int, SeedGenerator or None.
 
@@ -119,7 +119,7 @@ def truncated_normal(
 
     Args:
         shape: of the result.
-        mean, stddev: numbers or arrays.
+        mean, stddev: numbers or arrays; defaults 0.0 and 1.0.
         dtype: a type of floats; default ``floatx()``.
         seed: int, SeedGenerator or None.
 
@@ -143,7 +143,7 @@ def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32"
     Args:
         shape: of the result.
         minval, maxval: ints or arrays, less than 2**31 apart.
-        dtype: a type of integers.
+        dtype: a type of integers; default "int32".
         seed: int, SeedGenerator or None.
 
     Raises:
@@ -172,7 +172,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     Args:
         logits: (batch, classes).
         num_samples: how many to draw from each row.
-        dtype: of the result.
+        dtype: of the result; default "int32".
         seed: int, SeedGenerator or None.
 
     Returns:
@@ -363,7 +363,7 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
 
     Args:
         x: array.
-        axis: which axis.
+        axis: which axis; default 0.
         seed: int, SeedGenerator or None.
 
     >>> shuffle([1, 2, 3], seed=1)

@@ -37,7 +37,11 @@ class Regularizer(Stamped):
 
     @classmethod
     def from_config(cls, config: dict) -> Regularizer:
-        """Make a regularizer from its config."""
+        """Make a regularizer from its config.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
 
@@ -68,7 +72,8 @@ class L1(Regularizer):
     """``l1 * sum(|x|)``.
 
     Args:
-        l1: factor, at least 0. Keras 2 calls it ``l``.
+        l1: factor, at least 0. Keras 2 calls it ``l``; default 0.01.
+        **keras_2: the factor by its name ``l`` of Keras 2.
 
     Raises:
         ValueError: for a negative, infinite or non-numeric factor.
@@ -91,7 +96,8 @@ class L2(Regularizer):
     """``l2 * sum(x**2)``.
 
     Args:
-        l2: factor, at least 0. Keras 2 calls it ``l``.
+        l2: factor, at least 0. Keras 2 calls it ``l``; default 0.01.
+        **keras_2: the factor by its name ``l`` of Keras 2.
 
     Raises:
         ValueError: for a negative, infinite or non-numeric factor.
@@ -137,7 +143,7 @@ class OrthogonalRegularizer(Regularizer):
     """The mean of |cosine| between the rows, or columns, of a matrix, times a factor.
 
     Args:
-        factor: at least 0.
+        factor: at least 0; default 0.01.
         mode: ``"rows"`` or ``"columns"``.
 
     Raises:
@@ -177,6 +183,9 @@ registry.add_family("regularizers", registry.members(globals(), Regularizer))
 def serialize(regularizer: Any) -> Any:
     """Return the description of a regularizer, ready for JSON.
 
+    Args:
+        regularizer: a Regularizer or function.
+
     >>> serialize(L2(0.5))["config"]
     {'l2': 0.5}
     """
@@ -186,6 +195,10 @@ def serialize(regularizer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Build the regularizer that ``serialize`` described.
 
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
+
     >>> deserialize(serialize(L2(0.5))).l2
     0.5
     """
@@ -194,6 +207,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 def get(identifier: Any) -> Any:
     """Return the regularizer that a name, config, class or function means; None stays None.
+
+    Args:
+        identifier: str, dict, class, object or None.
 
     Raises:
         ValueError: for an unknown name.

@@ -92,6 +92,9 @@ class HeldNumbers:
 def is_zero(x: Any) -> bool:
     """Whether a number is 0, or None; one that a step holds as an input never is.
 
+    Args:
+        x: number, array or None.
+
     >>> is_zero(0.0), is_zero(None), is_zero(0.5), is_zero(HeldNumber(0.5))
     (True, True, False, False)
     """

@@ -101,6 +101,10 @@ class SeedGenerator(Stamped):
     Its place in the stream is a Variable: a layer that owns a generator repeats nothing from step
     to step, compiled or not, and a saved model goes on where it stopped.
 
+    Raises:
+        TypeError: if the seed is no int.
+        ValueError: if the seed is out of range.
+
     >>> import polykeras as keras
     >>> seeds = SeedGenerator(1337)
     >>> a = keras.random.uniform((3,), seed=seeds); b = keras.random.uniform((3,), seed=seeds)

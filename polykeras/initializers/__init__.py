@@ -45,6 +45,9 @@ registry.add_family("random", {"SeedGenerator": SeedGenerator})
 def serialize(initializer: Any) -> Any:
     """Return the description of an initializer, ready for JSON.
 
+    Args:
+        initializer: an Initializer or function.
+
     >>> serialize(Constant(2.0))["config"]
     {'value': 2.0}
     """
@@ -54,6 +57,10 @@ def serialize(initializer: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Build the initializer that ``serialize`` described.
 
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
+
     >>> deserialize(serialize(Constant(2.0))).value
     2.0
     """
@@ -62,6 +69,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 def get(identifier: Any) -> Any:
     """Return the initializer that a name, config, class, array, list or function means.
+
+    Args:
+        identifier: str, dict, class, object or None.
 
     Raises:
         ValueError: for an unknown name.

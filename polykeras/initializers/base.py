@@ -61,5 +61,9 @@ class Initializer:
 
     @classmethod
     def from_config(cls, config: dict) -> Initializer:
-        """Make an initializer from its config."""
+        """Make an initializer from its config.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**registry.deserialize(config))

@@ -15,7 +15,7 @@ class Constant(Initializer):
     """One value everywhere.
 
     Args:
-        value: a number, or an array that broadcasts to the shape.
+        value: a number, or an array that broadcasts to the shape; default 0.0.
 
     >>> Constant(3.0).sample((2,))
     array([3., 3.], dtype=float32)
@@ -57,7 +57,7 @@ class Identity(Initializer):
     """The identity matrix.
 
     Args:
-        gain: factor.
+        gain: factor; default 1.0.
 
     Raises:
         ValueError: when sampled, for a shape that is no matrix.

@@ -53,7 +53,7 @@ class RandomNormal(RandomInitializer):
     """Normal values.
 
     Args:
-        mean, stddev: of the distribution.
+        mean, stddev: of the distribution; defaults 0.0 and 0.05.
         seed: see ``RandomInitializer``.
 
     >>> RandomNormal(stddev=1.0, seed=1).sample((2, 3)).shape
@@ -75,7 +75,7 @@ class TruncatedNormal(RandomNormal):
     """Normal values, drawn again where they lie more than two standard deviations off.
 
     Args:
-        mean, stddev: of the distribution before it is cut.
+        mean, stddev: of the distribution before it is cut; defaults 0.0 and 0.05.
         seed: see ``RandomInitializer``.
 
     >>> bool(abs(TruncatedNormal(stddev=1.0, seed=1).sample((1000,))).max() <= 2)
@@ -90,7 +90,7 @@ class RandomUniform(RandomInitializer):
     """Values evenly spread from ``minval`` up to ``maxval``.
 
     Args:
-        minval, maxval: the bounds.
+        minval, maxval: the bounds; defaults -0.05 and 0.05.
         seed: see ``RandomInitializer``.
 
     >>> bool(RandomUniform(0, 1, seed=1).sample((10,)).min() >= 0)
@@ -112,7 +112,7 @@ class VarianceScaling(RandomInitializer):
     """Values whose variance is ``scale / n``, with n the connections into or out of a unit.
 
     Args:
-        scale: positive factor.
+        scale: positive factor; default 1.0.
         mode: n is ``"fan_in"``, ``"fan_out"``, or ``"fan_avg"``, the mean of both.
         distribution: ``"truncated_normal"`` (also called ``"normal"``), ``"untruncated_normal"`` or
             ``"uniform"``.
@@ -205,6 +205,11 @@ class GlorotUniform(_NamedScaling):
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks"
     (2010), https://proceedings.mlr.press/v9/glorot10a.html.
 
+    Args:
+        seed: int or SeedGenerator; None for a seed of its own.
+        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
+            and the last.
+
     >>> bool(abs(GlorotUniform(seed=1).sample((3, 3))).max() <= 1)
     True
     """
@@ -214,6 +219,11 @@ class GlorotUniform(_NamedScaling):
 
 class GlorotNormal(_NamedScaling):
     """Truncated normal values of variance 2 / (fan_in + fan_out); see ``GlorotUniform``.
+
+    Args:
+        seed: int or SeedGenerator; None for a seed of its own.
+        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
+            and the last.
 
     >>> GlorotNormal(seed=1).sample((3, 3)).shape
     (3, 3)
@@ -227,6 +237,11 @@ class HeUniform(_NamedScaling):
 
     He et al., "Delving Deep into Rectifiers" (2015), https://arxiv.org/abs/1502.01852.
 
+    Args:
+        seed: int or SeedGenerator; None for a seed of its own.
+        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
+            and the last.
+
     >>> HeUniform(seed=1).sample((3, 3)).shape
     (3, 3)
     """
@@ -236,6 +251,11 @@ class HeUniform(_NamedScaling):
 
 class HeNormal(_NamedScaling):
     """Truncated normal values of variance 2 / fan_in; see ``HeUniform``.
+
+    Args:
+        seed: int or SeedGenerator; None for a seed of its own.
+        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
+            and the last.
 
     >>> HeNormal(seed=1).sample((3, 3)).shape
     (3, 3)
@@ -249,6 +269,11 @@ class LecunUniform(_NamedScaling):
 
     LeCun et al., "Efficient BackProp" (1998), http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf.
 
+    Args:
+        seed: int or SeedGenerator; None for a seed of its own.
+        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
+            and the last.
+
     >>> LecunUniform(seed=1).sample((3, 3)).shape
     (3, 3)
     """
@@ -258,6 +283,11 @@ class LecunUniform(_NamedScaling):
 
 class LecunNormal(_NamedScaling):
     """Truncated normal values of variance 1 / fan_in, for layers with selu; see ``LecunUniform``.
+
+    Args:
+        seed: int or SeedGenerator; None for a seed of its own.
+        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
+            and the last.
 
     >>> LecunNormal(seed=1).sample((3, 3)).shape
     (3, 3)
@@ -270,7 +300,7 @@ class Orthogonal(RandomInitializer):
     """A matrix with orthonormal rows or columns; all axes but the last count as rows.
 
     Args:
-        gain: factor.
+        gain: factor; default 1.0.
         seed: see ``RandomInitializer``.
 
     Raises:

@@ -104,6 +104,9 @@ def get(identifier: Any) -> Any:
 def serialize(loss: Any) -> Any:
     """Return a JSON-ready description of a loss.
 
+    Args:
+        loss: a Loss or function.
+
     >>> serialize(Huber())["class_name"]
     'Huber'
     """
@@ -113,6 +116,10 @@ def serialize(loss: Any) -> Any:
 def deserialize(name: Any, custom_objects: dict | None = None) -> Any:
     """Build the loss that ``serialize`` described, or find the one of a name.
 
+    Args:
+        name: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
+
     >>> deserialize(serialize(Huber(delta=2.0))).delta
     2.0
     """
@@ -121,6 +128,9 @@ def deserialize(name: Any, custom_objects: dict | None = None) -> Any:
 
 def is_categorical_crossentropy(loss: Any) -> bool:
     """True for categorical cross-entropy, given as a function, an instance or a name.
+
+    Args:
+        loss: function, Loss or name.
 
     >>> is_categorical_crossentropy("categorical_crossentropy")
     True

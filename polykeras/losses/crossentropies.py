@@ -39,11 +39,11 @@ def binary_crossentropy(
     """Return the mean of ``-y_true log(p) - (1 - y_true) log(1 - p)`` along an axis.
 
     Args:
-        y_true: targets from 0 to 1.
+        y_true: targets, (..., n), from 0 to 1.
         y_pred: predictions of the same shape.
         from_logits: y_pred holds scores, p = sigmoid(y_pred); else p itself.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average.
+        axis: the axis to average; default -1.
 
     >>> print(binary_crossentropy([[1.0, 0.0]], [[0.5, 0.5]]).round(4))
     [0.6931]
@@ -70,14 +70,14 @@ def binary_focal_crossentropy(
     Lin et al., "Focal Loss for Dense Object Detection", 2017.
 
     Args:
-        y_true: targets from 0 to 1.
+        y_true: targets, (..., n), from 0 to 1.
         y_pred: predictions of the same shape.
         apply_class_balancing: weigh class 1 by ``alpha`` and class 0 by ``1 - alpha``.
-        alpha: weight of class 1, from 0 to 1.
-        gamma: the factor is ``(1 - p of the true class) ** gamma``.
+        alpha: weight of class 1, from 0 to 1; default 0.25.
+        gamma: the factor is ``(1 - p of the true class) ** gamma``; default 2.0.
         from_logits: y_pred holds scores before the sigmoid.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average.
+        axis: the axis to average; default -1.
 
     >>> print(binary_focal_crossentropy([[1.0, 0.0]], [[0.5, 0.5]]).round(4))
     [0.1733]
@@ -114,11 +114,11 @@ def categorical_crossentropy(
     """Return ``-sum(y_true * log(p))`` over the classes.
 
     Args:
-        y_true: one-hot targets, or probabilities.
+        y_true: one-hot targets, (..., classes), or probabilities.
         y_pred: predictions of the same shape.
         from_logits: y_pred holds scores, p = softmax(y_pred); else p is y_pred scaled to sum 1.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
 
     >>> print(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4))
     [0.6931]
@@ -143,13 +143,13 @@ def categorical_focal_crossentropy(
     Lin et al., "Focal Loss for Dense Object Detection", 2017.
 
     Args:
-        y_true: one-hot targets, or probabilities.
+        y_true: one-hot targets, (..., classes), or probabilities.
         y_pred: predictions of the same shape.
-        alpha: a weight for all classes, or a list of one for each.
-        gamma: the factor is ``(1 - p) ** gamma``.
+        alpha: a weight for all classes, or a list of one for each; default 0.25.
+        gamma: the factor is ``(1 - p) ** gamma``; default 2.0.
         from_logits: y_pred holds scores before the softmax.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
 
     >>> print(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4))
     [0.0433]
@@ -175,10 +175,11 @@ def sparse_categorical_crossentropy(
 
     Args:
         y_true: class numbers, of the shape of y_pred without its axis of classes, or with size 1 there.
-        y_pred: predictions.
+        y_pred: predictions, (..., classes).
         from_logits: y_pred holds scores before the softmax; else probabilities.
-        ignore_class: a label that takes no part in the loss, such as -1 or 255.
-        axis: the axis of classes.
+        ignore_class: a label that takes no part in the loss, such as -1 or 255; default None, for no such
+            label.
+        axis: the axis of classes; default -1.
 
     Raises:
         ValueError: if the shapes don't fit.
@@ -279,9 +280,9 @@ class BinaryCrossentropy(LossFunctionWrapper):
     Args:
         from_logits: y_pred holds scores before the sigmoid; else probabilities.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average.
+        axis: the axis to average; default -1.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "binary_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(BinaryCrossentropy()([[1.0, 0.0]], [[0.5, 0.5]])), 4)
@@ -306,13 +307,13 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
 
     Args:
         apply_class_balancing: weigh class 1 by ``alpha`` and class 0 by ``1 - alpha``.
-        alpha: weight of class 1, from 0 to 1.
-        gamma: the factor is ``(1 - p of the true class) ** gamma``.
+        alpha: weight of class 1, from 0 to 1; default 0.25.
+        gamma: the factor is ``(1 - p of the true class) ** gamma``; default 2.0.
         from_logits: y_pred holds scores before the sigmoid.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average.
+        axis: the axis to average; default -1.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "binary_focal_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(BinaryFocalCrossentropy()([[1.0, 0.0]], [[0.5, 0.5]])), 4)
@@ -342,9 +343,9 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     Args:
         from_logits: y_pred holds scores before the softmax; else probabilities.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "categorical_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
@@ -368,13 +369,13 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
     """Cross-entropy of one-hot targets that plays down what is right already.
 
     Args:
-        alpha: a weight for all classes, or a list of one for each.
-        gamma: the factor is ``(1 - p) ** gamma``.
+        alpha: a weight for all classes, or a list of one for each; default 0.25.
+        gamma: the factor is ``(1 - p) ** gamma``; default 2.0.
         from_logits: y_pred holds scores before the softmax.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "categorical_focal_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
@@ -408,10 +409,11 @@ class SparseCategoricalCrossentropy(LabelLossWrapper):
 
     Args:
         from_logits: y_pred holds scores before the softmax; else probabilities.
-        ignore_class: a label that takes no part in the loss, such as -1 or 255.
+        ignore_class: a label that takes no part in the loss, such as -1 or 255; default None, for no such
+            label.
         reduction: see ``Loss``.
-        axis: the axis of classes.
-        name: name of the loss.
+        axis: the axis of classes; default -1.
+        name: name of the loss; default "sparse_categorical_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
@@ -435,9 +437,9 @@ class CategoricalGeneralizedCrossEntropy(LabelLossWrapper):
     """``(1 - p ** q) / q`` of integer labels, between cross-entropy and absolute error.
 
     Args:
-        q: between 0 and 1.
+        q: between 0 and 1; default 0.5.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "categorical_generalized_cross_entropy".
         dtype: of the computation, default ``floatx()``.
 
     Raises:
@@ -460,7 +462,7 @@ class KLDivergence(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "kl_divergence".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])), 4)
@@ -476,7 +478,7 @@ class Poisson(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "poisson".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(Poisson()([[2.0]], [[1.0]])), 4)

@@ -76,7 +76,7 @@ class Hinge(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "hinge".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(Hinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
@@ -92,7 +92,7 @@ class SquaredHinge(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "squared_hinge".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(SquaredHinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
@@ -108,7 +108,7 @@ class CategoricalHinge(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "categorical_hinge".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 1.0]]))

@@ -85,7 +85,11 @@ class Loss(Stamped):
 
     @classmethod
     def from_config(cls, config: dict) -> Loss:
-        """Make a loss from ``get_config``."""
+        """Make a loss from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
     def __repr__(self) -> str:

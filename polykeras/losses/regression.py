@@ -90,7 +90,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     Args:
         y_true: targets, (..., n).
         y_pred: predictions, (..., n).
-        delta: the error from which on the loss is linear.
+        delta: the error from which on the loss is linear; default 1.0.
 
     >>> huber([[0.0, 0.0]], [[1.0, 3.0]]).tolist()
     [1.5]
@@ -125,7 +125,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     Args:
         y_true: target vectors; a zero vector has cosine 0 with any other.
         y_pred: predicted vectors.
-        axis: along which the vectors lie.
+        axis: along which the vectors lie; default -1.
 
     >>> cosine_similarity([[0.0, 3.0]], [[0.0, 2.0]]).tolist()
     [-1.0]
@@ -139,7 +139,7 @@ class MeanSquaredError(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``; so too for all losses here.
-        name: name of the loss.
+        name: name of the loss; default "mean_squared_error".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(MeanSquaredError()([[0.0, 1.0]], [[2.0, 1.0]]))
@@ -155,7 +155,7 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "mean_absolute_error".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(MeanAbsoluteError()([[0.0, 1.0]], [[2.0, 1.0]]))
@@ -171,7 +171,7 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "mean_absolute_percentage_error".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(MeanAbsolutePercentageError()([[4.0, 2.0]], [[3.0, 2.0]]))
@@ -187,7 +187,7 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "mean_squared_logarithmic_error".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(MeanSquaredLogarithmicError()([[3.0]], [[3.0]]))
@@ -202,9 +202,9 @@ class Huber(LossFunctionWrapper):
     """Squared for small errors, linear for large ones: robust against outliers.
 
     Args:
-        delta: the error from which on the loss is linear.
+        delta: the error from which on the loss is linear; default 1.0.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "huber_loss".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(Huber()([[0.0, 0.0]], [[1.0, 3.0]]))
@@ -220,7 +220,7 @@ class LogCosh(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "log_cosh".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(LogCosh()([[2.0]], [[2.0]]))
@@ -235,9 +235,9 @@ class CosineSimilarity(LossFunctionWrapper):
     """Minus the cosine of the angle between targets and predictions.
 
     Args:
-        axis: along which the vectors lie.
+        axis: along which the vectors lie; default -1.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "cosine_similarity".
         dtype: of the computation, default ``floatx()``.
 
     >>> float(CosineSimilarity()([[0.0, 3.0]], [[0.0, 2.0]]))

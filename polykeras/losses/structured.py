@@ -19,7 +19,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
     """Return 1 minus the Dice overlap ``2 |A and B| / (|A| + |B|)`` of two soft sets.
 
     Args:
-        y_true: target memberships from 0 to 1.
+        y_true: target memberships, of any shape, from 0 to 1.
         y_pred: predicted memberships of the same shape.
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
 
@@ -40,10 +40,10 @@ def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axi
     deep networks", 2017.
 
     Args:
-        y_true: target memberships from 0 to 1.
+        y_true: target memberships, of any shape, from 0 to 1.
         y_pred: predicted memberships of the same shape.
-        alpha: weight of what only the target holds.
-        beta: weight of what only the prediction holds.
+        alpha: weight of what only the target holds; default 0.5.
+        beta: weight of what only the prediction holds; default 0.5.
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
 
     >>> round(float(tversky([1.0, 1.0], [1.0, 0.0])), 4)
@@ -77,8 +77,8 @@ def circle(
         ref_labels: class numbers of the references, default y_true.
         ref_embeddings: embeddings of length 1 to compare with, default y_pred.
         remove_diagonal: compare no embedding with itself.
-        gamma: scale; larger weighs hard pairs more.
-        margin: how far pairs are to be from the decision.
+        gamma: scale; larger weighs hard pairs more; default 80.
+        margin: how far pairs are to be from the decision; default 0.4.
 
     >>> print(circle([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]).round(2))
     [0. 0. 0.]
@@ -138,7 +138,7 @@ class Dice(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "dice".
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
         dtype: of the computation, default ``floatx()``.
 
@@ -154,10 +154,10 @@ class Tversky(LossFunctionWrapper):
     """1 minus the Tversky index: the Dice overlap with a weight for each kind of error.
 
     Args:
-        alpha: weight of what only the target holds.
-        beta: weight of what only the prediction holds.
+        alpha: weight of what only the target holds; default 0.5.
+        beta: weight of what only the prediction holds; default 0.5.
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "tversky".
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
         dtype: of the computation, default ``floatx()``.
 
@@ -173,11 +173,11 @@ class Circle(LossFunctionWrapper):
     """The circle loss of a batch of embeddings, for metric learning.
 
     Args:
-        gamma: scale; larger weighs hard pairs more.
-        margin: how far pairs are to be from the decision.
+        gamma: scale; larger weighs hard pairs more; default 80.0.
+        margin: how far pairs are to be from the decision; default 0.4.
         remove_diagonal: compare no embedding with itself.
         reduction: see ``Loss``; a mean is taken over embeddings with a loss above 0.
-        name: name of the loss.
+        name: name of the loss; default "circle".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(Circle()([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])), 1)
@@ -202,7 +202,7 @@ class CTC(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss.
+        name: name of the loss; default "ctc".
         dtype: of the computation, default ``floatx()``.
 
     >>> round(float(CTC()([[1]], [[[0.0, 0.0], [0.0, 0.0]]])), 4)

@@ -150,6 +150,9 @@ def get(identifier: Any) -> Any:
 def serialize(metric: Any) -> Any:
     """Return a JSON-ready description of a metric, without its state.
 
+    Args:
+        metric: a Metric or function.
+
     >>> serialize(AUC())["class_name"]
     'AUC'
     """
@@ -158,6 +161,10 @@ def serialize(metric: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Build the metric that ``serialize`` described, or the one of a name.
+
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(AUC(curve="PR"))).curve
     'PR'
@@ -168,6 +175,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 def clone_metric(metric: Any) -> Any:
     """Return a metric of the same configuration, without state; a function as it is.
 
+    Args:
+        metric: a Metric or function.
+
     >>> clone_metric(Mean(name="x")).name
     'x'
     """
@@ -176,6 +186,9 @@ def clone_metric(metric: Any) -> Any:
 
 def clone_metrics(metrics: list) -> list:
     """Return metrics of the same configurations, without state.
+
+    Args:
+        metrics: list of Metrics or functions.
 
     >>> [metric.name for metric in clone_metrics([Mean(), Sum()])]
     ['mean', 'sum']

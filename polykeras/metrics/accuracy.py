@@ -17,7 +17,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
     """Return 1 where targets and predictions are equal, else 0.
 
     Args:
-        y_true: targets.
+        y_true: targets, (..., n),.
         y_pred: predictions of the same shape.
 
     >>> accuracy([1, 2], [1, 3]).tolist()
@@ -32,9 +32,9 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     """Return 1 where a prediction lies on the right side of a threshold, else 0.
 
     Args:
-        y_true: targets 0 and 1.
+        y_true: targets, (..., n), 0 and 1.
         y_pred: predictions of the same shape.
-        threshold: above it a prediction says 1.
+        threshold: above it a prediction says 1; default 0.5.
 
     >>> binary_accuracy([[1.0], [0.0]], [[0.7], [0.6]]).tolist()
     [[1.0], [0.0]]
@@ -83,7 +83,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     Args:
         y_true: one-hot targets, (..., classes).
         y_pred: predictions, (..., classes).
-        k: how many.
+        k: how many; default 5.
 
     >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.5, 0.4]], k=2).tolist()
     [1.0]
@@ -99,7 +99,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     Args:
         y_true: labels, (...) or (..., 1).
         y_pred: predictions, (..., classes).
-        k: how many.
+        k: how many; default 5.
         from_sorted_ids: y_pred holds class numbers, the likeliest first, in place of predictions.
 
     >>> sparse_top_k_categorical_accuracy([2], [[0.1, 0.5, 0.4]], k=2).tolist()
@@ -142,7 +142,7 @@ class Accuracy(MeanMetricWrapper):
     """How often predictions equal targets.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "accuracy".
         dtype: of the result, default ``floatx()``.
 
     >>> float(Accuracy()([1, 2, 3, 4], [1, 2, 3, 5]))
@@ -157,9 +157,9 @@ class BinaryAccuracy(MeanMetricWrapper):
     """How often predictions lie on the right side of a threshold.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "binary_accuracy".
         dtype: of the result, default ``floatx()``.
-        threshold: above it a prediction says 1.
+        threshold: above it a prediction says 1; default 0.5.
 
     >>> float(BinaryAccuracy()([[1], [0]], [[0.7], [0.6]]))
     0.5
@@ -173,7 +173,7 @@ class CategoricalAccuracy(MeanMetricWrapper):
     """How often the largest prediction is that of the true class, of one-hot targets.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "categorical_accuracy".
         dtype: of the result, default ``floatx()``.
 
     >>> float(CategoricalAccuracy()([[0, 1], [0, 1]], [[0.3, 0.7], [0.6, 0.4]]))
@@ -188,7 +188,7 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     """How often the largest prediction is that of the label.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "sparse_categorical_accuracy".
         dtype: of the result, default ``floatx()``.
 
     >>> float(SparseCategoricalAccuracy()([1, 1], [[0.3, 0.7], [0.6, 0.4]]))
@@ -203,8 +203,8 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the true class, of one-hot targets, is among the k largest predictions.
 
     Args:
-        k: how many.
-        name: name of the metric.
+        k: how many; default 5.
+        name: name of the metric; default "top_k_categorical_accuracy".
         dtype: of the result, default ``floatx()``.
 
     >>> float(TopKCategoricalAccuracy(k=2)([[0, 0, 1]], [[0.1, 0.5, 0.4]]))
@@ -219,8 +219,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the label is among the k largest predictions.
 
     Args:
-        k: how many.
-        name: name of the metric.
+        k: how many; default 5.
+        name: name of the metric; default "sparse_top_k_categorical_accuracy".
         dtype: of the result, default ``floatx()``.
         from_sorted_ids: predictions are class numbers, the likeliest first.
 

@@ -22,16 +22,18 @@ class AUC(Metric):
     Curves", 2015.
 
     Args:
-        num_thresholds: how many, evenly spaced, the ends a little outside [0, 1].
+        num_thresholds: how many, evenly spaced, the ends a little outside [0, 1]; default 200.
         curve: "ROC", "PR" or "PRGAIN".
         summation_method: height of each step: "interpolation" (the middle), "majoring" (the
             larger end), "minoring" (the smaller).
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
-        thresholds: a list from 0 to 1 in place of the evenly spaced ones; the ends are added.
+        thresholds: a list from 0 to 1 in place of the evenly spaced ones; the ends are added; default None.
         multi_label: compute each column's area apart and return their mean.
-        num_labels: columns of the predictions, with ``multi_label``; else seen from the first batch.
-        label_weights: a weight for each column: of its area with ``multi_label``, else of its entries.
+        num_labels: columns of the predictions, with ``multi_label``; else seen from the first batch; default
+            None.
+        label_weights: a weight for each column: of its area with ``multi_label``, else of its entries;
+            default None, for equal ones.
         from_logits: predictions are scores before the sigmoid.
 
     Raises:
@@ -97,9 +99,10 @@ class AUC(Metric):
         """Take in a batch.
 
         Args:
-            y_true: targets 0 and 1.
+            y_true: targets, (..., n), 0 and 1.
             y_pred: predictions of the same shape, from 0 to 1, or scores with ``from_logits``.
-            sample_weight: a weight for each sample or each prediction.
+            sample_weight: a weight for each sample or each prediction; of a shape that broadcasts to theirs;
+                default None, for equal ones.
         """
         y_pred = ops.convert_to_tensor(y_pred, dtype=config.floatx())
         self._build(tuple(y_pred.shape))

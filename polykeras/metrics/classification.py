@@ -10,7 +10,7 @@ class Hinge(MeanMetricWrapper):
     """The mean of ``max(1 - y_true * y_pred, 0)``.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "hinge".
         dtype: of the result, default ``floatx()``.
 
     >>> float(Hinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
@@ -25,7 +25,7 @@ class SquaredHinge(MeanMetricWrapper):
     """The mean of ``max(1 - y_true * y_pred, 0) ** 2``.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "squared_hinge".
         dtype: of the result, default ``floatx()``.
 
     >>> float(SquaredHinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
@@ -40,7 +40,7 @@ class CategoricalHinge(MeanMetricWrapper):
     """The mean of how far the true class fails to lead by 1.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "categorical_hinge".
         dtype: of the result, default ``floatx()``.
 
     >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 1.0]]))
@@ -55,7 +55,7 @@ class KLDivergence(MeanMetricWrapper):
     """The mean divergence of predicted from target probabilities.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "kl_divergence".
         dtype: of the result, default ``floatx()``.
 
     >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])), 4)
@@ -70,7 +70,7 @@ class Poisson(MeanMetricWrapper):
     """The mean of ``y_pred - y_true * log(y_pred)``.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "poisson".
         dtype: of the result, default ``floatx()``.
 
     >>> round(float(Poisson()([[2.0]], [[1.0]])), 4)
@@ -85,7 +85,7 @@ class BinaryCrossentropy(MeanMetricWrapper):
     """The mean cross-entropy of yes-or-no targets.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "binary_crossentropy".
         dtype: of the result, default ``floatx()``.
         from_logits: predictions are scores before the sigmoid.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
@@ -103,11 +103,11 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     """The mean cross-entropy of one-hot targets.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "categorical_crossentropy".
         dtype: of the result, default ``floatx()``.
         from_logits: predictions are scores before the softmax.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
 
     >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.6931
@@ -122,11 +122,11 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """The mean cross-entropy of integer labels.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "sparse_categorical_crossentropy".
         dtype: of the result, default ``floatx()``.
         from_logits: predictions are scores before the softmax.
-        ignore_class: a label whose loss is 0.
-        axis: the axis of classes.
+        ignore_class: a label whose loss is 0; default None, for no such label.
+        axis: the axis of classes; default -1.
 
     >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
     0.6931

@@ -308,8 +308,9 @@ class Precision(_Share):
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        top_k: the k largest predictions of each sample are the positive ones.
-        class_id: look at one class only.
+        top_k: the k largest predictions of each sample are the positive ones; default None, for those above
+            the thresholds.
+        class_id: look at one class only; default None, for all.
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
 
@@ -325,8 +326,9 @@ class Recall(_Share):
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        top_k: the k largest predictions of each sample are the positive ones.
-        class_id: look at one class only.
+        top_k: the k largest predictions of each sample are the positive ones; default None, for those above
+            the thresholds.
+        class_id: look at one class only; default None, for all.
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
 
@@ -378,8 +380,8 @@ class SensitivityAtSpecificity(_BestAt):
 
     Args:
         specificity: ``tn / (tn + fp)``, from 0 to 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at one class only.
+        num_thresholds: how many thresholds to try; default 200.
+        class_id: look at one class only; default None, for all.
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
 
@@ -398,8 +400,8 @@ class SpecificityAtSensitivity(_BestAt):
 
     Args:
         sensitivity: ``tp / (tp + fn)``, from 0 to 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at one class only.
+        num_thresholds: how many thresholds to try; default 200.
+        class_id: look at one class only; default None, for all.
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
 
@@ -418,8 +420,8 @@ class PrecisionAtRecall(_BestAt):
 
     Args:
         recall: ``tp / (tp + fn)``, from 0 to 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at one class only.
+        num_thresholds: how many thresholds to try; default 200.
+        class_id: look at one class only; default None, for all.
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
 
@@ -438,8 +440,8 @@ class RecallAtPrecision(_BestAt):
 
     Args:
         precision: ``tp / (tp + fp)``, from 0 to 1.
-        num_thresholds: how many thresholds to try.
-        class_id: look at one class only.
+        num_thresholds: how many thresholds to try; default 200.
+        class_id: look at one class only; default None, for all.
         name: name of the metric.
         dtype: of the result, default ``floatx()``.
 

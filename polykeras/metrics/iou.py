@@ -105,10 +105,10 @@ class IoU(_IoUBase):
         target_class_ids: the classes to average.
         name: name of the metric.
         dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part.
+        ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_true: targets are class numbers; else one-hot.
         sparse_y_pred: predictions are class numbers; else one for each class.
-        axis: the axis of classes, where there is one.
+        axis: the axis of classes, where there is one; default -1.
 
     Raises:
         ValueError: for a class that does not exist.
@@ -142,10 +142,10 @@ class MeanIoU(_IoUBase):
         num_classes: how many classes there are.
         name: name of the metric.
         dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part.
+        ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_true: targets are class numbers; else one-hot.
         sparse_y_pred: predictions are class numbers; else one for each class.
-        axis: the axis of classes, where there is one.
+        axis: the axis of classes, where there is one; default -1.
 
     >>> round(float(MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
     0.3333
@@ -173,7 +173,7 @@ class BinaryIoU(_IoUBase):
 
     Args:
         target_class_ids: the classes to average: 0, 1 or both.
-        threshold: from it on a prediction says 1.
+        threshold: from it on a prediction says 1; default 0.5.
         name: name of the metric.
         dtype: of the counts, default "int32".
 
@@ -201,9 +201,9 @@ class OneHotIoU(_IoUBase):
         target_class_ids: the classes to average.
         name: name of the metric.
         dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part.
+        ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_pred: predictions are class numbers; else one for each class.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
 
     >>> round(float(OneHotIoU(2, [0, 1])([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]])), 4)
     1.0
@@ -232,9 +232,9 @@ class OneHotMeanIoU(_IoUBase):
         num_classes: how many classes there are.
         name: name of the metric.
         dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part.
+        ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_pred: predictions are class numbers; else one for each class.
-        axis: the axis of classes.
+        axis: the axis of classes; default -1.
 
     >>> round(float(OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]])), 4)
     1.0

@@ -64,7 +64,7 @@ class Metric(Trackable):
             shape: its shape.
             initializer: a name, an initializer or a function; default zeros. A reset gives zeros always.
             dtype: default ``floatx()``.
-            aggregation: how copies on several devices make one.
+            aggregation: how copies on several devices make one; default "sum".
             name: its name.
         """
         self._check_initialized()
@@ -146,7 +146,11 @@ class Metric(Trackable):
 
     @classmethod
     def from_config(cls, config: dict) -> Metric:
-        """Make a metric from ``get_config``."""
+        """Make a metric from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
     def _check_initialized(self) -> None:

@@ -45,7 +45,7 @@ class Sum(Metric):
     """The sum of values.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "sum".
         dtype: of the sum, default ``floatx()``.
 
     >>> metric = Sum(); metric.update_state([1.0, 3.0]); metric.update_state(5.0)
@@ -58,7 +58,13 @@ class Sum(Metric):
         self.total = self.add_variable(dtype=self.dtype, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add values, times their weights if there are any."""
+        """Add values, times their weights if there are any.
+
+        Args:
+            values: numbers, an array of any shape.
+            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
+                ones.
+        """
         values = ops.convert_to_tensor(values, dtype=self.dtype)
         if sample_weight is not None:
             sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
@@ -73,7 +79,7 @@ class Mean(Metric):
     """The weighted mean of values; each sample counts as the mean of its own values.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "mean".
         dtype: of the mean, default ``floatx()``.
 
     >>> metric = Mean(); metric.update_state([1.0, 3.0]); metric.update_state([8.0], sample_weight=[2.0])

@@ -19,7 +19,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     Args:
         y_true: target vectors; a zero vector has cosine 0 with any other.
         y_pred: predicted vectors.
-        axis: along which the vectors lie.
+        axis: along which the vectors lie; default -1.
 
     >>> cosine_similarity([[0.0, 3.0]], [[0.0, 2.0]]).tolist()
     [1.0]
@@ -32,9 +32,9 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """Return the correlation of targets and predictions along an axis, from -1 to 1.
 
     Args:
-        y_true: targets.
+        y_true: targets, (..., n),.
         y_pred: predictions of the same shape.
-        axis: what to correlate along; 0 correlates each output over the batch.
+        axis: what to correlate along; 0 correlates each output over the batch; default -1.
 
     >>> print(pearson_correlation([[1.0, 2.0, 3.0]], [[3.0, 2.0, 1.0]]).round(4))
     [-1.]
@@ -52,9 +52,9 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     Lin, "A Concordance Correlation Coefficient to Evaluate Reproducibility", 1989.
 
     Args:
-        y_true: targets.
+        y_true: targets, (..., n),.
         y_pred: predictions of the same shape.
-        axis: what to correlate along; 0 correlates each output over the batch.
+        axis: what to correlate along; 0 correlates each output over the batch; default -1.
 
     >>> print(concordance_correlation([[1.0, 2.0, 3.0]], [[2.0, 3.0, 4.0]]).round(4))
     [0.5714]
@@ -71,7 +71,7 @@ class MeanSquaredError(MeanMetricWrapper):
     """The mean of squared errors.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "mean_squared_error".
         dtype: of the result, default ``floatx()``.
 
     >>> float(MeanSquaredError()([[0.0, 1.0]], [[2.0, 1.0]]))
@@ -86,7 +86,7 @@ class RootMeanSquaredError(Mean):
     """The square root of the mean of squared errors.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "root_mean_squared_error".
         dtype: of the result, default ``floatx()``.
 
     >>> float(RootMeanSquaredError()([[0.0, 0.0]], [[3.0, 3.0]]))
@@ -97,7 +97,13 @@ class RootMeanSquaredError(Mean):
         super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch."""
+        """Take in a batch.
+
+        Args:
+            y_true, y_pred: targets and predictions, arrays of one shape.
+            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
+                ones.
+        """
         y_true, y_pred = pair(y_true, ops.convert_to_tensor(y_pred, dtype=self.dtype), self.name)
         super().update_state(ops.square(y_pred - y_true), sample_weight)
 
@@ -109,7 +115,7 @@ class MeanAbsoluteError(MeanMetricWrapper):
     """The mean of absolute errors.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "mean_absolute_error".
         dtype: of the result, default ``floatx()``.
 
     >>> float(MeanAbsoluteError()([[0.0, 1.0]], [[2.0, 1.0]]))
@@ -124,7 +130,7 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
     """The mean of absolute errors, in percent of the target.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "mean_absolute_percentage_error".
         dtype: of the result, default ``floatx()``.
 
     >>> float(MeanAbsolutePercentageError()([[4.0, 2.0]], [[3.0, 2.0]]))
@@ -139,7 +145,7 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """The mean of squared differences of ``log(1 + y)``.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "mean_squared_logarithmic_error".
         dtype: of the result, default ``floatx()``.
 
     >>> float(MeanSquaredLogarithmicError()([[3.0]], [[3.0]]))
@@ -167,7 +173,13 @@ class MeanRelativeError(Mean):
         self.normalizer = np.asarray(normalizer)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch."""
+        """Take in a batch.
+
+        Args:
+            y_true, y_pred: targets and predictions, arrays of one shape.
+            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
+                ones.
+        """
         y_true, y_pred = pair(y_true, ops.convert_to_tensor(y_pred, dtype=self.dtype), self.name)
         normalizer = ops.convert_to_tensor(self.normalizer, dtype=self.dtype)
         super().update_state(ops.divide_no_nan(ops.abs(y_true - y_pred), normalizer), sample_weight)
@@ -180,9 +192,9 @@ class CosineSimilarity(MeanMetricWrapper):
     """The mean cosine of the angle between targets and predictions.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "cosine_similarity".
         dtype: of the result, default ``floatx()``.
-        axis: along which the vectors lie.
+        axis: along which the vectors lie; default -1.
 
     >>> float(CosineSimilarity()([[0.0, 3.0]], [[0.0, 2.0]]))
     1.0
@@ -196,7 +208,7 @@ class LogCoshError(MeanMetricWrapper):
     """The mean logarithm of the hyperbolic cosine of errors.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "logcosh".
         dtype: of the result, default ``floatx()``.
 
     >>> float(LogCoshError()([[2.0]], [[2.0]]))
@@ -211,9 +223,9 @@ class PearsonCorrelation(MeanMetricWrapper):
     """The mean correlation of targets and predictions.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "pearson_correlation".
         dtype: of the result, default ``floatx()``.
-        axis: what to correlate along.
+        axis: what to correlate along; default -1.
 
     >>> round(float(PearsonCorrelation()([[1.0, 2.0, 3.0]], [[3.0, 2.0, 1.0]])), 4)
     -1.0
@@ -227,9 +239,9 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     """The mean correlation that also asks for equal means and variances.
 
     Args:
-        name: name of the metric.
+        name: name of the metric; default "concordance_correlation".
         dtype: of the result, default ``floatx()``.
-        axis: what to correlate along.
+        axis: what to correlate along; default -1.
 
     >>> round(float(ConcordanceCorrelation()([[1.0, 2.0, 3.0]], [[2.0, 3.0, 4.0]])), 4)
     0.5714

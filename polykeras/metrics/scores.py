@@ -27,9 +27,9 @@ class FBetaScore(Metric):
     Args:
         average: None (a score for each class), "micro" (of all counts together), "macro" (the mean
             over classes), "weighted" (the mean weighted by how common each class is).
-        beta: weight of recall, a float above 0.
+        beta: weight of recall, a float above 0; default 1.0.
         threshold: above it a prediction is positive; None takes the largest of each sample.
-        name: name of the metric.
+        name: name of the metric; default "fbeta_score".
         dtype: of the result, default ``floatx()``.
 
     Raises:
@@ -108,7 +108,7 @@ class F1Score(FBetaScore):
     Args:
         average: None (a score for each class), "micro", "macro" or "weighted"; see ``FBetaScore``.
         threshold: above it a prediction is positive; None takes the largest of each sample.
-        name: name of the metric.
+        name: name of the metric; default "f1_score".
         dtype: of the result, default ``floatx()``.
 
     >>> metric = F1Score(threshold=0.5)
@@ -133,7 +133,7 @@ class R2Score(Metric):
             for a score for each.
         num_regressors: how many predictors the model has, to return the adjusted score; 0 for
             the plain one, which stands in too where there are not enough samples to adjust.
-        name: name of the metric.
+        name: name of the metric; default "r2_score".
         dtype: of the result, default ``floatx()``.
 
     Raises:
@@ -171,7 +171,8 @@ class R2Score(Metric):
         Args:
             y_true: targets, (samples, outputs).
             y_pred: predictions, (samples, outputs).
-            sample_weight: a weight for each sample or each target.
+            sample_weight: a weight for each sample or each target; of a shape that broadcasts to theirs;
+                default None, for equal ones.
         """
         y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)

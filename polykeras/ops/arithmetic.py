@@ -17,6 +17,9 @@ from polykeras.ops._call import array, float_array, float_operands, number_opera
 def add(x1: Any, x2: Any) -> Any:
     """Return x1 + x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> add([1, 2], 0.5)
     array([1.5, 2.5], dtype=float32)
     """
@@ -26,6 +29,9 @@ def add(x1: Any, x2: Any) -> Any:
 @op
 def subtract(x1: Any, x2: Any) -> Any:
     """Return x1 - x2.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> subtract([1, 2], [3, 5])
     array([-2, -3], dtype=int32)
@@ -37,6 +43,9 @@ def subtract(x1: Any, x2: Any) -> Any:
 def multiply(x1: Any, x2: Any) -> Any:
     """Return x1 * x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> multiply([1, 2], [[3], [4]])
     array([[3, 6],
            [4, 8]], dtype=int32)
@@ -47,6 +56,9 @@ def multiply(x1: Any, x2: Any) -> Any:
 @op
 def divide(x1: Any, x2: Any) -> Any:
     """Return x1 / x2 as floats; a division by 0 gives an infinity or NaN.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> divide([1, 2], 2)
     array([0.5, 1. ], dtype=float32)
@@ -60,6 +72,9 @@ true_divide = divide
 @op
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """Return x1 / x2 as floats, and 0 where x2 is 0.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> divide_no_nan([1.0, 2.0], [0.0, 4.0])
     array([0. , 0.5], dtype=float32)
@@ -76,6 +91,9 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
 def floor_divide(x1: Any, x2: Any) -> Any:
     """Return x1 / x2, rounded down.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> floor_divide([7, -7], 2)
     array([ 3, -4], dtype=int32)
     """
@@ -86,6 +104,9 @@ def floor_divide(x1: Any, x2: Any) -> Any:
 def mod(x1: Any, x2: Any) -> Any:
     """Return the remainder of ``floor_divide``, which has the sign of x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> mod([7, -7], 3)
     array([1, 2], dtype=int32)
     """
@@ -95,6 +116,9 @@ def mod(x1: Any, x2: Any) -> Any:
 @op
 def fmod(x1: Any, x2: Any) -> Any:
     """Return the remainder that has the sign of x1.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> fmod([7, -7], 3)
     array([ 1, -1], dtype=int32)
@@ -109,6 +133,10 @@ def fmod(x1: Any, x2: Any) -> Any:
 def power(x1: Any, x2: Any) -> Any:
     """Return x1 to the power x2.
 
+    Args:
+        x1: array, of any shape, the base.
+        x2: array that broadcasts with ``x1``, the exponent.
+
     >>> power([2.0, 3.0], 2)
     array([4., 9.], dtype=float32)
     """
@@ -119,6 +147,9 @@ def power(x1: Any, x2: Any) -> Any:
 def maximum(x1: Any, x2: Any) -> Any:
     """Return the larger values; NaN wins.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> maximum([1, 5], 3)
     array([3, 5], dtype=int32)
     """
@@ -128,6 +159,9 @@ def maximum(x1: Any, x2: Any) -> Any:
 @op
 def minimum(x1: Any, x2: Any) -> Any:
     """Return the smaller values; NaN wins.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> minimum([1, 5], 3)
     array([1, 3], dtype=int32)
@@ -148,6 +182,9 @@ def _without_nan(compare: str, x1: Any, x2: Any) -> Any:
 def fmax(x1: Any, x2: Any) -> Any:
     """Return the larger values; NaN loses.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> fmax([1.0, float("nan")], 0.5)
     array([1. , 0.5], dtype=float32)
     """
@@ -157,6 +194,9 @@ def fmax(x1: Any, x2: Any) -> Any:
 @op
 def fmin(x1: Any, x2: Any) -> Any:
     """Return the smaller values; NaN loses.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> fmin([1.0, float("nan")], 0.5)
     array([0.5, 0.5], dtype=float32)
@@ -168,6 +208,9 @@ def fmin(x1: Any, x2: Any) -> Any:
 def arctan2(x1: Any, x2: Any) -> Any:
     """Return the angle in radians of the point (x2, x1).
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> arctan2([0.0, 1.0], [1.0, 0.0])
     array([0.       , 1.5707964], dtype=float32)
     """
@@ -177,6 +220,9 @@ def arctan2(x1: Any, x2: Any) -> Any:
 @op
 def hypot(x1: Any, x2: Any) -> Any:
     """Return sqrt(x1**2 + x2**2) without overflow.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> hypot([3.0, 0.0], 4.0)
     array([5., 4.], dtype=float32)
@@ -191,6 +237,9 @@ def hypot(x1: Any, x2: Any) -> Any:
 @op
 def logaddexp(x1: Any, x2: Any) -> Any:
     """Return log(exp(x1) + exp(x2)) without overflow.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> logaddexp([1000.0], -1000.0)
     array([1000.], dtype=float32)
@@ -208,6 +257,9 @@ def logaddexp(x1: Any, x2: Any) -> Any:
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """Return log2(2**x1 + 2**x2) without overflow.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> logaddexp2([3.0], 3.0)
     array([4.], dtype=float32)
     """
@@ -219,6 +271,10 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
 @op
 def ldexp(x1: Any, x2: Any) -> Any:
     """Return x1 * 2**x2.
+
+    Args:
+        x1: array of floats, of any shape.
+        x2: array of integers that broadcasts with ``x1``, the exponents.
 
     >>> ldexp([1.0, 3.0], [2, 3])
     array([ 4., 24.], dtype=float32)
@@ -232,6 +288,10 @@ def ldexp(x1: Any, x2: Any) -> Any:
 def heaviside(x1: Any, x2: Any) -> Any:
     """Return 0 where x1 is below 0, 1 above, and x2 at 0.
 
+    Args:
+        x1: array of any shape.
+        x2: array that broadcasts with ``x1``, the value at 0.
+
     >>> heaviside([-1.0, 0.0, 2.0], 0.5)
     array([0. , 0.5, 1. ], dtype=float32)
     """
@@ -244,6 +304,9 @@ def heaviside(x1: Any, x2: Any) -> Any:
 @op
 def nextafter(x1: Any, x2: Any) -> Any:
     """Return the float next to x1 in the direction of x2.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> nextafter([1.0], 2.0) > 1.0
     array([ True])
@@ -276,6 +339,9 @@ def _integers(x1: Any, x2: Any) -> tuple:
 def gcd(x1: Any, x2: Any) -> Any:
     """Return the greatest common divisor of integers, by Euclid's algorithm.
 
+    Args:
+        x1, x2: arrays of integers that broadcast together.
+
     >>> gcd([12, 7], 8)
     array([4, 1], dtype=int32)
     """
@@ -297,6 +363,9 @@ def gcd(x1: Any, x2: Any) -> Any:
 def lcm(x1: Any, x2: Any) -> Any:
     """Return the least common multiple of integers.
 
+    Args:
+        x1, x2: arrays of integers that broadcast together.
+
     >>> lcm([4, 0], 6)
     array([12,  0], dtype=int32)
     """
@@ -313,6 +382,9 @@ def lcm(x1: Any, x2: Any) -> Any:
 def equal(x1: Any, x2: Any) -> Any:
     """Return x1 == x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> equal([1, 2], 2)
     array([False,  True])
     """
@@ -322,6 +394,9 @@ def equal(x1: Any, x2: Any) -> Any:
 @op
 def not_equal(x1: Any, x2: Any) -> Any:
     """Return x1 != x2.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> not_equal([1, 2], 2)
     array([ True, False])
@@ -333,6 +408,9 @@ def not_equal(x1: Any, x2: Any) -> Any:
 def less(x1: Any, x2: Any) -> Any:
     """Return x1 < x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> less([1, 2], 2)
     array([ True, False])
     """
@@ -342,6 +420,9 @@ def less(x1: Any, x2: Any) -> Any:
 @op
 def less_equal(x1: Any, x2: Any) -> Any:
     """Return x1 <= x2.
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> less_equal([1, 2], 1)
     array([ True, False])
@@ -353,6 +434,9 @@ def less_equal(x1: Any, x2: Any) -> Any:
 def greater(x1: Any, x2: Any) -> Any:
     """Return x1 > x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> greater([1, 2], 1)
     array([False,  True])
     """
@@ -363,6 +447,9 @@ def greater(x1: Any, x2: Any) -> Any:
 def greater_equal(x1: Any, x2: Any) -> Any:
     """Return x1 >= x2.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> greater_equal([1, 2], 2)
     array([False,  True])
     """
@@ -372,6 +459,12 @@ def greater_equal(x1: Any, x2: Any) -> Any:
 @op
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Return whether ``|x1 - x2| <= atol + rtol * |x2|``, or both are equal (infinities too).
+
+    Args:
+        x1, x2: arrays that broadcast together.
+        rtol: float, the tolerance relative to ``|x2|``; default 1e-05.
+        atol: float, the absolute tolerance; default 1e-08.
+        equal_nan: bool, whether NaN equals NaN; default False.
 
     >>> isclose([1.0, 2.0], [1.0, 2.1])
     array([ True, False])
@@ -390,6 +483,12 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
 def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Return whether ``isclose`` holds everywhere.
 
+    Args:
+        x1, x2: arrays that broadcast together.
+        rtol: float, the tolerance relative to ``|x2|``; default 1e-05.
+        atol: float, the absolute tolerance; default 1e-08.
+        equal_nan: bool, whether NaN equals NaN; default False.
+
     >>> allclose([1.0, 2.0], [1.0, 2.1])
     np.False_
     """
@@ -403,6 +502,9 @@ def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan
 def logical_and(x1: Any, x2: Any) -> Any:
     """Return whether both are True (or not 0).
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> logical_and([True, True], [True, False])
     array([ True, False])
     """
@@ -412,6 +514,9 @@ def logical_and(x1: Any, x2: Any) -> Any:
 @op
 def logical_or(x1: Any, x2: Any) -> Any:
     """Return whether one is True (or not 0).
+
+    Args:
+        x1, x2: arrays that broadcast together.
 
     >>> logical_or([True, False], [False, False])
     array([ True, False])
@@ -423,6 +528,9 @@ def logical_or(x1: Any, x2: Any) -> Any:
 def logical_xor(x1: Any, x2: Any) -> Any:
     """Return whether exactly one is True (or not 0).
 
+    Args:
+        x1, x2: arrays that broadcast together.
+
     >>> logical_xor([True, True], [True, False])
     array([False,  True])
     """
@@ -432,6 +540,9 @@ def logical_xor(x1: Any, x2: Any) -> Any:
 @op
 def bitwise_and(x: Any, y: Any) -> Any:
     """Return the bits set in both.
+
+    Args:
+        x, y: arrays of integers or bools that broadcast together.
 
     >>> bitwise_and([6, 5], 3)
     array([2, 1], dtype=int32)
@@ -443,6 +554,9 @@ def bitwise_and(x: Any, y: Any) -> Any:
 def bitwise_or(x: Any, y: Any) -> Any:
     """Return the bits set in either.
 
+    Args:
+        x, y: arrays of integers or bools that broadcast together.
+
     >>> bitwise_or([6, 5], 3)
     array([7, 7], dtype=int32)
     """
@@ -453,6 +567,9 @@ def bitwise_or(x: Any, y: Any) -> Any:
 def bitwise_xor(x: Any, y: Any) -> Any:
     """Return the bits set in one only.
 
+    Args:
+        x, y: arrays of integers or bools that broadcast together.
+
     >>> bitwise_xor([6, 5], 3)
     array([5, 6], dtype=int32)
     """
@@ -462,6 +579,10 @@ def bitwise_xor(x: Any, y: Any) -> Any:
 @op
 def left_shift(x: Any, y: Any) -> Any:
     """Return integers with their bits moved up.
+
+    Args:
+        x: array of integers, of any shape.
+        y: array of integers that broadcasts with ``x``: by how many bits.
 
     >>> left_shift([1, 3], 2)
     array([ 4, 12], dtype=int32)
@@ -475,6 +596,10 @@ bitwise_left_shift = left_shift
 @op
 def right_shift(x: Any, y: Any) -> Any:
     """Return integers with their bits moved down.
+
+    Args:
+        x: array of integers, of any shape.
+        y: array of integers that broadcasts with ``x``: by how many bits.
 
     >>> right_shift([8, -8], 2)
     array([ 2, -2], dtype=int32)

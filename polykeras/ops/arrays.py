@@ -30,7 +30,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     Args:
         x: a number, nested list, NumPy array, array or Variable.
         dtype: default: the array's own; Python numbers become int32, ``floatx()`` or bool.
-        sparse, ragged: accepted for compatibility; arrays are dense.
+        sparse, ragged: accepted for compatibility; arrays are dense; default None.
 
     >>> convert_to_tensor([1, 2.5])
     array([1. , 2.5], dtype=float32)
@@ -48,6 +48,10 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
 def array(x: Any, dtype: Any = None) -> Any:
     """Return any value as an array, as ``convert_to_tensor`` does.
 
+    Args:
+        x: array, number or nested list, of any shape.
+        dtype: name of the result's dtype; None for that of the values.
+
     >>> array([1, 2])
     array([1, 2], dtype=int32)
     """
@@ -56,6 +60,9 @@ def array(x: Any, dtype: Any = None) -> Any:
 
 def convert_to_numpy(x: Any) -> np.ndarray:
     """Return an array, Variable or nested list as a NumPy array.
+
+    Args:
+        x: array, Variable or nested list, of any shape.
 
     >>> convert_to_numpy(ones((2,)))
     array([1., 1.], dtype=float32)
@@ -68,6 +75,9 @@ def convert_to_numpy(x: Any) -> np.ndarray:
 def is_tensor(x: Any) -> bool:
     """Return whether x is an array of the backend in use, or a symbolic one.
 
+    Args:
+        x: any object.
+
     >>> is_tensor(ones((2,))), is_tensor([1.0, 1.0])
     (True, False)
     """
@@ -78,6 +88,10 @@ def is_tensor(x: Any) -> bool:
 def cast(x: Any, dtype: Any) -> Any:
     """Return x with another dtype; floats lose their fraction on the way to integers.
 
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype.
+
     >>> cast([1.7, -1.7], "int32")
     array([ 1, -1], dtype=int32)
     """
@@ -87,6 +101,10 @@ def cast(x: Any, dtype: Any) -> Any:
 @op
 def saturate_cast(x: Any, dtype: Any) -> Any:
     """Return x with another dtype; what lies outside its range becomes its nearest end.
+
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype.
 
     >>> saturate_cast([-3.0, 300.0], "uint8")
     array([  0, 255], dtype=uint8)
@@ -131,7 +149,7 @@ def view(x: Any, dtype: Any = None) -> Any:
     """Return the same bits, read as another dtype.
 
     Args:
-        x: array.
+        x: array of any shape.
         dtype: default that of x. Of another width, the last axis has as many more or fewer entries.
 
     Raises:
@@ -161,6 +179,9 @@ def view(x: Any, dtype: Any = None) -> Any:
 def copy(x: Any) -> Any:
     """Return a copy of an array.
 
+    Args:
+        x: array of any shape.
+
     >>> copy([1.0, 2.0])
     array([1., 2.], dtype=float32)
     """
@@ -171,6 +192,9 @@ def copy(x: Any) -> Any:
 
 def shape(x: Any) -> tuple:
     """Return the shape as a tuple; None where a size is unknown.
+
+    Args:
+        x: array of any shape.
 
     >>> shape(zeros((2, 3)))
     (2, 3)
@@ -183,6 +207,9 @@ def shape(x: Any) -> tuple:
 def ndim(x: Any) -> int:
     """Return the number of axes.
 
+    Args:
+        x: array of any shape.
+
     >>> ndim(zeros((2, 3)))
     2
     """
@@ -192,6 +219,9 @@ def ndim(x: Any) -> int:
 def size(x: Any) -> int | None:
     """Return the number of entries, None if a size is unknown.
 
+    Args:
+        x: array of any shape.
+
     >>> size(zeros((2, 3)))
     6
     """
@@ -200,6 +230,9 @@ def size(x: Any) -> int | None:
 
 def dtype(x: Any) -> str:
     """Return the name of an array's dtype.
+
+    Args:
+        x: array of any shape.
 
     >>> dtype(zeros((2,)))
     'float32'
@@ -239,6 +272,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 def zeros(shape: Any, dtype: Any = None) -> Any:
     """Return an array of zeros, by default of ``floatx()``.
 
+    Args:
+        shape: int or tuple, the shape of the result.
+        dtype: name of the result's dtype; None for ``floatx()``
+
     >>> zeros((2,))
     array([0., 0.], dtype=float32)
     """
@@ -249,6 +286,10 @@ def zeros(shape: Any, dtype: Any = None) -> Any:
 def ones(shape: Any, dtype: Any = None) -> Any:
     """Return an array of ones, by default of ``floatx()``.
 
+    Args:
+        shape: int or tuple, the shape of the result.
+        dtype: name of the result's dtype; None for ``floatx()``
+
     >>> ones((2,), "int32")
     array([1, 1], dtype=int32)
     """
@@ -258,6 +299,10 @@ def ones(shape: Any, dtype: Any = None) -> Any:
 @op
 def empty(shape: Any, dtype: Any = None) -> Any:
     """Return an array whose values are not to be relied on (zeros).
+
+    Args:
+        shape: int or tuple, the shape of the result.
+        dtype: name of the result's dtype; None for ``floatx()``
 
     >>> empty((2,)).shape
     (2,)
@@ -276,6 +321,11 @@ def _like(x: Any, value: Any, dtype: Any) -> Any:
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Return an array filled with one value, of x's shape and (by default) dtype.
 
+    Args:
+        x: array of any shape.
+        fill_value: scalar, or an array that broadcasts to the shape of ``x``
+        dtype: name of the result's dtype; None for that of ``x``
+
     >>> full_like([1.0, 2.0], 5)
     array([5., 5.], dtype=float32)
     """
@@ -291,6 +341,10 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 def zeros_like(x: Any, dtype: Any = None) -> Any:
     """Return zeros of x's shape and (by default) dtype.
 
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype; None for that of ``x``
+
     >>> zeros_like([1.0, 2.0])
     array([0., 0.], dtype=float32)
     """
@@ -301,6 +355,10 @@ def zeros_like(x: Any, dtype: Any = None) -> Any:
 def ones_like(x: Any, dtype: Any = None) -> Any:
     """Return ones of x's shape and (by default) dtype.
 
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype; None for that of ``x``
+
     >>> ones_like([1.0, 2.0])
     array([1., 1.], dtype=float32)
     """
@@ -310,6 +368,10 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 @op
 def empty_like(x: Any, dtype: Any = None) -> Any:
     """Return an array of x's shape whose values are not to be relied on (zeros).
+
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype; None for that of ``x``
 
     >>> empty_like([1.0, 2.0]).shape
     (2,)
@@ -368,11 +430,11 @@ def linspace(
 
     Args:
         start, stop: numbers, or arrays that broadcast.
-        num: how many.
+        num: how many; default 50.
         endpoint: whether ``stop`` is the last of them.
         retstep: whether to return (numbers, spacing).
         dtype: default ``floatx()``, or the floats' own.
-        axis: where the numbers run, in the result.
+        axis: where the numbers run, in the result; default 0.
 
     >>> linspace(0, 1, 5)
     array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
@@ -399,6 +461,14 @@ def logspace(
 ) -> Any:
     """Return powers of ``base`` with evenly spaced exponents.
 
+    Args:
+        start, stop: scalars or arrays that broadcast together, the ends; for ``logspace`` their exponents.
+        num: int, how many numbers; default 50.
+        endpoint: bool, whether ``stop`` is the last number; default True.
+        base: float, the base of the powers; default 10.
+        dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``
+        axis: int, the axis of the result that the numbers lie along; default 0.
+
     >>> logspace(0, 2, 3)
     array([  1.,  10., 100.], dtype=float32)
     """
@@ -410,6 +480,13 @@ def logspace(
 @op
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Return numbers of constant ratio between two ends of one sign.
+
+    Args:
+        start, stop: scalars or arrays that broadcast together, the ends; for ``logspace`` their exponents.
+        num: int, how many numbers; default 50.
+        endpoint: bool, whether ``stop`` is the last number; default True.
+        dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``
+        axis: int, the axis of the result that the numbers lie along; default 0.
 
     >>> geomspace(1, 16, 5)
     array([ 1.,  2.,  4.,  8., 16.], dtype=float32)
@@ -452,6 +529,10 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 def identity(n: int, dtype: Any = None) -> Any:
     """Return the identity matrix.
 
+    Args:
+        n: int, the number of rows and columns.
+        dtype: name of the result's dtype; None for ``floatx()``
+
     >>> identity(2)
     array([[1., 0.],
            [0., 1.]], dtype=float32)
@@ -461,6 +542,12 @@ def identity(n: int, dtype: Any = None) -> Any:
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return ones on and below a diagonal.
+
+    Args:
+        N: int, the number of rows.
+        M: int, the number of columns; None for ``N``
+        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        dtype: name of the result's dtype; None for ``floatx()``
 
     >>> tri(2, 3)
     array([[1., 0., 0.],
@@ -481,6 +568,10 @@ def _masked_triangle(x: Any, compare: str, k: int) -> Any:
 def tril(x: Any, k: int = 0) -> Any:
     """Return matrices with zeros above diagonal k.
 
+    Args:
+        x: array, (..., m, n).
+        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+
     >>> tril([[1, 2], [3, 4]])
     array([[1, 0],
            [3, 4]], dtype=int32)
@@ -492,6 +583,10 @@ def tril(x: Any, k: int = 0) -> Any:
 def triu(x: Any, k: int = 0) -> Any:
     """Return matrices with zeros below diagonal k.
 
+    Args:
+        x: array, (..., m, n).
+        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+
     >>> triu([[1, 2], [3, 4]])
     array([[1, 2],
            [0, 4]], dtype=int32)
@@ -502,6 +597,12 @@ def triu(x: Any, k: int = 0) -> Any:
 @op
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the diagonal of two axes, as the last axis of the result.
+
+    Args:
+        x: array of at least two axes, of any shape.
+        offset: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        axis1: ints, the axes of the matrices; default 0.
+        axis2: ints, the axes of the matrices; default 1.
 
     Raises:
         ValueError: if one of the two sizes is unknown while values are computed.
@@ -530,6 +631,10 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 def diag(x: Any, k: int = 0) -> Any:
     """Return the diagonal of a matrix, or the matrix with a given diagonal.
 
+    Args:
+        x: array, a vector or a matrix.
+        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+
     Raises:
         ValueError: if x has neither one axis nor two.
 
@@ -554,6 +659,10 @@ def diag(x: Any, k: int = 0) -> Any:
 def diagflat(x: Any, k: int = 0) -> Any:
     """Return the matrix whose diagonal holds the entries of x, in order.
 
+    Args:
+        x: array of any shape.
+        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+
     >>> diagflat([[1], [2]])
     array([[1, 0],
            [0, 2]], dtype=int32)
@@ -564,6 +673,12 @@ def diagflat(x: Any, k: int = 0) -> Any:
 @op
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the sum along a diagonal.
+
+    Args:
+        x: array of at least two axes, of any shape.
+        offset: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        axis1: ints, the axes of the matrices; default 0.
+        axis2: ints, the axes of the matrices; default 1.
 
     >>> trace([[1.0, 2.0], [3.0, 4.0]])
     np.float32(5.0)
@@ -576,6 +691,11 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 @op
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Return the matrix of powers of a vector, from the highest down by default.
+
+    Args:
+        x: array, (n,).
+        N: int, the number of columns; None for n.
+        increasing: bool, whether the powers increase; default False.
 
     >>> vander([1.0, 2.0, 3.0], increasing=True)
     array([[1., 1., 1.],
@@ -597,6 +717,9 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list:
     Args:
         *x: vectors.
         indexing: "ij" puts vector i along axis i; "xy" swaps the first two.
+
+    Raises:
+        ValueError: for another ``indexing``
 
     >>> meshgrid([1, 2], [3, 4])[0]
     array([[1, 2],

@@ -145,9 +145,9 @@ def scan(
         f: keeps the structure, shapes and dtypes of the carry; y is a tree of arrays or None.
         init: the first carry, a tree of arrays.
         xs: a tree of arrays with a first axis of one size, or None.
-        length: the number of steps; needed without ``xs``.
+        length: the number of steps; needed without ``xs``; default None.
         reverse: run from the last entry to the first.
-        unroll: accepted for compatibility.
+        unroll: accepted for compatibility; default 1.
 
     Returns:
         (last carry, stacked ys).
@@ -170,7 +170,7 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
         f: combines two trees of arrays, entry by entry.
         elems: a tree of arrays.
         reverse: run from the last entry to the first.
-        axis: which axis.
+        axis: which axis; default 0.
 
     >>> associative_scan(lambda a, b: a + b, array([1, 2, 3]))
     array([1, 3, 6], dtype=int32)
@@ -211,6 +211,10 @@ def map(f: Callable, xs: Any) -> Any:
 def vectorized_map(function: Callable, elements: Any) -> Any:
     """Return the stacked results of a function of each entry of the first axis.
 
+    Args:
+        function: function of one entry of the first axis.
+        elements: array, or tree of arrays, (n, ...).
+
     >>> vectorized_map(lambda x: x * 2, array([1, 2, 3]))
     array([2, 4, 6], dtype=int32)
     """
@@ -222,7 +226,7 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
 
     Args:
         pyfunc: function of 0-d arrays, or of the axes that ``signature`` names.
-        excluded: numbers of the arguments to hand over as they are.
+        excluded: numbers of the arguments to hand over as they are; default None.
         signature: such as "(m,n),(n)->(m)": the last axes of each argument. Default: none.
 
     >>> vectorize(lambda a, b: a + b)(array([1, 2]), array([[3], [4]]))
@@ -265,6 +269,9 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
 @op
 def stop_gradient(variable: Any) -> Any:
     """Return an array as a constant to differentiation.
+
+    Args:
+        variable: array or Variable, of any shape.
 
     >>> stop_gradient([1.0, 2.0])
     array([1., 2.], dtype=float32)
@@ -329,6 +336,11 @@ def value_and_grad(fn: Callable, variables: list[Variable] | None = None, has_au
 
 def grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = False) -> Callable:
     """Return a function that computes the gradients of ``fn``; arguments as of ``value_and_grad``.
+
+    Args:
+        fn: function of arrays that returns a scalar.
+        variables: list of variables to differentiate by; None for the first argument of ``fn``
+        has_aux: bool, whether ``fn`` returns further values beside the scalar; default False.
 
     Returns:
         ``f(*inputs) -> gradients``, or (gradients, aux) with ``has_aux``.

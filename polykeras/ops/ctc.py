@@ -26,7 +26,7 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
         output: logits, (batch, times, classes).
         target_length: how many labels count, (batch,).
         output_length: how many times count, (batch,).
-        mask_index: the class that stands for no label.
+        mask_index: the class that stands for no label; default 0.
 
     >>> ctc_loss([[1]], np.zeros((1, 2, 2), "float32"), [1], [2]).round(4)
     array([0.2877], dtype=float32)
@@ -100,10 +100,10 @@ def ctc_decode(
         sequence_lengths: how many times count, (batch,).
         strategy: "greedy" takes the best class of each time; "beam_search" adds up the ways to
             each sequence (values must be known: it can't be compiled).
-        beam_width: how many sequences the search keeps.
-        top_paths: how many it returns.
+        beam_width: how many sequences the search keeps; default 100.
+        top_paths: how many it returns; default 1.
         merge_repeated: whether the greedy strategy joins repeated classes.
-        mask_index: the class that stands for no label.
+        mask_index: the class that stands for no label; default 0.
 
     Returns:
         (labels, scores): labels of shape (paths, batch, times), filled up with -1; scores of

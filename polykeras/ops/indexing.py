@@ -35,7 +35,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return entries along one axis, at integer indices.
 
     Args:
-        x: array.
+        x: array of any shape.
         indices: integers of any shape, within the size; negative ones count from the end.
         axis: which axis; None flattens x first.
 
@@ -59,6 +59,10 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 def embedding(table: Any, indices: Any) -> Any:
     """Return the rows of a table at integer indices from 0 on: ``take``, without checks.
 
+    Args:
+        table: array, (rows, ...).
+        indices: array of integers, of any shape.
+
     >>> embedding([[1.0, 2.0], [3.0, 4.0]], [1, 0])
     array([[3., 4.],
            [1., 2.]], dtype=float32)
@@ -75,7 +79,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return entries along one axis, with an index for each place of the other axes.
 
     Args:
-        x: array.
+        x: array of any shape.
         indices: integers, of as many axes; the others broadcast.
         axis: along which to look; None looks in all entries one after the other.
 
@@ -112,8 +116,8 @@ def get_item(x: Any, key: Any) -> Any:
     """Return ``x[key]``.
 
     Args:
-        x: array.
-        key: ints, slices, None, "...", integer arrays, or one bool array whose value is known;
+        x: array of any shape.
+        key: ints, slices, None, "...", integer arrays, or one bool array whose value is known (of any shape);
             or a tuple of them.
 
     >>> get_item([[1, 2], [3, 4]], (..., 0))
@@ -206,7 +210,7 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
     """Return a block of an array.
 
     Args:
-        inputs: array.
+        inputs: array of any shape.
         start_indices: where it begins, an int for each axis; may be an array.
         shape: its sizes; -1 for all up to the end.
 
@@ -243,7 +247,7 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     """Return an array with a block replaced.
 
     Args:
-        inputs: array.
+        inputs: array of any shape.
         start_indices: where the block begins, an int for each axis; may be an array.
         updates: the block.
 
@@ -279,7 +283,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     """Return an array with entries at places replaced, or combined with what is there.
 
     Args:
-        inputs: array.
+        inputs: array of any shape.
         indices: integers of shape (..., k): places along k leading axes.
         updates: of shape ``(..., *inputs.shape[k:])``.
         reduction: None to replace, or "add", "max", "min", "mul" to combine.
@@ -331,6 +335,13 @@ def _scatter_combine(x: Any, columns: list, updates: Any, reduction: str) -> Any
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """Return x1 where a condition holds, else x2; with the condition alone, ``nonzero``.
 
+    Args:
+        condition: array of bools, of any shape.
+        x1, x2: arrays that broadcast with ``condition``; None for both asks for the indices.
+
+    Raises:
+        ValueError: for only one of ``x1`` and ``x2``
+
     >>> where([True, False], [1, 2], 0)
     array([1, 0], dtype=int32)
     """
@@ -344,6 +355,14 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 @op
 def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Any:
     """Return, for each place, the choice of the first condition that holds there.
+
+    Args:
+        condlist: list of bool arrays.
+        choicelist: list of arrays that broadcast with the conditions.
+        default: scalar or array, the value where no condition holds; default 0.
+
+    Raises:
+        ValueError: if there are not as many choices as conditions.
 
     >>> select([[True, False], [True, True]], [[1, 2], [3, 4]])
     array([1, 4], dtype=int32)
@@ -362,6 +381,9 @@ def nonzero(x: Any) -> tuple:
 
     Their number follows from the values: it can't be compiled.
 
+    Args:
+        x: array of any shape.
+
     >>> nonzero([[0, 5], [6, 0]])
     (array([0, 1], dtype=int32), array([1, 0], dtype=int32))
     """
@@ -379,6 +401,10 @@ def nonzero(x: Any) -> tuple:
 def sort(x: Any, axis: int = -1) -> Any:
     """Return entries in upward order along an axis; NaN comes last.
 
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default -1.
+
     >>> sort([3, 1, 2])
     array([1, 2, 3], dtype=int32)
     """
@@ -391,6 +417,10 @@ def sort(x: Any, axis: int = -1) -> Any:
 @op
 def argsort(x: Any, axis: int = -1) -> Any:
     """Return the int32 indices that sort x upwards along an axis; equals keep their order.
+
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default -1.
 
     >>> argsort([3, 1, 2])
     array([1, 2, 0], dtype=int32)
@@ -405,6 +435,11 @@ def argsort(x: Any, axis: int = -1) -> Any:
 def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
     """Return indices that put the entry of place ``kth`` there, smaller ones before it (all sorted).
 
+    Args:
+        x: array of any shape.
+        kth: int, or ints, the indices of entries in sorted order.
+        axis: int, the axis; default -1.
+
     >>> argpartition([3, 1, 2], 1)
     array([1, 2, 0], dtype=int32)
     """
@@ -416,7 +451,7 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple:
     """Return the k largest entries of the last axis, and their int32 indices.
 
     Args:
-        x: array.
+        x: array of any shape.
         k: how many.
         sorted: accepted for compatibility; the entries always come downwards.
 
@@ -457,6 +492,9 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
         values: of any shape.
         side: "left" for the place before equals, "right" for the one after.
 
+    Raises:
+        ValueError: for another ``side``
+
     >>> searchsorted([1, 3, 5], [3, 4])
     array([1, 2], dtype=int32)
     """
@@ -486,6 +524,10 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
 def digitize(x: Any, bins: Any) -> Any:
     """Return the int32 number of bin edges that are at most x.
 
+    Args:
+        x: array of any shape.
+        bins: array, (n,), the edges in increasing order.
+
     >>> digitize([0.5, 1.0, 9.0], [1.0, 2.0])
     array([0, 1, 2], dtype=int32)
     """
@@ -497,7 +539,7 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
     """Return whether entries of x1 occur in x2.
 
     Args:
-        x1, x2: arrays.
+        x1, x2: arrays of any shapes.
         assume_unique: accepted for compatibility.
         invert: return whether they do not.
 
@@ -532,13 +574,13 @@ def unique(
     Their number follows from the values: it can't be compiled.
 
     Args:
-        x: array.
+        x: array of any shape.
         sorted: accepted for compatibility; the entries always come sorted.
         return_index: also return where each first occurs.
         return_inverse: also return which of them each entry of x is.
         return_counts: also return how often each occurs.
         axis: compare slices along an axis; None compares entries.
-        size: cut or fill the result to this many.
+        size: cut or fill the result to this many; default None, for as many as there are.
         fill_value: what to fill with; default the first entry.
 
     >>> unique([3, 1, 3], return_counts=True)
@@ -582,7 +624,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     Args:
         x: integers from 0 on, of shape (n,) or (batch, n).
         weights: of x's shape; what each counts. Default 1.
-        minlength: the least number of counts. In a compiled function, the number of counts.
+        minlength: the least number of counts. In a compiled function, the number of counts; default 0.
         sparse: accepted for compatibility.
 
     >>> bincount([0, 2, 2])
@@ -616,8 +658,8 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
     """Return the counts of values in bins, and the edges of the bins.
 
     Args:
-        x: array.
-        bins: their number, or their edges.
+        x: array of any shape.
+        bins: their number, or their edges; default 10.
         range: (lowest, highest) edge; default the ends of x.
 
     >>> histogram([1.0, 2.0, 1.0], bins=2)
@@ -649,6 +691,10 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
 @op
 def unravel_index(indices: Any, shape: Sequence[int]) -> tuple:
     """Return the index along each axis of places counted in row-major order.
+
+    Args:
+        indices: array of integers, of any shape.
+        shape: tuple of ints, the shape that the indices refer to.
 
     >>> unravel_index([4, 5], (2, 3))
     (array([1, 1], dtype=int32), array([1, 2], dtype=int32))

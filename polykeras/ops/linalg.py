@@ -34,6 +34,10 @@ def matmul(x1: Any, x2: Any) -> Any:
 
     Products of int8 arrays add up in int32.
 
+    Args:
+        x1: array, (..., m, n), or a vector (n,).
+        x2: array, (..., n, k), or a vector (n,).
+
     >>> matmul([[1, 2], [3, 4]], [1, 1])
     array([3, 7], dtype=int32)
     """
@@ -53,6 +57,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     Args:
         subscripts: such as "ij,jk->ik"; "..." stands for any axes.
         *operands: arrays.
+        **kwargs: for compatibility; they change nothing.
 
     >>> einsum("ij->ji", [[1, 2], [3, 4]])
     array([[1, 3],
@@ -80,6 +85,10 @@ def _explicit(subscripts: str) -> str:
 def dot(x1: Any, x2: Any) -> Any:
     """Return the sum of products over the last axis of x1 and the last but one of x2.
 
+    Args:
+        x1: array, (..., n).
+        x2: array, (..., n, m), or a vector (n,).
+
     >>> dot([1, 2], [3, 4])
     np.int32(11)
     """
@@ -98,8 +107,8 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Return the sum of products over given axes.
 
     Args:
-        x1, x2: arrays.
-        axes: how many last axes of x1 meet as many first ones of x2; or the axes of each.
+        x1, x2: arrays whose contracted axes have equal sizes, of any shapes.
+        axes: how many last axes of x1 meet as many first ones of x2; or the axes of each; default 2.
 
     >>> tensordot([[1, 2]], [[3], [4]], 1)
     array([[11]], dtype=int32)
@@ -125,6 +134,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 def inner(x1: Any, x2: Any) -> Any:
     """Return the sum of products over the last axes of both.
 
+    Args:
+        x1, x2: array, (..., n).
+
     >>> inner([1, 2], [3, 4])
     array(11, dtype=int32)
     """
@@ -140,6 +152,9 @@ def inner(x1: Any, x2: Any) -> Any:
 def vdot(x1: Any, x2: Any) -> Any:
     """Return the sum of products of all entries.
 
+    Args:
+        x1, x2: arrays, which are flattened.
+
     >>> vdot([[1, 2]], [[3, 4]])
     np.int32(11)
     """
@@ -149,6 +164,9 @@ def vdot(x1: Any, x2: Any) -> Any:
 @op
 def outer(x1: Any, x2: Any) -> Any:
     """Return the matrix of products of every two entries.
+
+    Args:
+        x1, x2: arrays, which are flattened.
 
     >>> outer([1, 2], [3, 4])
     array([[3, 4],
@@ -162,6 +180,9 @@ def outer(x1: Any, x2: Any) -> Any:
 @op
 def kron(x1: Any, x2: Any) -> Any:
     """Return the Kronecker product: x2, scaled by each entry of x1, side by side.
+
+    Args:
+        x1, x2: arrays of any shape.
 
     >>> kron([1, 2], [1, 1])
     array([1, 1, 2, 2], dtype=int32)
@@ -181,9 +202,9 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     """Return the cross product of vectors of size 2 or 3.
 
     Args:
-        x1, x2: arrays.
-        axisa, axisb, axisc: the axis of the vectors in x1, in x2, and in the result.
-        axis: all three at once.
+        x1, x2: arrays that broadcast together, with 2 or 3 entries along the vectors' axis.
+        axisa, axisb, axisc: the axis of the vectors in x1, in x2, and in the result; default -1.
+        axis: one axis in place of these three; default None.
 
     Raises:
         ValueError: for vectors of another size.
@@ -217,6 +238,10 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
 def cdist(x: Any, y: Any) -> Any:
     """Return the Euclidean distance of every row of x to every row of y.
 
+    Args:
+        x: array, (..., m, d).
+        y: array, (..., n, d).
+
     >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
     array([[5., 1.]], dtype=float32)
     """
@@ -236,7 +261,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """Return the norm of vectors or matrices.
 
     Args:
-        x: array.
+        x: array of any shape.
         ord: of vectors: a number p for ``sum(|x|**p)**(1/p)``, 0 to count non-zeros, +-inf for the
             extreme |x|. Of matrices: "fro", "nuc", 1, -1, inf, -inf (sums of columns and rows),
             2, -2 (extreme singular values). Default: the root of the sum of squares.
@@ -386,6 +411,9 @@ def _identity_like(x: Any) -> Any:
 def det(x: Any) -> Any:
     """Return the determinants of square matrices.
 
+    Args:
+        x: array, (..., n, n).
+
     >>> det([[1.0, 2.0], [3.0, 4.0]]).round(4)
     np.float32(-2.0)
     """
@@ -395,6 +423,9 @@ def det(x: Any) -> Any:
 @op
 def slogdet(x: Any) -> tuple:
     """Return the sign and the log of the size of determinants, without overflow.
+
+    Args:
+        x: array, (..., n, n).
 
     >>> slogdet([[2.0, 0.0], [0.0, -0.5]])
     (array(-1., dtype=float32), array(0., dtype=float32))
@@ -420,6 +451,9 @@ def slogdet(x: Any) -> tuple:
 def logdet(x: Any) -> Any:
     """Return the log of the size of determinants, without overflow.
 
+    Args:
+        x: array, (..., n, n).
+
     >>> logdet([[2.0, 0.0], [0.0, 0.5]])
     array(0., dtype=float32)
     """
@@ -429,6 +463,9 @@ def logdet(x: Any) -> Any:
 @op
 def inv(x: Any) -> Any:
     """Return inverse matrices.
+
+    Args:
+        x: array, (..., n, n).
 
     >>> inv([[2.0, 0.0], [0.0, 4.0]])
     array([[0.5 , 0.  ],
@@ -475,6 +512,9 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 @op
 def eigh(x: Any) -> tuple:
     """Return the eigenvalues, upwards, and eigenvectors (columns) of symmetric matrices.
+
+    Args:
+        x: array of symmetric matrices, (..., n, n).
 
     >>> eigh([[2.0, 0.0], [0.0, 1.0]])[0]
     array([1., 2.], dtype=float32)
@@ -611,7 +651,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     Args:
         a: (m, n).
         b: (m,) or (m, k).
-        rcond: singular values below this share of the largest count as 0.
+        rcond: singular values below this share of the largest count as 0; default None, for the machine
+            epsilon.
 
     >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(4)
     array([2.], dtype=float32)
@@ -642,6 +683,9 @@ def matrix_rank(x: Any, tol: float | None = None) -> Any:
 @_call.in_single_precision
 def corrcoef(x: Any) -> Any:
     """Return the correlation of every two rows.
+
+    Args:
+        x: array, (variables, observations), or a vector.
 
     >>> corrcoef([[1.0, 2.0], [2.0, 1.0]]).round(4)
     array([[ 1., -1.],

@@ -17,6 +17,9 @@ from polykeras.ops._call import array, float_array, number_array, op
 def absolute(x: Any) -> Any:
     """Return |x|.
 
+    Args:
+        x: array of any shape.
+
     >>> absolute([-1, 2])
     array([1, 2], dtype=int32)
     """
@@ -31,6 +34,9 @@ abs = absolute
 def fabs(x: Any) -> Any:
     """Return |x| as floats.
 
+    Args:
+        x: array of any shape.
+
     >>> fabs([-1, 2])
     array([1., 2.], dtype=float32)
     """
@@ -40,6 +46,9 @@ def fabs(x: Any) -> Any:
 @op
 def negative(x: Any) -> Any:
     """Return -x.
+
+    Args:
+        x: array of any shape.
 
     >>> negative([1, -2])
     array([-1,  2], dtype=int32)
@@ -51,6 +60,9 @@ def negative(x: Any) -> Any:
 def sign(x: Any) -> Any:
     """Return -1, 0 or 1.
 
+    Args:
+        x: array of any shape.
+
     >>> sign([-3.0, 0.0, 5.0])
     array([-1.,  0.,  1.], dtype=float32)
     """
@@ -60,6 +72,9 @@ def sign(x: Any) -> Any:
 @op
 def signbit(x: Any) -> Any:
     """Return whether the sign bit is set: True below 0 and for -0.0.
+
+    Args:
+        x: array of any shape.
 
     >>> signbit([-1.0, -0.0, 0.0])
     array([ True,  True, False])
@@ -83,6 +98,9 @@ def _integer_of(dtype: str) -> str:
 def square(x: Any) -> Any:
     """Return x * x.
 
+    Args:
+        x: array of any shape.
+
     >>> square([1, -2])
     array([1, 4], dtype=int32)
     """
@@ -92,6 +110,9 @@ def square(x: Any) -> Any:
 @op
 def reciprocal(x: Any) -> Any:
     """Return 1 / x.
+
+    Args:
+        x: array of any shape.
 
     >>> reciprocal([2.0, 4.0])
     array([0.5 , 0.25], dtype=float32)
@@ -104,7 +125,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """Return x, held between two limits.
 
     Args:
-        x: array.
+        x: array of any shape.
         x_min, x_max: numbers, or arrays that broadcast; None for no limit.
 
     >>> clip([-1.0, 0.5, 3.0], 0, 1)
@@ -122,8 +143,8 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     """Return x with NaN and infinities replaced.
 
     Args:
-        x: array.
-        nan: for NaN.
+        x: array of any shape.
+        nan: for NaN; default 0.0.
         posinf, neginf: for infinities; default the ends of the dtype.
 
     >>> nan_to_num([1.0, float("nan"), float("inf")], posinf=9.0)
@@ -149,6 +170,9 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 def exp(x: Any) -> Any:
     """Return e**x.
 
+    Args:
+        x: array of any shape.
+
     >>> exp([0.0])
     array([1.], dtype=float32)
     """
@@ -158,6 +182,9 @@ def exp(x: Any) -> Any:
 @op
 def exp2(x: Any) -> Any:
     """Return 2**x.
+
+    Args:
+        x: array of any shape.
 
     >>> exp2([0.0, 3.0])
     array([1., 8.], dtype=float32)
@@ -169,6 +196,9 @@ def exp2(x: Any) -> Any:
 def expm1(x: Any) -> Any:
     """Return e**x - 1, exact near 0.
 
+    Args:
+        x: array of any shape.
+
     >>> expm1([0.0, 1e-10])
     array([0.e+00, 1.e-10], dtype=float32)
     """
@@ -179,6 +209,9 @@ def expm1(x: Any) -> Any:
 def log(x: Any) -> Any:
     """Return the natural logarithm.
 
+    Args:
+        x: array of any shape.
+
     >>> log([1.0, math.e])
     array([0., 1.], dtype=float32)
     """
@@ -188,6 +221,9 @@ def log(x: Any) -> Any:
 @op
 def log2(x: Any) -> Any:
     """Return the logarithm to base 2.
+
+    Args:
+        x: array of any shape.
 
     >>> log2([1.0, 8.0])
     array([0., 3.], dtype=float32)
@@ -200,6 +236,9 @@ def log2(x: Any) -> Any:
 def log10(x: Any) -> Any:
     """Return the logarithm to base 10.
 
+    Args:
+        x: array of any shape.
+
     >>> log10([1.0, 100.0])
     array([0., 2.], dtype=float32)
     """
@@ -211,6 +250,9 @@ def log10(x: Any) -> Any:
 def log1p(x: Any) -> Any:
     """Return log(1 + x), exact near 0.
 
+    Args:
+        x: array of any shape.
+
     >>> log1p([0.0, 1e-10])
     array([0.e+00, 1.e-10], dtype=float32)
     """
@@ -220,6 +262,9 @@ def log1p(x: Any) -> Any:
 @op
 def sqrt(x: Any) -> Any:
     """Return the square root.
+
+    Args:
+        x: array of any shape.
 
     >>> sqrt([4.0, 9.0])
     array([2., 3.], dtype=float32)
@@ -231,6 +276,9 @@ def sqrt(x: Any) -> Any:
 def rsqrt(x: Any) -> Any:
     """Return 1 / sqrt(x).
 
+    Args:
+        x: array of any shape.
+
     >>> rsqrt([4.0, 16.0])
     array([0.5 , 0.25], dtype=float32)
     """
@@ -240,6 +288,9 @@ def rsqrt(x: Any) -> Any:
 @op
 def cbrt(x: Any) -> Any:
     """Return the cube root, negative below 0.
+
+    Args:
+        x: array of any shape.
 
     >>> cbrt([1.0, -1.0])
     array([ 1., -1.], dtype=float32)
@@ -256,6 +307,9 @@ def cbrt(x: Any) -> Any:
 def deg2rad(x: Any) -> Any:
     """Return degrees as radians.
 
+    Args:
+        x: array of any shape.
+
     >>> deg2rad([180.0])
     array([3.1415927], dtype=float32)
     """
@@ -265,6 +319,9 @@ def deg2rad(x: Any) -> Any:
 @op
 def rad2deg(x: Any) -> Any:
     """Return radians as degrees.
+
+    Args:
+        x: array of any shape.
 
     >>> rad2deg([math.pi])
     array([180.], dtype=float32)
@@ -276,6 +333,9 @@ def rad2deg(x: Any) -> Any:
 def sin(x: Any) -> Any:
     """Return the sine of radians.
 
+    Args:
+        x: array of any shape.
+
     >>> sin([0.0, math.pi / 2])
     array([0., 1.], dtype=float32)
     """
@@ -285,6 +345,9 @@ def sin(x: Any) -> Any:
 @op
 def cos(x: Any) -> Any:
     """Return the cosine of radians.
+
+    Args:
+        x: array of any shape.
 
     >>> cos([0.0, math.pi])
     array([ 1., -1.], dtype=float32)
@@ -296,6 +359,9 @@ def cos(x: Any) -> Any:
 def tan(x: Any) -> Any:
     """Return the tangent of radians.
 
+    Args:
+        x: array of any shape.
+
     >>> tan([0.0])
     array([0.], dtype=float32)
     """
@@ -305,6 +371,9 @@ def tan(x: Any) -> Any:
 @op
 def arcsin(x: Any) -> Any:
     """Return the inverse sine, from -pi/2 to pi/2.
+
+    Args:
+        x: array of any shape.
 
     >>> arcsin([0.0, 1.0])
     array([0.       , 1.5707964], dtype=float32)
@@ -316,6 +385,9 @@ def arcsin(x: Any) -> Any:
 def arccos(x: Any) -> Any:
     """Return the inverse cosine, from 0 to pi.
 
+    Args:
+        x: array of any shape.
+
     >>> arccos([1.0, 0.0])
     array([0.       , 1.5707964], dtype=float32)
     """
@@ -325,6 +397,9 @@ def arccos(x: Any) -> Any:
 @op
 def arctan(x: Any) -> Any:
     """Return the inverse tangent, from -pi/2 to pi/2.
+
+    Args:
+        x: array of any shape.
 
     >>> arctan([0.0])
     array([0.], dtype=float32)
@@ -336,6 +411,9 @@ def arctan(x: Any) -> Any:
 def sinh(x: Any) -> Any:
     """Return the hyperbolic sine.
 
+    Args:
+        x: array of any shape.
+
     >>> sinh([0.0])
     array([0.], dtype=float32)
     """
@@ -345,6 +423,9 @@ def sinh(x: Any) -> Any:
 @op
 def cosh(x: Any) -> Any:
     """Return the hyperbolic cosine.
+
+    Args:
+        x: array of any shape.
 
     >>> cosh([0.0])
     array([1.], dtype=float32)
@@ -356,6 +437,9 @@ def cosh(x: Any) -> Any:
 def tanh(x: Any) -> Any:
     """Return the hyperbolic tangent.
 
+    Args:
+        x: array of any shape.
+
     >>> tanh([0.0, 100.0])
     array([0., 1.], dtype=float32)
     """
@@ -365,6 +449,9 @@ def tanh(x: Any) -> Any:
 @op
 def arcsinh(x: Any) -> Any:
     """Return the inverse hyperbolic sine.
+
+    Args:
+        x: array of any shape.
 
     >>> arcsinh([0.0])
     array([0.], dtype=float32)
@@ -376,6 +463,9 @@ def arcsinh(x: Any) -> Any:
 def arccosh(x: Any) -> Any:
     """Return the inverse hyperbolic cosine.
 
+    Args:
+        x: array of any shape.
+
     >>> arccosh([1.0])
     array([0.], dtype=float32)
     """
@@ -386,6 +476,9 @@ def arccosh(x: Any) -> Any:
 def arctanh(x: Any) -> Any:
     """Return the inverse hyperbolic tangent.
 
+    Args:
+        x: array of any shape.
+
     >>> arctanh([0.0])
     array([0.], dtype=float32)
     """
@@ -395,6 +488,9 @@ def arctanh(x: Any) -> Any:
 @op
 def sinc(x: Any) -> Any:
     """Return sin(pi x) / (pi x), 1 at 0.
+
+    Args:
+        x: array of any shape.
 
     >>> sinc([0.0])
     array([1.], dtype=float32)
@@ -412,6 +508,9 @@ def sinc(x: Any) -> Any:
 @op
 def erf(x: Any) -> Any:
     """Return the error function.
+
+    Args:
+        x: array of any shape.
 
     >>> erf([0.0, 10.0])
     array([0., 1.], dtype=float32)
@@ -432,6 +531,9 @@ def erfc(x: Any) -> Any:
 
     The tail is a fraction of Press et al., "Numerical Recipes" (2nd ed., 6.2).
 
+    Args:
+        x: array of any shape.
+
     >>> erfc([0.0, -10.0])
     array([1., 2.], dtype=float32)
     """
@@ -448,6 +550,9 @@ def erfc(x: Any) -> Any:
 @op
 def erfinv(x: Any) -> Any:
     """Return the inverse of the error function.
+
+    Args:
+        x: array of any shape.
 
     >>> erfinv([0.0])
     array([0.], dtype=float32)
@@ -468,6 +573,9 @@ def i0(x: Any) -> Any:
     """Return the modified Bessel function of the first kind, of order 0 (relative error 2e-7).
 
     Polynomials of Abramowitz and Stegun, "Handbook of Mathematical Functions", 9.8.
+
+    Args:
+        x: array of any shape.
 
     >>> i0([0.0])
     array([1.], dtype=float32)
@@ -496,6 +604,9 @@ def _polynomial(x: Any, coefficients: tuple) -> Any:
 def floor(x: Any) -> Any:
     """Return values rounded down, as floats.
 
+    Args:
+        x: array of any shape.
+
     >>> floor([1.7, -1.2])
     array([ 1., -2.], dtype=float32)
     """
@@ -506,6 +617,9 @@ def floor(x: Any) -> Any:
 def ceil(x: Any) -> Any:
     """Return values rounded up, as floats.
 
+    Args:
+        x: array of any shape.
+
     >>> ceil([1.2, -1.7])
     array([ 2., -1.], dtype=float32)
     """
@@ -515,6 +629,9 @@ def ceil(x: Any) -> Any:
 @op
 def trunc(x: Any) -> Any:
     """Return values rounded towards 0.
+
+    Args:
+        x: array of any shape.
 
     >>> trunc([1.7, -1.7])
     array([ 1., -1.], dtype=float32)
@@ -531,8 +648,8 @@ def round(x: Any, decimals: int = 0) -> Any:
     """Return values rounded to a number of decimals, halves to even.
 
     Args:
-        x: array.
-        decimals: may be negative: -1 rounds to tens.
+        x: array of any shape.
+        decimals: may be negative: -1 rounds to tens; default 0.
 
     >>> round([1.5, 2.5, 2.34], 0), round([17, 23], -1)
     (array([2., 2., 2.], dtype=float32), array([20, 20], dtype=int32))
@@ -558,6 +675,9 @@ def round(x: Any, decimals: int = 0) -> Any:
 def isfinite(x: Any) -> Any:
     """Return whether values are neither NaN nor infinite.
 
+    Args:
+        x: array of any shape.
+
     >>> isfinite([1.0, float("nan"), float("inf")])
     array([ True, False, False])
     """
@@ -568,6 +688,9 @@ def isfinite(x: Any) -> Any:
 def isnan(x: Any) -> Any:
     """Return whether values are NaN.
 
+    Args:
+        x: array of any shape.
+
     >>> isnan([1.0, float("nan")])
     array([False,  True])
     """
@@ -577,6 +700,9 @@ def isnan(x: Any) -> Any:
 @op
 def isinf(x: Any) -> Any:
     """Return whether values are infinite.
+
+    Args:
+        x: array of any shape.
 
     >>> isinf([1.0, float("-inf")])
     array([False,  True])
@@ -589,6 +715,9 @@ def isinf(x: Any) -> Any:
 def isposinf(x: Any) -> Any:
     """Return whether values are plus infinity.
 
+    Args:
+        x: array of any shape.
+
     >>> isposinf([float("inf"), float("-inf")])
     array([ True, False])
     """
@@ -598,6 +727,9 @@ def isposinf(x: Any) -> Any:
 @op
 def isneginf(x: Any) -> Any:
     """Return whether values are minus infinity.
+
+    Args:
+        x: array of any shape.
 
     >>> isneginf([float("inf"), float("-inf")])
     array([False,  True])
@@ -609,6 +741,9 @@ def isneginf(x: Any) -> Any:
 def logical_not(x: Any) -> Any:
     """Return whether values are 0 or False.
 
+    Args:
+        x: array of any shape.
+
     >>> logical_not([True, False])
     array([False,  True])
     """
@@ -618,6 +753,9 @@ def logical_not(x: Any) -> Any:
 @op
 def bitwise_not(x: Any) -> Any:
     """Return integers or bools with every bit inverted.
+
+    Args:
+        x: array of integers or bools, of any shape.
 
     >>> bitwise_not([0, 5])
     array([-1, -6], dtype=int32)
@@ -635,6 +773,9 @@ bitwise_invert = bitwise_not
 def real(x: Any) -> Any:
     """Return the real part: x itself, since arrays here are real.
 
+    Args:
+        x: array of any shape.
+
     >>> real([1.0, 2.0])
     array([1., 2.], dtype=float32)
     """
@@ -644,6 +785,9 @@ def real(x: Any) -> Any:
 @op
 def imag(x: Any) -> Any:
     """Return the imaginary part: zeros, since arrays here are real.
+
+    Args:
+        x: array of any shape.
 
     >>> imag([1.0, 2.0])
     array([0., 0.], dtype=float32)
@@ -655,6 +799,9 @@ def imag(x: Any) -> Any:
 @op
 def conjugate(x: Any) -> Any:
     """Return the complex conjugate: x itself, since arrays here are real.
+
+    Args:
+        x: array of any shape.
 
     >>> conjugate([1.0, 2.0])
     array([1., 2.], dtype=float32)
@@ -669,6 +816,9 @@ conj = conjugate
 def isreal(x: Any) -> Any:
     """Return whether values have no imaginary part: always, since arrays here are real.
 
+    Args:
+        x: array of any shape.
+
     >>> isreal([1.0, 2.0])
     array([ True,  True])
     """
@@ -678,6 +828,9 @@ def isreal(x: Any) -> Any:
 @op
 def angle(x: Any) -> Any:
     """Return the angle of real numbers in the complex plane: 0, or pi below 0.
+
+    Args:
+        x: array of any shape.
 
     >>> angle([1.0, -1.0])
     array([0.       , 3.1415927], dtype=float32)

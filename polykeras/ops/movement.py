@@ -21,7 +21,7 @@ def reshape(x: Any, newshape: Any) -> Any:
     """Return the same entries in another shape.
 
     Args:
-        x: array.
+        x: array of any shape.
         newshape: sizes; one may be -1 (or None), and follows from the others.
 
     >>> reshape([1, 2, 3, 4], (2, -1))
@@ -36,6 +36,9 @@ def reshape(x: Any, newshape: Any) -> Any:
 def ravel(x: Any) -> Any:
     """Return the entries as a vector.
 
+    Args:
+        x: array of any shape.
+
     >>> ravel([[1, 2], [3, 4]])
     array([1, 2, 3, 4], dtype=int32)
     """
@@ -45,6 +48,10 @@ def ravel(x: Any) -> Any:
 @op
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """Return x with new axes of size 1, at their places in the result.
+
+    Args:
+        x: array of any shape.
+        axis: int or tuple of ints, the indices of the new axes in the result.
 
     >>> expand_dims([1, 2], 0).shape, expand_dims([1, 2], (0, -1)).shape
     ((1, 2), (1, 2, 1))
@@ -60,6 +67,10 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 @op
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """Return x without axes of size 1: the given ones, or all.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes of size 1; default None.
 
     Raises:
         ValueError: if a given axis is of another size.
@@ -81,6 +92,13 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     """Return x with its axes in another order, by default reversed.
 
+    Args:
+        x: array of any shape.
+        axes: tuple of ints, for each axis of the result the index of the one in ``x``; None for the reverse.
+
+    Raises:
+        ValueError: if ``axes`` does not name every axis once.
+
     >>> transpose([[1, 2], [3, 4]])
     array([[1, 3],
            [2, 4]], dtype=int32)
@@ -97,6 +115,10 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Return x with two axes exchanged.
 
+    Args:
+        x: array of any shape.
+        axis1, axis2: ints, the axes to exchange.
+
     >>> swapaxes([[1, 2, 3]], 0, 1).shape
     (3, 1)
     """
@@ -110,6 +132,13 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 @op
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
     """Return x with some axes at new places; the others keep their order.
+
+    Args:
+        x: array of any shape.
+        source, destination: int or tuples of ints, indices of axes in ``x`` and in the result.
+
+    Raises:
+        ValueError: if there are not as many destinations as sources.
 
     >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
@@ -129,6 +158,10 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     """Return x repeated along new axes and axes of size 1.
 
+    Args:
+        x: array that broadcasts to ``shape``
+        shape: tuple of ints, the shape of the result.
+
     >>> broadcast_to([1, 2], (2, 2))
     array([[1, 2],
            [1, 2]], dtype=int32)
@@ -143,6 +176,10 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
 def concatenate(xs: Sequence, axis: int = 0) -> Any:
     """Return arrays joined along an axis, in their common dtype.
 
+    Args:
+        xs: list of arrays whose shapes differ along ``axis`` only.
+        axis: int, the axis to join along; default 0.
+
     >>> concatenate([[1, 2], [3.5]])
     array([1. , 2. , 3.5], dtype=float32)
     """
@@ -154,6 +191,10 @@ def concatenate(xs: Sequence, axis: int = 0) -> Any:
 def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     """Return two arrays joined along an axis; flattened, without one.
 
+    Args:
+        x1, x2: arrays, of any shapes, or of shapes that differ along ``axis`` only.
+        axis: int, or None to flatten both; default None.
+
     >>> append([1, 2], [[3], [4]])
     array([1, 2, 3, 4], dtype=int32)
     """
@@ -163,6 +204,10 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
 @op
 def stack(x: Sequence, axis: int = 0) -> Any:
     """Return arrays of one shape joined along a new axis.
+
+    Args:
+        x: list of arrays of one shape.
+        axis: int, the axis; default 0.
 
     >>> stack([[1, 2], [3, 4]], -1)
     array([[1, 3],
@@ -184,6 +229,9 @@ def _of_rank(xs: Any, rank: int) -> list:
 def hstack(xs: Sequence) -> Any:
     """Return arrays joined along axis 1, vectors along axis 0.
 
+    Args:
+        xs: list of arrays whose shapes differ along the joined axis only.
+
     >>> hstack([[1, 2], [3]])
     array([1, 2, 3], dtype=int32)
     """
@@ -195,6 +243,9 @@ def hstack(xs: Sequence) -> Any:
 def vstack(xs: Sequence) -> Any:
     """Return arrays joined along axis 0, vectors as rows.
 
+    Args:
+        xs: list of arrays whose shapes differ along the joined axis only.
+
     >>> vstack([[1, 2], [3, 4]])
     array([[1, 2],
            [3, 4]], dtype=int32)
@@ -205,6 +256,9 @@ def vstack(xs: Sequence) -> Any:
 @op
 def dstack(xs: Sequence) -> Any:
     """Return arrays joined along axis 2, which vectors and matrices get as a new one.
+
+    Args:
+        xs: list of arrays whose shapes differ along the joined axis only.
 
     >>> dstack([[1, 2], [3, 4]]).shape
     (1, 2, 2)
@@ -234,9 +288,9 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     """Return parts of an array: equal ones, or those between given places.
 
     Args:
-        x: array.
+        x: array of any shape.
         indices_or_sections: the number of equal parts, or the places where parts begin.
-        axis: where to cut.
+        axis: where to cut; default 0.
 
     Raises:
         ValueError: if the size is no multiple of the number of parts.
@@ -261,6 +315,11 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
 def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list:
     """Return parts of an array like ``split``; the first ones are longer by one where needed.
 
+    Args:
+        x: array of any shape.
+        indices_or_sections: the number of parts, or the indices where parts begin.
+        axis: int, the axis to cut; default 0.
+
     >>> [part.shape for part in array_split([1, 2, 3], 2)]
     [(2,), (1,)]
     """
@@ -280,6 +339,10 @@ def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0)
 def hsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
     """Return parts along axis 1, of vectors along axis 0.
 
+    Args:
+        x: array of any shape.
+        indices_or_sections: the number of equal parts, or the indices where parts begin.
+
     >>> [part.shape for part in hsplit(np.zeros((2, 4)), 2)]
     [(2, 2), (2, 2)]
     """
@@ -291,6 +354,10 @@ def hsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
 def vsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
     """Return parts along axis 0.
 
+    Args:
+        x: array of any shape.
+        indices_or_sections: the number of equal parts, or the indices where parts begin.
+
     >>> [part.shape for part in vsplit(np.zeros((4, 2)), 2)]
     [(2, 2), (2, 2)]
     """
@@ -300,6 +367,10 @@ def vsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
 @op
 def dsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
     """Return parts along axis 2.
+
+    Args:
+        x: array of any shape.
+        indices_or_sections: the number of equal parts, or the indices where parts begin.
 
     >>> [part.shape for part in dsplit(np.zeros((1, 2, 4)), 2)]
     [(1, 2, 2), (1, 2, 2)]
@@ -312,9 +383,12 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
     """Return the slices along an axis, without it.
 
     Args:
-        x: array.
-        num: how many; needed where the size is unknown.
-        axis: which axis.
+        x: array of any shape.
+        num: how many; needed where the size is unknown; default None.
+        axis: which axis; default 0.
+
+    Raises:
+        ValueError: if the size of the axis is unknown, and ``num`` is None.
 
     >>> unstack([[1, 2], [3, 4]])
     [array([1, 2], dtype=int32), array([3, 4], dtype=int32)]
@@ -334,6 +408,10 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
 @op
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     """Return x laid side by side.
+
+    Args:
+        x: array of any shape.
+        repeats: int or tuple of ints, how often along each axis.
 
     >>> tile([1, 2], (2, 2))
     array([[1, 2, 1, 2],
@@ -356,9 +434,9 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     """Return every entry several times in a row; flattened, without an axis.
 
     Args:
-        x: array.
+        x: array of any shape.
         repeats: how often, or a number for each entry along the axis.
-        axis: which axis.
+        axis: int, the axis; None to repeat the entries of the flat array.
 
     >>> repeat([1, 2], 2), repeat([1, 2], [1, 3])
     (array([1, 1, 2, 2], dtype=int32), array([1, 2, 2, 2], dtype=int32))
@@ -386,6 +464,10 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     """Return x in reverse order along axes, by default all.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+
     >>> flip([[1, 2], [3, 4]], 1)
     array([[2, 1],
            [4, 3]], dtype=int32)
@@ -400,6 +482,9 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 def fliplr(x: Any) -> Any:
     """Return x in reverse order along axis 1.
 
+    Args:
+        x: array of at least two axes, of any shape.
+
     >>> fliplr([[1, 2]])
     array([[2, 1]], dtype=int32)
     """
@@ -409,6 +494,9 @@ def fliplr(x: Any) -> Any:
 @op
 def flipud(x: Any) -> Any:
     """Return x in reverse order along axis 0.
+
+    Args:
+        x: array of any shape.
 
     >>> flipud([[1], [2]])
     array([[2],
@@ -420,6 +508,11 @@ def flipud(x: Any) -> Any:
 @op
 def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     """Return x turned by k quarters, from the first of two axes towards the second.
+
+    Args:
+        array: array of at least two axes, of any shape.
+        k: int, the number of quarter turns; default 1.
+        axes: pair of ints, the plane to turn in; default (0, 1).
 
     >>> rot90([[1, 2], [3, 4]])
     array([[2, 4],
@@ -438,6 +531,11 @@ def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 @op
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
     """Return x with entries moved along axes, those beyond the end to the front.
+
+    Args:
+        x: array of any shape.
+        shift: int or tuple of ints, by how many entries.
+        axis: int or tuple of ints; None to roll the flat array.
 
     >>> roll([1, 2, 3], 1)
     array([3, 1, 2], dtype=int32)
@@ -461,7 +559,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     """Return x with entries added before and after each axis.
 
     Args:
-        x: array.
+        x: array of any shape.
         pad_width: (before, after) for each axis, or one pair or int for all.
         mode: "constant", "reflect" (without the edge), "symmetric", "edge" or "wrap".
         constant_values: what to add in mode "constant"; default 0.

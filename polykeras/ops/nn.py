@@ -43,6 +43,9 @@ def _where_scalar(condition: Any, x: Any, y: Any, dtype: str) -> Any:
 def relu(x: Any) -> Any:
     """Return max(x, 0).
 
+    Args:
+        x: array of any shape.
+
     >>> relu([-1.0, 2.0])
     array([0., 2.], dtype=float32)
     """
@@ -52,6 +55,9 @@ def relu(x: Any) -> Any:
 @op
 def relu6(x: Any) -> Any:
     """Return x, held between 0 and 6.
+
+    Args:
+        x: array of any shape.
 
     >>> relu6([-1.0, 2.0, 9.0])
     array([0., 2., 6.], dtype=float32)
@@ -63,6 +69,10 @@ def relu6(x: Any) -> Any:
 @op
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """Return x, and ``negative_slope * x`` below 0.
+
+    Args:
+        x: array of any shape.
+        negative_slope: float, the slope below 0; default 0.2.
 
     >>> leaky_relu([-1.0, 2.0])
     array([-0.2,  2. ], dtype=float32)
@@ -77,6 +87,10 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
 @op
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return x, and ``alpha * (e**x - 1)`` below 0.
+
+    Args:
+        x: array of any shape.
+        alpha: float, minus the limit at minus infinity; default 1.0.
 
     >>> elu([-100.0, 2.0])
     array([-1.,  2.], dtype=float32)
@@ -93,6 +107,9 @@ def selu(x: Any) -> Any:
 
     G. Klambauer et al., "Self-Normalizing Neural Networks" (NeurIPS 2017).
 
+    Args:
+        x: array of any shape.
+
     >>> selu([0.0])
     array([0.], dtype=float32)
     """
@@ -102,6 +119,10 @@ def selu(x: Any) -> Any:
 @op
 def celu(x: Any, alpha: float = 1.0) -> Any:
     """Return x, and ``alpha * (e**(x / alpha) - 1)`` below 0.
+
+    Args:
+        x: array of any shape.
+        alpha: float, minus the limit at minus infinity; default 1.0.
 
     >>> celu([-100.0, 2.0])
     array([-1.,  2.], dtype=float32)
@@ -119,7 +140,7 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units" (2016).
 
     Args:
-        x: array.
+        x: array of any shape.
         approximate: take the function's approximation by tanh.
 
     >>> gelu([0.0, 10.0])
@@ -132,6 +153,9 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 def sigmoid(x: Any) -> Any:
     """Return 1 / (1 + e**-x).
 
+    Args:
+        x: array of any shape.
+
     >>> sigmoid([0.0])
     array([0.5], dtype=float32)
     """
@@ -141,6 +165,9 @@ def sigmoid(x: Any) -> Any:
 @op
 def log_sigmoid(x: Any) -> Any:
     """Return log(sigmoid(x)), finite for every x.
+
+    Args:
+        x: array of any shape.
 
     >>> log_sigmoid([-1000.0])
     array([-1000.], dtype=float32)
@@ -152,6 +179,9 @@ def log_sigmoid(x: Any) -> Any:
 @op
 def silu(x: Any) -> Any:
     """Return x * sigmoid(x).
+
+    Args:
+        x: array of any shape.
 
     >>> silu([0.0, 100.0])
     array([  0., 100.], dtype=float32)
@@ -166,6 +196,9 @@ swish = silu
 def softplus(x: Any) -> Any:
     """Return log(1 + e**x), finite for every x.
 
+    Args:
+        x: array of any shape.
+
     >>> softplus([-1000.0, 1000.0])
     array([   0., 1000.], dtype=float32)
     """
@@ -175,6 +208,9 @@ def softplus(x: Any) -> Any:
 @op
 def softsign(x: Any) -> Any:
     """Return x / (1 + |x|).
+
+    Args:
+        x: array of any shape.
 
     >>> softsign([-1.0, 3.0])
     array([-0.5 ,  0.75], dtype=float32)
@@ -187,6 +223,10 @@ def softsign(x: Any) -> Any:
 @op
 def squareplus(x: Any, b: float = 4) -> Any:
     """Return (x + sqrt(x**2 + b)) / 2.
+
+    Args:
+        x: array of any shape.
+        b: float, how round the bend at 0 is; default 4.
 
     >>> squareplus([0.0, 1.5])
     array([1., 2.], dtype=float32)
@@ -201,6 +241,9 @@ def squareplus(x: Any, b: float = 4) -> Any:
 def hard_sigmoid(x: Any) -> Any:
     """Return x / 6 + 1/2, held between 0 and 1.
 
+    Args:
+        x: array of any shape.
+
     >>> hard_sigmoid([-3.0, 0.0, 3.0])
     array([0. , 0.5, 1. ], dtype=float32)
     """
@@ -212,6 +255,9 @@ def hard_sigmoid(x: Any) -> Any:
 @op
 def hard_silu(x: Any) -> Any:
     """Return x * hard_sigmoid(x).
+
+    Args:
+        x: array of any shape.
 
     >>> hard_silu([-3.0, 0.0, 3.0])
     array([-0.,  0.,  3.], dtype=float32)
@@ -227,6 +273,9 @@ hard_swish = hard_silu
 def hard_tanh(x: Any) -> Any:
     """Return x, held between -1 and 1.
 
+    Args:
+        x: array of any shape.
+
     >>> hard_tanh([-3.0, 0.5, 3.0])
     array([-1. ,  0.5,  1. ], dtype=float32)
     """
@@ -237,6 +286,10 @@ def hard_tanh(x: Any) -> Any:
 @op
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     """Return x, and 0 where |x| is at most a threshold.
+
+    Args:
+        x: array of any shape.
+        threshold: float, the bound; default 0.5.
 
     >>> hard_shrink([-1.0, 0.2, 1.0])
     array([-1.,  0.,  1.], dtype=float32)
@@ -249,6 +302,10 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
 @op
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     """Return x, moved towards 0 by a threshold, and 0 where it would cross it.
+
+    Args:
+        x: array of any shape.
+        threshold: float, the bound; default 0.5.
 
     >>> soft_shrink([-1.0, 0.2, 1.0])
     array([-0.5,  0. ,  0.5], dtype=float32)
@@ -263,6 +320,9 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
 def tanh_shrink(x: Any) -> Any:
     """Return x - tanh(x).
 
+    Args:
+        x: array of any shape.
+
     >>> tanh_shrink([0.0])
     array([0.], dtype=float32)
     """
@@ -274,6 +334,9 @@ def tanh_shrink(x: Any) -> Any:
 @op
 def sparse_plus(x: Any) -> Any:
     """Return 0 below -1, x above 1, and (x + 1)**2 / 4 between.
+
+    Args:
+        x: array of any shape.
 
     >>> sparse_plus([-2.0, 0.0, 2.0])
     array([0.  , 0.25, 2.  ], dtype=float32)
@@ -289,6 +352,9 @@ def sparse_plus(x: Any) -> Any:
 def sparse_sigmoid(x: Any) -> Any:
     """Return (x + 1) / 2, held between 0 and 1.
 
+    Args:
+        x: array of any shape.
+
     >>> sparse_sigmoid([-2.0, 0.0, 2.0])
     array([0. , 0.5, 1. ], dtype=float32)
     """
@@ -300,6 +366,11 @@ def sparse_sigmoid(x: Any) -> Any:
 @op
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
     """Return x where it lies above a threshold, else another value.
+
+    Args:
+        x: array of any shape.
+        threshold: float, the bound.
+        default_value: float, the value at and below the threshold.
 
     >>> threshold([-1.0, 2.0], 0.0, 9.0)
     array([9., 2.], dtype=float32)
@@ -314,6 +385,13 @@ def glu(x: Any, axis: int = -1) -> Any:
     """Return the first half of an axis times the sigmoid of the second.
 
     Y. Dauphin et al., "Language Modeling with Gated Convolutional Networks" (ICML 2017).
+
+    Args:
+        x: array of any shape; the axis has an even size.
+        axis: int, the axis to halve; default -1.
+
+    Raises:
+        ValueError: if the size of the axis is odd.
 
     >>> glu([2.0, 4.0, 0.0, 0.0])
     array([1., 2.], dtype=float32)
@@ -353,6 +431,10 @@ def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int]) -> Any:
 def softmax(x: Any, axis: int | Sequence[int] = -1) -> Any:
     """Return e**x, scaled to sum 1 along an axis, or along several together.
 
+    Args:
+        x: array of any shape.
+        axis: int or tuple of ints, the axes whose entries sum to 1; default -1.
+
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5], dtype=float32)
     """
@@ -362,6 +444,10 @@ def softmax(x: Any, axis: int | Sequence[int] = -1) -> Any:
 @op
 def log_softmax(x: Any, axis: int | Sequence[int] = -1) -> Any:
     """Return log(softmax(x)) without overflow.
+
+    Args:
+        x: array of any shape.
+        axis: int, the axis whose exponentials or entries sum to 1; default -1.
 
     >>> log_softmax([0.0, -1000.0])
     array([    0., -1000.], dtype=float32)
@@ -374,6 +460,10 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     """Return the nearest point to x among those that are at least 0 and sum to 1 along an axis.
 
     A. Martins and R. Astudillo, "From Softmax to Sparsemax" (ICML 2016).
+
+    Args:
+        x: array of any shape.
+        axis: int, the axis whose exponentials or entries sum to 1; default -1.
 
     >>> sparsemax([2.0, 1.5, -1.0])
     array([0.75, 0.25, 0.  ], dtype=float32)
@@ -401,7 +491,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     """Return the mean and the variance along axes.
 
     Args:
-        x: array.
+        x: array of any shape.
         axes: int or tuple.
         keepdims: whether the axes stay, with size 1.
         synchronized: accepted for compatibility: one process sees the whole batch.
@@ -450,10 +540,10 @@ def batch_normalization(
     """Return ``(x - mean) / sqrt(variance + epsilon) * scale + offset``.
 
     Args:
-        x: array.
+        x: array of any shape.
         mean, variance, offset, scale: vectors along ``axis``; the last two may be None.
         axis: which axis.
-        epsilon: small number that keeps the root from 0.
+        epsilon: small number that keeps the root from 0; default 0.001.
 
     >>> batch_normalization([[1.0], [3.0]], [2.0], [1.0], axis=-1, epsilon=0.0)
     array([[-1.],
@@ -479,9 +569,9 @@ def layer_normalization(
     J. Ba et al., "Layer Normalization" (2016).
 
     Args:
-        x: array.
+        x: array of any shape.
         gamma, beta: scale and offset, of the sizes of the axes, or None.
-        axis: int or tuple.
+        axis: int or tuple; default -1.
         epsilon: small number that keeps the root from 0; default ``config.epsilon()``.
 
     >>> layer_normalization([[1.0, 3.0]], epsilon=0.0)
@@ -502,9 +592,9 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
     B. Zhang and R. Sennrich, "Root Mean Square Layer Normalization" (NeurIPS 2019).
 
     Args:
-        x: array.
+        x: array of any shape.
         scale: of the sizes of the axes, or None.
-        axis: int or tuple.
+        axis: int or tuple; default -1.
         epsilon: small number that keeps the root from 0; default ``config.epsilon()``.
 
     >>> rms_normalization([[3.0, -3.0]], epsilon=0.0)
@@ -529,10 +619,13 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
     """Return x divided by its norm along an axis.
 
     Args:
-        x: array.
-        axis: int or tuple.
+        x: array of any shape.
+        axis: int or tuple; default -1.
         order: of the norm: 1 for sums of |x|, 2 for the Euclidean one, ...
         epsilon: the least norm to divide by; default ``config.epsilon()``.
+
+    Raises:
+        ValueError: if ``order`` is no int of at least 1.
 
     >>> normalize([3.0, 4.0])
     array([0.6, 0.8], dtype=float32)
@@ -608,7 +701,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
         target: probabilities of the classes, often one-hot.
         output: predicted probabilities p, which are scaled to sum 1; or logits.
         from_logits: whether ``output`` holds logits.
-        axis: of the classes.
+        axis: of the classes; default -1.
 
     Raises:
         ValueError: if the shapes differ.
@@ -632,7 +725,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
         target: int classes, of output's shape without the axis, or with 1 in its place.
         output: predicted probabilities p, which are scaled to sum 1; or logits.
         from_logits: whether ``output`` holds logits.
-        axis: of the classes.
+        axis: of the classes; default -1.
 
     Raises:
         ValueError: if the shapes don't fit.
@@ -691,9 +784,9 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     """Return vectors with 1 at the index, and 0 around it; zeros for indices out of range.
 
     Args:
-        x: integers.
+        x: array of integers, of any shape.
         num_classes: the size of the vectors.
-        axis: where they lie in the result.
+        axis: where they lie in the result; default -1.
         dtype: default ``floatx()``.
         sparse: accepted for compatibility: the result is dense.
 
@@ -721,10 +814,13 @@ def multi_hot(
 
     Args:
         inputs: integers of shape (..., n), or of shape (n,).
-        num_classes: the size of the vectors.
-        axis: where they lie in the result.
+        num_classes: the size of the vectors; required, though its default is None.
+        axis: where they lie in the result; default -1.
         dtype: default ``floatx()``.
         sparse: accepted for compatibility: the result is dense.
+
+    Raises:
+        ValueError: if ``num_classes`` is None.
 
     >>> multi_hot([[0, 2], [1, 1]], 3)
     array([[1., 0., 1.],

@@ -41,6 +41,11 @@ def _count(x: Any, axes: tuple | None) -> int | None:
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the sum along axes; small integers and bools add up in 32 bits.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> sum([[1, 2], [3, 4]], axis=0)
     array([4, 6], dtype=int32)
     """
@@ -52,6 +57,12 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     """Return the product along axes, by default in the type that ``sum`` has.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        dtype: name of the result's dtype; None for that of ``sum``
+
     >>> prod([[1, 2], [3, 4]], axis=0)
     array([3, 8], dtype=int32)
     """
@@ -62,6 +73,11 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) ->
 @op
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean along axes, as floats.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> mean([[1, 2], [3, 4]], axis=0)
     array([2., 3.], dtype=float32)
@@ -76,7 +92,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     """Return the weighted mean along axes, as floats.
 
     Args:
-        x: array.
+        x: array of any shape.
         axis: int, tuple, or None for all.
         weights: of x's shape, or a vector along the one axis. Default: equal ones.
 
@@ -100,6 +116,11 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean squared distance from the mean, as floats.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> var([1, 2, 3, 6])
     np.float32(3.5)
     """
@@ -114,6 +135,11 @@ def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the square root of the variance, as floats.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> std([0, 4])
     np.float32(2.0)
     """
@@ -123,6 +149,10 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 def count_nonzero(x: Any, axis: Any = None) -> Any:
     """Return the int32 number of entries that aren't 0.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
 
     >>> count_nonzero([[0, 1], [2, 3]], axis=0)
     array([1, 2], dtype=int32)
@@ -135,6 +165,11 @@ def count_nonzero(x: Any, axis: Any = None) -> Any:
 @op
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return log(sum(exp(x))) along axes, without overflow.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> logsumexp([1000.0, -1000.0])
     np.float32(1000.0)
@@ -151,8 +186,8 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     Args:
         y: values.
         x: where they were taken; a vector or of y's shape. Default: ``dx`` apart.
-        dx: distance.
-        axis: which axis.
+        dx: distance; default 1.0.
+        axis: which axis; default -1.
 
     >>> trapezoid([1.0, 2.0, 3.0])
     np.float32(4.0)
@@ -178,6 +213,11 @@ def _ends(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     """Return the differences of neighbours along an axis, taken n times.
 
+    Args:
+        a: array of any shape.
+        n: int, how often to take differences; default 1.
+        axis: int, the axis; default -1.
+
     >>> diff([1, 4, 9])
     array([3, 5], dtype=int32)
     """
@@ -199,10 +239,10 @@ def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -
     """Return the largest entry along axes; NaN wins.
 
     Args:
-        x: array.
+        x: array of any shape.
         axis: int, tuple, or None for all.
         keepdims: whether the axes stay, with size 1.
-        initial: the least possible result; needed where there is no entry.
+        initial: the least possible result; needed where there is no entry; default None.
 
     >>> max([[1, 5], [7, 2]], axis=0)
     array([7, 5], dtype=int32)
@@ -215,10 +255,10 @@ def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -
     """Return the smallest entry along axes; NaN wins.
 
     Args:
-        x: array.
+        x: array of any shape.
         axis: int, tuple, or None for all.
         keepdims: whether the axes stay, with size 1.
-        initial: the largest possible result; needed where there is no entry.
+        initial: the largest possible result; needed where there is no entry; default None.
 
     >>> min([[1, 5], [7, 2]], axis=0)
     array([1, 2], dtype=int32)
@@ -251,6 +291,11 @@ amax, amin = max, min
 def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the distance between the largest and the smallest entry.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> ptp([1, 5, 3])
     np.int32(4)
     """
@@ -260,6 +305,11 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return whether one entry is True (or not 0).
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> any([[True, False], [False, False]], axis=1)
     array([ True, False])
@@ -272,6 +322,11 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return whether every entry is True (or not 0).
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> all([[True, False], [True, True]], axis=1)
     array([False,  True])
     """
@@ -283,6 +338,11 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Return the int32 index of the first largest entry; of the flat array, without an axis.
 
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> argmax([[1, 5], [7, 2]], axis=1)
     array([1, 0], dtype=int32)
     """
@@ -292,6 +352,11 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 @op
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Return the int32 index of the first smallest entry; of the flat array, without an axis.
+
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> argmin([[1, 5], [7, 2]], axis=1)
     array([0, 1], dtype=int32)
@@ -318,6 +383,11 @@ def _index_of(reduction: str, x: Any, axis: int | None, keepdims: bool) -> Any:
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Return running sums along an axis; of the flat array, without one.
 
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        dtype: name of the result's dtype; None for that of sums of ``x``
+
     >>> cumsum([1, 2, 3])
     array([1, 3, 6], dtype=int32)
     """
@@ -327,6 +397,11 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 @op
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Return running products along an axis; of the flat array, without one.
+
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        dtype: name of the result's dtype; None for that of sums of ``x``
 
     >>> cumprod([1, 2, 3])
     array([1, 2, 6], dtype=int32)
@@ -352,6 +427,11 @@ _METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the middle of the sorted entries along axes, as floats.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> median([1, 9, 2])
     array(2., dtype=float32)
     """
@@ -364,7 +444,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     """Return the entries below which a fraction q of the sorted entries lies.
 
     Args:
-        x: array.
+        x: array of any shape.
         q: fractions from 0 to 1; their axes come first in the result.
         axis: int, tuple, or None for all.
         method: between two entries, take "linear" interpolation, "lower", "higher", "nearest"
@@ -381,6 +461,14 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 @_call.in_single_precision
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return ``quantile`` of q / 100.
+
+    Args:
+        x: array of any shape.
+        q: number from 0 to 100, or an array of them.
+        axis: int, tuple of ints, or None for all axes; default None.
+        method: "linear", "lower", "higher", "midpoint" or "nearest": what lies between two entries; default
+            "linear".
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> percentile([1, 2, 3, 4, 5], 75)
     array(4., dtype=float32)
@@ -460,6 +548,11 @@ def _numbers(x: Any, axis: Any, keepdims: bool) -> Any:
 def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the sum along axes, with NaN as 0.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> nansum([1.0, math.nan, 2.0])
     np.float32(3.0)
     """
@@ -469,6 +562,11 @@ def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the product along axes, with NaN as 1.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> nanprod([3.0, math.nan, 2.0])
     array(6., dtype=float32)
@@ -480,6 +578,11 @@ def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Return running sums, with NaN as 0.
 
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        dtype: name of the result's dtype; None for that of sums of ``x``
+
     >>> nancumsum([1.0, math.nan, 2.0])
     array([1., 1., 3.], dtype=float32)
     """
@@ -489,6 +592,11 @@ def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 @op
 def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Return running products, with NaN as 1.
+
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        dtype: name of the result's dtype; None for that of sums of ``x``
 
     >>> nancumprod([3.0, math.nan, 2.0])
     array([3., 3., 6.], dtype=float32)
@@ -510,6 +618,11 @@ def _nan_extreme(reduction: Any, fill: float, x: Any, axis: Any, keepdims: bool)
 def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the largest entry that isn't NaN; NaN if there is none.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> nanmax([1.0, math.nan, 2.0])
     array(2., dtype=float32)
     """
@@ -519,6 +632,11 @@ def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the smallest entry that isn't NaN; NaN if there is none.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> nanmin([1.0, math.nan, 2.0])
     array(1., dtype=float32)
@@ -540,6 +658,11 @@ def _nan_index(reduction: Any, fill: float, x: Any, axis: int | None, keepdims: 
 def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Return the int32 index of the largest entry that isn't NaN; -1 if there is none.
 
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> nanargmax([1.0, math.nan, 2.0])
     array(2, dtype=int32)
     """
@@ -549,6 +672,11 @@ def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 @op
 def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Return the int32 index of the smallest entry that isn't NaN; -1 if there is none.
+
+    Args:
+        x: array of any shape.
+        axis: int, or None for the flat array; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> nanargmin([1.0, math.nan, 2.0])
     array(0, dtype=int32)
@@ -561,6 +689,11 @@ def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean of the entries that aren't NaN.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> nanmean([1.0, math.nan, 2.0])
     np.float32(1.5)
     """
@@ -572,6 +705,11 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @_call.in_single_precision
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the variance of the entries that aren't NaN.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> nanvar([0.0, math.nan, 4.0])
     np.float32(4.0)
@@ -587,6 +725,11 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the standard deviation of the entries that aren't NaN.
 
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> nanstd([0.0, math.nan, 4.0])
     np.float32(2.0)
     """
@@ -597,6 +740,11 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @_call.in_single_precision
 def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the median of the entries that aren't NaN.
+
+    Args:
+        x: array of any shape.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> nanmedian([1.0, math.nan, 2.0])
     array(1.5, dtype=float32)
@@ -609,6 +757,14 @@ def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the quantiles of the entries that aren't NaN; arguments as of ``quantile``.
 
+    Args:
+        x: array of any shape.
+        q: number from 0 to 1, or an array of them.
+        axis: int, tuple of ints, or None for all axes; default None.
+        method: "linear", "lower", "higher", "midpoint" or "nearest": what lies between two entries; default
+            "linear".
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+
     >>> nanquantile([1.0, math.nan, 2.0, 3.0], 0.5)
     array(2., dtype=float32)
     """
@@ -619,6 +775,14 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 @_call.in_single_precision
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Return the percentiles of the entries that aren't NaN; arguments as of ``percentile``.
+
+    Args:
+        x: array of any shape.
+        q: number from 0 to 100, or an array of them.
+        axis: int, tuple of ints, or None for all axes; default None.
+        method: "linear", "lower", "higher", "midpoint" or "nearest": what lies between two entries; default
+            "linear".
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
 
     >>> nanpercentile([1.0, math.nan, 2.0, 3.0], 50)
     array(2., dtype=float32)

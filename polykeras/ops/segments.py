@@ -42,6 +42,12 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
 def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the product of each segment, 1 where it is empty; arguments as of ``segment_sum``.
 
+    Args:
+        data: array, (n, ...).
+        segment_ids: array of integers, (n,), the segment of each entry.
+        num_segments: int, the size of the result's first axis; None for the largest id plus 1.
+        sorted: bool, whether the ids are in increasing order; default False.
+
     >>> segment_prod([1, 2, 3], [0, 0, 2])
     array([2, 1, 3], dtype=int32)
     """
@@ -54,6 +60,12 @@ def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
     Arguments as of ``segment_sum``.
 
+    Args:
+        data: array, (n, ...).
+        segment_ids: array of integers, (n,), the segment of each entry.
+        num_segments: int, the size of the result's first axis; None for the largest id plus 1.
+        sorted: bool, whether the ids are in increasing order; default False.
+
     >>> segment_max([1, 2, 3], [0, 0, 1])
     array([2, 3], dtype=int32)
     """
@@ -65,6 +77,12 @@ def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, so
     """Return the smallest entry of each segment, the highest value of the dtype where it is empty.
 
     Arguments as of ``segment_sum``.
+
+    Args:
+        data: array, (n, ...).
+        segment_ids: array of integers, (n,), the segment of each entry.
+        num_segments: int, the size of the result's first axis; None for the largest id plus 1.
+        sorted: bool, whether the ids are in increasing order; default False.
 
     >>> segment_min([1, 2, 3], [0, 0, 1])
     array([1, 3], dtype=int32)

@@ -29,6 +29,9 @@ def _length(x: Any) -> int:
 def bartlett(x: int) -> Any:
     """Return the triangular window of a length.
 
+    Args:
+        x: int, or scalar array, the length of the window.
+
     >>> bartlett(3)
     array([0., 1., 0.], dtype=float32)
     """
@@ -37,6 +40,9 @@ def bartlett(x: int) -> Any:
 
 def blackman(x: int) -> Any:
     """Return the Blackman window of a length.
+
+    Args:
+        x: int, or scalar array, the length of the window.
 
     >>> blackman(3).round(4) + 0.0
     array([0., 1., 0.], dtype=float32)
@@ -47,6 +53,9 @@ def blackman(x: int) -> Any:
 def hamming(x: int) -> Any:
     """Return the Hamming window of a length.
 
+    Args:
+        x: int, or scalar array, the length of the window.
+
     >>> hamming(3)
     array([0.08, 1.  , 0.08], dtype=float32)
     """
@@ -55,6 +64,9 @@ def hamming(x: int) -> Any:
 
 def hanning(x: int) -> Any:
     """Return the Hann window of a length.
+
+    Args:
+        x: int, or scalar array, the length of the window.
 
     >>> hanning(3)
     array([0., 1., 0.], dtype=float32)
@@ -66,7 +78,7 @@ def kaiser(x: int, beta: float) -> Any:
     """Return the Kaiser window of a length.
 
     Args:
-        x: length.
+        x: int, or scalar array, the length of the window.
         beta: 0 for a rectangle; the larger, the narrower.
 
     >>> kaiser(3, 0.0)
@@ -201,7 +213,7 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple:
 
     Args:
         x: (..., length).
-        fft_length: cut or fill the last axis to this length first.
+        fft_length: cut or fill the last axis to this length first; default None, for its own length.
 
     Returns:
         (real parts, imaginary parts), of shape (..., length // 2 + 1).
@@ -348,7 +360,7 @@ def istft(
 
     Args:
         x: pair (real parts, imaginary parts), of shape (..., frames, fft_length // 2 + 1).
-        sequence_length, sequence_stride, fft_length, window, center: as of ``stft``.
+        sequence_length, sequence_stride, fft_length, window, center: as of ``stft``; default "hann".
         length: of the result; default all that the frames hold.
 
     >>> istft(stft(np.ones(16, "float32"), 4, 2, 4), 4, 2, 4).round(4)[:3]
@@ -399,6 +411,9 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
         x1, x2: vectors.
         mode: "valid" where both overlap fully, "same" for the longer one's length, "full" for
             every overlap.
+
+    Raises:
+        ValueError: for another ``mode``
 
     >>> correlate([1.0, 2.0, 3.0], [1.0, 1.0])
     array([3., 5.], dtype=float32)

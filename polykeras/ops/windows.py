@@ -84,10 +84,13 @@ def conv(
     Args:
         inputs: (batch, *spatial, channels), or channels first.
         kernel: (*window, channels in / groups, channels out); the number of groups follows.
-        strides: steps of the window.
+        strides: steps of the window; default 1.
         padding: "valid", or "same" for zeros around.
-        data_format: "channels_last" or "channels_first".
-        dilation_rate: distance between the window's entries.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        dilation_rate: distance between the window's entries; default 1.
+
+    Raises:
+        ValueError: if the shapes of input and kernel do not fit together.
 
     >>> conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[1.0]]])
     array([[[3.],
@@ -125,7 +128,7 @@ def depthwise_conv(
     Args:
         inputs: (batch, *spatial, channels), or channels first.
         kernel: (*window, channels, multiplier); the result has channels * multiplier channels.
-        strides, padding, data_format, dilation_rate: as of ``conv``.
+        strides, padding, data_format, dilation_rate: as of ``conv``; defaults 1, "valid" and 1.
 
     >>> depthwise_conv([[[1.0, 5.0], [2.0, 6.0]]], [[[1.0], [1.0]], [[1.0], [-1.0]]])
     array([[[ 3., -1.]]], dtype=float32)
@@ -159,7 +162,7 @@ def separable_conv(
         inputs: (batch, *spatial, channels), or channels first.
         depthwise_kernel: (*window, channels, multiplier).
         pointwise_kernel: (1, ..., channels * multiplier, channels out).
-        strides, padding, data_format, dilation_rate: of the first, as of ``conv``.
+        strides, padding, data_format, dilation_rate: of the first, as of ``conv``; defaults 1, "valid" and 1.
 
     >>> separable_conv([[[1.0], [2.0]]], [[[1.0]]], [[[3.0]]])
     array([[[3.],
@@ -184,11 +187,11 @@ def conv_transpose(
     Args:
         inputs: (batch, *spatial, channels), or channels first.
         kernel: (*window, channels out, channels in).
-        strides: steps of the windows in the result.
+        strides: steps of the windows in the result; default 1.
         padding: "valid" or "same".
-        output_padding: extra size of the result at its end.
-        data_format: "channels_last" or "channels_first".
-        dilation_rate: distance between the window's entries.
+        output_padding: extra size of the result at its end; default None, for what ``padding`` says.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        dilation_rate: distance between the window's entries; default 1.
 
     >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], strides=2)
     array([[[1.],
@@ -235,7 +238,7 @@ def max_pool(
         pool_size: sizes of the window.
         strides: steps of the window; default its sizes.
         padding: "valid", or "same" for windows that reach over the edge.
-        data_format: "channels_last" or "channels_first".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
 
     >>> max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[3.],
@@ -253,6 +256,13 @@ def average_pool(
     data_format: str | None = None,
 ) -> Any:
     """Return the mean of each window; arguments as of ``max_pool``.
+
+    Args:
+        inputs: array, (batch, ..., channels), or (batch, channels, ...) for "channels_first".
+        pool_size: int or tuple, the size of the window.
+        strides: int or tuple, the step between windows; None for ``pool_size``
+        padding: "valid" or "same"; default "valid".
+        data_format: "channels_last", "channels_first", or None for the one of the configuration.
 
     >>> average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[2.],
@@ -288,7 +298,7 @@ def adaptive_average_pool(inputs: Any, output_size: int | Sequence[int], data_fo
     Args:
         inputs: (batch, *spatial, channels), or channels first.
         output_size: the number of windows along the spatial axes.
-        data_format: "channels_last" or "channels_first".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
 
     >>> adaptive_average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[2.],
@@ -315,7 +325,7 @@ def adaptive_max_pool(inputs: Any, output_size: int | Sequence[int], data_format
     Args:
         inputs: (batch, *spatial, channels), or channels first.
         output_size: the number of windows along the spatial axes.
-        data_format: "channels_last" or "channels_first".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
 
     >>> adaptive_max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[3.],
@@ -379,6 +389,12 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
     """Return images with channels moved into blocks of pixels: undoes ``space_to_depth``.
 
+    Args:
+        x: array, (batch, height, width, channels), or channels before height; channels must be a multiple of
+            ``block_size ** 2``
+        block_size: int, height and width of a block.
+        data_format: "channels_last" or "channels_first"; default "channels_last".
+
     >>> depth_to_space(np.zeros((1, 2, 2, 4)), 2).shape
     (1, 4, 4, 1)
     """
@@ -406,9 +422,9 @@ def unfold(x: Any, kernel_size: int | Sequence[int], dilation: Any = 1, padding:
     Args:
         x: (batch, channels, height, width).
         kernel_size: sizes of the window.
-        dilation: distance between its entries.
-        padding: zeros around the image.
-        stride: steps of the window.
+        dilation: distance between its entries; default 1.
+        padding: zeros around the image; default 0.
+        stride: steps of the window; default 1.
 
     Returns:
         (batch, channels * window entries, windows).
@@ -442,7 +458,10 @@ def fold(
     Args:
         x: (batch, channels * window entries, windows).
         output_size: height and width of the images.
-        kernel_size, dilation, padding, stride: as of ``unfold``.
+        kernel_size, dilation, padding, stride: as of ``unfold``; defaults 1, 0 and 1.
+
+    Raises:
+        ValueError: if the windows do not fit ``output_size``
 
     >>> fold([[[1.0, 3.0], [2.0, 4.0]]], (2, 2), (1, 2))
     array([[[[1., 2.],
@@ -497,8 +516,8 @@ def dot_product_attention(
         mask: True where a query may look, broadcasts alike; or None.
         scale: default ``1 / sqrt(size)``.
         is_causal: whether queries look at earlier keys only.
-        flash_attention: accepted for compatibility: the backend chooses its fastest kernel.
-        attn_logits_soft_cap: if given, logits x become ``cap * tanh(x / cap)``.
+        flash_attention: accepted for compatibility: the backend chooses its fastest kernel; default None.
+        attn_logits_soft_cap: if given, logits x become ``cap * tanh(x / cap)``; default None.
 
     Raises:
         ValueError: if the arrays haven't four axes.
