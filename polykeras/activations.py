@@ -73,6 +73,7 @@ def relu(
             Keras 2 calls it ``alpha``; default 0.0.
         max_value: the largest result; None sets no bound.
         threshold: where the slope changes; default 0.0.
+        alpha: Keras 2's name of ``negative_slope``; default None.
 
     >>> import numpy as np
     >>> relu(np.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6).tolist()

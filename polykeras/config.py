@@ -100,6 +100,9 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Set the small number that keeps divisions and logarithms finite.
 
+    Args:
+        value: float.
+
     >>> set_epsilon(1e-5); epsilon()
     1e-05
     >>> set_epsilon(1e-7)
@@ -121,6 +124,9 @@ def image_data_format() -> str:
 def set_image_data_format(data_format: str) -> None:
     """Set the default image layout, ``"channels_last"`` or ``"channels_first"``.
 
+    Args:
+        data_format: "channels_last" or "channels_first".
+
     >>> set_image_data_format("channels_first"); image_data_format()
     'channels_first'
     >>> set_image_data_format("channels_last")
@@ -131,7 +137,11 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def standardize_data_format(data_format: str | None) -> str:
-    """Return ``data_format``, or the default layout for None; refuse anything else."""
+    """Return ``data_format``, or the default layout for None; refuse anything else.
+
+    Args:
+        data_format: "channels_last", "channels_first" or None.
+    """
     if data_format is None:
         return _image_data_format
     return _one_of("data_format", str(data_format).lower(), _LAYOUTS)
@@ -151,6 +161,9 @@ def backend() -> str:
 def set_backend(backend: str) -> None:
     """Make a backend the default, for models built from now on.
 
+    Args:
+        backend: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+
     Raises:
         ValueError: for an unknown name.
         ImportError: if its framework is not installed.
@@ -168,7 +181,11 @@ def dtype_policy() -> Any:
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the dtype policy of layers made from now on, such as ``"mixed_bfloat16"``."""
+    """Set the dtype policy of layers made from now on, such as ``"mixed_bfloat16"``.
+
+    Args:
+        policy: name or DTypePolicy.
+    """
     from polykeras import dtype_policies
 
     dtype_policies.set_dtype_policy(policy)
@@ -235,6 +252,9 @@ def max_epochs() -> int | None:
 def set_max_epochs(max_epochs: int | None) -> None:
     """Limit the epochs of every ``fit``, for a quick look at whether a program runs.
 
+    Args:
+        max_epochs: int, or None for no limit.
+
     >>> set_max_epochs(2); max_epochs()
     2
     >>> set_max_epochs(None)
@@ -255,6 +275,9 @@ def max_steps_per_epoch() -> int | None:
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     """Limit the batches of every epoch of ``fit``, and of ``evaluate`` and ``predict``.
 
+    Args:
+        max_steps_per_epoch: int, or None for no limit.
+
     >>> set_max_steps_per_epoch(1); max_steps_per_epoch()
     1
     >>> set_max_steps_per_epoch(None)
@@ -264,12 +287,20 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
 
 
 def limited_epochs(epochs: int) -> int:
-    """Return ``epochs``, or the limit of ``max_epochs`` with a warning."""
+    """Return ``epochs``, or the limit of ``max_epochs`` with a warning.
+
+    Args:
+        epochs: int.
+    """
     return _limited("epochs", epochs, _max_epochs)
 
 
 def limited_steps(steps: int | None) -> int | None:
-    """Return ``steps`` (None for all), or the limit of ``max_steps_per_epoch`` with a warning."""
+    """Return ``steps`` (None for all), or the limit of ``max_steps_per_epoch`` with a warning.
+
+    Args:
+        steps: int, or None for all.
+    """
     return _limited("steps_per_epoch", steps, _max_steps_per_epoch)
 
 
@@ -285,6 +316,9 @@ _runs_eagerly = False
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
     """Run the steps of every model line by line, as ``compile(run_eagerly=True)`` does those of one.
+
+    Args:
+        run_eagerly: bool.
 
     >>> run_functions_eagerly(True); functions_run_eagerly()
     True

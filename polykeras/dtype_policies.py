@@ -44,6 +44,11 @@ class DTypePolicy(Stamped):
 
     @classmethod
     def from_config(cls, config: dict) -> DTypePolicy:
+        """Make a policy from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
@@ -58,6 +63,10 @@ class DTypePolicy(Stamped):
 
 class DTypePolicyMap(Stamped, dict):
     """Policies by layer path, for models whose layers differ; asks ``default_policy`` for others.
+
+    Args:
+        default_policy: name or DTypePolicy of layers that no pattern names; None for the global one.
+        policy_map: dict from layer paths, or patterns of them, to policies; default None.
 
     >>> DTypePolicyMap(policy_map={"a/b": "mixed_bfloat16"})["a/b"]
     <DTypePolicy "mixed_bfloat16">
@@ -85,6 +94,11 @@ class DTypePolicyMap(Stamped, dict):
 
     @classmethod
     def from_config(cls, config: dict) -> DTypePolicyMap:
+        """Make a map from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
 
@@ -105,6 +119,9 @@ def dtype_policy() -> DTypePolicy:
 def set_dtype_policy(policy: Any) -> None:
     """Set the policy of layers made from now on.
 
+    Args:
+        policy: name or DTypePolicy.
+
     >>> set_dtype_policy("mixed_bfloat16"); dtype_policy()
     <DTypePolicy "mixed_bfloat16">
     >>> set_dtype_policy("float32")
@@ -116,6 +133,9 @@ def set_dtype_policy(policy: Any) -> None:
 
 def get(identifier: Any) -> Any:
     """Return a policy for a name, dtype, config, policy, or None (the global one).
+
+    Args:
+        identifier: name, dtype, dict, DTypePolicy or None.
 
     >>> get("float16").compute_dtype
     'float16'
@@ -132,12 +152,21 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(policy: Any) -> dict:
-    """Return a JSON-ready description of a policy."""
+    """Return a JSON-ready description of a policy.
+
+    Args:
+        policy: DTypePolicy.
+    """
     return registry.serialize(policy)
 
 
 def deserialize(config: dict, custom_objects: dict | None = None) -> Any:
-    """Return the policy of a description from ``serialize``."""
+    """Return the policy of a description from ``serialize``.
+
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
+    """
     return registry.deserialize(config, custom_objects, family="dtype_policies")
 
 

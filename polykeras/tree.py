@@ -15,6 +15,9 @@ class MAP_TO_NONE:
 def is_nested(structure: Any) -> bool:
     """True for lists, tuples, dicts, and what else optree knows.
 
+    Args:
+        structure: list, tuple, dict, or leaf.
+
     >>> is_nested((1, 2)), is_nested(None)
     (True, False)
     """
@@ -24,6 +27,9 @@ def is_nested(structure: Any) -> bool:
 def flatten(structure: Any) -> list:
     """Return the leaves of a tree in order; those of a dict by sorted keys.
 
+    Args:
+        structure: list, tuple, dict, or leaf.
+
     >>> flatten([1, {"b": 2, "a": None}])
     [1, None, 2]
     """
@@ -32,6 +38,9 @@ def flatten(structure: Any) -> list:
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
     """Return pairs of a path and a leaf.
+
+    Args:
+        structure: list, tuple, dict, or leaf.
 
     >>> flatten_with_path([{"a": 5}])
     [((0, 'a'), 5)]
@@ -88,6 +97,11 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
     """Return a tree of what a function makes of the parts of trees at the leaves of a shallower one.
 
+    Args:
+        shallow_structure: tree whose leaves end the search.
+        func: function of the parts, one of each tree.
+        *structures: trees that begin like the shallow one.
+
     Raises:
         TypeError: without a function or a tree.
         ValueError: for trees that don't start as the shallow one.
@@ -106,6 +120,10 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
 def map_shape_structure(func: Callable, structure: Any) -> Any:
     """Return a tree of what a function makes of shapes: tuples and lists of ints and None.
 
+    Args:
+        func: function of a shape.
+        structure: list, tuple, dict, or leaf.
+
     >>> map_shape_structure(len, {"x": (None, 3), "y": (2,)})
     {'x': 2, 'y': 1}
     """
@@ -119,7 +137,7 @@ def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
 
     Args:
         a, b: trees.
-        check_types: accepted for compatibility, without effect.
+        check_types: accepted for compatibility, without effect; default None.
 
     Raises:
         ValueError: naming where they differ.
@@ -149,6 +167,9 @@ def _entries(x: Any) -> dict:
 def assert_same_paths(a: Any, b: Any) -> None:
     """Refuse trees whose leaves lie at different paths, whatever kinds of lists and dicts they are.
 
+    Args:
+        a, b: trees.
+
     Raises:
         ValueError: naming the paths that only one has.
 
@@ -164,6 +185,9 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 def lists_to_tuples(structure: Any) -> Any:
     """Return a tree with tuples in place of lists.
+
+    Args:
+        structure: list, tuple, dict, or leaf.
 
     >>> lists_to_tuples([1, {"a": [2]}])
     (1, {'a': (2,)})

@@ -33,21 +33,21 @@ _DEFAULTS = {
 }
 
 _HELP = {
-    "include_top": ["bool, whether the layers that tell classes apart stand at the end."],
+    "include_top": ["bool, whether the layers that tell classes apart stand at the end; default True."],
     "weights": [
         "``None`` for random ones, ``'imagenet'`` for those trained on ImageNet, which are downloaded once, or",
-        "the path of a file of weights.",
+        "the path of a file of weights; default ``'imagenet'``.",
     ],
     "input_tensor": ["symbolic tensor that enters, such as that of ``keras.Input`` or of a layer; default a new one."],
     "input_shape": [
         "height, width and channels of a picture, in the order of ``image_data_format()``: at least {least}",
         "pixels high and wide. Default {size} x {size} pixels of 3 channels; without the top any number of pixels.",
     ],
-    "pooling": ["without the top: ``'avg'`` or ``'max'`` over height and width; ``None`` for the last feature maps."],
-    "classes": ["int, number of classes, with the top; 1000 for ``weights='imagenet'``."],
-    "classifier_activation": ["activation of the top; ``None`` for logits."],
-    "include_preprocessing": ["bool, whether the network itself scales pixels from 0 to 255."],
-    "name": ["str, of the model."],
+    "pooling": ["without the top: ``'avg'`` or ``'max'`` over height and width; ``None``, the default, for the last feature maps."],
+    "classes": ["int, number of classes, with the top; default 1000, as ``weights='imagenet'`` needs."],
+    "classifier_activation": ["activation of the top; default ``'softmax'``; ``None`` for logits."],
+    "include_preprocessing": ["bool, whether the network itself scales pixels from 0 to 255; default True."],
+    "name": ["str, of the model; by default that of the architecture."],
 }
 
 

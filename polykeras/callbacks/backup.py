@@ -66,6 +66,9 @@ class BackupAndRestore(Callback):
     def saved_position(self, model: Any) -> Any:
         """Return where the fit of the backup was, or None; called when ``fit`` begins.
 
+        Args:
+            model: Model.
+
         Raises:
             ValueError: if the backup can't be read.
         """

@@ -37,60 +37,144 @@ class Callback:
         return self.__dict__.get("_model")
 
     def set_params(self, params: dict) -> None:
+        """Keep what ``fit`` tells of itself: ``epochs``, ``steps`` and ``verbose``.
+
+        Args:
+            params: dict.
+        """
         self.params = params
 
     def set_model(self, model: Any) -> None:
+        """Keep the model that is trained.
+
+        Args:
+            model: Model.
+        """
         self._model = model
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Called at the start of an epoch, of training only."""
+        """Called at the start of an epoch, of training only.
+
+        Args:
+            epoch: int, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Called at the end of an epoch, with the results of training and validation (``val_...``)."""
+        """Called at the end of an epoch, with the results of training and validation (``val_...``).
+
+        Args:
+            epoch: int, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Another name for ``on_train_batch_begin``."""
+        """Another name for ``on_train_batch_begin``.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Another name for ``on_train_batch_end``."""
+        """Another name for ``on_train_batch_end``.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before a batch of ``fit``."""
+        """Called before a batch of ``fit``.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after a batch of ``fit``, with the means of the epoch so far."""
+        """Called after a batch of ``fit``, with the means of the epoch so far.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
         self.on_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before a batch of ``evaluate``, validation included."""
+        """Called before a batch of ``evaluate``, validation included.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after a batch of ``evaluate``."""
+        """Called after a batch of ``evaluate``.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_predict_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before a batch of ``predict``."""
+        """Called before a batch of ``predict``.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after a batch of ``predict``, with its ``outputs``."""
+        """Called after a batch of ``predict``, with its ``outputs``.
+
+        Args:
+            batch: int, its index in the epoch, from 0 on.
+            logs: dict of results by name; default None.
+        """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        """Called at the start of ``fit``."""
+        """Called at the start of ``fit``.
+
+        Args:
+            logs: dict of results by name; default None.
+        """
 
     def on_train_end(self, logs: dict | None = None) -> None:
-        """Called at the end of ``fit``."""
+        """Called at the end of ``fit``.
+
+        Args:
+            logs: dict of results by name; default None.
+        """
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        """Called at the start of ``evaluate``, validation included."""
+        """Called at the start of ``evaluate``, validation included.
+
+        Args:
+            logs: dict of results by name; default None.
+        """
 
     def on_test_end(self, logs: dict | None = None) -> None:
-        """Called at the end of ``evaluate``."""
+        """Called at the end of ``evaluate``.
+
+        Args:
+            logs: dict of results by name; default None.
+        """
 
     def on_predict_begin(self, logs: dict | None = None) -> None:
-        """Called at the start of ``predict``."""
+        """Called at the start of ``predict``.
+
+        Args:
+            logs: dict of results by name; default None.
+        """
 
     def on_predict_end(self, logs: dict | None = None) -> None:
-        """Called at the end of ``predict``."""
+        """Called at the end of ``predict``.
+
+        Args:
+            logs: dict of results by name; default None.
+        """
 
 
 class History(Callback):
@@ -126,10 +210,10 @@ class CallbackList:
     """Calls a list of callbacks in order; it has their methods ``on_epoch_begin`` and so on itself.
 
     Args:
-        callbacks: callbacks, or one of them.
+        callbacks: callbacks, or one of them; default None.
         add_history: add a History, unless there is one.
         add_progbar: add a ProgbarLogger, unless there is one.
-        model: given to each callback.
+        model: given to each callback; default None.
         **params: given to each callback.
 
     Raises:
@@ -177,7 +261,11 @@ class CallbackList:
         return next((c for c in self.callbacks if isinstance(c, History)), None)
 
     def append(self, callback: Callback) -> None:
-        """Add a callback at the end."""
+        """Add a callback at the end.
+
+        Args:
+            callback: Callback.
+        """
         self.callbacks.append(callback)
         self._find_watchers()
 
@@ -191,17 +279,31 @@ class CallbackList:
         self.call("set_model", model)
 
     def watches_batches(self, kind: str) -> bool:
-        """True if a callback wants every batch of "train", "test" or "predict"."""
+        """True if a callback wants every batch of "train", "test" or "predict".
+
+        Args:
+            kind: "train", "test" or "predict".
+        """
         return any(not getattr(c, "batch_interval", 0) for c in self._watchers[kind])
 
     def batch_begin(self, kind: str, batch: int) -> None:
-        """Call ``on_<kind>_batch_begin`` of the callbacks that have it."""
+        """Call ``on_<kind>_batch_begin`` of the callbacks that have it.
+
+        Args:
+            batch: int, its index in the epoch.
+        """
         for callback in self._watchers[kind]:
             if not getattr(callback, "batch_interval", 0):
                 getattr(callback, f"on_{kind}_batch_begin")(batch, {})
 
     def batch_end(self, kind: str, batch: int, make_logs: Callable[[], dict], is_last: bool = False) -> None:
-        """Call ``on_<kind>_batch_end`` of the callbacks that are due; the logs are made if one is."""
+        """Call ``on_<kind>_batch_end`` of the callbacks that are due; the logs are made if one is.
+
+        Args:
+            batch: int, its index in the epoch.
+            make_logs: function without arguments that returns the logs.
+            is_last: bool, whether no batch follows in the epoch; default False.
+        """
         logs = None
         for callback in self._watchers[kind]:
             interval = getattr(callback, "batch_interval", 0)
@@ -215,7 +317,12 @@ class CallbackList:
             getattr(callback, f"on_{kind}_batch_end")(batch, logs)
 
     def call(self, moment: str, *arguments: Any, **named: Any) -> None:
-        """Call one moment, such as ``"on_epoch_end"``, of every callback."""
+        """Call one moment, such as ``"on_epoch_end"``, of every callback.
+
+        Args:
+            moment: name of a method.
+            *arguments, **named: its arguments.
+        """
         for callback in self.callbacks:
             getattr(callback, moment)(*arguments, **named)
 

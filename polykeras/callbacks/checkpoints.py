@@ -16,14 +16,15 @@ class ModelCheckpoint(MonitorCallback):
     Args:
         filepath: path, which may hold fields: ``"{epoch:02d}-{val_loss:.2f}.keras"``. Fields are the
             epoch (from 1), ``batch`` (from 1, with a number as ``save_freq``) and the names in the logs.
-        monitor: name in the logs, for ``save_best_only``.
-        verbose: 1 prints a message.
+        monitor: name in the logs, for ``save_best_only``; default "val_loss".
+        verbose: 1 prints a message; default 0.
         save_best_only: save only when ``monitor`` is better than ever before.
         save_weights_only: ``model.save_weights`` instead of ``model.save``.
         mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
         save_freq: ``"epoch"``, or a number of batches. A metric is then the mean of the epoch so far.
-        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``.
-        period: (Keras 2) epochs between two savings.
+        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``; default
+            None.
+        period: (Keras 2) epochs between two savings; default 1.
 
     Raises:
         ValueError: for another ``save_freq`` or ``mode``.

@@ -14,9 +14,9 @@ class LambdaCallback(Callback):
     """Calls functions at moments of training.
 
     Args:
-        on_epoch_begin, on_epoch_end: functions of (epoch, logs).
-        on_train_begin, on_train_end: functions of (logs).
-        on_train_batch_begin, on_train_batch_end: functions of (batch, logs).
+        on_epoch_begin, on_epoch_end: functions of (epoch, logs); default None.
+        on_train_begin, on_train_end: functions of (logs); default None.
+        on_train_batch_begin, on_train_batch_end: functions of (batch, logs); default None.
         **kwargs: functions for any other moment of Callback, such as ``on_batch_end`` or ``on_test_begin``.
 
     Raises:

@@ -31,7 +31,7 @@ class LearningRateScheduler(Callback):
     Args:
         schedule: function of the epoch (from 0) and the rate so far, or of the epoch alone, that
             returns the new rate.
-        verbose: 1 prints a message.
+        verbose: 1 prints a message; default 0.
 
     Raises:
         ValueError: if the schedule returns something else than a number.
@@ -81,14 +81,15 @@ class ReduceLROnPlateau(MonitorCallback):
     """Lowers the learning rate when a metric no longer gets better.
 
     Args:
-        monitor: name in the logs.
-        factor: the new rate is the old one times that; below 1.
-        patience: epochs without improvement before the rate is lowered.
-        verbose: 1 prints a message.
+        monitor: name in the logs; default "val_loss".
+        factor: the new rate is the old one times that; below 1; default 0.1.
+        patience: epochs without improvement before the rate is lowered; default 10.
+        verbose: 1 prints a message; default 0.
         mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
-        min_delta: least change that counts as better. Keras 2 also calls it ``epsilon``.
-        cooldown: epochs after a change in which improvement isn't asked for.
-        min_lr: the rate never goes below.
+        min_delta: least change that counts as better. Keras 2 also calls it ``epsilon``; default 0.0001.
+        cooldown: epochs after a change in which improvement isn't asked for; default 0.
+        min_lr: the rate never goes below; default 0.0.
+        **kwargs: ``epsilon``, Keras 2's name of ``min_delta``.
 
     Raises:
         ValueError: for a factor of 1 or more, an unknown mode, or "auto" with a metric of unknown kind.

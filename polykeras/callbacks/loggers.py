@@ -22,7 +22,7 @@ class BaseLogger(Callback):
     ``fit`` has no need of it: its logs are the means of the epoch already.
 
     Args:
-        stateful_metrics: names whose last value counts, not the mean.
+        stateful_metrics: names whose last value counts, not the mean; default None.
 
     >>> logger = BaseLogger()
     >>> logger.on_epoch_begin(0)
@@ -60,7 +60,7 @@ class CSVLogger(Callback):
 
     Args:
         filename: path of the file.
-        separator: between columns.
+        separator: between columns; default ",".
         append: continue an existing file, instead of a new one in its place.
 
     The columns are those of the first epoch; an epoch without validation has ``NA`` there.
@@ -117,10 +117,10 @@ class RemoteMonitor(Callback):
     A server that can't be reached causes a warning; training goes on.
 
     Args:
-        root: address of the server.
-        path: path on it.
-        field: name of the form field that holds the JSON text.
-        headers: further HTTP headers.
+        root: address of the server; default "http://localhost:9000".
+        path: path on it; default "/publish/epoch/end/".
+        field: name of the form field that holds the JSON text; default "data".
+        headers: further HTTP headers; default None.
         send_as_json: send the JSON itself, not a form.
     """
 

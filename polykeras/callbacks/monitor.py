@@ -57,7 +57,11 @@ class MonitorCallback(Callback):
         )
 
     def current(self, logs: dict | None) -> float | None:
-        """Return the metric; None, with a warning, if it isn't there or is no single number."""
+        """Return the metric; None, with a warning, if it isn't there or is no single number.
+
+        Args:
+            logs: dict of results by name.
+        """
         value = (logs or {}).get(self.monitor)
         if value is None:
             received = f"only {sorted(logs or {})}"
@@ -70,7 +74,11 @@ class MonitorCallback(Callback):
         return None
 
     def is_better(self, value: float, reference: float | None) -> bool:
-        """Return whether a value is better than another by more than ``min_delta``; anything beats None but NaN."""
+        """Return whether a value is better than another by more than ``min_delta``; anything beats None but NaN.
+
+        Args:
+            value, reference: float, or None.
+        """
         if math.isnan(value):
             return False
         return reference is None or self._sign * (value - reference) > self.min_delta

@@ -17,13 +17,14 @@ class OrbaxCheckpoint(ModelCheckpoint):
     Args:
         directory: folder of the steps, which are named by the epoch (from 0), or with a number as
             ``save_freq`` by the updates that the optimizer has made.
-        monitor: name in the logs, for ``save_best_only``.
-        verbose: 1 prints a message.
+        monitor: name in the logs, for ``save_best_only``; default "val_loss".
+        verbose: 1 prints a message; default 0.
         save_best_only: save only when ``monitor`` is better than ever before.
         mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
         save_freq: ``"epoch"``, or a number of batches.
-        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``.
-        max_to_keep: steps to keep, the latest; None for all.
+        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``; default
+            None.
+        max_to_keep: steps to keep, the latest; None for all; default 1.
         save_on_background: let training go on while files are written.
         save_weights_only: leave out the architecture, the optimizer with its state, and files such as
             vocabularies.

@@ -18,12 +18,13 @@ class Progbar:
 
     Args:
         target: number of units in all; None if unknown.
-        width: characters of the bar.
+        width: characters of the bar; default 20.
         verbose: 0 silent, 1 live where that is possible, 2 one line at the end.
-        interval: least seconds between two drawings of a live line.
-        stateful_metrics: names of values shown as they come; all others are averaged over the units.
-        stateless_metrics: names of the values to average; all others are shown as they come.
-        unit_name: what is counted.
+        interval: least seconds between two drawings of a live line; default 0.05.
+        stateful_metrics: names of values shown as they come; all others are averaged over the units; default
+            None.
+        stateless_metrics: names of the values to average; all others are shown as they come; default None.
+        unit_name: what is counted; default "step".
         title: a heading, such as ``"Epoch 1/30"``.
 
     Raises:
@@ -69,7 +70,7 @@ class Progbar:
 
         Args:
             current: units done so far, the latest ones included.
-            values: pairs (name, value) of the latest units.
+            values: pairs (name, value) of the latest units; default None.
             finalize: whether these are the last; default when ``current`` reaches the target.
         """
         now = time.perf_counter()
@@ -90,7 +91,11 @@ class Progbar:
             self._drawn = now
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Say that ``n`` more units are done."""
+        """Say that ``n`` more units are done.
+
+        Args:
+            values: pairs of a name and a number; default None.
+        """
         self.update(self.seen + n, values)
 
     def _record(self, name: str, value: Any, units: int) -> None:
@@ -113,7 +118,12 @@ class Progbar:
         return texts + [f"{name}: {_format_value(total, count)}" for name, (total, count) in self._sums.items()]
 
     def bar(self, done: str = "━", left: str = "─") -> tuple[str, str]:
-        """Return the two parts of the bar."""
+        """Return the two parts of the bar.
+
+        Args:
+            done: characters of the two parts; default "━".
+            left: characters of the two parts; default "─".
+        """
         filled = self.width * min(self.seen, self.target) // self.target if self.target else self.width
         return done * filled, left * (self.width - filled)
 

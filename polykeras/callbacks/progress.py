@@ -19,8 +19,8 @@ class ProgbarLogger(Callback):
     elsewhere, and for ``verbose=2``, one plain line an epoch.
 
     Args:
-        count_mode, stateful_metrics: accepted for Keras 2. Steps are counted, and the metrics are
-            shown as the model reports them, which are means over the epoch already.
+        count_mode, stateful_metrics: accepted for Keras 2. Steps are counted, and the metrics are shown as
+            the model reports them, which are means over the epoch already; default "steps".
 
     >>> import polykeras as keras
     >>> keras.callbacks.ProgbarLogger().batch_interval

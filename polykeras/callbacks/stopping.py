@@ -15,14 +15,14 @@ class EarlyStopping(MonitorCallback):
     """Stops training when a metric no longer gets better.
 
     Args:
-        monitor: name in the logs.
-        min_delta: least change that counts as better.
-        patience: epochs without improvement before training stops.
-        verbose: 1 prints a message.
+        monitor: name in the logs; default "val_loss".
+        min_delta: least change that counts as better; default 0.
+        patience: epochs without improvement before training stops; default 0.
+        verbose: 1 prints a message; default 0.
         mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
-        baseline: value that must be beaten for ``patience`` to start again.
+        baseline: value that must be beaten for ``patience`` to start again; default None.
         restore_best_weights: go back to the weights of the best epoch in the end.
-        start_from_epoch: epochs before that are not looked at.
+        start_from_epoch: epochs before that are not looked at; default 0.
 
     Raises:
         ValueError: for an unknown mode, or "auto" with a metric of unknown kind.

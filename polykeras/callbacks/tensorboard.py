@@ -30,22 +30,23 @@ class TensorBoard(Callback):
     ``batch_...`` with an ``update_freq``, and ``evaluation_..._vs_iterations``.
 
     Args:
-        log_dir: folder of the runs.
+        log_dir: folder of the runs; default "logs".
         histogram_freq: epochs between two histograms of all weights; 0 for none.
         write_graph: write the graph of the layers.
         write_images: write the weights as pictures too, with the histograms.
         write_steps_per_second: write how fast training was.
         update_freq: ``"epoch"``, ``"batch"``, or a number of batches between two ``batch_...`` values.
-        profile_batch: number of a batch (from 1), or (first, last), to profile: where Python spends
-            its time, as a text in TensorBoard, and as ``profile.pstats`` in the folder of the run.
+        profile_batch: number of a batch (from 1), or (first, last), to profile: where Python spends its time,
+            as a text in TensorBoard, and as ``profile.pstats`` in the folder of the run; default 0.
         embeddings_freq: epochs between two copies of the embeddings for the projector; 0 for none.
-        embeddings_metadata: path (relative to ``log_dir``) of a file with a label for each row, or a
-            dict of them by name of layer.
-        batch_size: (Keras 2) rows that gradients are computed on.
+        embeddings_metadata: path (relative to ``log_dir``) of a file with a label for each row, or a dict of
+            them by name of layer; default None.
+        batch_size: (Keras 2) rows that gradients are computed on; default 32.
         write_grads: (Keras 2) histograms of the gradients too, with those of the weights. They are
             computed on the first rows of the validation data, which must be arrays.
         embeddings_layer_names: (Keras 2) layers to take; default all Embedding layers.
-        embeddings_data: (Keras 2) inputs: the projector gets the layers' outputs for them, not weights.
+        embeddings_data: (Keras 2) inputs: the projector gets the layers' outputs for them, not weights;
+            default None.
 
     Raises:
         ImportError: without the tensorboard package.

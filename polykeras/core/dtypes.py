@@ -70,6 +70,9 @@ def standardize(dtype: object) -> str:
 
     None means ``floatx()`` where the caller says so; here it is refused.
 
+    Args:
+        dtype: str, class, or dtype of NumPy or an engine.
+
     >>> standardize("half"), standardize(int), standardize(np.dtype("uint8"))
     ('float16', 'int32', 'uint8')
     """

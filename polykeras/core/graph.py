@@ -20,7 +20,10 @@ class KerasTensor(Operators):
     Args:
         shape: sizes, None where unknown.
         dtype: default ``"float32"``.
-        name: for messages.
+        sparse, ragged: False; arrays are dense.
+        record_history: for compatibility; it changes nothing.
+        name: for messages; default None.
+        **kwargs: for compatibility; they change nothing.
 
     >>> KerasTensor((None, 3), name="x")
     <KerasTensor shape=(None, 3), dtype=float32, name=x>

@@ -48,17 +48,29 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
         return self.call(*args, **kwargs)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
-        """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
+        """Infer outputs from symbolic inputs, and remember the call as a node of the graph.
+
+        Args:
+            *args, **kwargs: the arguments of ``call``.
+        """
         outputs = self.compute_output_spec(*args, **kwargs)
         self._inbound_nodes.append(Node(self, args, kwargs, outputs))
         return outputs
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the output. Subclasses override it."""
+        """Compute the output. Subclasses override it.
+
+        Args:
+            *args, **kwargs: the arguments of ``call``.
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define call(). Received: none.")
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Return new ``KerasTensor``s for the outputs, from symbolic inputs."""
+        """Return new ``KerasTensor``s for the outputs, from symbolic inputs.
+
+        Args:
+            *args, **kwargs: the arguments of ``call``.
+        """
         with backends.use(SPEC):
             return graph.to_symbols(inferred(self.call, *graph.to_specs(args), **graph.to_specs(kwargs)))
 
@@ -71,7 +83,11 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
 
     @classmethod
     def from_config(cls, config: dict) -> Operation:
-        """Return the operation that ``get_config`` described."""
+        """Return the operation that ``get_config`` described.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         name = config.get("name")
         known = inspect.signature(cls.__init__).parameters
         takes_all = "name" in known or "kwargs" in known
@@ -128,7 +144,11 @@ class Function(Operation):
         return trees.unflatten(self._outputs_structure, self._plan.run([_array(value) for value in values]))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape(s) of the outputs for the shape(s) of the inputs."""
+        """Return the shape(s) of the outputs for the shape(s) of the inputs.
+
+        Args:
+            input_shape: shape, or list or dict of shapes.
+        """
         shapes = self._inputs_structure.flatten_up_to(input_shape)
         specs = [KerasTensor(shape, x.dtype) for shape, x in zip(shapes, self.inputs, strict=True)]
         return trees.map(lambda x: x.shape, self.compute_output_spec(trees.unflatten(self._inputs_structure, specs)))

@@ -20,6 +20,7 @@ class name_scope:
 
     Args:
         name: without "/".
+        **kwargs: for compatibility; they change nothing.
 
     Raises:
         ValueError: for another name.
@@ -67,7 +68,7 @@ class StatelessScope:
     """Context manager: variables have other values inside, and their own again after it.
 
     Args:
-        state_mapping: pairs (variable, value) to begin with.
+        state_mapping: pairs (variable, value) to begin with; default None.
         collect_losses: only False: read ``layer.losses`` inside the scope.
         initialize_variables: accepted for compatibility: variables always have a value.
 
@@ -113,12 +114,20 @@ class StatelessScope:
         self._is_open = False
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
-        """Give a variable a value, in this scope."""
+        """Give a variable a value, in this scope.
+
+        Args:
+            update: pair of a Variable and an array.
+        """
         variable, value = update
         variable.assign(value)
 
     def get_current_value(self, variable: Variable) -> Any:
-        """Return the value of a variable in this scope; after it None for one that has none of its own."""
+        """Return the value of a variable in this scope; after it None for one that has none of its own.
+
+        Args:
+            variable: Variable.
+        """
         return variable.raw if self._is_open else self._values.get(variable)
 
 
@@ -183,8 +192,8 @@ class RematScope:
 
     Args:
         mode: "full", "activations", "larger_than", "list_of_layers" or None.
-        output_size_threshold: for "larger_than".
-        layer_names: for "list_of_layers".
+        output_size_threshold: for "larger_than"; default 1024.
+        layer_names: for "list_of_layers"; default None.
 
     Raises:
         ValueError: for another mode.

@@ -96,7 +96,8 @@ class SeedGenerator(Stamped):
 
     Args:
         seed: an int; None draws one from the global stream.
-        name: prefix of the name of its state variable.
+        name: prefix of the name of its state variable; default None.
+        **kwargs: for compatibility; they change nothing.
 
     Its place in the stream is a Variable: a layer that owns a generator repeats nothing from step
     to step, compiled or not, and a saved model goes on where it stopped.
@@ -124,7 +125,11 @@ class SeedGenerator(Stamped):
         self.state.counts_draws = True
 
     def next(self, ordered: bool = True) -> tuple:
-        """Return the next key, two 32-bit words for ``random_bits``."""
+        """Return the next key, two 32-bit words for ``random_bits``.
+
+        Args:
+            ordered: for compatibility; default True.
+        """
         backend = backends.current()
         if backend.is_symbolic:
             self.state.put(None)  # a dry run notes that a step assigns it
@@ -146,11 +151,19 @@ class SeedGenerator(Stamped):
         return {"seed": None if self._drawn else self.seed}
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the seed and the place in the stream into a mapping."""
+        """Write the seed and the place in the stream into a mapping.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         store["0"], store["1"] = self.state.numpy(), np.uint64(self.seed)
 
     def load_own_variables(self, store: Any) -> None:
-        """Go on where ``save_own_variables`` was called."""
+        """Go on where ``save_own_variables`` was called.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         self.state.assign(store["0"])
         self.reseed(int(store["1"]))
 
@@ -162,6 +175,11 @@ class SeedGenerator(Stamped):
 
     @classmethod
     def from_config(cls, config: dict) -> SeedGenerator:
+        """Make a generator from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
 

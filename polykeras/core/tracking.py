@@ -54,12 +54,20 @@ class Trackable(Stamped):
         return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the own variables into a mapping, by their numbers. A class may keep more, or other things."""
+        """Write the own variables into a mapping, by their numbers. A class may keep more, or other things.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         for place, variable in enumerate(self._own_variables()):
             store[str(place)] = variable
 
     def load_own_variables(self, store: Any) -> None:
-        """Read what ``save_own_variables`` wrote."""
+        """Read what ``save_own_variables`` wrote.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         for place, variable in enumerate(self._own_variables()):
             variable.assign(store[str(place)])
 

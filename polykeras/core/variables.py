@@ -44,10 +44,11 @@ class Variable(EngineProtocols, Operators):
     Args:
         initializer: the first value: an array, a number, a function of (shape, dtype), or the name of one,
             such as ``"zeros"``.
-        shape: tuple of ints; needed with a function or a name only.
+        shape: tuple of ints; needed with a function or a name only; default None.
         dtype: default ``floatx()``, or that of the array given.
         trainable: whether optimizers change it.
         autocast: whether a layer with a lower compute dtype reads it in that dtype.
+        aggregation, synchronization: for compatibility; they change nothing; default None.
         name: default ``variable``, ``variable_1``, ...
         regularizer: function of the value that adds to the loss, or None.
         constraint: function applied to the value after each update, or None.
@@ -301,13 +302,21 @@ class Variable(EngineProtocols, Operators):
         return backend.array(value, self.dtype)
 
     def set_initial(self, value: Any) -> None:
-        """Replace the first value, of a variable that has no array yet; needs no backend."""
+        """Replace the first value, of a variable that has no array yet; needs no backend.
+
+        Args:
+            value: array that has, or broadcasts to, the variable's shape.
+        """
         value = np.asarray(value)
         self._check_shape(value.shape)
         self._initial = np.array(value, dtypes.numpy_dtype(self.dtype))
 
     def adopt(self, value: np.ndarray) -> None:
-        """Replace the value by an array that nobody else uses: it is copied only where a backend must."""
+        """Replace the value by an array that nobody else uses: it is copied only where a backend must.
+
+        Args:
+            value: array that has, or broadcasts to, the variable's shape.
+        """
         self._check_shape(value.shape)
         has_array = self._value is not None
         self._initial, self._value = np.asarray(value, dtypes.numpy_dtype(self.dtype)), None
@@ -321,7 +330,11 @@ class Variable(EngineProtocols, Operators):
             )
 
     def put(self, array: Any) -> None:
-        """Put an array of the right shape and dtype into the slot, unchecked."""
+        """Put an array of the right shape and dtype into the slot, unchecked.
+
+        Args:
+            array: array of the variable's shape.
+        """
         if scope.assigned is not None:
             scope.assigned[self] = None
         backend = backends.current()
@@ -338,11 +351,19 @@ class Variable(EngineProtocols, Operators):
                 self._value = array
 
     def assign_add(self, value: Any) -> None:
-        """Add to the value."""
+        """Add to the value.
+
+        Args:
+            value: array that has, or broadcasts to, the variable's shape.
+        """
         self.assign(self + value)
 
     def assign_sub(self, value: Any) -> None:
-        """Subtract from the value."""
+        """Subtract from the value.
+
+        Args:
+            value: array that has, or broadcasts to, the variable's shape.
+        """
         self.assign(self - value)
 
     @property
@@ -351,7 +372,11 @@ class Variable(EngineProtocols, Operators):
         return self._backend_name
 
     def move(self, backend_name: str) -> None:
-        """Keep the value on another backend from now on."""
+        """Keep the value on another backend from now on.
+
+        Args:
+            backend_name: str.
+        """
         if backend_name != self._backend_name:
             if self._value is not None:
                 self._initial, self._value = self.numpy(), None

@@ -50,11 +50,11 @@ def get_file(
 
     Args:
         fname: name in the folder; default that of the address.
-        origin: address: ``https``, ``http``, ``file`` or ``ftp``.
+        origin: address: ``https``, ``http``, ``file`` or ``ftp``; default None.
         untar: in Keras 2 for ``extract`` of tar archives.
-        md5_hash: in Keras 2 for ``file_hash``.
-        file_hash: what the file must hash to.
-        cache_subdir: folder below ``cache_dir``, or an absolute one.
+        md5_hash: in Keras 2 for ``file_hash``; default None.
+        file_hash: what the file must hash to; default None.
+        cache_subdir: folder below ``cache_dir``, or an absolute one; default "datasets".
         hash_algorithm: ``"sha256"``, ``"md5"``, or ``"auto"`` for what the hash's length says.
         extract: unpack the archive and return the path of the folder: ``fname`` without a suffix is its name;
             with one, it is that of the archive, and ``_extracted`` is put to its stem.

@@ -34,11 +34,11 @@ def timeseries_dataset_from_array(
         data: of shape (time, ...), in memory or on disk, which is read window by window.
         targets: ``targets[i]`` belongs to the window that starts at ``data[i]``; None for no targets.
         sequence_length: entries of a window.
-        sequence_stride: steps between the starts of two windows.
-        sampling_rate: steps between two entries of a window.
-        batch_size: windows a batch; None gives them one by one.
+        sequence_stride: steps between the starts of two windows; default 1.
+        sampling_rate: steps between two entries of a window; default 1.
+        batch_size: windows a batch; None gives them one by one; default 128.
         shuffle: a new order each epoch, the same on every backend.
-        seed: of the order.
+        seed: of the order; default None, for another one each time.
         start_index, end_index: the part of the data to use, default all.
         format: "tf" or "grain", accepted for compatibility: the dataset needs neither.
 
@@ -117,8 +117,8 @@ def split_dataset(
             samples of any library (a ``tf.data.Dataset``, a torch ``Dataset``), which is read into memory.
         left_size, right_size: fraction of the samples, or how many; default what the other leaves.
         shuffle: draw the samples of the two parts at random.
-        seed: of the drawing.
-        preferred_backend: accepted for compatibility.
+        seed: of the drawing; default None.
+        preferred_backend: accepted for compatibility; default None.
 
     Returns:
         Two datasets of single samples; ``dataset.batch(32)`` makes batches of them.

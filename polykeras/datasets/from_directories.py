@@ -64,12 +64,12 @@ def image_dataset_from_directory(
             for 0 and 1 (n, 1), None for no labels.
         class_names: folders in the order of the class numbers, default all in the order of their names.
         color_mode: "grayscale", "rgb" or "rgba".
-        batch_size: images a batch; None gives them one by one.
+        batch_size: images a batch; None gives them one by one; default 32.
         image_size: (height, width) that images are resized to.
         shuffle: a new order each epoch, the same on every backend.
-        seed: of the order.
-        validation_split: part of the files for validation.
-        subset: "training", "validation", or "both" for a pair of datasets.
+        seed: of the order; default None, for another one each time.
+        validation_split: part of the files for validation; default None.
+        subset: "training", "validation", or "both" for a pair of datasets; default None.
         interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
             "mitchellcubic".
         follow_links: whether links to folders are followed.
@@ -134,8 +134,21 @@ def text_dataset_from_directory(
 ) -> Any:
     """Return a dataset of the ``.txt`` files in a folder, one folder inside it for each class.
 
-    Args: as for ``image_dataset_from_directory``, and
-        max_length: characters to keep of each text, default all.
+    Args:
+        directory: path of the folder.
+        labels: "inferred" from the folders' names, None, or a list of ints in the order of the files; default
+            "inferred".
+        label_mode: "int", "binary", "categorical" or None; default "int".
+        class_names: list of folders' names, in the order of their classes; None for the alphabetical one.
+        batch_size: int, or None for single samples; default 32.
+        max_length: int, the characters to keep of each text; None for all.
+        shuffle: bool, whether each epoch has another order; default True.
+        seed: int, of the order and of the split; None for another one each time.
+        validation_split: float from 0 to 1, the fraction of files for validation; default None.
+        subset: "training", "validation" or "both", with ``validation_split``; default None.
+        follow_links: bool, whether to enter linked folders; default False.
+        format: "tf" or "grain", accepted for compatibility: the dataset needs neither; default "tf".
+        verbose: bool, whether to print how many files there are; default True.
 
     Returns:
         A dataset of ``(texts, labels)``, texts as an array of Python strings; see
@@ -173,10 +186,22 @@ def audio_dataset_from_directory(
 ) -> Any:
     """Return a dataset of the ``.wav`` files in a folder, one folder inside it for each class.
 
-    Args: as for ``image_dataset_from_directory``, and
-        sampling_rate: samples a second that all files must have; default any.
-        output_sequence_length: samples to cut or fill up with zeros to; default the longest of a batch.
-        ragged: give a batch as an array of arrays of different lengths, without filling up.
+    Args:
+        directory: path of the folder.
+        labels: "inferred" from the folders' names, None, or a list of ints in the order of the files; default
+            "inferred".
+        label_mode: "int", "binary", "categorical" or None; default "int".
+        class_names: list of folders' names, in the order of their classes; None for the alphabetical one.
+        batch_size: int, or None for single samples; default 32.
+        sampling_rate: int, the rate that all files must have; default None.
+        output_sequence_length: int, the length to cut or pad samples to; None for the longest of a batch.
+        ragged: False; arrays are dense.
+        shuffle: bool, whether each epoch has another order; default True.
+        seed: int, of the order and of the split; None for another one each time.
+        validation_split: float from 0 to 1, the fraction of files for validation; default None.
+        subset: "training", "validation" or "both", with ``validation_split``; default None.
+        follow_links: bool, whether to enter linked folders; default False.
+        verbose: bool, whether to print how many files there are; default True.
 
     Returns:
         A dataset of ``(sounds, labels)``, sounds of shape (n, samples, channels) from -1 to 1; see

@@ -36,13 +36,22 @@ class Initializer:
         return ops.convert_to_tensor(self._host_values(shape, dtype))
 
     def sample(self, shape: tuple, dtype: Any = None) -> np.ndarray:
-        """Return the values as a NumPy array, whatever the backend."""
+        """Return the values as a NumPy array, whatever the backend.
+
+        Args:
+            shape: tuple of ints.
+            dtype: name of the dtype; None for ``floatx()``.
+        """
         if type(self).__call__ is not Initializer.__call__:
             return ops.convert_to_numpy(self(shape, dtype))
         return self._host_values(shape, dtype)
 
     def draw(self, shape: tuple[int, ...]) -> Any:
-        """Return the values in NumPy's own precision; they are rounded to the dtype afterwards."""
+        """Return the values in NumPy's own precision; they are rounded to the dtype afterwards.
+
+        Args:
+            shape: tuple of ints.
+        """
         raise NotImplementedError(
             f"Expected {type(self).__name__} to define draw(shape) or __call__(shape, dtype). Received: neither."
         )

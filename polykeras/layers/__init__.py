@@ -209,6 +209,9 @@ registry.add_family(
 def serialize(layer: Layer) -> dict:
     """Return a JSON-ready description of a layer.
 
+    Args:
+        layer: Layer.
+
     >>> serialize(Dense(2))["class_name"]
     'Dense'
     """
@@ -217,6 +220,10 @@ def serialize(layer: Layer) -> dict:
 
 def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
     """Return the layer of a description from ``serialize``, with new weights.
+
+    Args:
+        config: dict.
+        custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(Dense(2))).units
     2

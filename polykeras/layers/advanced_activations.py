@@ -25,9 +25,10 @@ class ReLU(Layer):
 
     Args:
         max_value: the largest output; None for no limit.
-        negative_slope: slope of the output below the threshold (``alpha`` in ``activations.relu`` of
-            Keras 2).
-        threshold: where the slope changes.
+        negative_slope: slope of the output below the threshold (``alpha`` in ``activations.relu`` of Keras
+            2); default 0.0.
+        threshold: where the slope changes; default 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ReLU(max_value=6, negative_slope=0.5)(np.array([-2.0, 3.0, 9.0]))
@@ -60,7 +61,8 @@ class LeakyReLU(Layer):
     """Return x, and a line of small slope below 0.
 
     Args:
-        negative_slope: the slope below 0 (``alpha`` in Keras 2).
+        negative_slope: the slope below 0 (``alpha`` in Keras 2); default 0.3.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
 
@@ -86,9 +88,10 @@ class PReLU(Layer):
     """Return x, and below 0 a line whose slope ``alpha`` is learned.
 
     Args:
-        alpha_initializer, alpha_regularizer, alpha_constraint: of the slopes (``init`` and
-            ``weights`` in Keras 1).
+        alpha_initializer, alpha_regularizer, alpha_constraint: of the slopes (``init`` and ``weights`` in
+            Keras 1); default "zeros".
         shared_axes: axes along which all entries have one slope; default none.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
 
@@ -138,7 +141,8 @@ class ELU(Layer):
     """Return x, and below 0 ``alpha * (e**x - 1)``.
 
     Args:
-        alpha: minus the limit far below 0.
+        alpha: minus the limit far below 0; default 1.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units"
     (ICLR 2016).
@@ -164,7 +168,8 @@ class ThresholdedReLU(Layer):
     """Return x above a threshold, else 0.
 
     Args:
-        theta: the threshold.
+        theta: the threshold; default 1.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Konda et al., "Zero-bias autoencoders and the benefits of co-adapting features" (2014),
     https://arxiv.org/abs/1402.3337.
@@ -190,7 +195,8 @@ class Softmax(Layer):
     """Scale e**x to sum 1.
 
     Args:
-        axis: int, or several that are scaled together.
+        axis: int, or several that are scaled together; default -1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         inputs: array.

@@ -45,8 +45,9 @@ class Attention(Layer):
         use_scale: whether to multiply scores by a weight.
         score_mode: ``"dot"``: the score of a query and a key is their product; ``"concat"``: a
             weight times the sum of ``tanh(scale * (query + key))``.
-        dropout: share of the attention scores to drop in training.
-        seed: an int, for dropout that repeats from program to program.
+        dropout: share of the attention scores to drop in training; default 0.0.
+        seed: an int, for dropout that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         inputs: list of query (batch, queries, size), value (batch, keys, size) and, by default the
@@ -153,7 +154,8 @@ class AdditiveAttention(Attention):
 
     Args:
         use_scale: whether ``scale`` is a weight, of the size of a key, or 1.
-        dropout, seed: as for ``Attention``, as are the arguments of a call.
+        dropout, seed: as for ``Attention``, as are the arguments of a call; default 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Bahdanau et al., "Neural machine translation by jointly learning to align and translate"
     (ICLR 2015).
@@ -389,18 +391,19 @@ class MultiHeadAttention(HeadedAttention):
         num_heads: number of heads.
         key_dim: size of a projected query and key.
         value_dim: size of a projected value; default ``key_dim``.
-        dropout: share of the attention scores to drop in training.
+        dropout: share of the attention scores to drop in training; default 0.0.
         use_bias: whether the projections have biases.
         output_shape: int or sizes of an output; default the size of a query.
         attention_axes: axes of the inputs to attend over; default all but the batch and the last.
-        sliding_window: if given, a query looks at keys less than this far away only.
-        flash_attention: whether dropout and scores are given up for the fastest kernel; the backend
-            chooses that by itself wherever it can.
-        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: of the projections.
+        sliding_window: if given, a query looks at keys less than this far away only; default None.
+        flash_attention: whether dropout and scores are given up for the fastest kernel; the backend chooses
+            that by itself wherever it can; default None.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint: of the projections; defaults "glorot_uniform" and "zeros".
         use_gate: whether to multiply what the heads found by a sigmoid of one more projection of
             the query (Qiu et al., 2025, https://arxiv.org/abs/2505.06708).
-        seed: an int, for dropout that repeats from program to program.
+        seed: an int, for dropout that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         query: (batch, queries, size); or with more axes, see ``attention_axes``.
@@ -482,8 +485,11 @@ class GroupedQueryAttention(HeadedAttention):
         head_dim: size of a projected query, key and value.
         num_query_heads: number of heads of the queries.
         num_key_value_heads: number of heads of keys and values, which divides that of the queries.
-        dropout, use_bias, sliding_window, flash_attention, *_initializer, *_regularizer,
-            *_constraint, use_gate, seed: as for ``MultiHeadAttention``, as are the arguments of a call.
+        dropout, use_bias, sliding_window, flash_attention, *_initializer, *_regularizer, *_constraint,
+            use_gate, seed: as for ``MultiHeadAttention``, as are the arguments of a call; default 0.0.
+        kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint: see ``Dense``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Ainslie et al., "GQA: Training generalized multi-query transformer models from
     multi-head checkpoints" (EMNLP 2023).

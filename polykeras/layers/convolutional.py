@@ -116,7 +116,11 @@ class Convolution(Layer):
         return self.strides, self.padding, self.data_format, self.dilation_rate
 
     def convolve(self, inputs: Any) -> Any:
-        """Convolve, without bias and activation."""
+        """Convolve, without bias and activation.
+
+        Args:
+            inputs: array, (batch, ..., channels).
+        """
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Any:
@@ -227,14 +231,20 @@ class Conv1D(_Causal, Conv):
     Args:
         filters: number of output channels.
         kernel_size: steps that a filter covers.
-        strides: steps from place to place.
+        strides: steps from place to place; default 1.
         padding: ``"valid"`` none; ``"same"`` to keep the length (at stride 1); ``"causal"`` the
             same, but only in front: no output sees a later input.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        dilation_rate: distance between the steps that a filter covers.
-        groups: split channels into groups that are convolved apart.
+        dilation_rate: distance between the steps that a filter covers; default 1.
+        groups: split channels into groups that are convolved apart; default 1.
         activation, use_bias, *_initializer, *_regularizer, *_constraint, lora_rank, lora_alpha: as
             for ``Dense``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels); kernel (kernel_size, channels / groups, filters).
 
@@ -250,8 +260,10 @@ class Conv1D(_Causal, Conv):
 class Conv2D(Conv):
     """Slide filters over an image.
 
-    Args: as for ``Conv1D`` (no ``"causal"``), with a pair or one int for ``kernel_size``,
-        ``strides`` and ``dilation_rate``.
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
 
     Shapes: (batch, rows, columns, channels); kernel (rows, columns, channels / groups, filters).
 
@@ -266,7 +278,10 @@ class Conv2D(Conv):
 class Conv3D(Conv):
     """Slide filters through a volume.
 
-    Args: as for ``Conv2D``, with three ints or one.
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv3D(4, 2)(np.ones((1, 4, 4, 4, 1))).shape
@@ -282,7 +297,10 @@ Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 class AtrousConvolution1D(Conv1D):
     """``Conv1D`` with ``dilation_rate`` under its name of Keras 1, ``atrous_rate``.
 
-    Args: as for ``Conv1D``.
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AtrousConvolution1D(4, 3, atrous_rate=2)(np.ones((1, 6, 2))).shape
@@ -313,7 +331,10 @@ def _keras_1_order(init: Callable, rank: int) -> Callable:
 class AtrousConvolution2D(Conv2D):
     """``Conv2D`` with ``dilation_rate`` under its name of Keras 1, ``atrous_rate``.
 
-    Args: as for ``Conv2D``; or the window as two ints: ``(filters, rows, columns)``.
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AtrousConvolution2D(4, 3, 3, atrous_rate=(2, 2))(np.ones((1, 6, 6, 2))).shape
@@ -416,14 +437,20 @@ class Conv1DTranspose(ConvTranspose):
     Args:
         filters: number of output channels.
         kernel_size: steps that a filter covers.
-        strides: steps from window to window in the output.
+        strides: steps from window to window in the output; default 1.
         padding: ``"valid"``, or ``"same"`` for ``strides`` output steps to each input step.
         output_padding: steps to add at the end, less than ``strides``, to those of the shortest
             output; default what ``padding`` says.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        dilation_rate: distance between the steps that a filter covers.
+        dilation_rate: distance between the steps that a filter covers; default 1.
         activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
-        output_shape: of Keras 1: the expected shape, checked when the layer is built.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        output_shape: of Keras 1: the expected shape, checked when the layer is built; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels); kernel (kernel_size, filters, channels).
 
@@ -441,7 +468,11 @@ class Conv1DTranspose(ConvTranspose):
 class Conv2DTranspose(ConvTranspose):
     """Spread each pixel over a window: the gradient of ``Conv2D`` by its input.
 
-    Args: as for ``Conv1DTranspose``, with pairs or ints.
+    Args:
+        filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, output_shape, **kwargs: see
+            ``Conv1DTranspose``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv2DTranspose(4, 3, strides=2)(np.ones((1, 5, 5, 2))).shape
@@ -454,7 +485,11 @@ class Conv2DTranspose(ConvTranspose):
 class Conv3DTranspose(ConvTranspose):
     """Spread each voxel over a window: the gradient of ``Conv3D`` by its input.
 
-    Args: as for ``Conv1DTranspose``, with three ints or one.
+    Args:
+        filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+            use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
+            activity_regularizer, kernel_constraint, bias_constraint, output_shape, **kwargs: see
+            ``Conv1DTranspose``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv3DTranspose(4, 2)(np.ones((1, 3, 3, 3, 2))).shape
@@ -475,7 +510,15 @@ Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
 class Deconvolution2D(Conv2DTranspose):
     """``Conv2DTranspose`` under its name of Keras 1.
 
-    Args: as for ``Conv2DTranspose``; or the window as ints: ``(filters, rows, columns, output_shape)``.
+    Args:
+        filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+            use_bias, output_shape: see ``Conv1DTranspose``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Deconvolution2D(4, 3, 3, (None, 7, 7, 4))(np.ones((1, 5, 5, 2))).shape
@@ -488,7 +531,15 @@ class Deconvolution2D(Conv2DTranspose):
 class Deconvolution3D(Conv3DTranspose):
     """``Conv3DTranspose`` under its name of Keras 1.
 
-    Args: as for ``Conv3DTranspose``; or the window as three ints and ``output_shape``.
+    Args:
+        filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+            use_bias, output_shape: see ``Conv1DTranspose``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Deconvolution3D(4, 2, 2, 2)(np.ones((1, 3, 3, 3, 2))).shape
@@ -549,9 +600,18 @@ class DepthwiseConv1D(_Causal, DepthwiseConv):
     """Slide filters of its own along each channel of a sequence.
 
     Args:
-        kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``.
-        depth_multiplier: filters for each channel.
+        kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``; defaults 1, "valid" and
+            1.
+        depth_multiplier: filters for each channel; default 1.
         activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        depthwise_initializer: first values of the filters; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        depthwise_regularizer: functions of the filters that add to the loss; default None.
+        bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        depthwise_constraint: functions applied to the filters after each update; default None.
+        bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels); kernel (kernel_size, channels, depth_multiplier).
 
@@ -564,7 +624,14 @@ class DepthwiseConv1D(_Causal, DepthwiseConv):
 class DepthwiseConv2D(DepthwiseConv):
     """Slide filters of its own over each channel of an image.
 
-    Args: as for ``DepthwiseConv1D`` (no ``"causal"``), with pairs or ints.
+    Args:
+        kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation, use_bias,
+            depthwise_initializer, depthwise_regularizer, depthwise_constraint: see ``DepthwiseConv1D``.
+        bias_initializer: first values of the weights; default "zeros".
+        bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.DepthwiseConv2D(3)(np.ones((1, 6, 6, 2))).shape
@@ -631,9 +698,20 @@ class SeparableConv1D(_Causal, SeparableConv):
 
     Args:
         filters: number of output channels.
-        kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``.
-        depth_multiplier: filters for each channel, before mixing.
+        kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``; defaults 1, "valid" and
+            1.
+        depth_multiplier: filters for each channel, before mixing; default 1.
         activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        depthwise_initializer, pointwise_initializer: first values of the filters; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        depthwise_regularizer, pointwise_regularizer: functions of the filters that add to the loss; default
+            None.
+        bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        depthwise_constraint, pointwise_constraint: functions applied to the filters after each update;
+            default None.
+        bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels); kernels (kernel_size, channels, depth_multiplier) and
         (1, channels * depth_multiplier, filters).
@@ -650,6 +728,16 @@ class SeparableConv2D(SeparableConv):
     Args: as for ``SeparableConv1D`` (no ``"causal"``), with pairs or ints.
 
     Source: Chollet, "Xception" (CVPR 2017).
+
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier, activation,
+            use_bias, depthwise_initializer, pointwise_initializer, depthwise_regularizer,
+            pointwise_regularizer, depthwise_constraint, pointwise_constraint: see ``SeparableConv1D``.
+        bias_initializer: first values of the weights; default "zeros".
+        bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SeparableConv2D(4, 3)(np.ones((1, 6, 6, 2))).shape

@@ -114,13 +114,38 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
 
 
 class ConvLSTM1DCell(ConvLSTMCell):
-    """Step of ``ConvLSTM1D``, whose arguments it takes. States are (batch, size, filters)."""
+    """Step of ``ConvLSTM1D``, whose arguments it takes. States are (batch, size, filters).
+
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
+            use_bias, unit_forget_bias, dropout, recurrent_dropout, seed: see ``ConvLSTM1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
 
     rank = 1
 
 
 class ConvLSTM2DCell(ConvLSTMCell):
     """Step of ``ConvLSTM2D``, whose arguments it takes.
+
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
+            use_bias, unit_forget_bias, dropout, recurrent_dropout, seed: see ``ConvLSTM1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: inputs (batch, rows, columns, channels), two states (batch, new rows, new columns, filters).
 
@@ -135,17 +160,51 @@ class ConvLSTM2DCell(ConvLSTMCell):
 
 
 class ConvLSTM3DCell(ConvLSTMCell):
-    """Step of ``ConvLSTM3D``, whose arguments it takes. States are (batch, *sizes, filters)."""
+    """Step of ``ConvLSTM3D``, whose arguments it takes. States are (batch, *sizes, filters).
+
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
+            use_bias, unit_forget_bias, dropout, recurrent_dropout, seed: see ``ConvLSTM1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
 
     rank = 3
 
 
 class ConvRNN2D(RNN):
-    """Base of layers that run a convolutional cell over sequences. Its arguments are those of ``RNN``."""
+    """Base of layers that run a convolutional cell over sequences. Its arguments are those of ``RNN``.
+
+    Args:
+        cell, return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask,
+            time_major: see ``RNN``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
 
 
 class ConvLSTM(CellRNN, ConvRNN2D):
-    """Base of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``cell_class``."""
+    """Base of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``cell_class``.
+
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
+            use_bias, unit_forget_bias, dropout, recurrent_dropout, seed, return_sequences, return_state,
+            go_backwards, stateful: see ``ConvLSTM1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
 
     cell_name = "conv_lstm_cell"
 
@@ -197,9 +256,20 @@ class ConvLSTM1D(ConvLSTM):
     Args:
         filters: number of output channels.
         kernel_size: entries that a filter covers, of inputs and states.
-        strides, padding, data_format, dilation_rate: of the convolution of the inputs, as for
-            ``Conv1D``; that of the states keeps their size.
+        strides, padding, data_format, dilation_rate: of the convolution of the inputs, as for ``Conv1D``;
+            that of the states keeps their size; defaults 1, "valid" and 1.
         others: as for ``LSTM``.
+        activation, recurrent_activation, use_bias, unit_forget_bias, dropout, recurrent_dropout, seed,
+            return_sequences, return_state, go_backwards, stateful: see ``LSTM``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, size, channels) to (batch, new size, filters), or (batch, time, new size,
     filters) with ``return_sequences``; with channels first, channels come before the size.
@@ -215,7 +285,19 @@ class ConvLSTM1D(ConvLSTM):
 class ConvLSTM2D(ConvLSTM):
     """An ``LSTM`` over sequences of images: convolutions take the place of its matrix products.
 
-    Args: as for ``ConvLSTM1D``, with a pair or one int for sizes.
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
+            use_bias, unit_forget_bias, dropout, recurrent_dropout, seed, return_sequences, return_state,
+            go_backwards, stateful: see ``ConvLSTM1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, rows, columns, channels) to (batch, new rows, new columns, filters).
 
@@ -230,7 +312,19 @@ class ConvLSTM2D(ConvLSTM):
 class ConvLSTM3D(ConvLSTM):
     """An ``LSTM`` over sequences of volumes: convolutions take the place of its matrix products.
 
-    Args: as for ``ConvLSTM1D``, with three ints or one for sizes.
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
+            use_bias, unit_forget_bias, dropout, recurrent_dropout, seed, return_sequences, return_state,
+            go_backwards, stateful: see ``ConvLSTM1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, *sizes, channels) to (batch, *new sizes, filters).
 

@@ -78,6 +78,7 @@ class Cropping1D(_Cropping):
 
     Args:
         cropping: how many at the start and at the end: two ints, or one for both.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: if nothing is left.
@@ -103,6 +104,7 @@ class Cropping2D(_Cropping):
     Args:
         cropping: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: if nothing is left.
@@ -121,7 +123,10 @@ class Cropping2D(_Cropping):
 class Cropping3D(_Cropping):
     """Cut off the ends of the three axes of volumes.
 
-    Args: as for ``Cropping2D``, with three pairs, three ints or one.
+    Args:
+        cropping: int, three ints, or three pairs of ints (before, after); default 1 at each end.
+        data_format: see ``Cropping2D``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Cropping3D()(np.ones((1, 4, 5, 6, 2))).shape
@@ -158,8 +163,9 @@ class ZeroPadding1D(_ZeroPadding):
     """Add zeros at the ends of a sequence.
 
     Args:
-        padding: how many steps at the start and at the end: two ints, or one for both.
+        padding: how many steps at the start and at the end: two ints, or one for both; default 1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ZeroPadding1D((1, 2))(np.ones((1, 6, 2))).shape
@@ -173,8 +179,9 @@ class ZeroPadding2D(_ZeroPadding):
     """Add zeros around images.
 
     Args:
-        padding: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all.
+        padding: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all; default 1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ZeroPadding2D((1, 2))(np.ones((1, 6, 6, 2))).shape
@@ -187,7 +194,10 @@ class ZeroPadding2D(_ZeroPadding):
 class ZeroPadding3D(_ZeroPadding):
     """Add zeros around volumes.
 
-    Args: as for ``ZeroPadding2D``, with three pairs, three ints or one.
+    Args:
+        padding: int, three ints, or three pairs of ints (before, after); default 1 at each end.
+        data_format: see ``ZeroPadding2D``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ZeroPadding3D()(np.ones((1, 2, 3, 4, 2))).shape
@@ -220,7 +230,8 @@ class UpSampling1D(_UpSampling):
     """Repeat each step of a sequence.
 
     Args:
-        size: how often.
+        size: how often; default 2.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UpSampling1D(3)(np.ones((1, 6, 2))).shape
@@ -245,6 +256,7 @@ class UpSampling2D(_UpSampling):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         interpolation: ``"nearest"`` (repeat pixels), ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or
             ``"lanczos5"``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UpSampling2D((2, 3), interpolation="bilinear")(np.ones((1, 6, 6, 2))).shape
@@ -275,8 +287,9 @@ class UpSampling3D(_UpSampling):
     """Repeat the voxels of volumes.
 
     Args:
-        size: how often along each axis: three ints, or one for all.
+        size: how often along each axis: three ints, or one for all; default 2.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UpSampling3D(2)(np.ones((1, 2, 3, 4, 2))).shape

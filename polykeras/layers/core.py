@@ -30,11 +30,13 @@ class InputLayer(Layer):
         shape: sizes without the batch; None where free.
         batch_size: a fixed batch size, or None.
         dtype: of the data; default ``floatx()``.
-        batch_shape: sizes with the batch, instead of ``shape`` and ``batch_size``.
-        input_tensor: an existing symbolic tensor to stand for the input.
+        sparse, ragged: False; arrays are dense; default None.
+        batch_shape: sizes with the batch, instead of ``shape`` and ``batch_size``; default None.
+        input_tensor: an existing symbolic tensor to stand for the input; default None.
         optional: whether None may be passed for it.
         name: default ``input_layer``, ...
-        input_shape, batch_input_shape: Keras 2 names of ``shape`` and ``batch_shape``.
+        input_shape, batch_input_shape: Keras 2 names of ``shape`` and ``batch_shape``; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: if no shape is given.
@@ -128,7 +130,15 @@ def Input(
 ) -> KerasTensor:
     """Return a symbolic tensor to start a Functional model from.
 
-    Args: as for ``InputLayer``; ``tensor`` is its ``input_tensor``.
+    Args:
+        shape: tuple, without the batch; None for an unknown size.
+        batch_size: int; None for any.
+        dtype: name of the dtype; None for ``floatx()``.
+        sparse, ragged: False; arrays are dense; default None.
+        batch_shape: tuple with the batch, in place of ``shape`` and ``batch_size``; default None.
+        name: str; default None.
+        tensor: symbolic tensor to start from, in place of a new one; default None.
+        optional: bool, whether None may be given for it; default False.
 
     >>> x = Input((3,)); x.shape
     (None, 3)
@@ -142,6 +152,7 @@ class Activation(Layer):
 
     Args:
         activation: function or its name.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Activation("relu")(np.array([-1.0, 2.0]))
@@ -167,7 +178,8 @@ class Dropout(Layer):
         rate: probability of a 0, from 0 up to (not including) 1.
         noise_shape: shape of the random mask, which broadcasts to the input; None entries take the
             input's size. ``(None, 1, n)`` drops whole time series.
-        seed: an int, for a mask that repeats from program to program.
+        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Masks are the same on every backend. Source: Srivastava et al., "Dropout" (JMLR 2014).
 
@@ -220,7 +232,8 @@ class SpatialDropout1D(_SpatialDropout):
 
     Args:
         rate: probability of a 0, from 0 to 1.
-        seed: an int, for a mask that repeats from program to program.
+        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
 
@@ -245,7 +258,8 @@ class SpatialDropout2D(_SpatialDropout):
     Args:
         rate: probability of a 0, from 0 to 1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        seed: an int, for a mask that repeats from program to program.
+        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout2D(0.5)(np.ones((1, 3, 3, 4))).shape
@@ -258,7 +272,9 @@ class SpatialDropout2D(_SpatialDropout):
 class SpatialDropout3D(_SpatialDropout):
     """In training, drop whole channels of volumes at random; else do nothing.
 
-    Args: as for ``SpatialDropout2D``.
+    Args:
+        rate, data_format, seed: see ``SpatialDropout2D``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout3D(0.5)(np.ones((1, 3, 3, 3, 4))).shape
@@ -272,7 +288,8 @@ class Flatten(Layer):
     """Flatten everything but the batch into one axis.
 
     Args:
-        data_format: with ``"channels_first"``, channels are moved last before.
+        data_format: with ``"channels_first"``, channels are moved last before; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Flatten()(np.ones((2, 3, 4))).shape
@@ -300,6 +317,7 @@ class Reshape(Layer):
 
     Args:
         target_shape: sizes without the batch; one may be -1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: if the sizes don't fit.
@@ -344,6 +362,7 @@ class Permute(Layer):
 
     Args:
         dims: the axes in their new order, from 1 on (0, the batch, stays).
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Permute((2, 1))(np.ones((5, 3, 4))).shape
@@ -371,6 +390,7 @@ class RepeatVector(Layer):
 
     Args:
         n: how often.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RepeatVector(3)(np.ones((5, 2))).shape
@@ -395,8 +415,9 @@ class Lambda(Layer):
     Args:
         function: of the input; it may take ``mask`` and ``training``.
         output_shape: sizes without the batch, or a function of the input shape; default what the function returns.
-        mask: the output's mask, or a function (inputs, mask) that returns it.
-        arguments: dict of further arguments for the function.
+        mask: the output's mask, or a function (inputs, mask) that returns it; default None.
+        arguments: dict of further arguments for the function; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     A config holds the function by its registered name, or a lambda as bytecode: that loads with
     ``safe_mode=False`` only, on the same version of Python.
@@ -450,6 +471,9 @@ class Lambda(Layer):
     def from_config(cls, config: dict) -> Lambda:
         """Make a layer from ``get_config``, or from what Keras 2 wrote.
 
+        Args:
+            config: dict, as ``get_config`` returns.
+
         Raises:
             ValueError: for bytecode, unless the caller asked for it by ``safe_mode=False``.
         """
@@ -478,7 +502,8 @@ class Masking(Layer):
     """Mark the steps whose features all equal a value as padding, for the layers after.
 
     Args:
-        mask_value: the value.
+        mask_value: the value; default 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Masking()
@@ -506,7 +531,8 @@ class ActivityRegularization(Layer):
     """Pass the input on, and add a penalty on it to the loss.
 
     Args:
-        l1, l2: factors of the sum of absolute values, and of squares.
+        l1, l2: factors of the sum of absolute values, and of squares; default 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.ActivityRegularization(l2=0.5); _ = layer(np.ones((1, 4)))
@@ -530,6 +556,9 @@ class ActivityRegularization(Layer):
 
 class Identity(Layer):
     """Pass the input on.
+
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Identity()(np.ones(2))

@@ -38,7 +38,17 @@ class CuDNNLSTMCell(LSTMCell):
 class CuDNNGRU(CellRNN):
     """``GRU`` with ``reset_after``, and the bias as one vector of 6 units entries, as in Keras 2.
 
-    Args: as for ``GRU``.
+    Args:
+        units, return_sequences, return_state, stateful: see ``SimpleRNN``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CuDNNGRU(4)(np.ones((2, 5, 3))).shape
@@ -71,7 +81,17 @@ class CuDNNGRU(CellRNN):
 class CuDNNLSTM(CellRNN):
     """``LSTM`` with two biases for each gate in one vector of 8 units entries, as in Keras 2.
 
-    Args: as for ``LSTM``.
+    Args:
+        units, unit_forget_bias, return_sequences, return_state, stateful: see ``SimpleRNN``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CuDNNLSTM(4)(np.ones((2, 5, 3))).shape

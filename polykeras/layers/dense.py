@@ -41,14 +41,16 @@ class Dense(LowRankUpdate, Layer):
         units: size of the last axis of the output.
         activation: function or its name; default none.
         use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: first values of the weights.
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss.
-        activity_regularizer: function of the output that adds to the loss.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        kernel_initializer, bias_initializer: first values of the weights; defaults "glorot_uniform" and
+            "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         lora_rank, lora_alpha: train a low-rank update (Hu et al., 2021, "LoRA",
-            https://arxiv.org/abs/2106.09685) of this rank, scaled by alpha / rank, instead of the
-            kernel.
+            https://arxiv.org/abs/2106.09685) of this rank, scaled by alpha / rank, instead of the kernel;
+            default None.
         quantization_config: None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., units); kernel (n, units).
 
@@ -122,11 +124,13 @@ class EinsumDense(LowRankUpdate, Layer):
             stands for; None for sizes that the input has too.
         activation: function or its name; default none.
         bias_axes: letters of the output that a bias has axes for; default no bias.
-        kernel_initializer, bias_initializer: first values of the weights.
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update.
+        kernel_initializer, bias_initializer: first values of the weights; defaults "glorot_uniform" and
+            "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         lora_rank, lora_alpha: see ``Dense``.
         gptq_unpacked_column_size, quantization_config: None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: for an equation of another form, or one that doesn't fit to the shapes.
@@ -303,11 +307,14 @@ class Highway(Layer):
     """Mix the input with a dense layer of it, by a gate that is learned: ``gate * h + (1 - gate) * x``.
 
     Args:
-        kernel_initializer: first values of both kernels (``init`` in Keras 1).
+        kernel_initializer: first values of both kernels (``init`` in Keras 1); default "glorot_uniform".
         activation: of h, function or its name; default none.
+        weights: list of arrays, the first values of the weights; default None.
         use_bias: whether h and the gate have biases; those of the gate start as ones.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             bias_constraint: as for ``Dense`` (``W_regularizer`` ... in Keras 1).
+        input_dim: int, the size of the input's last axis; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., n); two kernels (n, n), two biases (n,).
     Source: Srivastava et al., "Highway networks" (2015), https://arxiv.org/abs/1505.00387.
@@ -367,11 +374,14 @@ class MaxoutDense(Layer):
 
     Args:
         units: size of the last axis of the output (``output_dim`` in Keras 1).
-        features: number of dense layers (``nb_feature`` in Keras 1).
-        kernel_initializer: first values of the kernels (``init`` in Keras 1).
+        features: number of dense layers (``nb_feature`` in Keras 1); default 4.
+        kernel_initializer: first values of the kernels (``init`` in Keras 1); default "glorot_uniform".
+        weights: list of arrays, the first values of the weights; default None.
         use_bias: whether to add biases.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             bias_constraint: as for ``Dense`` (``W_regularizer`` ... in Keras 1).
+        input_dim: int, the size of the input's last axis; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., units); kernel (features, n, units), bias (features, units).
     Source: Goodfellow et al., "Maxout networks" (ICML 2013).

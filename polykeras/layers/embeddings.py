@@ -18,14 +18,15 @@ class Embedding(Layer):
     Args:
         input_dim: number of vectors; integers run from 0 to ``input_dim - 1``.
         output_dim: size of a vector.
-        embeddings_initializer: first values.
-        embeddings_regularizer: function of the table that adds to the loss.
-        embeddings_constraint: function applied to the table after each update.
+        embeddings_initializer: first values; default "uniform".
+        embeddings_regularizer: function of the table that adds to the loss; default None.
+        embeddings_constraint: function applied to the table after each update; default None.
         mask_zero: 0 means padding: the layers after get a mask.
-        weights: the table itself, or a list with it.
+        weights: the table itself, or a list with it; default None.
         lora_rank, lora_alpha: train a low-rank update instead of the table; see ``Dense``.
         quantization_config: None.
         input_length: ignored, as since Keras 3.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: ints (...) to (..., output_dim).
 
@@ -105,6 +106,11 @@ class Embedding(Layer):
     ) -> None:
         """Freeze the table and train a product of two thin matrices that is added to it.
 
+        Args:
+            rank: int, the inner size of the product.
+            a_initializer: first values of the two matrices; default "he_uniform".
+            b_initializer: first values of the two matrices; default "zeros".
+
         Raises:
             ValueError: before the layer is built, with a constraint on the table, or twice.
         """
@@ -165,10 +171,11 @@ class ReversibleEmbedding(Embedding):
 
     Args:
         input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint,
-            mask_zero: as for ``Embedding``.
+            mask_zero: as for ``Embedding``; default "uniform".
         tie_weights: whether the way back uses the same table, or one of its own.
         reverse_dtype: dtype to compute logits in; default that of the layer.
-        logit_soft_cap: if given, logits x become ``cap * tanh(x / cap)``.
+        logit_soft_cap: if given, logits x become ``cap * tanh(x / cap)``; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         inputs: ints (...); or with ``reverse`` vectors (..., output_dim).

@@ -47,19 +47,35 @@ class GraphCalls:
         return nodes[index or 0]
 
     def get_input_at(self, node_index: int) -> Any:
-        """Return the symbolic input(s) of the n-th call."""
+        """Return the symbolic input(s) of the n-th call.
+
+        Args:
+            node_index: int, the number of the call, from 0 on.
+        """
         return _only(self._node(node_index).inputs)
 
     def get_output_at(self, node_index: int) -> Any:
-        """Return the symbolic output(s) of the n-th call."""
+        """Return the symbolic output(s) of the n-th call.
+
+        Args:
+            node_index: int, the number of the call, from 0 on.
+        """
         return _only(self._node(node_index).outputs)
 
     def get_input_shape_at(self, node_index: int) -> Any:
-        """Return the shape(s) of the input of the n-th call."""
+        """Return the shape(s) of the input of the n-th call.
+
+        Args:
+            node_index: int, the number of the call, from 0 on.
+        """
         return trees.map(lambda x: x.shape, self.get_input_at(node_index))
 
     def get_output_shape_at(self, node_index: int) -> Any:
-        """Return the shape(s) of the output of the n-th call."""
+        """Return the shape(s) of the output of the n-th call.
+
+        Args:
+            node_index: int, the number of the call, from 0 on.
+        """
         return trees.map(lambda x: x.shape, self.get_output_at(node_index))
 
     @replaceable

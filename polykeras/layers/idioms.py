@@ -65,15 +65,29 @@ class EngineIdioms:
         return as_module(self)
 
     def parameters(self, recurse: bool = True) -> Iterator[Any]:
-        """Yield the values of the weights as parameters of PyTorch: the arrays that are trained, no copies."""
+        """Yield the values of the weights as parameters of PyTorch: the arrays that are trained, no copies.
+
+        Args:
+            recurse: for compatibility: sublayers are always included; default True.
+        """
         return self._module().parameters(recurse)
 
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield the names of the weights and their values, as parameters of PyTorch."""
+        """Yield the names of the weights and their values, as parameters of PyTorch.
+
+        Args:
+            prefix: str, the start of the names; default "".
+            recurse: for compatibility: sublayers are always included; default True.
+        """
         return self._module().named_parameters(prefix, recurse)
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield the names and values of the weights that are not trained, as arrays of PyTorch."""
+        """Yield the names and values of the weights that are not trained, as arrays of PyTorch.
+
+        Args:
+            prefix: str, the start of the names; default "".
+            recurse: for compatibility: sublayers are always included; default True.
+        """
         return self._module().named_buffers(prefix, recurse)
 
     def modules(self) -> Iterator[Any]:
@@ -89,20 +103,36 @@ class EngineIdioms:
         return self._module().state_dict()
 
     def load_state_dict(self, state_dict: dict, strict: bool = True) -> Any:
-        """Set the weights to the values of ``state_dict()``."""
+        """Set the weights to the values of ``state_dict()``.
+
+        Args:
+            strict: bool, whether all names must agree; default True.
+        """
         return self._module().load_state_dict(state_dict, strict)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients that ``backward()`` added up."""
+        """Forget the gradients that ``backward()`` added up.
+
+        Args:
+            set_to_none: for compatibility; default True.
+        """
         self._module().zero_grad(set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """Say whether ``backward()`` computes gradients by the weights."""
+        """Say whether ``backward()`` computes gradients by the weights.
+
+        Args:
+            requires_grad: bool; default True.
+        """
         self._module().requires_grad_(requires_grad)
         return self
 
     def train(self, mode: bool = True) -> Any:
-        """Let calls that don't say so be those of training."""
+        """Let calls that don't say so be those of training.
+
+        Args:
+            mode: bool; default True.
+        """
         self._module().train(mode)
         self._mode = mode
         return self
@@ -112,7 +142,11 @@ class EngineIdioms:
         return self.train(False)
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Move the weights to a device of PyTorch."""
+        """Move the weights to a device of PyTorch.
+
+        Args:
+            *args, **kwargs: a device; see ``torch.nn.Module.to``.
+        """
         self._module().to(*args, **kwargs)
         return self
 

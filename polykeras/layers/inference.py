@@ -114,6 +114,10 @@ class Inference:
 
         The default runs ``call`` over shapes. What a class of your own returns is taken as it is.
 
+        Args:
+            *args, **kwargs: shapes of the arguments of ``call``, or for ``compute_output_spec`` the arguments
+                themselves.
+
         >>> import polykeras as keras
         >>> keras.layers.Dense(4).compute_output_shape((None, 3))
         (None, 4)
@@ -132,7 +136,12 @@ class Inference:
             return trees.map(lambda x: x.shape, self(*args, **kwargs))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Return symbolic outputs for symbolic inputs, without making a node."""
+        """Return symbolic outputs for symbolic inputs, without making a node.
+
+        Args:
+            *args, **kwargs: shapes of the arguments of ``call``, or for ``compute_output_spec`` the arguments
+                themselves.
+        """
         with backends.use(SPEC):
             return graph.to_symbols(self(*graph.to_specs(args), **graph.to_specs(kwargs)))
 

@@ -13,10 +13,10 @@ class InputSpec:
     Args:
         dtype: name, or None for any.
         shape: all sizes, None for free ones.
-        ndim, max_ndim, min_ndim: number of axes.
-        axes: dict from axis to size.
+        ndim, max_ndim, min_ndim: number of axes; default None.
+        axes: dict from axis to size; default None.
         allow_last_axis_squeeze: a missing or extra last axis of size 1 is fine.
-        name: the name that the input must have in a dict of inputs.
+        name: the name that the input must have in a dict of inputs; default None.
         optional: None is fine.
 
     >>> InputSpec(ndim=4, axes={-1: 3})
@@ -62,6 +62,11 @@ class InputSpec:
 
     @classmethod
     def from_config(cls, config: dict) -> InputSpec:
+        """Make a specification from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
     def __repr__(self) -> str:

@@ -51,7 +51,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     ``polykeras.ops``. Its output shape follows from ``call``.
 
     Args:
-        activity_regularizer: function of the output that adds to the loss, or its name.
+        activity_regularizer: function of the output that adds to the loss, or its name; default None.
         trainable: whether optimizers change the weights.
         dtype: a float type, a policy such as ``"mixed_bfloat16"``, or None for the global policy.
         autocast: cast float inputs, and weights read in ``call``, to the compute dtype.
@@ -59,6 +59,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         input_shape, batch_input_shape, input_dim, input_length, batch_size: shape of the input, for
             the first layer of a Sequential model, as in Keras 2.
         weights: list of initial values for ``set_weights``, as in Keras 2.
+        **kwargs: ``input_shape``, ``batch_size`` and other arguments of Keras 2's layers.
 
     Raises:
         TypeError: for an argument that no layer takes.
@@ -173,7 +174,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     # ------------------------------------------------------------------ weights
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights, knowing the shape(s) of the input(s). Called once, before ``call``."""
+        """Make the weights, knowing the shape(s) of the input(s). Called once, before ``call``.
+
+        Args:
+            input_shape: tuple with the batch, or list or dict of them for several inputs.
+        """
         self.built = True
 
     def add_weight(
@@ -199,9 +204,13 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
             dtype: default the layer's variable dtype.
             trainable: whether optimizers change it.
             autocast: whether ``call`` reads it in the compute dtype.
-            regularizer: function of the weight that adds to the loss, or its name.
-            constraint: function applied after each update, or its name.
+            regularizer: function of the weight that adds to the loss, or its name; default None.
+            constraint: function applied after each update, or its name; default None.
+            aggregation: for compatibility; it changes nothing; default None.
+            overwrite_with_gradient: bool, whether optimizers assign the gradient instead of a step; default
+                False.
             name: default ``variable``, ``variable_1``, ...
+            **kwargs: Keras 2's arguments.
 
         Returns:
             The Variable.
@@ -402,7 +411,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     # ------------------------------------------------------------------- calling
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute the output. Subclasses override it."""
+        """Compute the output. Subclasses override it.
+
+        Args:
+            *args, **kwargs: ``inputs``, and what else the layer takes, such as ``training`` and ``mask``.
+        """
         raise NotImplementedError(
             f"Expected the layer class {self.__class__.__name__} to define call(self, inputs). Received: none."
         )
@@ -559,7 +572,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         return self._build_shapes
 
     def build_from_config(self, config: dict) -> None:
-        """Build with the shapes of ``get_build_config``."""
+        """Build with the shapes of ``get_build_config``.
+
+        Args:
+            config: dict, as ``get_build_config`` returns.
+        """
         if not self.built and config:
             shapes = {k: v for k, v in config.items()}
             self.build(*shapes.values()) if len(shapes) == 1 else self.build(**shapes)
@@ -567,7 +584,12 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     # ------------------------------------------------------------- masks, losses
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return the mask of the output; by default that of the input."""
+        """Return the mask of the output; by default that of the input.
+
+        Args:
+            inputs: array or tree of arrays.
+            previous_mask: its mask, or tree of masks; default None.
+        """
         return previous_mask
 
     def _may_pass_masks(self) -> bool:
@@ -590,6 +612,9 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         """Add a scalar, or a list of them, to the loss of the model, from inside ``call``.
 
         A function without arguments is called for it, as in Keras 2; one added outside ``call``, at every step.
+
+        Args:
+            loss: scalar array or symbolic tensor, or list of them.
         """
         self._accepted.clear()
         self._adds_losses = True
@@ -626,13 +651,23 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         )
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
-        """Assign pairs of a variable and its value, from inside ``call``; what K.update did is done, as in Keras 2."""
+        """Assign pairs of a variable and its value, from inside ``call``; what K.update did is done, as in Keras 2.
+
+        Args:
+            updates: pair of a Variable and its new value, or list of such pairs.
+            inputs: for compatibility; it changes nothing; default None.
+        """
         for update in updates if isinstance(updates, list) else [updates]:
             if isinstance(update, tuple):
                 update[0].assign(update[1])
 
     def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
-        """Track a value from inside ``call``, as in Keras 2: its mean over an epoch, or with None its last one."""
+        """Track a value from inside ``call``, as in Keras 2: its mean over an epoch, or with None its last one.
+
+        Args:
+            value: array of any shape, or symbolic tensor.
+            aggregation: "mean" or None; default "mean".
+        """
         from polykeras import metrics
 
         own = self.__dict__.setdefault("_added_metrics", {})
@@ -651,10 +686,18 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     # -------------------------------------------------------------------- saving
 
     def save_assets(self, dir: str) -> None:
-        """Write files that belong to the layer, such as a vocabulary, into a folder; they go into ``.keras`` files."""
+        """Write files that belong to the layer, such as a vocabulary, into a folder; they go into ``.keras`` files.
+
+        Args:
+            dir: path of the folder.
+        """
 
     def load_assets(self, dir: str) -> None:
-        """Read what ``save_assets`` wrote."""
+        """Read what ``save_assets`` wrote.
+
+        Args:
+            dir: path of the folder.
+        """
 
     # ------------------------------------------------------------------- configs
 
@@ -682,7 +725,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
 
     @classmethod
     def from_config(cls, config: dict) -> Layer:
-        """Make a layer from ``get_config``; its ``__init__`` need not take the base class's arguments."""
+        """Make a layer from ``get_config``; its ``__init__`` need not take the base class's arguments.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return making.make(cls, {key: registry.deserialize(value) for key, value in config.items()})
 
     # ------------------------------------------------------------ graph, display

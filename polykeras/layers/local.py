@@ -114,11 +114,17 @@ class LocallyConnected1D(LocallyConnected):
     Args:
         filters: number of output channels.
         kernel_size: steps that a filter covers.
-        strides: steps from place to place.
+        strides: steps from place to place; default 1.
         padding: ``"valid"`` or ``"same"``.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         implementation: 1, 2 or 3; accepted for compatibility: the result is the same.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels), with the steps known; kernel (places, kernel_size * channels,
         filters).
@@ -134,7 +140,15 @@ class LocallyConnected1D(LocallyConnected):
 class LocallyConnected2D(LocallyConnected):
     """Slide over an image, with filters of its own at each place.
 
-    Args: as for ``LocallyConnected1D``, with a pair or one int for ``kernel_size`` and ``strides``.
+    Args:
+        filters, kernel_size, strides, padding, data_format, activation, use_bias, implementation: see
+            ``LocallyConnected1D``.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.LocallyConnected2D(4, 3)(np.ones((1, 6, 6, 2))).shape

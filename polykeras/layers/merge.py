@@ -38,6 +38,9 @@ class Merge(Layer):
     def check_shapes(self, shapes: list[tuple]) -> None:
         """Compare the shapes of the inputs.
 
+        Args:
+            shapes: list of tuples.
+
         Raises:
             ValueError: if they don't fit.
         """
@@ -50,18 +53,31 @@ class Merge(Layer):
             )
 
     def merge(self, inputs: list) -> Any:
-        """Combine arrays: of equal rank if ``broadcasts``."""
+        """Combine arrays: of equal rank if ``broadcasts``.
+
+        Args:
+            inputs: list of arrays.
+        """
         result = inputs[0]
         for x in inputs[1:]:
             result = self.merge_two(result, x)
         return result
 
     def merge_two(self, left: Any, right: Any) -> Any:
-        """Combine two arrays of equal rank."""
+        """Combine two arrays of equal rank.
+
+        Args:
+            left, right: arrays.
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define merge or merge_two. Received: neither.")
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """An entry counts where it counts in any input; no mask where an input has none."""
+        """An entry counts where it counts in any input; no mask where an input has none.
+
+        Args:
+            inputs: list of arrays.
+            mask: list of masks; default None.
+        """
         if mask is None or any(m is None for m in trees.leaves([*mask])):
             return None
         found = [m for m in mask if m is not None]
@@ -88,6 +104,9 @@ def _align(inputs: list) -> list:
 class Add(Merge):
     """Add inputs.
 
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Add()([np.ones(2), np.ones(2)])
     array([2., 2.], dtype=float32)
@@ -99,6 +118,9 @@ class Add(Merge):
 
 class Subtract(Merge):
     """Subtract the second of two inputs from the first.
+
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Subtract()([np.ones(2), np.ones(2)])
@@ -117,6 +139,9 @@ class Subtract(Merge):
 class Multiply(Merge):
     """Multiply inputs.
 
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Multiply()([np.full(2, 3.0), np.full(2, 2.0)])
     array([6., 6.], dtype=float32)
@@ -128,6 +153,9 @@ class Multiply(Merge):
 
 class Average(Merge):
     """Take the mean of inputs.
+
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Average()([np.zeros(2), np.ones(2)])
@@ -144,6 +172,9 @@ class Average(Merge):
 class Maximum(Merge):
     """Take the largest of inputs.
 
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Maximum()([np.zeros(2), np.ones(2)])
     array([1., 1.], dtype=float32)
@@ -155,6 +186,9 @@ class Maximum(Merge):
 
 class Minimum(Merge):
     """Take the smallest of inputs.
+
+    Args:
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Minimum()([np.zeros(2), np.ones(2)])
@@ -169,7 +203,8 @@ class Concatenate(Merge):
     """Join inputs along an axis.
 
     Args:
-        axis: sizes along all others must be equal.
+        axis: sizes along all others must be equal; default -1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Concatenate()([np.ones((1, 2)), np.ones((1, 3))]).shape
@@ -200,7 +235,12 @@ class Concatenate(Merge):
         return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Join the masks; where an input has none all its entries count."""
+        """Join the masks; where an input has none all its entries count.
+
+        Args:
+            inputs: list of arrays.
+            mask: list of masks; default None.
+        """
         if mask is None or all(m is None for m in mask):
             return None
         parts = []
@@ -225,6 +265,7 @@ class Dot(Merge):
     Args:
         axes: the axis of both inputs, or a pair.
         normalize: scale both to length 1 first: the result is the cosine.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Dot(axes=1)([np.ones((2, 3)), np.ones((2, 3))])
@@ -279,40 +320,82 @@ class Dot(Merge):
 
 
 def add(inputs: list, **kwargs: Any) -> Any:
-    """Add inputs; see ``Add``."""
+    """Add inputs; see ``Add``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Add(**kwargs)(inputs)
 
 
 def subtract(inputs: list, **kwargs: Any) -> Any:
-    """Subtract the second input from the first; see ``Subtract``."""
+    """Subtract the second input from the first; see ``Subtract``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Subtract(**kwargs)(inputs)
 
 
 def multiply(inputs: list, **kwargs: Any) -> Any:
-    """Multiply inputs; see ``Multiply``."""
+    """Multiply inputs; see ``Multiply``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Multiply(**kwargs)(inputs)
 
 
 def average(inputs: list, **kwargs: Any) -> Any:
-    """Take the mean of inputs; see ``Average``."""
+    """Take the mean of inputs; see ``Average``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Average(**kwargs)(inputs)
 
 
 def maximum(inputs: list, **kwargs: Any) -> Any:
-    """Take the largest of inputs; see ``Maximum``."""
+    """Take the largest of inputs; see ``Maximum``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Maximum(**kwargs)(inputs)
 
 
 def minimum(inputs: list, **kwargs: Any) -> Any:
-    """Take the smallest of inputs; see ``Minimum``."""
+    """Take the smallest of inputs; see ``Minimum``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Minimum(**kwargs)(inputs)
 
 
 def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
-    """Join inputs along an axis; see ``Concatenate``."""
+    """Join inputs along an axis; see ``Concatenate``.
+
+    Args:
+        inputs: list of arrays or symbolic tensors.
+        axis: int, the axis to join along; default -1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
-    """Take dot products of two inputs; see ``Dot``."""
+    """Take dot products of two inputs; see ``Dot``.
+
+    Args:
+        inputs: two arrays or symbolic tensors.
+        axes: see ``Dot``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+    """
     return Dot(axes=axes, **kwargs)(inputs)

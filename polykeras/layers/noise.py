@@ -43,7 +43,8 @@ class GaussianNoise(_Noise):
 
     Args:
         stddev: standard deviation of the noise (``sigma`` in Keras 1).
-        seed: an int, for noise that repeats from program to program.
+        seed: an int, for noise that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GaussianNoise(0.1)(np.ones((1, 3)))
@@ -75,7 +76,8 @@ class GaussianDropout(_Noise):
     Args:
         rate: sets the standard deviation, ``sqrt(rate / (1 - rate))``, that dropout at this rate
             would have; from 0 to below 1.
-        seed: an int, for noise that repeats from program to program.
+        seed: an int, for noise that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Srivastava et al., "Dropout" (JMLR 2014).
 
@@ -106,7 +108,8 @@ class AlphaDropout(_Noise):
         rate: probability of dropping, from 0 to below 1.
         noise_shape: shape of the random mask, which broadcasts to the input; None entries take the
             input's size.
-        seed: an int, for a mask that repeats from program to program.
+        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Klambauer et al., "Self-normalizing neural networks" (NeurIPS 2017).
 

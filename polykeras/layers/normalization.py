@@ -78,16 +78,18 @@ class BatchNormalization(_Scaled):
     """Normalize each channel over the batch in training, by moving averages else.
 
     Args:
-        axis: the axis of the channels.
-        momentum: of the moving averages.
-        epsilon: added to the variance.
+        axis: the axis of the channels; default -1.
+        momentum: of the moving averages; default 0.99.
+        epsilon: added to the variance; default 0.001.
         center, scale: whether to add ``beta``, and to multiply by ``gamma``.
-        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer:
-            first values.
-        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first
+            values; defaults "zeros", "ones", "zeros" and "ones".
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights; default None.
         renorm, renorm_clipping, renorm_momentum: batch renormalization (Ioffe, 2017,
-            https://arxiv.org/abs/1702.03275): correct the batch's statistics towards the moving ones.
+            https://arxiv.org/abs/1702.03275): correct the batch's statistics towards the moving ones; default
+            0.99.
         synchronized: take statistics over all devices that share the batch. With one it changes nothing.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     A frozen layer (``trainable = False``) uses and keeps its moving averages. Masked steps don't
     count. Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
@@ -248,13 +250,14 @@ class LayerNormalization(_Scaled):
     """Normalize each sample over some of its axes.
 
     Args:
-        axis: int, or several to normalize over together.
-        epsilon: added to the variance.
+        axis: int, or several to normalize over together; default -1.
+        epsilon: added to the variance; default 0.001.
         center, scale: whether to add ``beta``, and to multiply by ``gamma``, of the sizes of the axes.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: of the weights.
+            gamma_constraint: of the weights; defaults "zeros" and "ones".
         rms_scaling: divide by the root of the variance only, and add nothing; superseded by
             ``RMSNormalization``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Ba et al., "Layer normalization" (2016), https://arxiv.org/abs/1607.06450.
 
@@ -319,12 +322,13 @@ class GroupNormalization(_Scaled):
     """Normalize groups of channels of each sample.
 
     Args:
-        groups: number of groups, which divides the channels; -1 for one channel in each group.
-        axis: the axis of the channels.
-        epsilon: added to the variance.
+        groups: number of groups, which divides the channels; -1 for one channel in each group; default 32.
+        axis: the axis of the channels; default -1.
+        epsilon: added to the variance; default 0.001.
         center, scale: whether to add ``beta``, and to multiply by ``gamma``, channel by channel.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: of the weights.
+            gamma_constraint: of the weights; defaults "zeros" and "ones".
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Wu and He, "Group normalization" (ECCV 2018).
 
@@ -395,8 +399,9 @@ class RMSNormalization(Layer):
     """Divide each sample by its root mean square over some of its axes, and multiply by a weight.
 
     Args:
-        axis: int, or several to normalize over together.
-        epsilon: added to the mean of squares.
+        axis: int, or several to normalize over together; default -1.
+        epsilon: added to the mean of squares; default 1e-06.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhang and Sennrich, "Root mean square layer normalization" (NeurIPS 2019).
 
@@ -429,7 +434,8 @@ class UnitNormalization(Layer):
     """Divide each sample by its Euclidean norm over some of its axes.
 
     Args:
-        axis: int, or several to normalize over together.
+        axis: int, or several to normalize over together; default -1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UnitNormalization()(np.array([[3.0, 4.0]]))
@@ -455,6 +461,7 @@ class SpectralNormalization(Wrapper):
         layer: with a weight ``kernel`` or ``embeddings``, seen as a matrix with the outputs last.
         power_iterations: steps of the power method, at least 1; it goes on from where the last
             training step stopped.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Miyato et al., "Spectral normalization for generative adversarial networks" (ICLR 2018).
 

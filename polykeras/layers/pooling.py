@@ -53,10 +53,12 @@ class MaxPooling1D(Pooling):
     """Take the largest value of each window of steps.
 
     Args:
-        pool_size: length of the window.
+        pool_size: length of the window; default 2.
         strides: steps from window to window; default ``pool_size``.
         padding: ``"valid"``, or ``"same"`` to pad so that every entry is in a window.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels), or with channels first.
 
@@ -71,7 +73,14 @@ class MaxPooling1D(Pooling):
 class MaxPooling2D(Pooling):
     """Take the largest value of each window of an image.
 
-    Args: as for ``MaxPooling1D``, with a pair or one int for ``pool_size`` and ``strides``.
+    Args:
+        pool_size: int or tuple of ints, the size of the window; default 2.
+        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
+        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+            "valid".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels), or with channels first.
 
@@ -86,7 +95,14 @@ class MaxPooling2D(Pooling):
 class MaxPooling3D(Pooling):
     """Take the largest value of each window of a volume.
 
-    Args: as for ``MaxPooling1D``, with three ints or one for ``pool_size`` and ``strides``.
+    Args:
+        pool_size: int or tuple of ints, the size of the window; default 2.
+        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
+        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+            "valid".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MaxPooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -99,7 +115,14 @@ class MaxPooling3D(Pooling):
 class AveragePooling1D(Pooling):
     """Take the mean of each window of steps; padding doesn't count.
 
-    Args: as for ``MaxPooling1D``.
+    Args:
+        pool_size: int, the size of the window; default 2.
+        strides: int, the step between windows; None for ``pool_size``.
+        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+            "valid".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AveragePooling1D(2)(np.ones((1, 6, 3))).shape
@@ -112,7 +135,14 @@ class AveragePooling1D(Pooling):
 class AveragePooling2D(Pooling):
     """Take the mean of each window of an image; padding doesn't count.
 
-    Args: as for ``MaxPooling2D``.
+    Args:
+        pool_size: int or tuple of ints, the size of the window; default 2.
+        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
+        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+            "valid".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AveragePooling2D()(np.ones((1, 6, 4, 3))).shape
@@ -125,7 +155,14 @@ class AveragePooling2D(Pooling):
 class AveragePooling3D(Pooling):
     """Take the mean of each window of a volume; padding doesn't count.
 
-    Args: as for ``MaxPooling3D``.
+    Args:
+        pool_size: int or tuple of ints, the size of the window; default 2.
+        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
+        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+            "valid".
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AveragePooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -169,6 +206,7 @@ class GlobalMaxPooling1D(GlobalPooling):
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         keepdims: whether reduced axes stay, with size 1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, channels).
 
@@ -183,7 +221,10 @@ class GlobalMaxPooling1D(GlobalPooling):
 class GlobalMaxPooling2D(GlobalPooling):
     """Take the largest value of each channel over an image.
 
-    Args: as for ``GlobalMaxPooling1D``.
+    Args:
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalMaxPooling2D(keepdims=True)(np.ones((1, 6, 4, 3))).shape
@@ -196,7 +237,10 @@ class GlobalMaxPooling2D(GlobalPooling):
 class GlobalMaxPooling3D(GlobalPooling):
     """Take the largest value of each channel over a volume.
 
-    Args: as for ``GlobalMaxPooling1D``.
+    Args:
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalMaxPooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -209,7 +253,10 @@ class GlobalMaxPooling3D(GlobalPooling):
 class GlobalAveragePooling1D(GlobalPooling):
     """Take the mean of each channel over all steps; masked steps don't count.
 
-    Args: as for ``GlobalMaxPooling1D``.
+    Args:
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> x = np.array([[[1.0], [3.0], [8.0]]])
@@ -238,7 +285,10 @@ class GlobalAveragePooling1D(GlobalPooling):
 class GlobalAveragePooling2D(GlobalPooling):
     """Take the mean of each channel over an image.
 
-    Args: as for ``GlobalMaxPooling1D``.
+    Args:
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalAveragePooling2D()(np.ones((1, 6, 4, 3))).shape
@@ -251,7 +301,10 @@ class GlobalAveragePooling2D(GlobalPooling):
 class GlobalAveragePooling3D(GlobalPooling):
     """Take the mean of each channel over a volume.
 
-    Args: as for ``GlobalMaxPooling1D``.
+    Args:
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalAveragePooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -290,6 +343,7 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
     Args:
         output_size: number of windows.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveMaxPooling1D(4)(np.ones((1, 6, 3))).shape
@@ -302,7 +356,10 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
 class AdaptiveMaxPooling2D(AdaptivePooling):
     """Split an image into windows of nearly equal size and take the largest value of each.
 
-    Args: as for ``AdaptiveMaxPooling1D``, with a pair or one int for ``output_size``.
+    Args:
+        output_size: int or tuple of ints, the number of windows along each axis.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveMaxPooling2D((4, 2))(np.ones((1, 6, 5, 3))).shape
@@ -315,7 +372,10 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
 class AdaptiveMaxPooling3D(AdaptivePooling):
     """Split a volume into windows of nearly equal size and take the largest value of each.
 
-    Args: as for ``AdaptiveMaxPooling1D``, with three ints or one for ``output_size``.
+    Args:
+        output_size: int or tuple of ints, the number of windows along each axis.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveMaxPooling3D(2)(np.ones((1, 6, 5, 3, 3))).shape
@@ -328,7 +388,10 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
 class AdaptiveAveragePooling1D(AdaptivePooling):
     """Split a sequence into windows of nearly equal length and take the mean of each.
 
-    Args: as for ``AdaptiveMaxPooling1D``.
+    Args:
+        output_size: int, the number of windows.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveAveragePooling1D(4)(np.ones((1, 6, 3))).shape
@@ -341,7 +404,10 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
 class AdaptiveAveragePooling2D(AdaptivePooling):
     """Split an image into windows of nearly equal size and take the mean of each.
 
-    Args: as for ``AdaptiveMaxPooling2D``.
+    Args:
+        output_size: int or tuple of ints, the number of windows along each axis.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveAveragePooling2D((4, 2))(np.ones((1, 6, 5, 3))).shape
@@ -354,7 +420,10 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
 class AdaptiveAveragePooling3D(AdaptivePooling):
     """Split a volume into windows of nearly equal size and take the mean of each.
 
-    Args: as for ``AdaptiveMaxPooling3D``.
+    Args:
+        output_size: int or tuple of ints, the number of windows along each axis.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveAveragePooling3D(2)(np.ones((1, 6, 5, 3, 3))).shape

@@ -74,18 +74,27 @@ class SimpleRNN(CellRNN):
 
     Args:
         units: size of the output and of the state.
-        activation: function or its name.
+        activation: function or its name; default "tanh".
         use_bias: whether to add a bias.
         kernel_*: initializer, regularizer, constraint of the weights of the inputs.
         recurrent_*: those of the weights of the states.
         bias_*: those of the bias.
-        activity_regularizer: function of the output that adds to the loss.
-        dropout: share of the inputs to drop in training; the same ones at all steps of a sequence.
-        recurrent_dropout: share of the states to drop. Both: Y. Gal and Z. Ghahramani, "A
-            Theoretically Grounded Application of Dropout in Recurrent Neural Networks" (2016).
-        seed: for dropout that repeats from program to program.
-        implementation: with 1, each gate has dropout masks of its own, as with recurrent dropout.
+        kernel_initializer: first values of the weights; default "glorot_uniform".
+        recurrent_initializer: first values of the weights; default "orthogonal".
+        bias_initializer: first values of the weights; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+            loss; default None.
+        activity_regularizer: function of the output that adds to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+            update; default None.
+        dropout: share of the inputs to drop in training; the same ones at all steps of a sequence; default
+            0.0.
+        recurrent_dropout: share of the states to drop. Both: Y. Gal and Z. Ghahramani, "A Theoretically
+            Grounded Application of Dropout in Recurrent Neural Networks" (2016); default 0.0.
+        seed: for dropout that repeats from program to program; default None, for others each time.
+        implementation: with 1, each gate has dropout masks of its own, as with recurrent dropout; default 2.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for ``RNN``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, features) to (batch, units), or (batch, time, units) with ``return_sequences``.
 
@@ -134,12 +143,16 @@ class GRU(CellRNN):
 
     Args:
         units: size of the output and of the state.
-        activation: function of the candidate for a new state.
-        recurrent_activation: function of the gates.
+        activation: function of the candidate for a new state; default "tanh".
+        recurrent_activation: function of the gates; default "sigmoid".
+        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, return_sequences,
+            return_state, go_backwards, stateful, unroll, implementation, **kwargs: see ``SimpleRNN``.
         reset_after: apply the reset gate to the product of state and recurrent kernel (as cuDNN
             does; the bias has two rows), not to the state.
         use_cudnn: False for a loop in place of the engine's fused kernel, which runs with ``tanh``,
-            ``sigmoid``, ``reset_after`` and no recurrent dropout.
+            ``sigmoid``, ``reset_after`` and no recurrent dropout; default "auto".
         others: as for ``SimpleRNN``.
 
     Weights: kernel (features, 3 units), recurrent_kernel (units, 3 units), bias (2, 3 units) or, without
@@ -194,11 +207,15 @@ class LSTM(CellRNN):
 
     Args:
         units: size of the output, and of the memory.
-        activation: function of the candidate, and of the memory on its way out.
-        recurrent_activation: function of the gates.
+        activation: function of the candidate, and of the memory on its way out; default "tanh".
+        recurrent_activation: function of the gates; default "sigmoid".
+        use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
+            recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
+            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, return_sequences,
+            return_state, go_backwards, stateful, unroll, implementation, **kwargs: see ``SimpleRNN``.
         unit_forget_bias: let the bias of the forget gate begin at 1.
         use_cudnn: False for a loop in place of the engine's fused kernel, which runs with ``tanh``,
-            ``sigmoid`` and no recurrent dropout.
+            ``sigmoid`` and no recurrent dropout; default "auto".
         others: as for ``SimpleRNN``.
 
     Weights: kernel (features, 4 units), recurrent_kernel (units, 4 units), bias (4 units,); columns for the

@@ -88,11 +88,20 @@ class Cell(Layer):
         return output, fresh if isinstance(states, list | tuple) else fresh[0]
 
     def project(self, inputs: Any) -> Any:
-        """Return what the gates take from the inputs of a step, (batch, ...), or of steps, (time, batch, ...)."""
+        """Return what the gates take from the inputs of a step, (batch, ...), or of steps, (time, batch, ...).
+
+        Args:
+            inputs: array, with the features last.
+        """
         raise NotImplementedError
 
     def advance(self, projected: Any, states: Any) -> tuple[Any, list]:
-        """Return (output, new states)."""
+        """Return (output, new states).
+
+        Args:
+            projected: what ``project`` returned for a step.
+            states: list of arrays, (batch, units).
+        """
         raise NotImplementedError
 
     def state_shape(self) -> tuple:
@@ -103,7 +112,7 @@ class Cell(Layer):
         """Return states of zeros.
 
         Args:
-            batch_size: number of sequences.
+            batch_size: number of sequences; default None.
         """
         count = len(self.state_size) if isinstance(self.state_size, list) else 1
         return [ops.zeros((batch_size, *self.state_shape()), self.compute_dtype) for _ in range(count)]
@@ -116,7 +125,13 @@ class Cell(Layer):
         return False
 
     def run_kernel(self, sequences: Any, states: list, mask: Any) -> tuple[Any, list]:
-        """Return (outputs, last states) over (batch, time, features), where ``has_kernel`` holds."""
+        """Return (outputs, last states) over (batch, time, features), where ``has_kernel`` holds.
+
+        Args:
+            sequences: array, (batch, time, features).
+            states: list of arrays, (batch, units).
+            mask: array of bools, (batch, time), or None.
+        """
         raise NotImplementedError
 
     # -------------------------------------------------------------------- dropout
@@ -220,7 +235,11 @@ class DenseCell(Cell):
 class SimpleRNNCell(DenseCell):
     """Step of ``SimpleRNN``: ``activation(inputs @ kernel + state @ recurrent_kernel + bias)``.
 
-    Args: as for ``SimpleRNN``.
+    Args:
+        units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
+            kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
+            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, implementation, **kwargs:
+            see ``SimpleRNN``.
 
     Shapes: inputs (batch, features), one state (batch, units).
 
@@ -268,7 +287,11 @@ class SimpleRNNCell(DenseCell):
 class GRUCell(DenseCell):
     """Step of ``GRU``.
 
-    Args: as for ``GRU``.
+    Args:
+        units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer,
+            bias_initializer, kernel_regularizer, recurrent_regularizer, bias_regularizer, kernel_constraint,
+            recurrent_constraint, bias_constraint, dropout, recurrent_dropout, reset_after, seed,
+            implementation, **kwargs: see ``GRU``.
 
     Shapes: inputs (batch, features), one state (batch, units).
 
@@ -395,7 +418,11 @@ class LongShortTermMemory:
 class LSTMCell(LongShortTermMemory, DenseCell):
     """Step of ``LSTM``.
 
-    Args: as for ``LSTM``.
+    Args:
+        units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer,
+            bias_initializer, unit_forget_bias, kernel_regularizer, recurrent_regularizer, bias_regularizer,
+            kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed,
+            implementation, **kwargs: see ``LSTM``.
 
     Shapes: inputs (batch, features), two states (batch, units): the output, and the memory.
 
@@ -474,6 +501,7 @@ class StackedRNNCells(Layer):
 
     Args:
         cells: list of cells; the states are a list with the states of each.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: for a cell without ``call`` or ``state_size``.
@@ -501,7 +529,11 @@ class StackedRNNCells(Layer):
         return output_size_of(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """Return the first states of each cell, a list of lists."""
+        """Return the first states of each cell, a list of lists.
+
+        Args:
+            batch_size: int; default None.
+        """
         return [initial_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
     def build(self, input_shape: tuple) -> None:

@@ -33,6 +33,7 @@ class RNN(Layer):
             sequences on an engine that compiles, slower to compile.
         zero_output_for_mask: the output of a masked step is 0, not that of the step before.
         time_major: inputs and outputs are (time, batch, ...), as in Keras 2.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         sequences: (batch, time, ...). A list ``[sequences, *initial_state, *constants]`` is
@@ -131,7 +132,7 @@ class RNN(Layer):
         """Return the states that sequences start from.
 
         Args:
-            batch_size: number of sequences.
+            batch_size: number of sequences; default None.
         """
         return initial_states(self.cell, batch_size, self.compute_dtype)
 
@@ -234,7 +235,12 @@ class RNN(Layer):
         return trees.unflatten(structure, states)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of the inputs goes with sequences; single outputs and states have none."""
+        """The mask of the inputs goes with sequences; single outputs and states have none.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            mask: array of bools, (batch, time); default None.
+        """
         if isinstance(mask, list | tuple):
             mask = mask[0]
         mask = mask if self.return_sequences else None

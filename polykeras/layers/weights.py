@@ -111,7 +111,7 @@ class LowRankUpdate:
         Args:
             rank: the inner size of the product.
             lora_alpha: default ``rank``.
-            a_initializer, b_initializer: first values of the two matrices.
+            a_initializer, b_initializer: first values of the two matrices; defaults "he_uniform" and "zeros".
 
         Raises:
             ValueError: before the layer is built, with a constraint on the kernel, or twice.

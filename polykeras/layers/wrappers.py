@@ -21,6 +21,7 @@ class Wrapper(Layer):
 
     Args:
         layer: the layer inside.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: for what is no layer.
@@ -56,6 +57,7 @@ class TimeDistributed(Wrapper):
 
     Args:
         layer: any layer.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         inputs: (batch, time, ...), or a tree of them.
@@ -103,7 +105,12 @@ class TimeDistributed(Wrapper):
         return _merged(mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask that the layer inside makes; else a step counts where any of its entries does."""
+        """The mask that the layer inside makes; else a step counts where any of its entries does.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            previous_mask: array of bools, (batch, time); default None.
+        """
         steps = trees.map(_merged, inputs)
         inner = self.layer.compute_mask(steps, self._inner_mask(steps, previous_mask))
         if inner is not None:
@@ -125,8 +132,9 @@ class Bidirectional(Wrapper):
             ``return_state`` and ``get_config``; a copy without its weights runs forwards.
         merge_mode: how to join the outputs: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None
             for both.
-        weights: initial weights, those of the forward layer first.
+        weights: initial weights, those of the forward layer first; default None.
         backward_layer: the layer that runs backwards; default a copy of ``layer``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments: as for the layer inside; the first half of ``initial_state`` is for the forward
     layer. The output of a masked step is 0 with ``return_sequences``.
@@ -233,7 +241,12 @@ class Bidirectional(Wrapper):
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the inputs goes with sequences; single outputs and states have none."""
+        """The mask of the inputs goes with sequences; single outputs and states have none.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            previous_mask: array of bools, (batch, time); default None.
+        """
         mask = previous_mask[0] if isinstance(previous_mask, list | tuple) else previous_mask
         mask = mask if self.return_sequences else None
         found = [mask, mask] if self.merge_mode is None else [mask]

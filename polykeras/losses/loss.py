@@ -75,7 +75,11 @@ class Loss(Stamped):
         return self._convert(x)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the values to reduce, commonly one for each sample."""
+        """Return the values to reduce, commonly one for each sample.
+
+        Args:
+            y_true, y_pred: targets and predictions, arrays of any shape.
+        """
         raise NotImplementedError(f"Expected {self.__class__.__name__} to implement call(y_true, y_pred).")
 
     def get_config(self) -> dict:

@@ -26,7 +26,7 @@ class AUC(Metric):
         curve: "ROC", "PR" or "PRGAIN".
         summation_method: height of each step: "interpolation" (the middle), "majoring" (the
             larger end), "minoring" (the smaller).
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
         thresholds: a list from 0 to 1 in place of the evenly spaced ones; the ends are added; default None.
         multi_label: compute each column's area apart and return their mean.

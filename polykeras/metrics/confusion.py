@@ -223,7 +223,7 @@ class TruePositives(_Count):
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(TruePositives()([0, 1, 1, 1], [0.1, 0.9, 0.8, 0.2]))
@@ -238,7 +238,7 @@ class TrueNegatives(_Count):
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(TrueNegatives()([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.2]))
@@ -253,7 +253,7 @@ class FalsePositives(_Count):
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(FalsePositives()([0, 0, 0, 1], [0.1, 0.9, 0.8, 0.2]))
@@ -268,7 +268,7 @@ class FalseNegatives(_Count):
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(FalseNegatives()([0, 1, 1, 1], [0.1, 0.9, 0.1, 0.2]))
@@ -311,7 +311,7 @@ class Precision(_Share):
         top_k: the k largest predictions of each sample are the positive ones; default None, for those above
             the thresholds.
         class_id: look at one class only; default None, for all.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(Precision()([0, 1, 1, 0], [0.1, 0.9, 0.2, 0.8]))
@@ -329,7 +329,7 @@ class Recall(_Share):
         top_k: the k largest predictions of each sample are the positive ones; default None, for those above
             the thresholds.
         class_id: look at one class only; default None, for all.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> round(float(Recall()([0, 1, 1, 1], [0.1, 0.9, 0.8, 0.2])), 4)
@@ -382,7 +382,7 @@ class SensitivityAtSpecificity(_BestAt):
         specificity: ``tn / (tn + fp)``, from 0 to 1.
         num_thresholds: how many thresholds to try; default 200.
         class_id: look at one class only; default None, for all.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
@@ -402,7 +402,7 @@ class SpecificityAtSensitivity(_BestAt):
         sensitivity: ``tp / (tp + fn)``, from 0 to 1.
         num_thresholds: how many thresholds to try; default 200.
         class_id: look at one class only; default None, for all.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> round(float(SpecificityAtSensitivity(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8])), 4)
@@ -422,7 +422,7 @@ class PrecisionAtRecall(_BestAt):
         recall: ``tp / (tp + fn)``, from 0 to 1.
         num_thresholds: how many thresholds to try; default 200.
         class_id: look at one class only; default None, for all.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
@@ -442,7 +442,7 @@ class RecallAtPrecision(_BestAt):
         precision: ``tp / (tp + fp)``, from 0 to 1.
         num_thresholds: how many thresholds to try; default 200.
         class_id: look at one class only; default None, for all.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> float(RecallAtPrecision(0.8)([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]))

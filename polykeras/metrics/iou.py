@@ -103,7 +103,7 @@ class IoU(_IoUBase):
     Args:
         num_classes: how many classes there are.
         target_class_ids: the classes to average.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_true: targets are class numbers; else one-hot.
@@ -140,7 +140,7 @@ class MeanIoU(_IoUBase):
 
     Args:
         num_classes: how many classes there are.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_true: targets are class numbers; else one-hot.
@@ -174,7 +174,7 @@ class BinaryIoU(_IoUBase):
     Args:
         target_class_ids: the classes to average: 0, 1 or both.
         threshold: from it on a prediction says 1; default 0.5.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the counts, default "int32".
 
     >>> round(float(BinaryIoU(threshold=0.3)([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])), 4)
@@ -199,7 +199,7 @@ class OneHotIoU(_IoUBase):
     Args:
         num_classes: how many classes there are.
         target_class_ids: the classes to average.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_pred: predictions are class numbers; else one for each class.
@@ -230,7 +230,7 @@ class OneHotMeanIoU(_IoUBase):
 
     Args:
         num_classes: how many classes there are.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
         sparse_y_pred: predictions are class numbers; else one for each class.

@@ -65,7 +65,7 @@ class Metric(Trackable):
             initializer: a name, an initializer or a function; default zeros. A reset gives zeros always.
             dtype: default ``floatx()``.
             aggregation: how copies on several devices make one; default "sum".
-            name: its name.
+            name: its name; default None.
         """
         self._check_initialized()
         dtype = dtypes.standardize(dtype or config.floatx())
@@ -83,7 +83,11 @@ class Metric(Trackable):
     def add_weight(
         self, shape: tuple = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:
-        """``add_variable``, by the name it has in layers."""
+        """``add_variable``, by the name it has in layers.
+
+        Args:
+            shape, initializer: see ``add_variable``.
+        """
         return self.add_variable(shape, initializer, dtype, name=name)
 
     @property
@@ -93,7 +97,11 @@ class Metric(Trackable):
         return list({id(variable): variable for variable in _variables_in(vars(self))}.values())
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Take in a batch: commonly (y_true, y_pred, sample_weight=None)."""
+        """Take in a batch: commonly (y_true, y_pred, sample_weight=None).
+
+        Args:
+            *args, **kwargs: commonly y_true and y_pred, arrays of any shape, and ``sample_weight``.
+        """
         raise NotImplementedError(f"Expected {self.__class__.__name__} to implement update_state.")
 
     def result(self) -> Any:
@@ -118,11 +126,19 @@ class Metric(Trackable):
     # -------------------------------------------------------- without a state
 
     def stateless_update_state(self, metric_variables: list, *args: Any, **kwargs: Any) -> list:
-        """Return the values of ``variables`` after an update from ``metric_variables``."""
+        """Return the values of ``variables`` after an update from ``metric_variables``.
+
+        Args:
+            *args, **kwargs: commonly y_true and y_pred, arrays of any shape, and ``sample_weight``.
+        """
         return self._stateless(self.update_state, metric_variables, *args, **kwargs)[0]
 
     def stateless_result(self, metric_variables: list) -> Any:
-        """Return the result for given values of ``variables``."""
+        """Return the result for given values of ``variables``.
+
+        Args:
+            metric_variables: list of arrays, one for each of ``variables``.
+        """
         return self._stateless(self.result, metric_variables)[1]
 
     def stateless_reset_state(self) -> list:

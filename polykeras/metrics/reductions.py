@@ -97,7 +97,7 @@ class Mean(Metric):
 
         Args:
             values: one number, or an array whose first axis is samples.
-            sample_weight: a weight for each sample, or for each value.
+            sample_weight: a weight for each sample, or for each value; default None, for equal ones.
         """
         mask = masks.get_mask(values)
         values = ops.convert_to_tensor(values, dtype=self.dtype)
@@ -147,7 +147,13 @@ class MeanMetricWrapper(Mean):
         vars(self).update(kwargs)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch; what the mask of y_pred leaves out doesn't count."""
+        """Take in a batch; what the mask of y_pred leaves out doesn't count.
+
+        Args:
+            y_true, y_pred: targets and predictions, arrays of any shape.
+            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
+                ones.
+        """
         mask = masks.get_mask(y_pred)
         y_true, y_pred = (_in_full(y) for y in (y_true, y_pred))
         values = guarded(self._fn)(y_true, y_pred, **self._arguments())

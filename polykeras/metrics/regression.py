@@ -161,7 +161,7 @@ class MeanRelativeError(Mean):
 
     Args:
         normalizer: what to divide by, of the shape of the predictions; an error over 0 counts as 0.
-        name: name of the metric.
+        name: name of the metric; default None.
         dtype: of the result, default ``floatx()``.
 
     >>> round(float(MeanRelativeError([1, 3, 2, 3])([1, 3, 2, 3], [2, 4, 6, 8])), 4)

@@ -68,7 +68,7 @@ class FBetaScore(Metric):
         Args:
             y_true: targets 0 and 1, (samples, classes).
             y_pred: predictions, (samples, classes).
-            sample_weight: a weight for each sample.
+            sample_weight: a weight for each sample; default None, for equal ones.
         """
         y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
         self._build(shape_of(y_true), shape_of(y_pred))

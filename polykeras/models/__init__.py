@@ -11,7 +11,12 @@ registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequen
 
 
 def model_from_config(config: dict, custom_objects: dict | None = None) -> Model:
-    """Return the model of a description from ``registry.serialize``, with new weights."""
+    """Return the model of a description from ``registry.serialize``, with new weights.
+
+    Args:
+        config: dict.
+        custom_objects: dict from names to classes or functions; default None.
+    """
     return registry.deserialize(config, custom_objects, family="models")
 
 

@@ -163,10 +163,11 @@ def clone_model(
 
     Args:
         model: a Sequential or Functional model, or a subclass with a config.
-        input_tensors: symbolic tensors to start from, instead of new inputs.
+        input_tensors: symbolic tensors to start from, instead of new inputs; default None.
         clone_function: returns the new layer for a layer; default ``from_config(get_config())``.
-        call_function: ``f(layer, *args, **kwargs)`` that calls the new layer.
+        call_function: ``f(layer, *args, **kwargs)`` that calls the new layer; default None.
         recursive: clone the layers of models inside by ``clone_function`` too.
+        **kwargs: Keras 2's arguments.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

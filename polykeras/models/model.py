@@ -31,9 +31,11 @@ class Model(Persistence, Trainer, Layer):
     and defining ``call``. A model belongs to the backend that was in use when it was made.
 
     Args:
-        inputs: symbolic tensor from ``Input`` or an inner one, or a list or dict of them.
-        outputs: symbolic tensor(s) that follow from the inputs, or a list or dict of them.
+        *args: ``inputs`` and ``outputs`` by position.
+        inputs: symbolic tensor from ``Input`` or an inner one, or a list or dict of them; default None.
+        outputs: symbolic tensor(s) that follow from the inputs, or a list or dict of them; default None.
         name: default ``functional``, ``functional_1``, ...
+        **kwargs: ``name``, ``trainable`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: if an output doesn't follow from the inputs, or two layers have one name.
@@ -184,6 +186,9 @@ class Model(Persistence, Trainer, Layer):
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by name or place.
 
+        Args:
+            index: int, its index among ``layers``; default None.
+
         Raises:
             ValueError: if there is none; the message tells the nearest names.
         """
@@ -224,7 +229,12 @@ class Model(Persistence, Trainer, Layer):
             return super()._infer(args, kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Run the graph. Subclasses override it."""
+        """Run the graph. Subclasses override it.
+
+        Args:
+            training: bool, whether this is a call of training; default None.
+            mask: mask of the inputs; default None.
+        """
         if self._plan is None:
             raise NotImplementedError(
                 f"Expected the model class {type(self).__name__} to define call(self, inputs), or to be made "
@@ -253,6 +263,9 @@ class Model(Persistence, Trainer, Layer):
 
         Of a symbolic tensor the mean counts. The layers that lead to it become layers of the model.
 
+        Args:
+            loss: scalar array or symbolic tensor, or list of them.
+
         >>> import numpy as np, polykeras as keras
         >>> x = keras.Input((2,)); model = keras.Model(x, keras.layers.Dense(1)(x))
         >>> model.add_loss(keras.ops.abs(x)); model.compile("sgd")
@@ -265,7 +278,12 @@ class Model(Persistence, Trainer, Layer):
             super().add_loss(loss)
 
     def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
-        """Track a value from inside ``call``, or a symbolic tensor of a functional model; see ``Layer.add_metric``."""
+        """Track a value from inside ``call``, or a symbolic tensor of a functional model; see ``Layer.add_metric``.
+
+        Args:
+            value: array of any shape, or symbolic tensor.
+            aggregation: "mean" or None; default "mean".
+        """
         if isinstance(value, KerasTensor):
             self._add_output(value, "add_metric", {"name": name or value.name, "aggregation": aggregation})
         else:
@@ -325,7 +343,7 @@ class Model(Persistence, Trainer, Layer):
         """Make the weights of a subclassed model, for inputs of these shapes.
 
         Args:
-            input_shape: a shape with the batch, or a list or dict of them.
+            input_shape: a shape with the batch, or a list or dict of them; default None.
         """
         if self._plan is None and input_shape is not None and not self.built:
             Layer.compute_output_shape(self, input_shape)
@@ -349,7 +367,11 @@ class Model(Persistence, Trainer, Layer):
         return {**(config or {}), "layers": layers} if self.built or len(layers) > 1 else config
 
     def build_from_config(self, config: dict) -> None:
-        """Build as ``get_build_config`` says; ``call`` runs, on shapes, only for layers that it makes itself."""
+        """Build as ``get_build_config`` says; ``call`` runs, on shapes, only for layers that it makes itself.
+
+        Args:
+            config: dict, as ``get_build_config`` returns.
+        """
         from polykeras.saving import builds
 
         if self.built or not config:
@@ -387,12 +409,12 @@ class Model(Persistence, Trainer, Layer):
         """Print a table of the layers, their output shapes and numbers of parameters.
 
         Args:
-            line_length: width in characters.
-            positions: ends of the columns, as fractions of the width or as characters.
-            print_fn: called with each line, instead of ``print``.
+            line_length: width in characters; default None.
+            positions: ends of the columns, as fractions of the width or as characters; default None.
+            print_fn: called with each line, instead of ``print``; default None.
             expand_nested: also show the layers of models inside.
             show_trainable: add a column.
-            layer_range: (first, last) layer to show, by regular expressions on names.
+            layer_range: (first, last) layer to show, by regular expressions on names; default None.
 
         Raises:
             ValueError: before the model is built.
@@ -412,7 +434,12 @@ class Model(Persistence, Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Model:
-        """Make a model from ``get_config``, with new weights."""
+        """Make a model from ``get_config``, with new weights.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+            custom_objects: dict from names to classes or functions; default None.
+        """
         from polykeras.models.graph_configs import is_graph_config, model_from_graph_config
 
         with registry.custom_object_scope(custom_objects or {}):
@@ -429,6 +456,10 @@ class Model(Persistence, Trainer, Layer):
 
 class Functional(Model):
     """A model made from symbolic tensors; ``Model(inputs, outputs)`` makes one.
+
+    Args:
+        *args, **kwargs: ``name`` and ``trainable``, as of ``Model``.
+        inputs, outputs: symbolic tensor, or list or dict of them; default None.
 
     >>> import polykeras as keras
     >>> x = keras.Input((3,))

@@ -49,7 +49,13 @@ class Persistence:
         return moved(self, name)
 
     def save(self, filepath: str | os.PathLike, overwrite: bool = True, **kwargs: Any) -> None:
-        """Save the model to a ``.keras`` file; see ``polykeras.saving.save_model``."""
+        """Save the model to a ``.keras`` file; see ``polykeras.saving.save_model``.
+
+        Args:
+            filepath: path of the file.
+            overwrite: bool, whether an existing file is replaced unasked; default True.
+            **kwargs: see ``polykeras.saving``.
+        """
         from polykeras import saving
 
         with settled(self._step_variables() + self._training_variables()):
@@ -58,7 +64,14 @@ class Persistence:
     def save_weights(
         self, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
     ) -> None:
-        """Save the weights to a ``.weights.h5`` file; see ``polykeras.saving.save_weights``."""
+        """Save the weights to a ``.weights.h5`` file; see ``polykeras.saving.save_weights``.
+
+        Args:
+            filepath: path of the file.
+            overwrite: bool, whether an existing file is replaced unasked; default True.
+            max_shard_size: gigabytes, beyond which several files are written; default None.
+            **kwargs: see ``polykeras.saving``.
+        """
         from polykeras import saving
 
         with settled(self.variables):
@@ -67,13 +80,23 @@ class Persistence:
     def load_weights(
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any
     ) -> None:
-        """Load weights from a file; see ``polykeras.saving.load_weights``."""
+        """Load weights from a file; see ``polykeras.saving.load_weights``.
+
+        Args:
+            filepath: path of the file.
+            skip_mismatch: bool, whether weights of other shapes are left alone; default False.
+            by_name: bool, whether layers are found by name; default False.
+            **kwargs: see ``polykeras.saving``.
+        """
         from polykeras import saving
 
         saving.load_weights(self, filepath, skip_mismatch, by_name, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
         """Return the architecture as JSON; see ``polykeras.models.model_from_json``.
+
+        Args:
+            **kwargs: arguments of ``json.dumps``.
 
         >>> import polykeras as keras
         >>> keras.models.model_from_json(keras.Sequential([keras.layers.Dense(2)]).to_json()).layers

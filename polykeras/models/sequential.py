@@ -17,9 +17,10 @@ class Sequential(Model):
     """A model whose layers follow one another, each with one input and one output.
 
     Args:
-        layers: the first layers; more come by ``add``.
+        layers: the first layers; more come by ``add``; default None.
         trainable: whether optimizers change the weights.
         name: default ``sequential``, ``sequential_1``, ...
+        **kwargs: other arguments of ``Layer``.
 
     With an ``Input``, or ``input_shape`` in the first layer, weights are made at once; without,
     at the first call.
@@ -48,6 +49,7 @@ class Sequential(Model):
 
         Args:
             layer: a Layer, a model, or a symbolic tensor from ``Input`` for the first.
+            rebuild: bool, whether to make the graph again at once; default True.
 
         Raises:
             TypeError: for anything else.
@@ -85,6 +87,9 @@ class Sequential(Model):
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the last layer off, and return it.
+
+        Args:
+            rebuild: bool, whether to make the graph again at once; default True.
 
         Raises:
             TypeError: if there is none.
@@ -124,7 +129,11 @@ class Sequential(Model):
         self._set_graph(inputs, outputs)
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the weights, for inputs of a shape that includes the batch."""
+        """Make the weights, for inputs of a shape that includes the batch.
+
+        Args:
+            input_shape: tuple; None for the shape of an ``Input`` layer.
+        """
         if input_shape is None:
             return
         if not self._stack:

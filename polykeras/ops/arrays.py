@@ -274,7 +274,7 @@ def zeros(shape: Any, dtype: Any = None) -> Any:
 
     Args:
         shape: int or tuple, the shape of the result.
-        dtype: name of the result's dtype; None for ``floatx()``
+        dtype: name of the result's dtype; None for ``floatx()``.
 
     >>> zeros((2,))
     array([0., 0.], dtype=float32)
@@ -288,7 +288,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
 
     Args:
         shape: int or tuple, the shape of the result.
-        dtype: name of the result's dtype; None for ``floatx()``
+        dtype: name of the result's dtype; None for ``floatx()``.
 
     >>> ones((2,), "int32")
     array([1, 1], dtype=int32)
@@ -302,7 +302,7 @@ def empty(shape: Any, dtype: Any = None) -> Any:
 
     Args:
         shape: int or tuple, the shape of the result.
-        dtype: name of the result's dtype; None for ``floatx()``
+        dtype: name of the result's dtype; None for ``floatx()``.
 
     >>> empty((2,)).shape
     (2,)
@@ -323,8 +323,8 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 
     Args:
         x: array of any shape.
-        fill_value: scalar, or an array that broadcasts to the shape of ``x``
-        dtype: name of the result's dtype; None for that of ``x``
+        fill_value: scalar, or an array that broadcasts to the shape of ``x``.
+        dtype: name of the result's dtype; None for that of ``x``.
 
     >>> full_like([1.0, 2.0], 5)
     array([5., 5.], dtype=float32)
@@ -343,7 +343,7 @@ def zeros_like(x: Any, dtype: Any = None) -> Any:
 
     Args:
         x: array of any shape.
-        dtype: name of the result's dtype; None for that of ``x``
+        dtype: name of the result's dtype; None for that of ``x``.
 
     >>> zeros_like([1.0, 2.0])
     array([0., 0.], dtype=float32)
@@ -357,7 +357,7 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 
     Args:
         x: array of any shape.
-        dtype: name of the result's dtype; None for that of ``x``
+        dtype: name of the result's dtype; None for that of ``x``.
 
     >>> ones_like([1.0, 2.0])
     array([1., 1.], dtype=float32)
@@ -371,7 +371,7 @@ def empty_like(x: Any, dtype: Any = None) -> Any:
 
     Args:
         x: array of any shape.
-        dtype: name of the result's dtype; None for that of ``x``
+        dtype: name of the result's dtype; None for that of ``x``.
 
     >>> empty_like([1.0, 2.0]).shape
     (2,)
@@ -466,7 +466,7 @@ def logspace(
         num: int, how many numbers; default 50.
         endpoint: bool, whether ``stop`` is the last number; default True.
         base: float, the base of the powers; default 10.
-        dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``
+        dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``.
         axis: int, the axis of the result that the numbers lie along; default 0.
 
     >>> logspace(0, 2, 3)
@@ -485,7 +485,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
         start, stop: scalars or arrays that broadcast together, the ends; for ``logspace`` their exponents.
         num: int, how many numbers; default 50.
         endpoint: bool, whether ``stop`` is the last number; default True.
-        dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``
+        dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``.
         axis: int, the axis of the result that the numbers lie along; default 0.
 
     >>> geomspace(1, 16, 5)
@@ -531,7 +531,7 @@ def identity(n: int, dtype: Any = None) -> Any:
 
     Args:
         n: int, the number of rows and columns.
-        dtype: name of the result's dtype; None for ``floatx()``
+        dtype: name of the result's dtype; None for ``floatx()``.
 
     >>> identity(2)
     array([[1., 0.],
@@ -545,9 +545,9 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 
     Args:
         N: int, the number of rows.
-        M: int, the number of columns; None for ``N``
+        M: int, the number of columns; None for ``N``.
         k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
-        dtype: name of the result's dtype; None for ``floatx()``
+        dtype: name of the result's dtype; None for ``floatx()``.
 
     >>> tri(2, 3)
     array([[1., 0., 0.],
@@ -719,7 +719,7 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list:
         indexing: "ij" puts vector i along axis i; "xy" swaps the first two.
 
     Raises:
-        ValueError: for another ``indexing``
+        ValueError: for another ``indexing``.
 
     >>> meshgrid([1, 2], [3, 4])[0]
     array([[1, 2],

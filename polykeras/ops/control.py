@@ -339,7 +339,7 @@ def grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = 
 
     Args:
         fn: function of arrays that returns a scalar.
-        variables: list of variables to differentiate by; None for the first argument of ``fn``
+        variables: list of variables to differentiate by; None for the first argument of ``fn``.
         has_aux: bool, whether ``fn`` returns further values beside the scalar; default False.
 
     Returns:

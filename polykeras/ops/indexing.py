@@ -340,7 +340,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
         x1, x2: arrays that broadcast with ``condition``; None for both asks for the indices.
 
     Raises:
-        ValueError: for only one of ``x1`` and ``x2``
+        ValueError: for only one of ``x1`` and ``x2``.
 
     >>> where([True, False], [1, 2], 0)
     array([1, 0], dtype=int32)
@@ -493,7 +493,7 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
         side: "left" for the place before equals, "right" for the one after.
 
     Raises:
-        ValueError: for another ``side``
+        ValueError: for another ``side``.
 
     >>> searchsorted([1, 3, 5], [3, 4])
     array([1, 2], dtype=int32)

@@ -159,7 +159,7 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     """Return x repeated along new axes and axes of size 1.
 
     Args:
-        x: array that broadcasts to ``shape``
+        x: array that broadcasts to ``shape``.
         shape: tuple of ints, the shape of the result.
 
     >>> broadcast_to([1, 2], (2, 2))

@@ -61,7 +61,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) ->
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
         keepdims: bool, whether the reduced axes stay, with size 1; default False.
-        dtype: name of the result's dtype; None for that of ``sum``
+        dtype: name of the result's dtype; None for that of ``sum``.
 
     >>> prod([[1, 2], [3, 4]], axis=0)
     array([3, 8], dtype=int32)
@@ -386,7 +386,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``
+        dtype: name of the result's dtype; None for that of sums of ``x``.
 
     >>> cumsum([1, 2, 3])
     array([1, 3, 6], dtype=int32)
@@ -401,7 +401,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``
+        dtype: name of the result's dtype; None for that of sums of ``x``.
 
     >>> cumprod([1, 2, 3])
     array([1, 2, 6], dtype=int32)
@@ -581,7 +581,7 @@ def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``
+        dtype: name of the result's dtype; None for that of sums of ``x``.
 
     >>> nancumsum([1.0, math.nan, 2.0])
     array([1., 1., 3.], dtype=float32)
@@ -596,7 +596,7 @@ def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``
+        dtype: name of the result's dtype; None for that of sums of ``x``.
 
     >>> nancumprod([3.0, math.nan, 2.0])
     array([3., 3., 6.], dtype=float32)

@@ -413,7 +413,7 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
             every overlap.
 
     Raises:
-        ValueError: for another ``mode``
+        ValueError: for another ``mode``.
 
     >>> correlate([1.0, 2.0, 3.0], [1.0, 1.0])
     array([3., 5.], dtype=float32)

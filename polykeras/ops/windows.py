@@ -260,7 +260,7 @@ def average_pool(
     Args:
         inputs: array, (batch, ..., channels), or (batch, channels, ...) for "channels_first".
         pool_size: int or tuple, the size of the window.
-        strides: int or tuple, the step between windows; None for ``pool_size``
+        strides: int or tuple, the step between windows; None for ``pool_size``.
         padding: "valid" or "same"; default "valid".
         data_format: "channels_last", "channels_first", or None for the one of the configuration.
 
@@ -391,7 +391,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
 
     Args:
         x: array, (batch, height, width, channels), or channels before height; channels must be a multiple of
-            ``block_size ** 2``
+            ``block_size ** 2``.
         block_size: int, height and width of a block.
         data_format: "channels_last" or "channels_first"; default "channels_last".
 
@@ -461,7 +461,7 @@ def fold(
         kernel_size, dilation, padding, stride: as of ``unfold``; defaults 1, 0 and 1.
 
     Raises:
-        ValueError: if the windows do not fit ``output_size``
+        ValueError: if the windows do not fit ``output_size``.
 
     >>> fold([[[1.0, 3.0], [2.0, 4.0]]], (2, 2), (1, 2))
     array([[[[1., 2.],

@@ -33,6 +33,9 @@ registry.add_family("optimizers", _classes | {name.lower(): cls for name, cls in
 def serialize(optimizer: Any) -> Any:
     """Return the description of an optimizer, without its state, ready for JSON.
 
+    Args:
+        optimizer: Optimizer.
+
     >>> serialize(SGD(0.5))["config"]["learning_rate"]
     0.5
     """
@@ -41,6 +44,10 @@ def serialize(optimizer: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Build the optimizer that ``serialize`` described; capitals in its name don't count.
+
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
 
     >>> type(deserialize({"class_name": "ADAM", "config": {"lr": 0.5}})).__name__
     'Adam'
@@ -53,6 +60,9 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 def get(identifier: Any) -> Any:
     """Return the optimizer that a name, config, class or object means; None stays None.
+
+    Args:
+        identifier: str, dict, class, Optimizer or None.
 
     Raises:
         ValueError: for an unknown name.

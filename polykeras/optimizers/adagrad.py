@@ -22,9 +22,9 @@ class Adagrad(Optimizer):
     """Steps by the gradient over the root of the sum of all squares so far.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        initial_accumulator_value: the sum at the start.
-        epsilon: added to the sum.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        initial_accumulator_value: the sum at the start; default 0.1.
+        epsilon: added to the sum; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
     Duchi et al., "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization"
@@ -69,9 +69,9 @@ class Adadelta(Optimizer):
     """Steps by the gradient times the root mean square of past steps over that of past gradients.
 
     Args:
-        learning_rate: a number, a schedule or a function; the paper has 1.
-        rho: the part of the means that stays.
-        epsilon: added to the mean squares.
+        learning_rate: a number, a schedule or a function; the paper has 1; default 0.001.
+        rho: the part of the means that stays; default 0.95.
+        epsilon: added to the mean squares; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
     Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012), https://arxiv.org/abs/1212.5701.
@@ -109,10 +109,10 @@ class RMSprop(Optimizer):
     """Steps by the gradient over the root of a moving mean square.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        rho: the part of the mean square that stays.
-        momentum: the part of the last step that is made again.
-        epsilon: added to the mean square.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        rho: the part of the mean square that stays; default 0.9.
+        momentum: the part of the last step that is made again; default 0.0.
+        epsilon: added to the mean square; default 1e-07.
         centered: subtract the square of the mean gradient, leaving the variance.
         *shared, **settings: see ``Optimizer``.
 
@@ -175,13 +175,14 @@ class Ftrl(Optimizer):
     """Follow the regularized leader: linear models with many weights at exactly 0.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        learning_rate_power: how rates fall with the sum of squares; at most 0, where 0 keeps them.
-        initial_accumulator_value: the sum of squares at the start; at least 0.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        learning_rate_power: how rates fall with the sum of squares; at most 0, where 0 keeps them; default
+            -0.5.
+        initial_accumulator_value: the sum of squares at the start; at least 0; default 0.1.
         l1_regularization_strength: keeps small weights at 0.
         l2_regularization_strength: pulls weights towards 0.
-        l2_shrinkage_regularization_strength: adds a pull to the gradient alone, not to the sums.
-        beta: the paper's beta.
+        l2_shrinkage_regularization_strength: adds a pull to the gradient alone, not to the sums; default 0.0.
+        beta: the paper's beta; default 0.0.
         *shared, **settings: see ``Optimizer``.
 
     Raises:
@@ -260,11 +261,11 @@ class Adafactor(Optimizer):
     """Adam's scaling with the squares of a matrix kept as one row and one column.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        beta_2_decay: the means forget by ``1 - step ** beta_2_decay``.
-        epsilon_1: added to the squares.
-        epsilon_2: the least size of a variable, of which a step is a part.
-        clip_threshold: the largest root mean square of a step.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        beta_2_decay: the means forget by ``1 - step ** beta_2_decay``; default -0.8.
+        epsilon_1: added to the squares; default 1e-30.
+        epsilon_2: the least size of a variable, of which a step is a part; default 0.001.
+        clip_threshold: the largest root mean square of a step; default 1.0.
         relative_step: let the rate fall as ``1 / sqrt(step)``.
         *shared, **settings: see ``Optimizer``.
 

@@ -49,10 +49,10 @@ class Adam(_TwoMoments):
     """Steps by the mean gradient over the root of the mean square, both corrected for their start at 0.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        beta_1: the part of the mean gradient that stays.
-        beta_2: the part of the mean square that stays.
-        epsilon: added to the root.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        beta_1: the part of the mean gradient that stays; default 0.9.
+        beta_2: the part of the mean square that stays; default 0.999.
+        epsilon: added to the root; default 1e-07.
         amsgrad: divide by the largest mean square so far.
         *shared, **settings: see ``Optimizer``.
 
@@ -123,8 +123,8 @@ class AdamW(Adam):
     """Adam with weight decay beside the gradient, not inside it.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        weight_decay: at each update a weight first loses this part of itself, times the rate.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        weight_decay: at each update a weight first loses this part of itself, times the rate; default 0.004.
         beta_1, beta_2, epsilon, amsgrad: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -159,10 +159,10 @@ class Adamax(Optimizer):
     """Adam with the largest gradient of late in place of the mean square.
 
     Args:
-        learning_rate: a number, a schedule or a function.
-        beta_1: the part of the mean gradient that stays.
-        beta_2: the part of the largest gradient that stays.
-        epsilon: added to the largest gradient.
+        learning_rate: a number, a schedule or a function; default 0.001.
+        beta_1: the part of the mean gradient that stays; default 0.9.
+        beta_2: the part of the largest gradient that stays; default 0.999.
+        epsilon: added to the largest gradient; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014), section 7.1,
@@ -205,7 +205,7 @@ class Nadam(_TwoMoments):
     """Adam with Nesterov's momentum.
 
     Args:
-        learning_rate: a number, a schedule or a function.
+        learning_rate: a number, a schedule or a function; default 0.001.
         beta_1, beta_2, epsilon: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -254,7 +254,7 @@ class Lamb(_TwoMoments):
     """Adam with the step of each variable as long as the variable times the rate, for large batches.
 
     Args:
-        learning_rate: a number, a schedule or a function.
+        learning_rate: a number, a schedule or a function; default 0.001.
         beta_1, beta_2, epsilon: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -293,10 +293,10 @@ class ScheduleFreeAdamW(_TwoMoments):
     """Adam with averaging of the weights in place of a schedule of rates.
 
     Args:
-        learning_rate: a number.
-        beta_1: how near to the average gradients are taken.
-        beta_2: the part of the mean square that stays.
-        epsilon: added to the root of the mean square.
+        learning_rate: a number; default 0.0025.
+        beta_1: how near to the average gradients are taken; default 0.9.
+        beta_2: the part of the mean square that stays; default 0.999.
+        epsilon: added to the root of the mean square; default 1e-08.
         warmup_steps: updates over which the rate rises from 0.
         *shared, **settings: see ``Optimizer``.
 

@@ -20,10 +20,11 @@ class LossScaleOptimizer(Optimizer):
 
     Args:
         inner_optimizer: does the updates.
-        initial_scale: the factor at the start.
-        dynamic_growth_steps: so many finite updates in a row double the factor. Gradients that
-            are not finite are thrown away, and halve it.
+        initial_scale: the factor at the start; default 32768.0.
+        dynamic_growth_steps: so many finite updates in a row double the factor. Gradients that are not finite
+            are thrown away, and halve it; default 2000.
         name: default made from the class name.
+        **kwargs: other arguments of ``Optimizer``.
 
     Raises:
         ValueError: for the settings of ``Optimizer``, which belong to ``inner_optimizer``.
@@ -124,7 +125,7 @@ class OptimizerMap(MutableMapping):
 
     Args:
         default_optimizer: for variables that no pattern fits.
-        optimizer_map: regular expressions for whole paths, each with an optimizer.
+        optimizer_map: regular expressions for whole paths, each with an optimizer; default None.
 
     Raises:
         TypeError: for anything but optimizers.
@@ -177,7 +178,12 @@ class OptimizerMap(MutableMapping):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> OptimizerMap:
-        """Make a map from its config."""
+        """Make a map from its config.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+            custom_objects: dict from names to classes or functions; default None.
+        """
         return cls(**{name: registry.deserialize(value, custom_objects) for name, value in config.items()})
 
 

@@ -19,20 +19,22 @@ class Muon(Optimizer):
     """Momentum steps, made orthogonal, for matrices; AdamW for everything else.
 
     Args:
-        learning_rate: a number, a schedule or a function.
+        learning_rate: a number, a schedule or a function; default 0.001.
         adam_beta_1, adam_beta_2, epsilon: see ``Adam``; for all that is no matrix.
-        adam_weight_decay: weight decay of all that is no matrix.
-        weight_decay: weight decay of matrices.
+        adam_weight_decay: weight decay of all that is no matrix; default 0.004.
+        weight_decay: weight decay of matrices; default 0.004.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
-        exclude_layers: regular expressions; matrices whose path contains one take AdamW.
+        exclude_layers: regular expressions; matrices whose path contains one take AdamW; default None.
         exclude_embeddings: matrices with "embedding" in their path take AdamW.
-        muon_a, muon_b, muon_c: coefficients of the polynomial that evens out singular values.
-        adam_lr_ratio: factor on the rate for AdamW.
-        momentum: the part of past gradients that stays.
-        ns_steps: how often the polynomial is applied.
+        muon_a, muon_b, muon_c: coefficients of the polynomial that evens out singular values; defaults
+            3.4445, -4.775 and 2.0315.
+        adam_lr_ratio: factor on the rate for AdamW; default 1.
+        momentum: the part of past gradients that stays; default 0.95.
+        ns_steps: how often the polynomial is applied; default 5.
         nesterov: look ahead by one momentum step.
-        rms_rate: size of a step, as the root mean square of its entries; None leaves it.
+        rms_rate: size of a step, as the root mean square of its entries; None leaves it; default 0.2.
+        **kwargs: other arguments of ``Optimizer``.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024),
     https://kellerjordan.github.io/posts/muon; size of steps: Liu et al., "Muon is Scalable for LLM
@@ -131,7 +133,11 @@ class Muon(Optimizer):
         self.assign_sub(variable, ops.divide(ops.multiply(mean, rate), ops.add(ops.sqrt(square), self.epsilon)))
 
     def orthogonalized(self, matrix: Any) -> Any:
-        """Return a matrix of the same singular vectors, with singular values near 1 (Newton and Schulz)."""
+        """Return a matrix of the same singular vectors, with singular values near 1 (Newton and Schulz).
+
+        Args:
+            matrix: array, (m, n).
+        """
         rows, columns = ops.shape(matrix)
         x = ops.transpose(matrix) if rows > columns else matrix
         x = ops.divide(x, ops.add(norm([x]), 1e-7))

@@ -25,6 +25,10 @@ from polykeras.serialization import registry
 def clip_norm(g: Any, c: float, n: Any) -> Any:
     """Return ``g`` scaled down to norm ``c``, if its norm ``n`` is larger.
 
+    Args:
+        g: array of any shape.
+        c, n: scalars.
+
     >>> clip_norm(ops.convert_to_tensor([3.0, 4.0]), 2.5, 5.0).tolist()
     [1.5, 2.0]
     """
@@ -75,18 +79,22 @@ class Optimizer(Trackable):
 
     Args:
         learning_rate: a number, a schedule, or a function without arguments. Keras 2 calls it ``lr``.
-        weight_decay: at each update a weight first loses this part of itself, times the rate.
-        clipnorm: the largest norm of each gradient.
-        clipvalue: the largest absolute value in a gradient.
-        global_clipnorm: the largest norm of all gradients together.
+        weight_decay: at each update a weight first loses this part of itself, times the rate; default None,
+            for no decay.
+        clipnorm: the largest norm of each gradient; default None, for no limit.
+        clipvalue: the largest absolute value in a gradient; default None, for no limit.
+        global_clipnorm: the largest norm of all gradients together; default None, for no limit.
         use_ema: keep a moving average of the weights, which ``fit`` puts in their place at its end.
-        ema_momentum: the part of the average that stays at each update, from 0 to 1.
-        ema_overwrite_frequency: put the average in place of the weights every so many updates.
+        ema_momentum: the part of the average that stays at each update, from 0 to 1; default 0.99.
+        ema_overwrite_frequency: put the average in place of the weights every so many updates; default None,
+            for only at the end of ``fit``.
         loss_scale_factor: the loss is multiplied by it, and the gradients divided again, to keep
-            half-precision gradients from vanishing.
-        gradient_accumulation_steps: update once per so many calls, with the mean gradient.
+            half-precision gradients from vanishing; default None, for none.
+        gradient_accumulation_steps: update once per so many calls, with the mean gradient; default None, for
+            every call.
         name: default made from the class name.
         decay: (Keras 2) divides the rate by ``1 + decay * iterations``.
+        **kwargs: ``lr``, ``decay`` and other arguments of Keras 2's optimizers.
 
     Raises:
         ValueError: for values out of range, or more than one way to clip.
@@ -232,7 +240,11 @@ class Optimizer(Trackable):
         return self.variables
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Add what is kept for each variable; overridden methods call this one first."""
+        """Add what is kept for each variable; overridden methods call this one first.
+
+        Args:
+            variables: list of Variables.
+        """
         self._trainable_variables = list(variables)
         self._places = {variable: place for place, variable in enumerate(variables)}
         if variables:
@@ -264,10 +276,10 @@ class Optimizer(Trackable):
 
         Args:
             shape: ints.
-            initializer: name, object or function of (shape, dtype).
+            initializer: name, object or function of (shape, dtype); default "zeros".
             dtype: default ``floatx()``.
-            aggregation, layout: accepted for Keras; without effect.
-            name: for messages.
+            aggregation, layout: accepted for Keras; without effect; default "none".
+            name: for messages; default None.
             on_host: keep it in the processor's memory: for counts and rates.
         """
         variable = Variable(
@@ -286,7 +298,12 @@ class Optimizer(Trackable):
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """Make a variable of another's shape and dtype."""
+        """Make a variable of another's shape and dtype.
+
+        Args:
+            reference_variable: Variable.
+            initializer: name of an initializer, or Initializer; default "zeros".
+        """
         path = reference_variable.path.replace("/", "_")
         return self.add_variable(
             reference_variable.shape, initializer, reference_variable.dtype, name=f"{path}_{name or 'var'}"
@@ -300,7 +317,7 @@ class Optimizer(Trackable):
         Args:
             trainable_variables: give shapes and dtypes.
             name: one name, or several.
-            initializer: one for all, or one for each name.
+            initializer: one for all, or one for each name; default "zeros".
         """
         names = [name] if isinstance(name, str) else list(name)
         starts = initializer if isinstance(initializer, list | tuple) else [initializer] * len(names)
@@ -319,7 +336,11 @@ class Optimizer(Trackable):
     # ---------------------------------------------------------------- updates
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
-        """Update variables from (gradient, variable) pairs; return the count of calls."""
+        """Update variables from (gradient, variable) pairs; return the count of calls.
+
+        Args:
+            grads_and_vars: list of pairs of an array and a Variable.
+        """
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
@@ -428,7 +449,12 @@ class Optimizer(Trackable):
         self.update_steps(grads, variables, rate)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        """Update all variables; here, one after the other by ``update_step``."""
+        """Update all variables; here, one after the other by ``update_step``.
+
+        Args:
+            gradients: list of arrays of the variables' shapes.
+            variables: list of Variables.
+        """
         for gradient, variable in zip(gradients, variables, strict=True):
             self.update_step(gradient, variable, learning_rate)
 
@@ -443,15 +469,30 @@ class Optimizer(Trackable):
         raise NotImplementedError(f"Expected {type(self).__name__} to define update_step. Received: no such method.")
 
     def assign(self, variable: Variable, value: Any) -> None:
-        """Replace the value of a variable."""
+        """Replace the value of a variable.
+
+        Args:
+            variable: Variable.
+            value: array of the variable's shape.
+        """
         variable.assign(value)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
-        """Add to the value of a variable."""
+        """Add to the value of a variable.
+
+        Args:
+            variable: Variable.
+            value: array of the variable's shape.
+        """
         variable.assign(ops.add(variable, value))
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
-        """Subtract from the value of a variable."""
+        """Subtract from the value of a variable.
+
+        Args:
+            variable: Variable.
+            value: array of the variable's shape.
+        """
         variable.assign(ops.subtract(variable, value))
 
     def _clipped(self, grads: list) -> list:
@@ -473,8 +514,9 @@ class Optimizer(Trackable):
         """Leave variables out of the weight decay.
 
         Args:
-            var_list: these.
-            var_names: all whose names contain one of these regular expressions, such as ``"bias"``.
+            var_list: these; default None.
+            var_names: all whose names contain one of these regular expressions, such as ``"bias"``; default
+                None.
 
         Raises:
             ValueError: if the optimizer is built already.
@@ -504,14 +546,22 @@ class Optimizer(Trackable):
             branch(is_time, overwrite, lambda: None, self.variables + self._trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Put the moving averages in place of the weights, if there are any."""
+        """Put the moving averages in place of the weights, if there are any.
+
+        Args:
+            var_list: list of Variables.
+        """
         if self.use_ema and self.built:
             for variable in var_list:
                 # A copy: the next update may write into the variable's memory.
                 variable.assign(ops.copy(self._averages[self._get_variable_index(variable)]))
 
     def scale_loss(self, loss: Any) -> Any:
-        """Return the loss to differentiate; ``apply`` divides the gradients again."""
+        """Return the loss to differentiate; ``apply`` divides the gradients again.
+
+        Args:
+            loss: scalar array.
+        """
         return loss if self.loss_scale_factor is None else ops.multiply(loss, self.loss_scale_factor)
 
     # ------------------------------------------------------------------ saving
@@ -522,6 +572,9 @@ class Optimizer(Trackable):
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Set the values of ``variables``.
+
+        Args:
+            weights: list of arrays.
 
         Raises:
             ValueError: if the optimizer is not built, or a value doesn't fit.
@@ -535,12 +588,20 @@ class Optimizer(Trackable):
             variable.assign(weight)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write ``variables`` into a mapping, by their numbers."""
+        """Write ``variables`` into a mapping, by their numbers.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         for place, variable in enumerate(self.variables):
             store[str(place)] = variable
 
     def load_own_variables(self, store: Any) -> None:
-        """Read what ``save_own_variables`` wrote; a mapping of another size is left alone, with a warning."""
+        """Read what ``save_own_variables`` wrote; a mapping of another size is left alone, with a warning.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         variables = self.variables
         if len(store.keys()) != len(variables):
             warnings.warn(
@@ -573,7 +634,12 @@ class Optimizer(Trackable):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Optimizer:
-        """Make an optimizer from its config."""
+        """Make an optimizer from its config.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+            custom_objects: dict from names to classes or functions; default None.
+        """
         rate = config.get("learning_rate")
         if isinstance(rate, dict):
             config = {

@@ -41,7 +41,11 @@ class LearningRateSchedule(Stamped):
 
     @classmethod
     def from_config(cls, config: dict) -> LearningRateSchedule:
-        """Make a schedule from its config."""
+        """Make a schedule from its config.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         return cls(**config)
 
 
@@ -59,7 +63,7 @@ class ExponentialDecay(LearningRateSchedule):
         decay_steps: steps for one factor ``decay_rate``; positive.
         decay_rate: factor.
         staircase: change once per ``decay_steps`` only.
-        name: for configs.
+        name: for configs; default "ExponentialDecay".
 
     >>> ExponentialDecay(1.0, 10, 0.5, staircase=True)(19)
     0.5
@@ -104,7 +108,7 @@ class InverseTimeDecay(ExponentialDecay):
         decay_steps: unit of time, in steps; positive.
         decay_rate: factor.
         staircase: change once per ``decay_steps`` only.
-        name: for configs.
+        name: for configs; default "InverseTimeDecay".
 
     >>> InverseTimeDecay(1.0, 10, 1.0)(10)
     0.5
@@ -130,7 +134,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     Args:
         boundaries: steps, increasing.
         values: rates, one more than boundaries.
-        name: for configs.
+        name: for configs; default "PiecewiseConstant".
 
     Raises:
         ValueError: if the lengths don't fit.
@@ -165,10 +169,10 @@ class PolynomialDecay(LearningRateSchedule):
     Args:
         initial_learning_rate: the rate at step 0.
         decay_steps: steps on the way; positive.
-        end_learning_rate: the rate at the end.
+        end_learning_rate: the rate at the end; default 0.0001.
         power: 1 is a straight line.
         cycle: go on for a multiple of ``decay_steps`` instead of staying at the end.
-        name: for configs.
+        name: for configs; default "PolynomialDecay".
 
     >>> rate = PolynomialDecay(1.0, 10, end_learning_rate=0.0)
     >>> rate(5), rate(10), rate(15)
@@ -217,10 +221,10 @@ class CosineDecay(LearningRateSchedule):
     Args:
         initial_learning_rate: the rate at step 0.
         decay_steps: steps down; positive.
-        alpha: where it ends, as a fraction of the rate at the top.
-        name: for configs.
+        alpha: where it ends, as a fraction of the rate at the top; default 0.0.
+        name: for configs; default "CosineDecay".
         warmup_target: the rate at the top; None starts from the top.
-        warmup_steps: steps up.
+        warmup_steps: steps up; default 0.
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
     https://arxiv.org/abs/1608.03983.
@@ -274,10 +278,10 @@ class CosineDecayRestarts(LearningRateSchedule):
     Args:
         initial_learning_rate: the rate at step 0.
         first_decay_steps: steps of the first wave; positive.
-        t_mul: each wave lasts so many times longer than the one before.
-        m_mul: each wave starts so many times higher.
-        alpha: where a wave ends, as a fraction of ``initial_learning_rate``.
-        name: for configs.
+        t_mul: each wave lasts so many times longer than the one before; default 2.0.
+        m_mul: each wave starts so many times higher; default 1.0.
+        alpha: where a wave ends, as a fraction of ``initial_learning_rate``; default 0.0.
+        name: for configs; default "SGDRDecay".
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
     https://arxiv.org/abs/1608.03983.
@@ -332,6 +336,9 @@ registry.add_family("optimizers.schedules", registry.members(globals(), Learning
 def serialize(learning_rate_schedule: Any) -> Any:
     """Return the description of a schedule, ready for JSON.
 
+    Args:
+        learning_rate_schedule: LearningRateSchedule.
+
     >>> serialize(PiecewiseConstantDecay([1], [0.1, 0.2]))["class_name"]
     'PiecewiseConstantDecay'
     """
@@ -340,6 +347,10 @@ def serialize(learning_rate_schedule: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Build the schedule that ``serialize`` described.
+
+    Args:
+        config: name or dict.
+        custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(CosineDecay(0.1, 10))).decay_steps
     10

@@ -18,7 +18,7 @@ class SGD(Optimizer):
     """Gradient descent, with momentum if wanted.
 
     Args:
-        learning_rate: a number, a schedule or a function.
+        learning_rate: a number, a schedule or a function; default 0.01.
         momentum: the part of the last step that is made again, from 0 to 1.
         nesterov: look ahead by one momentum step.
         *shared, **settings: see ``Optimizer``.
@@ -81,9 +81,9 @@ class Lion(Optimizer):
     """Steps of one size for all, by the signs of a mean gradient.
 
     Args:
-        learning_rate: a number, a schedule or a function; a tenth of what Adam takes.
-        beta_1: the part of the mean that goes into a step.
-        beta_2: the part of the mean that stays.
+        learning_rate: a number, a schedule or a function; a tenth of what Adam takes; default 0.001.
+        beta_1: the part of the mean that goes into a step; default 0.9.
+        beta_2: the part of the mean that stays; default 0.99.
         *shared, **settings: see ``Optimizer``.
 
     Raises:

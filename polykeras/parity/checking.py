@@ -46,20 +46,22 @@ def check(
         model: a built Model, whose weights, optimizer and state are copied to each engine; a function without
             arguments that makes one, called once for each engine from one seed; or a path of a saved model.
         x: inputs: an array, or a list or dict of them. After a model or a file of another library, given as a
-            second argument, it comes third: see docs/porting_a_model.md.
+            second argument, it comes third: see docs/porting_a_model.md; default None.
         y: targets, for gradients of the model's own loss and for training; default None: a random projection of the
             outputs is differentiated.
         backends: names; default all that are installed, NumPy first. The first is the reference.
         steps: how many training steps to compare; default 0.
         rtol: allowed difference, relative to the largest value of an array; default by the lowest precision in
             the model, 1e-5 in float32. Gradients and trained weights may differ by 10 times as much.
-        atol: allowed absolute difference besides.
-        batch_size: rows of a batch; training goes through the data in order, again and again.
-        sample_weight: weights of the rows.
+        atol: allowed absolute difference besides; default 0.0.
+        batch_size: rows of a batch; training goes through the data in order, again and again; default 32.
+        sample_weight: weights of the rows; default None, for equal ones.
         referee: whether to run the model in float64 besides.
         explain: whether to look for the cause of the first difference.
         verbose: 1 shows the progress, 0 nothing; default 1 in a terminal.
-        map: for models of other libraries: from names of their weights to names of ours, as from ``match_weights``.
+        map: for models of other libraries: from names of their weights to names of ours, as from
+            ``match_weights``; default None.
+        **foreign: arguments of the comparison with a foreign model.
 
     Returns:
         A Report: ``print`` it, show it in a notebook, ``plot`` it, or call ``raise_if_different``.

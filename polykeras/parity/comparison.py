@@ -45,7 +45,11 @@ class Run:
 
 @dataclass
 class Comparison:
-    """The runs by backend; the first is the one that others are compared with."""
+    """The runs by backend; the first is the one that others are compared with.
+
+    Args:
+        runs: dict from backends to ``Run`` objects.
+    """
 
     runs: dict[str, Run]
 
@@ -91,10 +95,10 @@ def compare(
 
     Args:
         build: makes and compiles the model; called once for each backend.
-        x, y: NumPy data.
+        x, y: NumPy data; default None.
         backends: names; default all that are installed.
-        epochs, batch_size, **fit_arguments: for ``fit``.
-        seed: of weights, shuffles and masks.
+        epochs, batch_size, **fit_arguments: for ``fit``; defaults 1 and 32.
+        seed: of weights, shuffles and masks; default 0.
 
     Returns:
         A Comparison; ``print`` shows it as a table.

@@ -49,7 +49,8 @@ class WeightMap:
         unused: weights of the other model that nothing was made of.
         notes: other things that differ, such as an epsilon.
         settings: attributes of our layers that would have to be set, by path and name.
-        difference: relative difference of the outputs after ``port_weights``, where both were run.
+        difference: relative difference of the outputs after ``port_weights``, where both were run; default
+            None.
     """
 
     matches: list[Match] = field(default_factory=list)
@@ -131,7 +132,8 @@ def match_weights(
         x: inputs for our model; default None: nothing is run.
         source_x: inputs for the other one, a tuple where it takes several; default x, with the channels of images
             moved to the front for torch.
-        map: what you know: from paths of our layers (or weights) to names of parts of the other model.
+        map: what you know: from paths of our layers (or weights) to names of parts of the other model;
+            default None.
 
     Returns:
         A WeightMap; ``print`` it.

@@ -17,7 +17,12 @@ VERDICTS = ("equal", "within", "explained", "different")
 
 
 class ParityError(AssertionError):
-    """Raised where engines differ by more than rounding explains; holds the ``report``."""
+    """Raised where engines differ by more than rounding explains; holds the ``report``.
+
+    Args:
+        message: str.
+        report: ``Report``.
+    """
 
     def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
@@ -98,11 +103,11 @@ class Report:
         entries: all that was compared, in the order in which a difference would spread.
         losses: by backend, the loss of each training step; also of the referee.
         causes: of the first difference, the likeliest first.
-        examined: the entry that the causes are of.
+        examined: the entry that the causes are of; default None.
         pairs: the values of the first difference, by backend, for pictures.
         outputs: the model's first output in inference, by backend.
-        rtol, atol: the tolerances.
-        seconds: how long it took.
+        rtol, atol: the tolerances; defaults 1e-05 and 0.0.
+        seconds: how long it took; default 0.0.
     """
 
     backends: list[str]
@@ -241,7 +246,11 @@ class Report:
         return views.html(self)
 
     def to_html(self, path: Any = None) -> str:
-        """Return the report as a page of HTML, and write it to a file where a path is given."""
+        """Return the report as a page of HTML, and write it to a file where a path is given.
+
+        Args:
+            path: path of the file; default None.
+        """
         from pathlib import Path
 
         from polykeras.parity import views
@@ -302,7 +311,11 @@ class Report:
         return require("pandas", "test", "a DataFrame of a parity report").DataFrame(self.to_records())
 
     def to_json(self, path: Any = None) -> str:
-        """Return the report as JSON, and write it to a file where a path is given."""
+        """Return the report as JSON, and write it to a file where a path is given.
+
+        Args:
+            path: path of the file; default None.
+        """
         from pathlib import Path
 
         data = {

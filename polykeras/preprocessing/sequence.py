@@ -28,7 +28,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
 
     Args:
         size: number of words.
-        sampling_factor: the share of a text from which on words are dropped.
+        sampling_factor: the share of a text from which on words are dropped; default 1e-05.
 
     >>> make_sampling_table(3).round(4)
     array([0.0032, 0.0032, 0.0055])
@@ -56,8 +56,8 @@ def skipgrams(
     Args:
         sequence: numbers of words; 0 stands for none.
         vocabulary_size: the largest number plus 1.
-        window_size: how far away the other word may be.
-        negative_samples: how many random pairs for each near one.
+        window_size: how far away the other word may be; default 4.
+        negative_samples: how many random pairs for each near one; default 1.0.
         shuffle: mix the pairs.
         categorical: labels [0, 1] and [1, 0] instead of 1 and 0.
         sampling_table: for each number the probability to keep it; see ``make_sampling_table``.
@@ -98,12 +98,12 @@ class TimeseriesGenerator(PyDataset):
         data: array or list, with time along the first axis.
         targets: for each time of ``data``.
         length: times from the start of a window to its target.
-        sampling_rate: take every so many-th time of a window.
-        stride: times from window to window.
-        start_index, end_index: the times of ``data`` to use, both included.
+        sampling_rate: take every so many-th time of a window; default 1.
+        stride: times from window to window; default 1.
+        start_index, end_index: the times of ``data`` to use, both included; default 0.
         shuffle: draw the windows of a batch at random.
         reverse: turn the windows round: the latest time first.
-        batch_size: windows a batch; the last may have fewer.
+        batch_size: windows a batch; the last may have fewer; default 128.
         seed: of ``shuffle``; default from the global stream.
         **kwargs: those of ``PyDataset``.
 
@@ -189,6 +189,9 @@ class TimeseriesGenerator(PyDataset):
 
 def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
     """Return the TimeseriesGenerator that ``to_json`` described.
+
+    Args:
+        json_string: str.
 
     >>> generator = TimeseriesGenerator([1, 2, 3], [1, 2, 3], length=1)
     >>> timeseries_generator_from_json(generator.to_json())[0][1]

@@ -20,7 +20,7 @@ def text_to_word_sequence(text: str, filters: str = FILTERS, lower: bool = True,
 
     Args:
         text: a string.
-        filters: characters that stand for ``split``.
+        filters: characters that stand for ``split``; default ``FILTERS``.
         lower: whether to make small letters first.
         split: what separates words.
 
@@ -52,8 +52,8 @@ def hashing_trick(
         n: size of the space of numbers, 0 included.
         hash_function: from a word to an int. ``"md5"`` gives the same numbers in every run; the
             default, Python's ``hash``, does not.
-        filters, lower, split: as of ``text_to_word_sequence``.
-        analyzer: function from the text to words, instead.
+        filters, lower, split: as of ``text_to_word_sequence``; default ``FILTERS``.
+        analyzer: function from the text to words, instead; default None.
 
     >>> hashing_trick("the cat the mat", 10, "md5")
     [6, 3, 6, 8]
@@ -73,6 +73,11 @@ def one_hot(
 ) -> list[int]:
     """Return ``hashing_trick`` with Python's ``hash``: numbers hold within one run only.
 
+    Args:
+        text: str.
+        n: int, the number of bins.
+        filters, lower, split, analyzer: see ``hashing_trick``.
+
     >>> len(one_hot("the cat", 10))
     2
     """
@@ -84,13 +89,14 @@ class Tokenizer:
 
     Args:
         num_words: numbers from here on are left out of sequences and matrices; None for no limit.
-        filters: characters that separate words.
+        filters: characters that separate words; default ``FILTERS``.
         lower: whether to make small letters first.
         split: what separates words.
         char_level: number characters, not words.
         oov_token: takes number 1 and the place of words that have none; None leaves them out.
-        analyzer: function from a text to its words, instead of filters, lower and split.
-        document_count: how many texts there were so far.
+        analyzer: function from a text to its words, instead of filters, lower and split; default None.
+        document_count: how many texts there were so far; default 0.
+        nb_words: Keras 1's name of ``num_words``; default None.
 
     Attributes:
         word_counts: how often each word was met; ``word_docs``: in how many texts.
@@ -134,7 +140,11 @@ class Tokenizer:
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
     def fit_on_texts(self, texts: Iterable) -> None:
-        """Learn words, and their numbers, from texts: strings, or lists of words."""
+        """Learn words, and their numbers, from texts: strings, or lists of words.
+
+        Args:
+            texts: list of strings, or of lists of words.
+        """
         for text in texts:
             words = self._words(text)
             self.document_count += 1
@@ -150,7 +160,11 @@ class Tokenizer:
             self.index_docs[self.word_index[word]] = count
 
     def fit_on_sequences(self, sequences: Iterable[Iterable[int]]) -> None:
-        """Learn from sequences of numbers how often each occurs, for ``sequences_to_matrix``."""
+        """Learn from sequences of numbers how often each occurs, for ``sequences_to_matrix``.
+
+        Args:
+            sequences: list of lists of ints.
+        """
         for sequence in sequences:
             self.document_count += 1
             for place in set(sequence):
@@ -160,11 +174,19 @@ class Tokenizer:
         return place is not None and (self.num_words is None or place < self.num_words)
 
     def texts_to_sequences(self, texts: Iterable) -> list[list[int]]:
-        """Return texts as lists of numbers."""
+        """Return texts as lists of numbers.
+
+        Args:
+            texts: list of strings, or of lists of words.
+        """
         return list(self.texts_to_sequences_generator(texts))
 
     def texts_to_sequences_generator(self, texts: Iterable) -> Iterator[list[int]]:
-        """Yield texts as lists of numbers."""
+        """Yield texts as lists of numbers.
+
+        Args:
+            texts: list of strings, or of lists of words.
+        """
         unknown = self.word_index.get(self.oov_token)
         for text in texts:
             places = (self.word_index.get(word) for word in self._words(text))
@@ -172,18 +194,31 @@ class Tokenizer:
             yield [place for place in places if place is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
-        """Return lists of numbers as texts, with spaces between the words."""
+        """Return lists of numbers as texts, with spaces between the words.
+
+        Args:
+            sequences: list of lists of ints.
+        """
         return list(self.sequences_to_texts_generator(sequences))
 
     def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
-        """Yield lists of numbers as texts."""
+        """Yield lists of numbers as texts.
+
+        Args:
+            sequences: list of lists of ints.
+        """
         for sequence in sequences:
             words = (self.index_word.get(place) if self._fits(place) else None for place in sequence)
             words = (self.oov_token if word is None else word for word in words)
             yield " ".join(word for word in words if word is not None)
 
     def texts_to_matrix(self, texts: Iterable, mode: str = "binary") -> np.ndarray:
-        """Return ``sequences_to_matrix`` of texts."""
+        """Return ``sequences_to_matrix`` of texts.
+
+        Args:
+            texts: list of strings, or of lists of words.
+            mode: "binary", "count", "freq" or "tfidf"; default "binary".
+        """
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
 
     def sequences_to_matrix(self, sequences: Iterable[Iterable[int]], mode: str = "binary") -> np.ndarray:
@@ -233,6 +268,9 @@ class Tokenizer:
 
 def tokenizer_from_json(json_string: str) -> Tokenizer:
     """Return the Tokenizer that ``to_json`` described.
+
+    Args:
+        json_string: str.
 
     >>> tokenizer = Tokenizer()
     >>> tokenizer.fit_on_texts(["the cat"])

@@ -19,7 +19,11 @@ CustomObjectScope = custom_object_scope
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """Return a description of an object, ready for JSON."""
+    """Return a description of an object, ready for JSON.
+
+    Args:
+        obj: any object.
+    """
     return _serialize(obj)
 
 
@@ -30,7 +34,7 @@ def deserialize_keras_object(
 
     Args:
         config: a description, or a tree of them.
-        custom_objects: names for your classes and functions, besides the registered ones.
+        custom_objects: names for your classes and functions, besides the registered ones; default None.
         safe_mode: refuse code, such as a lambda as bytecode.
         kwargs: ``module_objects``, a dict of further names, as in Keras.
 

@@ -79,7 +79,7 @@ class KerasFileEditor:
         """Print the objects, and the shapes and dtypes of their arrays.
 
         Args:
-            print_fn: called with each line, instead of a drawn tree.
+            print_fn: called with each line, instead of a drawn tree; default None.
         """
         if print_fn is not None:
             for depth, text in _lines(self.weights_dict):
@@ -137,7 +137,11 @@ class KerasFileEditor:
         parent[new_name] = parent.pop(name)
 
     def delete_object(self, object_name: str) -> None:
-        """Remove an object, by its name or path."""
+        """Remove an object, by its name or path.
+
+        Args:
+            object_name: str.
+        """
         parent, name = self._find(object_name)
         del parent[name]
 
@@ -157,7 +161,11 @@ class KerasFileEditor:
         parent[name] = _as_arrays(weights)
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
-        """Remove an array, by its name, of an object, by its name or path."""
+        """Remove an array, by its name, of an object, by its name or path.
+
+        Args:
+            object_name, weight_name: str.
+        """
         found = self._object(object_name)
         if weight_name not in found:
             raise ValueError(
@@ -167,7 +175,12 @@ class KerasFileEditor:
         del found[weight_name]
 
     def add_weights(self, object_name: str, weights: dict[str, Any]) -> None:
-        """Add arrays, by name, to an object, by its name or path."""
+        """Add arrays, by name, to an object, by its name or path.
+
+        Args:
+            object_name: str.
+            weights: dict from names to arrays.
+        """
         self._object(object_name).update(_as_arrays(weights))
 
     def _object(self, name: str) -> dict:

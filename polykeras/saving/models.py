@@ -53,6 +53,7 @@ def save_model(
         filepath: ends in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2.
         overwrite: whether there may be a file already.
         include_optimizer: save the arguments of ``compile`` and the optimizer's state too.
+        **kwargs: Keras 2's arguments; see ``polykeras.saving.save_model``.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
@@ -110,7 +111,7 @@ def load_model(
 
     Args:
         filepath: of the file, or the folder of an OrbaxCheckpoint, for its latest step.
-        custom_objects: names for your own classes and functions.
+        custom_objects: names for your own classes and functions; default None.
         compile: compile as the saved model was, and load the optimizer's state.
         safe_mode: refuse files that hold code, such as a lambda as bytecode. False lets the file run whatever it
             holds: for files that you trust as you trust a program.
@@ -218,7 +219,8 @@ def save_weights(
         filepath: ends in ``.weights.h5``; in ``.safetensors``; in ``.weights.json`` for an index of several
             files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer.
         overwrite: whether there may be a file already.
-        max_shard_size: most GiB of arrays in a file, for an index.
+        max_shard_size: most GiB of arrays in a file, for an index; default None.
+        **kwargs: arguments of the file's format.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
@@ -273,6 +275,7 @@ def load_weights(
             they are first needed.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
         by_name: match layers by their names instead of their places; the optimizer stays as it is.
+        **kwargs: arguments of the file's format.
 
     Raises:
         FileNotFoundError: if there is no file.
@@ -316,6 +319,10 @@ def to_json(model: Any, **kwargs: Any) -> str:
 
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Any:
     """Return the model that ``to_json`` described, with new weights.
+
+    Args:
+        json_string: str.
+        custom_objects: dict from names to classes or functions; default None.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

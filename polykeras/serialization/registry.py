@@ -60,7 +60,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     """Decorator: let configs name a class or function of yours.
 
     Args:
-        package: prefix that keeps your names apart from others'.
+        package: prefix that keeps your names apart from others'; default "Custom".
         name: default the object's own name.
 
     Raises:
@@ -90,12 +90,22 @@ def register_later(name: str, module: str) -> None:
 
 
 def get_registered_name(obj: Any) -> str:
-    """Return the name that an object was registered under, else its own name."""
+    """Return the name that an object was registered under, else its own name.
+
+    Args:
+        obj: any object.
+    """
     return _registered_names.get(obj) or obj.__name__
 
 
 def get_registered_object(name: str, custom_objects: dict | None = None, module_objects: dict | None = None) -> Any:
-    """Return the class or function of a name, or None: custom objects first, then registered ones."""
+    """Return the class or function of a name, or None: custom objects first, then registered ones.
+
+    Args:
+        name: str.
+        custom_objects: dict from names to classes or functions; default None.
+        module_objects: dict of names to search last; default None.
+    """
     if name in _modules_of_unloaded:
         importlib.import_module(_modules_of_unloaded[name])
     for table in (custom_objects or {}, *reversed(_scopes.stack), _global_objects, _registered, module_objects or {}):
@@ -320,6 +330,9 @@ def serialize(obj: Any) -> Any:
     Plain values stay as they are; tuples, arrays and dtypes are tagged; objects with
     ``get_config`` become ``{"module", "class_name", "config", "registered_name"}``, as in Keras 3.
 
+    Args:
+        obj: any object.
+
     >>> serialize({"a": (1, 2)})
     {'a': {'class_name': '__tuple__', 'items': [1, 2]}}
     """
@@ -413,10 +426,10 @@ def deserialize(
 
     Args:
         config: a description, or a tree of them.
-        custom_objects: names for your classes and functions, besides the registered ones.
+        custom_objects: names for your classes and functions, besides the registered ones; default None.
         safe_mode: refuse what would run code from the config, or read a file that it names. Inside of another
             call, that one's counts.
-        family: where to look a bare class name up first.
+        family: where to look a bare class name up first; default None.
 
     Raises:
         ValueError: for a name that is neither built in nor registered, and for what safe mode refuses.

@@ -26,7 +26,17 @@ class GeneratorMethods:
         initial_epoch: int = 0,
         **kwargs: Any,
     ) -> Any:
-        """Train on batches of a generator or ``Sequence``, as ``fit`` does."""
+        """Train on batches of a generator or ``Sequence``, as ``fit`` does.
+
+        Args:
+            generator: iterable of batches ``(x, y, sample_weight)``, or ``Sequence``.
+            steps_per_epoch, validation_steps: int, how many batches; None for all.
+            epochs, verbose, callbacks, validation_data, validation_freq, class_weight, shuffle,
+                initial_epoch: see ``fit``.
+            max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
+                ``fit``.
+            **kwargs: Keras 1's names of these arguments.
+        """
         return self.fit(
             generator,
             epochs=epochs,
@@ -55,7 +65,15 @@ class GeneratorMethods:
         use_multiprocessing: bool = False,
         verbose: Any = 0,
     ) -> Any:
-        """Evaluate on batches of a generator or ``Sequence``, as ``evaluate`` does."""
+        """Evaluate on batches of a generator or ``Sequence``, as ``evaluate`` does.
+
+        Args:
+            generator: iterable of batches ``(x, y, sample_weight)``, or ``Sequence``.
+            steps: int, how many batches; None for all.
+            callbacks, verbose: see ``fit``.
+            max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
+                ``fit``.
+        """
         return self.evaluate(
             generator,
             steps=steps,
@@ -76,7 +94,15 @@ class GeneratorMethods:
         use_multiprocessing: bool = False,
         verbose: Any = 0,
     ) -> Any:
-        """Return the outputs for batches of a generator or ``Sequence``, as ``predict`` does."""
+        """Return the outputs for batches of a generator or ``Sequence``, as ``predict`` does.
+
+        Args:
+            generator: iterable of batches ``(x, y, sample_weight)``, or ``Sequence``.
+            steps: int, how many batches; None for all.
+            callbacks, verbose: see ``fit``.
+            max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
+                ``fit``.
+        """
         return self.predict(
             generator,
             steps=steps,

@@ -114,6 +114,9 @@ class NativeTraining:
     def set_state_tree(self, state_tree: dict) -> None:
         """Set variables to the values of a tree as of ``get_state_tree``, or of parts of one.
 
+        Args:
+            state_tree: dict, as ``get_state_tree`` returns.
+
         Raises:
             ValueError: for a name that no variable has.
         """

@@ -68,17 +68,20 @@ class Trainer(GeneratorMethods, NativeTraining):
         """Say how to train: what to minimize, by which optimizer, and what to report.
 
         Args:
-            optimizer: object or name.
-            loss: object, name or function f(y_true, y_pred); for several outputs a list or dict.
-            loss_weights: factors of the outputs' losses, a list or dict.
-            metrics: list of objects, names or functions; for several outputs a list of lists or a dict.
-            weighted_metrics: the same, with sample weights taken into account.
+            optimizer: object or name; default "rmsprop".
+            loss: object, name or function f(y_true, y_pred); for several outputs a list or dict; default
+                None.
+            loss_weights: factors of the outputs' losses, a list or dict; default None.
+            metrics: list of objects, names or functions; for several outputs a list of lists or a dict;
+                default None.
+            weighted_metrics: the same, with sample weights taken into account; default None.
             run_eagerly: run steps line by line, for a debugger.
             steps_per_execution: steps between two calls of the callbacks; 1 leaves the choice, and
                 one step at a time where a callback watches every batch.
             jit_compile: True asks for the backend's heavy compiler (XLA, torch.compile); False and
                 "auto" leave it out where it costs minutes.
             auto_scale_loss: with a mixed_float16 policy, scale the loss (LossScaleOptimizer).
+            **kwargs: Keras 2's arguments.
 
         Raises:
             ValueError: for unknown names, suggesting the nearest.
@@ -139,6 +142,9 @@ class Trainer(GeneratorMethods, NativeTraining):
     def train_step(self, data: Any) -> Any:
         """Train on one batch ``(x, y, sample_weight)``; return a dict of logs.
 
+        Args:
+            data: tree of arrays, (batch, ...).
+
         >>> import numpy as np, polykeras as keras
         >>> class Model(keras.Model):
         ...     def __init__(self):
@@ -172,7 +178,11 @@ class Trainer(GeneratorMethods, NativeTraining):
         return logs
 
     def test_step(self, data: Any) -> Any:
-        """Evaluate one batch; return a dict of logs."""
+        """Evaluate one batch; return a dict of logs.
+
+        Args:
+            data: tree of arrays, (batch, ...).
+        """
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         loss = self._compute_loss(x, y, y_pred, sample_weight, False)
@@ -180,14 +190,25 @@ class Trainer(GeneratorMethods, NativeTraining):
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
-        """Return the output for one batch."""
+        """Return the output for one batch.
+
+        Args:
+            data: tree of arrays, (batch, ...).
+        """
         x, _, _ = unpack_x_y_sample_weight(data)
         return self(x, training=False)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Return the scalar to minimize: the compiled losses plus ``self.losses``."""
+        """Return the scalar to minimize: the compiled losses plus ``self.losses``.
+
+        Args:
+            x, y: arrays or trees of arrays, (batch, ...); default None.
+            y_pred: the outputs of the model; like ``y``; default None.
+            sample_weight: weights of the rows, (batch,); default None.
+            training: bool, whether a step of training asks; default True.
+        """
         losses = list(self.losses)
         if self._compiled is not None and self._compiled.loss is not None and y is not None:
             losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
@@ -218,7 +239,13 @@ class Trainer(GeneratorMethods, NativeTraining):
         )
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict:
-        """Update the compiled metrics with a batch; return all results."""
+        """Update the compiled metrics with a batch; return all results.
+
+        Args:
+            x, y: arrays or trees of arrays, (batch, ...).
+            y_pred: the outputs of the model; like ``y``.
+            sample_weight: weights of the rows, (batch,); default None.
+        """
         if self._compiled.metrics is not None and y is not None:
             self._compiled.metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
@@ -389,24 +416,25 @@ class Trainer(GeneratorMethods, NativeTraining):
         """Train for a number of epochs.
 
         Args:
-            x: inputs: an array, a list or dict of arrays, or a dataset or iterable of batches
-                ``(x, y, sample_weight)``. Arrays on disk and sparse matrices are read batch by batch.
-            y: targets, beside arrays.
+            x: inputs: an array, a list or dict of arrays, or a dataset or iterable of batches ``(x, y,
+                sample_weight)``. Arrays on disk and sparse matrices are read batch by batch; default None.
+            y: targets, beside arrays; default None.
             batch_size: rows a step, of arrays; default 32.
-            epochs: how often to go through the data.
-            verbose: 0 silent, 1 a progress bar, 2 a line an epoch.
-            callbacks: list of Callback objects.
-            validation_split: part of the rows, from the end, to evaluate on after each epoch.
-            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable, instead of such a part.
+            epochs: how often to go through the data; default 1.
+            verbose: 0 silent, 1 a progress bar, 2 a line an epoch; default "auto".
+            callbacks: list of Callback objects; default None.
+            validation_split: part of the rows, from the end, to evaluate on after each epoch; default 0.0.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable, instead of such a part;
+                default None.
             shuffle: a new order each epoch, of rows or of a dataset's batches; ``"batch"`` shuffles whole
                 batches of rows. Iterables keep their order.
-            class_weight: dict from class index to the weight of its rows.
-            sample_weight: weights of the rows.
-            initial_epoch: number of the first epoch.
+            class_weight: dict from class index to the weight of its rows; default None, for equal ones.
+            sample_weight: weights of the rows; default None, for equal ones.
+            initial_epoch: number of the first epoch; default 0.
             steps_per_epoch: batches an epoch, default all; the next epoch goes on where one ended.
             validation_steps: batches to evaluate on, from the start each time; default all.
             validation_batch_size: default ``batch_size``.
-            validation_freq: evaluate every n-th epoch, or after the epochs of a list.
+            validation_freq: evaluate every n-th epoch, or after the epochs of a list; default 1.
             **kwargs: Keras 2's ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of a dataset.
 
         Returns:
@@ -575,8 +603,10 @@ class Trainer(GeneratorMethods, NativeTraining):
     ) -> Any:
         """Return the loss and metrics on data.
 
-        Args: as for ``fit``; ``return_dict`` gives a dict by name instead of a list (or the loss
-            alone, where there are no metrics).
+        Args:
+            x, y, batch_size, verbose, sample_weight, callbacks, **kwargs: see ``fit``.
+            steps: int, how many batches; None for all.
+            return_dict: whether to return the results by name, not as a list; default False.
         """
         workers = pop_workers(kwargs)
         self._check_compiled("evaluate")
@@ -616,6 +646,7 @@ class Trainer(GeneratorMethods, NativeTraining):
         Args:
             x: as for ``fit``, without targets.
             batch_size: rows a step; default 32.
+            verbose, callbacks, **kwargs: see ``fit``.
             steps: batches to use, default all.
         """
         workers = pop_workers(kwargs)
@@ -669,7 +700,11 @@ class Trainer(GeneratorMethods, NativeTraining):
     ) -> Any:
         """Evaluate one batch; return its loss, or a list of its loss and metrics.
 
-        Args: as for ``train_on_batch``, but ``class_weight``.
+        Args:
+            x, y: arrays or trees of arrays, (batch, ...); default None.
+            sample_weight: weights of the rows, (batch,); default None.
+            return_dict: bool, whether to return the results by name; default False.
+            reset_metrics: bool, whether the metrics begin anew; default True.
         """
         self._check_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict, reset_metrics)
@@ -689,7 +724,11 @@ class Trainer(GeneratorMethods, NativeTraining):
 
     @filtered
     def predict_on_batch(self, x: Any) -> Any:
-        """Return the outputs for one batch, as NumPy arrays."""
+        """Return the outputs for one batch, as NumPy arrays.
+
+        Args:
+            x: arrays or trees of arrays, (batch, ...).
+        """
         with self._on_own_backend() as backend:
             # A server asks for a row at a time: checked once, rows of a kind take 20 µs instead of 70.
             kind = ("row", backend.name, x.shape, x.dtype) if type(x) is np.ndarray else None
@@ -713,7 +752,11 @@ class Trainer(GeneratorMethods, NativeTraining):
         return {key: registry.serialize(value) for key, value in self._compile_arguments.items()}
 
     def compile_from_config(self, config: dict) -> None:
-        """Compile with the config of ``get_compile_config``."""
+        """Compile with the config of ``get_compile_config``.
+
+        Args:
+            config: dict, as ``get_compile_config`` returns.
+        """
         from polykeras.serialization import registry
 
         self.compile(**{key: registry.deserialize(value) for key, value in config.items()})

@@ -15,7 +15,7 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32
     Args:
         x: ints of any shape; a last axis of size 1 is dropped.
         num_classes: default the largest index plus 1.
-        dtype: of the result.
+        dtype: of the result; default "float32".
 
     Raises:
         ValueError: for an index below 0 or above the last class.
@@ -41,8 +41,8 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
 
     Args:
         x: an array.
-        axis: of the vectors.
-        order: of the norm.
+        axis: of the vectors; default -1.
+        order: of the norm; default 2.
 
     >>> normalize([[3.0, 4.0]])
     array([[0.6, 0.8]])
@@ -69,9 +69,9 @@ def pad_sequences(
     Args:
         sequences: list of sequences, of numbers or of vectors of one shape.
         maxlen: length of the result; default that of the longest.
-        dtype: of the result.
+        dtype: of the result; default "int32".
         padding, truncating: ``"pre"`` to fill or cut in front, ``"post"`` behind.
-        value: what to fill with.
+        value: what to fill with; default 0.0.
 
     Raises:
         ValueError: for items that are no sequences, or other words than "pre" and "post".

@@ -28,9 +28,10 @@ def plot_history(
     Args:
         history: what ``fit`` returns, or its dict ``history.history``.
         metrics: the panels, such as ``["loss", "accuracy"]``; default all.
-        to_file: path of a picture to write; its ending says the format, such as ``.png`` or ``.svg``.
-        title: above all panels.
-        columns: panels side by side.
+        to_file: path of a picture to write; its ending says the format, such as ``.png`` or ``.svg``; default
+            None.
+        title: above all panels; default None.
+        columns: panels side by side; default 2.
         log_scale: logarithmic axes for all panels, or for these metrics.
 
     Returns:

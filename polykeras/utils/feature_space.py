@@ -54,9 +54,10 @@ class FeatureSpace(Layer):
             ``"float_rescaled"``, ``"float_discretized"``, ``"integer_categorical"``, ``"integer_hashed"``,
             ``"string_categorical"``, ``"string_hashed"``; or what the method of that name returns.
         output_mode: ``"concat"`` for one vector, or ``"dict"`` for a dict of one of each.
-        crosses: tuples of names of integer or string columns, or what ``cross`` returns.
-        crossing_dim, hashing_dim, num_discretization_bins: numbers of bins where nothing else is said.
-        name: of the layer.
+        crosses: tuples of names of integer or string columns, or what ``cross`` returns; default None.
+        crossing_dim, hashing_dim, num_discretization_bins: numbers of bins where nothing else is said;
+            default 32.
+        name: of the layer; default None.
 
     Call ``adapt`` before, if a kind learns from data. Calls take a dict of columns, or of one row's values.
     Columns of strings and integers are encoded on the host, so that a call belongs in front of a model.
@@ -112,7 +113,11 @@ class FeatureSpace(Layer):
 
     @classmethod
     def cross(cls, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """Return columns to put into bins together."""
+        """Return columns to put into bins together.
+
+        Args:
+            feature_names: names of the columns.
+        """
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
@@ -134,7 +139,12 @@ class FeatureSpace(Layer):
     def float_discretized(
         cls, num_bins: int, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Floats as bins, of equally many values each unless their boundaries are given."""
+        """Floats as bins, of equally many values each unless their boundaries are given.
+
+        Args:
+            num_bins: int.
+            bin_boundaries: increasing floats; default None.
+        """
         bins = None if bin_boundaries is not None else num_bins
         layer = layers.Discretization(bin_boundaries, bins, name=_named(name, "float_discretized"))
         return Feature("float32", layer, output_mode)
@@ -147,7 +157,12 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Integers as places in a vocabulary."""
+        """Integers as places in a vocabulary.
+
+        Args:
+            max_tokens: int, the size of the vocabulary; None for no limit.
+            num_oov_indices: int, how many numbers stand for unknown values; default 1.
+        """
         options = {"max_tokens": max_tokens, "num_oov_indices": num_oov_indices}
         return Feature("int64", layers.IntegerLookup(**options, name=_named(name, "integer_categorical")), output_mode)
 
@@ -159,18 +174,31 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Strings as places in a vocabulary."""
+        """Strings as places in a vocabulary.
+
+        Args:
+            max_tokens: int, the size of the vocabulary; None for no limit.
+            num_oov_indices: int, how many numbers stand for unknown values; default 1.
+        """
         options = {"max_tokens": max_tokens, "num_oov_indices": num_oov_indices}
         return Feature("string", layers.StringLookup(**options, name=_named(name, "string_categorical")), output_mode)
 
     @classmethod
     def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Strings as bins, by their hash."""
+        """Strings as bins, by their hash.
+
+        Args:
+            num_bins: int.
+        """
         return Feature("string", layers.Hashing(num_bins, name=_named(name, "string_hashed")), output_mode)
 
     @classmethod
     def integer_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Integers as bins, by their hash."""
+        """Integers as bins, by their hash.
+
+        Args:
+            num_bins: int.
+        """
         return Feature("int64", layers.Hashing(num_bins, name=_named(name, "integer_hashed")), output_mode)
 
     def _feature(self, kind: Any) -> Feature:
@@ -307,7 +335,11 @@ class FeatureSpace(Layer):
         return space
 
     def save(self, filepath: Any) -> None:
-        """Write settings and what was learned to a ``.keras`` file, for ``keras.saving.load_model``."""
+        """Write settings and what was learned to a ``.keras`` file, for ``keras.saving.load_model``.
+
+        Args:
+            filepath: path of the file.
+        """
         from polykeras.saving import save_model
 
         save_model(self, filepath, include_optimizer=False)

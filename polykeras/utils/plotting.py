@@ -53,7 +53,7 @@ def model_to_dot(
         show_layer_names: name the layers, beside their classes.
         rankdir: direction, ``"TB"`` from top to bottom or ``"LR"`` from left to right.
         expand_nested: draw the layers of models inside, in frames.
-        dpi: dots per inch, for pictures.
+        dpi: dots per inch, for pictures; default 200.
         subgraph: return a ``pydot.Cluster``, to be put into another graph.
         show_layer_activations: name the activations.
         show_trainable: tell trainable layers from frozen ones.
@@ -93,10 +93,10 @@ def plot_model(
 
     Args:
         model: a built model.
-        to_file: path; its ending says the format, such as ``.png``, ``.svg``, ``.pdf``, or ``.dot``
-            for graphviz's own text; ``.png`` where there is none. None: text only, printed.
+        to_file: path; its ending says the format, such as ``.png``, ``.svg``, ``.pdf``, or ``.dot`` for
+            graphviz's own text; ``.png`` where there is none. None: text only, printed; default "model.png".
         show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi, show_layer_activations,
-            show_trainable, splines: as for ``model_to_dot``.
+            show_trainable, splines: as for ``model_to_dot``; defaults "TB" and 200.
 
     Returns:
         In a notebook the picture, else None.

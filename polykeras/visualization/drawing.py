@@ -71,10 +71,10 @@ def draw_bounding_boxes(
         bounding_boxes: dict of ``boxes``, (batch, count, 4), ``labels``, (batch, count), and possibly
             ``confidences``, (batch, count). Boxes of label -1 are left out.
         bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``.
-        class_mapping: dict of a name for each label, to write beside the frames; needs Pillow.
+        class_mapping: dict of a name for each label, to write beside the frames; needs Pillow; default None.
         color: red, green and blue, from 0 to 255.
-        line_thickness, text_thickness: in pixels.
-        font_scale: size of the names.
+        line_thickness, text_thickness: in pixels; defaults 2 and 1.
+        font_scale: size of the names; default 1.0.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Raises:
@@ -162,9 +162,9 @@ def draw_segmentation_masks(
         segmentation_masks: ints (batch, height, width), or with a channel.
         num_classes: classes from 1 up to this one are drawn; default all.
         color_mapping: dict of (red, green, blue) for each class; default different hues.
-        alpha: how far the colours cover the images, from 0 to 1.
+        alpha: how far the colours cover the images, from 0 to 1; default 0.8.
         blend: whether the images shine through at all.
-        ignore_index: a class that isn't drawn.
+        ignore_index: a class that isn't drawn; default -1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Raises:

@@ -47,16 +47,16 @@ def plot_image_gallery(
 
     Args:
         images: (batch, height, width, channels), or channels first.
-        y_true, y_pred: (batch,) labels, for titles.
-        label_map: dict of a name for each label; needed for titles.
+        y_true, y_pred: (batch,) labels, for titles; default None.
+        label_map: dict of a name for each label; needed for titles; default None.
         rows, cols: of the gallery; default as many as the images take.
         value_range: (lowest, highest) value.
-        scale: size of an image, in inches.
-        path: file to write.
+        scale: size of an image, in inches; default 2.
+        path: file to write; default None.
         show: whether to open a window; default if there is no path.
         transparent: whether the file has no background.
-        dpi: dots per inch of the file.
-        legend_handles: matplotlib patches for a legend.
+        dpi: dots per inch of the file; default 60.
+        legend_handles: matplotlib patches for a legend; default None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Returns:
@@ -132,11 +132,12 @@ def plot_bounding_box_gallery(
         y_true, y_pred: dicts as of ``draw_bounding_boxes``.
         value_range: (lowest, highest) value.
         true_color, pred_color: red, green and blue, from 0 to 255.
-        line_thickness, font_scale, text_thickness: as of ``draw_bounding_boxes``; text as thick as lines.
-        class_mapping: dict of a name for each label.
-        ground_truth_mapping, prediction_mapping: such dicts for one of the two.
+        line_thickness, font_scale, text_thickness: as of ``draw_bounding_boxes``; text as thick as lines;
+            defaults 2 and 1.0.
+        class_mapping: dict of a name for each label; default None.
+        ground_truth_mapping, prediction_mapping: such dicts for one of the two; default None.
         legend: whether to say which colour is which.
-        legend_handles: matplotlib patches for another legend.
+        legend_handles: matplotlib patches for another legend; default None.
         rows, cols, data_format: as of ``plot_image_gallery``.
         **kwargs: further arguments of ``plot_image_gallery``.
 
@@ -193,9 +194,10 @@ def plot_segmentation_mask_gallery(
 
     Args:
         images: (batch, height, width, 3), or channels first.
-        num_classes, color_mapping, blend, alpha, ignore_index: as of ``draw_segmentation_masks``.
+        num_classes, color_mapping, blend, alpha, ignore_index: as of ``draw_segmentation_masks``; defaults
+            0.8 and -1.
         value_range: (lowest, highest) value.
-        y_true, y_pred: ints (batch, height, width), or with a channel.
+        y_true, y_pred: ints (batch, height, width), or with a channel; default None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: further arguments of ``plot_image_gallery``.
 

@@ -140,17 +140,29 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
         return super()._make_model(X, y)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the model's output for each class, (rows, classes)."""
+        """Return the model's output for each class, (rows, classes).
+
+        Args:
+            X: array, (rows, features).
+        """
         outputs = self._outputs(X).astype(np.float64)
         return np.hstack([1 - outputs, outputs]) if outputs.shape[-1] == 1 else outputs
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return scores of the classes (rows, classes); for two classes how far the second is ahead (rows,)."""
+        """Return scores of the classes (rows, classes); for two classes how far the second is ahead (rows,).
+
+        Args:
+            X: array, (rows, features).
+        """
         scores = self.predict_proba(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the likeliest class of each row."""
+        """Return the likeliest class of each row.
+
+        Args:
+            X: array, (rows, features).
+        """
         likeliest = self.predict_proba(X).argmax(-1)
         return self.classes_[likeliest]
 
@@ -177,7 +189,11 @@ class SKLearnRegressor(_base.RegressorMixin, SKLearnBase):
         return y.reshape(len(y), -1)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the outputs, in the shape of the targets."""
+        """Return the outputs, in the shape of the targets.
+
+        Args:
+            X: array, (rows, features).
+        """
         outputs = self._outputs(X)
         return outputs[:, 0] if self._is_column else outputs
 
@@ -205,7 +221,11 @@ class SKLearnTransformer(_base.TransformerMixin, SKLearnBase):
         return y.reshape(len(y), -1)
 
     def transform(self, X: Any) -> np.ndarray:
-        """Return the model's outputs."""
+        """Return the model's outputs.
+
+        Args:
+            X: array, (rows, features).
+        """
         return self._outputs(X)
 
     predict = transform

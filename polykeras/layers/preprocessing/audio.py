@@ -22,18 +22,19 @@ class MelSpectrogram(Layer):
     """Turn sounds into mel spectrograms.
 
     Args:
-        fft_length: size of the Fourier transforms.
-        sequence_stride: samples from frame to frame.
+        fft_length: size of the Fourier transforms; default 2048.
+        sequence_stride: samples from frame to frame; default 512.
         sequence_length: samples of a frame; default ``fft_length``.
         window: weights of a frame: ``"hann"``, ``"hamming"``, an array, or None.
-        sampling_rate: samples per second.
-        num_mel_bins: number of bands.
+        sampling_rate: samples per second; default 16000.
+        num_mel_bins: number of bands; default 128.
         min_freq, max_freq: lowest and highest frequency in hertz; default up to half the sampling rate.
         power_to_db: give decibels.
-        top_db: distance between the loudest and the softest value, in decibels.
+        top_db: distance between the loudest and the softest value, in decibels; default 80.0.
         mag_exp: exponent of the magnitudes: 1 for amplitudes, 2 for power.
-        min_power: lowest power, for the logarithm.
-        ref_power: the power of 0 decibels.
+        min_power: lowest power, for the logarithm; default 1e-10.
+        ref_power: the power of 0 decibels; default 1.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (samples,) or (batch, samples) to (batch, num_mel_bins, frames).
 
@@ -113,15 +114,16 @@ class STFTSpectrogram(Layer):
     Args:
         mode: ``"log"``, ``"magnitude"``, ``"psd"``, ``"real"``, ``"imag"``, ``"angle"``, or ``"stft"``
             for real and imaginary parts.
-        frame_length: samples of a frame.
+        frame_length: samples of a frame; default 256.
         frame_step: samples from frame to frame; default half a frame.
         fft_length: size of the transforms; default the next power of 2.
-        window: of the ``STFT`` initializer; also an array, or None.
+        window: of the ``STFT`` initializer; also an array, or None; default "hann".
         periodic: leave out the window's last value.
         scaling: ``"density"``, ``"spectrum"`` or None.
         padding: ``"valid"`` or ``"same"``.
         expand_dims: keep channels and frequencies apart, in two axes.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, samples, channels) to (batch, frames, channels * frequencies).
 

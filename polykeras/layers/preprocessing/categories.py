@@ -18,10 +18,11 @@ class CategoryEncoding(Layer):
     """Turn integers into one-hot or counted rows.
 
     Args:
-        num_tokens: length of a row; integers run from 0 to below it, others don't count.
+        num_tokens: length of a row; integers run from 0 to below it, others don't count; default None.
         output_mode: ``"one_hot"`` for a row of each integer; ``"multi_hot"`` or ``"count"`` for one
             of all along the last axis.
         sparse: taken as of Keras; results are dense.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     ``call`` takes ``count_weights`` too, of the shape of the input, for ``"count"``.
 
@@ -68,12 +69,16 @@ class Discretization(Layer):
     """Put numbers into bins.
 
     Args:
-        bin_boundaries: increasing numbers: bin 0 lies below the first, bin n from the last on.
-        num_bins: how many bins ``adapt`` is to make, of equally many numbers each.
-        epsilon: share of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers.
+        bin_boundaries: increasing numbers: bin 0 lies below the first, bin n from the last on; default None.
+        num_bins: how many bins ``adapt`` is to make, of equally many numbers each; default None.
+        epsilon: share of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers; default
+            0.01.
         output_mode: ``"int"`` for bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the bins
             along the last axis.
         sparse: taken as of Keras; results are dense.
+        dtype: name of the dtype, or a policy; default None.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: for wrong arguments, or without boundaries.
@@ -137,7 +142,11 @@ class Discretization(Layer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Add numbers to the summary: some of them in order, and how many each stands for."""
+        """Add numbers to the summary: some of them in order, and how many each stands for.
+
+        Args:
+            data: array of any shape, or list.
+        """
         values = np.sort(np.asarray(ops.convert_to_numpy(data), "float32").reshape(-1))
         step = max(values.size * self.epsilon, 1)
         kept = values[int(step - 1) :: int(step)]

@@ -50,8 +50,9 @@ class RandomBrightness(_Colour):
     Args:
         factor: share of the value range to add: from -factor to factor, or between two limits.
         value_range: (lowest, highest) value.
-        seed: an int, for draws that repeat from program to program.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomBrightness((0.2, 0.2))(np.full((1, 1, 1), 100.0))[0, 0]
@@ -71,6 +72,7 @@ class RandomContrast(_Colour):
         factor: the scale lies between 1 - factor and 1 + factor, or, for two numbers, between
             1 - lower and 1 + upper.
         value_range, seed, data_format: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomContrast(0.2, seed=1)(np.full((1, 1, 1), 100.0))[0, 0]
@@ -98,6 +100,7 @@ class RandomSaturation(_Colour):
         factor: 0 makes gray, 0.5 changes nothing, 1 makes colours pure: drawn from 0 to the factor, or
             between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomSaturation((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]])).round(3)[0, 0]
@@ -117,6 +120,7 @@ class RandomHue(_Colour):
     Args:
         factor: half turns, in either direction: drawn from 0 to the factor, or between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomHue((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(3)
@@ -148,6 +152,7 @@ class RandomColorDegeneration(_Colour):
     Args:
         factor: share of gray: drawn from 0 to the factor, or between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomColorDegeneration((1.0, 1.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
@@ -166,6 +171,7 @@ class RandomSharpness(_Colour):
     Args:
         factor: 0 blurs, 0.5 changes nothing, 1 sharpens: drawn from 0 to the factor, or between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomSharpness(0.5, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -187,6 +193,7 @@ class RandomPosterization(_Colour):
     Args:
         factor: number of bits, drawn from 1 to the factor, or between two limits, from 1 to 8.
         value_range, data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPosterization((2, 2))(np.array([[[100.0, 50.0, 200.0]]]))[0, 0]
@@ -209,8 +216,9 @@ class RandomGrayscale(ImageLayer):
     """In training, make some images gray.
 
     Args:
-        factor: probability for each image.
+        factor: probability for each image; default 0.5.
         data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomGrayscale(1.0)(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
@@ -234,8 +242,9 @@ class RandomInvert(_Colour):
     """In training, turn some images into their negatives.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
         value_range, seed, data_format: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomInvert((1.0, 1.0))(np.array([[[100.0]]]))[0, 0]
@@ -256,10 +265,11 @@ class RandomGaussianBlur(_Colour):
     """In training, blur some images.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits.
-        kernel_size: odd size of the window, or two (across, down).
+        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
+        kernel_size: odd size of the window, or two (across, down); default 3.
         sigma: standard deviation in pixels: drawn from 0 to it, or between two limits, from 0 to 1.
         value_range, data_format, seed: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomGaussianBlur(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -293,8 +303,9 @@ class Solarization(ImageLayer):
 
     Args:
         addition_factor: share of the value range to add: drawn from 0 to the factor, or between two limits.
-        threshold_factor: the threshold, as a share of the value range, drawn likewise.
+        threshold_factor: the threshold, as a share of the value range, drawn likewise; default 0.0.
         value_range, seed, data_format: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Solarization()(np.array([[[100.0]]]))[0, 0]
@@ -330,6 +341,7 @@ class AutoContrast(ImageLayer):
     Args:
         value_range: (lowest, highest) value.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AutoContrast()(np.array([[[100.0], [110.0], [120.0]]]))[0, :, 0]
@@ -357,6 +369,7 @@ class RandomColorJitter(ImageLayer):
         brightness_factor, contrast_factor, saturation_factor, hue_factor: as of ``RandomBrightness``,
             ``RandomContrast``, ``RandomSaturation``, ``RandomHue``; None leaves it as it is.
         seed, data_format: as of ``RandomBrightness``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomColorJitter(brightness_factor=0.2, seed=1)(np.ones((1, 4, 4, 3))).shape

@@ -18,9 +18,10 @@ class RandomFlip(ImageLayer):
 
     Args:
         mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"`` (both or none).
-        seed: an int, for draws that repeat from program to program.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: of ``bounding_boxes``, as of ``keras.utils.bounding_boxes.convert_format``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomFlip(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -102,10 +103,11 @@ class RandomRotation(_Warp):
             between two limits.
         fill_mode: what lies outside: ``"reflect"``, ``"wrap"``, ``"constant"`` or ``"nearest"``.
         interpolation: ``"bilinear"`` or ``"nearest"``.
-        seed: an int, for draws that repeat from program to program.
-        fill_value: for ``"constant"``.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        fill_value: for ``"constant"``; default 0.0.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: as of ``RandomFlip``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomRotation((0.25, 0.25))(np.array([[[1.0], [2.0]], [[3.0], [4.0]]])).round(3)[..., 0]
@@ -139,7 +141,9 @@ class RandomTranslation(_Warp):
     Args:
         height_factor: move down, as a share of the height: from -factor to factor, or between two limits.
         width_factor: move to the right, as a share of the width.
-        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of ``RandomRotation``.
+        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
+            ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomTranslation((0, 0), (0.5, 0.5), "constant")(np.array([[[1.0], [2.0]]]))[..., 0]
@@ -174,7 +178,9 @@ class RandomZoom(_Warp):
     Args:
         height_factor: change of the visible height, from -factor to factor or between two limits.
         width_factor: change of the visible width; default that of the height.
-        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of ``RandomRotation``.
+        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
+            ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomZoom(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -211,8 +217,10 @@ class RandomShear(_Warp):
     Args:
         x_factor: places moved to the side for each row, drawn from 0 to the factor or between two
             limits; half of the images go the other way.
-        y_factor: places moved down for each column.
-        interpolation, fill_mode, fill_value, data_format, seed, bounding_box_format: as of ``RandomRotation``.
+        y_factor: places moved down for each column; default 0.0.
+        interpolation, fill_mode, fill_value, data_format, seed, bounding_box_format: as of
+            ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomShear(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -246,9 +254,11 @@ class RandomPerspective(_Warp):
     """In training, show images from another side.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
         scale: how far the corners move, as a share of their place, from 0 to 1.
-        interpolation, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``.
+        interpolation, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``; defaults
+            "bilinear" and 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPerspective(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -283,10 +293,12 @@ class RandomElasticTransform(_Warp):
     """In training, pull images about as if on rubber.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
         scale: strength, drawn from 0 to the scale, or between two limits, from 0 to 1.
-        interpolation, fill_mode, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``.
+        interpolation, fill_mode, fill_value, seed, data_format, bounding_box_format: as of
+            ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
         value_range: (lowest, highest) value.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).
 
@@ -339,7 +351,13 @@ class RandomElasticTransform(_Warp):
         return ops.clip(super().transform(images, draws), *self.value_range)
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
-        """The boxes around all places that show something of a box."""
+        """The boxes around all places that show something of a box.
+
+        Args:
+            corners: array, (batch, boxes, 4).
+            draws: tree of arrays, as ``draw`` returns.
+            size: height and width of the images.
+        """
         is_moved, pulls = draws
         across, down = ops.meshgrid(*(ops.arange(n, dtype="float32") for n in reversed(size)))
         left, top, right, bottom = (ops.expand_dims(edge, -1) for edge in ops.split(corners, 4, -1))

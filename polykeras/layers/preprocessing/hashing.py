@@ -74,11 +74,12 @@ class Hashing(HostLayer):
 
     Args:
         num_bins: how many.
-        mask_value: the value that goes to bin 0, which is then kept for it.
-        salt: an int or two, that makes the hash another one.
+        mask_value: the value that goes to bin 0, which is then kept for it; default None.
+        salt: an int or two, that makes the hash another one; default None.
         output_mode: ``"int"`` for the bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the
             bins along the last axis.
         sparse: taken as of Keras; results are dense.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Bins are those of Keras on TensorFlow: FarmHash, with a salt SipHash. Integers are hashed where
     the model runs, in compiled steps too; strings on the host, in front of a model.
@@ -156,6 +157,9 @@ class HashedCrossing(HostLayer):
         num_bins: how many.
         output_mode: ``"int"`` for the bins, or ``"one_hot"``.
         sparse: taken as of Keras; results are dense.
+        name: name of the layer; default None.
+        dtype: name of the dtype, or a policy; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Takes a list of arrays of one shape, () or (batch,) or (batch, 1), of strings or integers.
     Bins are those of Keras on TensorFlow. Crosses of integers may be made in compiled steps; strings

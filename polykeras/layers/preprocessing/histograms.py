@@ -25,8 +25,9 @@ class Equalization(ImageLayer):
 
     Args:
         value_range: (lowest, highest) value.
-        bins: of the histogram.
+        bins: of the histogram; default 256.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Equalization()(np.array([[[10.0], [11.0], [12.0]]]))[0, :, 0]
@@ -64,9 +65,11 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
     Args:
         value_range: (lowest, highest) value.
-        clip_limit: how often a value may count, as a multiple of the mean count; 0 for any number.
+        clip_limit: how often a value may count, as a multiple of the mean count; 0 for any number; default
+            4.0.
         tile_grid_size: number of tiles (down, across).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization" (Graphics Gems IV, 1994).
 

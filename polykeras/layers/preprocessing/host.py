@@ -160,24 +160,46 @@ class HostLayer(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> HostLayer:
-        """Make a layer from ``get_config``; paths of files in it are refused in safe mode."""
+        """Make a layer from ``get_config``; paths of files in it are refused in safe mode.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+        """
         with registry.safe_mode_scope(True):
             return super().from_config(config)
 
     def prepare(self, inputs: Any) -> Any:
-        """Return the inputs of a call as ``call`` takes them."""
+        """Return the inputs of a call as ``call`` takes them.
+
+        Args:
+            inputs: array or list.
+        """
         return integers_or_texts(inputs)
 
     def output_shape_of(self, shape: Any) -> tuple:
-        """Return the shape of the output for that of the input."""
+        """Return the shape of the output for that of the input.
+
+        Args:
+            shape: tuple.
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define output_shape_of. Received: none.")
 
     def finish(self, result: np.ndarray) -> Any:
-        """Return a result as an array of the backend."""
+        """Return a result as an array of the backend.
+
+        Args:
+            result: NumPy array or array of the backend.
+        """
         return backends.current().array(result, self.result_dtype or config.floatx())
 
     def encoded(self, indices: Any, mode: str, depth: int) -> Any:
-        """Return indices, NumPy's or the backend's, encoded as an array of the backend."""
+        """Return indices, NumPy's or the backend's, encoded as an array of the backend.
+
+        Args:
+            indices: array of integers.
+            mode: "int", "one_hot", "multi_hot" or "count".
+            depth: int, the size of the encoding.
+        """
         if isinstance(indices, np.ndarray):
             return self.finish(encode_on_host(indices, mode, depth))
         return encode(indices, mode, depth, self.result_dtype or config.floatx())

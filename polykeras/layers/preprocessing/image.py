@@ -108,14 +108,28 @@ class ImageLayer(Layer):
             self.generator = SeedGenerator(seed)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
-        """Return the random numbers of a batch."""
+        """Return the random numbers of a batch.
+
+        Args:
+            batch, height, width: ints.
+        """
 
     def transform(self, images: Any, draws: Any) -> Any:
-        """Return a batch of images changed by drawn numbers."""
+        """Return a batch of images changed by drawn numbers.
+
+        Args:
+            images: array, (batch, height, width, channels).
+            draws: tree of arrays, as ``draw`` returns.
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define transform. Received: none.")
 
     def transform_masks(self, masks: Any, draws: Any) -> Any:
-        """Return a float32 batch of segmentation masks, moved as the images."""
+        """Return a float32 batch of segmentation masks, moved as the images.
+
+        Args:
+            masks: array, (batch, height, width, channels).
+            draws: tree of arrays, as ``draw`` returns.
+        """
         return masks
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
@@ -129,19 +143,38 @@ class ImageLayer(Layer):
         return corners
 
     def mix_labels(self, labels: Any, draws: Any) -> Any:
-        """Return a batch of labels, mixed as the images."""
+        """Return a batch of labels, mixed as the images.
+
+        Args:
+            labels: array, (batch, ...).
+            draws: tree of arrays, as ``draw`` returns.
+        """
         return labels
 
     def output_size(self, height: int | None, width: int | None) -> tuple:
-        """Return height and width of the output."""
+        """Return height and width of the output.
+
+        Args:
+            height, width: ints.
+        """
         return height, width
 
     def output_count(self, count: int | None) -> int | None:
-        """Return how many boxes of an image come out."""
+        """Return how many boxes of an image come out.
+
+        Args:
+            count: int, the number of boxes that went in.
+        """
         return count
 
     def uniform(self, shape: Any, low: float = 0.0, high: float = 1.0) -> Any:
-        """Return numbers drawn evenly; one of equal limits takes no rounding."""
+        """Return numbers drawn evenly; one of equal limits takes no rounding.
+
+        Args:
+            shape: tuple of ints.
+            low: floats, the limits; default 0.0.
+            high: floats, the limits; default 1.0.
+        """
         return random.uniform(shape, low, high, dtype="float32", seed=self.generator)
 
     def call(self, inputs: Any, training: bool = True) -> Any:
@@ -234,7 +267,13 @@ class ImageLayer(Layer):
             self.generator = own
 
     def transform_images(self, images: Any, transformation: dict | None, training: bool = True) -> Any:
-        """Return images changed by ``get_random_transformation``."""
+        """Return images changed by ``get_random_transformation``.
+
+        Args:
+            images: array, (batch, height, width, channels).
+            transformation: what ``get_random_transformation`` returned.
+            training: bool, whether to change them at all; default True.
+        """
         images = ops.convert_to_tensor(images)
         if transformation is not None and training:
             changed = self.transform(self._to_batch(images), transformation["draws"])
@@ -242,7 +281,13 @@ class ImageLayer(Layer):
         return ops.cast(images, self.compute_dtype)
 
     def transform_labels(self, labels: Any, transformation: dict | None, training: bool = True) -> Any:
-        """Return labels changed as the images."""
+        """Return labels changed as the images.
+
+        Args:
+            labels: array, (batch, ...).
+            transformation: what ``get_random_transformation`` returned.
+            training: bool, whether to change them at all; default True.
+        """
         labels = ops.convert_to_tensor(labels)
         if transformation is None or not training:
             return labels
@@ -251,7 +296,13 @@ class ImageLayer(Layer):
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: dict | None, training: bool = True
     ) -> dict:
-        """Return boxes changed as the images."""
+        """Return boxes changed as the images.
+
+        Args:
+            bounding_boxes: dict of ``boxes``, (batch, boxes, 4), and ``labels``, (batch, boxes).
+            transformation: what ``get_random_transformation`` returned.
+            training: bool, whether to change them at all; default True.
+        """
         if transformation is None or not training:
             return bounding_boxes
         return self._changed_boxes(bounding_boxes, *(transformation[key] for key in ("is_single", "draws", "size")))
@@ -259,7 +310,13 @@ class ImageLayer(Layer):
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: dict | None, training: bool = True
     ) -> Any:
-        """Return masks changed as the images."""
+        """Return masks changed as the images.
+
+        Args:
+            segmentation_masks: array, (batch, height, width, channels).
+            transformation: what ``get_random_transformation`` returned.
+            training: bool, whether to change them at all; default True.
+        """
         masks = ops.convert_to_tensor(segmentation_masks)
         if transformation is None or not training:
             return masks
@@ -271,7 +328,11 @@ class ImageLayer(Layer):
         return ops.cast(moved if has_channels else ops.squeeze(moved, axis), self.mask_dtype(ops.dtype(masks)))
 
     def mask_dtype(self, dtype: str) -> str:
-        """Return the dtype of masks that come out."""
+        """Return the dtype of masks that come out.
+
+        Args:
+            dtype: name of the dtype that went in.
+        """
         return dtype
 
     def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
@@ -322,10 +383,11 @@ class Resizing(ImageLayer):
         crop_to_aspect_ratio: first cut borders, so that nothing is stretched.
         pad_to_aspect_ratio: first add borders, so that nothing is stretched.
         fill_mode: ``"constant"``.
-        fill_value: of these borders.
+        fill_value: of these borders; default 0.0.
         antialias: whether shrinking averages.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: as of ``RandomFlip``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Resizing(2, 3)(np.ones((1, 8, 6, 3))).shape
@@ -433,6 +495,7 @@ class CenterCrop(_Crop):
         height, width: of the result.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: as of ``RandomFlip``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CenterCrop(2, 2)(np.arange(16.0).reshape(4, 4, 1))[..., 0]
@@ -454,9 +517,10 @@ class RandomCrop(_Crop):
 
     Args:
         height, width: of the piece; smaller images are enlarged first.
-        seed: an int, for places that repeat from program to program.
+        seed: an int, for places that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: as of ``RandomFlip``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomCrop(2, 3)(np.ones((1, 8, 6, 3))).shape

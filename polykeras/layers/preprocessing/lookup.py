@@ -116,7 +116,7 @@ class IndexLookup(HostLayer):
         Args:
             vocabulary: tokens, with or without the special ones in front; or the path of a text
                 file with one on each line.
-            idf_weights: a weight of each token, for ``output_mode="tf_idf"``.
+            idf_weights: a weight of each token, for ``output_mode="tf_idf"``; default None.
 
         Raises:
             ValueError: for repeated or too many tokens, none at all, or weights that don't fit.
@@ -148,17 +148,29 @@ class IndexLookup(HostLayer):
             self._idf_weights = weights if has_special else self._with_special_weights(weights)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the weights of tokens, where Keras 3 keeps them."""
+        """Write the weights of tokens, where Keras 3 keeps them.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         if self._idf_weights is not None:
             store["idf_weights"] = self._idf_weights
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the weights of tokens."""
+        """Read the weights of tokens.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         if "idf_weights" in store:
             self._idf_weights = np.asarray(store["idf_weights"], "float32")
 
     def load_assets(self, dir: str) -> None:
-        """Read the vocabulary that Keras 3 keeps beside the config, unless the config has one."""
+        """Read the vocabulary that Keras 3 keeps beside the config, unless the config has one.
+
+        Args:
+            dir: path of the folder.
+        """
         path = Path(dir) / "vocabulary.txt"
         if not self._tokens and path.is_file():
             tokens = path.read_text(encoding="utf-8").split("\n")
@@ -217,12 +229,20 @@ class IndexLookup(HostLayer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Count the tokens of a batch of documents, (batch, length), or of one."""
+        """Count the tokens of a batch of documents, (batch, length), or of one.
+
+        Args:
+            data: array of any shape, or list.
+        """
         tokens = self.tokens_on_host(data)
         self.count(tokens.reshape(1 if tokens.ndim < 2 else tokens.shape[0], -1).tolist())
 
     def count(self, documents: list[list]) -> None:
-        """Count the tokens of documents."""
+        """Count the tokens of documents.
+
+        Args:
+            documents: array of tokens, (batch, length).
+        """
         self._document_total += len(documents)
         for document in documents:
             self._counts.update(document)
@@ -251,6 +271,9 @@ class IndexLookup(HostLayer):
     def lookup(self, tokens: np.ndarray) -> np.ndarray:
         """Return the index of each token as int64; -1 for a mask that is not counted.
 
+        Args:
+            tokens: array of tokens, (batch, length).
+
         Raises:
             ValueError: for an unknown token where there is no index for them.
         """
@@ -277,18 +300,30 @@ class IndexLookup(HostLayer):
             )
 
     def unknown_places(self, tokens: Any) -> Any:
-        """Return which of several indices of unknown tokens each one gets."""
+        """Return which of several indices of unknown tokens each one gets.
+
+        Args:
+            tokens: array of tokens, (batch, length).
+        """
         return bins_of(tokens, self.num_oov_indices, self.salt)
 
     def encode(self, documents: list) -> Any:
-        """Return the counts of indices of each document, in the output mode."""
+        """Return the counts of indices of each document, in the output mode.
+
+        Args:
+            documents: array of tokens, (batch, length).
+        """
         return self.weighted(backends.current().array(count_on_host(documents, self._depth(), self._counting_mode())))
 
     def _counting_mode(self) -> str:
         return "count" if self.output_mode == "tf_idf" else self.output_mode
 
     def weighted(self, counts: Any) -> Any:
-        """Multiply by the weights of tokens, with ``output_mode="tf_idf"``."""
+        """Multiply by the weights of tokens, with ``output_mode="tf_idf"``.
+
+        Args:
+            counts: array, (batch, vocabulary).
+        """
         dtype = self.result_dtype or config.floatx()
         if self.output_mode == "tf_idf":
             if self._idf_weights is None:
@@ -310,11 +345,19 @@ class IndexLookup(HostLayer):
         return self.weighted(self.encoded(self.lookup(inputs), self._counting_mode(), self._depth()))
 
     def tokens_on_host(self, tokens: Any) -> np.ndarray:
-        """Return tokens, to learn a vocabulary from, as a NumPy array."""
+        """Return tokens, to learn a vocabulary from, as a NumPy array.
+
+        Args:
+            tokens: array of tokens, (batch, length).
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define tokens_on_host. Received: none.")
 
     def tokens_at(self, indices: Any) -> Any:
-        """Return the tokens of indices; the unknown token of those that there are not."""
+        """Return the tokens of indices; the unknown token of those that there are not.
+
+        Args:
+            indices: array of integers.
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define tokens_at. Received: none.")
 
     def output_shape_of(self, shape: tuple) -> tuple:
@@ -345,18 +388,22 @@ class StringLookup(IndexLookup):
 
     Args:
         max_tokens: most indices there may be, special ones included; default no limit.
-        num_oov_indices: how many indices unknown tokens share, by their hash. With 0 they are an error.
+        num_oov_indices: how many indices unknown tokens share, by their hash. With 0 they are an error;
+            default 1.
         mask_token: the token of index 0, which means that there is none; default no such token.
-        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``.
-        vocabulary: tokens, or the path of a text file; else call ``adapt``.
-        idf_weights: weights of the tokens, for ``"tf_idf"``.
+        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``; default
+            "[UNK]".
+        vocabulary: tokens, or the path of a text file; else call ``adapt``; default None.
+        idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
         invert: from indices to tokens, as a NumPy array of strings.
         output_mode: ``"int"`` for indices; ``"one_hot"``; ``"multi_hot"``, ``"count"`` or
             ``"tf_idf"`` of the tokens along the last axis.
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
         sparse: taken as of Keras; results are dense.
-        encoding: of bytes.
-        salt: makes the hash of unknown tokens another one.
+        encoding: of bytes; default "utf-8".
+        name: name of the layer; default None.
+        salt: makes the hash of unknown tokens another one; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Indices: the mask's, the unknown tokens', then the vocabulary's.
 
@@ -413,19 +460,22 @@ class IntegerLookup(IndexLookup):
 
     Args:
         max_tokens: most indices there may be, special ones included; default no limit.
-        num_oov_indices: how many indices unknown tokens share. With 0 they are an error.
+        num_oov_indices: how many indices unknown tokens share. With 0 they are an error; default 1.
         mask_token: the token of index 0, which means that there is none; default no such token.
-        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``.
-        vocabulary: tokens, or the path of a text file; else call ``adapt``.
+        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``; default
+            -1.
+        vocabulary: tokens, or the path of a text file; else call ``adapt``; default None.
         vocabulary_dtype: ``"int32"`` or ``"int64"``: type of tokens given out with ``invert``.
-        idf_weights: weights of the tokens, for ``"tf_idf"``.
+        idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
         invert: from indices to tokens.
-        output_mode: as of ``StringLookup``.
+        output_mode: as of ``StringLookup``; default "int".
         sparse: taken as of Keras; results are dense.
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
         oov_method: how unknown tokens share indices: ``"floormod"``, their remainder, or
             ``"farmhash"``, their hash.
-        salt: makes the hash another one.
+        salt: makes the hash another one; default None.
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     It looks up where the model runs, in compiled steps too, which another ``adapt`` compiles anew. In them an
     unknown token with ``num_oov_indices=0`` is index -1, where no error can be raised.

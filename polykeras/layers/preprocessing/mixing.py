@@ -48,10 +48,11 @@ class CutMix(_Patch):
     Labels are mixed by the area of the piece: pass them one-hot, in a dict with the images.
 
     Args:
-        factor: both parameters of the beta distribution of the area: drawn from 0 to the factor, or
-            between two limits.
-        seed: an int, for draws that repeat from program to program.
+        factor: both parameters of the beta distribution of the area: drawn from 0 to the factor, or between
+            two limits; default 1.0.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
     Features" (ICCV 2019).
@@ -98,9 +99,10 @@ class MixUp(ImageLayer):
     bounding boxes each image gets those of both.
 
     Args:
-        alpha: both parameters, above 0, of the beta distribution of the shares.
+        alpha: both parameters, above 0, of the beta distribution of the shares; default 0.2.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        seed: an int, for draws that repeat from program to program.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
 
@@ -142,13 +144,14 @@ class RandomErasing(_Patch):
     """In training, wipe out a rectangle of some images.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits.
+        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
         scale: squares of the shares of height and width that are wiped out lie between these two
             limits, each drawn by itself.
         fill_value: what to fill in; None for normal noise.
         value_range: (lowest, highest) value.
-        seed: an int, for draws that repeat from program to program.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhong et al., "Random Erasing Data Augmentation" (AAAI 2020).
 

@@ -17,6 +17,7 @@ class Pipeline(Layer):
     Args:
         layers: list of layers, or of their configs.
         name: default from the class name.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Pipeline([keras.layers.Resizing(2, 3), keras.layers.RandomFlip(seed=1)])
@@ -42,7 +43,8 @@ class MaxNumBoundingBoxes(ImageLayer):
 
     Args:
         max_number: how many boxes come out.
-        fill_value: for the boxes, labels and other entries that are added.
+        fill_value: for the boxes, labels and other entries that are added; default -1.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> boxes = {"boxes": np.ones((1, 1, 4), "float32"), "labels": np.array([[5]])}

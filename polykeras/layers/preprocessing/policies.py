@@ -75,12 +75,13 @@ class RandAugment(_Policy):
 
     Args:
         value_range: (lowest, highest) value.
-        num_ops: how many to apply.
-        factor: their strength: drawn from 0 to the factor, or between two limits.
+        num_ops: how many to apply; default 2.
+        factor: their strength: drawn from 0 to the factor, or between two limits; default 0.5.
         interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
-        seed: an int, for draws that repeat from program to program.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: as of ``RandomFlip``.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search
     Space" (NeurIPS 2020).
@@ -129,15 +130,16 @@ class AugMix(_Policy):
 
     Args:
         value_range: (lowest, highest) value.
-        num_chains: number of chains.
-        chain_depth: most layers in a chain; how many is drawn from 0 up.
-        factor: strength of the layers: drawn from 0 to the factor, or between two limits.
+        num_chains: number of chains; default 3.
+        chain_depth: most layers in a chain; how many is drawn from 0 up; default 3.
+        factor: strength of the layers: drawn from 0 to the factor, or between two limits; default 0.3.
         alpha: parameter, above 0, of the Dirichlet distribution of the chains' shares, and of the beta
-            distribution of the share of their mixture.
+            distribution of the share of their mixture; default 1.0.
         all_ops: whether layers that change colours, brightness and sharpness are among them.
         interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
-        seed: an int, for draws that repeat from program to program.
+        seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Hendrycks et al., "AugMix: A Simple Data Processing Method to Improve Robustness and
     Uncertainty" (ICLR 2020).

@@ -18,7 +18,8 @@ class Rescaling(Layer):
 
     Args:
         scale: a number, or one of each channel.
-        offset: a number, or one of each channel.
+        offset: a number, or one of each channel; default 0.0.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Rescaling(1 / 127.5, -1)(np.array([0, 255]))
@@ -49,9 +50,10 @@ class Normalization(Layer):
     """Shift and scale to mean 0 and variance 1.
 
     Args:
-        axis: axis or axes that have a mean and a variance for each entry; None for one of all.
-        mean, variance: numbers or arrays, both or none; else call ``adapt``.
+        axis: axis or axes that have a mean and a variance for each entry; None for one of all; default -1.
+        mean, variance: numbers or arrays, both or none; else call ``adapt``; default None.
         invert: do the opposite.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Weights, without ``mean``: the means, the variances, and a count that nothing uses (of older files).
 

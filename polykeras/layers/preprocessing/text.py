@@ -38,11 +38,13 @@ class TextVectorization(HostLayer):
             words); ``"multi_hot"``, ``"count"`` or ``"tf_idf"`` for a row of each text.
         output_sequence_length: number of indices of each text, for ``"int"``; default that of the longest.
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
-        vocabulary: tokens, or the path of a text file; else call ``adapt``.
-        idf_weights: weights of the tokens, for ``"tf_idf"``.
+        vocabulary: tokens, or the path of a text file; else call ``adapt``; default None.
+        idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
         sparse: taken as of Keras; results are dense.
         ragged: False.
-        encoding: of bytes.
+        encoding: of bytes; default "utf-8".
+        name: name of the layer; default None.
+        **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Takes (batch,) or (batch, 1) texts.
 
@@ -113,7 +115,7 @@ class TextVectorization(HostLayer):
 
         Args:
             data: an array or list of texts, a data set, or another iterable of batches.
-            batch_size: has no effect.
+            batch_size: has no effect; default None.
             steps: how many batches of an iterable to look at; default all.
         """
         self.reset_state()
@@ -122,7 +124,11 @@ class TextVectorization(HostLayer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Count the tokens of a batch of texts."""
+        """Count the tokens of a batch of texts.
+
+        Args:
+            data: array of any shape, or list.
+        """
         self._lookup.count(self.tokens_of(self.prepare(data)))
 
     def finalize_state(self) -> None:
@@ -134,7 +140,12 @@ class TextVectorization(HostLayer):
         self._lookup.reset_state()
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
-        """Return the tokens in the order of their indices, as of ``StringLookup``."""
+        """Return the tokens in the order of their indices, as of ``StringLookup``.
+
+        Args:
+            include_special_tokens: bool, whether those of padding and unknown tokens are among them; default
+                True.
+        """
         return self._lookup.get_vocabulary(include_special_tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
@@ -146,19 +157,34 @@ class TextVectorization(HostLayer):
         return self._lookup.vocabulary_size()
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the weights of tokens a second time, as Keras 3 does."""
+        """Write the weights of tokens a second time, as Keras 3 does.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         self._lookup.save_own_variables(store)
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the weights of tokens."""
+        """Read the weights of tokens.
+
+        Args:
+            store: mapping from names to NumPy arrays.
+        """
         self._lookup.load_own_variables(store)
 
     def load_assets(self, dir: str) -> None:
-        """Read the vocabulary that Keras 3 keeps beside the config, as of ``StringLookup``."""
+        """Read the vocabulary that Keras 3 keeps beside the config, as of ``StringLookup``.
+
+        Args:
+            dir: path of the folder.
+        """
         self._lookup.load_assets(dir)
 
     def tokens_of(self, texts: np.ndarray) -> list[list[str]]:
         """Return the tokens of each text.
+
+        Args:
+            texts: list or array of strings.
 
         Raises:
             ValueError: for texts of another shape than (batch,) or (batch, 1), where they are split.

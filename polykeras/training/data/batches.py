@@ -16,6 +16,9 @@ from polykeras.training.data.conversion import Rows, as_array, count_rows, shape
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """Return the data of a step as a tuple without missing parts at the end.
 
+    Args:
+        x, y, sample_weight: arrays or trees of arrays; default None.
+
     >>> pack_x_y_sample_weight(1, 2)
     (1, 2)
     """
@@ -26,6 +29,9 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple:
     """Return (x, y, sample_weight) of the data of a step; missing parts are None.
+
+    Args:
+        data: array, or tuple of one to three.
 
     Raises:
         ValueError: for a tuple of another length.

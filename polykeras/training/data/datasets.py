@@ -21,7 +21,7 @@ class PyDataset:
     Args:
         workers: threads or processes that prepare batches ahead; up to 1 thread means none.
         use_multiprocessing: processes instead of threads; items then have to be picklable.
-        max_queue_size: most batches ready or in work at a time.
+        max_queue_size: most batches ready or in work at a time; default 10.
 
     Extend ``__len__`` (batches an epoch) and ``__getitem__`` (a batch ``(x, y, sample_weight)``, or the
     parts that there are). ``on_epoch_begin`` and ``on_epoch_end`` may change the data. Batches keep

@@ -24,8 +24,8 @@ def function(inputs: Sequence, outputs: Any, updates: Sequence | None = None, na
     Args:
         inputs: list of symbolic tensors; ``K.learning_phase()`` among them takes the phase, 0 or 1.
         outputs: a symbolic tensor, or a list; variables may be among them.
-        updates: pairs (variable, symbolic new value), assigned together after each call.
-        name: for messages.
+        updates: pairs (variable, symbolic new value), assigned together after each call; default None.
+        name: for messages; default None.
 
     Returns:
         ``f(values) -> outputs`` as NumPy arrays, with a list of values like ``inputs``.
@@ -280,11 +280,11 @@ def rnn(
         inputs: (batch, time, ...).
         initial_states: a list of arrays, kept in shape and dtype by the step.
         go_backwards: go from the last step to the first; outputs come in that order.
-        mask: (batch, time) or (batch, time, 1) of bool: at False, states and output stay as they are;
-            before the first True, the output is 0.
-        constants: arrays that every step takes.
+        mask: (batch, time) or (batch, time, 1) of bool: at False, states and output stay as they are; before
+            the first True, the output is 0; default None.
+        constants: arrays that every step takes; default None.
         unroll: lay the steps out one after the other, instead of a loop; needs a known time.
-        input_length: accepted for compatibility: the inputs tell their length.
+        input_length: accepted for compatibility: the inputs tell their length; default None.
 
     Returns:
         (last output, all outputs (batch, time, ...), list of last states).

@@ -54,8 +54,8 @@ def batch_normalization(
     Args:
         x: array.
         mean, var, beta, gamma: vectors along ``axis``, or of as many axes as x; the last two may be None.
-        axis: which axis.
-        epsilon: small number that keeps the root from 0.
+        axis: which axis; default -1.
+        epsilon: small number that keeps the root from 0; default 0.001.
 
     >>> batch_normalization([[1.0], [3.0]], [2.0], [1.0], None, None, epsilon=0.0)
     array([[-1.],
@@ -73,7 +73,7 @@ def normalize_batch_in_training(
         x: array.
         gamma, beta: scale and offset along the other axes, or None.
         reduction_axes: the axes to take the statistics over.
-        epsilon: small number that keeps the root from 0.
+        epsilon: small number that keeps the root from 0; default 0.001.
 
     Returns:
         (result, mean, variance).
@@ -129,7 +129,7 @@ def ctc_decode(
         y_pred: probabilities, (batch, times, classes).
         input_length: how many times count, (batch,).
         greedy: take the best class of each time; else search among ``beam_width`` sequences.
-        top_paths: how many sequences the search returns.
+        top_paths: how many sequences the search returns; default 1.
         merge_repeated: join labels that repeat in what the search found.
 
     Returns:

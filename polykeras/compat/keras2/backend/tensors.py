@@ -30,7 +30,7 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
         value: an array, nested list or number.
         dtype: default ``floatx()``.
         name: default ``variable``, ``variable_1``, ...
-        constraint: function applied after each update.
+        constraint: function applied after each update; default None.
 
     >>> variable([1, 2]).numpy()
     array([1., 2.], dtype=float32)
@@ -204,7 +204,7 @@ def placeholder(
 
     Args:
         shape: sizes with the batch, None where unknown.
-        ndim: the number of axes, instead of ``shape``.
+        ndim: the number of axes, instead of ``shape``; default None.
         dtype: default ``floatx()``.
 
     Raises:
@@ -226,7 +226,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
     Args:
         value: a number, array or nested list.
         dtype: default ``floatx()``.
-        shape: of the result: one number fills it; more are laid out in it.
+        shape: of the result: one number fills it; more are laid out in it; default None.
 
     >>> constant(1, shape=(2,))
     array([1., 1.], dtype=float32)

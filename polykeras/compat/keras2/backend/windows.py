@@ -36,10 +36,10 @@ def conv1d(
     Args:
         x: (batch, steps, channels), or channels first.
         kernel: (window, channels in, channels out).
-        strides: step of the window.
+        strides: step of the window; default 1.
         padding: "valid", "same", or "causal": zeros in front only.
         data_format: "channels_last" or "channels_first"; default the global setting.
-        dilation_rate: distance between the window's entries.
+        dilation_rate: distance between the window's entries; default 1.
 
     >>> conv1d([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], padding="causal")
     array([[[1.],

@@ -14,6 +14,11 @@ _PADDINGS = ("valid", "same", "causal")
 def normalize_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
     """Return n ints, from one int or n of them.
 
+    Args:
+        value: int, or sequence of ints.
+        n: int, how many.
+        name: str, what the error message calls the value.
+
     Raises:
         ValueError: for anything else.
 
@@ -29,6 +34,9 @@ def normalize_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
 def normalize_padding(value: str) -> str:
     """Return a padding in small letters.
 
+    Args:
+        value: str.
+
     Raises:
         ValueError: for an unknown one.
 
@@ -42,6 +50,9 @@ def normalize_padding(value: str) -> str:
 
 def convert_kernel(kernel: Any) -> np.ndarray:
     """Return a kernel turned round along its spatial axes: between correlation and convolution.
+
+    Args:
+        kernel: array, (*window, channels in, channels out).
 
     >>> convert_kernel(np.array([[[1.0]], [[2.0]]])).ravel()
     array([2., 1.])
@@ -63,6 +74,13 @@ def conv_output_length(
 ) -> int | None:
     """Return the length that a convolution makes of one axis.
 
+    Args:
+        input_length: int, or None if unknown.
+        filter_size: int, the size of the window.
+        padding: "valid", "same" or "full"; "causal" where the length stays.
+        stride: int.
+        dilation: int, the distance of the window's entries; default 1.
+
     >>> conv_output_length(10, 3, "valid", 2), conv_output_length(10, 3, "full", 1)
     (4, 12)
     """
@@ -76,6 +94,12 @@ def conv_output_length(
 
 def conv_input_length(output_length: int | None, filter_size: int, padding: str, stride: int) -> int | None:
     """Return the length that a convolution was made of.
+
+    Args:
+        output_length: int, or None if unknown.
+        filter_size: int, the size of the window.
+        padding: "valid", "same" or "full"; "causal" where the length stays.
+        stride: int.
 
     >>> conv_input_length(4, 3, "valid", 2)
     9
@@ -96,6 +120,14 @@ def deconv_length(
     dilation: int = 1,
 ) -> int | None:
     """Return the length that a transposed convolution makes of one axis.
+
+    Args:
+        dim_size: int, or None if unknown.
+        stride_size: int.
+        kernel_size: int, the size of the window.
+        padding: "valid", "same" or "full"; "causal" where the length stays.
+        output_padding: int, the extra size at the end; None for what ``padding`` says.
+        dilation: int, the distance of the window's entries; default 1.
 
     >>> deconv_length(4, 2, 3, "same", None), deconv_length(4, 2, 3, "full", None)
     (8, 5)

@@ -27,7 +27,12 @@ class SequenceEnqueuer:
         self._batches: Iterator | None = None
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
-        """Begin, with a number of workers and of batches to keep ready."""
+        """Begin, with a number of workers and of batches to keep ready.
+
+        Args:
+            workers: int; default 1.
+            max_queue_size: int, how many batches are kept ready; default 10.
+        """
         self._batches = self._prepared(Workers(workers, self.use_multiprocessing, max_queue_size))
 
     def _prepared(self, workers: Workers) -> Iterator:
@@ -48,7 +53,11 @@ class SequenceEnqueuer:
         yield from self._batches
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the workers."""
+        """End the workers.
+
+        Args:
+            timeout: seconds to wait for; None for as long as it takes.
+        """
         if self._batches is not None:
             self._batches.close()
             self._batches = None
@@ -90,8 +99,8 @@ class GeneratorEnqueuer(SequenceEnqueuer):
 
     Args:
         sequence: the generator, or a list of generators to go round.
-        use_multiprocessing, wait_time, random_seed: accepted for compatibility: a generator can't be shared, so it
-            runs where ``get()`` is called.
+        use_multiprocessing, wait_time, random_seed: accepted for compatibility: a generator can't be shared,
+            so it runs where ``get()`` is called; default None.
 
     >>> enqueuer = GeneratorEnqueuer(iter([1, 2]))
     >>> enqueuer.start()

@@ -49,6 +49,10 @@ def has_arg(fn: Callable, name: str, accept_all: bool = False) -> bool:
 def to_list(x: Any, allow_tuple: bool = False) -> list:
     """Return a list as it is, and anything else in a list.
 
+    Args:
+        x: any object.
+        allow_tuple: bool, whether a tuple stays one; default False.
+
     >>> to_list((1, 2)), to_list((1, 2), allow_tuple=True)
     ([(1, 2)], [1, 2])
     """
@@ -60,6 +64,9 @@ def to_list(x: Any, allow_tuple: bool = False) -> list:
 def unpack_singleton(x: Any) -> Any:
     """Return the entry of a sequence of one; anything else as it is.
 
+    Args:
+        x: any object.
+
     >>> unpack_singleton([5]), unpack_singleton([5, 6])
     (5, [5, 6])
     """
@@ -68,6 +75,9 @@ def unpack_singleton(x: Any) -> Any:
 
 def is_all_none(iterable_or_element: Any) -> bool:
     """Return whether all entries are None.
+
+    Args:
+        iterable_or_element: sequence, or one value.
 
     >>> is_all_none([None, None]), is_all_none(3)
     (True, False)
@@ -81,8 +91,8 @@ def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any
 
     Args:
         arrays: an array, a list of arrays and None, or None.
-        start: the first row; or a list of rows.
-        stop: the row behind the last.
+        start: the first row; or a list of rows; default None.
+        stop: the row behind the last; default None.
 
     >>> slice_arrays([[1, 2, 3], None], 1, 3)
     [[2, 3], None]

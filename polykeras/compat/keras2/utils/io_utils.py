@@ -14,8 +14,8 @@ class HDF5Matrix:
     Args:
         datapath: of the file.
         dataset: name of the array.
-        start, end: the first row, and the one behind the last.
-        normalizer: function of what was read.
+        start, end: the first row, and the one behind the last; default 0.
+        normalizer: function of what was read; default None.
 
     Raises:
         IndexError: for rows outside of these.
@@ -76,7 +76,11 @@ class HDF5Matrix:
 
 
 def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
-    """Ask on the terminal whether a file may be replaced; return the answer."""
+    """Ask on the terminal whether a file may be replaced; return the answer.
+
+    Args:
+        filepath: path of the file.
+    """
     while True:
         answer = input(f"[WARNING] {filepath} already exists - overwrite? [y/n] ").strip().lower()
         if answer in ("y", "n"):

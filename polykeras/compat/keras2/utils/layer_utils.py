@@ -15,6 +15,9 @@ from polykeras.core.graph import KerasTensor
 def count_params(weights: Iterable) -> int:
     """Return the number of values in weights, each counted once.
 
+    Args:
+        weights: list of Variables or arrays.
+
     >>> import polykeras as keras
     >>> count_params([keras.Variable([1.0, 2.0])])
     2
@@ -25,7 +28,14 @@ def count_params(weights: Iterable) -> int:
 def print_summary(
     model: Any, line_length: int | None = None, positions: Any = None, print_fn: Callable | None = None
 ) -> None:
-    """Print the summary of a model; see ``Model.summary``."""
+    """Print the summary of a model; see ``Model.summary``.
+
+    Args:
+        model: Model.
+        line_length: int, the width in characters; None for the default.
+        positions: where columns end, as fractions of the width; None for the default.
+        print_fn: function of each line; None for ``print``.
+    """
     model.summary(line_length=line_length, positions=positions, print_fn=print_fn)
 
 
@@ -34,7 +44,7 @@ def get_source_inputs(tensor: KerasTensor, layer: Any = None, node_index: int | 
 
     Args:
         tensor: a symbolic tensor.
-        layer, node_index: accepted for compatibility: a tensor knows what made it.
+        layer, node_index: accepted for compatibility: a tensor knows what made it; default None.
 
     >>> import polykeras as keras
     >>> x = keras.Input((2,))
@@ -45,7 +55,11 @@ def get_source_inputs(tensor: KerasTensor, layer: Any = None, node_index: int | 
 
 
 def convert_all_kernels_in_model(model: Any) -> None:
-    """Turn all kernels of convolutions round: weights of a Theano model for the other backends, and back."""
+    """Turn all kernels of convolutions round: weights of a Theano model for the other backends, and back.
+
+    Args:
+        model: Model.
+    """
     for layer in model._flatten_layers():
         for weight in layer._own()[0]:
             if "kernel" in weight.name and "Conv" in type(layer).__name__ and weight.ndim > 2:
@@ -60,7 +74,7 @@ def convert_dense_weights_data_format(
     Args:
         dense: the layer.
         previous_feature_map_shape: of the images in front of Flatten, in their layout before.
-        target_data_format: the layout that they have now.
+        target_data_format: the layout that they have now; default "channels_first".
 
     Raises:
         ValueError: for an unknown layout.
