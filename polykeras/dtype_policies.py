@@ -40,6 +40,7 @@ class DTypePolicy(Stamped):
         self.quantization_mode = None
 
     def get_config(self) -> dict:
+        """Return the arguments of ``__init__``, ready for JSON."""
         return {"name": self.name}
 
     @classmethod
@@ -87,6 +88,7 @@ class DTypePolicyMap(Stamped, dict):
         return "map_" + self.default_policy.name
 
     def get_config(self) -> dict:
+        """Return the arguments of ``__init__``, ready for JSON."""
         return {
             "default_policy": serialize(self.default_policy),
             "policy_map": {k: serialize(v) for k, v in self.items()},

@@ -43,7 +43,10 @@ _HELP = {
         "height, width and channels of a picture, in the order of ``image_data_format()``: at least {least}",
         "pixels high and wide. Default {size} x {size} pixels of 3 channels; without the top any number of pixels.",
     ],
-    "pooling": ["without the top: ``'avg'`` or ``'max'`` over height and width; ``None``, the default, for the last feature maps."],
+    "pooling": [
+        "without the top: ``'avg'`` or ``'max'`` over height and width; ``None``, the default, for the last feature",
+        "maps.",
+    ],
     "classes": ["int, number of classes, with the top; default 1000, as ``weights='imagenet'`` needs."],
     "classifier_activation": ["activation of the top; default ``'softmax'``; ``None`` for logits."],
     "include_preprocessing": ["bool, whether the network itself scales pixels from 0 to 255; default True."],

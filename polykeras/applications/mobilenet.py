@@ -73,9 +73,9 @@ def _mobilenet(frame: Frame, alpha: float = 1.0, depth_multiplier: int = 1, drop
     (2017), https://arxiv.org/abs/1704.04861.
 
     Args:
-        alpha: float, by which the number of filters of each layer is multiplied.
-        depth_multiplier: int, outputs of each channel of the convolutions by channel.
-        dropout: float, rate of dropout before the classes.
+        alpha: float, by which the number of filters of each layer is multiplied; default 1.
+        depth_multiplier: int, outputs of each channel of the convolutions by channel; default 1.
+        dropout: float, rate of dropout before the classes; default 0.001.
     """
     check_alpha(frame, alpha, tuple(_ALPHAS))
     if frame.weights == "imagenet" and depth_multiplier != 1:

@@ -142,9 +142,9 @@ def _mobilenet_v3(
     Source: Howard et al., "Searching for MobileNetV3" (ICCV 2019).
 
     Args:
-        alpha: float, by which the number of filters of each layer is multiplied.
+        alpha: float, by which the number of filters of each layer is multiplied; default 1.
         minimalistic: bool, whether to do without gates, hard swish and windows of 5 x 5.
-        dropout_rate: float, rate of dropout before the classes.
+        dropout_rate: float, rate of dropout before the classes; default 0.2.
     """
     check_alpha(frame, alpha, (1.0,) if minimalistic else (0.75, 1.0))
     kind, blocks, filters = frame.variant.blocks

@@ -73,6 +73,9 @@ def standardize(dtype: object) -> str:
     Args:
         dtype: str, class, or dtype of NumPy or an engine.
 
+    Raises:
+        ValueError: for a type that there is not.
+
     >>> standardize("half"), standardize(int), standardize(np.dtype("uint8"))
     ('float16', 'int32', 'uint8')
     """

@@ -148,6 +148,7 @@ class SeedGenerator(Stamped):
         return backend.getitem(bits, (0,)), backend.getitem(bits, (1,))
 
     def get_config(self) -> dict:
+        """Return the arguments of ``__init__``, ready for JSON."""
         return {"seed": None if self._drawn else self.seed}
 
     def save_own_variables(self, store: Any) -> None:

@@ -154,6 +154,9 @@ def text_dataset_from_directory(
         A dataset of ``(texts, labels)``, texts as an array of Python strings; see
         ``image_dataset_from_directory``.
 
+    Raises:
+        ValueError: if ``max_length`` is no positive int.
+
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()); (folder / "good").mkdir()
     >>> _ = (folder / "good" / "1.txt").write_text("I liked it")
@@ -206,6 +209,9 @@ def audio_dataset_from_directory(
     Returns:
         A dataset of ``(sounds, labels)``, sounds of shape (n, samples, channels) from -1 to 1; see
         ``image_dataset_from_directory``.
+
+    Raises:
+        ValueError: for ``ragged`` with ``output_sequence_length``, and for lengths that are no positive ints.
     """
     if ragged and output_sequence_length is not None:
         raise ValueError("Expected one of ragged and output_sequence_length. Received: both.")

@@ -30,6 +30,8 @@ class ReLU(Layer):
         threshold: where the slope changes; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ReLU(max_value=6, negative_slope=0.5)(np.array([-2.0, 3.0, 9.0]))
     array([-1.,  3.,  6.], dtype=float32)
@@ -46,6 +48,13 @@ class ReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
     def get_config(self) -> dict:
@@ -66,6 +75,8 @@ class LeakyReLU(Layer):
 
     Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.LeakyReLU(0.5)(np.array([-2.0, 3.0]))
     array([-1.,  3.], dtype=float32)
@@ -78,6 +89,13 @@ class LeakyReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return ops.leaky_relu(inputs, self.negative_slope)
 
     def get_config(self) -> dict:
@@ -94,6 +112,8 @@ class PReLU(Layer):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
+
+    Shapes: any shape to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.PReLU(shared_axes=[1]); _ = layer(np.ones((2, 5, 3)))
@@ -118,6 +138,14 @@ class PReLU(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
+        """Make the slopes.
+
+        Args:
+            input_shape: tuple with the batch.
+
+        Raises:
+            ValueError: if the size of an axis that is not shared is unknown.
+        """
         rank = len(input_shape)
         shared = {axis % rank for axis in self.shared_axes or ()}
         shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
@@ -131,6 +159,13 @@ class PReLU(Layer):
         self.input_spec = InputSpec(ndim=rank, axes=axes)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return ops.relu(inputs) - self.alpha * ops.relu(-inputs)
 
     def get_config(self) -> dict:
@@ -147,6 +182,8 @@ class ELU(Layer):
     Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units"
     (ICLR 2016).
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ELU(2.0)(np.array([-100.0, 3.0]))
     array([-2.,  3.], dtype=float32)
@@ -158,6 +195,13 @@ class ELU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return ops.elu(inputs, self.alpha)
 
     def get_config(self) -> dict:
@@ -174,6 +218,8 @@ class ThresholdedReLU(Layer):
     Source: Konda et al., "Zero-bias autoencoders and the benefits of co-adapting features" (2014),
     https://arxiv.org/abs/1402.3337.
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ThresholdedReLU(1.0)(np.array([0.5, 3.0]))
     array([0., 3.], dtype=float32)
@@ -185,6 +231,13 @@ class ThresholdedReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return ops.threshold(inputs, self.theta, 0.0)
 
     def get_config(self) -> dict:
@@ -203,6 +256,8 @@ class Softmax(Layer):
         mask: True where an entry counts; others get 0, and are left out of the sum. It broadcasts
             to the inputs, or has their first axes.
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Softmax()(np.zeros((1, 3)), mask=np.array([[True, True, False]]))
     array([[0.5, 0.5, 0. ]], dtype=float32)
@@ -214,6 +269,14 @@ class Softmax(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            mask: bools, which entries count; default None, for all.
+
+        Shapes: any shape to the same shape.
+        """
         if mask is None:
             return ops.softmax(inputs, axis=self.axis)
         mask = self._fitted(ops.cast(mask, "bool"), tuple(ops.shape(inputs)))

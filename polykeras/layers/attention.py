@@ -60,6 +60,9 @@ class Attention(Layer):
     Source: Luong et al., "Effective approaches to attention-based neural machine translation"
     (EMNLP 2015).
 
+    Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq, dim);
+    scores (batch, Tq, Tv).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Attention()([np.ones((1, 2, 4)), np.ones((1, 3, 4))]).shape
     (1, 2, 4)
@@ -114,6 +117,18 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            mask: bools, which entries count; default None, for all.
+            training: bool, whether to act as in training; default False.
+            return_attention_scores: bool, whether to return the scores too; default False.
+            use_causal_mask: bool, whether a query looks at no later keys; default False.
+
+        Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq,
+        dim).
+        """
         self._check_list("inputs", inputs)
         if mask is not None:
             self._check_list("mask", mask)
@@ -137,6 +152,12 @@ class Attention(Layer):
         return (outputs, dropped) if return_attention_scores else outputs
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return the mask of the queries.
+
+        Args:
+            inputs: list of query, value and key, (batch, time, dim).
+            mask: list of their masks; default None.
+        """
         return None if mask is None else mask[0]
 
     def get_config(self) -> dict:
@@ -159,6 +180,9 @@ class AdditiveAttention(Attention):
 
     Source: Bahdanau et al., "Neural machine translation by jointly learning to align and translate"
     (ICLR 2015).
+
+    Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq, dim);
+    scores (batch, Tq, Tv).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdditiveAttention()([np.ones((1, 2, 4)), np.ones((1, 3, 4))]).shape
@@ -297,6 +321,26 @@ class HeadedAttention(Layer):
         training: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
+        """Apply the layer.
+
+        Args:
+            query: array, (batch, Tq, dim).
+            value: array, (batch, Tv, dim).
+            key: array, (batch, Tv, dim); default ``value``.
+            query_mask: bools, (batch, Tq); default None, for all.
+            value_mask: bools, (batch, Tv); default None, for all.
+            key_mask: bools, (batch, Tv); default None, for all.
+            attention_mask: bools, (batch, Tq, Tv), which keys a query may look at; default None, for all.
+            return_attention_scores: bool, whether to return the scores too; default False.
+            training: bool, whether to act as in training; default False.
+            use_causal_mask: bool, whether a query looks at no later keys; default False.
+
+        Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq,
+        dim).
+
+        Raises:
+            ValueError: for ``return_attention_scores`` with ``flash_attention``.
+        """
         if return_attention_scores and self.flash_attention:
             raise ValueError(
                 f"Layer {self.path!r}: Expected return_attention_scores=False with flash_attention=True. "
@@ -419,6 +463,9 @@ class MultiHeadAttention(HeadedAttention):
 
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
 
+    Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq, dim);
+    scores (batch, heads, Tq, Tv).
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.MultiHeadAttention(num_heads=2, key_dim=3)
     >>> outputs, scores = layer(np.ones((1, 4, 8)), np.ones((1, 5, 8)), return_attention_scores=True)
@@ -458,6 +505,12 @@ class MultiHeadAttention(HeadedAttention):
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+        """Make the projections of queries, keys, values and outputs.
+
+        Args:
+            query_shape, value_shape: tuples with the batch, (batch, length, dim).
+            key_shape: likewise; default ``value_shape``.
+        """
         shapes = query_shape, value_shape, key_shape or value_shape
         sizes = self._sizes or (query_shape[-1],)
         self._build_heads(shapes, self.num_heads, self.num_heads, self.key_dim, self.value_dim, sizes)
@@ -485,14 +538,20 @@ class GroupedQueryAttention(HeadedAttention):
         head_dim: size of a projected query, key and value.
         num_query_heads: number of heads of the queries.
         num_key_value_heads: number of heads of keys and values, which divides that of the queries.
-        dropout, use_bias, sliding_window, flash_attention, *_initializer, *_regularizer, *_constraint,
-            use_gate, seed: as for ``MultiHeadAttention``, as are the arguments of a call; default 0.0.
+        dropout, use_bias, sliding_window, flash_attention, use_gate, seed: as for ``MultiHeadAttention``,
+            as are the arguments of a call.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint: see ``Dense``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Ainslie et al., "GQA: Training generalized multi-query transformer models from
     multi-head checkpoints" (EMNLP 2023).
+
+    Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq, dim);
+    scores (batch, heads, Tq, Tv).
+
+    Raises:
+        ValueError: if ``num_key_value_heads`` does not divide ``num_query_heads``.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.GroupQueryAttention(head_dim=3, num_query_heads=4, num_key_value_heads=2)
@@ -533,6 +592,12 @@ class GroupedQueryAttention(HeadedAttention):
             )
 
     def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+        """Make the projections of queries, keys, values and outputs.
+
+        Args:
+            query_shape, value_shape: tuples with the batch, (batch, length, dim).
+            key_shape: likewise; default ``value_shape``.
+        """
         shapes = query_shape, value_shape, key_shape or value_shape
         heads = self.num_query_heads, self.num_key_value_heads
         self._build_heads(shapes, *heads, self.head_dim, self.head_dim, (query_shape[-1],))

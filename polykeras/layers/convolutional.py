@@ -124,6 +124,13 @@ class Convolution(Layer):
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to (batch, ..., filters).
+        """
         outputs = self.convolve(inputs)
         if self.use_bias:
             bias = self.bias
@@ -207,6 +214,14 @@ class Conv(LowRankUpdate, Convolution):
             )
 
     def build(self, input_shape: tuple) -> None:
+        """Make kernel and bias.
+
+        Args:
+            input_shape: tuple with the batch.
+
+        Raises:
+            ValueError: if ``groups`` does not divide the channels of the input.
+        """
         channels = self._channels(input_shape)
         if channels % self.groups:
             raise ValueError(
@@ -237,8 +252,7 @@ class Conv1D(_Causal, Conv):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         dilation_rate: distance between the steps that a filter covers; default 1.
         groups: split channels into groups that are convolved apart; default 1.
-        activation, use_bias, *_initializer, *_regularizer, *_constraint, lora_rank, lora_alpha: as
-            for ``Dense``.
+        activation, use_bias, lora_rank, lora_alpha: as for ``Dense``.
         kernel_initializer: first values of the weights; default "glorot_uniform".
         bias_initializer: first values of the weights; default "zeros".
         kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
@@ -246,7 +260,7 @@ class Conv1D(_Causal, Conv):
         kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels); kernel (kernel_size, channels / groups, filters).
+    Shapes: (batch, steps, channels) to (batch, new steps, filters); kernel (kernel_size, channels / groups, filters).
 
     Raises:
         ValueError: for options that don't fit, or an input shorter than the window.
@@ -265,7 +279,11 @@ class Conv2D(Conv):
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
 
-    Shapes: (batch, rows, columns, channels); kernel (rows, columns, channels / groups, filters).
+    Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters); kernel
+    (rows, columns, channels / groups, filters).
+
+    Raises:
+        ValueError: if ``groups`` does not divide ``filters``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv2D(4, 3)(np.ones((1, 6, 6, 2))).shape
@@ -282,6 +300,12 @@ class Conv3D(Conv):
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, new depth, new rows, new columns, filters);
+    kernel (depth, rows, columns, channels / groups, filters).
+
+    Raises:
+        ValueError: if ``groups`` does not divide ``filters``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv3D(4, 2)(np.ones((1, 4, 4, 4, 1))).shape
@@ -301,6 +325,11 @@ class AtrousConvolution1D(Conv1D):
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
+
+    Shapes: see ``Conv1D``.
+
+    Raises:
+        ValueError: if ``groups`` does not divide ``filters``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AtrousConvolution1D(4, 3, atrous_rate=2)(np.ones((1, 6, 2))).shape
@@ -335,6 +364,11 @@ class AtrousConvolution2D(Conv2D):
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
             kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint, lora_rank, lora_alpha, **kwargs: see ``Conv1D``.
+
+    Shapes: see ``Conv2D``.
+
+    Raises:
+        ValueError: if ``groups`` does not divide ``filters``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AtrousConvolution2D(4, 3, 3, atrous_rate=(2, 2))(np.ones((1, 6, 6, 2))).shape
@@ -443,7 +477,7 @@ class Conv1DTranspose(ConvTranspose):
             output; default what ``padding`` says.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         dilation_rate: distance between the steps that a filter covers; default 1.
-        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        activation, use_bias: as for ``Dense``.
         kernel_initializer: first values of the weights; default "glorot_uniform".
         bias_initializer: first values of the weights; default "zeros".
         kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
@@ -452,7 +486,7 @@ class Conv1DTranspose(ConvTranspose):
         output_shape: of Keras 1: the expected shape, checked when the layer is built; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels); kernel (kernel_size, filters, channels).
+    Shapes: (batch, steps, channels) to (batch, new steps, filters); kernel (kernel_size, filters, channels).
 
     Raises:
         ValueError: for options that don't fit.
@@ -474,6 +508,12 @@ class Conv2DTranspose(ConvTranspose):
             activity_regularizer, kernel_constraint, bias_constraint, output_shape, **kwargs: see
             ``Conv1DTranspose``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters); kernel (rows,
+    columns, filters, channels).
+
+    Raises:
+        ValueError: if ``output_padding`` is not below ``strides``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv2DTranspose(4, 3, strides=2)(np.ones((1, 5, 5, 2))).shape
     (1, 11, 11, 4)
@@ -490,6 +530,12 @@ class Conv3DTranspose(ConvTranspose):
             use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
             activity_regularizer, kernel_constraint, bias_constraint, output_shape, **kwargs: see
             ``Conv1DTranspose``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, new depth, new rows, new columns, filters);
+    kernel (depth, rows, columns, filters, channels).
+
+    Raises:
+        ValueError: if ``output_padding`` is not below ``strides``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv3DTranspose(4, 2)(np.ones((1, 3, 3, 3, 2))).shape
@@ -520,6 +566,12 @@ class Deconvolution2D(Conv2DTranspose):
         kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters); kernel (rows,
+    columns, filters, channels).
+
+    Raises:
+        ValueError: if ``output_padding`` is not below ``strides``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Deconvolution2D(4, 3, 3, (None, 7, 7, 4))(np.ones((1, 5, 5, 2))).shape
     (1, 7, 7, 4)
@@ -540,6 +592,12 @@ class Deconvolution3D(Conv3DTranspose):
         activity_regularizer: function of the output that adds to the loss; default None.
         kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, new depth, new rows, new columns, filters);
+    kernel (depth, rows, columns, filters, channels).
+
+    Raises:
+        ValueError: if ``output_padding`` is not below ``strides``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Deconvolution3D(4, 2, 2, 2)(np.ones((1, 3, 3, 3, 2))).shape
@@ -603,7 +661,7 @@ class DepthwiseConv1D(_Causal, DepthwiseConv):
         kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``; defaults 1, "valid" and
             1.
         depth_multiplier: filters for each channel; default 1.
-        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        activation, use_bias: as for ``Dense``.
         depthwise_initializer: first values of the filters; default "glorot_uniform".
         bias_initializer: first values of the weights; default "zeros".
         depthwise_regularizer: functions of the filters that add to the loss; default None.
@@ -613,7 +671,8 @@ class DepthwiseConv1D(_Causal, DepthwiseConv):
         bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels); kernel (kernel_size, channels, depth_multiplier).
+    Shapes: (batch, steps, channels) to (batch, new steps, channels * depth_multiplier); kernel
+    (kernel_size, channels, depth_multiplier).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.DepthwiseConv1D(3, depth_multiplier=2)(np.ones((1, 6, 2))).shape
@@ -632,6 +691,9 @@ class DepthwiseConv2D(DepthwiseConv):
         activity_regularizer: function of the output that adds to the loss; default None.
         bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, channels * depth_multiplier);
+    kernel (rows, columns, channels, depth_multiplier).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.DepthwiseConv2D(3)(np.ones((1, 6, 6, 2))).shape
@@ -701,7 +763,7 @@ class SeparableConv1D(_Causal, SeparableConv):
         kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``; defaults 1, "valid" and
             1.
         depth_multiplier: filters for each channel, before mixing; default 1.
-        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        activation, use_bias: as for ``Dense``.
         depthwise_initializer, pointwise_initializer: first values of the filters; default "glorot_uniform".
         bias_initializer: first values of the weights; default "zeros".
         depthwise_regularizer, pointwise_regularizer: functions of the filters that add to the loss; default
@@ -713,8 +775,8 @@ class SeparableConv1D(_Causal, SeparableConv):
         bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels); kernels (kernel_size, channels, depth_multiplier) and
-        (1, channels * depth_multiplier, filters).
+    Shapes: (batch, steps, channels) to (batch, new steps, filters); kernels (kernel_size, channels,
+        depth_multiplier) and (1, channels * depth_multiplier, filters).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SeparableConv1D(4, 3)(np.ones((1, 6, 2))).shape
@@ -738,6 +800,8 @@ class SeparableConv2D(SeparableConv):
         activity_regularizer: function of the output that adds to the loss; default None.
         bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SeparableConv2D(4, 3)(np.ones((1, 6, 6, 2))).shape

@@ -127,6 +127,11 @@ class ConvLSTM1DCell(ConvLSTMCell):
         kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: inputs (batch, size, channels), two states (batch, new size, filters).
+
+    Raises:
+        ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
     """
 
     rank = 1
@@ -148,6 +153,9 @@ class ConvLSTM2DCell(ConvLSTMCell):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: inputs (batch, rows, columns, channels), two states (batch, new rows, new columns, filters).
+
+    Raises:
+        ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
 
     >>> import numpy as np, polykeras as keras
     >>> cell = keras.layers.ConvLSTM2DCell(4, 3, padding="same")
@@ -173,6 +181,11 @@ class ConvLSTM3DCell(ConvLSTMCell):
         kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: inputs (batch, *sizes, channels), two states (batch, *new sizes, filters).
+
+    Raises:
+        ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
     """
 
     rank = 3
@@ -185,6 +198,8 @@ class ConvRNN2D(RNN):
         cell, return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask,
             time_major: see ``RNN``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, time, *sizes, channels) to (batch, *new sizes, filters).
     """
 
 
@@ -204,6 +219,8 @@ class ConvLSTM(CellRNN, ConvRNN2D):
         kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, time, *sizes, channels) to (batch, *new sizes, filters).
     """
 
     cell_name = "conv_lstm_cell"

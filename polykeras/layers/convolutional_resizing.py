@@ -58,6 +58,13 @@ class _Cropping(_Spatial):
         self.cropping = self._pairs[0] if self.rank == 1 else self._pairs
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to the same with smaller sizes.
+        """
         shape = tuple(ops.shape(inputs))
         index = [slice(None)] * len(shape)
         for axis, (before, after) in zip(self._axes, self._pairs, strict=True):
@@ -82,6 +89,8 @@ class Cropping1D(_Cropping):
 
     Raises:
         ValueError: if nothing is left.
+
+    Shapes: (batch, steps, channels) to (batch, fewer steps, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Cropping1D((1, 2))(np.ones((1, 6, 2))).shape
@@ -109,6 +118,8 @@ class Cropping2D(_Cropping):
     Raises:
         ValueError: if nothing is left.
 
+    Shapes: (batch, rows, columns, channels) to (batch, fewer rows, fewer columns, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Cropping2D(((1, 0), (2, 1)))(np.ones((1, 6, 6, 2))).shape
     (1, 5, 3, 2)
@@ -127,6 +138,8 @@ class Cropping3D(_Cropping):
         cropping: int, three ints, or three pairs of ints (before, after); default 1 at each end.
         data_format: see ``Cropping2D``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to the same with smaller sizes.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Cropping3D()(np.ones((1, 4, 5, 6, 2))).shape
@@ -150,6 +163,13 @@ class _ZeroPadding(_Spatial):
         self.padding = self._pairs[0] if self.rank == 1 else self._pairs
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to the same with larger sizes.
+        """
         widths = [(0, 0)] * (self.rank + 2)
         for axis, pair in zip(self._axes, self._pairs, strict=True):
             widths[axis] = pair
@@ -167,6 +187,8 @@ class ZeroPadding1D(_ZeroPadding):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, steps, channels) to (batch, more steps, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ZeroPadding1D((1, 2))(np.ones((1, 6, 2))).shape
     (1, 9, 2)
@@ -183,6 +205,8 @@ class ZeroPadding2D(_ZeroPadding):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, more rows, more columns, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ZeroPadding2D((1, 2))(np.ones((1, 6, 6, 2))).shape
     (1, 8, 10, 2)
@@ -198,6 +222,8 @@ class ZeroPadding3D(_ZeroPadding):
         padding: int, three ints, or three pairs of ints (before, after); default 1 at each end.
         data_format: see ``ZeroPadding2D``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to the same with larger sizes.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ZeroPadding3D()(np.ones((1, 2, 3, 4, 2))).shape
@@ -218,6 +244,13 @@ class _UpSampling(_Spatial):
         self.size = self._factors[0] if self.rank == 1 else self._factors
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to the same with larger sizes.
+        """
         for axis, factor in zip(self._axes, self._factors, strict=True):
             inputs = ops.repeat(inputs, factor, axis=axis)
         return inputs
@@ -232,6 +265,8 @@ class UpSampling1D(_UpSampling):
     Args:
         size: how often; default 2.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, steps, channels) to (batch, steps * size, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UpSampling1D(3)(np.ones((1, 6, 2))).shape
@@ -258,6 +293,8 @@ class UpSampling2D(_UpSampling):
             ``"lanczos5"``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, rows * size[0], columns * size[1], channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UpSampling2D((2, 3), interpolation="bilinear")(np.ones((1, 6, 6, 2))).shape
     (1, 12, 18, 2)
@@ -273,6 +310,13 @@ class UpSampling2D(_UpSampling):
         self.interpolation = choice(self, "interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, rows, columns, channels) to (batch, rows * size[0], columns * size[1], channels).
+        """
         if self.interpolation == "nearest":
             return super().call(inputs)
         sizes = [ops.shape(inputs)[axis] for axis in self._axes]
@@ -290,6 +334,8 @@ class UpSampling3D(_UpSampling):
         size: how often along each axis: three ints, or one for all; default 2.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to the same with depth, rows and columns times ``size``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UpSampling3D(2)(np.ones((1, 2, 3, 4, 2))).shape

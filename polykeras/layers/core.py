@@ -41,6 +41,8 @@ class InputLayer(Layer):
     Raises:
         ValueError: if no shape is given.
 
+    Shapes: (batch, *shape) to the same shape.
+
     >>> InputLayer((3,)).output.shape
     (None, 3)
     """
@@ -100,6 +102,13 @@ class InputLayer(Layer):
         return sizes
 
     def call(self, inputs: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, *shape) to the same shape.
+        """
         return inputs
 
     @property
@@ -154,6 +163,8 @@ class Activation(Layer):
         activation: function or its name.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Activation("relu")(np.array([-1.0, 2.0]))
     array([0., 2.], dtype=float32)
@@ -165,6 +176,13 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return guarded(self.activation)(inputs)
 
     def get_config(self) -> dict:
@@ -183,6 +201,8 @@ class Dropout(Layer):
 
     Masks are the same on every backend. Source: Srivastava et al., "Dropout" (JMLR 2014).
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Dropout(0.5)(np.ones((1, 3)))
     array([[1., 1., 1.]], dtype=float32)
@@ -199,6 +219,14 @@ class Dropout(Layer):
             self.seed_generator = SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: any shape to the same shape.
+        """
         if not training or is_zero(self.rate):
             return inputs
         if not hasattr(self, "seed_generator"):  # the rate was 0 before
@@ -237,6 +265,8 @@ class SpatialDropout1D(_SpatialDropout):
 
     Source: Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
 
+    Shapes: (batch, steps, channels) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout1D(0.5, seed=1)(np.ones((1, 3, 4)), training=True).std(axis=1)
     array([[0., 0., 0., 0.]], dtype=float32)
@@ -261,6 +291,8 @@ class SpatialDropout2D(_SpatialDropout):
         seed: an int, for a mask that repeats from program to program; default None, for others each time.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout2D(0.5)(np.ones((1, 3, 3, 4))).shape
     (1, 3, 3, 4)
@@ -275,6 +307,8 @@ class SpatialDropout3D(_SpatialDropout):
     Args:
         rate, data_format, seed: see ``SpatialDropout2D``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout3D(0.5)(np.ones((1, 3, 3, 3, 4))).shape
@@ -291,6 +325,8 @@ class Flatten(Layer):
         data_format: with ``"channels_first"``, channels are moved last before; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, ...) to (batch, entries of a sample).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Flatten()(np.ones((2, 3, 4))).shape
     (2, 12)
@@ -302,6 +338,13 @@ class Flatten(Layer):
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to (batch, entries of a sample).
+        """
         rank = len(ops.shape(inputs))
         if self.data_format == "channels_first" and rank > 2:
             inputs = ops.transpose(inputs, (0, *range(2, rank), 1))
@@ -322,6 +365,8 @@ class Reshape(Layer):
     Raises:
         ValueError: if the sizes don't fit.
 
+    Shapes: (batch, ...) to (batch, *target_shape).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Reshape((2, -1))(np.ones((5, 6))).shape
     (5, 2, 3)
@@ -338,6 +383,13 @@ class Reshape(Layer):
         self.target_shape = sizes
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to (batch, *target_shape).
+        """
         return ops.reshape(inputs, (ops.shape(inputs)[0], *self._sizes(tuple(ops.shape(inputs))[1:])))
 
     def _sizes(self, shape: tuple) -> tuple:
@@ -364,6 +416,11 @@ class Permute(Layer):
         dims: the axes in their new order, from 1 on (0, the batch, stays).
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, ...) to the same sizes in another order.
+
+    Raises:
+        ValueError: if ``dims`` is no permutation of 1, 2, ...
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Permute((2, 1))(np.ones((5, 3, 4))).shape
     (5, 4, 3)
@@ -379,6 +436,13 @@ class Permute(Layer):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same sizes in another order.
+        """
         return ops.transpose(inputs, (0, *self.dims))
 
     def get_config(self) -> dict:
@@ -392,6 +456,8 @@ class RepeatVector(Layer):
         n: how often.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, features) to (batch, n, features).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RepeatVector(3)(np.ones((5, 2))).shape
     (5, 3, 2)
@@ -403,6 +469,13 @@ class RepeatVector(Layer):
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, features) to (batch, n, features).
+        """
         return ops.repeat(ops.expand_dims(inputs, 1), self.n, axis=1)
 
     def get_config(self) -> dict:
@@ -421,6 +494,11 @@ class Lambda(Layer):
 
     A config holds the function by its registered name, or a lambda as bytecode: that loads with
     ``safe_mode=False`` only, on the same version of Python.
+
+    Shapes: any shape to what the function makes of it.
+
+    Raises:
+        TypeError: if ``function`` is not callable.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Lambda(lambda x: x * 2)(np.ones(3))
@@ -449,6 +527,15 @@ class Lambda(Layer):
         self._takes = [name for name in ("mask", "training") if name in parameters]
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            mask: bools, which entries count; default None, for all.
+            training: bool, whether to act as in training; default what the calls around it do, else False.
+
+        Shapes: any shape to what the function makes of it.
+        """
         extra = {"mask": mask, "training": training}
         return guarded(self.function)(inputs, **self.arguments, **{name: extra[name] for name in self._takes})
 
@@ -456,6 +543,11 @@ class Lambda(Layer):
         return self._output_shape is not None
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the output, by ``output_shape`` if it was given.
+
+        Args:
+            input_shape: tuple with the batch.
+        """
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
         if callable(self._output_shape):
@@ -465,6 +557,12 @@ class Lambda(Layer):
         return (batch, *((sizes,) if isinstance(sizes, int) else sizes))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return ``mask`` of ``__init__``, or what it returns if it is a function.
+
+        Args:
+            inputs: array, (batch, ...), or tree of arrays.
+            mask: their mask; default None.
+        """
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     @classmethod
@@ -505,6 +603,8 @@ class Masking(Layer):
         mask_value: the value; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, time, ...) to the same shape, with a mask (batch, time).
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Masking()
     >>> layer.compute_mask(np.array([[[1.0], [0.0]]]))
@@ -517,9 +617,22 @@ class Masking(Layer):
         self.supports_masking = True
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return which steps have a value other than ``mask_value``.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            mask: their mask, (batch, time); default None.
+        """
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, time, ...) to the same shape, with a mask (batch, time).
+        """
         kept = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
         return inputs * ops.cast(kept, ops.dtype(inputs))
 
@@ -534,6 +647,8 @@ class ActivityRegularization(Layer):
         l1, l2: factors of the sum of absolute values, and of squares; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.ActivityRegularization(l2=0.5); _ = layer(np.ones((1, 4)))
     >>> float(layer.losses[0])
@@ -546,6 +661,13 @@ class ActivityRegularization(Layer):
         self.l1, self.l2 = l1, l2
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return inputs
 
     def get_config(self) -> dict:
@@ -560,6 +682,8 @@ class Identity(Layer):
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Identity()(np.ones(2))
     array([1., 1.], dtype=float32)
@@ -570,4 +694,11 @@ class Identity(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape.
+        """
         return inputs

@@ -50,6 +50,8 @@ class CuDNNGRU(CellRNN):
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: as for ``SimpleRNN``: (batch, time, features) to (batch, units).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CuDNNGRU(4)(np.ones((2, 5, 3))).shape
     (2, 4)
@@ -92,6 +94,8 @@ class CuDNNLSTM(CellRNN):
         kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: as for ``SimpleRNN``: (batch, time, features) to (batch, units).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CuDNNLSTM(4)(np.ones((2, 5, 3))).shape

@@ -99,6 +99,14 @@ class Dense(LowRankUpdate, Layer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default what the calls around it do, else False.
+
+        Shapes: (..., n) to (..., units).
+        """
         outputs = ops.dense(inputs, self.kernel if self.lora_enabled else self._kernel, self.bias)
         return outputs if self.activation is activations.linear else self.activation(outputs)
 
@@ -134,6 +142,8 @@ class EinsumDense(LowRankUpdate, Layer):
 
     Raises:
         ValueError: for an equation of another form, or one that doesn't fit to the shapes.
+
+    Shapes: as the equation says, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.EinsumDense("abc,cde->abde", (None, 4, 5), bias_axes="de")(np.ones((2, 7, 3))).shape
@@ -269,6 +279,14 @@ class EinsumDense(LowRankUpdate, Layer):
         return initializer
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default what the calls around it do, else False.
+
+        Shapes: as the equation says, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
+        """
         bound, shape = self._bound_axes(), ops.shape(inputs)
         if bound and shape[:-bound].count(None) < 2:
             outputs = self._as_matrices(inputs, shape[:-bound])
@@ -358,6 +376,13 @@ class Highway(Layer):
         self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (..., n) to (..., n).
+        """
         gate = ops.sigmoid(ops.dense(inputs, self.gate_kernel, self.gate_bias))
         hidden = self.activation(ops.dense(inputs, self.kernel, self.bias))
         return gate * hidden + (1 - gate) * inputs
@@ -424,6 +449,13 @@ class MaxoutDense(Layer):
         self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (..., n) to (..., units).
+        """
         outputs = ops.einsum("...i,fiu->...fu", inputs, self.kernel)
         if self.use_bias:
             outputs = ops.add(outputs, self.bias)

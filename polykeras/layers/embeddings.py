@@ -76,6 +76,11 @@ class Embedding(Layer):
             self._initial_weights = weights if isinstance(weights, list | tuple) else [weights]
 
     def build(self, input_shape: Any = None) -> None:
+        """Make the table.
+
+        Args:
+            input_shape: tuple with the batch; default None. It changes nothing.
+        """
         self._embeddings = self.add_weight(
             name="embeddings",
             shape=(self.input_dim, self.output_dim),
@@ -126,6 +131,13 @@ class Embedding(Layer):
         self.lora_alpha = rank if lora_alpha is None else lora_alpha
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: ints (...) to (..., output_dim).
+        """
         if ops.dtype(inputs) not in dtypes.INTEGERS:
             inputs = ops.cast(inputs, "int32")
         self._check_range(inputs)
@@ -149,6 +161,12 @@ class Embedding(Layer):
                 )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return which indices are not 0, with ``mask_zero``.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            mask: their mask, (batch, time); default None.
+        """
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
     def get_config(self) -> dict:
@@ -184,6 +202,8 @@ class ReversibleEmbedding(Embedding):
     Source: Press and Wolf, "Using the output embedding to improve language models" (2016),
     https://arxiv.org/abs/1608.05859.
 
+    Shapes: ints (...) to (..., output_dim); with ``reverse`` (..., output_dim) to (..., input_dim).
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.ReversibleEmbedding(10, 4)
     >>> layer(layer(np.array([[1, 2, 3]])), reverse=True).shape
@@ -210,12 +230,25 @@ class ReversibleEmbedding(Embedding):
         self.logit_soft_cap = logit_soft_cap
 
     def build(self, input_shape: Any = None) -> None:
+        """Make the table, and one of its own for ``reverse`` unless ``tie_weights``.
+
+        Args:
+            input_shape: tuple with the batch; default None. It changes nothing.
+        """
         super().build(input_shape)
         if not self.tie_weights:
             shape = (self.output_dim, self.input_dim)
             self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            reverse: bool, whether to map vectors back to scores of the indices; default False.
+
+        Shapes: ints (...) to (..., output_dim); with ``reverse`` (..., output_dim) to (..., input_dim).
+        """
         if not reverse:
             outputs = super().call(inputs)
             if self.mask_zero:
@@ -228,6 +261,12 @@ class ReversibleEmbedding(Embedding):
         return logits if cap is None else ops.tanh(logits / cap) * cap
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return which indices are not 0, with ``mask_zero``.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            mask: their mask, (batch, time); default None.
+        """
         return None  # which way the call goes is known in ``call`` only, and masks are set there
 
     def get_config(self) -> dict:

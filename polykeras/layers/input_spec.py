@@ -19,6 +19,9 @@ class InputSpec:
         name: the name that the input must have in a dict of inputs; default None.
         optional: None is fine.
 
+    Raises:
+        ValueError: for axes that the number of axes rules out.
+
     >>> InputSpec(ndim=4, axes={-1: 3})
     <InputSpec ndim=4, axes={-1: 3}>
     """
@@ -48,6 +51,7 @@ class InputSpec:
         self.optional = optional
 
     def get_config(self) -> dict:
+        """Return the arguments of ``__init__``, ready for JSON."""
         return {
             "dtype": self.dtype,
             "shape": self.shape,

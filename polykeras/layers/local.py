@@ -46,6 +46,14 @@ class LocallyConnected(Convolution):
         self.implementation = choice(self, "implementation", implementation, (1, 2, 3))
 
     def build(self, input_shape: tuple) -> None:
+        """Make a kernel and a bias for each place of the window.
+
+        Args:
+            input_shape: tuple with the batch.
+
+        Raises:
+            ValueError: if a size of the input is unknown, or smaller than the window.
+        """
         channels = self._channels(input_shape)
         axes = geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
         sizes = tuple(input_shape[axis] for axis in axes)
@@ -84,6 +92,13 @@ class LocallyConnected(Convolution):
         return np.stack([flat[window].reshape(-1) for window in index])
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to (batch, ..., filters).
+        """
         is_last = self.data_format == "channels_last"
         if not is_last:
             inputs = ops.transpose(inputs, geometry.to_channels_last(self.rank + 2))
@@ -117,7 +132,7 @@ class LocallyConnected1D(LocallyConnected):
         strides: steps from place to place; default 1.
         padding: ``"valid"`` or ``"same"``.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        activation, use_bias, *_initializer, *_regularizer, *_constraint: as for ``Dense``.
+        activation, use_bias: as for ``Dense``.
         kernel_initializer: first values of the weights; default "glorot_uniform".
         bias_initializer: first values of the weights; default "zeros".
         kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
@@ -149,6 +164,8 @@ class LocallyConnected2D(LocallyConnected):
         activity_regularizer: function of the output that adds to the loss; default None.
         kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.LocallyConnected2D(4, 3)(np.ones((1, 6, 6, 2))).shape

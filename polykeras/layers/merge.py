@@ -20,6 +20,14 @@ class Merge(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
+        """Compare the shapes of the inputs.
+
+        Args:
+            input_shape: list of tuples with the batch.
+
+        Raises:
+            ValueError: for one input that is not in a list, and for shapes that do not fit together.
+        """
         if not isinstance(input_shape, list | tuple) or not isinstance(input_shape[0], list | tuple):
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: one input of shape "
@@ -27,6 +35,16 @@ class Merge(Layer):
             )
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: a list of arrays (batch, ...) to one array (batch, ...).
+
+        Raises:
+            ValueError: for one input that is not in a list.
+        """
         if not isinstance(inputs, list | tuple):
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: "
@@ -56,7 +74,7 @@ class Merge(Layer):
         """Combine arrays: of equal rank if ``broadcasts``.
 
         Args:
-            inputs: list of arrays.
+            inputs: list of arrays, (batch, ...).
         """
         result = inputs[0]
         for x in inputs[1:]:
@@ -75,7 +93,7 @@ class Merge(Layer):
         """An entry counts where it counts in any input; no mask where an input has none.
 
         Args:
-            inputs: list of arrays.
+            inputs: list of arrays, (batch, ...).
             mask: list of masks; default None.
         """
         if mask is None or any(m is None for m in trees.leaves([*mask])):
@@ -107,6 +125,8 @@ class Add(Merge):
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: a list of arrays that broadcast together to their common shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Add()([np.ones(2), np.ones(2)])
     array([2., 2.], dtype=float32)
@@ -122,12 +142,22 @@ class Subtract(Merge):
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: two arrays that broadcast together to their common shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Subtract()([np.ones(2), np.ones(2)])
     array([0., 0.], dtype=float32)
     """
 
     def build(self, input_shape: Any) -> None:
+        """Compare the shapes of the inputs.
+
+        Args:
+            input_shape: list of two tuples with the batch.
+
+        Raises:
+            ValueError: if there are not two inputs.
+        """
         super().build(input_shape)
         if len(input_shape) != 2:
             raise ValueError(f"Layer {self.path!r} (Subtract): Expected 2 inputs. Received: {len(input_shape)}.")
@@ -141,6 +171,8 @@ class Multiply(Merge):
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: a list of arrays that broadcast together to their common shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Multiply()([np.full(2, 3.0), np.full(2, 2.0)])
@@ -156,6 +188,8 @@ class Average(Merge):
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: a list of arrays that broadcast together to their common shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Average()([np.zeros(2), np.ones(2)])
@@ -175,6 +209,8 @@ class Maximum(Merge):
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: a list of arrays that broadcast together to their common shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Maximum()([np.zeros(2), np.ones(2)])
     array([1., 1.], dtype=float32)
@@ -189,6 +225,8 @@ class Minimum(Merge):
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: a list of arrays that broadcast together to their common shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Minimum()([np.zeros(2), np.ones(2)])
@@ -205,6 +243,8 @@ class Concatenate(Merge):
     Args:
         axis: sizes along all others must be equal; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: a list of arrays, equal but along ``axis``, to the same shape with these sizes added up.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Concatenate()([np.ones((1, 2)), np.ones((1, 3))]).shape
@@ -238,7 +278,7 @@ class Concatenate(Merge):
         """Join the masks; where an input has none all its entries count.
 
         Args:
-            inputs: list of arrays.
+            inputs: list of arrays, (batch, ...).
             mask: list of masks; default None.
         """
         if mask is None or all(m is None for m in mask):
@@ -266,6 +306,11 @@ class Dot(Merge):
         axes: the axis of both inputs, or a pair.
         normalize: scale both to length 1 first: the result is the cosine.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: two arrays (batch, ...) to (batch, ...) without the two ``axes``.
+
+    Raises:
+        ValueError: if ``axes`` is no int and no pair of ints.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Dot(axes=1)([np.ones((2, 3)), np.ones((2, 3))])
@@ -313,6 +358,12 @@ class Dot(Merge):
         return ops.expand_dims(result, -1) if len(output) == 1 else result
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """Return None: dot products have no mask.
+
+        Args:
+            inputs: list of two arrays, (batch, ...).
+            mask: list of their masks; default None.
+        """
         return None
 
     def get_config(self) -> dict:
@@ -323,7 +374,7 @@ def add(inputs: list, **kwargs: Any) -> Any:
     """Add inputs; see ``Add``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
     return Add(**kwargs)(inputs)
@@ -333,7 +384,7 @@ def subtract(inputs: list, **kwargs: Any) -> Any:
     """Subtract the second input from the first; see ``Subtract``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: two arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
     return Subtract(**kwargs)(inputs)
@@ -343,7 +394,7 @@ def multiply(inputs: list, **kwargs: Any) -> Any:
     """Multiply inputs; see ``Multiply``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
     return Multiply(**kwargs)(inputs)
@@ -353,7 +404,7 @@ def average(inputs: list, **kwargs: Any) -> Any:
     """Take the mean of inputs; see ``Average``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
     return Average(**kwargs)(inputs)
@@ -363,7 +414,7 @@ def maximum(inputs: list, **kwargs: Any) -> Any:
     """Take the largest of inputs; see ``Maximum``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
     return Maximum(**kwargs)(inputs)
@@ -373,7 +424,7 @@ def minimum(inputs: list, **kwargs: Any) -> Any:
     """Take the smallest of inputs; see ``Minimum``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
     return Minimum(**kwargs)(inputs)
@@ -383,7 +434,7 @@ def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
     """Join inputs along an axis; see ``Concatenate``.
 
     Args:
-        inputs: list of arrays or symbolic tensors.
+        inputs: list of arrays or symbolic tensors, of shapes that differ along ``axis`` only.
         axis: int, the axis to join along; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """
@@ -394,7 +445,7 @@ def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
     """Take dot products of two inputs; see ``Dot``.
 
     Args:
-        inputs: two arrays or symbolic tensors.
+        inputs: two arrays or symbolic tensors, (batch, ...).
         axes: see ``Dot``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
     """

@@ -46,6 +46,11 @@ class GaussianNoise(_Noise):
         seed: an int, for noise that repeats from program to program; default None, for others each time.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: any shape to the same shape.
+
+    Raises:
+        ValueError: if ``stddev`` is negative.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GaussianNoise(0.1)(np.ones((1, 3)))
     array([[1., 1., 1.]], dtype=float32)
@@ -62,6 +67,14 @@ class GaussianNoise(_Noise):
         self.stddev = stddev
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: any shape to the same shape.
+        """
         if not training or is_zero(self.stddev):
             return inputs
         return inputs + self._normal(inputs, 0.0, self.stddev)
@@ -81,6 +94,8 @@ class GaussianDropout(_Noise):
 
     Source: Srivastava et al., "Dropout" (JMLR 2014).
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GaussianDropout(0.5)(np.ones((1, 3)))
     array([[1., 1., 1.]], dtype=float32)
@@ -92,6 +107,14 @@ class GaussianDropout(_Noise):
         self.rate = _rate_below_1(self, rate)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: any shape to the same shape.
+        """
         if not training or is_zero(self.rate):
             return inputs
         rate = value_of(self.rate)
@@ -113,6 +136,8 @@ class AlphaDropout(_Noise):
 
     Source: Klambauer et al., "Self-normalizing neural networks" (NeurIPS 2017).
 
+    Shapes: any shape to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AlphaDropout(0.5)(np.ones((1, 3)))
     array([[1., 1., 1.]], dtype=float32)
@@ -125,6 +150,14 @@ class AlphaDropout(_Noise):
         self.noise_shape = checked_noise_shape(self, noise_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: any shape to the same shape.
+        """
         if not training or is_zero(self.rate):
             return inputs
         shape = tuple(ops.shape(inputs))

@@ -94,6 +94,11 @@ class BatchNormalization(_Scaled):
     A frozen layer (``trainable = False``) uses and keeps its moving averages. Masked steps don't
     count. Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
 
+    Shapes: (batch, ...) to the same shape.
+
+    Raises:
+        ValueError: for another ``mode`` of Keras 1 than 0.
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.BatchNormalization()
     >>> layer(np.array([[1.0], [3.0]]), training=True).round(2)
@@ -163,6 +168,15 @@ class BatchNormalization(_Scaled):
         return ops.sqrt(self.moving_variance_initializer(shape, dtype))
 
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+            mask: bools, which entries count; default None, for all.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         x = _in_32_bits(inputs)
         if not training or not self.trainable:
             outputs = self._normalize(x, self.moving_mean, self.moving_variance, self.gamma, self.beta)
@@ -261,6 +275,8 @@ class LayerNormalization(_Scaled):
 
     Source: Ba et al., "Layer normalization" (2016), https://arxiv.org/abs/1607.06450.
 
+    Shapes: (batch, ...) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.LayerNormalization()(np.array([[1.0, 3.0]])).round(2)
     array([[-1.,  1.]], dtype=float32)
@@ -303,6 +319,13 @@ class LayerNormalization(_Scaled):
             self._add_scale(shape)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         axes = self._sorted_axes
         if self.rms_scaling:
             x = _in_32_bits(inputs)
@@ -334,6 +357,8 @@ class GroupNormalization(_Scaled):
 
     Raises:
         ValueError: if the groups don't divide the channels.
+
+    Shapes: (batch, ...) to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GroupNormalization(2)(np.array([[1.0, 3.0, 5.0, 5.0]])).round(2)
@@ -374,6 +399,13 @@ class GroupNormalization(_Scaled):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         x = _in_32_bits(inputs)
         shape = tuple(ops.shape(x))
         rank = len(shape)
@@ -405,6 +437,8 @@ class RMSNormalization(Layer):
 
     Source: Zhang and Sennrich, "Root mean square layer normalization" (NeurIPS 2019).
 
+    Shapes: (batch, ...) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RMSNormalization()(np.array([[1.0, 7.0]])).round(2)
     array([[0.2, 1.4]], dtype=float32)
@@ -424,6 +458,13 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(tuple(sizes[axis] for axis in self._sorted_axes), "ones", name="scale")
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         return ops.rms_normalization(inputs, self.scale, self._sorted_axes, self.epsilon)
 
     def get_config(self) -> dict:
@@ -437,6 +478,8 @@ class UnitNormalization(Layer):
         axis: int, or several to normalize over together; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, ...) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.UnitNormalization()(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]], dtype=float32)
@@ -448,6 +491,13 @@ class UnitNormalization(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
 
     def get_config(self) -> dict:
@@ -467,6 +517,8 @@ class SpectralNormalization(Wrapper):
 
     Raises:
         ValueError: for another layer.
+
+    Shapes: those of the layer inside.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2), power_iterations=20)
@@ -491,11 +543,25 @@ class SpectralNormalization(Wrapper):
         self.vector_u = self.add_weight((1, self.kernel.shape[-1]), initializer, name="vector_u", trainable=False)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: those of the layer inside.
+        """
         if training:
             self._divide_kernel()
         return ops.cast(self.layer(inputs), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask that the layer inside makes.
+
+        Args:
+            inputs: array, (batch, ...).
+            previous_mask: its mask; default None.
+        """
         return self.layer.compute_mask(inputs, previous_mask)
 
     def _divide_kernel(self) -> None:

@@ -36,6 +36,13 @@ class Pooling(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to the same with smaller sizes.
+        """
         pool = ops.max_pool if self.mode == "max" else ops.average_pool
         return pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
 
@@ -60,7 +67,7 @@ class MaxPooling1D(Pooling):
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels), or with channels first.
+    Shapes: (batch, steps, channels) to (batch, fewer steps, channels), or with channels first.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MaxPooling1D(2)(np.ones((1, 6, 3))).shape
@@ -82,7 +89,7 @@ class MaxPooling2D(Pooling):
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or with channels first.
+    Shapes: (batch, rows, columns, channels) to (batch, fewer rows, fewer columns, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MaxPooling2D()(np.ones((1, 6, 4, 3))).shape
@@ -104,6 +111,8 @@ class MaxPooling3D(Pooling):
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, depth, rows, columns, channels) to the same with smaller sizes.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MaxPooling3D()(np.ones((1, 6, 4, 2, 3))).shape
     (1, 3, 2, 1, 3)
@@ -123,6 +132,8 @@ class AveragePooling1D(Pooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, steps, channels) to (batch, fewer steps, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AveragePooling1D(2)(np.ones((1, 6, 3))).shape
@@ -144,6 +155,8 @@ class AveragePooling2D(Pooling):
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, fewer rows, fewer columns, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AveragePooling2D()(np.ones((1, 6, 4, 3))).shape
     (1, 3, 2, 3)
@@ -163,6 +176,8 @@ class AveragePooling3D(Pooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to the same with smaller sizes.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AveragePooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -193,6 +208,13 @@ class GlobalPooling(Layer):
         return geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to (batch, channels).
+        """
         reduce = ops.max if self.mode == "max" else ops.mean
         return reduce(inputs, axis=self._axes, keepdims=self.keepdims)
 
@@ -226,6 +248,8 @@ class GlobalMaxPooling2D(GlobalPooling):
         keepdims: bool, whether the reduced axes stay, with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalMaxPooling2D(keepdims=True)(np.ones((1, 6, 4, 3))).shape
     (1, 1, 1, 3)
@@ -241,6 +265,8 @@ class GlobalMaxPooling3D(GlobalPooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         keepdims: bool, whether the reduced axes stay, with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalMaxPooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -258,6 +284,8 @@ class GlobalAveragePooling1D(GlobalPooling):
         keepdims: bool, whether the reduced axes stay, with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, steps, channels) to (batch, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> x = np.array([[[1.0], [3.0], [8.0]]])
     >>> keras.layers.GlobalAveragePooling1D()(x, mask=np.array([[True, True, False]]))
@@ -271,6 +299,14 @@ class GlobalAveragePooling1D(GlobalPooling):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            mask: bools, which entries count; default None, for all.
+
+        Shapes: (batch, steps, channels) to (batch, channels).
+        """
         if mask is None:
             return super().call(inputs)
         channels = 2 if self.data_format == "channels_last" else 1
@@ -279,6 +315,12 @@ class GlobalAveragePooling1D(GlobalPooling):
         return total / ops.sum(ops.cast(counts, ops.dtype(inputs)), axis=self._axes, keepdims=self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """Return None: there are no steps in the output.
+
+        Args:
+            inputs: array, (batch, time, ...).
+            mask: their mask, (batch, time); default None.
+        """
         return None
 
 
@@ -289,6 +331,8 @@ class GlobalAveragePooling2D(GlobalPooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         keepdims: bool, whether the reduced axes stay, with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels) to (batch, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalAveragePooling2D()(np.ones((1, 6, 4, 3))).shape
@@ -305,6 +349,8 @@ class GlobalAveragePooling3D(GlobalPooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         keepdims: bool, whether the reduced axes stay, with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalAveragePooling3D()(np.ones((1, 6, 4, 2, 3))).shape
@@ -330,6 +376,13 @@ class AdaptivePooling(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ..., channels) to (batch, *output_size, channels).
+        """
         pool = ops.adaptive_max_pool if self.mode == "max" else ops.adaptive_average_pool
         return pool(inputs, self.output_size, self.data_format)
 
@@ -344,6 +397,8 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
         output_size: number of windows.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, steps, channels) to (batch, output_size, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveMaxPooling1D(4)(np.ones((1, 6, 3))).shape
@@ -361,6 +416,8 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, *output_size, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveMaxPooling2D((4, 2))(np.ones((1, 6, 5, 3))).shape
     (1, 4, 2, 3)
@@ -376,6 +433,8 @@ class AdaptiveMaxPooling3D(AdaptivePooling):
         output_size: int or tuple of ints, the number of windows along each axis.
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, *output_size, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveMaxPooling3D(2)(np.ones((1, 6, 5, 3, 3))).shape
@@ -393,6 +452,8 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, steps, channels) to (batch, output_size, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveAveragePooling1D(4)(np.ones((1, 6, 3))).shape
     (1, 4, 3)
@@ -409,6 +470,8 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels) to (batch, *output_size, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveAveragePooling2D((4, 2))(np.ones((1, 6, 5, 3))).shape
     (1, 4, 2, 3)
@@ -424,6 +487,8 @@ class AdaptiveAveragePooling3D(AdaptivePooling):
         output_size: int or tuple of ints, the number of windows along each axis.
         data_format: "channels_last" or "channels_first"; None for the one of the configuration.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, depth, rows, columns, channels) to (batch, *output_size, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AdaptiveAveragePooling3D(2)(np.ones((1, 6, 5, 3, 3))).shape

@@ -82,6 +82,15 @@ class Cell(Layer):
     # ------------------------------------------------------------------ one step
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple:
+        """Compute one step.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            states: list of arrays, (batch, units), the states after the step before.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: (batch, features) to (batch, units), and new states.
+        """
         batch = tuple(ops.shape(inputs))[0]
         with self.dropping(batch, training):
             output, fresh = self.advance(self.project(inputs), states if isinstance(states, list | tuple) else [states])
@@ -399,6 +408,12 @@ class LongShortTermMemory:
         return add_weight(self, "bias", (blocks * units,), initializer=initializer)
 
     def advance(self, projected: Any, states: Any) -> tuple[Any, list]:
+        """Return (output, new states) of one step.
+
+        Args:
+            projected: what ``project`` returned for the step.
+            states: list of two arrays, (batch, units): output and memory.
+        """
         h, c = states
         gates = ops.add(projected, self._recurrent_product(h))
         entry, forget, candidate, output = ops.split(gates, 4, axis=self.feature_axis)
@@ -408,6 +423,7 @@ class LongShortTermMemory:
         return h, [h, c]
 
     def get_config(self) -> dict:
+        """Return the arguments of ``__init__``, ready for JSON."""
         return {
             **super().get_config(),
             "recurrent_activation": activations.serialize(self.recurrent_activation),
@@ -506,6 +522,8 @@ class StackedRNNCells(Layer):
     Raises:
         ValueError: for a cell without ``call`` or ``state_size``.
 
+    Shapes: inputs (batch, features) to the output of the last cell, (batch, units).
+
     >>> import numpy as np, polykeras as keras
     >>> cells = [keras.layers.LSTMCell(4), keras.layers.GRUCell(5)]
     >>> keras.layers.RNN(keras.layers.StackedRNNCells(cells))(np.ones((2, 6, 3))).shape
@@ -543,6 +561,16 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], output_size_of(cell))
 
     def call(self, inputs: Any, states: list, training: bool = False, **kwargs: Any) -> tuple:
+        """Compute one step.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            states: list of arrays, (batch, units), the states after the step before.
+            training: bool, whether to act as in training; default False.
+            **kwargs: ``constants``, for cells that take them.
+
+        Shapes: inputs (batch, features) to the output of the last cell, (batch, units).
+        """
         fresh = []
         for cell, its_states in zip(self.cells, states, strict=True):
             inputs, its_states = step_of(cell, training, **kwargs)(inputs, its_states)

@@ -47,6 +47,8 @@ class RNN(Layer):
         ValueError: for what is no cell; in the call, for sequences of a wrong rank, size or without
             steps, or states of a wrong number or shape.
 
+    Shapes: (batch, time, ...) to (batch, units), or (batch, time, units) with ``return_sequences``.
+
     >>> import numpy as np, polykeras as keras
     >>> class Sum(keras.layers.Layer):
     ...     state_size = 3
@@ -102,6 +104,12 @@ class RNN(Layer):
     # ----------------------------------------------------------- building, states
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Build the cell.
+
+        Args:
+            sequences_shape: tuple, (batch, time, ...).
+            initial_state_shape: for compatibility; default None.
+        """
         shape = sequences_shape[0] if isinstance(sequences_shape[0], list | tuple) else sequences_shape
         batch, _, *step = shape if not self.time_major else (shape[1], shape[0], *shape[2:])
         if isinstance(self.cell, Layer) and not self.cell.built:
@@ -163,6 +171,17 @@ class RNN(Layer):
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False, constants: Any = None
     ) -> Any:
+        """Apply the layer.
+
+        Args:
+            sequences: array, (batch, time, ...).
+            initial_state: list of arrays, (batch, units), the first states; default None, for zeros.
+            mask: bools, which entries count; default None, for all.
+            training: bool, whether to act as in training; default False.
+            constants: list of arrays that the cell gets at every step; default None.
+
+        Shapes: (batch, time, ...) to (batch, units), or (batch, time, units) with ``return_sequences``.
+        """
         sequences, initial_state, constants = self._split_inputs(sequences, initial_state, constants)
         mask = next((m for m in mask if m is not None), None) if isinstance(mask, list | tuple) else mask
         if self.time_major:

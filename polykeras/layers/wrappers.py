@@ -26,6 +26,8 @@ class Wrapper(Layer):
     Raises:
         ValueError: for what is no layer.
 
+    Shapes: those of the layer inside.
+
     >>> import polykeras as keras
     >>> keras.layers.Wrapper(keras.layers.Dense(2)).layer.units
     2
@@ -43,6 +45,11 @@ class Wrapper(Layer):
         return layer
 
     def build(self, input_shape: Any = None) -> None:
+        """Build the layer inside.
+
+        Args:
+            input_shape: tuple with the batch; default None.
+        """
         if not self.layer.built:
             self.layer.build(input_shape)
 
@@ -68,6 +75,8 @@ class TimeDistributed(Wrapper):
     Raises:
         ValueError: for inputs with fewer than 3 axes.
 
+    Shapes: (batch, time, ...) to (batch, time, ...), with what the layer makes of each step.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))(np.ones((2, 5, 8, 8, 3))).shape
     (2, 5, 6, 6, 4)
@@ -89,6 +98,15 @@ class TimeDistributed(Wrapper):
         return (None, *shape[2:])
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default what the calls around it do, else False.
+            mask: bools, which entries count; default None, for all.
+
+        Shapes: (batch, time, ...) to (batch, time, ...), with what the layer makes of each step.
+        """
         batch, time = tuple(ops.shape(trees.leaves(inputs)[0]))[:2]
         steps = trees.map(_merged, inputs)
         inner_mask = self._inner_mask(steps, mask)
@@ -141,6 +159,9 @@ class Bidirectional(Wrapper):
 
     Raises:
         ValueError: for layers that don't go together.
+
+    Shapes: (batch, time, features) to (batch, 2 * units), or (batch, time, 2 * units) for a layer with
+    ``return_sequences``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Bidirectional(keras.layers.LSTM(4))(np.ones((2, 5, 3))).shape
@@ -206,6 +227,12 @@ class Bidirectional(Wrapper):
     reset_states = reset_state
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Build the cell.
+
+        Args:
+            sequences_shape: tuple, (batch, time, ...).
+            initial_state_shape: for compatibility; default None.
+        """
         for inner in (self.layer, self.backward_layer):
             if not inner.built:
                 inner.build(sequences_shape)
@@ -218,6 +245,18 @@ class Bidirectional(Wrapper):
         training: bool | None = None,
         constants: Any = None,
     ) -> Any:
+        """Apply the layer.
+
+        Args:
+            sequences: array, (batch, time, ...).
+            initial_state: list of arrays, (batch, units), the first states; default None, for zeros.
+            mask: bools, which entries count; default None, for all.
+            training: bool, whether to act as in training; default what the calls around it do, else False.
+            constants: list of arrays that the cell gets at every step; default None.
+
+        Shapes: (batch, time, features) to (batch, 2 * units), or (batch, time, 2 * units) for a layer with
+        ``return_sequences``.
+        """
         if isinstance(sequences, list | tuple):  # as in Keras 2
             sequences, *initial_state = sequences
         mask = mask[0] if isinstance(mask, list | tuple) else mask

@@ -98,7 +98,7 @@ def check_labels(loss: Any, y_true: np.ndarray, classes: int | None) -> None:
 
     Args:
         loss: a loss, function, class or name; other losses than those of integer labels take any target.
-        y_true: labels, as a NumPy array.
+        y_true: labels, a NumPy array of any shape.
         classes: how many there are; None checks all but the upper end.
 
     Raises:

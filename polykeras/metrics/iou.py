@@ -43,9 +43,9 @@ class _IoUBase(Metric):
         """Take in a batch.
 
         Args:
-            y_true: class numbers, or one-hot targets where ``sparse_y_true`` is False.
+            y_true: class numbers, of any shape, or one-hot targets where ``sparse_y_true`` is False.
             y_pred: class numbers, or predictions for each class where ``sparse_y_pred`` is False.
-            sample_weight: a weight for each class number; of the dtype of the metric.
+            sample_weight: a weight for each class number; of the dtype of the metric; default None, for equal ones.
         """
         y_true = y_true if self.sparse_y_true else ops.argmax(y_true, axis=self.axis)
         y_pred = y_pred if self.sparse_y_pred else ops.argmax(y_pred, axis=self.axis)

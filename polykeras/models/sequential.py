@@ -133,6 +133,9 @@ class Sequential(Model):
 
         Args:
             input_shape: tuple; None for the shape of an ``Input`` layer.
+
+        Raises:
+            ValueError: for a model without layers.
         """
         if input_shape is None:
             return
@@ -161,6 +164,13 @@ class Sequential(Model):
             )
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Apply the layers one after the other.
+
+        Args:
+            inputs: array, or tree of arrays, (batch, ...).
+            training: bool, whether to act as in training; default None.
+            mask: mask of the inputs; default None.
+        """
         is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)
         if is_odd and self._plan is not None:
             inputs = self._arrange(inputs)[0]

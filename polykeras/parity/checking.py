@@ -68,6 +68,7 @@ def check(
 
     Raises:
         ValueError: if there is nothing to compare, or a layer wraps an object of its engine.
+        TypeError: for unknown arguments.
 
     >>> import numpy as np, polykeras as keras
     >>> def build():

@@ -40,6 +40,7 @@ def deserialize_keras_object(
 
     Raises:
         ValueError: for a name that is not known, and for code in safe mode.
+        TypeError: for unknown arguments.
 
     >>> import polykeras as keras
     >>> deserialize_keras_object(serialize_keras_object(keras.layers.Dense(2))).units

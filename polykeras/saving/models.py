@@ -58,6 +58,7 @@ def save_model(
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
         ValueError: for another file name, or a model whose config can't be written.
+        TypeError: for unknown arguments.
 
     >>> import os, tempfile, polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -225,6 +226,7 @@ def save_weights(
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
         ValueError: for another file name, a model without weights yet, or an array larger than a file may be.
+        TypeError: for unknown arguments.
 
     >>> import os, tempfile, polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -280,6 +282,7 @@ def load_weights(
     Raises:
         FileNotFoundError: if there is no file.
         ValueError: naming the layer and both shapes, where something doesn't fit.
+        TypeError: for unknown arguments.
     """
     if kwargs:
         raise TypeError(f"Expected arguments of load_weights. Received: unknown {sorted(kwargs)}.")

@@ -333,6 +333,9 @@ def serialize(obj: Any) -> Any:
     Args:
         obj: any object.
 
+    Raises:
+        TypeError: for an object that cannot be described, and for unknown arguments.
+
     >>> serialize({"a": (1, 2)})
     {'a': {'class_name': '__tuple__', 'items': [1, 2]}}
     """

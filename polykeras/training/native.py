@@ -104,6 +104,9 @@ class NativeTraining:
         Returns:
             A dict of ``trainable_variables``, ``non_trainable_variables``, ``optimizer_variables`` and
             ``metrics_variables``.
+
+        Raises:
+            ValueError: for another ``value_format``.
         """
         if value_format not in ("backend_tensor", "numpy_array"):
             raise ValueError(f"Expected value_format 'backend_tensor' or 'numpy_array'. Received: {value_format!r}.")

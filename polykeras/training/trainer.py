@@ -85,6 +85,7 @@ class Trainer(GeneratorMethods, NativeTraining):
 
         Raises:
             ValueError: for unknown names, suggesting the nearest.
+            TypeError: for unknown arguments.
         """
         kwargs.pop("sample_weight_mode", None)
         kwargs.pop("target_tensors", None)
@@ -208,6 +209,9 @@ class Trainer(GeneratorMethods, NativeTraining):
             y_pred: the outputs of the model; like ``y``; default None.
             sample_weight: weights of the rows, (batch,); default None.
             training: bool, whether a step of training asks; default True.
+
+        Raises:
+            ValueError: if there is no loss, or a loss and no ``y``.
         """
         losses = list(self.losses)
         if self._compiled is not None and self._compiled.loss is not None and y is not None:

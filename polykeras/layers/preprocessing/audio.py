@@ -38,6 +38,9 @@ class MelSpectrogram(Layer):
 
     Shapes: (samples,) or (batch, samples) to (batch, num_mel_bins, frames).
 
+    Raises:
+        ValueError: if ``fft_length`` is below ``sequence_length``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MelSpectrogram(64, 32, num_mel_bins=8)(np.ones((2, 320), "float32")).shape
     (2, 8, 11)
@@ -88,6 +91,13 @@ class MelSpectrogram(Layer):
         return weights.astype("float32")
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (samples,) or (batch, samples) to (batch, num_mel_bins, frames).
+        """
         x = ops.cast(inputs, "float32")
         real, imaginary = ops.stft(
             x, self.sequence_length, self.sequence_stride, self.fft_length, self.window, center=True
@@ -126,6 +136,9 @@ class STFTSpectrogram(Layer):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, samples, channels) to (batch, frames, channels * frequencies).
+
+    Raises:
+        ValueError: if ``frame_step`` is above ``frame_length``, or ``fft_length`` below it.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.STFTSpectrogram(frame_length=8)(np.ones((2, 32, 1), "float32")).shape
@@ -197,6 +210,13 @@ class STFTSpectrogram(Layer):
         return ops.log(ops.maximum(magnitude, config.epsilon())) if self.mode == "log" else magnitude
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, samples, channels) to (batch, frames, channels * frequencies).
+        """
         is_last = self.data_format == "channels_last"
         spectrum = self._spectrum(ops.transpose(inputs, (0, 2, 1)) if is_last else inputs)
         if self.expand_dims:

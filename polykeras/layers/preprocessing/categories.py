@@ -29,6 +29,8 @@ class CategoryEncoding(Layer):
     Raises:
         ValueError: for wrong arguments.
 
+    Shapes: (..., n) to (..., num_tokens); with "one_hot" (...) to (..., num_tokens).
+
     >>> import polykeras as keras
     >>> keras.layers.CategoryEncoding(4)([[0, 1], [0, 0], [1, 2], [3, 1]])
     array([[1., 1., 0., 0.],
@@ -49,6 +51,15 @@ class CategoryEncoding(Layer):
         self.sparse = bool(sparse)
 
     def call(self, inputs: Any, count_weights: Any = None) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            count_weights: array of the shape of the inputs, what each integer counts, with "count"; default
+                None, for 1.
+
+        Shapes: (..., n) to (..., num_tokens); with "one_hot" (...) to (..., num_tokens).
+        """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
                 f"Layer {self.path!r}: Expected output_mode='count' with count_weights. Received: {self.output_mode!r}."
@@ -82,6 +93,8 @@ class Discretization(Layer):
 
     Raises:
         ValueError: for wrong arguments, or without boundaries.
+
+    Shapes: any shape to the same shape, encoded as of ``output_mode``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Discretization([0.0, 1.0, 2.0])(np.array([[-1.5, 1.0, 3.4, 0.5]]))
@@ -163,6 +176,13 @@ class Discretization(Layer):
         self._summary = np.zeros((2, 0), "float32")
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape, encoded as of ``output_mode``.
+        """
         if self.bin_boundaries is None:
             symbolic = backends.current().is_symbolic
             if not symbolic:

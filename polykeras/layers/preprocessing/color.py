@@ -37,7 +37,12 @@ class _Colour(ImageLayer):
         return self.uniform((batch, 1, 1, 1), *self.factor)
 
     def changed(self, images: Any, draws: Any) -> Any:
-        """Return images changed by a number of each."""
+        """Return images changed by a number of each.
+
+        Args:
+            images: float array, (batch, height, width, channels).
+            draws: the numbers, (batch, 1, 1, 1), or what else ``draw`` returns.
+        """
         raise NotImplementedError(f"Expected {type(self).__name__} to define changed. Received: none.")
 
     def transform(self, images: Any, draws: Any) -> Any:
@@ -53,6 +58,8 @@ class RandomBrightness(_Colour):
         seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomBrightness((0.2, 0.2))(np.full((1, 1, 1), 100.0))[0, 0]
@@ -73,6 +80,8 @@ class RandomContrast(_Colour):
             1 - lower and 1 + upper.
         value_range, seed, data_format: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomContrast(0.2, seed=1)(np.full((1, 1, 1), 100.0))[0, 0]
@@ -102,6 +111,8 @@ class RandomSaturation(_Colour):
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomSaturation((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]])).round(3)[0, 0]
     array([100., 100., 100.], dtype=float32)
@@ -121,6 +132,8 @@ class RandomHue(_Colour):
         factor: half turns, in either direction: drawn from 0 to the factor, or between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomHue((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(3)
@@ -154,6 +167,8 @@ class RandomColorDegeneration(_Colour):
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomColorDegeneration((1.0, 1.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
     array([59.24, 59.24, 59.24], dtype=float32)
@@ -172,6 +187,8 @@ class RandomSharpness(_Colour):
         factor: 0 blurs, 0.5 changes nothing, 1 sharpens: drawn from 0 to the factor, or between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomSharpness(0.5, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -194,6 +211,8 @@ class RandomPosterization(_Colour):
         factor: number of bits, drawn from 1 to the factor, or between two limits, from 1 to 8.
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPosterization((2, 2))(np.array([[[100.0, 50.0, 200.0]]]))[0, 0]
@@ -219,6 +238,8 @@ class RandomGrayscale(ImageLayer):
         factor: probability for each image; default 0.5.
         data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomGrayscale(1.0)(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
@@ -246,6 +267,8 @@ class RandomInvert(_Colour):
         value_range, seed, data_format: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomInvert((1.0, 1.0))(np.array([[[100.0]]]))[0, 0]
     array([155.], dtype=float32)
@@ -270,6 +293,11 @@ class RandomGaussianBlur(_Colour):
         sigma: standard deviation in pixels: drawn from 0 to it, or between two limits, from 0 to 1.
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
+    Raises:
+        ValueError: for an even ``kernel_size``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomGaussianBlur(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -307,6 +335,8 @@ class Solarization(ImageLayer):
         value_range, seed, data_format: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Solarization()(np.array([[[100.0]]]))[0, 0]
     array([155.], dtype=float32)
@@ -343,6 +373,8 @@ class AutoContrast(ImageLayer):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AutoContrast()(np.array([[[100.0], [110.0], [120.0]]]))[0, :, 0]
     array([  0. , 127.5, 255. ], dtype=float32)
@@ -370,6 +402,8 @@ class RandomColorJitter(ImageLayer):
             ``RandomContrast``, ``RandomSaturation``, ``RandomHue``; None leaves it as it is.
         seed, data_format: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomColorJitter(brightness_factor=0.2, seed=1)(np.ones((1, 4, 4, 3))).shape

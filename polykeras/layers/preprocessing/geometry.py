@@ -23,6 +23,8 @@ class RandomFlip(ImageLayer):
         bounding_box_format: of ``bounding_boxes``, as of ``keras.utils.bounding_boxes.convert_format``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomFlip(seed=1)(np.ones((1, 4, 4, 3))).shape
     (1, 4, 4, 3)
@@ -109,6 +111,8 @@ class RandomRotation(_Warp):
         bounding_box_format: as of ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomRotation((0.25, 0.25))(np.array([[[1.0], [2.0]], [[3.0], [4.0]]])).round(3)[..., 0]
     array([[2., 4.],
@@ -144,6 +148,8 @@ class RandomTranslation(_Warp):
         fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
             ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomTranslation((0, 0), (0.5, 0.5), "constant")(np.array([[[1.0], [2.0]]]))[..., 0]
@@ -181,6 +187,8 @@ class RandomZoom(_Warp):
         fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
             ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomZoom(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -222,6 +230,8 @@ class RandomShear(_Warp):
             ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomShear(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
     (1, 4, 4, 3)
@@ -259,6 +269,8 @@ class RandomPerspective(_Warp):
         interpolation, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``; defaults
             "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPerspective(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -301,6 +313,8 @@ class RandomElasticTransform(_Warp):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomElasticTransform(seed=1)(np.ones((1, 4, 4, 3))).shape

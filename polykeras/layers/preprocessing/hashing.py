@@ -87,6 +87,8 @@ class Hashing(HostLayer):
     Raises:
         ValueError: for wrong arguments.
 
+    Shapes: any shape to the same shape, encoded as of ``output_mode``.
+
     >>> import polykeras as keras
     >>> keras.layers.Hashing(3)([["A"], ["B"], ["C"]])
     array([[1],
@@ -113,6 +115,13 @@ class Hashing(HostLayer):
         self.sparse = bool(sparse)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape, encoded as of ``output_mode``.
+        """
         keeps_first = self.mask_value is not None and self.num_bins > 1
         bins = bins_of(inputs, self.num_bins - keeps_first, self.salt)
         if keeps_first:
@@ -168,6 +177,8 @@ class HashedCrossing(HostLayer):
     Raises:
         ValueError: for wrong arguments, fewer than two features, or floats.
 
+    Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded as of ``output_mode``.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.HashedCrossing(5)((np.array(["A", "B", "A"]), np.array([101, 101, 102])))
     array([1, 4, 3])
@@ -200,6 +211,13 @@ class HashedCrossing(HostLayer):
         return features
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded as of ``output_mode``.
+        """
         shape = tuple(inputs[0].shape)
         columns = [self._column(x) for x in inputs]
         bins = chained([words.Words(x if shape else ops.reshape(x, (1,))) for x in columns]) % self.num_bins

@@ -29,6 +29,8 @@ class Equalization(ImageLayer):
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Equalization()(np.array([[[10.0], [11.0], [12.0]]]))[0, :, 0]
     array([  0., 128., 255.], dtype=float32)
@@ -72,6 +74,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization" (Graphics Gems IV, 1994).
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(1, 1), clip_limit=0)

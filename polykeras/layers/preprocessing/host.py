@@ -172,7 +172,7 @@ class HostLayer(Layer):
         """Return the inputs of a call as ``call`` takes them.
 
         Args:
-            inputs: array or list.
+            inputs: array, or list of arrays or strings, of any shape.
         """
         return integers_or_texts(inputs)
 

@@ -178,6 +178,17 @@ class ImageLayer(Layer):
         return random.uniform(shape, low, high, dtype="float32", seed=self.generator)
 
     def call(self, inputs: Any, training: bool = True) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: (batch, rows, columns, channels), or without batch, to the same, or to what the class says.
+
+        Raises:
+            ValueError: for images that do not have 3 or 4 axes.
+        """
         data = inputs if isinstance(inputs, dict) else {"images": inputs}
         if "images" not in data:
             raise ValueError(
@@ -389,6 +400,8 @@ class Resizing(ImageLayer):
         bounding_box_format: as of ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Resizing(2, 3)(np.ones((1, 8, 6, 3))).shape
     (1, 2, 3, 3)
@@ -497,6 +510,8 @@ class CenterCrop(_Crop):
         bounding_box_format: as of ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CenterCrop(2, 2)(np.arange(16.0).reshape(4, 4, 1))[..., 0]
     array([[ 5.,  6.],
@@ -522,6 +537,8 @@ class RandomCrop(_Crop):
         bounding_box_format: as of ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomCrop(2, 3)(np.ones((1, 8, 6, 3))).shape
     (1, 2, 3, 3)
@@ -533,6 +550,14 @@ class RandomCrop(_Crop):
         super().__init__(height, width, data_format, seed=seed, **kwargs)
 
     def call(self, inputs: Any, training: bool = True) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+        """
         if training or backends.current().is_symbolic:
             return super().call(inputs, training)
         return self._fitting(inputs)

@@ -323,6 +323,9 @@ class IndexLookup(HostLayer):
 
         Args:
             counts: array, (batch, vocabulary).
+
+        Raises:
+            ValueError: if there are no weights.
         """
         dtype = self.result_dtype or config.floatx()
         if self.output_mode == "tf_idf":
@@ -336,6 +339,16 @@ class IndexLookup(HostLayer):
         return ops.cast(counts, dtype)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: any shape to the same shape; with other output modes (batch, n) to (batch, vocabulary).
+
+        Raises:
+            ValueError: if the layer has no vocabulary yet.
+        """
         if self.invert:
             return self.tokens_at(inputs)
         if not self._tokens and self.output_mode != "int" and not self.pad_to_max_tokens:
@@ -406,6 +419,8 @@ class StringLookup(IndexLookup):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Indices: the mask's, the unknown tokens', then the vocabulary's.
+
+    Shapes: any shape to the same shape; with other output modes (batch, n) to (batch, vocabulary).
 
     >>> import polykeras as keras
     >>> keras.layers.StringLookup(vocabulary=["a", "b", "c"])([["a", "c"], ["d", "b"]])
@@ -479,6 +494,11 @@ class IntegerLookup(IndexLookup):
 
     It looks up where the model runs, in compiled steps too, which another ``adapt`` compiles anew. In them an
     unknown token with ``num_oov_indices=0`` is index -1, where no error can be raised.
+
+    Shapes: any shape to the same shape; with other output modes (batch, n) to (batch, vocabulary).
+
+    Raises:
+        ValueError: for a ``salt`` without ``oov_method="farmhash"``.
 
     >>> import polykeras as keras
     >>> keras.layers.IntegerLookup(vocabulary=[12, 36, 1138])([[12, 1138], [42, 36]])

@@ -57,6 +57,8 @@ class CutMix(_Patch):
     Source: Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
     Features" (ICCV 2019).
 
+    Shapes: (batch, rows, columns, channels) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> data = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
     >>> keras.layers.CutMix(seed=1)(data)["labels"].sum(1)
@@ -106,6 +108,8 @@ class MixUp(ImageLayer):
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
 
+    Shapes: (batch, rows, columns, channels) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> data = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
     >>> keras.layers.MixUp(seed=1)(data)["labels"].sum(1)
@@ -154,6 +158,8 @@ class RandomErasing(_Patch):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhong et al., "Random Erasing Data Augmentation" (AAAI 2020).
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.RandomErasing((1.0, 1.0), scale=(0.25, 0.25), fill_value=9.0)

@@ -19,6 +19,8 @@ class Pipeline(Layer):
         name: default from the class name.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: those of the layers, one after the other.
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Pipeline([keras.layers.Resizing(2, 3), keras.layers.RandomFlip(seed=1)])
     >>> layer(np.ones((1, 8, 6, 3))).shape
@@ -30,6 +32,14 @@ class Pipeline(Layer):
         self.layers = [registry.deserialize(layer) if isinstance(layer, dict) else layer for layer in layers]
 
     def call(self, inputs: Any, training: bool = True) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+            training: bool, whether to act as in training; default False.
+
+        Shapes: those of the layers, one after the other.
+        """
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs
@@ -45,6 +55,9 @@ class MaxNumBoundingBoxes(ImageLayer):
         max_number: how many boxes come out.
         fill_value: for the boxes, labels and other entries that are added; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    Shapes: boxes (batch, boxes, 4) and labels (batch, boxes) to (batch, max_number, 4) and (batch,
+    max_number).
 
     >>> import numpy as np, polykeras as keras
     >>> boxes = {"boxes": np.ones((1, 1, 4), "float32"), "labels": np.array([[5]])}

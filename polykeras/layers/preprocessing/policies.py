@@ -86,6 +86,8 @@ class RandAugment(_Policy):
     Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search
     Space" (NeurIPS 2020).
 
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandAugment(seed=1)(np.ones((1, 4, 4, 3))).shape
     (1, 4, 4, 3)
@@ -143,6 +145,8 @@ class AugMix(_Policy):
 
     Source: Hendrycks et al., "AugMix: A Simple Data Processing Method to Improve Robustness and
     Uncertainty" (ICLR 2020).
+
+    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AugMix(seed=1)(np.ones((1, 4, 4, 3))).shape

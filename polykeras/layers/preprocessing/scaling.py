@@ -21,6 +21,8 @@ class Rescaling(Layer):
         offset: a number, or one of each channel; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
+    Shapes: (batch, ...) to the same shape.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Rescaling(1 / 127.5, -1)(np.array([0, 255]))
     array([-1.,  1.], dtype=float32)
@@ -38,6 +40,13 @@ class Rescaling(Layer):
         return float(value) if value.ndim == 0 else ops.convert_to_tensor(value, self.compute_dtype)
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         x = ops.cast(ops.convert_to_tensor(inputs), self.compute_dtype)
         return ops.add(ops.multiply(x, self._factor(self.scale)), self._factor(self.offset))
 
@@ -59,6 +68,8 @@ class Normalization(Layer):
 
     Raises:
         ValueError: for one of mean and variance, or unequal shapes.
+
+    Shapes: (batch, ...) to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Normalization()
@@ -169,6 +180,13 @@ class Normalization(Layer):
         return ops.convert_to_tensor(np.broadcast_to(value.reshape(shape), self._wide_shape).copy())
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch, ...) to the same shape.
+        """
         x = ops.cast(inputs, self.compute_dtype)
         mean, deviation = self._statistics()
         if self.invert:

@@ -51,6 +51,8 @@ class TextVectorization(HostLayer):
     Raises:
         ValueError: for wrong arguments.
 
+    Shapes: (batch,) to (batch, tokens); with other output modes (batch, vocabulary).
+
     >>> import polykeras as keras
     >>> layer = keras.layers.TextVectorization(vocabulary=["the", "cat", "sat"])
     >>> layer(["The cat sat.", "A cat!"])
@@ -209,6 +211,13 @@ class TextVectorization(HostLayer):
         return [_runs(row, self._widths) for row in tokens] if self._widths else tokens
 
     def call(self, inputs: Any) -> Any:
+        """Apply the layer.
+
+        Args:
+            inputs: array, or arrays, of the shape below.
+
+        Shapes: (batch,) to (batch, tokens); with other output modes (batch, vocabulary).
+        """
         rows = [self._lookup.lookup(np.array(row, object)) for row in self.tokens_of(inputs)]
         if self.output_mode != "int":
             counts = self._lookup.encode(rows)

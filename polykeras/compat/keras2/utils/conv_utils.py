@@ -54,6 +54,9 @@ def convert_kernel(kernel: Any) -> np.ndarray:
     Args:
         kernel: array, (*window, channels in, channels out).
 
+    Raises:
+        ValueError: if the kernel does not have 3 to 5 axes.
+
     >>> convert_kernel(np.array([[[1.0]], [[2.0]]])).ravel()
     array([2., 1.])
     """
