@@ -20,7 +20,11 @@ _LAYOUTS = ("channels_last", "channels_first")
 
 
 def home() -> Path:
-    """Folder of the user's settings: ``KERAS_HOME``, else ``~/.keras``."""
+    """Folder of the user's settings: ``KERAS_HOME``, else ``~/.keras``.
+
+    >>> home().is_absolute()
+    True
+    """
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
 
 
@@ -53,7 +57,10 @@ _image_data_format = _one_of("image_data_format", _settings.get("image_data_form
 
 
 def configured_backend() -> tuple[str | None, str]:
-    """Return the backend that the user asked for, if any, and where they asked for it."""
+    """Return the backend that the user asked for, if any, and where they asked for it.
+
+    >>> name, source = configured_backend()
+    """
     if os.environ.get("KERAS_BACKEND"):
         return os.environ["KERAS_BACKEND"], "the environment variable KERAS_BACKEND"
     if _settings.get("backend"):
@@ -141,6 +148,9 @@ def standardize_data_format(data_format: str | None) -> str:
 
     Args:
         data_format: "channels_last", "channels_first" or None.
+
+    >>> standardize_data_format("channels_first"), standardize_data_format(None)
+    ('channels_first', 'channels_last')
     """
     if data_format is None:
         return _image_data_format
@@ -167,6 +177,8 @@ def set_backend(backend: str) -> None:
     Raises:
         ValueError: for an unknown name.
         ImportError: if its framework is not installed.
+
+    >>> set_backend(backend())
     """
     from polykeras import backends
 
@@ -174,7 +186,11 @@ def set_backend(backend: str) -> None:
 
 
 def dtype_policy() -> Any:
-    """Return the global dtype policy; see ``polykeras.dtype_policies``."""
+    """Return the global dtype policy; see ``polykeras.dtype_policies``.
+
+    >>> dtype_policy().name
+    'float32'
+    """
     from polykeras import dtype_policies
 
     return dtype_policies.dtype_policy()
@@ -185,6 +201,10 @@ def set_dtype_policy(policy: Any) -> None:
 
     Args:
         policy: name or DTypePolicy.
+
+    >>> set_dtype_policy("mixed_bfloat16"); dtype_policy().compute_dtype
+    'bfloat16'
+    >>> set_dtype_policy("float32")
     """
     from polykeras import dtype_policies
 
@@ -202,7 +222,11 @@ _is_interactive = True
 
 
 def enable_interactive_logging() -> None:
-    """Let ``verbose="auto"`` mean a progress bar."""
+    """Let ``verbose="auto"`` mean a progress bar.
+
+    >>> enable_interactive_logging(); is_interactive_logging_enabled()
+    True
+    """
     global _is_interactive
     _is_interactive = True
 
@@ -219,7 +243,11 @@ def disable_interactive_logging() -> None:
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Return what ``verbose="auto"`` means: True for a progress bar."""
+    """Return what ``verbose="auto"`` means: True for a progress bar.
+
+    >>> enable_interactive_logging(); is_interactive_logging_enabled()
+    True
+    """
     return _is_interactive
 
 
@@ -291,6 +319,9 @@ def limited_epochs(epochs: int) -> int:
 
     Args:
         epochs: int.
+
+    >>> limited_epochs(5)
+    5
     """
     return _limited("epochs", epochs, _max_epochs)
 
@@ -300,6 +331,9 @@ def limited_steps(steps: int | None) -> int | None:
 
     Args:
         steps: int, or None for all.
+
+    >>> limited_steps(5), limited_steps(None)
+    (5, None)
     """
     return _limited("steps_per_epoch", steps, _max_steps_per_epoch)
 
@@ -330,7 +364,11 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
 
 
 def functions_run_eagerly() -> bool:
-    """Return whether the steps of every model run line by line."""
+    """Return whether the steps of every model run line by line.
+
+    >>> functions_run_eagerly()
+    False
+    """
     return _runs_eagerly
 
 
@@ -339,7 +377,11 @@ _flash_attention: bool | None = None
 
 
 def enable_traceback_filtering() -> None:
-    """Leave this package's own frames out of tracebacks, as is the default."""
+    """Leave this package's own frames out of tracebacks, as is the default.
+
+    >>> enable_traceback_filtering(); is_traceback_filtering_enabled()
+    True
+    """
     global _filters_tracebacks
     _filters_tracebacks = True
 
@@ -356,7 +398,11 @@ def disable_traceback_filtering() -> None:
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Return whether tracebacks leave out this package's own frames."""
+    """Return whether tracebacks leave out this package's own frames.
+
+    >>> enable_traceback_filtering(); is_traceback_filtering_enabled()
+    True
+    """
     return _filters_tracebacks
 
 
@@ -379,12 +425,20 @@ def enable_determinism() -> None:
 
 
 def is_determinism_enabled() -> bool:
-    """Return whether reruns are to be equal to the bit."""
+    """Return whether reruns are to be equal to the bit.
+
+    >>> is_determinism_enabled() in (True, False)
+    True
+    """
     return _is_deterministic
 
 
 def enable_flash_attention() -> None:
-    """Let engines choose fused attention, as is the default."""
+    """Let engines choose fused attention, as is the default.
+
+    >>> enable_flash_attention(); is_flash_attention_enabled() is not False
+    True
+    """
     global _flash_attention
     _flash_attention = None
     stamp.rise()

@@ -158,6 +158,9 @@ def serialize(policy: Any) -> dict:
 
     Args:
         policy: DTypePolicy.
+
+    >>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).name
+    'mixed_bfloat16'
     """
     return registry.serialize(policy)
 
@@ -168,6 +171,9 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Any:
     Args:
         config: name or dict.
         custom_objects: dict from names to classes or functions; default None.
+
+    >>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).name
+    'mixed_bfloat16'
     """
     return registry.deserialize(config, custom_objects, family="dtype_policies")
 

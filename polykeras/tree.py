@@ -9,7 +9,12 @@ import optree
 
 
 class MAP_TO_NONE:
-    """What a function for ``traverse`` returns to put None in place of a part."""
+    """What a function for ``traverse`` returns to put None in place of a part.
+
+    >>> import polykeras as keras
+    >>> keras.tree.traverse(lambda x: keras.tree.MAP_TO_NONE if x == 2 else None, [1, 2])
+    [1, None]
+    """
 
 
 def is_nested(structure: Any) -> bool:

@@ -70,7 +70,14 @@ _active = _Active()
 
 
 def is_installed(name: str) -> bool:
-    """True when the framework of the named backend can be imported; imports nothing."""
+    """True when the framework of the named backend can be imported; imports nothing.
+
+    Args:
+        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+
+    >>> is_installed("numpy")
+    True
+    """
     if name == "numpy" or name in _third_party:
         return True
     return name in NAMES and importlib.util.find_spec(name) is not None
@@ -94,6 +101,10 @@ def register(name: str, adapter: type[Backend]) -> None:
 
     Raises:
         ValueError: if the name is one of polykeras's own.
+
+    >>> from polykeras.backends.numpy.adapter import NumpyBackend
+    >>> register("mine", NumpyBackend); "mine" in available()
+    True
     """
     if name in NAMES:
         raise ValueError(f"Expected a new backend name. Received: {name!r}, which is built in.")
@@ -119,6 +130,9 @@ def default_name() -> str:
 
     ``KERAS_BACKEND``, else the user's ``keras.json``, else the first installed of tensorflow,
     jax, torch, else numpy.
+
+    >>> default_name() in available()
+    True
     """
     global _default
     if _default is None:
@@ -130,7 +144,13 @@ def default_name() -> str:
 
 
 def set_default(name: str) -> None:
-    """Make ``name`` the default backend of this process, for models built from now on."""
+    """Make ``name`` the default backend of this process, for models built from now on.
+
+    Args:
+        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+
+    >>> set_default(default_name())
+    """
     global _default, _ready
     _check_name(name, "set_backend")
     _default, _ready = name, None
@@ -139,9 +159,15 @@ def set_default(name: str) -> None:
 def load(name: str) -> Backend:
     """Return the adapter of the named backend, importing its framework on first use.
 
+    Args:
+        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+
     Raises:
         ValueError: for an unknown name; the message lists the choices.
         ImportError: if the framework is not installed; the message has the pip command.
+
+    >>> load("numpy").name
+    'numpy'
     """
     backend = _loaded.get(name)
     if backend is not None:
@@ -177,6 +203,9 @@ def make_deterministic() -> None:
 def without_kernels(backend: Backend) -> Backend:
     """Return an adapter without its fast paths: every kernel is its composite of primitives.
 
+    Args:
+        backend: the adapter.
+
     >>> without_kernels(load("numpy")).name
     'numpy'
     """
@@ -205,6 +234,9 @@ class _Deferred:
 def deferred(name: str) -> Backend | _Deferred:
     """Return the adapter of the named backend, or what loads it when it is used.
 
+    Args:
+        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+
     >>> deferred("numpy").name
     'numpy'
     """
@@ -213,6 +245,9 @@ def deferred(name: str) -> Backend | _Deferred:
 
 def load_all(names: list[str] | None = None) -> list[Backend]:
     """Load several backends, by default all that are installed, in the order that works.
+
+    Args:
+        names: list of names; None for all that are installed.
 
     >>> [backend.name for backend in load_all(["numpy"])]
     ['numpy']
@@ -227,6 +262,9 @@ def load_all(names: list[str] | None = None) -> list[Backend]:
 def owner(x: object) -> Backend | None:
     """Return the adapter whose arrays ``x`` is one of, None for other objects; imports no framework.
 
+    Args:
+        x: any object.
+
     >>> owner([1, 2]) is None
     True
     """
@@ -238,6 +276,9 @@ def owner(x: object) -> Backend | None:
 
 def densified(x: object) -> object:
     """Return a sparse array of any library as a dense one, anything else as it is; imports no framework.
+
+    Args:
+        x: any object.
 
     Raises:
         ValueError: for a ragged array.
@@ -254,6 +295,9 @@ def densified(x: object) -> object:
 def keeps_state(cls: type) -> bool:
     """True for a framework's own classes of weights, and of modules that hold some; imports no framework.
 
+    Args:
+        cls: class.
+
     >>> keeps_state(list)
     False
     """
@@ -269,6 +313,9 @@ def carrier() -> Backend | None:
     """Return the engine that is making a graph, which may carry the data of a program on any backend; else None.
 
     Imports no framework.
+
+    >>> carrier() is None
+    True
     """
     for name in _CARRIERS:
         if name in sys.modules and load(name).is_tracing():
@@ -277,18 +324,33 @@ def carrier() -> Backend | None:
 
 
 def current() -> Backend:
-    """Return the backend that operations run on in this thread."""
+    """Return the backend that operations run on in this thread.
+
+    >>> with use("numpy"):
+    ...     current().name
+    'numpy'
+    """
     return _active.backend or _ready or _load_default()
 
 
 def current_name() -> str:
-    """Return the name of the backend in use in this thread; loads nothing."""
+    """Return the name of the backend in use in this thread; loads nothing.
+
+    >>> with use("numpy"):
+    ...     current_name()
+    'numpy'
+    """
     backend = _active.backend
     return backend.name if backend is not None else default_name()
 
 
 def outer_name() -> str:
-    """Return the name of the backend for values, also while shapes are being inferred."""
+    """Return the name of the backend for values, also while shapes are being inferred.
+
+    >>> with use("numpy"):
+    ...     outer_name()
+    'numpy'
+    """
     backend = _active.backend
     if backend is None or not backend.is_symbolic:
         return current_name()

@@ -18,6 +18,12 @@ class SwapEMAWeights(Callback):
 
     Raises:
         ValueError: if the optimizer was made without ``use_ema=True``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile(keras.optimizers.SGD(0.1, use_ema=True), "mse")
+    >>> swap = keras.callbacks.SwapEMAWeights()
+    >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, callbacks=[swap], verbose=0)
     """
 
     def __init__(self, swap_on_epoch: bool = False) -> None:

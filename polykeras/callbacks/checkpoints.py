@@ -29,6 +29,15 @@ class ModelCheckpoint(MonitorCallback):
     Raises:
         ValueError: for another ``save_freq`` or ``mode``.
         KeyError: for a field of ``filepath`` that the logs don't have.
+
+    >>> import numpy as np, polykeras as keras, os, tempfile
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> folder = tempfile.mkdtemp()
+    >>> save = keras.callbacks.ModelCheckpoint(folder + "/{epoch}.keras")
+    >>> history = model.fit(np.ones((4, 2)), np.ones((4, 1)), epochs=2, callbacks=[save], verbose=0)
+    >>> sorted(os.listdir(folder))
+    ['1.keras', '2.keras']
     """
 
     def __init__(

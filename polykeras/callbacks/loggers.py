@@ -122,6 +122,10 @@ class RemoteMonitor(Callback):
         field: name of the form field that holds the JSON text; default "data".
         headers: further HTTP headers; default None.
         send_as_json: send the JSON itself, not a form.
+
+    >>> import polykeras as keras
+    >>> keras.callbacks.RemoteMonitor(root="http://localhost:8080", send_as_json=True).path
+    '/publish/epoch/end/'
     """
 
     def __init__(

@@ -32,6 +32,10 @@ class OrbaxCheckpoint(ModelCheckpoint):
     Raises:
         ImportError: without the orbax-checkpoint package.
         ValueError: for another ``save_freq`` or ``mode``.
+
+    >>> import polykeras as keras
+    >>> keras.callbacks.OrbaxCheckpoint("checkpoints", save_best_only=True).monitor
+    'val_loss'
     """
 
     def __init__(

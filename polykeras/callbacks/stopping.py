@@ -102,6 +102,14 @@ class TerminateOnNaN(Callback):
 
     Raises:
         RuntimeError: from ``fit``, with ``raise_error``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> x, y = np.ones((4, 2)), np.full((4, 1), np.nan)
+    >>> len(model.fit(x, y, epochs=5, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0).epoch)
+    Batch 0: Expected a finite loss. Received: nan. Training ends.
+    1
     """
 
     batch_interval = 0.1

@@ -197,6 +197,10 @@ class RematScope:
 
     Raises:
         ValueError: for another mode.
+
+    >>> with RematScope("full"):
+    ...     print("inside")
+    inside
     """
 
     _MODES = ("full", "activations", "larger_than", "list_of_layers", None)

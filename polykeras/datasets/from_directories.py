@@ -65,7 +65,7 @@ def image_dataset_from_directory(
         class_names: folders in the order of the class numbers, default all in the order of their names.
         color_mode: "grayscale", "rgb" or "rgba".
         batch_size: images a batch; None gives them one by one; default 32.
-        image_size: (height, width) that images are resized to.
+        image_size: (height, width) that images are resized to; default (256, 256).
         shuffle: a new order each epoch, the same on every backend.
         seed: of the order; default None, for another one each time.
         validation_split: part of the files for validation; default None.
@@ -198,7 +198,7 @@ def audio_dataset_from_directory(
         batch_size: int, or None for single samples; default 32.
         sampling_rate: int, the rate that all files must have; default None.
         output_sequence_length: int, the length to cut or pad samples to; None for the longest of a batch.
-        ragged: False; arrays are dense.
+        ragged: bool, whether batches are object arrays of samples of any length; default False.
         shuffle: bool, whether each epoch has another order; default True.
         seed: int, of the order and of the split; None for another one each time.
         validation_split: float from 0 to 1, the fraction of files for validation; default None.
@@ -212,6 +212,17 @@ def audio_dataset_from_directory(
 
     Raises:
         ValueError: for ``ragged`` with ``output_sequence_length``, and for lengths that are no positive ints.
+
+    >>> import numpy as np, polykeras as keras, pathlib, tempfile, wave
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> for name in ("a", "b"):
+    ...     (folder / name).mkdir()
+    ...     with wave.open(str(folder / name / "sound.wav"), "wb") as file:
+    ...         file.setparams((1, 2, 8000, 4, "NONE", ""))
+    ...         file.writeframes(np.zeros(4, "int16").tobytes())
+    >>> x, y = next(iter(keras.utils.audio_dataset_from_directory(folder, verbose=False)))
+    >>> x.shape
+    (2, 4, 1)
     """
     if ragged and output_sequence_length is not None:
         raise ValueError("Expected one of ragged and output_sequence_length. Received: both.")

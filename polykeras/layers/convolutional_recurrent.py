@@ -132,6 +132,11 @@ class ConvLSTM1DCell(ConvLSTMCell):
 
     Raises:
         ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
+
+    >>> import numpy as np, polykeras as keras
+    >>> cell = keras.layers.ConvLSTM1DCell(4, 3, padding="same")
+    >>> keras.layers.ConvRNN2D(cell)(np.ones((2, 5, 8, 3))).shape
+    (2, 8, 4)
     """
 
     rank = 1
@@ -186,6 +191,11 @@ class ConvLSTM3DCell(ConvLSTMCell):
 
     Raises:
         ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
+
+    >>> import numpy as np, polykeras as keras
+    >>> cell = keras.layers.ConvLSTM3DCell(4, 3, padding="same")
+    >>> keras.layers.ConvRNN2D(cell)(np.ones((1, 2, 3, 3, 3, 2))).shape
+    (1, 3, 3, 3, 4)
     """
 
     rank = 3
@@ -200,6 +210,11 @@ class ConvRNN2D(RNN):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, *sizes, channels) to (batch, *new sizes, filters).
+
+    >>> import numpy as np, polykeras as keras
+    >>> cell = keras.layers.ConvLSTM2DCell(4, 3, padding="same")
+    >>> keras.layers.ConvRNN2D(cell)(np.ones((2, 5, 8, 8, 3))).shape
+    (2, 8, 8, 4)
     """
 
 
@@ -221,6 +236,10 @@ class ConvLSTM(CellRNN, ConvRNN2D):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, *sizes, channels) to (batch, *new sizes, filters).
+
+    >>> import polykeras as keras
+    >>> isinstance(keras.layers.ConvLSTM2D(4, 3), keras.layers.ConvRecurrent2D)
+    True
     """
 
     cell_name = "conv_lstm_cell"

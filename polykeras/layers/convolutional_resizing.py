@@ -84,7 +84,7 @@ class Cropping1D(_Cropping):
     """Cut off steps of a sequence.
 
     Args:
-        cropping: how many at the start and at the end: two ints, or one for both.
+        cropping: how many at the start and at the end: two ints, or one for both; default (1, 1).
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
@@ -111,7 +111,8 @@ class Cropping2D(_Cropping):
     """Cut off rows and columns of images.
 
     Args:
-        cropping: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all.
+        cropping: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all; default
+            ((0, 0), (0, 0)).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -287,7 +288,7 @@ class UpSampling2D(_UpSampling):
     """Enlarge images.
 
     Args:
-        size: factors of rows and columns, or one for both.
+        size: factors of rows and columns, or one for both; default (2, 2).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         interpolation: ``"nearest"`` (repeat pixels), ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or
             ``"lanczos5"``.

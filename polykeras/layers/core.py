@@ -105,7 +105,7 @@ class InputLayer(Layer):
         """Apply the layer.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array of the shape below; default None.
 
         Shapes: (batch, *shape) to the same shape.
         """

@@ -376,6 +376,10 @@ def add(inputs: list, **kwargs: Any) -> Any:
     Args:
         inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.add([np.array([1.0, 2.0]), np.array([3.0, 1.0])])
+    array([4., 3.], dtype=float32)
     """
     return Add(**kwargs)(inputs)
 
@@ -386,6 +390,10 @@ def subtract(inputs: list, **kwargs: Any) -> Any:
     Args:
         inputs: two arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.subtract([np.array([1.0, 2.0]), np.array([3.0, 1.0])])
+    array([-2.,  1.], dtype=float32)
     """
     return Subtract(**kwargs)(inputs)
 
@@ -396,6 +404,10 @@ def multiply(inputs: list, **kwargs: Any) -> Any:
     Args:
         inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.multiply([np.array([1.0, 2.0]), np.array([3.0, 1.0])])
+    array([3., 2.], dtype=float32)
     """
     return Multiply(**kwargs)(inputs)
 
@@ -406,6 +418,10 @@ def average(inputs: list, **kwargs: Any) -> Any:
     Args:
         inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.average([np.array([1.0, 2.0]), np.array([3.0, 1.0])])
+    array([2. , 1.5], dtype=float32)
     """
     return Average(**kwargs)(inputs)
 
@@ -416,6 +432,10 @@ def maximum(inputs: list, **kwargs: Any) -> Any:
     Args:
         inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.maximum([np.array([1.0, 2.0]), np.array([3.0, 1.0])])
+    array([3., 2.], dtype=float32)
     """
     return Maximum(**kwargs)(inputs)
 
@@ -426,6 +446,10 @@ def minimum(inputs: list, **kwargs: Any) -> Any:
     Args:
         inputs: list of arrays or symbolic tensors that broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.minimum([np.array([1.0, 2.0]), np.array([3.0, 1.0])])
+    array([1., 1.], dtype=float32)
     """
     return Minimum(**kwargs)(inputs)
 
@@ -437,6 +461,10 @@ def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
         inputs: list of arrays or symbolic tensors, of shapes that differ along ``axis`` only.
         axis: int, the axis to join along; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.concatenate([np.ones((2, 1)), np.ones((2, 3))]).shape
+    (2, 4)
     """
     return Concatenate(axis=axis, **kwargs)(inputs)
 
@@ -448,5 +476,9 @@ def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
         inputs: two arrays or symbolic tensors, (batch, ...).
         axes: see ``Dot``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
+
+    >>> import numpy as np, polykeras as keras
+    >>> keras.layers.dot([np.ones((2, 3)), np.ones((2, 3))]).shape
+    (2, 1)
     """
     return Dot(axes=axes, **kwargs)(inputs)

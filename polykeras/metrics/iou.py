@@ -172,7 +172,7 @@ class BinaryIoU(_IoUBase):
     """The mean intersection over union of yes-or-no predictions.
 
     Args:
-        target_class_ids: the classes to average: 0, 1 or both.
+        target_class_ids: the classes to average: 0, 1 or both; default (0, 1).
         threshold: from it on a prediction says 1; default 0.5.
         name: name of the metric; default None.
         dtype: of the counts, default "int32".

@@ -61,7 +61,7 @@ class Metric(Trackable):
         """Make a Variable of this metric's state.
 
         Args:
-            shape: its shape.
+            shape: its shape; default ().
             initializer: a name, an initializer or a function; default zeros. A reset gives zeros always.
             dtype: default ``floatx()``.
             aggregation: how copies on several devices make one; default "sum".

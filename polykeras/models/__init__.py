@@ -16,6 +16,11 @@ def model_from_config(config: dict, custom_objects: dict | None = None) -> Model
     Args:
         config: dict.
         custom_objects: dict from names to classes or functions; default None.
+
+    >>> import polykeras as keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> keras.models.model_from_config(keras.saving.serialize_keras_object(model)).count_params()
+    3
     """
     return registry.deserialize(config, custom_objects, family="models")
 

@@ -34,6 +34,9 @@ class Run:
         losses: the loss after each step, a mean over the epoch so far.
         weights: weights after training.
         trained_outputs: predictions after training.
+
+    >>> Run(losses=[0.5, 0.25]).losses
+    [0.5, 0.25]
     """
 
     initial: list = field(default_factory=list)
@@ -49,6 +52,15 @@ class Comparison:
 
     Args:
         runs: dict from backends to ``Run`` objects.
+
+    >>> import numpy as np, polykeras as keras
+    >>> def build():
+    ...     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    ...     model.compile("sgd", "mse")
+    ...     return model
+    >>> x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    >>> list(keras.parity.compare(build, x, y, backends=["numpy"]).runs)
+    ['numpy']
     """
 
     runs: dict[str, Run]
@@ -102,6 +114,15 @@ def compare(
 
     Returns:
         A Comparison; ``print`` shows it as a table.
+
+    >>> import numpy as np, polykeras as keras
+    >>> def build():
+    ...     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    ...     model.compile("sgd", "mse")
+    ...     return model
+    >>> x, y = np.ones((8, 4), "float32"), np.ones((8, 1), "float32")
+    >>> list(keras.parity.compare(build, x, y, backends=["numpy"]).runs)
+    ['numpy']
     """
     names = registry.available() if backends is None else list(backends)
     registry.load_all(names)

@@ -51,6 +51,9 @@ class WeightMap:
         settings: attributes of our layers that would have to be set, by path and name.
         difference: relative difference of the outputs after ``port_weights``, where both were run; default
             None.
+
+    >>> WeightMap(missing=["dense/kernel"]).is_complete
+    False
     """
 
     matches: list[Match] = field(default_factory=list)

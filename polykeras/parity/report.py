@@ -22,6 +22,10 @@ class ParityError(AssertionError):
     Args:
         message: str.
         report: ``Report``.
+
+    >>> import polykeras as keras
+    >>> issubclass(keras.parity.ParityError, AssertionError)
+    True
     """
 
     def __init__(self, message: str, report: Report) -> None:
@@ -108,6 +112,11 @@ class Report:
         outputs: the model's first output in inference, by backend.
         rtol, atol: the tolerances; defaults 1e-05 and 0.0.
         seconds: how long it took; default 0.0.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    >>> keras.parity.check(model, np.ones((2, 4), "float32"), backends=["numpy"]).backends[0]
+    'numpy'
     """
 
     backends: list[str]

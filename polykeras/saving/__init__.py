@@ -23,6 +23,10 @@ def serialize_keras_object(obj: Any) -> Any:
 
     Args:
         obj: any object.
+
+    >>> import polykeras as keras
+    >>> keras.saving.serialize_keras_object(keras.regularizers.L1(0.5))["class_name"]
+    'L1'
     """
     return _serialize(obj)
 

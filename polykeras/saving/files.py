@@ -41,8 +41,11 @@ class Limits:
 
     Args:
         ratio: bytes unpacked for each byte in the file; default 200.0.
-        total: bytes unpacked, all together; default 1.09951e+12.
-        text: bytes of a JSON member; default 2.68435e+08.
+        total: bytes unpacked, all together; default 1 TiB.
+        text: bytes of a JSON member; default 256 MiB.
+
+    >>> Limits(ratio=100.0).ratio
+    100.0
     """
 
     ratio: float = 200.0

@@ -53,7 +53,7 @@ def save_model(
         filepath: ends in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2.
         overwrite: whether there may be a file already.
         include_optimizer: save the arguments of ``compile`` and the optimizer's state too.
-        **kwargs: Keras 2's arguments; see ``polykeras.saving.save_model``.
+        **kwargs: Keras 2's ``save_format`` and Keras 3's ``zipped``, which the name of the file says.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
@@ -120,6 +120,12 @@ def load_model(
     Raises:
         FileNotFoundError: if there is no file.
         ValueError: for a damaged file, one made to do harm, or an unknown class.
+
+    >>> import polykeras as keras, tempfile
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> path = tempfile.mkdtemp() + "/model.keras"
+    >>> model.save(path); keras.models.load_model(path).count_params()
+    3
     """
     with registry.safe_mode_scope(safe_mode), registry.custom_object_scope(custom_objects or {}):
         return _load_model(filepath, compile)
@@ -221,7 +227,7 @@ def save_weights(
             files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer.
         overwrite: whether there may be a file already.
         max_shard_size: most GiB of arrays in a file, for an index; default None.
-        **kwargs: arguments of the file's format.
+        **kwargs: Keras 2's ``save_format``, which the name of the file says.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
@@ -277,12 +283,17 @@ def load_weights(
             they are first needed.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
         by_name: match layers by their names instead of their places; the optimizer stays as it is.
-        **kwargs: arguments of the file's format.
+        **kwargs: none; others are refused.
 
     Raises:
         FileNotFoundError: if there is no file.
         ValueError: naming the layer and both shapes, where something doesn't fit.
         TypeError: for unknown arguments.
+
+    >>> import polykeras as keras, tempfile
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> path = tempfile.mkdtemp() + "/model.weights.h5"
+    >>> keras.saving.save_weights(model, path); keras.saving.load_weights(model, path)
     """
     if kwargs:
         raise TypeError(f"Expected arguments of load_weights. Received: unknown {sorted(kwargs)}.")

@@ -94,6 +94,13 @@ def get_registered_name(obj: Any) -> str:
 
     Args:
         obj: any object.
+
+    >>> import polykeras as keras
+    >>> @keras.saving.register_keras_serializable("mine")
+    ... def double(x):
+    ...     return 2 * x
+    >>> keras.saving.get_registered_name(double)
+    'mine>double'
     """
     return _registered_names.get(obj) or obj.__name__
 
@@ -105,6 +112,13 @@ def get_registered_object(name: str, custom_objects: dict | None = None, module_
         name: str.
         custom_objects: dict from names to classes or functions; default None.
         module_objects: dict of names to search last; default None.
+
+    >>> import polykeras as keras
+    >>> @keras.saving.register_keras_serializable("mine")
+    ... def triple(x):
+    ...     return 3 * x
+    >>> keras.saving.get_registered_object("mine>triple") is triple
+    True
     """
     if name in _modules_of_unloaded:
         importlib.import_module(_modules_of_unloaded[name])
@@ -118,7 +132,12 @@ _global_objects: dict[str, Any] = {}
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """Return the dict of names known everywhere; add your own to it."""
+    """Return the dict of names known everywhere; add your own to it.
+
+    >>> import polykeras as keras
+    >>> isinstance(keras.saving.get_custom_objects(), dict)
+    True
+    """
     return _global_objects
 
 
@@ -436,6 +455,11 @@ def deserialize(
 
     Raises:
         ValueError: for a name that is neither built in nor registered, and for what safe mode refuses.
+
+    >>> import polykeras as keras
+    >>> config = keras.saving.serialize_keras_object(keras.regularizers.L1(0.5))
+    >>> float(keras.saving.deserialize_keras_object(config).l1)
+    0.5
     """
     with custom_object_scope(custom_objects or {}), safe_mode_scope(safe_mode):
         return _deserialize(config, family)

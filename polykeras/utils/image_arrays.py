@@ -150,6 +150,12 @@ def save_img(
         **kwargs: for ``PIL.Image.Image.save``.
 
     JPEG has no alpha channel: it is left out, with a warning.
+
+    >>> import numpy as np, polykeras as keras, tempfile
+    >>> path = tempfile.mkdtemp() + "/red.png"
+    >>> keras.utils.save_img(path, np.full((2, 3, 3), [255.0, 0.0, 0.0]), scale=False)
+    >>> keras.utils.load_img(path).size
+    (3, 2)
     """
     img = array_to_img(x, data_format=data_format, scale=scale)
     kind = file_format or (Path(path).suffix if isinstance(path, str | os.PathLike) else "")

@@ -72,7 +72,7 @@ def draw_bounding_boxes(
             ``confidences``, (batch, count). Boxes of label -1 are left out.
         bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``.
         class_mapping: dict of a name for each label, to write beside the frames; needs Pillow; default None.
-        color: red, green and blue, from 0 to 255.
+        color: red, green and blue, from 0 to 255; default (128, 128, 128).
         line_thickness, text_thickness: in pixels; defaults 2 and 1.
         font_scale: size of the names; default 1.0.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.

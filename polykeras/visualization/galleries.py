@@ -50,7 +50,7 @@ def plot_image_gallery(
         y_true, y_pred: (batch,) labels, for titles; default None.
         label_map: dict of a name for each label; needed for titles; default None.
         rows, cols: of the gallery; default as many as the images take.
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         scale: size of an image, in inches; default 2.
         path: file to write; default None.
         show: whether to open a window; default if there is no path.
@@ -130,8 +130,8 @@ def plot_bounding_box_gallery(
         images: (batch, height, width, channels), or channels first.
         bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``.
         y_true, y_pred: dicts as of ``draw_bounding_boxes``.
-        value_range: (lowest, highest) value.
-        true_color, pred_color: red, green and blue, from 0 to 255.
+        value_range: (lowest, highest) value; default (0, 255).
+        true_color, pred_color: red, green and blue, from 0 to 255; defaults (0, 188, 212) and (255, 235, 59).
         line_thickness, font_scale, text_thickness: as of ``draw_bounding_boxes``; text as thick as lines;
             defaults 2 and 1.0.
         class_mapping: dict of a name for each label; default None.
@@ -196,7 +196,7 @@ def plot_segmentation_mask_gallery(
         images: (batch, height, width, 3), or channels first.
         num_classes, color_mapping, blend, alpha, ignore_index: as of ``draw_segmentation_masks``; defaults
             0.8 and -1.
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         y_true, y_pred: ints (batch, height, width), or with a channel; default None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: further arguments of ``plot_image_gallery``.

@@ -672,7 +672,11 @@ class Backend(Kernels):
 
     @primitive
     def use_device(self, name: str) -> contextlib.AbstractContextManager:
-        """Return a context in which new arrays go to a device ("cpu", "cuda:0", "gpu:0")."""
+        """Return a context in which new arrays go to a device ("cpu", "cuda:0", "gpu:0").
+
+        Args:
+            name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+        """
 
     @primitive
     def place(self, x: Array, device: str | None = None) -> Array:

@@ -54,7 +54,7 @@ class RandomBrightness(_Colour):
 
     Args:
         factor: share of the value range to add: from -factor to factor, or between two limits.
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -369,7 +369,7 @@ class AutoContrast(ImageLayer):
     """Stretch the values of each channel of each image over the value range.
 
     Args:
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -397,7 +397,7 @@ class RandomColorJitter(ImageLayer):
     """In training, change brightness, contrast, saturation and hue, in this order.
 
     Args:
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         brightness_factor, contrast_factor, saturation_factor, hue_factor: as of ``RandomBrightness``,
             ``RandomContrast``, ``RandomSaturation``, ``RandomHue``; None leaves it as it is.
         seed, data_format: as of ``RandomBrightness``.

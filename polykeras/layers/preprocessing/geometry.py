@@ -309,7 +309,7 @@ class RandomElasticTransform(_Warp):
         scale: strength, drawn from 0 to the scale, or between two limits, from 0 to 1.
         interpolation, fill_mode, fill_value, seed, data_format, bounding_box_format: as of
             ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).

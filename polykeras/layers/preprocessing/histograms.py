@@ -24,7 +24,7 @@ class Equalization(ImageLayer):
     """In training, spread the values of each channel of each image evenly over the value range.
 
     Args:
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         bins: of the histogram; default 256.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -66,10 +66,10 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     middles of tiles the results are mixed.
 
     Args:
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         clip_limit: how often a value may count, as a multiple of the mean count; 0 for any number; default
             4.0.
-        tile_grid_size: number of tiles (down, across).
+        tile_grid_size: number of tiles (down, across); default (8, 8).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

@@ -149,10 +149,10 @@ class RandomErasing(_Patch):
 
     Args:
         factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        scale: squares of the shares of height and width that are wiped out lie between these two
-            limits, each drawn by itself.
+        scale: squares of the shares of height and width that are wiped out lie between these two limits, each
+            drawn by itself; default (0.02, 0.33).
         fill_value: what to fill in; None for normal noise.
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.

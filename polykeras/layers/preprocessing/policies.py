@@ -74,7 +74,7 @@ class RandAugment(_Policy):
     """In training, apply some layers of eleven, one after the other, chosen at random.
 
     Args:
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         num_ops: how many to apply; default 2.
         factor: their strength: drawn from 0 to the factor, or between two limits; default 0.5.
         interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
@@ -131,7 +131,7 @@ class AugMix(_Policy):
     Labels, masks and bounding boxes stay as they are.
 
     Args:
-        value_range: (lowest, highest) value.
+        value_range: (lowest, highest) value; default (0, 255).
         num_chains: number of chains; default 3.
         chain_depth: most layers in a chain; how many is drawn from 0 up; default 3.
         factor: strength of the layers: drawn from 0 to the factor, or between two limits; default 0.3.

@@ -136,6 +136,9 @@ def _weight_gradients(loss: KerasTensor, sources: list, weights: list[Variable])
 def stop_gradient(variables: Any) -> Any:
     """Return tensors, one or a list, as constants to differentiation.
 
+    Args:
+        variables: array, Variable, or list of them.
+
     >>> stop_gradient([1.0, 2.0])
     [array(1., dtype=float32), array(2., dtype=float32)]
     """
@@ -203,6 +206,11 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
     """Return ``alt`` in training and ``x`` otherwise; arguments as of ``in_train_phase``.
 
+    Args:
+        x: array, or function without arguments that returns one: the result in inference.
+        alt: likewise, the result in training.
+        training: bool; None for the learning phase that is set.
+
     >>> in_test_phase(1.0, 2.0)
     1.0
     """
@@ -224,6 +232,7 @@ def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None)
     Args:
         fn: function of an entry, or of a tuple of them.
         elems: a tensor, or a tuple of tensors.
+        name: for compatibility; default None.
         dtype: of the result; default as it comes.
 
     >>> map_fn(lambda x: x * 2, [1, 2, 3])
@@ -241,6 +250,7 @@ def foldl(fn: Callable, elems: Any, initializer: Any = None, name: str | None = 
         fn: keeps shape and dtype of its first argument.
         elems: a tensor.
         initializer: the first ``accumulated``; default the first entry.
+        name: for compatibility; default None.
 
     >>> foldl(lambda total, x: total + x, [1, 2, 3])
     np.int32(6)
@@ -254,6 +264,12 @@ def foldl(fn: Callable, elems: Any, initializer: Any = None, name: str | None = 
 @op
 def foldr(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
     """Return what ``foldl`` makes of the entries from the last to the first.
+
+    Args:
+        fn: function of the result so far and an entry.
+        elems: array, (n, ...).
+        initializer: array, the first result; None for the first entry.
+        name: for compatibility; default None.
 
     >>> foldr(lambda total, x: total - x, [1, 2, 3])
     np.int32(0)

@@ -30,6 +30,9 @@ var = ops.var
 def sqrt(x: Any) -> Any:
     """Return the square root, 0 for negative numbers.
 
+    Args:
+        x: array of any shape.
+
     >>> sqrt([4.0, -1.0])
     array([2., 0.], dtype=float32)
     """
@@ -39,6 +42,10 @@ def sqrt(x: Any) -> Any:
 def pow(x: Any, a: Any) -> Any:
     """Return ``x ** a``.
 
+    Args:
+        x: array of any shape.
+        a: scalar.
+
     >>> pow([2.0, 3.0], 2)
     array([4., 9.], dtype=float32)
     """
@@ -47,6 +54,10 @@ def pow(x: Any, a: Any) -> Any:
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
     """Return x, held between two bounds; None is no bound, and an upper one below the lower is raised to it.
+
+    Args:
+        x: array of any shape.
+        min_value, max_value: scalars, or None for no bound.
 
     >>> clip([1.0, 5.0], 2.0, None)
     array([2., 5.], dtype=float32)
@@ -61,6 +72,9 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
 def maximum(x: Any, y: Any) -> Any:
     """Return the larger of two entries.
 
+    Args:
+        x, y: arrays that broadcast together.
+
     >>> maximum([1, 5], [2, 3])
     array([2, 5], dtype=int32)
     """
@@ -69,6 +83,9 @@ def maximum(x: Any, y: Any) -> Any:
 
 def minimum(x: Any, y: Any) -> Any:
     """Return the smaller of two entries.
+
+    Args:
+        x, y: arrays that broadcast together.
 
     >>> minimum([1, 5], [2, 3])
     array([1, 3], dtype=int32)
@@ -79,6 +96,9 @@ def minimum(x: Any, y: Any) -> Any:
 def equal(x: Any, y: Any) -> Any:
     """Return whether entries are equal.
 
+    Args:
+        x, y: arrays that broadcast together.
+
     >>> equal([1, 5], [1, 3])
     array([ True, False])
     """
@@ -87,6 +107,9 @@ def equal(x: Any, y: Any) -> Any:
 
 def not_equal(x: Any, y: Any) -> Any:
     """Return whether entries differ.
+
+    Args:
+        x, y: arrays that broadcast together.
 
     >>> not_equal([1, 5], [1, 3])
     array([False,  True])
@@ -97,6 +120,9 @@ def not_equal(x: Any, y: Any) -> Any:
 def greater(x: Any, y: Any) -> Any:
     """Return whether entries of x are greater.
 
+    Args:
+        x, y: arrays that broadcast together.
+
     >>> greater([1, 5], [1, 3])
     array([False,  True])
     """
@@ -105,6 +131,9 @@ def greater(x: Any, y: Any) -> Any:
 
 def greater_equal(x: Any, y: Any) -> Any:
     """Return whether entries of x are greater or equal.
+
+    Args:
+        x, y: arrays that broadcast together.
 
     >>> greater_equal([1, 5], [1, 7])
     array([ True, False])
@@ -115,6 +144,9 @@ def greater_equal(x: Any, y: Any) -> Any:
 def less(x: Any, y: Any) -> Any:
     """Return whether entries of x are less.
 
+    Args:
+        x, y: arrays that broadcast together.
+
     >>> less([1, 5], [1, 7])
     array([False,  True])
     """
@@ -123,6 +155,9 @@ def less(x: Any, y: Any) -> Any:
 
 def less_equal(x: Any, y: Any) -> Any:
     """Return whether entries of x are less or equal.
+
+    Args:
+        x, y: arrays that broadcast together.
 
     >>> less_equal([1, 5], [1, 3])
     array([ True, False])
@@ -133,6 +168,10 @@ def less_equal(x: Any, y: Any) -> Any:
 def argmax(x: Any, axis: int = -1) -> Any:
     """Return the index of the largest entry along an axis.
 
+    Args:
+        x: array of any shape.
+        axis: int; default -1.
+
     >>> argmax([[1, 5, 3]])
     array([1], dtype=int32)
     """
@@ -141,6 +180,10 @@ def argmax(x: Any, axis: int = -1) -> Any:
 
 def argmin(x: Any, axis: int = -1) -> Any:
     """Return the index of the smallest entry along an axis.
+
+    Args:
+        x: array of any shape.
+        axis: int; default -1.
 
     >>> argmin([[1, 5, 3]])
     array([0], dtype=int32)
@@ -151,6 +194,10 @@ def argmin(x: Any, axis: int = -1) -> Any:
 def cumsum(x: Any, axis: int = 0) -> Any:
     """Return running sums along an axis.
 
+    Args:
+        x: array of any shape.
+        axis: int; default 0.
+
     >>> cumsum([1, 2, 3])
     array([1, 3, 6], dtype=int32)
     """
@@ -159,6 +206,10 @@ def cumsum(x: Any, axis: int = 0) -> Any:
 
 def cumprod(x: Any, axis: int = 0) -> Any:
     """Return running products along an axis.
+
+    Args:
+        x: array of any shape.
+        axis: int; default 0.
 
     >>> cumprod([2, 2, 3])
     array([ 2,  4, 12], dtype=int32)
@@ -169,6 +220,10 @@ def cumprod(x: Any, axis: int = 0) -> Any:
 def l2_normalize(x: Any, axis: Any = None) -> Any:
     """Return x divided by its Euclidean norm along axes, by default all.
 
+    Args:
+        x: array of any shape.
+        axis: int or tuple of ints; None for all.
+
     >>> l2_normalize([3.0, 4.0])
     array([0.6, 0.8], dtype=float32)
     """
@@ -178,6 +233,10 @@ def l2_normalize(x: Any, axis: Any = None) -> Any:
 
 def dot(x: Any, y: Any) -> Any:
     """Return the product over the last axis of x and the last but one of y.
+
+    Args:
+        x: array, (..., n).
+        y: array, (..., n, m), or a vector (n,).
 
     >>> dot([[1.0, 2.0]], [[3.0], [4.0]])
     array([[11.]], dtype=float32)
@@ -226,6 +285,11 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
 
 def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
     """Return whether each target's prediction is among the k largest of its row.
+
+    Args:
+        predictions: array, (batch, classes).
+        targets: array of integers, (batch,).
+        k: int.
 
     >>> in_top_k([[0.1, 0.7, 0.2]], [2], k=2)
     array([ True])

@@ -22,6 +22,12 @@ sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """Return x where it is above a threshold, at most ``max_value``; below, ``alpha * (x - threshold)``.
 
+    Args:
+        x: array of any shape.
+        alpha: float, the slope below the threshold; default 0.0.
+        max_value: float, the bound above; None for none.
+        threshold: float; default 0.0.
+
     >>> relu([-1.0, 2.0, 9.0], alpha=0.5, max_value=6.0)
     array([-0.5,  2. ,  6. ], dtype=float32)
     """
@@ -31,6 +37,9 @@ def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: 
 def hard_sigmoid(x: Any) -> Any:
     """Return ``x / 5 + 1/2``, held between 0 and 1: the slope of Keras 2.
 
+    Args:
+        x: array of any shape.
+
     >>> hard_sigmoid([-3.0, 0.0, 1.0])
     array([0. , 0.5, 0.7], dtype=float32)
     """
@@ -39,6 +48,12 @@ def hard_sigmoid(x: Any) -> Any:
 
 def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = None) -> Any:
     """Return x with a share of its entries set to 0 and the others scaled up.
+
+    Args:
+        x: array of any shape.
+        level: float from 0 to 1, the fraction of entries to drop.
+        noise_shape: tuple that broadcasts to the shape of ``x``; None for that shape.
+        seed: int; None for another one each time.
 
     >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=3)
     array([2., 2., 2., 0.], dtype=float32)
@@ -129,6 +144,7 @@ def ctc_decode(
         y_pred: probabilities, (batch, times, classes).
         input_length: how many times count, (batch,).
         greedy: take the best class of each time; else search among ``beam_width`` sequences.
+        beam_width: int, how many sequences the beam search keeps; default 100.
         top_paths: how many sequences the search returns; default 1.
         merge_repeated: join labels that repeat in what the search found.
 

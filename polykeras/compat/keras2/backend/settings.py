@@ -27,29 +27,59 @@ def backend() -> str:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Forget the names given so far, and a learning phase that was set: the next Dense layer is ``dense`` again."""
+    """Forget the names given so far, and a learning phase that was set: the next Dense layer is ``dense`` again.
+
+    Args:
+        free_memory: for compatibility; default True.
+
+    >>> import polykeras as keras
+    >>> clear_session(); keras.layers.Dense(1).name, keras.layers.Dense(1).name
+    ('dense', 'dense_1')
+    """
     naming.reset()
     if context.entry is None:
         context.training = None
 
 
 def reset_uids() -> None:
-    """Start the counts of names again."""
+    """Start the counts of names again.
+
+    >>> import polykeras as keras
+    >>> reset_uids(); keras.layers.Dense(1).name
+    'dense'
+    """
     naming.reset()
 
 
 def is_float_dtype(dtype: Any) -> bool:
-    """True for the float types."""
+    """True for the float types.
+
+    Args:
+        dtype: name of a dtype, or dtype.
+
+    >>> is_float_dtype("float32"), is_float_dtype("int32")
+    (True, False)
+    """
     return dtypes.is_float(dtypes.standardize(dtype))
 
 
 def is_int_dtype(dtype: Any) -> bool:
-    """True for the integer types."""
+    """True for the integer types.
+
+    Args:
+        dtype: name of a dtype, or dtype.
+
+    >>> is_int_dtype("float32"), is_int_dtype("int32")
+    (False, True)
+    """
     return dtypes.is_integer(dtypes.standardize(dtype))
 
 
 def normalize_data_format(value: str | None) -> str:
     """Return an image layout in small letters; None means the global setting.
+
+    Args:
+        value: str, or None.
 
     >>> normalize_data_format("Channels_First")
     'channels_first'
@@ -74,6 +104,11 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
     Raises:
         ValueError: for any other name.
+
+    >>> import polykeras as keras
+    >>> set_image_dim_ordering("th"); keras.config.image_data_format()
+    'channels_first'
+    >>> set_image_dim_ordering("tf")
     """
     if dim_ordering not in _ORDERINGS:
         raise ValueError(f"Expected dim_ordering to be 'tf' or 'th'. Received: {dim_ordering!r}.")
@@ -117,12 +152,23 @@ def set_learning_phase(value: int) -> None:
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """True for symbolic tensors."""
+    """True for symbolic tensors.
+
+    Args:
+        x: any object.
+
+    >>> import polykeras as keras
+    >>> is_keras_tensor(keras.Input((2,))), is_keras_tensor(1.0)
+    (True, False)
+    """
     return isinstance(x, KerasTensor)
 
 
 def is_placeholder(x: Any) -> bool:
     """True for a symbolic tensor that nothing computes: an ``Input`` or a ``placeholder``.
+
+    Args:
+        x: any object.
 
     >>> is_placeholder(KerasTensor((None, 3)))
     True
@@ -131,12 +177,23 @@ def is_placeholder(x: Any) -> bool:
 
 
 def is_symbolic(x: Any) -> bool:
-    """True for what has a shape and no values."""
+    """True for what has a shape and no values.
+
+    Args:
+        x: any object.
+
+    >>> import polykeras as keras
+    >>> is_symbolic(keras.Input((2,))), is_symbolic(keras.ops.ones(2))
+    (True, False)
+    """
     return isinstance(x, KerasTensor | SpecArray)
 
 
 def is_tensor(x: Any) -> bool:
     """True for arrays of the backend in use, and for symbolic tensors.
+
+    Args:
+        x: any object.
 
     >>> is_tensor(KerasTensor((2,))), is_tensor([1, 2])
     (True, False)
@@ -145,7 +202,15 @@ def is_tensor(x: Any) -> bool:
 
 
 def is_variable(x: Any) -> bool:
-    """True for variables."""
+    """True for variables.
+
+    Args:
+        x: any object.
+
+    >>> import polykeras as keras
+    >>> is_variable(keras.Variable(1.0)), is_variable(1.0)
+    (True, False)
+    """
     return isinstance(x, Variable)
 
 
@@ -157,6 +222,11 @@ def get_session() -> None:
 
     Raises:
         RuntimeError: always.
+
+    >>> get_session()
+    Traceback (most recent call last):
+        ...
+    RuntimeError: ...
     """
     raise RuntimeError(
         "Expected code without sessions: values are computed at once. Received: a call of get_session(). Read values "
@@ -165,28 +235,70 @@ def get_session() -> None:
 
 
 def set_session(session: Any) -> None:
-    """Warn that there are no sessions, and do nothing."""
+    """Warn that there are no sessions, and do nothing.
+
+    Args:
+        session: for compatibility.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     set_session(None)
+    """
     warnings.warn("There are no sessions: set_session() has no effect.", stacklevel=2)
 
 
 def manual_variable_initialization(value: bool) -> None:
-    """Do nothing: variables have their first value from the start."""
+    """Do nothing: variables have their first value from the start.
+
+    Args:
+        value: for compatibility.
+
+    >>> manual_variable_initialization(True)
+    """
 
 
 def v1_variable_initialization() -> None:
-    """Do nothing: variables have their first value from the start."""
+    """Do nothing: variables have their first value from the start.
+
+    >>> v1_variable_initialization()
+    """
 
 
 def control_dependencies(control_inputs: Any) -> contextlib.AbstractContextManager:
-    """Return a context manager that does nothing: calls run in the order they are written in."""
+    """Return a context manager that does nothing: calls run in the order they are written in.
+
+    Args:
+        control_inputs: for compatibility.
+
+    >>> with control_dependencies([]):
+    ...     print("inside")
+    inside
+    """
     return contextlib.nullcontext()
 
 
 def symbolic(func: Callable) -> Callable:
-    """Return the function as it is: functions of symbolic tensors need no marks."""
+    """Return the function as it is: functions of symbolic tensors need no marks.
+
+    Args:
+        func: function.
+
+    >>> import polykeras as keras
+    >>> keras.backend.eager(abs)(-1)
+    1
+    """
     return func
 
 
 def eager(func: Callable) -> Callable:
-    """Return the function as it is: functions of arrays need no marks."""
+    """Return the function as it is: functions of arrays need no marks.
+
+    Args:
+        func: function.
+
+    >>> import polykeras as keras
+    >>> keras.backend.eager(abs)(-1)
+    1
+    """
     return func

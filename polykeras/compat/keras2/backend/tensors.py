@@ -52,6 +52,11 @@ def _variable_where_known(fill: Callable, sizes: Any, dtype: Any, name: str | No
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Return a variable full of zeros; inside a layer's call, or where a size is unknown, an array.
 
+    Args:
+        shape: tuple of ints.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        name: name of the variable; default None.
+
     >>> zeros((2,)).numpy()
     array([0., 0.], dtype=float32)
     """
@@ -60,6 +65,11 @@ def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Return a variable full of ones; inside a layer's call, or where a size is unknown, an array.
+
+    Args:
+        shape: tuple of ints.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        name: name of the variable; default None.
 
     >>> ones((2,)).numpy()
     array([1., 1.], dtype=float32)
@@ -72,6 +82,8 @@ def eye(size: int | tuple, dtype: Any = None, name: str | None = None) -> Any:
 
     Args:
         size: the number of rows, or (rows, columns).
+        dtype: name of the result's dtype; None for ``floatx()``.
+        name: name of the variable; default None.
 
     >>> eye(2).numpy()
     array([[1., 0.],
@@ -86,6 +98,13 @@ def random_uniform_variable(
 ) -> Any:
     """Return a variable of numbers between ``low`` and ``high``.
 
+    Args:
+        shape: tuple of ints.
+        low, high: scalars, the bounds.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        name: name of the variable; default None.
+        seed: int; None for another one each time.
+
     >>> random_uniform_variable((2, 3), 0, 1).shape
     (2, 3)
     """
@@ -97,6 +116,14 @@ def random_normal_variable(
 ) -> Any:
     """Return a variable of numbers of a normal distribution with standard deviation ``scale``.
 
+    Args:
+        shape: tuple of ints.
+        mean: float, the mean of the distribution.
+        scale: float, the standard deviation.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        name: name of the variable; default None.
+        seed: int; None for another one each time.
+
     >>> random_normal_variable((2, 3), 0, 1).shape
     (2, 3)
     """
@@ -105,6 +132,9 @@ def random_normal_variable(
 
 def get_value(x: Any) -> Any:
     """Return the value of a variable or array as a NumPy array.
+
+    Args:
+        x: Variable or array.
 
     Raises:
         TypeError: for a symbolic tensor, which has none.
@@ -126,6 +156,9 @@ eval = get_value
 def batch_get_value(ops: Sequence) -> list:
     """Return the values of several variables or arrays as NumPy arrays.
 
+    Args:
+        ops: list of Variables or arrays.
+
     >>> batch_get_value([variable(1), variable(2)])
     [array(1., dtype=float32), array(2., dtype=float32)]
     """
@@ -134,6 +167,10 @@ def batch_get_value(ops: Sequence) -> list:
 
 def set_value(x: Variable, value: Any) -> None:
     """Replace the value of a variable.
+
+    Args:
+        x: Variable.
+        value: array of its shape.
 
     >>> v = variable(1); set_value(v, 5); float(v)
     5.0
@@ -144,6 +181,9 @@ def set_value(x: Variable, value: Any) -> None:
 def batch_set_value(tuples: Sequence[tuple]) -> None:
     """Replace the values of several variables, given as pairs (variable, value).
 
+    Args:
+        tuples: list of pairs.
+
     >>> v = variable(1); batch_set_value([(v, 5)]); float(v)
     5.0
     """
@@ -153,6 +193,10 @@ def batch_set_value(tuples: Sequence[tuple]) -> None:
 
 def update(x: Variable, new_x: Any) -> Any:
     """Replace the value of a variable now; of a symbolic ``new_x``, return the pair for ``K.function``'s updates.
+
+    Args:
+        x: Variable.
+        new_x: array of its shape.
 
     >>> float(update(variable(1), 5))
     5.0
@@ -166,6 +210,10 @@ def update(x: Variable, new_x: Any) -> Any:
 def update_add(x: Variable, increment: Any) -> Any:
     """Add to a variable; else as ``update``.
 
+    Args:
+        x: Variable.
+        increment: array of its shape.
+
     >>> float(update_add(variable(1), 5))
     6.0
     """
@@ -175,6 +223,10 @@ def update_add(x: Variable, increment: Any) -> Any:
 def update_sub(x: Variable, decrement: Any) -> Any:
     """Subtract from a variable; else as ``update``.
 
+    Args:
+        x: Variable.
+        decrement: array of its shape.
+
     >>> float(update_sub(variable(1), 5))
     -4.0
     """
@@ -183,6 +235,11 @@ def update_sub(x: Variable, decrement: Any) -> Any:
 
 def moving_average_update(x: Variable, value: Any, momentum: Any) -> Any:
     """Move a variable to ``x * momentum + value * (1 - momentum)``; else as ``update``.
+
+    Args:
+        x: Variable.
+        value: array of its shape.
+        momentum: float from 0 to 1.
 
     >>> float(moving_average_update(variable(1), 3, 0.5))
     2.0
@@ -206,6 +263,8 @@ def placeholder(
         shape: sizes with the batch, None where unknown.
         ndim: the number of axes, instead of ``shape``; default None.
         dtype: default ``floatx()``.
+        sparse: False; tensors are dense.
+        name: name of the variable; default None.
 
     Raises:
         ValueError: if neither shape nor ndim is given, or for ``sparse=True``.
@@ -227,6 +286,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
         value: a number, array or nested list.
         dtype: default ``floatx()``.
         shape: of the result: one number fills it; more are laid out in it; default None.
+        name: for compatibility; default None.
 
     >>> constant(1, shape=(2,))
     array([1., 1.], dtype=float32)
@@ -240,6 +300,11 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Return an array of zeros of the same shape.
 
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype; None for that of ``x``.
+        name: for compatibility; default None.
+
     >>> zeros_like([1.0, 2.0])
     array([0., 0.], dtype=float32)
     """
@@ -248,6 +313,11 @@ def zeros_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
     """Return an array of ones of the same shape.
+
+    Args:
+        x: array of any shape.
+        dtype: name of the result's dtype; None for that of ``x``.
+        name: for compatibility; default None.
 
     >>> ones_like([1.0, 2.0])
     array([1., 1.], dtype=float32)
@@ -258,6 +328,10 @@ def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
 def identity(x: Any, name: str | None = None) -> Any:
     """Return an array of the same values.
 
+    Args:
+        x: array of any shape.
+        name: for compatibility; default None.
+
     >>> identity([1.0, 2.0])
     array([1., 2.], dtype=float32)
     """
@@ -266,6 +340,11 @@ def identity(x: Any, name: str | None = None) -> Any:
 
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: Any = "int32") -> Any:
     """Return ``start, start + step, ...`` below ``stop``; with one argument, from 0 up to it.
+
+    Args:
+        start, stop: ints or floats, the ends; default None for ``stop``.
+        step: int or float; default 1.
+        dtype: name of the result's dtype; default "int32".
 
     >>> arange(1, 7, 2)
     array([1, 3, 5], dtype=int32)
@@ -276,6 +355,13 @@ def arange(start: int, stop: int | None = None, step: int = 1, dtype: Any = "int
 def random_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
     """Return numbers of a normal distribution.
 
+    Args:
+        shape: tuple of ints.
+        mean: float, the mean of the distribution; default 0.0.
+        stddev: float, its standard deviation; default 1.0.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        seed: int; None for another one each time.
+
     >>> random_normal((2, 3)).shape
     (2, 3)
     """
@@ -284,6 +370,13 @@ def random_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = N
 
 def random_uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
     """Return numbers from ``minval`` up to ``maxval``; of an integer ``dtype``, whole ones.
+
+    Args:
+        shape: tuple of ints.
+        minval: scalar, the lower bound; default 0.0.
+        maxval: scalar, the upper bound; default 1.0.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        seed: int; None for another one each time.
 
     >>> random_uniform((2, 3)).shape
     (2, 3)
@@ -296,6 +389,12 @@ def random_uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any 
 def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
     """Return ones with probability ``p``, else zeros.
 
+    Args:
+        shape: tuple of ints.
+        p: float from 0 to 1; default 0.0.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        seed: int; None for another one each time.
+
     >>> random_binomial((3,), p=1.0)
     array([1., 1., 1.], dtype=float32)
     """
@@ -304,6 +403,13 @@ def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | N
 
 def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
     """Return numbers of a normal distribution, none further than 2 ``stddev`` from the mean.
+
+    Args:
+        shape: tuple of ints.
+        mean: float, the mean of the distribution; default 0.0.
+        stddev: float, its standard deviation; default 1.0.
+        dtype: name of the result's dtype; None for ``floatx()``.
+        seed: int; None for another one each time.
 
     >>> truncated_normal((2, 3)).shape
     (2, 3)
@@ -314,6 +420,9 @@ def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
 def dtype(x: Any) -> str:
     """Return the name of the type.
 
+    Args:
+        x: array of any shape.
+
     >>> dtype(constant(1))
     'float32'
     """
@@ -322,6 +431,9 @@ def dtype(x: Any) -> str:
 
 def int_shape(x: Any) -> tuple:
     """Return the shape as a tuple of ints, None where a size is unknown.
+
+    Args:
+        x: array of any shape.
 
     >>> int_shape(placeholder((None, 3)))
     (None, 3)
@@ -335,6 +447,9 @@ get_variable_shape = int_shape
 def count_params(x: Any) -> int:
     """Return the number of entries.
 
+    Args:
+        x: array of any shape.
+
     >>> count_params(zeros((2, 3)))
     6
     """
@@ -344,6 +459,10 @@ def count_params(x: Any) -> int:
 def size(x: Any, name: str | None = None) -> Any:
     """Return the number of entries, None where it is unknown.
 
+    Args:
+        x: array of any shape.
+        name: for compatibility; default None.
+
     >>> size(constant(1, shape=(2, 3)))
     6
     """
@@ -352,6 +471,9 @@ def size(x: Any, name: str | None = None) -> Any:
 
 def cast_to_floatx(x: Any) -> Any:
     """Return a NumPy array, list or number as a NumPy array of ``floatx()``, a tensor as a tensor of it.
+
+    Args:
+        x: array, list, number or symbolic tensor, of any shape.
 
     >>> cast_to_floatx([1, 2])
     array([1., 2.], dtype=float32)
@@ -363,6 +485,10 @@ def cast_to_floatx(x: Any) -> Any:
 
 def print_tensor(x: Any, message: str = "") -> Any:
     """Print a tensor and return it: its values; its shape and type where a compiled step is being traced.
+
+    Args:
+        x: array of any shape.
+        message: str, printed in front; default "".
 
     >>> _ = print_tensor(constant(1), "x =")
     x = 1.0
@@ -379,6 +505,10 @@ def print_tensor(x: Any, message: str = "") -> Any:
 def reshape(x: Any, shape: Any) -> Any:
     """Return the same entries in another shape, of which one size may be -1.
 
+    Args:
+        x: array of any shape.
+        shape: tuple of ints.
+
     >>> int_shape(reshape(constant(0, shape=(4,)), (2, -1)))
     (2, 2)
     """
@@ -388,6 +518,9 @@ def reshape(x: Any, shape: Any) -> Any:
 def flatten(x: Any) -> Any:
     """Return the entries as a vector.
 
+    Args:
+        x: array of any shape.
+
     >>> flatten([[1, 2], [3, 4]])
     array([1, 2, 3, 4], dtype=int32)
     """
@@ -396,6 +529,9 @@ def flatten(x: Any) -> Any:
 
 def batch_flatten(x: Any) -> Any:
     """Return a matrix with the entries of each sample in a row.
+
+    Args:
+        x: array, (batch, ...).
 
     >>> int_shape(batch_flatten(constant(0, shape=(2, 3, 4))))
     (2, 12)
@@ -408,6 +544,10 @@ def batch_flatten(x: Any) -> Any:
 def expand_dims(x: Any, axis: int = -1) -> Any:
     """Return x with a new axis of size 1.
 
+    Args:
+        x: array of any shape.
+        axis: int; default -1.
+
     >>> int_shape(expand_dims([1, 2]))
     (2, 1)
     """
@@ -416,6 +556,10 @@ def expand_dims(x: Any, axis: int = -1) -> Any:
 
 def concatenate(tensors: Sequence, axis: int = -1) -> Any:
     """Return arrays joined along an axis.
+
+    Args:
+        tensors: list of arrays whose shapes differ along ``axis`` only.
+        axis: int; default -1.
 
     >>> concatenate([[1, 2], [3]])
     array([1, 2, 3], dtype=int32)
@@ -426,6 +570,10 @@ def concatenate(tensors: Sequence, axis: int = -1) -> Any:
 def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
     """Return x with its axes in another order.
 
+    Args:
+        x: array of any shape.
+        pattern: tuple of ints, for each axis of the result the index of the one in ``x``.
+
     >>> int_shape(permute_dimensions(constant(0, shape=(2, 3, 4)), (2, 0, 1)))
     (4, 2, 3)
     """
@@ -434,6 +582,9 @@ def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
 
 def transpose(x: Any) -> Any:
     """Return x with its axes in reverse order.
+
+    Args:
+        x: array of any shape.
 
     >>> transpose([[1, 2]])
     array([[1],
@@ -444,6 +595,10 @@ def transpose(x: Any) -> Any:
 
 def repeat(x: Any, n: int) -> Any:
     """Return each row of a matrix n times: (batch, features) becomes (batch, n, features).
+
+    Args:
+        x: array, (batch, features).
+        n: int, or for ``tile`` a tuple of ints.
 
     Raises:
         ValueError: if ``x`` is no matrix.
@@ -460,6 +615,10 @@ def repeat(x: Any, n: int) -> Any:
 def repeat_elements(x: Any, rep: int, axis: int) -> Any:
     """Return every entry of an axis ``rep`` times, one after the other.
 
+    Args:
+        x: array of any shape.
+        rep, axis: int.
+
     >>> repeat_elements([1, 2], 2, axis=0)
     array([1, 1, 2, 2], dtype=int32)
     """
@@ -468,6 +627,10 @@ def repeat_elements(x: Any, rep: int, axis: int) -> Any:
 
 def tile(x: Any, n: int | Sequence[int]) -> Any:
     """Return copies of x side by side, n of them along each axis.
+
+    Args:
+        x: array of any shape.
+        n: int, or for ``tile`` a tuple of ints.
 
     >>> tile([1, 2], 2)
     array([1, 2, 1, 2], dtype=int32)
@@ -478,6 +641,10 @@ def tile(x: Any, n: int | Sequence[int]) -> Any:
 def reverse(x: Any, axes: int | Sequence[int]) -> Any:
     """Return x with the order along axes reversed.
 
+    Args:
+        x: array of any shape.
+        axes: int or tuple of ints.
+
     >>> reverse([1, 2, 3], 0)
     array([3, 2, 1], dtype=int32)
     """
@@ -486,6 +653,10 @@ def reverse(x: Any, axes: int | Sequence[int]) -> Any:
 
 def slice(x: Any, start: Any, size: Any) -> Any:
     """Return a block: ``start`` and ``size`` along each axis; size -1 reaches to the end.
+
+    Args:
+        x: array of any shape.
+        start, size: tuples of ints.
 
     >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, -1))
     array([[2, 3],
@@ -502,6 +673,10 @@ def slice(x: Any, start: Any, size: Any) -> Any:
 def gather(reference: Any, indices: Any) -> Any:
     """Return the entries of the first axis at indices.
 
+    Args:
+        reference: array, (n, ...).
+        indices: array of integers, of any shape.
+
     >>> gather([10, 20, 30], [2, 0])
     array([30, 10], dtype=int32)
     """
@@ -510,6 +685,10 @@ def gather(reference: Any, indices: Any) -> Any:
 
 def one_hot(indices: Any, num_classes: int) -> Any:
     """Return rows of zeros with a 1 at each index.
+
+    Args:
+        indices: array of integers, of any shape.
+        num_classes: int, the size of the last axis of the result.
 
     >>> one_hot([1], 3)
     array([[0., 1., 0.]], dtype=float32)
@@ -521,7 +700,13 @@ def one_hot(indices: Any, num_classes: int) -> Any:
 
 
 class SparseTensor(NamedTuple):
-    """Places and values of the entries that are not 0; ``to_dense`` reads it."""
+    """Places and values of the entries that are not 0; ``to_dense`` reads it.
+
+    >>> import numpy as np, polykeras as keras
+    >>> x = keras.backend.SparseTensor(np.array([[0, 1]]), np.array([5.0]), (2, 2))
+    >>> np.asarray(keras.backend.to_dense(x)).tolist()
+    [[0.0, 5.0], [0.0, 0.0]]
+    """
 
     indices: Any
     values: Any
@@ -531,6 +716,9 @@ class SparseTensor(NamedTuple):
 def is_sparse(tensor: Any) -> bool:
     """True for a ``SparseTensor``; arrays are dense.
 
+    Args:
+        tensor: any object.
+
     >>> is_sparse(constant(1))
     False
     """
@@ -539,6 +727,9 @@ def is_sparse(tensor: Any) -> bool:
 
 def to_dense(tensor: Any) -> Any:
     """Return a ``SparseTensor`` as an array; an array stays as it is.
+
+    Args:
+        tensor: SparseTensor or array.
 
     >>> to_dense(SparseTensor([[0, 1]], [5.0], (1, 2)))
     array([[0., 5.]], dtype=float32)

@@ -66,10 +66,10 @@ def conv2d(
     Args:
         x: (batch, rows, columns, channels), or channels first.
         kernel: (rows, columns, channels in, channels out).
-        strides: steps of the window.
+        strides: steps of the window; default (1, 1).
         padding: "valid" or "same".
         data_format: "channels_last" or "channels_first"; default the global setting.
-        dilation_rate: distance between the window's entries.
+        dilation_rate: distance between the window's entries; default (1, 1).
 
     >>> conv2d(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 4), "float32")).shape
     (1, 3, 3, 4)
@@ -86,6 +86,11 @@ def conv3d(
     dilation_rate: Sequence[int] = (1, 1, 1),
 ) -> Any:
     """Return the correlation of volumes with a kernel; arguments as of ``conv2d``.
+
+    Args:
+        x: array, (batch, depth, rows, columns, channels).
+        kernel: array, (depth, rows, columns, channels, filters).
+        strides, padding, data_format, dilation_rate: see ``conv2d``.
 
     >>> conv3d(np.ones((1, 4, 4, 4, 1), "float32"), np.ones((3, 3, 3, 1, 2), "float32")).shape
     (1, 2, 2, 2, 2)
@@ -123,7 +128,7 @@ def conv2d_transpose(
         x: (batch, rows, columns, channels), or channels first.
         kernel: (rows, columns, channels out, channels in).
         output_shape: of the result, with the batch; None where it follows from the input.
-        strides: steps of the windows in the result.
+        strides: steps of the windows in the result; default (1, 1).
         padding, data_format, dilation_rate: as of ``conv2d``.
 
     >>> x, kernel = np.ones((1, 2, 2, 3), "float32"), np.ones((3, 3, 4, 3), "float32")
@@ -142,6 +147,11 @@ def conv3d_transpose(
     data_format: str | None = None,
 ) -> Any:
     """Return the gradient of ``conv3d`` by its input; arguments as of ``conv2d_transpose``.
+
+    Args:
+        x: array, (batch, depth, rows, columns, channels).
+        kernel: array, (depth, rows, columns, filters, channels).
+        output_shape, strides, padding, data_format: see ``conv2d_transpose``.
 
     >>> x, kernel = np.ones((1, 2, 2, 2, 1), "float32"), np.ones((2, 2, 2, 1, 1), "float32")
     >>> conv3d_transpose(x, kernel, (1, 3, 3, 3, 1)).shape
@@ -314,7 +324,7 @@ def pool2d(
     Args:
         x: (batch, rows, columns, channels), or channels first.
         pool_size: sizes of the window.
-        strides: its steps.
+        strides: its steps; default (1, 1).
         padding: "valid" or "same".
         data_format: "channels_last" or "channels_first"; default the global setting.
         pool_mode: "max" or "avg".
@@ -338,6 +348,10 @@ def pool3d(
 ) -> Any:
     """Return the largest entry or the mean of each window of volumes; arguments as of ``pool2d``.
 
+    Args:
+        x: array, (batch, depth, rows, columns, channels).
+        pool_size, strides, padding, data_format, pool_mode: see ``pool2d``.
+
     >>> pool3d(np.ones((1, 4, 4, 4, 1), "float32"), (2, 2, 2)).shape
     (1, 3, 3, 3, 1)
     """
@@ -357,6 +371,11 @@ def _padded(x: Any, padding: Sequence, data_format: str | None) -> Any:
 def temporal_padding(x: Any, padding: Sequence[int] = (1, 1), data_format: str | None = "channels_last") -> Any:
     """Return sequences with zeros in front and behind.
 
+    Args:
+        x: array, (batch, steps, channels).
+        padding: pairs of ints, (before, after); default (1, 1).
+        data_format: "channels_last" or "channels_first"; default "channels_last".
+
     >>> temporal_padding(np.ones((1, 3, 2)), (2, 1)).shape
     (1, 6, 2)
     """
@@ -366,6 +385,11 @@ def temporal_padding(x: Any, padding: Sequence[int] = (1, 1), data_format: str |
 def spatial_2d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
     """Return images with zeros around: (before, after) along each axis.
 
+    Args:
+        x: array, (batch, rows, columns, channels).
+        padding: pairs of ints, (before, after); default ((1, 1), (1, 1)).
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+
     >>> spatial_2d_padding(np.ones((1, 3, 3, 2)), ((1, 0), (2, 2))).shape
     (1, 4, 7, 2)
     """
@@ -374,6 +398,11 @@ def spatial_2d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1)), data_format
 
 def spatial_3d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
     """Return volumes with zeros around: (before, after) along each axis.
+
+    Args:
+        x: array, (batch, depth, rows, columns, channels).
+        padding: pairs of ints, (before, after); default ((1, 1), (1, 1), (1, 1)).
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
 
     >>> spatial_3d_padding(np.ones((1, 3, 3, 3, 2))).shape
     (1, 5, 5, 5, 2)
@@ -416,6 +445,11 @@ def resize_images(
 
 def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str | None) -> Any:
     """Return volumes enlarged by whole factors: every voxel is repeated.
+
+    Args:
+        x: array, (batch, depth, rows, columns, channels).
+        depth_factor, height_factor, width_factor: ints.
+        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
 
     >>> resize_volumes(np.ones((1, 2, 2, 2, 1)), 1, 2, 3, "channels_last").shape
     (1, 2, 4, 6, 1)

@@ -20,6 +20,10 @@ class SequenceEnqueuer:
     Args:
         sequence: the data.
         use_multiprocessing: processes instead of threads.
+
+    >>> import polykeras as keras
+    >>> issubclass(keras.utils.OrderedEnqueuer, keras.utils.SequenceEnqueuer)
+    True
     """
 
     def __init__(self, sequence: Any, use_multiprocessing: bool = False) -> None:

@@ -19,6 +19,13 @@ class HDF5Matrix:
 
     Raises:
         IndexError: for rows outside of these.
+
+    >>> import h5py, numpy as np, polykeras as keras, tempfile
+    >>> path = tempfile.mkdtemp() + "/data.h5"
+    >>> with h5py.File(path, "w") as file:
+    ...     file["x"] = np.arange(6).reshape(3, 2)
+    >>> keras.utils.HDF5Matrix(path, "x", start=1)[0]
+    array([2, 3])
     """
 
     def __init__(
@@ -80,6 +87,11 @@ def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
 
     Args:
         filepath: path of the file.
+
+    >>> from unittest import mock
+    >>> with mock.patch("builtins.input", return_value="y"):
+    ...     ask_to_proceed_with_overwrite("model.keras")
+    True
     """
     while True:
         answer = input(f"[WARNING] {filepath} already exists - overwrite? [y/n] ").strip().lower()

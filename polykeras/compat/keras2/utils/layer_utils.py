@@ -35,6 +35,11 @@ def print_summary(
         line_length: int, the width in characters; None for the default.
         positions: where columns end, as fractions of the width; None for the default.
         print_fn: function of each line; None for ``print``.
+
+    >>> import polykeras as keras
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> lines = []; keras.utils.print_summary(model, print_fn=lines.append); len(lines) > 0
+    True
     """
     model.summary(line_length=line_length, positions=positions, print_fn=print_fn)
 
@@ -59,6 +64,12 @@ def convert_all_kernels_in_model(model: Any) -> None:
 
     Args:
         model: Model.
+
+    >>> import numpy as np, polykeras as keras
+    >>> model = keras.Sequential([keras.Input((4, 1)), keras.layers.Conv1D(1, 2)])
+    >>> model.layers[0].set_weights([np.array([1.0, 2.0]).reshape(2, 1, 1), np.zeros(1)])
+    >>> keras.utils.convert_all_kernels_in_model(model); model.layers[0].get_weights()[0].ravel()
+    array([2., 1.], dtype=float32)
     """
     for layer in model._flatten_layers():
         for weight in layer._own()[0]:
@@ -78,6 +89,13 @@ def convert_dense_weights_data_format(
 
     Raises:
         ValueError: for an unknown layout.
+
+    >>> import numpy as np, polykeras as keras
+    >>> dense = keras.layers.Dense(1); dense.build((None, 4))
+    >>> dense.set_weights([np.arange(4.0).reshape(4, 1), np.zeros(1)])
+    >>> keras.utils.convert_dense_weights_data_format(dense, (2, 1, 2), "channels_last")
+    >>> dense.get_weights()[0].ravel()
+    array([0., 2., 1., 3.], dtype=float32)
     """
     orders = {"channels_first": (2, 0, 1), "channels_last": (1, 2, 0)}
     if target_data_format not in orders:
