@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from polykeras import config
@@ -115,7 +116,12 @@ def dtype_policy() -> DTypePolicy:
     >>> dtype_policy()
     <DTypePolicy "float32">
     """
-    return _policy or DTypePolicy(config.floatx())
+    return _policy or _policy_of(config.floatx())
+
+
+@functools.cache
+def _policy_of(floatx: str) -> DTypePolicy:
+    return DTypePolicy(floatx)
 
 
 def set_dtype_policy(policy: Any) -> None:

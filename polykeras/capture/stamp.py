@@ -65,11 +65,13 @@ class Stamped:
     It does once ``remember`` was called; what nobody has looked at yet, as while it is made, may change freely.
     """
 
+    _is_remembered = False
+
     def __setattr__(self, name: str, value: Any) -> None:
-        own = self.__dict__
-        if "_is_remembered" not in own:
+        if not self._is_remembered:
             super().__setattr__(name, value)
             return
+        own = self.__dict__
         before = own.get(name, _missing)
         super().__setattr__(name, value)
         if name not in BOOKKEEPING and not is_equal(own.get(name, _missing), before):
@@ -78,7 +80,7 @@ class Stamped:
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        if "_is_remembered" in self.__dict__ and name not in BOOKKEEPING:
+        if self._is_remembered and name not in BOOKKEEPING:
             rise()
             self._note_change(name)
 
@@ -93,7 +95,7 @@ def remember(x: Any) -> None:
 
 def note_inside(x: Any) -> None:
     """Say that something inside of an object's attributes is another now, such as an item of a list."""
-    if "_is_remembered" in x.__dict__:
+    if x._is_remembered:
         rise()
 
 

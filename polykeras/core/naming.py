@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import re
 import threading
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ _counts: collections.Counter = collections.Counter()
 _lock = threading.Lock()
 
 
+@functools.lru_cache(1024)
 def snake_case(name: str) -> str:
     """Return a class name as a layer name: ``MaxPooling2D`` is ``max_pooling2d``."""
     name = re.sub(r"\W+", "", name)

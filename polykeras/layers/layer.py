@@ -88,12 +88,18 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     _adds_losses = False
     _loss_functions: tuple[Callable, ...] = ()
     _own_seeds: SeedGenerator | None = None
+    _is_initialized = False
     _is_building = False
+    _build_shapes: dict | None = None
+    _initial_weights: list | None = None
+    _losses_entry: int | None = None
+    supports_masking = False
+    input_spec: Any = None
+    built = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         layer = super().__new__(cls)
         layer._arguments = args, kwargs
-        layer._is_initialized = False
         return layer
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -116,16 +122,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         self.name = self._check_name(name)
         self.path = self.name
         self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.supports_masking = False
-        self.input_spec: Any = None
-        self.built = False
         self.autocast = autocast
         self._trainable = bool(trainable)
         self._weights: list[Variable] = []
         self._losses: list = []
-        self._losses_entry: int | None = None
         self._inbound_nodes: list[Node] = []
-        self._build_shapes: dict | None = None
         self._accepted = {}
         self._set_policy(dtype if dtype is not None else kwargs.pop("input_dtype", None))
         self._read_legacy(kwargs)
@@ -159,7 +160,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
                 f"Layer {self.name!r}: Expected arguments of {self.__class__.__name__}. Received: unknown "
                 f"argument(s) {sorted(unknown)}. Its arguments: {_parameters(self.__class__)}."
             )
-        self._initial_weights = kwargs.get("weights")
+        if kwargs.get("weights") is not None:
+            self._initial_weights = kwargs["weights"]
         shape = kwargs.get("batch_input_shape", kwargs.get("batch_shape"))
         if shape is None and kwargs.get("input_shape") is not None:
             inner = kwargs["input_shape"]
