@@ -15,6 +15,7 @@ from typing import Any
 from polykeras import backends, config
 from polykeras.capture import stamp
 from polykeras.capture.numbers import HeldNumbers, may_be_held
+from polykeras.capture.places import Methods
 from polykeras.capture.reach import Reach
 from polykeras.capture.recent import Recent
 
@@ -51,7 +52,7 @@ class _Version:
 
     def is_quiet(self) -> bool:
         """``fits``, where the stamp has not moved."""
-        return self.reach.is_quiet() and self.numbers.renew()
+        return self.reach.methods.is_untouched() and self.reach.is_quiet() and self.numbers.renew()
 
     def note_own_changes(self) -> list:
         """Take over what the step itself set, which is no reason to make it anew; return where."""
@@ -88,6 +89,7 @@ class Captured:
         self._takes_foreign_code = self.backend.is_traced and not self._is_call
         self._versions: list[_Version] = []
         self._version: _Version | None = None
+        self._methods: Methods | None = None
         self._step: Any = None
         self._noted = -1
         self._is_watched = False
@@ -107,11 +109,7 @@ class Captured:
 
     def __call__(self, batch: Any) -> Any:
         """Run the step on a batch."""
-        if stamp.count != self._noted or self._is_watched or self.backend.ambient_mode() is not None:
-            step = self._look()
-        else:
-            step = self._step
-        return self.run(step, batch)
+        return self.run(self.step(), batch)
 
     def run(self, step: Any, batch: Any) -> Any:
         """Run what ``step`` returned on a batch."""
@@ -135,6 +133,8 @@ class Captured:
     def step(self) -> Any:
         """Return the step to run now; None where the caller runs it."""
         if stamp.count != self._noted or self._is_watched or self.backend.ambient_mode() is not None:
+            return self._look()
+        if self._methods is not None and not self._methods.is_untouched():
             return self._look()
         return self._step
 
@@ -199,6 +199,7 @@ class Captured:
             if version.fits():
                 self._versions.remove(version)
                 self._versions.insert(0, version)
+                self._methods = version.reach.methods
                 return version
         self._note_written()
         reach = self._reach()
@@ -212,6 +213,7 @@ class Captured:
 
     def _reach(self) -> Reach:
         reach = Reach(self._model, self._without, self._takes_foreign_code)
+        self._methods = reach.methods
         for place in (*reach.places, *reach.watched) if self._ignored else ():
             place.ignored.update(name for name in place.values if _key(place, name) in self._ignored)
         return reach

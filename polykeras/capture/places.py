@@ -115,6 +115,29 @@ class ClassAttributes(Attributes):
         setattr(self.owner, name, value)
 
 
+class Methods(Place):
+    """Functions of classes, own and inherited: putting another's in their place moves no stamp.
+
+    Args:
+        owner: pairs of a class and a name.
+    """
+
+    def __init__(self, owner: list[tuple[type, str]]) -> None:
+        self._kinds, self._names = zip(*owner, strict=True)
+        super().__init__(owner)
+
+    def take(self) -> None:
+        super().take()
+        self._functions = list(self.values.values())
+
+    def read(self) -> dict:
+        return dict(zip(self.owner, map(getattr, self._kinds, self._names), strict=True))
+
+    def is_untouched(self) -> bool:
+        """``is_same``, for a look before each step."""
+        return list(map(getattr, self._kinds, self._names)) == self._functions
+
+
 class Entries(Place):
     """What a dict holds, or a list, tuple or set; of a large table of plain values only how much."""
 

@@ -18,7 +18,17 @@ import numpy as np
 
 from polykeras import config
 from polykeras.capture import stamp
-from polykeras.capture.places import Attributes, Cells, ClassAttributes, Contents, Entries, Globals, Place, Slots
+from polykeras.capture.places import (
+    Attributes,
+    Cells,
+    ClassAttributes,
+    Contents,
+    Entries,
+    Globals,
+    Methods,
+    Place,
+    Slots,
+)
 from polykeras.capture.stamp import PLAIN, Stamped, remember
 from polykeras.core.graph import KerasTensor, Node, Plan
 from polykeras.core.variables import Variable
@@ -29,7 +39,10 @@ _NAMESPACES = (types.SimpleNamespace,)
 _METHODS = (staticmethod, classmethod)
 _LEAVES = (KerasTensor, Node, np.dtype, np.generic, types.ModuleType)
 #: Where polykeras's own objects do what a step does: another's function may stand there.
-_ENTRIES = ("__call__", "call", "update_state", "result", "update_step", "update_steps", "apply", "train_step")
+_ENTRIES = (
+    *("__call__", "call", "update_state", "result", "update_step", "update_steps", "apply"),
+    *("train_step", "test_step", "predict_step", "compute_loss"),
+)
 # Run before there is a step, or beside it.
 _BESIDE = frozenset({"__init__", "__new__", "__repr__", "__init_subclass__", "build", "get_config", "from_config"})
 _SEES_ALL = frozenset({"vars", "__dict__", "eval", "exec"})
@@ -54,7 +67,8 @@ class Reach:
                 break
             names = walk.names
         self.is_own = walk.is_own
-        self.places = walk.places
+        self.methods = Methods(list(walk.methods))
+        self.places = [*walk.places, self.methods]
         self.watched = walk.watched
 
     def is_same(self) -> bool:
@@ -83,6 +97,7 @@ class _Walk:
         self.is_own = True
         self.places: list[Place] = []
         self.watched: list[Place] = []
+        self.methods: dict[tuple[type, str], Any] = {}
         self._to_the_end = to_the_end
         self._seen: dict[tuple, Any] = {}
         self._pending: list[tuple] = []
@@ -170,8 +185,10 @@ class _Walk:
         kind = type(value)
         for name in _ENTRIES:
             method = getattr(kind, name, None)
-            if isinstance(method, types.FunctionType) and not _is_own_function(method):
-                self._add(method, True)
+            if isinstance(method, types.FunctionType):
+                self.methods[kind, name] = method
+                if not _is_own_function(method):
+                    self._add(method, True)
         if not hasattr(value, "__dict__"):
             return
         place = Attributes(value, without=without)

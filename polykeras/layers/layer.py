@@ -427,7 +427,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
             # A plain layer on an array of a kind that passed every check before: nothing more to do.
             x = args[0]
             accepted = self._accepted.get(x.__class__)
-            if accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None:
+            is_plain = accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None
+            if is_plain and self._signature.function is self.__class__.call:
                 outputs = self._users_call(x) if self._is_users else self._plain_call(x)
                 return outputs if outputs.__class__ is x.__class__ else values_of(outputs)
         return self._checked_call(args, kwargs)
@@ -450,7 +451,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
                 f"Expected {self.__class__.__name__}.__init__ to call super().__init__(). Received: a layer "
                 f"where it did not. Add it as the first line."
             )
-        if self.__class__._signature is None:
+        signature = self.__class__._signature
+        if signature is None or signature.function is not self.__class__.call:
             self.__class__._signature = Signature(self.__class__.call)
         if "call" in vars(self):  # a function put in the place of the method
             self._signature = Signature(vars(self)["call"])

@@ -12,9 +12,10 @@ from polykeras.core.context import context
 
 
 class Signature:
-    """The parameters of one ``call`` method, looked at once per class."""
+    """The parameters of one ``call`` method, looked at once, until another takes its place."""
 
     def __init__(self, call: Callable) -> None:
+        self.function = call
         parameters = dict(inspect.signature(call).parameters)
         parameters.pop("self", None)
         kinds = inspect.Parameter
