@@ -83,6 +83,18 @@ def transposed_size(
     return (size - 1) * stride + spread(window, dilation) - before - after
 
 
+def has_faulty_gradient(window: tuple[int, ...], strides: tuple[int, ...], channels: int) -> bool:
+    """Whether oneDNN may write past its memory where it differentiates a convolution by such a kernel.
+
+    Seen with oneDNN in PyTorch 2.13 and TensorFlow 2.21 on processors with AVX-512: segmentation faults. A window
+    of 1 sees only every ``stride``-th index of its input: taken before, none is left to stride over.
+
+    >>> has_faulty_gradient((1, 1), (2, 2), 8), has_faulty_gradient((3, 3), (2, 2), 8)
+    (True, False)
+    """
+    return max(window) == 1 and max(strides) > 1 and channels < 16
+
+
 def spatial_axes(rank: int, channels_last: bool) -> tuple[int, ...]:
     """Return the axes between batch and channels of an input with ``rank`` axes."""
     return tuple(range(1, rank - 1)) if channels_last else tuple(range(2, rank))

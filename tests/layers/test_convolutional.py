@@ -152,6 +152,20 @@ def test_separable_and_depthwise_convolution_can_be_causal(backend):
         assert (one[:, 4:] != other[:, 4:]).any()
 
 
+@pytest.mark.parametrize("rank, size", [(1, 3600), (2, 60), (3, 16)])
+def test_the_gradient_of_a_window_of_one_with_strides_is_that_of_a_product(backend, rank, size):
+    x = np.random.default_rng(0).normal(size=(2, *(size,) * rank, 8)).astype("float32")
+    make = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)[rank - 1]
+    layer = make(16, 1, strides=2, use_bias=False)
+    layer.build(x.shape)
+    for _ in range(10):  # a kernel that writes past its memory is not found out each time
+        gradient = to_numpy(ops.grad(lambda: ops.mean(ops.square(layer(x))), [layer.kernel])()[0])
+    seen = x[:, *(slice(None, None, 2),) * rank].reshape(-1, 8)
+    outputs = seen @ layer.kernel.numpy().reshape(8, 16)
+    expected = 2 / outputs.size * seen.T @ outputs
+    np.testing.assert_allclose(gradient.reshape(8, 16), expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("interpolation", ["bicubic", "lanczos3", "lanczos5"])
 def test_interpolations_keep_constants_and_reproduce_slopes(backend, interpolation):
     layer = keras.layers.UpSampling2D(2, interpolation=interpolation)

@@ -659,8 +659,10 @@ class TensorflowBackend(Backend):
         groups: int = 1,
         channels_last: bool = True,
     ) -> Array:
-        arguments = (strides, padding, dilation, groups, channels_last)
         rank = len(strides)
+        if channels_last and geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
+            x, strides = x[:, *(slice(None, None, step) for step in strides)], (1,) * rank
+        arguments = (strides, padding, dilation, groups, channels_last)
         strided_and_dilated = max(strides) > 1 and max(dilation) > 1
         if not channels_last or rank not in _LAYOUTS or strided_and_dilated or not _is_float(x):
             return super().conv(x, kernel, *arguments)

@@ -69,6 +69,8 @@ class NativeWindows:
         pairs = self._pairs(x, kernel.shape[:rank], strides, padding, dilation, channels_last)
         x, ends = _padded(_channels_first(x, channels_last), pairs, 0.0)
         filters = _filters(kernel, rank)
+        if geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
+            x, strides = x[(..., *(slice(None, None, step) for step in _two(strides)))], (1,) * rank
         result = _CONV[max(rank, 2)](x, filters, None, _two(strides), ends, _two(dilation), groups)
         return _as_given(result, rank, channels_last)
 
