@@ -123,7 +123,7 @@ class Methods(Place):
     """
 
     def __init__(self, owner: list[tuple[type, str]]) -> None:
-        self._kinds, self._names = zip(*owner, strict=True)
+        self._kinds, self._names = [kind for kind, _ in owner], [name for _, name in owner]
         super().__init__(owner)
 
     def take(self) -> None:

@@ -82,6 +82,16 @@ def test_a_patch_in_the_middle_of_training_counts_from_the_next_step_on(monkeypa
     np.testing.assert_array_equal(seen[2], seen[0])
 
 
+def test_a_users_model_with_nothing_of_ours_in_reach_runs():
+    class Doubling(keras.Model):
+        def call(self, inputs):
+            return inputs * 2
+
+    model = Doubling()
+    for _ in range(5):
+        np.testing.assert_array_equal(model.predict(X, verbose=0), X * 2)
+
+
 def test_an_attribute_of_a_users_class_stands_where_layers_have_a_default():
     class Passing(layers.Layer):
         supports_masking = True
