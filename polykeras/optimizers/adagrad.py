@@ -19,12 +19,12 @@ def _mixed(mean: Any, value: Any, rho: Scalar) -> Any:
 
 
 class Adagrad(Optimizer):
-    """Steps by the gradient over the root of the sum of all squares so far.
+    """Adagrad: divides gradients by the root of the sum of all squared gradients so far.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        initial_accumulator_value: the sum at the start; default 0.1.
-        epsilon: added to the sum; default 1e-07.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        initial_accumulator_value: first value of the sum of squares; default 0.1.
+        epsilon: constant for numerical stability, added to the sum; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
     Duchi et al., "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization"
@@ -66,12 +66,12 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps by the gradient times the root mean square of past steps over that of past gradients.
+    """Adadelta: scales gradients by the root mean square of past updates over that of past gradients.
 
     Args:
-        learning_rate: a number, a schedule or a function; the paper has 1; default 0.001.
-        rho: the part of the means that stays; default 0.95.
-        epsilon: added to the mean squares; default 1e-07.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; the paper has 1; default 0.001.
+        rho: decay rate of the moving averages of squared gradients and updates; default 0.95.
+        epsilon: constant for numerical stability, added to the averages; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
     Zeiler, "ADADELTA: An Adaptive Learning Rate Method" (2012), https://arxiv.org/abs/1212.5701.
@@ -93,8 +93,8 @@ class Adadelta(Optimizer):
         self._squares, self._steps = self.add_optimizer_variables(variables, names)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        place = self._get_variable_index(variable)
-        square, past = self._squares[place], self._steps[place]
+        index = self._get_variable_index(variable)
+        square, past = self._squares[index], self._steps[index]
         self.assign(square, _mixed(square, ops.square(gradient), self.rho))
         ratio = ops.divide(ops.add(past, self.epsilon), ops.add(square, self.epsilon))
         step = ops.multiply(ops.sqrt(ratio), gradient)
@@ -106,14 +106,14 @@ class Adadelta(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """Steps by the gradient over the root of a moving mean square.
+    """RMSprop: divides gradients by the root of a moving average of their squares.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        rho: the part of the mean square that stays; default 0.9.
-        momentum: the part of the last step that is made again; default 0.0.
-        epsilon: added to the mean square; default 1e-07.
-        centered: subtract the square of the mean gradient, leaving the variance.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        rho: decay rate of the moving average of squared gradients; default 0.9.
+        momentum: momentum coefficient; default 0.0.
+        epsilon: constant for numerical stability, added to the average; default 1e-07.
+        centered: whether to divide by the variance of gradients, not by their mean square; default False.
         *shared, **settings: see ``Optimizer``.
 
     Hinton, "Neural Networks for Machine Learning", lecture 6e (2012),
@@ -146,17 +146,17 @@ class RMSprop(Optimizer):
         )
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        place = self._get_variable_index(variable)
-        square = self._velocities[place]
+        index = self._get_variable_index(variable)
+        square = self._velocities[index]
         self.assign(square, _mixed(square, ops.square(gradient), self.rho))
         spread = square
         if self.centered:
-            mean = self._averages_of_gradients[place]
+            mean = self._averages_of_gradients[index]
             self.assign(mean, _mixed(mean, gradient, self.rho))
             spread = ops.subtract(square, ops.square(mean))
         step = ops.divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(spread, self.epsilon)))
         if self.momentum:
-            past = self._momentums[place]
+            past = self._momentums[index]
             step = ops.add(ops.multiply(past, self.momentum), step)
             self.assign(past, step)
         self.assign_sub(variable, step)
@@ -172,17 +172,17 @@ class RMSprop(Optimizer):
 
 
 class Ftrl(Optimizer):
-    """Follow the regularized leader: linear models with many weights at exactly 0.
+    """FTRL-Proximal: follow the regularized leader, for linear models with many weights at exactly 0.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        learning_rate_power: how rates fall with the sum of squares; at most 0, where 0 keeps them; default
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        learning_rate_power: exponent of the sum of squares in the learning rate; at most 0, a constant rate; default
             -0.5.
-        initial_accumulator_value: the sum of squares at the start; at least 0; default 0.1.
-        l1_regularization_strength: keeps small weights at 0.
-        l2_regularization_strength: pulls weights towards 0.
-        l2_shrinkage_regularization_strength: adds a pull to the gradient alone, not to the sums; default 0.0.
-        beta: the paper's beta; default 0.0.
+        initial_accumulator_value: first value of the sum of squares, at least 0; default 0.1.
+        l1_regularization_strength: L1 penalty, which keeps small weights at 0; default 0.
+        l2_regularization_strength: L2 penalty, which pulls weights towards 0; default 0.
+        l2_shrinkage_regularization_strength: L2 penalty on the gradient alone, not on the sums; default 0.0.
+        beta: constant of the learning rate, the paper's beta; default 0.0.
         *shared, **settings: see ``Optimizer``.
 
     Raises:
@@ -227,8 +227,8 @@ class Ftrl(Optimizer):
         self._accumulators, self._linears = self.add_optimizer_variables(variables, names, starts)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        place = self._get_variable_index(variable)
-        total, linear = self._accumulators[place], self._linears[place]
+        index = self._get_variable_index(variable)
+        total, linear = self._accumulators[index], self._linears[index]
         power = -self.learning_rate_power
         grown = ops.add(total, ops.square(gradient))
         slope, steeper = ops.power(total, power), ops.power(grown, power)
@@ -258,15 +258,15 @@ def _root_mean_square(x: Any) -> Any:
 
 
 class Adafactor(Optimizer):
-    """Adam's scaling with the squares of a matrix kept as one row and one column.
+    """Adafactor: Adam's scaling, with second moments of matrices factored into a row and a column.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        beta_2_decay: the means forget by ``1 - step ** beta_2_decay``; default -0.8.
-        epsilon_1: added to the squares; default 1e-30.
-        epsilon_2: the least size of a variable, of which a step is a part; default 0.001.
-        clip_threshold: the largest root mean square of a step; default 1.0.
-        relative_step: let the rate fall as ``1 / sqrt(step)``.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        beta_2_decay: the decay rate of the second moments is ``1 - step ** beta_2_decay``; default -0.8.
+        epsilon_1: constant for numerical stability, added to squared gradients; default 1e-30.
+        epsilon_2: lower bound of the root mean square of a variable, which scales its updates; default 0.001.
+        clip_threshold: upper bound of the root mean square of an update; default 1.0.
+        relative_step: whether the learning rate is at most ``1 / sqrt(step)``; default True.
         *shared, **settings: see ``Optimizer``.
 
     Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost" (2018),
@@ -314,16 +314,16 @@ class Adafactor(Optimizer):
 
     def _mean_square(self, gradient: Any, variable: Variable, beta: Scalar) -> Any:
         """The moving mean of the gradient's squares; of a matrix, the product of two vectors."""
-        place = self._get_variable_index(variable)
-        row, column, velocity = self._rows[place], self._columns[place], self._velocities[place]
+        index = self._get_variable_index(variable)
+        row, column, velocity = self._rows[index], self._columns[index], self._velocities[index]
         square = ops.add(ops.square(gradient), self.epsilon_1)
         if len(variable.shape) < 2:
             self.assign(velocity, _mixed(velocity, square, beta))
         else:
             self.assign(row, _mixed(row, ops.mean(square, axis=-1), beta))
             self.assign(column, _mixed(column, ops.mean(square, axis=-2), beta))
-            share = ops.divide(row, ops.mean(row, axis=-1, keepdims=True))
-            self.assign(velocity, ops.multiply(ops.expand_dims(share, -1), ops.expand_dims(column, -2)))
+            fraction = ops.divide(row, ops.mean(row, axis=-1, keepdims=True))
+            self.assign(velocity, ops.multiply(ops.expand_dims(fraction, -1), ops.expand_dims(column, -2)))
         return velocity
 
     def get_config(self) -> dict:

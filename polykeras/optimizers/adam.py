@@ -1,4 +1,4 @@
-"""Adam and its kin: steps by a mean of gradients and a mean of their squares."""
+"""Adam and its variants, which keep moving averages of gradients and of their squares."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm
 from polykeras.optimizers.scalars import Scalar
 
 
-def moved(mean: Any, value: Any, beta: float) -> Any:
-    """Return a moving mean after one more value: ``beta * mean + (1 - beta) * value``."""
+def moving_average(mean: Any, value: Any, beta: float) -> Any:
+    """Return a moving average after one more value: ``beta * mean + (1 - beta) * value``."""
     return ops.add(mean, ops.multiply(ops.subtract(value, mean), 1 - beta))
 
 
 class _TwoMoments(Optimizer):
-    """What the members of the family keep: two decay rates, two means for each variable."""
+    """Base of what keeps two decay rates, and two moment estimates for each variable."""
 
     def __init__(
         self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float, *shared: Any, **settings: Any
@@ -35,10 +35,10 @@ class _TwoMoments(Optimizer):
 
     def means(self, gradient: Any, variable: Variable) -> tuple[Variable, Variable]:
         """Move the means of a variable's gradient and of its square, and return them."""
-        place = self._get_variable_index(variable)
-        mean, square = self._momentums[place], self._velocities[place]
-        self.assign(mean, moved(mean, gradient, self.beta_1))
-        self.assign(square, moved(square, ops.square(gradient), self.beta_2))
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index], self._velocities[index]
+        self.assign(mean, moving_average(mean, gradient, self.beta_1))
+        self.assign(square, moving_average(square, ops.square(gradient), self.beta_2))
         return mean, square
 
     def get_config(self) -> dict:
@@ -46,14 +46,14 @@ class _TwoMoments(Optimizer):
 
 
 class Adam(_TwoMoments):
-    """Steps by the mean gradient over the root of the mean square, both corrected for their start at 0.
+    """Adam: adaptive moment estimation, with moving averages that are corrected for their start at 0.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        beta_1: the part of the mean gradient that stays; default 0.9.
-        beta_2: the part of the mean square that stays; default 0.999.
-        epsilon: added to the root; default 1e-07.
-        amsgrad: divide by the largest mean square so far.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        beta_1: decay rate of the first-moment estimate, the moving average of gradients; default 0.9.
+        beta_2: decay rate of the second-moment estimate, the moving average of squared gradients; default 0.999.
+        epsilon: constant for numerical stability, added to the root of the second moment; default 1e-07.
+        amsgrad: whether to divide by the largest second-moment estimate so far; default False.
         *shared, **settings: see ``Optimizer``.
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014),
@@ -93,25 +93,25 @@ class Adam(_TwoMoments):
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         step = self._step()
-        beta_1, beta_2 = scalars.known(self.beta_1), current().adam_decay(self.beta_2)
+        beta_1, beta_2 = scalars.concrete(self.beta_1), current().adam_decay(self.beta_2)
         correction = scalars.one_minus_power(beta_2, step) ** 0.5 / scalars.one_minus_power(beta_1, step)
-        for pushes, weights in by_dtype(gradients, variables):
-            places = [self._get_variable_index(w) for w in weights]
-            means = [self._momentums[p] for p in places]
-            squares = [self._velocities[p] for p in places]
-            largest = [self._velocity_hats[p] for p in places] if self.amsgrad else []
-            *fresh, tops = current().adam_update(
+        for group, weights in by_dtype(gradients, variables):
+            indices = [self._get_variable_index(w) for w in weights]
+            means = [self._momentums[i] for i in indices]
+            squares = [self._velocities[i] for i in indices]
+            largest = [self._velocity_hats[i] for i in indices] if self.amsgrad else []
+            *updated, tops = current().adam_update(
                 [w.value for w in weights],
-                pushes,
+                group,
                 [v.value for v in means],
                 [v.value for v in squares],
                 [v.value for v in largest] or None,
                 learning_rate * correction,
                 beta_1,
                 beta_2,
-                scalars.known(self.epsilon),
+                scalars.concrete(self.epsilon),
             )
-            for slots, arrays in zip((weights, means, squares, largest), (*fresh, tops or ()), strict=True):
+            for slots, arrays in zip((weights, means, squares, largest), (*updated, tops or ()), strict=True):
                 for slot, array in zip(slots, arrays, strict=True):
                     slot.put(array)
 
@@ -120,11 +120,12 @@ class Adam(_TwoMoments):
 
 
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient, not inside it.
+    """Adam with decoupled weight decay: it acts on the weights, not through the gradients.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        weight_decay: at each update a weight first loses this part of itself, times the rate; default 0.004.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        weight_decay: coefficient of weight decay: each update first subtracts this times the learning rate of
+            a weight; default 0.004.
         beta_1, beta_2, epsilon, amsgrad: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -156,13 +157,13 @@ class AdamW(Adam):
 
 
 class Adamax(Optimizer):
-    """Adam with the largest gradient of late in place of the mean square.
+    """Adamax: Adam with the infinity norm in place of the second moment.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
-        beta_1: the part of the mean gradient that stays; default 0.9.
-        beta_2: the part of the largest gradient that stays; default 0.999.
-        epsilon: added to the largest gradient; default 1e-07.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
+        beta_1: decay rate of the first-moment estimate, the moving average of gradients; default 0.9.
+        beta_2: decay rate of the exponentially weighted infinity norm; default 0.999.
+        epsilon: constant for numerical stability, added to the norm; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
     Kingma and Ba, "Adam: A Method for Stochastic Optimization" (2014), section 7.1,
@@ -190,9 +191,9 @@ class Adamax(Optimizer):
         self._momentums, self._norms = self.add_optimizer_variables(variables, ["momentum", "norm"])
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        place = self._get_variable_index(variable)
-        mean, largest = self._momentums[place], self._norms[place]
-        self.assign(mean, moved(mean, gradient, self.beta_1))
+        index = self._get_variable_index(variable)
+        mean, largest = self._momentums[index], self._norms[index]
+        self.assign(mean, moving_average(mean, gradient, self.beta_1))
         self.assign(largest, ops.maximum(ops.multiply(largest, self.beta_2), ops.abs(gradient)))
         rate = learning_rate / scalars.one_minus_power(self.beta_1, self._step())
         self.assign_sub(variable, ops.divide(ops.multiply(mean, rate), ops.add(largest, self.epsilon)))
@@ -202,10 +203,10 @@ class Adamax(Optimizer):
 
 
 class Nadam(_TwoMoments):
-    """Adam with Nesterov's momentum.
+    """Nadam: Adam with Nesterov momentum.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         beta_1, beta_2, epsilon: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -237,12 +238,12 @@ class Nadam(_TwoMoments):
         return self.beta_1 * (1 - 0.5 * 0.96**step)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        self.assign(self._product, scalars.known(self._product) * self._momentum(self._step()))
+        self.assign(self._product, scalars.concrete(self._product) * self._momentum(self._step()))
         super().update_steps(gradients, variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         mean, square = self.means(gradient, variable)
-        step, product = self._step(), scalars.known(self._product)
+        step, product = self._step(), scalars.concrete(self._product)
         now, ahead = self._momentum(step), self._momentum(step + 1)
         past = ops.multiply(mean, ahead / (1 - product * ahead))
         direction = ops.add(past, ops.multiply(gradient, (1 - now) / (1 - product)))
@@ -251,10 +252,10 @@ class Nadam(_TwoMoments):
 
 
 class Lamb(_TwoMoments):
-    """Adam with the step of each variable as long as the variable times the rate, for large batches.
+    """LAMB: Adam with updates scaled layer by layer to the norm of the weights, for large batches.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         beta_1, beta_2, epsilon: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -290,14 +291,14 @@ class Lamb(_TwoMoments):
 
 
 class ScheduleFreeAdamW(_TwoMoments):
-    """Adam with averaging of the weights in place of a schedule of rates.
+    """Schedule-free AdamW: averages weights, in place of a learning rate schedule.
 
     Args:
-        learning_rate: a number; default 0.0025.
-        beta_1: how near to the average gradients are taken; default 0.9.
-        beta_2: the part of the mean square that stays; default 0.999.
-        epsilon: added to the root of the mean square; default 1e-08.
-        warmup_steps: updates over which the rate rises from 0.
+        learning_rate: learning rate, a float; default 0.0025.
+        beta_1: interpolation coefficient: gradients are computed this near to the averaged weights; default 0.9.
+        beta_2: decay rate of the second-moment estimate, the moving average of squared gradients; default 0.999.
+        epsilon: constant for numerical stability, added to the root of the second moment; default 1e-08.
+        warmup_steps: updates over which the learning rate rises from 0; default 0.
         *shared, **settings: see ``Optimizer``.
 
     Defazio et al., "The Road Less Scheduled" (2024), https://arxiv.org/abs/2405.15682.
@@ -331,12 +332,12 @@ class ScheduleFreeAdamW(_TwoMoments):
             self._velocities.append(self.add_variable_from_reference(variable, "velocity"))
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        place = self._get_variable_index(variable)
-        fast, square = self._momentums[place], self._velocities[place]
+        index = self._get_variable_index(variable)
+        fast, square = self._momentums[index], self._velocities[index]
         step, rate = self._step(), learning_rate
         if self.warmup_steps:
             rate = rate * scalars.minimum(step / self.warmup_steps, 1.0)
-        self.assign(square, moved(square, ops.square(gradient), self.beta_2))
+        self.assign(square, moving_average(square, ops.square(gradient), self.beta_2))
         root = ops.sqrt(ops.divide(square, scalars.one_minus_power(self.beta_2, step)))
         average = ops.divide(ops.subtract(variable, ops.multiply(fast, 1 - self.beta_1)), self.beta_1)
         self.assign_sub(fast, ops.divide(ops.multiply(gradient, rate), ops.add(root, self.epsilon)))

@@ -16,13 +16,13 @@ from polykeras.serialization import registry
 
 
 class LossScaleOptimizer(Optimizer):
-    """Scales the loss for half-precision gradients, by a factor that finds itself.
+    """Dynamic loss scaling, for training in half precision.
 
     Args:
-        inner_optimizer: does the updates.
-        initial_scale: the factor at the start; default 32768.0.
-        dynamic_growth_steps: so many finite updates in a row double the factor. Gradients that are not finite
-            are thrown away, and halve it; default 2000.
+        inner_optimizer: the optimizer that updates the variables.
+        initial_scale: first value of the loss scale; default 32768.0.
+        dynamic_growth_steps: how many finite updates in a row double the loss scale. Updates whose gradients
+            are not finite are skipped, and halve it; default 2000.
         name: default made from the class name.
         **kwargs: other arguments of ``Optimizer``.
 
@@ -70,7 +70,7 @@ class LossScaleOptimizer(Optimizer):
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
         variables = self._checked(grads, trainable_variables)
-        scale, count = scalars.known(self.dynamic_scale), scalars.known(self.step_counter)
+        scale, count = scalars.concrete(self.dynamic_scale), scalars.concrete(self.step_counter)
 
         def update() -> None:
             self.inner_optimizer.apply([None if g is None else ops.divide(g, scale) for g in grads], variables)
@@ -83,7 +83,7 @@ class LossScaleOptimizer(Optimizer):
             self.dynamic_scale.assign(scale * 0.5)
 
         finite = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
-        is_finite = scalars.known(ops.all(ops.stack(finite))) if finite else True
+        is_finite = scalars.concrete(ops.all(ops.stack(finite))) if finite else True
         branch(is_finite, update, skip, self.variables + self._trainable_variables)
 
     @property
@@ -101,7 +101,7 @@ class LossScaleOptimizer(Optimizer):
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any) -> Any:
-        return ops.multiply(loss, scalars.known(self.dynamic_scale) if self.built else self.initial_scale)
+        return ops.multiply(loss, scalars.concrete(self.dynamic_scale) if self.built else self.initial_scale)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         self.inner_optimizer.finalize_variable_values(var_list)
@@ -121,15 +121,15 @@ class LossScaleOptimizer(Optimizer):
 
 
 class OptimizerMap(MutableMapping):
-    """Which optimizer a variable takes, by its path.
+    """Mapping from paths of variables to optimizers.
 
     Args:
-        default_optimizer: for variables that no pattern fits.
-        optimizer_map: regular expressions for whole paths, each with an optimizer; default None.
+        default_optimizer: optimizer of variables whose paths match no pattern.
+        optimizer_map: dict from regular expressions, which match whole paths, to optimizers; default None.
 
     Raises:
         TypeError: for anything but optimizers.
-        ValueError: for a pattern that is there already, or for a path that several patterns fit.
+        ValueError: for a duplicate pattern, or for a path that matches several patterns.
 
     >>> from polykeras.optimizers import SGD
     >>> which = OptimizerMap(SGD(0.1), {".*/bias": SGD(0.2)})
@@ -228,9 +228,9 @@ class MultiOptimizer(Optimizer):
         """Each optimizer with its part of the gradients and variables."""
         owners = [self._owners[self._get_variable_index(v)] for v in variables]
         for optimizer in self._inner:
-            places = [n for n, owner in enumerate(owners) if owner is optimizer]
-            if places:
-                yield optimizer, ([grads[n] for n in places] if grads else [], [variables[n] for n in places])
+            indices = [n for n, owner in enumerate(owners) if owner is optimizer]
+            if indices:
+                yield optimizer, ([grads[n] for n in indices] if grads else [], [variables[n] for n in indices])
 
     @property
     def optimizers(self) -> list[Optimizer]:
@@ -245,7 +245,7 @@ class MultiOptimizer(Optimizer):
         variables = self._checked(grads, trainable_variables)
         for optimizer, (part, group) in self._groups(list(grads), variables):
             optimizer.apply(part, group)
-        self._iterations.assign(scalars.known(self._iterations) + 1)
+        self._iterations.assign(scalars.concrete(self._iterations) + 1)
 
     @property
     def learning_rate(self) -> Any:

@@ -1,4 +1,4 @@
-"""Muon: steps of matrices with all singular values made alike."""
+"""Muon: updates of matrices, orthogonalized."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 from polykeras import ops
 from polykeras.core.variables import Variable
 from polykeras.optimizers import scalars
-from polykeras.optimizers.adam import moved
+from polykeras.optimizers.adam import moving_average
 from polykeras.optimizers.optimizer import Optimizer, norm
 from polykeras.optimizers.scalars import Scalar
 
 
 class Muon(Optimizer):
-    """Momentum steps, made orthogonal, for matrices; AdamW for everything else.
+    """Muon: orthogonalized momentum updates for matrices, and AdamW for everything else.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.001.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         adam_beta_1, adam_beta_2, epsilon: see ``Adam``; for all that is no matrix.
         adam_weight_decay: weight decay of all that is no matrix; default 0.004.
         weight_decay: weight decay of matrices; default 0.004.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
-        exclude_layers: regular expressions; matrices whose path contains one take AdamW; default None.
-        exclude_embeddings: matrices with "embedding" in their path take AdamW.
-        muon_a, muon_b, muon_c: coefficients of the polynomial that evens out singular values; defaults
+        exclude_layers: regular expressions; matrices whose path contains a match are updated by AdamW; default None.
+        exclude_embeddings: whether matrices with "embedding" in their path are updated by AdamW; default True.
+        muon_a, muon_b, muon_c: coefficients of the Newton-Schulz polynomial; defaults
             3.4445, -4.775 and 2.0315.
-        adam_lr_ratio: factor on the rate for AdamW; default 1.
-        momentum: the part of past gradients that stays; default 0.95.
-        ns_steps: how often the polynomial is applied; default 5.
-        nesterov: look ahead by one momentum step.
-        rms_rate: size of a step, as the root mean square of its entries; None leaves it; default 0.2.
+        adam_lr_ratio: the learning rate of AdamW, as a multiple of ``learning_rate``; default 1.
+        momentum: momentum coefficient; default 0.95.
+        ns_steps: number of Newton-Schulz iterations; default 5.
+        nesterov: whether to use Nesterov momentum; default True.
+        rms_rate: root mean square of an update; None leaves it as it is; default 0.2.
         **kwargs: other arguments of ``Optimizer``.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024),
@@ -112,8 +112,8 @@ class Muon(Optimizer):
         return self.adam_weight_decay if self._takes_adam(variable) else self.weight_decay
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        place = self._get_variable_index(variable)
-        mean, square = self._momentums[place], self._velocities[place]
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index], self._velocities[index]
         if square is not None:
             self._adam_step(gradient, variable, learning_rate * self.adam_lr_ratio, mean, square)
             return
@@ -126,8 +126,8 @@ class Muon(Optimizer):
         self, gradient: Any, variable: Variable, learning_rate: Scalar, mean: Variable, square: Variable
     ) -> None:
         step = self._step()
-        self.assign(mean, moved(mean, gradient, self.adam_beta_1))
-        self.assign(square, moved(square, ops.square(gradient), self.adam_beta_2))
+        self.assign(mean, moving_average(mean, gradient, self.adam_beta_1))
+        self.assign(square, moving_average(square, ops.square(gradient), self.adam_beta_2))
         correction = scalars.one_minus_power(self.adam_beta_2, step) ** 0.5
         rate = learning_rate * correction / scalars.one_minus_power(self.adam_beta_1, step)
         self.assign_sub(variable, ops.divide(ops.multiply(mean, rate), ops.add(ops.sqrt(square), self.epsilon)))

@@ -62,8 +62,8 @@ def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: 
     def outcome(function: Callable) -> Callable:
         return lambda: state.pure(function, variables)(values)[0]
 
-    fresh = backend.cond(predicate, outcome(on_true), outcome(on_false))
-    for variable, value in zip(variables, fresh, strict=True):
+    updated = backend.cond(predicate, outcome(on_true), outcome(on_false))
+    for variable, value in zip(variables, updated, strict=True):
         variable.put(value)
 
 
@@ -75,25 +75,27 @@ def by_dtype(gradients: list, variables: list[Variable]) -> Iterator[tuple[list,
 
 
 class Optimizer(Trackable):
-    """Base of the optimizers: changes variables by their gradients.
+    """Base class of the optimizers, which update variables by their gradients.
 
     Args:
-        learning_rate: a number, a schedule, or a function without arguments. Keras 2 calls it ``lr``.
-        weight_decay: at each update a weight first loses this part of itself, times the rate; default None,
-            for no decay.
-        clipnorm: the largest norm of each gradient; default None, for no limit.
-        clipvalue: the largest absolute value in a gradient; default None, for no limit.
-        global_clipnorm: the largest norm of all gradients together; default None, for no limit.
-        use_ema: keep a moving average of the weights, which ``fit`` puts in their place at its end.
-        ema_momentum: the part of the average that stays at each update, from 0 to 1; default 0.99.
-        ema_overwrite_frequency: put the average in place of the weights every so many updates; default None,
-            for only at the end of ``fit``.
-        loss_scale_factor: the loss is multiplied by it, and the gradients divided again, to keep
-            half-precision gradients from vanishing; default None, for none.
-        gradient_accumulation_steps: update once per so many calls, with the mean gradient; default None, for
-            every call.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; ``lr``
+            in Keras 2.
+        weight_decay: coefficient of weight decay: each update first subtracts this times the learning rate of a
+            weight; default None, for no decay.
+        clipnorm: upper bound of the norm of each gradient; default None, for no limit.
+        clipvalue: upper bound of the absolute values in gradients; default None, for no limit.
+        global_clipnorm: upper bound of the norm of all gradients together; default None, for no limit.
+        use_ema: whether to keep an exponential moving average of the weights, which replaces them at the end of
+            ``fit``; default False.
+        ema_momentum: decay rate of that average, from 0 to 1; default 0.99.
+        ema_overwrite_frequency: after how many updates the average replaces the weights; default None, for only
+            at the end of ``fit``.
+        loss_scale_factor: loss scale: the loss is multiplied and the gradients are divided by it, to keep
+            half-precision gradients from underflow; default None, for none.
+        gradient_accumulation_steps: number of calls per update, which takes their mean gradient; default None,
+            for an update at every call.
         name: default made from the class name.
-        decay: (Keras 2) divides the rate by ``1 + decay * iterations``.
+        decay: of Keras 2; divides the learning rate by ``1 + decay * iterations``.
         **kwargs: ``lr``, ``decay`` and other arguments of Keras 2's optimizers.
 
     Raises:
@@ -150,7 +152,7 @@ class Optimizer(Trackable):
         self.built = False
         self._variables: list[Variable] = []
         self._trainable_variables: list[Variable] = []
-        self._places: dict[Variable, int] = {}
+        self._indices: dict[Variable, int] = {}
         self._excluded: tuple[set[Variable], list[str]] = set(), []
         self._iterations = self._track(Variable(0, dtype="int32", trainable=False, name="iteration", on_host=True))
         is_number = not callable(learning_rate)
@@ -180,7 +182,7 @@ class Optimizer(Trackable):
         """
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
-            return rate(scalars.known(self._iterations))
+            return rate(scalars.concrete(self._iterations))
         return rate if isinstance(rate, Variable) else rate()
 
     @learning_rate.setter
@@ -215,17 +217,17 @@ class Optimizer(Trackable):
 
     def _updates(self) -> Scalar:
         """The number of updates before this one."""
-        count = scalars.known(self._iterations)
+        count = scalars.concrete(self._iterations)
         return count // self.gradient_accumulation_steps if self.gradient_accumulation_steps else count
 
     def _step(self) -> Scalar:
         """The number of this update, from 1 on, as a float."""
-        return scalars.real(self._updates()) + 1
+        return scalars.as_float(self._updates()) + 1
 
     def _rate(self) -> Scalar:
         """The rate of this update."""
-        rate = scalars.real(self.learning_rate)
-        return rate if is_zero(self.decay) else rate / (1 + self.decay * scalars.real(self._iterations))
+        rate = scalars.as_float(self.learning_rate)
+        return rate if is_zero(self.decay) else rate / (1 + self.decay * scalars.as_float(self._iterations))
 
     # -------------------------------------------------------------- variables
 
@@ -246,7 +248,7 @@ class Optimizer(Trackable):
             variables: list of Variables.
         """
         self._trainable_variables = list(variables)
-        self._places = {variable: place for place, variable in enumerate(variables)}
+        self._indices = {variable: index for index, variable in enumerate(variables)}
         if variables:
             # An optimizer may be made before the backend of its model is chosen.
             for own in self._variables:
@@ -327,11 +329,11 @@ class Optimizer(Trackable):
             [self.add_variable_from_reference(v, n, i) for n, i in zip(names, starts, strict=True)]
             for v in trainable_variables
         ]
-        columns = tuple([row[place] for row in made] for place in range(len(names)))
+        columns = tuple([row[index] for row in made] for index in range(len(names)))
         return columns[0] if isinstance(name, str) else columns
 
     def _get_variable_index(self, variable: Variable) -> int:
-        return self._places[variable]
+        return self._indices[variable]
 
     # ---------------------------------------------------------------- updates
 
@@ -369,7 +371,7 @@ class Optimizer(Trackable):
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(inferred(variable.constraint, variable.raw))
-        self._iterations.assign(scalars.known(self._iterations) + 1)
+        self._iterations.assign(scalars.concrete(self._iterations) + 1)
 
     def stateless_apply(self, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list) -> tuple:
         """Return the values of the variables after an update, and leave the variables as they are.
@@ -397,8 +399,8 @@ class Optimizer(Trackable):
         if counts != expected:
             raise ValueError(f"Expected {expected} trainable and optimizer variables. Received: {counts}.")
         update = state.pure(lambda: self.apply(grads, weights), [*weights, *own])
-        fresh, _ = update([*trainable_variables, *optimizer_variables])
-        return fresh[: len(weights)], fresh[len(weights) :]
+        updated, _ = update([*trainable_variables, *optimizer_variables])
+        return updated[: len(weights)], updated[len(weights) :]
 
     def _checked(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> list[Variable]:
         if variables is None:
@@ -414,7 +416,7 @@ class Optimizer(Trackable):
         if variables and not self.built:
             self.build(variables)
             self.built = True
-        strange = [v.path for v in variables if v not in self._places]
+        strange = [v.path for v in variables if v not in self._indices]
         if strange:
             raise ValueError(
                 f"Expected variables that {self.name!r} was built for. Received others: {naming.listed(strange)}. "
@@ -436,7 +438,7 @@ class Optimizer(Trackable):
             for gradient, each in zip(grads, sums, strict=True):
                 each.assign_add(gradient)
 
-        is_time = scalars.equal((scalars.known(self._iterations) + 1) % steps, 0)
+        is_time = scalars.equal((scalars.concrete(self._iterations) + 1) % steps, 0)
         branch(is_time, update, add, self.variables + self._trainable_variables)
 
     def _update(self, grads: list, variables: list[Variable]) -> None:
@@ -593,8 +595,8 @@ class Optimizer(Trackable):
         Args:
             store: mapping from names to NumPy arrays.
         """
-        for place, variable in enumerate(self.variables):
-            store[str(place)] = variable
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = variable
 
     def load_own_variables(self, store: Any) -> None:
         """Read what ``save_own_variables`` wrote; a mapping of another size is left alone, with a warning.
@@ -610,8 +612,8 @@ class Optimizer(Trackable):
                 stacklevel=2,
             )
             return
-        for place, variable in enumerate(variables):
-            variable.assign(np.asarray(store[str(place)]))
+        for index, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(index)]))
 
     def get_config(self) -> dict:
         """Return the arguments, ready for JSON."""

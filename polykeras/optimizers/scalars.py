@@ -19,10 +19,10 @@ from polykeras.core.variables import Variable
 Scalar = Any  # a Python number, or a 0-d array
 
 
-def known(x: Any) -> Scalar:
+def concrete(x: Any) -> Scalar:
     """Return a variable or 0-d array as a Python number where its value is known.
 
-    >>> known(Variable(3)), known(0.5)
+    >>> concrete(Variable(3)), concrete(0.5)
     (3, 0.5)
     """
     if isinstance(x, int | float):
@@ -31,13 +31,13 @@ def known(x: Any) -> Scalar:
     return current().concrete(x)
 
 
-def real(x: Any) -> Scalar:
-    """``known``, as a float.
+def as_float(x: Any) -> Scalar:
+    """Return ``concrete(x)`` as a float.
 
-    >>> real(3)
+    >>> as_float(3)
     3.0
     """
-    x = known(x)
+    x = concrete(x)
     return float(x) if isinstance(x, int | float) else ops.cast(x, "float32")
 
 
@@ -45,8 +45,8 @@ def _either(on_numbers: Callable, on_arrays: Callable) -> Callable:
     """One function of two: for Python numbers only, and for anything else."""
 
     def function(*arguments: Scalar) -> Scalar:
-        is_known = all(isinstance(x, int | float) for x in arguments)
-        return (on_numbers if is_known else on_arrays)(*arguments)
+        are_numbers = all(isinstance(x, int | float) for x in arguments)
+        return (on_numbers if are_numbers else on_arrays)(*arguments)
 
     return function
 
@@ -67,7 +67,7 @@ def one_minus_power(base: float, exponent: Scalar) -> Scalar:
     >>> round(one_minus_power(0.9, 2), 6)
     0.19
     """
-    is_known = isinstance(base, int | float)
-    if is_known and (isinstance(exponent, int | float) or base <= 0):
+    are_numbers = isinstance(base, int | float)
+    if are_numbers and (isinstance(exponent, int | float) or base <= 0):
         return 1 - base**exponent
-    return ops.negative(ops.expm1(ops.multiply(exponent, math.log(base) if is_known else ops.log(base))))
+    return ops.negative(ops.expm1(ops.multiply(exponent, math.log(base) if are_numbers else ops.log(base))))

@@ -18,7 +18,7 @@ from polykeras.serialization import registry
 
 
 class LearningRateSchedule(Stamped):
-    """Base of the schedules: ``__call__(step)`` returns the rate.
+    """Base class of learning rate schedules: ``__call__(step)`` returns the learning rate.
 
     ``step`` is a Python int, or a 0-d array while a training step is traced.
 
@@ -56,13 +56,13 @@ def _positive(name: str, value: float) -> float:
 
 
 class ExponentialDecay(LearningRateSchedule):
-    """``initial_learning_rate * decay_rate ** (step / decay_steps)``.
+    """Exponential decay: ``initial_learning_rate * decay_rate ** (step / decay_steps)``.
 
     Args:
-        initial_learning_rate: the rate at step 0.
-        decay_steps: steps for one factor ``decay_rate``; positive.
-        decay_rate: factor.
-        staircase: change once per ``decay_steps`` only.
+        initial_learning_rate: learning rate at step 0.
+        decay_steps: positive number of steps in which the rate is multiplied by ``decay_rate``.
+        decay_rate: decay rate.
+        staircase: whether to change at multiples of ``decay_steps`` only; default False.
         name: for configs; default "ExponentialDecay".
 
     >>> ExponentialDecay(1.0, 10, 0.5, staircase=True)(19)
@@ -84,11 +84,11 @@ class ExponentialDecay(LearningRateSchedule):
         return self.decayed(scalars.floor(self._place(step)) if self.staircase else self._place(step))
 
     def _place(self, step: Any) -> Scalar:
-        return scalars.real(step) / self.decay_steps
+        return scalars.as_float(step) / self.decay_steps
 
-    def decayed(self, place: Scalar) -> Scalar:
-        """Return the rate after ``place`` times ``decay_steps``."""
-        return self.initial_learning_rate * self.decay_rate**place
+    def decayed(self, progress: Scalar) -> Scalar:
+        """Return the rate after ``progress`` times ``decay_steps``."""
+        return self.initial_learning_rate * self.decay_rate**progress
 
     def get_config(self) -> dict:
         return {
@@ -101,13 +101,13 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 class InverseTimeDecay(ExponentialDecay):
-    """``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
+    """Inverse time decay: ``initial_learning_rate / (1 + decay_rate * step / decay_steps)``.
 
     Args:
-        initial_learning_rate: the rate at step 0.
-        decay_steps: unit of time, in steps; positive.
-        decay_rate: factor.
-        staircase: change once per ``decay_steps`` only.
+        initial_learning_rate: learning rate at step 0.
+        decay_steps: positive number of steps, the unit of time.
+        decay_rate: decay rate.
+        staircase: whether to change at multiples of ``decay_steps`` only; default False.
         name: for configs; default "InverseTimeDecay".
 
     >>> InverseTimeDecay(1.0, 10, 1.0)(10)
@@ -124,16 +124,16 @@ class InverseTimeDecay(ExponentialDecay):
     ) -> None:
         super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
 
-    def decayed(self, place: Scalar) -> Scalar:
-        return self.initial_learning_rate / (1 + self.decay_rate * place)
+    def decayed(self, progress: Scalar) -> Scalar:
+        return self.initial_learning_rate / (1 + self.decay_rate * progress)
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
-    """One rate up to and including each boundary, and one beyond the last.
+    """Piecewise constant: one learning rate up to and including each boundary, and one beyond the last.
 
     Args:
         boundaries: steps, increasing.
-        values: rates, one more than boundaries.
+        values: learning rates, one more than boundaries.
         name: for configs; default "PiecewiseConstant".
 
     Raises:
@@ -153,7 +153,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.boundaries, self.values, self.name = boundaries, values, name
 
     def __call__(self, step: Any) -> Scalar:
-        step = scalars.real(step)
+        step = scalars.as_float(step)
         rate = self.values[-1]
         for boundary, value in zip(reversed(self.boundaries), reversed(self.values[:-1]), strict=True):
             rate = scalars.where(step <= boundary, value, rate)
@@ -164,14 +164,14 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 class PolynomialDecay(LearningRateSchedule):
-    """From one rate to another, along ``(1 - step / decay_steps) ** power``.
+    """Polynomial decay from one learning rate to another, along ``(1 - step / decay_steps) ** power``.
 
     Args:
-        initial_learning_rate: the rate at step 0.
-        decay_steps: steps on the way; positive.
-        end_learning_rate: the rate at the end; default 0.0001.
-        power: 1 is a straight line.
-        cycle: go on for a multiple of ``decay_steps`` instead of staying at the end.
+        initial_learning_rate: learning rate at step 0.
+        decay_steps: positive number of steps of the decay.
+        end_learning_rate: learning rate at the end; default 0.0001.
+        power: exponent; 1 for a linear decay; default 1.
+        cycle: whether to decay to the next multiple of ``decay_steps``, not to stay at the end; default False.
         name: for configs; default "PolynomialDecay".
 
     >>> rate = PolynomialDecay(1.0, 10, end_learning_rate=0.0)
@@ -192,7 +192,7 @@ class PolynomialDecay(LearningRateSchedule):
         self.end_learning_rate, self.power, self.cycle, self.name = end_learning_rate, power, cycle, name
 
     def __call__(self, step: Any) -> Scalar:
-        step = scalars.real(step)
+        step = scalars.as_float(step)
         if self.cycle:
             done = step / (self.decay_steps * scalars.maximum(1.0, scalars.ceil(step / self.decay_steps)))
         else:
@@ -216,15 +216,15 @@ def _half_cosine(done: Scalar) -> Scalar:
 
 
 class CosineDecay(LearningRateSchedule):
-    """Down half a cosine wave, after an optional straight rise.
+    """Cosine decay, after an optional linear warmup.
 
     Args:
-        initial_learning_rate: the rate at step 0.
-        decay_steps: steps down; positive.
-        alpha: where it ends, as a fraction of the rate at the top; default 0.0.
+        initial_learning_rate: learning rate at step 0.
+        decay_steps: positive number of steps of the decay.
+        alpha: final learning rate, as a fraction of that at the start of the decay; default 0.0.
         name: for configs; default "CosineDecay".
-        warmup_target: the rate at the top; None starts from the top.
-        warmup_steps: steps up; default 0.
+        warmup_target: learning rate at the end of the warmup; None for no warmup.
+        warmup_steps: number of steps of the warmup; default 0.
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
     https://arxiv.org/abs/1608.03983.
@@ -248,7 +248,7 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
 
     def __call__(self, step: Any) -> Scalar:
-        step = scalars.real(step)
+        step = scalars.as_float(step)
         if self.warmup_target is None:
             return self._decayed(self.initial_learning_rate, step)
         down = self._decayed(self.warmup_target, step - self.warmup_steps)
@@ -273,14 +273,14 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Down half a cosine wave, again and again.
+    """Cosine decay with warm restarts.
 
     Args:
-        initial_learning_rate: the rate at step 0.
-        first_decay_steps: steps of the first wave; positive.
-        t_mul: each wave lasts so many times longer than the one before; default 2.0.
-        m_mul: each wave starts so many times higher; default 1.0.
-        alpha: where a wave ends, as a fraction of ``initial_learning_rate``; default 0.0.
+        initial_learning_rate: learning rate at step 0.
+        first_decay_steps: positive number of steps of the first period.
+        t_mul: factor by which each period is longer than the one before; default 2.0.
+        m_mul: factor on the initial learning rate of each period; default 1.0.
+        alpha: learning rate at the end of a period, as a fraction of ``initial_learning_rate``; default 0.0.
         name: for configs; default "SGDRDecay".
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
@@ -305,19 +305,19 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
 
     def __call__(self, step: Any) -> Scalar:
-        wave, done = self._wave(scalars.real(step) / self.first_decay_steps)
+        wave, done = self._wave(scalars.as_float(step) / self.first_decay_steps)
         height = (1 - self.alpha) * self.m_mul**wave * _half_cosine(done) + self.alpha
         return self.initial_learning_rate * height
 
-    def _wave(self, place: Scalar) -> tuple[Scalar, Scalar]:
+    def _wave(self, progress: Scalar) -> tuple[Scalar, Scalar]:
         """The number of the wave, and the part of it that is done."""
         if self.t_mul == 1:
-            wave = scalars.floor(place)
-            return wave, place - wave
+            wave = scalars.floor(progress)
+            return wave, progress - wave
         # A restart falls on a whole step, which rounding in the logarithm must not miss.
-        wave = scalars.floor(scalars.log(1 + place * (self.t_mul - 1)) / math.log(self.t_mul) + 1e-6)
+        wave = scalars.floor(scalars.log(1 + progress * (self.t_mul - 1)) / math.log(self.t_mul) + 1e-6)
         length = self.t_mul**wave
-        return wave, (place - (length - 1) / (self.t_mul - 1)) / length
+        return wave, (progress - (length - 1) / (self.t_mul - 1)) / length
 
     def get_config(self) -> dict:
         return {

@@ -15,12 +15,12 @@ from polykeras.optimizers.scalars import Scalar
 
 
 class SGD(Optimizer):
-    """Gradient descent, with momentum if wanted.
+    """Stochastic gradient descent, optionally with momentum.
 
     Args:
-        learning_rate: a number, a schedule or a function; default 0.01.
-        momentum: the part of the last step that is made again, from 0 to 1.
-        nesterov: look ahead by one momentum step.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.01.
+        momentum: momentum coefficient, from 0 to 1; default 0.
+        nesterov: whether to use Nesterov momentum; default False.
         *shared, **settings: see ``Optimizer``.
 
     Raises:
@@ -60,17 +60,17 @@ class SGD(Optimizer):
         has_momentum = not is_zero(self.momentum)
         if has_momentum and not self.momentums:  # it was 0 before
             self.momentums = self.add_optimizer_variables(self._trainable_variables, "momentum")
-        for pushes, weights in by_dtype(gradients, variables):
+        for group, weights in by_dtype(gradients, variables):
             slots = [self.momentums[self._get_variable_index(w)] for w in weights] if has_momentum else []
-            fresh, moved = current().sgd_update(
+            updated, velocities = current().sgd_update(
                 [w.value for w in weights],
-                pushes,
+                group,
                 [s.value for s in slots] or None,
                 learning_rate,
-                scalars.known(self.momentum),
+                scalars.concrete(self.momentum),
                 self.nesterov,
             )
-            for variable, array in zip([*weights, *slots], [*fresh, *(moved or ())], strict=True):
+            for variable, array in zip([*weights, *slots], [*updated, *(velocities or ())], strict=True):
                 variable.put(array)
 
     def get_config(self) -> dict:
@@ -78,12 +78,13 @@ class SGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """Steps of one size for all, by the signs of a mean gradient.
+    """Lion: evolved sign momentum, updates of equal size by the sign of averaged gradients.
 
     Args:
-        learning_rate: a number, a schedule or a function; a tenth of what Adam takes; default 0.001.
-        beta_1: the part of the mean that goes into a step; default 0.9.
-        beta_2: the part of the mean that stays; default 0.99.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; about a tenth of that of
+            Adam; default 0.001.
+        beta_1: interpolation coefficient between the moving average and the gradient in an update; default 0.9.
+        beta_2: decay rate of the moving average of gradients; default 0.99.
         *shared, **settings: see ``Optimizer``.
 
     Raises:
