@@ -65,7 +65,7 @@ def relu(
     *,
     alpha: float | None = None,
 ) -> Any:
-    """Return ``x`` where it is above a threshold, else 0 or a line of small slope.
+    """Return ``x`` where it is above a threshold, otherwise 0 or a line of small slope.
 
     Args:
         x: array of any shape.
@@ -74,6 +74,8 @@ def relu(
         max_value: the largest result; None sets no bound.
         threshold: where the slope changes; default 0.0.
         alpha: Keras 2's name of ``negative_slope``; default None.
+
+    Source: Nair and Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines" (ICML 2010).
 
     >>> import numpy as np
     >>> relu(np.array([-2.0, 1.0, 9.0]), negative_slope=0.5, max_value=6).tolist()
@@ -147,7 +149,7 @@ registry.add_family(
 
 
 def serialize(activation: Any) -> Any:
-    """Return the name of a built-in activation, else a description, ready for JSON.
+    """Return the name of a built-in activation, otherwise a description, ready for JSON.
 
     Args:
         activation: function or layer.

@@ -20,7 +20,7 @@ _LAYOUTS = ("channels_last", "channels_first")
 
 
 def home() -> Path:
-    """Folder of the user's settings: ``KERAS_HOME``, else ``~/.keras``.
+    """Folder of the user's settings: ``KERAS_HOME``, otherwise ``~/.keras``.
 
     >>> home().is_absolute()
     True

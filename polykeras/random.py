@@ -128,7 +128,7 @@ def truncated_normal(
     """
     backend = current()
     dtype = _float_dtype(dtype)
-    # The share of a normal distribution within 2 stddev of its mean is erf(sqrt(2)).
+    # The fraction of a normal distribution within 2 stddev of its mean is erf(sqrt(2)).
     share = math.erf(math.sqrt(2))
     place = _scaled(_unit(_bits(shape, seed), "float32"), 2 * share, -share)
     x = backend.multiply(backend.erfinv(place), math.sqrt(2))
@@ -193,14 +193,14 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 @op
 def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> Any:
-    """Return x with a share of its entries set to 0 and the others scaled up.
+    """Return x with a random fraction of its entries set to 0 and the others scaled up.
 
     N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
     (JMLR 2014).
 
     Args:
         inputs: array x.
-        rate: the share to drop, from 0 to 1.
+        rate: the fraction to drop, from 0 to 1.
         noise_shape: shape of the mask, which broadcasts to x; None entries mean x's size.
         seed: int, SeedGenerator or None.
 

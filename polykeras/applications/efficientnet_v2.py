@@ -103,7 +103,7 @@ def _block(
 
 
 def _scaled(frame: Frame, is_base: bool) -> KerasTensor:
-    """Pixels from 0 to 255, scaled: of the base sizes as for PyTorch's networks, else from -1 to 1."""
+    """Pixels from 0 to 255, scaled: of the base sizes as for PyTorch's networks, otherwise from -1 to 1."""
     if not is_base:
         return layers.Rescaling(1.0 / 128.0, -1)(frame.input())
     x = layers.Rescaling(1.0 / 255.0)(frame.input())

@@ -39,7 +39,7 @@ def size_of_trained(frame: Frame, sizes: tuple[int, ...]) -> int:
 
 
 def model_name(frame: Frame, kind: str, alpha: float, size: int) -> str:
-    """Return the name that was asked for, else one that says width and size of pictures."""
+    """Return the name that was asked for, otherwise one that says width and size of pictures."""
     known = size if frame.weights == "imagenet" else frame.spatial(frame.input_shape)[0]
     return frame.name or f"{kind}_{alpha:0.2f}_{known}"
 

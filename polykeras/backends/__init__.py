@@ -128,8 +128,8 @@ def _check_name(name: str, source: str) -> None:
 def default_name() -> str:
     """Return the name of the default backend; loads nothing.
 
-    ``KERAS_BACKEND``, else the user's ``keras.json``, else the first installed of tensorflow,
-    jax, torch, else numpy.
+    ``KERAS_BACKEND``, otherwise the user's ``keras.json``, otherwise the first installed of tensorflow,
+    jax, torch, otherwise numpy.
 
     >>> default_name() in available()
     True
@@ -310,7 +310,7 @@ def _present() -> list[Backend]:
 
 
 def carrier() -> Backend | None:
-    """Return the engine that is making a graph, which may carry the data of a program on any backend; else None.
+    """Return the engine that is making a graph, which may carry the data of a program on any backend; otherwise None.
 
     Imports no framework.
 

@@ -19,7 +19,7 @@ def spread(window: int, dilation: int) -> int:
 
 
 def output_size(size: int | None, window: int, stride: int, padding: str, dilation: int = 1) -> int | None:
-    """Return how many places a window has along one axis.
+    """Return how many positions a window has along one axis.
 
     >>> output_size(28, 3, 1, "valid"), output_size(7, 3, 2, "same"), output_size(None, 3, 1, "same")
     (26, 4, None)

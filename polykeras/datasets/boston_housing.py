@@ -17,7 +17,7 @@ def load_data(
 
     Args:
         path: name of the file in the folder of downloads.
-        test_split: share of the rows for testing.
+        test_split: fraction of the rows for testing.
         seed: of the shuffle before.
 
     Returns:

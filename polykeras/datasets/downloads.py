@@ -59,7 +59,7 @@ def get_file(
         extract: unpack the archive and return the path of the folder: ``fname`` without a suffix is its name;
             with one, it is that of the archive, and ``_extracted`` is put to its stem.
         archive_format: ``"tar"`` (also compressed), ``"zip"``, ``"auto"`` for either, or None for not unpacking.
-        cache_dir: default ``$KERAS_HOME``, else ``~/.keras``.
+        cache_dir: default ``$KERAS_HOME``, otherwise ``~/.keras``.
         force_download: even if it is there.
 
     Raises:

@@ -20,7 +20,7 @@ def split(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> tuple[A
     """Shuffle rows, and return those for training and for testing.
 
     Raises:
-        ValueError: for a share of tests outside of 0 to 1.
+        ValueError: for a fraction of tests outside of 0 to 1.
 
     >>> (x, _), (x_test, _) = split(np.arange(4), np.arange(4), 0.25, 113)
     >>> x.shape, x_test.shape

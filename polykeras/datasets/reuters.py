@@ -31,7 +31,7 @@ def load_data(
     """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 11,228 texts in all.
 
     Args: as of ``imdb``, and
-        test_split: share of the texts for testing.
+        test_split: fraction of the texts for testing.
 
     Returns:
         x: array of lists of ints; y: number of the topic, see ``get_label_names``.

@@ -225,6 +225,9 @@ class GlorotNormal(_NamedScaling):
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
+    Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks"
+    (AISTATS 2010), https://proceedings.mlr.press/v9/glorot10a.html.
+
     >>> GlorotNormal(seed=1).sample((3, 3)).shape
     (3, 3)
     """
@@ -257,6 +260,8 @@ class HeNormal(_NamedScaling):
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
+    Source: He et al., "Delving Deep into Rectifiers" (2015), https://arxiv.org/abs/1502.01852.
+
     >>> HeNormal(seed=1).sample((3, 3)).shape
     (3, 3)
     """
@@ -288,6 +293,9 @@ class LecunNormal(_NamedScaling):
         seed: int or SeedGenerator; None for a seed of its own.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
+
+    Source: LeCun et al., "Efficient BackProp" (1998); for selu: Klambauer et al., "Self-Normalizing Neural
+    Networks" (2017), https://arxiv.org/abs/1706.02515.
 
     >>> LecunNormal(seed=1).sample((3, 3)).shape
     (3, 3)

@@ -21,7 +21,7 @@ def _at_least_0(layer: Layer, name: str, value: Any) -> float:
 
 
 class ReLU(Layer):
-    """Return x above a threshold, up to a limit, else a line of small slope.
+    """Return x above a threshold, up to a limit, otherwise a line of small slope.
 
     Args:
         max_value: the largest output; None for no limit.
@@ -31,6 +31,8 @@ class ReLU(Layer):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: any shape to the same shape.
+
+    Source: Nair and Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines" (ICML 2010).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ReLU(max_value=6, negative_slope=0.5)(np.array([-2.0, 3.0, 9.0]))
@@ -209,7 +211,7 @@ class ELU(Layer):
 
 
 class ThresholdedReLU(Layer):
-    """Return x above a threshold, else 0.
+    """Return x above a threshold, otherwise 0.
 
     Args:
         theta: the threshold; default 1.0.

@@ -45,7 +45,7 @@ class Attention(Layer):
         use_scale: whether to multiply scores by a weight.
         score_mode: ``"dot"``: the score of a query and a key is their product; ``"concat"``: a
             weight times the sum of ``tanh(scale * (query + key))``.
-        dropout: share of the attention scores to drop in training; default 0.0.
+        dropout: fraction of the attention scores to drop in training; default 0.0.
         seed: an int, for dropout that repeats from program to program; default None, for others each time.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -435,7 +435,7 @@ class MultiHeadAttention(HeadedAttention):
         num_heads: number of heads.
         key_dim: size of a projected query and key.
         value_dim: size of a projected value; default ``key_dim``.
-        dropout: share of the attention scores to drop in training; default 0.0.
+        dropout: fraction of the attention scores to drop in training; default 0.0.
         use_bias: whether the projections have biases.
         output_shape: int or sizes of an output; default the size of a query.
         attention_axes: axes of the inputs to attend over; default all but the batch and the last.

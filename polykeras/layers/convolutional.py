@@ -246,7 +246,7 @@ class Conv1D(_Causal, Conv):
     Args:
         filters: number of output channels.
         kernel_size: steps that a filter covers.
-        strides: steps from place to place; default 1.
+        strides: step between neighbouring windows; default 1.
         padding: ``"valid"`` none; ``"same"`` to keep the length (at stride 1); ``"causal"`` the
             same, but only in front: no output sees a later input.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
@@ -264,6 +264,10 @@ class Conv1D(_Causal, Conv):
 
     Raises:
         ValueError: for options that don't fit, or an input shorter than the window.
+
+    Source: LeCun et al., "Backpropagation Applied to Handwritten Zip Code Recognition" (1989); sizes:
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016),
+    https://arxiv.org/abs/1603.07285.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv1D(4, 3, padding="causal")(np.ones((1, 6, 2))).shape
@@ -284,6 +288,10 @@ class Conv2D(Conv):
 
     Raises:
         ValueError: if ``groups`` does not divide ``filters``.
+
+    Source: LeCun et al., "Backpropagation Applied to Handwritten Zip Code Recognition" (1989); sizes:
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016),
+    https://arxiv.org/abs/1603.07285.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv2D(4, 3)(np.ones((1, 6, 6, 2))).shape
@@ -306,6 +314,10 @@ class Conv3D(Conv):
 
     Raises:
         ValueError: if ``groups`` does not divide ``filters``.
+
+    Source: LeCun et al., "Backpropagation Applied to Handwritten Zip Code Recognition" (1989); sizes:
+    Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016),
+    https://arxiv.org/abs/1603.07285.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv3D(4, 2)(np.ones((1, 4, 4, 4, 1))).shape
@@ -330,6 +342,9 @@ class AtrousConvolution1D(Conv1D):
 
     Raises:
         ValueError: if ``groups`` does not divide ``filters``.
+
+    Source: Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions" (2015),
+    https://arxiv.org/abs/1511.07122.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AtrousConvolution1D(4, 3, atrous_rate=2)(np.ones((1, 6, 2))).shape
@@ -369,6 +384,9 @@ class AtrousConvolution2D(Conv2D):
 
     Raises:
         ValueError: if ``groups`` does not divide ``filters``.
+
+    Source: Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions" (2015),
+    https://arxiv.org/abs/1511.07122.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AtrousConvolution2D(4, 3, 3, atrous_rate=(2, 2))(np.ones((1, 6, 6, 2))).shape
@@ -491,6 +509,9 @@ class Conv1DTranspose(ConvTranspose):
     Raises:
         ValueError: for options that don't fit.
 
+    Source: Zeiler et al., "Deconvolutional Networks" (CVPR 2010); sizes: Dumoulin and Visin, "A guide to
+    convolution arithmetic for deep learning" (2016), https://arxiv.org/abs/1603.07285.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv1DTranspose(4, 3, strides=2, padding="same")(np.ones((1, 5, 2))).shape
     (1, 10, 4)
@@ -514,6 +535,9 @@ class Conv2DTranspose(ConvTranspose):
     Raises:
         ValueError: if ``output_padding`` is not below ``strides``.
 
+    Source: Zeiler et al., "Deconvolutional Networks" (CVPR 2010); sizes: Dumoulin and Visin, "A guide to
+    convolution arithmetic for deep learning" (2016), https://arxiv.org/abs/1603.07285.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv2DTranspose(4, 3, strides=2)(np.ones((1, 5, 5, 2))).shape
     (1, 11, 11, 4)
@@ -536,6 +560,9 @@ class Conv3DTranspose(ConvTranspose):
 
     Raises:
         ValueError: if ``output_padding`` is not below ``strides``.
+
+    Source: Zeiler et al., "Deconvolutional Networks" (CVPR 2010); sizes: Dumoulin and Visin, "A guide to
+    convolution arithmetic for deep learning" (2016), https://arxiv.org/abs/1603.07285.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Conv3DTranspose(4, 2)(np.ones((1, 3, 3, 3, 2))).shape
@@ -674,6 +701,9 @@ class DepthwiseConv1D(_Causal, DepthwiseConv):
     Shapes: (batch, steps, channels) to (batch, new steps, channels * depth_multiplier); kernel
     (kernel_size, channels, depth_multiplier).
 
+    Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
+    Applications" (2017), https://arxiv.org/abs/1704.04861.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.DepthwiseConv1D(3, depth_multiplier=2)(np.ones((1, 6, 2))).shape
     (1, 4, 4)
@@ -694,6 +724,9 @@ class DepthwiseConv2D(DepthwiseConv):
 
     Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, channels * depth_multiplier);
     kernel (rows, columns, channels, depth_multiplier).
+
+    Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision
+    Applications" (2017), https://arxiv.org/abs/1704.04861.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.DepthwiseConv2D(3)(np.ones((1, 6, 6, 2))).shape
@@ -777,6 +810,9 @@ class SeparableConv1D(_Causal, SeparableConv):
 
     Shapes: (batch, steps, channels) to (batch, new steps, filters); kernels (kernel_size, channels,
         depth_multiplier) and (1, channels * depth_multiplier, filters).
+
+    Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions" (2016),
+    https://arxiv.org/abs/1610.02357.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SeparableConv1D(4, 3)(np.ones((1, 6, 2))).shape

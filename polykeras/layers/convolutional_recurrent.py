@@ -337,6 +337,9 @@ class ConvLSTM2D(ConvLSTM):
 
     Shapes: (batch, time, rows, columns, channels) to (batch, new rows, new columns, filters).
 
+    Source: Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting"
+    (2015), https://arxiv.org/abs/1506.04214.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ConvLSTM2D(4, 3, return_sequences=True)(np.ones((1, 5, 8, 7, 2))).shape
     (1, 5, 6, 5, 4)
@@ -363,6 +366,9 @@ class ConvLSTM3D(ConvLSTM):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, *sizes, channels) to (batch, *new sizes, filters).
+
+    Source: Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting"
+    (2015), https://arxiv.org/abs/1506.04214.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.ConvLSTM3D(2, 2)(np.ones((1, 3, 4, 4, 4, 1))).shape

@@ -24,7 +24,7 @@ from polykeras.serialization import registry
 
 
 class InputLayer(Layer):
-    """The place where data enters a graph of layers.
+    """Entry point of data into a graph of layers.
 
     Args:
         shape: sizes without the batch; None where free.
@@ -190,7 +190,7 @@ class Activation(Layer):
 
 
 class Dropout(Layer):
-    """In training, set entries to 0 at random and scale up the others; else do nothing.
+    """In training, set entries to 0 at random and scale up the others; otherwise do nothing.
 
     Args:
         rate: probability of a 0, from 0 up to (not including) 1.
@@ -256,7 +256,7 @@ class _SpatialDropout(Dropout):
 
 
 class SpatialDropout1D(_SpatialDropout):
-    """In training, drop whole channels of sequences at random; else do nothing.
+    """In training, drop whole channels of sequences at random; otherwise do nothing.
 
     Args:
         rate: probability of a 0, from 0 to 1.
@@ -283,7 +283,7 @@ class SpatialDropout1D(_SpatialDropout):
 
 
 class SpatialDropout2D(_SpatialDropout):
-    """In training, drop whole channels of images at random; else do nothing.
+    """In training, drop whole channels of images at random; otherwise do nothing.
 
     Args:
         rate: probability of a 0, from 0 to 1.
@@ -292,6 +292,9 @@ class SpatialDropout2D(_SpatialDropout):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to the same shape.
+
+    Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014),
+    https://arxiv.org/abs/1411.4280.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout2D(0.5)(np.ones((1, 3, 3, 4))).shape
@@ -302,13 +305,16 @@ class SpatialDropout2D(_SpatialDropout):
 
 
 class SpatialDropout3D(_SpatialDropout):
-    """In training, drop whole channels of volumes at random; else do nothing.
+    """In training, drop whole channels of volumes at random; otherwise do nothing.
 
     Args:
         rate, data_format, seed: see ``SpatialDropout2D``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to the same shape.
+
+    Source: Tompson et al., "Efficient Object Localization Using Convolutional Networks" (2014),
+    https://arxiv.org/abs/1411.4280.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.SpatialDropout3D(0.5)(np.ones((1, 3, 3, 3, 4))).shape
@@ -532,7 +538,7 @@ class Lambda(Layer):
         Args:
             inputs: array, or arrays, of the shape below.
             mask: bools, which entries count; default None, for all.
-            training: bool, whether to act as in training; default what the calls around it do, else False.
+            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
 
         Shapes: any shape to what the function makes of it.
         """

@@ -103,7 +103,7 @@ class Dense(LowRankUpdate, Layer):
 
         Args:
             inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default what the calls around it do, else False.
+            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
 
         Shapes: (..., n) to (..., units).
         """
@@ -250,7 +250,7 @@ class EinsumDense(LowRankUpdate, Layer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def _bound_axes(self) -> int:
-        """How many last axes the kernel takes in, where it is a matrix with its axes split up; else 0."""
+        """How many last axes the kernel takes in, where it is a matrix with its axes split up; otherwise 0."""
         inputs, kernel, outputs = self._letters
         bound = next((n for n in range(1, len(inputs)) if kernel.startswith(inputs[-n:])), 0)
         rest = kernel[bound:]
@@ -283,7 +283,7 @@ class EinsumDense(LowRankUpdate, Layer):
 
         Args:
             inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default what the calls around it do, else False.
+            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
 
         Shapes: as the equation says, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
         """

@@ -33,6 +33,9 @@ class Embedding(Layer):
     Raises:
         IndexError: for an integer outside the table, where values are known (not while compiled).
 
+    Source: Bengio et al., "A Neural Probabilistic Language Model" (2003),
+    https://www.jmlr.org/papers/v3/bengio03a.html.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)

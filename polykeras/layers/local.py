@@ -46,7 +46,7 @@ class LocallyConnected(Convolution):
         self.implementation = choice(self, "implementation", implementation, (1, 2, 3))
 
     def build(self, input_shape: tuple) -> None:
-        """Make a kernel and a bias for each place of the window.
+        """Make a kernel and a bias for each position of the window.
 
         Args:
             input_shape: tuple with the batch.
@@ -124,12 +124,12 @@ class LocallyConnected(Convolution):
 
 
 class LocallyConnected1D(LocallyConnected):
-    """Slide along a sequence, with filters of its own at each place.
+    """Slide along a sequence, with filters of its own at each position.
 
     Args:
         filters: number of output channels.
         kernel_size: steps that a filter covers.
-        strides: steps from place to place; default 1.
+        strides: step between neighbouring windows; default 1.
         padding: ``"valid"`` or ``"same"``.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         activation, use_bias: as for ``Dense``.
@@ -141,7 +141,7 @@ class LocallyConnected1D(LocallyConnected):
         implementation: 1, 2 or 3; accepted for compatibility: the result is the same.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels), with the steps known; kernel (places, kernel_size * channels,
+    Shapes: (batch, steps, channels), with the steps known; kernel (positions, kernel_size * channels,
         filters).
 
     >>> import numpy as np, polykeras as keras
@@ -153,7 +153,7 @@ class LocallyConnected1D(LocallyConnected):
 
 
 class LocallyConnected2D(LocallyConnected):
-    """Slide over an image, with filters of its own at each place.
+    """Slide over an image, with filters of its own at each position.
 
     Args:
         filters, kernel_size, strides, padding, data_format, activation, use_bias, implementation: see

@@ -39,7 +39,7 @@ def _rate_below_1(layer: Layer, rate: Any) -> float:
 
 
 class GaussianNoise(_Noise):
-    """In training, add normal noise; else do nothing.
+    """In training, add normal noise; otherwise do nothing.
 
     Args:
         stddev: standard deviation of the noise (``sigma`` in Keras 1).
@@ -50,6 +50,8 @@ class GaussianNoise(_Noise):
 
     Raises:
         ValueError: if ``stddev`` is negative.
+
+    Source: Bishop, "Training with Noise is Equivalent to Tikhonov Regularization" (1995).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GaussianNoise(0.1)(np.ones((1, 3)))
@@ -84,7 +86,7 @@ class GaussianNoise(_Noise):
 
 
 class GaussianDropout(_Noise):
-    """In training, multiply by normal noise of mean 1; else do nothing.
+    """In training, multiply by normal noise of mean 1; otherwise do nothing.
 
     Args:
         rate: sets the standard deviation, ``sqrt(rate / (1 - rate))``, that dropout at this rate
@@ -125,7 +127,7 @@ class GaussianDropout(_Noise):
 
 
 class AlphaDropout(_Noise):
-    """In training, drop entries so that mean 0 and variance 1 stay, after ``selu``; else do nothing.
+    """In training, drop entries so that mean 0 and variance 1 stay, after ``selu``; otherwise do nothing.
 
     Args:
         rate: probability of dropping, from 0 to below 1.
@@ -164,7 +166,7 @@ class AlphaDropout(_Noise):
         if self.noise_shape is not None:
             shape = tuple(own if n is None else n for own, n in zip(shape, self.noise_shape, strict=True))
         keeps = random.uniform(shape, seed=self.seed_generator) >= self.rate
-        # Back to mean 0 and variance 1, where a share ``rate`` of the entries is at the floor.
+        # Back to mean 0 and variance 1, where a fraction ``rate`` of the entries is at the floor.
         factor = ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5
         return ops.where(keeps, inputs, _SELU_FLOOR) * factor - factor * _SELU_FLOOR * self.rate
 

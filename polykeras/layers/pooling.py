@@ -191,7 +191,7 @@ class AveragePooling3D(Pooling):
 
 
 class GlobalPooling(Layer):
-    """Base of layers that reduce all places. Subclasses set ``rank`` and ``mode``."""
+    """Base of layers that reduce all spatial axes. Subclasses set ``rank`` and ``mode``."""
 
     rank: int
     mode: str
@@ -286,6 +286,8 @@ class GlobalAveragePooling1D(GlobalPooling):
 
     Shapes: (batch, steps, channels) to (batch, channels).
 
+    Source: Lin et al., "Network In Network" (2013), https://arxiv.org/abs/1312.4400.
+
     >>> import numpy as np, polykeras as keras
     >>> x = np.array([[[1.0], [3.0], [8.0]]])
     >>> keras.layers.GlobalAveragePooling1D()(x, mask=np.array([[True, True, False]]))
@@ -334,6 +336,8 @@ class GlobalAveragePooling2D(GlobalPooling):
 
     Shapes: (batch, rows, columns, channels) to (batch, channels).
 
+    Source: Lin et al., "Network In Network" (2013), https://arxiv.org/abs/1312.4400.
+
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalAveragePooling2D()(np.ones((1, 6, 4, 3))).shape
     (1, 3)
@@ -351,6 +355,8 @@ class GlobalAveragePooling3D(GlobalPooling):
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to (batch, channels).
+
+    Source: Lin et al., "Network In Network" (2013), https://arxiv.org/abs/1312.4400.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.GlobalAveragePooling3D()(np.ones((1, 6, 4, 2, 3))).shape

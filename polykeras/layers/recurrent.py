@@ -87,9 +87,9 @@ class SimpleRNN(CellRNN):
         activity_regularizer: function of the output that adds to the loss; default None.
         kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
             update; default None.
-        dropout: share of the inputs to drop in training; the same ones at all steps of a sequence; default
+        dropout: fraction of the inputs to drop in training; the same ones at all steps of a sequence; default
             0.0.
-        recurrent_dropout: share of the states to drop. Both: Y. Gal and Z. Ghahramani, "A Theoretically
+        recurrent_dropout: fraction of the states to drop. Both: Y. Gal and Z. Ghahramani, "A Theoretically
             Grounded Application of Dropout in Recurrent Neural Networks" (2016); default 0.0.
         seed: for dropout that repeats from program to program; default None, for others each time.
         implementation: with 1, each gate has dropout masks of its own, as with recurrent dropout; default 2.

@@ -252,6 +252,8 @@ class SimpleRNNCell(DenseCell):
 
     Shapes: inputs (batch, features), one state (batch, units).
 
+    Source: Elman, "Finding Structure in Time" (1990).
+
     >>> import numpy as np, polykeras as keras
     >>> output, states = keras.layers.SimpleRNNCell(4)(np.ones((2, 3)), [np.zeros((2, 4))])
     >>> output.shape
@@ -303,6 +305,9 @@ class GRUCell(DenseCell):
             implementation, **kwargs: see ``GRU``.
 
     Shapes: inputs (batch, features), one state (batch, units).
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+    Translation" (2014), https://arxiv.org/abs/1406.1078.
 
     >>> import numpy as np, polykeras as keras
     >>> output, states = keras.layers.GRUCell(4)(np.ones((2, 3)), [np.zeros((2, 4))])
@@ -441,6 +446,9 @@ class LSTMCell(LongShortTermMemory, DenseCell):
             implementation, **kwargs: see ``LSTM``.
 
     Shapes: inputs (batch, features), two states (batch, units): the output, and the memory.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997),
+    https://doi.org/10.1162/neco.1997.9.8.1735.
 
     >>> import numpy as np, polykeras as keras
     >>> output, states = keras.layers.LSTMCell(4)(np.ones((2, 3)), [np.zeros((2, 4)), np.zeros((2, 4))])
@@ -626,7 +634,7 @@ def step_of(cell: Any, training: bool, **kwargs: Any) -> Callable:
 
 
 def initial_states(cell: Any, batch_size: int | None, dtype: str) -> list:
-    """Return the first states of any cell: its own, else zeros."""
+    """Return the first states of any cell: its own, otherwise zeros."""
     if hasattr(cell, "get_initial_state"):
         states = cell.get_initial_state(batch_size=batch_size)
         return list(states) if isinstance(states, list | tuple) else [states]

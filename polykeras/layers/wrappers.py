@@ -102,7 +102,7 @@ class TimeDistributed(Wrapper):
 
         Args:
             inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default what the calls around it do, else False.
+            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
             mask: bools, which entries count; default None, for all.
 
         Shapes: (batch, time, ...) to (batch, time, ...), with what the layer makes of each step.
@@ -123,7 +123,7 @@ class TimeDistributed(Wrapper):
         return _merged(mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask that the layer inside makes; else a step counts where any of its entries does.
+        """The mask that the layer inside makes; otherwise a step counts where any of its entries does.
 
         Args:
             inputs: array, (batch, time, ...).
@@ -251,7 +251,7 @@ class Bidirectional(Wrapper):
             sequences: array, (batch, time, ...).
             initial_state: list of arrays, (batch, units), the first states; default None, for zeros.
             mask: bools, which entries count; default None, for all.
-            training: bool, whether to act as in training; default what the calls around it do, else False.
+            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
             constants: list of arrays that the cell gets at every step; default None.
 
         Shapes: (batch, time, features) to (batch, 2 * units), or (batch, time, 2 * units) for a layer with

@@ -41,7 +41,7 @@ def binary_crossentropy(
     Args:
         y_true: targets, (..., n), from 0 to 1.
         y_pred: predictions of the same shape.
-        from_logits: y_pred holds scores, p = sigmoid(y_pred); else p itself.
+        from_logits: y_pred holds scores, p = sigmoid(y_pred); otherwise p itself.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
         axis: the axis to average; default -1.
 
@@ -116,7 +116,7 @@ def categorical_crossentropy(
     Args:
         y_true: one-hot targets, (..., classes), or probabilities.
         y_pred: predictions of the same shape.
-        from_logits: y_pred holds scores, p = softmax(y_pred); else p is y_pred scaled to sum 1.
+        from_logits: y_pred holds scores, p = softmax(y_pred); otherwise p is y_pred scaled to sum 1.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
         axis: the axis of classes; default -1.
 
@@ -176,7 +176,7 @@ def sparse_categorical_crossentropy(
     Args:
         y_true: class numbers, of the shape of y_pred without its axis of classes, or with size 1 there.
         y_pred: predictions, (..., classes).
-        from_logits: y_pred holds scores before the softmax; else probabilities.
+        from_logits: y_pred holds scores before the softmax; otherwise probabilities.
         ignore_class: a label that takes no part in the loss, such as -1 or 255; default None, for no such
             label.
         axis: the axis of classes; default -1.
@@ -250,6 +250,8 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
         y_true: target probabilities, (..., n), kept from ``epsilon()`` to 1.
         y_pred: predicted probabilities, (..., n), likewise.
 
+    Source: Kullback and Leibler, "On Information and Sufficiency" (1951).
+
     >>> print(kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]).round(4))
     [0.1438]
     """
@@ -278,7 +280,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
     """Cross-entropy of yes-or-no targets.
 
     Args:
-        from_logits: y_pred holds scores before the sigmoid; else probabilities.
+        from_logits: y_pred holds scores before the sigmoid; otherwise probabilities.
         label_smoothing: from 0 to 1: how far to move targets towards 0.5.
         axis: the axis to average; default -1.
         reduction: see ``Loss``.
@@ -316,6 +318,8 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         name: name of the loss; default "binary_focal_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (2017), https://arxiv.org/abs/1708.02002.
+
     >>> round(float(BinaryFocalCrossentropy()([[1.0, 0.0]], [[0.5, 0.5]])), 4)
     0.1733
     """
@@ -341,7 +345,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy of one-hot targets.
 
     Args:
-        from_logits: y_pred holds scores before the softmax; else probabilities.
+        from_logits: y_pred holds scores before the softmax; otherwise probabilities.
         label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
         axis: the axis of classes; default -1.
         reduction: see ``Loss``.
@@ -378,6 +382,8 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         name: name of the loss; default "categorical_focal_crossentropy".
         dtype: of the computation, default ``floatx()``.
 
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (2017), https://arxiv.org/abs/1708.02002.
+
     >>> round(float(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.0433
     """
@@ -408,7 +414,7 @@ class SparseCategoricalCrossentropy(LabelLossWrapper):
     """Cross-entropy of integer labels.
 
     Args:
-        from_logits: y_pred holds scores before the softmax; else probabilities.
+        from_logits: y_pred holds scores before the softmax; otherwise probabilities.
         ignore_class: a label that takes no part in the loss, such as -1 or 255; default None, for no such
             label.
         reduction: see ``Loss``.
@@ -445,6 +451,9 @@ class CategoricalGeneralizedCrossEntropy(LabelLossWrapper):
     Raises:
         ValueError: if q is not between 0 and 1.
 
+    Source: Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy
+    Labels" (2018), https://arxiv.org/abs/1805.07836.
+
     >>> float(CategoricalGeneralizedCrossEntropy()([1], [[0.75, 0.25]]))
     1.0
     """
@@ -464,6 +473,8 @@ class KLDivergence(LossFunctionWrapper):
         reduction: see ``Loss``.
         name: name of the loss; default "kl_divergence".
         dtype: of the computation, default ``floatx()``.
+
+    Source: Kullback and Leibler, "On Information and Sufficiency" (1951).
 
     >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])), 4)
     0.1438

@@ -32,6 +32,8 @@ def hinge(y_true: Any, y_pred: Any) -> Any:
         y_true: targets -1 and 1, or 0 and 1, (..., n).
         y_pred: predictions, (..., n).
 
+    Source: Cortes and Vapnik, "Support-Vector Networks" (1995).
+
     >>> hinge([[0.0, 1.0]], [[-2.0, 0.5]]).tolist()
     [0.25]
     """
@@ -47,6 +49,8 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
         y_true: targets -1 and 1, or 0 and 1, (..., n).
         y_pred: predictions, (..., n).
 
+    Source: Cortes and Vapnik, "Support-Vector Networks" (1995).
+
     >>> squared_hinge([[0.0, 1.0]], [[-2.0, 0.5]]).tolist()
     [0.125]
     """
@@ -61,6 +65,9 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     Args:
         y_true: one-hot targets, (..., classes).
         y_pred: scores, (..., classes).
+
+    Source: Crammer and Singer, "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines"
+    (2001).
 
     >>> categorical_hinge([[0.0, 1.0]], [[0.5, 1.0]]).tolist()
     [0.5]
@@ -79,6 +86,8 @@ class Hinge(LossFunctionWrapper):
         name: name of the loss; default "hinge".
         dtype: of the computation, default ``floatx()``.
 
+    Source: Cortes and Vapnik, "Support-Vector Networks" (1995).
+
     >>> float(Hinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
     0.25
     """
@@ -95,6 +104,8 @@ class SquaredHinge(LossFunctionWrapper):
         name: name of the loss; default "squared_hinge".
         dtype: of the computation, default ``floatx()``.
 
+    Source: Cortes and Vapnik, "Support-Vector Networks" (1995).
+
     >>> float(SquaredHinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
     0.125
     """
@@ -110,6 +121,9 @@ class CategoricalHinge(LossFunctionWrapper):
         reduction: see ``Loss``.
         name: name of the loss; default "categorical_hinge".
         dtype: of the computation, default ``floatx()``.
+
+    Source: Crammer and Singer, "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines"
+    (2001).
 
     >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 1.0]]))
     0.5

@@ -207,6 +207,8 @@ class Huber(LossFunctionWrapper):
         name: name of the loss; default "huber_loss".
         dtype: of the computation, default ``floatx()``.
 
+    Source: Huber, "Robust Estimation of a Location Parameter" (1964).
+
     >>> float(Huber()([[0.0, 0.0]], [[1.0, 3.0]]))
     1.5
     """

@@ -23,6 +23,8 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
         y_pred: predicted memberships of the same shape.
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
 
+    Source: Milletari et al., "V-Net" (2016), https://arxiv.org/abs/1606.04797.
+
     >>> round(float(dice([1.0, 1.0], [1.0, 0.0])), 4)
     0.3333
     """
@@ -142,6 +144,8 @@ class Dice(LossFunctionWrapper):
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
         dtype: of the computation, default ``floatx()``.
 
+    Source: Milletari et al., "V-Net" (2016), https://arxiv.org/abs/1606.04797.
+
     >>> round(float(Dice()([1.0, 1.0], [1.0, 0.0])), 4)
     0.3333
     """
@@ -160,6 +164,9 @@ class Tversky(LossFunctionWrapper):
         name: name of the loss; default "tversky".
         axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
         dtype: of the computation, default ``floatx()``.
+
+    Source: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep
+    networks" (2017), https://arxiv.org/abs/1706.05721.
 
     >>> round(float(Tversky()([1.0, 1.0], [1.0, 0.0])), 4)
     0.3333
@@ -180,6 +187,9 @@ class Circle(LossFunctionWrapper):
         name: name of the loss; default "circle".
         dtype: of the computation, default ``floatx()``.
 
+    Source: Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization" (2020),
+    https://arxiv.org/abs/2002.10857.
+
     >>> round(float(Circle()([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])), 1)
     54.4
     """
@@ -198,12 +208,14 @@ class Circle(LossFunctionWrapper):
 
 
 class CTC(LossFunctionWrapper):
-    """Connectionist temporal classification: labels without known places in a sequence.
+    """Connectionist temporal classification: labels without an alignment to the sequence.
 
     Args:
         reduction: see ``Loss``.
         name: name of the loss; default "ctc".
         dtype: of the computation, default ``floatx()``.
+
+    Source: Graves et al., "Connectionist Temporal Classification" (ICML 2006).
 
     >>> round(float(CTC()([[1]], [[[0.0, 0.0], [0.0, 0.0]]])), 4)
     0.2877

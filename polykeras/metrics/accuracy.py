@@ -14,7 +14,7 @@ from polykeras.ops._call import op
 
 @op
 def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where targets and predictions are equal, else 0.
+    """Return 1 where targets and predictions are equal, otherwise 0.
 
     Args:
         y_true: targets, (..., n),.
@@ -29,7 +29,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
 
 @op
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """Return 1 where a prediction lies on the right side of a threshold, else 0.
+    """Return 1 where a prediction lies on the right side of a threshold, otherwise 0.
 
     Args:
         y_true: targets, (..., n), 0 and 1.
@@ -47,7 +47,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
 
 @op
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where the largest prediction is that of the true class, else 0.
+    """Return 1 where the largest prediction is that of the true class, otherwise 0.
 
     Args:
         y_true: one-hot targets, (..., classes).
@@ -63,7 +63,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 
 @op
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where the largest prediction is that of the label, else 0.
+    """Return 1 where the largest prediction is that of the label, otherwise 0.
 
     Args:
         y_true: labels, (...) or (..., 1).
@@ -78,7 +78,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 
 @op
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
-    """Return 1 where the true class is among the k largest predictions, else 0.
+    """Return 1 where the true class is among the k largest predictions, otherwise 0.
 
     Args:
         y_true: one-hot targets, (..., classes).
@@ -94,7 +94,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 
 @op
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Any:
-    """Return 1 where the label is among the k largest predictions, else 0.
+    """Return 1 where the label is among the k largest predictions, otherwise 0.
 
     Args:
         y_true: labels, (...) or (..., 1).

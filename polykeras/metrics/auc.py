@@ -30,9 +30,9 @@ class AUC(Metric):
         dtype: of the result, default ``floatx()``.
         thresholds: a list from 0 to 1 in place of the evenly spaced ones; the ends are added; default None.
         multi_label: compute each column's area apart and return their mean.
-        num_labels: columns of the predictions, with ``multi_label``; else seen from the first batch; default
+        num_labels: columns of the predictions, with ``multi_label``; otherwise seen from the first batch; default
             None.
-        label_weights: a weight for each column: of its area with ``multi_label``, else of its entries;
+        label_weights: a weight for each column: of its area with ``multi_label``, otherwise of its entries;
             default None, for equal ones.
         from_logits: predictions are scores before the sigmoid.
 

@@ -279,7 +279,7 @@ class FalseNegatives(_Count):
 
 
 class _Share(_ConfusionMetric):
-    """The share of the first count in the sum of both."""
+    """The fraction of the first count in the sum of both."""
 
     def __init__(
         self,
@@ -304,7 +304,7 @@ class _Share(_ConfusionMetric):
 
 
 class Precision(_Share):
-    """The share of true ones among positive predictions.
+    """The fraction of true ones among positive predictions.
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
@@ -322,7 +322,7 @@ class Precision(_Share):
 
 
 class Recall(_Share):
-    """The share of positives that are predicted so.
+    """The fraction of positives that are predicted so.
 
     Args:
         thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.

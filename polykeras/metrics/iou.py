@@ -106,12 +106,14 @@ class IoU(_IoUBase):
         name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_true: targets are class numbers; else one-hot.
-        sparse_y_pred: predictions are class numbers; else one for each class.
+        sparse_y_true: targets are class numbers; otherwise one-hot.
+        sparse_y_pred: predictions are class numbers; otherwise one for each class.
         axis: the axis of classes, where there is one; default -1.
 
     Raises:
         ValueError: for a class that does not exist.
+
+    Source: Jaccard, "The Distribution of the Flora in the Alpine Zone" (1912).
 
     >>> round(float(IoU(num_classes=2, target_class_ids=[0])([0, 0, 1, 1], [0, 1, 0, 1])), 4)
     0.3333
@@ -143,8 +145,8 @@ class MeanIoU(_IoUBase):
         name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_true: targets are class numbers; else one-hot.
-        sparse_y_pred: predictions are class numbers; else one for each class.
+        sparse_y_true: targets are class numbers; otherwise one-hot.
+        sparse_y_pred: predictions are class numbers; otherwise one for each class.
         axis: the axis of classes, where there is one; default -1.
 
     >>> round(float(MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
@@ -202,7 +204,7 @@ class OneHotIoU(_IoUBase):
         name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_pred: predictions are class numbers; else one for each class.
+        sparse_y_pred: predictions are class numbers; otherwise one for each class.
         axis: the axis of classes; default -1.
 
     >>> round(float(OneHotIoU(2, [0, 1])([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]])), 4)
@@ -233,7 +235,7 @@ class OneHotMeanIoU(_IoUBase):
         name: name of the metric; default None.
         dtype: of the counts, default "int32".
         ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_pred: predictions are class numbers; else one for each class.
+        sparse_y_pred: predictions are class numbers; otherwise one for each class.
         axis: the axis of classes; default -1.
 
     >>> round(float(OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]])), 4)

@@ -243,6 +243,8 @@ class ConcordanceCorrelation(MeanMetricWrapper):
         dtype: of the result, default ``floatx()``.
         axis: what to correlate along; default -1.
 
+    Source: Lin, "A Concordance Correlation Coefficient to Evaluate Reproducibility" (1989).
+
     >>> round(float(ConcordanceCorrelation()([[1.0, 2.0, 3.0]], [[2.0, 3.0, 4.0]])), 4)
     0.5714
     """

@@ -111,6 +111,8 @@ class F1Score(FBetaScore):
         name: name of the metric; default "f1_score".
         dtype: of the result, default ``floatx()``.
 
+    Source: van Rijsbergen, "Information Retrieval" (1979).
+
     >>> metric = F1Score(threshold=0.5)
     >>> print(metric([[1, 1], [1, 0], [1, 1]], [[0.2, 0.6], [0.2, 0.6], [0.6, 0.8]]).round(4))
     [0.5 0.8]
@@ -126,7 +128,7 @@ class F1Score(FBetaScore):
 
 
 class R2Score(Metric):
-    """The coefficient of determination: the share of the targets' variance that is explained.
+    """The coefficient of determination: the fraction of the targets' variance that is explained.
 
     Args:
         class_aggregation: over outputs: "uniform_average", "variance_weighted_average", or None

@@ -47,7 +47,7 @@ def is_from_input_layer(tensor: KerasTensor) -> bool:
 
 
 def _matched(structure: Any, given: Any) -> list[tuple] | None:
-    """Pairs of a tensor and its value, where the values are nested as the tensors are; else None."""
+    """Pairs of a tensor and its value, where the values are nested as the tensors are; otherwise None."""
     if isinstance(structure, KerasTensor):
         return None if trees.is_nested(given) else [(structure, given)]
     if isinstance(structure, dict):
@@ -85,7 +85,7 @@ def _by_place(model: Any, given: Any) -> list[tuple]:
         expected = trees.map(input_name, model._inputs_structure)
         raise ValueError(
             f"Model {model.name!r}: Expected inputs nested as {naming.short(expected)}. Received: a dict with "
-            f"{naming.listed(sorted(keys))} at another place. Pass one dict by input name, or lists alone."
+            f"{naming.listed(sorted(keys))} at another position. Pass one dict by input name, or lists alone."
         )
     return list(zip(tensors, values, strict=True))
 

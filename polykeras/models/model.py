@@ -160,7 +160,7 @@ class Model(Persistence, Trainer, Layer):
             )
 
     def _name_outputs(self) -> list[str]:
-        """The names of the outputs: dict keys, else the layers that made them, told apart by numbers."""
+        """The names of the outputs: dict keys, otherwise the layers that made them, told apart by numbers."""
         if isinstance(self._outputs_structure, dict):
             return [str(path[-1]) for path in trees.paths(self._outputs_structure)]
         names = [x.node.operation.name for x in self.outputs]
@@ -184,7 +184,7 @@ class Model(Persistence, Trainer, Layer):
         return sorted(owned, key=lambda layer: order.get(id(layer), len(order)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by name or place.
+        """Return a layer by name or index.
 
         Args:
             index: int, its index among ``layers``; default None.

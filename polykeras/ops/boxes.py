@@ -63,9 +63,9 @@ def convert_format(
     Args:
         boxes: (..., 4), or a dict with such ``boxes``.
         source, target: ``"xyxy"`` (left, top, right, bottom), ``"yxyx"``, ``"xywh"`` (left, top, width,
-            height), ``"center_xywh"`` or ``"center_yxhw"``, in pixels; with ``"rel_"`` in front as shares
+            height), ``"center_xywh"`` or ``"center_yxhw"``, in pixels; with ``"rel_"`` in front as fractions
             of the image's width and height.
-        height, width: of the image, to go from pixels to shares or back.
+        height, width: of the image, to go from pixels to fractions or back.
         dtype: of the result.
 
     Raises:
@@ -166,7 +166,7 @@ def pad(
     Args:
         boxes: (..., 4).
         top, left: rows added above, and columns added on the left.
-        height, width: of the image that relative boxes are shares of.
+        height, width: of the image that relative boxes are fractions of.
         bounding_box_format: as of ``convert_format``.
 
     >>> import polykeras as keras
@@ -232,11 +232,11 @@ def affine_transform(
     Args:
         boxes: (count, 4), or (batch, count, 4).
         angle: degrees, counterclockwise; this and the next five are numbers, or (batch,) arrays.
-        translate_x, translate_y: to the right and down, as shares of the width and the height.
+        translate_x, translate_y: to the right and down, as fractions of the width and the height.
         scale: 2 doubles.
         shear_x, shear_y: degrees that vertical and horizontal lines lean.
         height, width: of the image.
-        center_x, center_y: the place that stays, as shares; default the middle.
+        center_x, center_y: the place that stays, as fractions; default the middle.
         bounding_box_format: as of ``convert_format``.
 
     >>> import polykeras as keras
@@ -289,7 +289,7 @@ def compute_iou(
     mask_val: float = -1,
     image_shape: Sequence | None = None,
 ) -> Any:
-    """Return the share of their union that boxes have in common, for each of the first with each of the second.
+    """Return the fraction of their union that boxes have in common, for each of the first with each of the second.
 
     Args:
         boxes1, boxes2: (count, 4) or (batch, count, 4).

@@ -55,7 +55,7 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
     """Return what the branch with a number returns.
 
     Args:
-        index: an int, or a 0-d array; held between the first and the last branch.
+        index: an int, or a 0-d array; clipped to the first and the last branch.
         branches: functions of the operands, that return trees of one structure.
         *operands: arrays.
 

@@ -1,6 +1,6 @@
 """Images: sizes, colours, borders, patches and filters.
 
-Images are (batch, height, width, channels) with ``data_format="channels_last"``, else
+Images are (batch, height, width, channels) with ``data_format="channels_last"``, otherwise
 (batch, channels, height, width); or single ones, without the batch.
 """
 
@@ -257,7 +257,7 @@ def aspect_window(height: int, width: int, target: tuple, pads: bool) -> tuple:
     Args:
         height, width: of the image.
         target: (height, width).
-        pads: whether the part may reach over the borders, else it lies inside.
+        pads: whether the part may reach over the borders, otherwise it lies inside.
 
     >>> aspect_window(4, 6, (1, 1), pads=False), aspect_window(4, 6, (1, 1), pads=True)
     (((0, 4), (1, 4)), ((-1, 6), (0, 6)))

@@ -76,7 +76,7 @@ def embedding(table: Any, indices: Any) -> Any:
 
 @op
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Return entries along one axis, with an index for each place of the other axes.
+    """Return entries along one axis, with an index for each position along the other axes.
 
     Args:
         x: array of any shape.
@@ -231,7 +231,7 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
 
 
 def _starts(indices: Any) -> list:
-    """Start indices as Python ints where they are known, else as 0-d arrays."""
+    """Start indices as Python ints where they are known, otherwise as 0-d arrays."""
     if isinstance(indices, list | tuple):
         return [int(i) if isinstance(i, int | np.integer) else current().concrete(array(i)) for i in indices]
     indices = array(indices)
@@ -260,10 +260,10 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 @op
 def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
-    """Return zeros with values added at places.
+    """Return zeros with values added at indices.
 
     Args:
-        indices: integers of shape (n, k): places along k leading axes.
+        indices: integers of shape (n, k): positions along k leading axes.
         values: of shape ``(n, *shape[k:])``; those of repeated indices add up.
         shape: of the result.
 
@@ -280,11 +280,11 @@ _REDUCTIONS = (None, "add", "max", "min", "mul")
 
 @op
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
-    """Return an array with entries at places replaced, or combined with what is there.
+    """Return an array with entries at indices replaced, or combined with what is there.
 
     Args:
         inputs: array of any shape.
-        indices: integers of shape (..., k): places along k leading axes.
+        indices: integers of shape (..., k): positions along k leading axes.
         updates: of shape ``(..., *inputs.shape[k:])``.
         reduction: None to replace, or "add", "max", "min", "mul" to combine.
 
@@ -333,7 +333,7 @@ def _scatter_combine(x: Any, columns: list, updates: Any, reduction: str) -> Any
 
 @op
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """Return x1 where a condition holds, else x2; with the condition alone, ``nonzero``.
+    """Return x1 where a condition holds, otherwise x2; with the condition alone, ``nonzero``.
 
     Args:
         condition: array of bools, of any shape.
@@ -354,7 +354,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 @op
 def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Any:
-    """Return, for each place, the choice of the first condition that holds there.
+    """Return, elementwise, the choice of the first condition that is true.
 
     Args:
         condlist: list of bool arrays.
@@ -433,7 +433,7 @@ def argsort(x: Any, axis: int = -1) -> Any:
 
 @op
 def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
-    """Return indices that put the entry of place ``kth`` there, smaller ones before it (all sorted).
+    """Return indices that partition x: the ``kth`` entry in sorted order stands at its index, after smaller ones.
 
     Args:
         x: array of any shape.
@@ -485,12 +485,12 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 
 @op
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
-    """Return the int32 places at which values would keep a sorted vector sorted.
+    """Return the int32 indices at which inserted values keep a sorted vector sorted.
 
     Args:
         sorted_sequence: a vector in upward order.
         values: of any shape.
-        side: "left" for the place before equals, "right" for the one after.
+        side: "left" for the index before equal entries, "right" for the one after.
 
     Raises:
         ValueError: for another ``side``.
@@ -690,7 +690,7 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
 
 @op
 def unravel_index(indices: Any, shape: Sequence[int]) -> tuple:
-    """Return the index along each axis of places counted in row-major order.
+    """Return coordinates along each axis for flat indices in row-major order.
 
     Args:
         indices: array of integers, of any shape.

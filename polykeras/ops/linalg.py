@@ -50,7 +50,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 @op
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
-    """Return a sum of products, as letters for the axes say.
+    """Evaluate an Einstein summation.
 
     Products of int8 arrays add up in int32.
 
@@ -620,7 +620,7 @@ def pinv(x: Any, rcond: float | None = None) -> Any:
 
     Args:
         x: (..., m, n).
-        rcond: singular values below this share of the largest count as 0; default the rounding
+        rcond: singular values below this fraction of the largest count as 0; default the rounding
             error of the dtype times max(m, n).
 
     >>> pinv([[2.0, 0.0], [0.0, 4.0]])
@@ -651,7 +651,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     Args:
         a: (m, n).
         b: (m,) or (m, k).
-        rcond: singular values below this share of the largest count as 0; default None, for the machine
+        rcond: singular values below this fraction of the largest count as 0; default None, for the machine
             epsilon.
 
     >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(4)

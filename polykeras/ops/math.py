@@ -122,7 +122,7 @@ def reciprocal(x: Any) -> Any:
 
 @op
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """Return x, held between two limits.
+    """Return x clipped to a range.
 
     Args:
         x: array of any shape.

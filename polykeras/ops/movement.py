@@ -47,7 +47,7 @@ def ravel(x: Any) -> Any:
 
 @op
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
-    """Return x with new axes of size 1, at their places in the result.
+    """Return x with new axes of size 1, inserted at indices of the result.
 
     Args:
         x: array of any shape.
@@ -131,7 +131,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @op
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """Return x with some axes at new places; the others keep their order.
+    """Return x with some axes moved to new indices; the others keep their order.
 
     Args:
         x: array of any shape.
@@ -285,11 +285,11 @@ def _split_at(x: Any, places: Sequence[int], axis: int) -> list:
 
 @op
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list:
-    """Return parts of an array: equal ones, or those between given places.
+    """Return parts of an array: equal ones, or those between given indices.
 
     Args:
         x: array of any shape.
-        indices_or_sections: the number of equal parts, or the places where parts begin.
+        indices_or_sections: the number of equal parts, or the indices where parts begin.
         axis: where to cut; default 0.
 
     Raises:

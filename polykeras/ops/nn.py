@@ -46,6 +46,8 @@ def relu(x: Any) -> Any:
     Args:
         x: array of any shape.
 
+    Source: Nair and Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines" (ICML 2010).
+
     >>> relu([-1.0, 2.0])
     array([0., 2.], dtype=float32)
     """
@@ -54,7 +56,7 @@ def relu(x: Any) -> Any:
 
 @op
 def relu6(x: Any) -> Any:
-    """Return x, held between 0 and 6.
+    """Return x clipped to the range from 0 to 6.
 
     Args:
         x: array of any shape.
@@ -239,7 +241,7 @@ def squareplus(x: Any, b: float = 4) -> Any:
 
 @op
 def hard_sigmoid(x: Any) -> Any:
-    """Return x / 6 + 1/2, held between 0 and 1.
+    """Return x / 6 + 1/2, clipped to the range from 0 to 1.
 
     Args:
         x: array of any shape.
@@ -271,7 +273,7 @@ hard_swish = hard_silu
 
 @op
 def hard_tanh(x: Any) -> Any:
-    """Return x, held between -1 and 1.
+    """Return x clipped to the range from -1 to 1.
 
     Args:
         x: array of any shape.
@@ -350,7 +352,7 @@ def sparse_plus(x: Any) -> Any:
 
 @op
 def sparse_sigmoid(x: Any) -> Any:
-    """Return (x + 1) / 2, held between 0 and 1.
+    """Return (x + 1) / 2, clipped to the range from 0 to 1.
 
     Args:
         x: array of any shape.
@@ -365,7 +367,7 @@ def sparse_sigmoid(x: Any) -> Any:
 
 @op
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
-    """Return x where it lies above a threshold, else another value.
+    """Return x where it lies above a threshold, otherwise another value.
 
     Args:
         x: array of any shape.
@@ -671,7 +673,7 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
     Args:
         target: labels from 0 to 1.
-        output: probabilities p, held away from 0 and 1 by ``config.epsilon()``; or logits.
+        output: probabilities p, clipped to ``config.epsilon()`` and 1 minus it; or logits.
         from_logits: whether ``output`` holds logits.
 
     Raises:

@@ -46,7 +46,7 @@ def is_channels_last(data_format: str | None) -> bool:
 
 
 def as_dtype(x: Any, dtype: str) -> Any:
-    """Return floats as another type; integers are rounded and held in their range."""
+    """Return floats as another type; integers are rounded and clipped to their range."""
     backend = current()
     if dtype in dtypes.INTEGERS:
         limits = np.iinfo(dtype)
@@ -136,11 +136,11 @@ def _check_modes(order: int | None, fill_mode: str) -> None:
 def map_coordinates(
     inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0
 ) -> Any:
-    """Return an array's values at places between its entries.
+    """Interpolate an array at coordinates between its entries.
 
     Args:
         inputs: array of any rank.
-        coordinates: (rank, ...): a place along each axis.
+        coordinates: (rank, ...): a coordinate along each axis.
         order: 0 for the nearest entry, 1 for a linear mixture of its neighbours.
         fill_mode: what lies outside: "constant", "nearest" (a a|a b c|c c), "wrap"
             (b c|a b c|a b), "mirror" (c b|a b c|b a), "reflect" (b a|a b c|c b).

@@ -176,7 +176,7 @@ class Optimizer(Trackable):
 
     @property
     def learning_rate(self) -> Any:
-        """The rate: a variable when it was given as a number, else what its schedule says now.
+        """The rate: a variable when it was given as a number, otherwise what its schedule says now.
 
         It can be set to a number, a schedule or a function.
         """

@@ -32,8 +32,8 @@ class ImageDataGenerator:
         zca_whitening: decorrelate pixels, by what ``fit`` sees.
         zca_epsilon: keeps small variances from being blown up.
         rotation_range: degrees.
-        width_shift_range, height_shift_range: a float below 1 is a share of the size, one from 1 on pixels;
-            an int n draws whole pixels from -n + 1 to n - 1; a list holds the pixels (or shares) to choose from,
+        width_shift_range, height_shift_range: a float below 1 is a fraction of the size, one from 1 on pixels;
+            an int n draws whole pixels from -n + 1 to n - 1; a list holds the pixels (or fractions) to choose from,
             to either side.
         brightness_range: (lowest, highest) factor, or None.
         shear_range: degrees.
@@ -44,7 +44,7 @@ class ImageDataGenerator:
         rescale: factor for all values; None or 0 for none.
         preprocessing_function: of one image after it was transformed, before it is scaled.
         data_format: "channels_last" or "channels_first"; default the global setting.
-        validation_split: share of the data that ``subset="validation"`` means, below 1.
+        validation_split: fraction of the data that ``subset="validation"`` means, below 1.
         interpolation_order: of the transforms, 0 or 1; up to 5 with SciPy.
         dtype: of the batches; default ``floatx()``.
 

@@ -28,7 +28,7 @@ def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
 
     Args:
         size: number of words.
-        sampling_factor: the share of a text from which on words are dropped; default 1e-05.
+        sampling_factor: the fraction of a text from which on words are dropped; default 1e-05.
 
     >>> make_sampling_table(3).round(4)
     array([0.0032, 0.0032, 0.0055])

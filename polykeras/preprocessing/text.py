@@ -226,7 +226,7 @@ class Tokenizer:
 
         Args:
             sequences: lists of numbers.
-            mode: ``"binary"``: 1 for a number that occurs; ``"count"``: how often; ``"freq"``: its share;
+            mode: ``"binary"``: 1 for a number that occurs; ``"count"``: how often; ``"freq"``: its relative frequency;
                 ``"tfidf"``: more for a number that is rarer among the texts learned from.
 
         Raises:

@@ -98,7 +98,7 @@ def _splines(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float,
 
 
 def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.ndarray:
-    """Return an image with a number added to every channel, held between its own extremes.
+    """Return an image with a number added to every channel, clipped to its own range.
 
     >>> apply_channel_shift(np.array([[[0.0, 5.0]]]), 2.0)
     array([[[2., 5.]]])
@@ -108,7 +108,7 @@ def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.n
 
 
 def apply_brightness_shift(x: Any, brightness: float, scale: bool = True) -> np.ndarray:
-    """Return an image brighter or darker: values are multiplied, and held below white.
+    """Return an image brighter or darker: values are multiplied, and clipped at white.
 
     Args:
         x: an image of values from 0 to 255. Others are mapped to this range before.
@@ -173,7 +173,7 @@ def random_shift(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """Return an image shifted by up to a share ``wrg`` of its width and ``hrg`` of its height.
+    """Return an image shifted by up to a fraction ``wrg`` of its width and ``hrg`` of its height.
 
     >>> random_shift(np.ones((1, 4, 4)), 0.2, 0.2).shape
     (1, 4, 4)

@@ -125,7 +125,7 @@ def _flush(path: Path) -> None:
 
 
 def _mode(target: Path) -> int:
-    """The permissions of the old file, else those of any new one."""
+    """The permissions of the old file, otherwise those of any new one."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

@@ -282,7 +282,7 @@ def load_weights(
             OrbaxCheckpoint, for its latest step. A safetensors file is mapped into memory: weights are read when
             they are first needed.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
-        by_name: match layers by their names instead of their places; the optimizer stays as it is.
+        by_name: match layers by their names instead of their order; the optimizer stays as it is.
         **kwargs: none; others are refused.
 
     Raises:

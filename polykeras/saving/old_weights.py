@@ -179,7 +179,7 @@ def _bias(bias: Saved, shape: tuple[int, ...], gates: int, units: int) -> Saved:
 
 
 def hint(layer: Any, saved: list[Saved]) -> str:
-    """Return what to do about biases that are of another kind of GRU; else nothing."""
+    """Return what to do about biases that are of another kind of GRU; otherwise nothing."""
     if type(layer).__name__ != "GRU" or len(saved) != 3:
         return ""
     other = len(saved[-1].shape) > 1

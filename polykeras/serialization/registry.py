@@ -90,7 +90,7 @@ def register_later(name: str, module: str) -> None:
 
 
 def get_registered_name(obj: Any) -> str:
-    """Return the name that an object was registered under, else its own name.
+    """Return the name that an object was registered under, otherwise its own name.
 
     Args:
         obj: any object.
@@ -264,7 +264,7 @@ def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
     Args:
         where: whose config it is.
         what: what it holds.
-        instead: what to do, else.
+        instead: what to do, otherwise.
 
     Raises:
         ValueError: in safe mode, which is the default.

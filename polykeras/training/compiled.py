@@ -31,7 +31,7 @@ _CROSSENTROPY = ("crossentropy", "ce")
 
 
 class Outputs:
-    """The places of a model's outputs, in order, and their names.
+    """The positions of a model's outputs, in order, and their names.
 
     Args:
         y_pred: the outputs, a tree of anything with a shape.

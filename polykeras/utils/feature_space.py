@@ -157,7 +157,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Integers as places in a vocabulary.
+        """Integers as indices into a vocabulary.
 
         Args:
             max_tokens: int, the size of the vocabulary; None for no limit.
@@ -174,7 +174,7 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Strings as places in a vocabulary.
+        """Strings as indices into a vocabulary.
 
         Args:
             max_tokens: int, the size of the vocabulary; None for no limit.

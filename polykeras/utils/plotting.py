@@ -99,7 +99,7 @@ def plot_model(
             show_trainable, splines: as for ``model_to_dot``; defaults "TB" and 200.
 
     Returns:
-        In a notebook the picture, else None.
+        In a notebook the picture, otherwise None.
 
     Raises:
         ValueError: before the model is built.

@@ -155,7 +155,7 @@ def draw_segmentation_masks(
     ignore_index: int = -1,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Return images with the places of each class in its colour. Class 0 is the background, and not drawn.
+    """Return images with the pixels of each class in its colour. Class 0 is the background, and not drawn.
 
     Args:
         images: (batch, height, width, 3), or channels first, of values from 0 to 255.
@@ -168,7 +168,7 @@ def draw_segmentation_masks(
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Raises:
-        ValueError: for images without a batch, or masks of other places.
+        ValueError: for images without a batch, or masks of another shape.
         TypeError: for masks that are no integers.
 
     >>> import polykeras as keras
@@ -185,7 +185,7 @@ def draw_segmentation_masks(
         masks = masks[..., 0] if standardize_data_format(data_format) == "channels_last" else masks[:, 0]
     if masks.shape != result.shape[:3]:
         raise ValueError(
-            f"Expected segmentation_masks of the places {result.shape[:3]} of the images. Received: {masks.shape}."
+            f"Expected segmentation_masks of shape {result.shape[:3]} of the images. Received: {masks.shape}."
         )
     count = int(masks.max(initial=0)) if num_classes is None else num_classes
     colors = hues(count) if color_mapping is None else color_mapping

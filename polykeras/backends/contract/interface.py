@@ -175,7 +175,7 @@ class Backend(Kernels):
 
     @primitive
     def concrete(self, x: Array) -> Any:
-        """Return a 0-d array as a Python number where its value is known, else ``x`` itself.
+        """Return a 0-d array as a Python number where its value is known, otherwise ``x`` itself.
 
         Keeps scalar bookkeeping (step counts, learning rate, keys) off an eager engine.
         """
@@ -410,7 +410,7 @@ class Backend(Kernels):
 
     @primitive
     def where(self, condition: Array, x: Array, y: Array, /) -> Array:
-        """Return x where the bool condition holds, else y; all three broadcast."""
+        """Return x where the bool condition holds, otherwise y; all three broadcast."""
 
     # -------------------------------------------------------------- reductions
 
@@ -543,7 +543,7 @@ class Backend(Kernels):
 
     @primitive
     def take_along_axis(self, x: Array, indices: Array, axis: int) -> Array:
-        """Pick entries along one axis, an index for each place of the other axes."""
+        """Pick entries along one axis, an index for each position along the other axes."""
 
     @primitive
     def scatter_add(self, x: Array, indices: Array, updates: Array) -> Array:

@@ -5,7 +5,7 @@ the conformance suite compares an override with, value and gradient. An adapter 
 defining a method of the same name and signature; where its fast path covers only some
 arguments it tests them first and calls ``super()`` for the rest.
 
-Images and sequences are (batch, *spatial, channels) where ``channels_last`` holds, else
+Images and sequences are (batch, *spatial, channels) where ``channels_last`` holds, otherwise
 (batch, channels, *spatial). Convolution kernels are (*window, channels in / groups, channels out).
 """
 

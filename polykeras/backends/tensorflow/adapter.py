@@ -116,7 +116,7 @@ def _is_float(x: Array) -> bool:
 
 
 def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
-    """What TensorFlow's own functions and operators take a variable for; else they copy it, as a constant."""
+    """What TensorFlow's own functions and operators take a variable for; otherwise they copy it, as a constant."""
     value = getattr(x, "value", None)
     if not isinstance(value, tf.Tensor) or dtype not in (None, value.dtype):
         raise EngineNeeded(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")

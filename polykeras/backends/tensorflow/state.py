@@ -71,7 +71,7 @@ class CompiledFunction:
     """A function of trees of arrays, traced once for shapes and dtypes.
 
     Args:
-        function: ``state, result = function(state, *inputs)`` with ``donate``, else of any arguments.
+        function: ``state, result = function(state, *inputs)`` with ``donate``, otherwise of any arguments.
         array: returns a value as tensor.
         donate: keep the state in tf.Variables, which the call returns in place of arrays.
         optimize: compile by XLA.

@@ -653,7 +653,7 @@ class TorchBackend(Backend):
         return mean, variance
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
-        values, places = torch.sort(x, descending=True, stable=True)  # torch.topk breaks ties anyhow
+        values, places = torch.sort(x, descending=True, stable=True)  # torch.topk breaks ties arbitrarily
         return values[..., :k], places[..., :k].to(torch.int32)
 
     def sigmoid_cross_entropy(self, labels: Array, logits: Array) -> Array:

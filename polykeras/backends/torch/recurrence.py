@@ -93,7 +93,7 @@ class _Counted:
         return torch.where(self.is_rest, 0.0, x)
 
     def scatter(self, sequence: Array, first: Array) -> Array:
-        """Each step gets the state after the last counted step so far, else the first state."""
+        """Each step gets the state after the last counted step so far, otherwise the first state."""
         place = self._place.clamp(min=0).expand(sequence.shape)
         return torch.where(self._place < 0, first[:, None], torch.gather(sequence, 1, place))
 

@@ -82,7 +82,7 @@ class Discretization(Layer):
     Args:
         bin_boundaries: increasing numbers: bin 0 lies below the first, bin n from the last on; default None.
         num_bins: how many bins ``adapt`` is to make, of equally many numbers each; default None.
-        epsilon: share of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers; default
+        epsilon: fraction of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers; default
             0.01.
         output_mode: ``"int"`` for bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the bins
             along the last axis.

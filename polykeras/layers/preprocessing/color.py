@@ -53,7 +53,7 @@ class RandomBrightness(_Colour):
     """In training, add a number to each image.
 
     Args:
-        factor: share of the value range to add: from -factor to factor, or between two limits.
+        factor: fraction of the value range to add: from -factor to factor, or between two limits.
         value_range: (lowest, highest) value; default (0, 255).
         seed: an int, for draws that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
@@ -163,7 +163,7 @@ class RandomColorDegeneration(_Colour):
     """In training, mix images with gray ones.
 
     Args:
-        factor: share of gray: drawn from 0 to the factor, or between two limits.
+        factor: fraction of gray: drawn from 0 to the factor, or between two limits.
         value_range, data_format, seed: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -330,8 +330,8 @@ class Solarization(ImageLayer):
     """In training, add to images, and turn values above a threshold into their negatives.
 
     Args:
-        addition_factor: share of the value range to add: drawn from 0 to the factor, or between two limits.
-        threshold_factor: the threshold, as a share of the value range, drawn likewise; default 0.0.
+        addition_factor: fraction of the value range to add: drawn from 0 to the factor, or between two limits.
+        threshold_factor: the threshold, as a fraction of the value range, drawn likewise; default 0.0.
         value_range, seed, data_format: as of ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

@@ -101,7 +101,7 @@ class RandomRotation(_Warp):
     """In training, turn images.
 
     Args:
-        factor: turn counterclockwise, as a share of a full one: drawn from -factor to factor, or
+        factor: turn counterclockwise, as a fraction of a full one: drawn from -factor to factor, or
             between two limits.
         fill_mode: what lies outside: ``"reflect"``, ``"wrap"``, ``"constant"`` or ``"nearest"``.
         interpolation: ``"bilinear"`` or ``"nearest"``.
@@ -143,8 +143,8 @@ class RandomTranslation(_Warp):
     """In training, move images.
 
     Args:
-        height_factor: move down, as a share of the height: from -factor to factor, or between two limits.
-        width_factor: move to the right, as a share of the width.
+        height_factor: move down, as a fraction of the height: from -factor to factor, or between two limits.
+        width_factor: move to the right, as a fraction of the width.
         fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
             ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -223,9 +223,9 @@ class RandomShear(_Warp):
     """In training, shear images.
 
     Args:
-        x_factor: places moved to the side for each row, drawn from 0 to the factor or between two
+        x_factor: pixels moved to the side for each row, drawn from 0 to the factor or between two
             limits; half of the images go the other way.
-        y_factor: places moved down for each column; default 0.0.
+        y_factor: pixels moved down for each column; default 0.0.
         interpolation, fill_mode, fill_value, data_format, seed, bounding_box_format: as of
             ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -265,7 +265,7 @@ class RandomPerspective(_Warp):
 
     Args:
         factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        scale: how far the corners move, as a share of their place, from 0 to 1.
+        scale: how far the corners move, as a fraction of the size, from 0 to 1.
         interpolation, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``; defaults
             "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.

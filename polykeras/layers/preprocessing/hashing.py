@@ -89,6 +89,9 @@ class Hashing(HostLayer):
 
     Shapes: any shape to the same shape, encoded as of ``output_mode``.
 
+    Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009),
+    https://arxiv.org/abs/0902.2206.
+
     >>> import polykeras as keras
     >>> keras.layers.Hashing(3)([["A"], ["B"], ["C"]])
     array([[1],
@@ -178,6 +181,9 @@ class HashedCrossing(HostLayer):
         ValueError: for wrong arguments, fewer than two features, or floats.
 
     Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded as of ``output_mode``.
+
+    Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009),
+    https://arxiv.org/abs/0902.2206.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.HashedCrossing(5)((np.array(["A", "B", "A"]), np.array([101, 101, 102])))

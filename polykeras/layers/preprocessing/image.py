@@ -525,14 +525,14 @@ class CenterCrop(_Crop):
 
 
 class RandomCrop(_Crop):
-    """Cut out a piece of a batch of images, at a random place in training.
+    """Cut out a piece of a batch of images, at a random position in training.
 
     Out of training images are brought to the size of the piece, without stretching: what doesn't
     fit its ratio is cut off on both sides.
 
     Args:
         height, width: of the piece; smaller images are enlarged first.
-        seed: an int, for places that repeat from program to program; default None, for others each time.
+        seed: an int, for positions that repeat from program to program; default None, for others each time.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         bounding_box_format: as of ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.

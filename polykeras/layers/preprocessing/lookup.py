@@ -406,7 +406,7 @@ class StringLookup(IndexLookup):
         mask_token: the token of index 0, which means that there is none; default no such token.
         oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``; default
             "[UNK]".
-        vocabulary: tokens, or the path of a text file; else call ``adapt``; default None.
+        vocabulary: tokens, or the path of a text file; otherwise call ``adapt``; default None.
         idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
         invert: from indices to tokens, as a NumPy array of strings.
         output_mode: ``"int"`` for indices; ``"one_hot"``; ``"multi_hot"``, ``"count"`` or
@@ -479,7 +479,7 @@ class IntegerLookup(IndexLookup):
         mask_token: the token of index 0, which means that there is none; default no such token.
         oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``; default
             -1.
-        vocabulary: tokens, or the path of a text file; else call ``adapt``; default None.
+        vocabulary: tokens, or the path of a text file; otherwise call ``adapt``; default None.
         vocabulary_dtype: ``"int32"`` or ``"int64"``: type of tokens given out with ``invert``.
         idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
         invert: from indices to tokens.

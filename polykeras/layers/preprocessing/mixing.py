@@ -13,7 +13,7 @@ class _Patch(ImageLayer):
     """Base of layers that change a rectangle of each image."""
 
     def rectangles(self, size: tuple[int, int], shares: tuple) -> Any:
-        """Return where rectangles at random places lie, as bools (batch, height, width, 1).
+        """Return where rectangles at random positions lie, as bools (batch, height, width, 1).
 
         Args:
             size: (height, width) of the images.
@@ -37,13 +37,13 @@ def _wide(x: Any, rank: int) -> Any:
 
 
 def _blended(x: Any, order: Any, share: Any) -> Any:
-    """Each entry of a batch with a share of another one in it."""
+    """Each entry of a batch with a fraction of another one in it."""
     x = ops.cast(x, "float32")
     return x + _wide(share, len(x.shape)) * (ops.take(x, order, 0) - x)
 
 
 class CutMix(_Patch):
-    """In training, paste a piece of another image of the batch into each image, at the same place.
+    """In training, paste a piece of another image of the batch into each image, at the same position.
 
     Labels are mixed by the area of the piece: pass them one-hot, in a dict with the images.
 
@@ -101,7 +101,7 @@ class MixUp(ImageLayer):
     bounding boxes each image gets those of both.
 
     Args:
-        alpha: both parameters, above 0, of the beta distribution of the shares; default 0.2.
+        alpha: both parameters, above 0, of the beta distribution of the mixing coefficients; default 0.2.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         seed: an int, for draws that repeat from program to program; default None, for others each time.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -149,7 +149,7 @@ class RandomErasing(_Patch):
 
     Args:
         factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        scale: squares of the shares of height and width that are wiped out lie between these two limits, each
+        scale: squares of the fractions of height and width that are wiped out lie between these two limits, each
             drawn by itself; default (0.02, 0.33).
         fill_value: what to fill in; None for normal noise.
         value_range: (lowest, highest) value; default (0, 255).

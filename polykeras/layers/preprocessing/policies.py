@@ -135,8 +135,8 @@ class AugMix(_Policy):
         num_chains: number of chains; default 3.
         chain_depth: most layers in a chain; how many is drawn from 0 up; default 3.
         factor: strength of the layers: drawn from 0 to the factor, or between two limits; default 0.3.
-        alpha: parameter, above 0, of the Dirichlet distribution of the chains' shares, and of the beta
-            distribution of the share of their mixture; default 1.0.
+        alpha: parameter, above 0, of the Dirichlet distribution of the chains' weights, and of the beta
+            distribution of the fraction of their mixture; default 1.0.
         all_ops: whether layers that change colours, brightness and sharpness are among them.
         interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
         seed: an int, for draws that repeat from program to program; default None, for others each time.

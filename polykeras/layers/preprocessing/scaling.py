@@ -60,7 +60,7 @@ class Normalization(Layer):
 
     Args:
         axis: axis or axes that have a mean and a variance for each entry; None for one of all; default -1.
-        mean, variance: numbers or arrays, both or none; else call ``adapt``; default None.
+        mean, variance: numbers or arrays, both or none; otherwise call ``adapt``; default None.
         invert: do the opposite.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

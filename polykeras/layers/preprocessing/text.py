@@ -38,7 +38,7 @@ class TextVectorization(HostLayer):
             words); ``"multi_hot"``, ``"count"`` or ``"tf_idf"`` for a row of each text.
         output_sequence_length: number of indices of each text, for ``"int"``; default that of the longest.
         pad_to_max_tokens: make rows of ``max_tokens`` entries.
-        vocabulary: tokens, or the path of a text file; else call ``adapt``; default None.
+        vocabulary: tokens, or the path of a text file; otherwise call ``adapt``; default None.
         idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
         sparse: taken as of Keras; results are dense.
         ragged: False.

@@ -56,7 +56,7 @@ class Words:
         return ops.mod(half * 2 + (self & 1).bits, divisor)
 
     def where(self, condition: Any, other: Words) -> Words:
-        """Return these words where a condition holds, else others."""
+        """Return these words where a condition holds, otherwise others."""
         return Words(ops.where(condition, self.bits, other.bits))
 
 

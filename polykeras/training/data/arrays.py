@@ -40,7 +40,7 @@ class RowOrder:
         return generator.permutation(self.rows).astype(np.int32)
 
     def keys(self, epoch: int) -> Iterator[Any]:
-        """Yield the rows of each batch: a slice where they are neighbours, else an array of places."""
+        """Yield the rows of each batch: a slice where they are neighbours, otherwise an array of indices."""
         order = self.of(epoch)
         for start in range(0, self.rows, self.batch_size):
             part = slice(start, min(start + self.batch_size, self.rows))
@@ -54,7 +54,7 @@ class RowOrder:
 class ArraySource:
     """Batches of rows of arrays that are on the device.
 
-    A batch is named by the places of its rows, so that a step can gather them there.
+    A batch is named by the indices of its rows, so that a step can gather them there.
 
     Args:
         data: tree ``(x, y, sample_weight)``, without missing parts at the end.

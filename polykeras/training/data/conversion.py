@@ -115,7 +115,7 @@ class Rows:
         return Rows(self.array, self._start + start, self._start + max(start, stop))
 
     def read(self, key: Any) -> np.ndarray:
-        """Return the rows of a slice or of an array of distinct places; files are read in rising order."""
+        """Return the rows of a slice or of an array of distinct indices; files are read in rising order."""
         if isinstance(key, slice):
             start, stop, _ = key.indices(self.shape[0])
             return as_array(_plain(self.array[self._start + start : self._start + stop]))
@@ -167,7 +167,7 @@ def standardize(data: Any, convert: Any = as_array) -> Any:
 
 
 def take(x: Any, key: Any) -> Any:
-    """Return rows of an array, a part of Rows read in; ``key`` is a slice or an array of places."""
+    """Return rows of an array, a part of Rows read in; ``key`` is a slice or an array of indices."""
     if isinstance(x, Rows):
         return x.read(key)
     if isinstance(key, slice) or isinstance(x, np.ndarray):

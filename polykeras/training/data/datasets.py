@@ -85,7 +85,7 @@ class SampleDataset(PyDataset):
         drop_remainder: leave out a last batch that is smaller.
 
     >>> import numpy as np
-    >>> dataset = SampleDataset(lambda places: places * 10, 5, batch_size=2)
+    >>> dataset = SampleDataset(lambda indices: indices * 10, 5, batch_size=2)
     >>> [batch.tolist() for batch in dataset]
     [[0, 10], [20, 30], [40]]
     >>> [batch.tolist() for batch in dataset.skip(1).map(lambda batch: batch + 1)]
@@ -160,7 +160,7 @@ class SampleDataset(PyDataset):
         return self._changed(read=read, _samples=samples, _batches=slice(None), _batch_size=None)
 
     def part(self, places: Any) -> SampleDataset:
-        """Return a dataset of some of the samples, by their places in the order that they came in."""
+        """Return a dataset of some of the samples, by their indices in the original order."""
         return self._changed(_samples=self._samples[places])
 
     def map(self, function: Callable) -> SampleDataset:

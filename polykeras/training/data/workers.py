@@ -110,7 +110,7 @@ def _call(key: Any) -> Any:
 
 
 def reader(dataset: Any) -> Callable[[int], Any]:
-    """Return the function from place to batch of a dataset; it can be sent to a process."""
+    """Return the function from index to batch of a dataset; it can be sent to a process."""
     return functools.partial(_item, dataset)
 
 

@@ -355,5 +355,5 @@ def _unrolled(step: Callable, carry: tuple, rows: list) -> tuple:
 
 
 def _where_counted(counts: Any, new: Any, old: Any) -> Any:
-    """``new`` in the rows that count, else ``old``."""
+    """``new`` in the rows that count, otherwise ``old``."""
     return ops.where(ops.reshape(counts, (-1, *(1,) * (ops.ndim(new) - 1))), new, old)

@@ -53,7 +53,7 @@ def pow(x: Any, a: Any) -> Any:
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
-    """Return x, held between two bounds; None is no bound, and an upper one below the lower is raised to it.
+    """Return x clipped to a range; None is no bound, and an upper one below the lower is raised to it.
 
     Args:
         x: array of any shape.
@@ -298,7 +298,7 @@ def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
 
 
 def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
-    """Return x plus a bias for each channel, or for each place and channel.
+    """Return x plus a bias for each channel, or for each position and channel.
 
     Args:
         x: (batch, *spatial, channels), or channels first.

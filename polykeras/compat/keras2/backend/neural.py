@@ -47,7 +47,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = None) -> Any:
-    """Return x with a share of its entries set to 0 and the others scaled up.
+    """Return x with a random fraction of its entries set to 0 and the others scaled up.
 
     Args:
         x: array of any shape.
@@ -143,7 +143,7 @@ def ctc_decode(
     Args:
         y_pred: probabilities, (batch, times, classes).
         input_length: how many times count, (batch,).
-        greedy: take the best class of each time; else search among ``beam_width`` sequences.
+        greedy: take the best class of each time; otherwise search among ``beam_width`` sequences.
         beam_width: int, how many sequences the beam search keeps; default 100.
         top_paths: how many sequences the search returns; default 1.
         merge_repeated: join labels that repeat in what the search found.

@@ -208,7 +208,7 @@ def update(x: Variable, new_x: Any) -> Any:
 
 
 def update_add(x: Variable, increment: Any) -> Any:
-    """Add to a variable; else as ``update``.
+    """Add to a variable; otherwise as ``update``.
 
     Args:
         x: Variable.
@@ -221,7 +221,7 @@ def update_add(x: Variable, increment: Any) -> Any:
 
 
 def update_sub(x: Variable, decrement: Any) -> Any:
-    """Subtract from a variable; else as ``update``.
+    """Subtract from a variable; otherwise as ``update``.
 
     Args:
         x: Variable.
@@ -234,7 +234,7 @@ def update_sub(x: Variable, decrement: Any) -> Any:
 
 
 def moving_average_update(x: Variable, value: Any, momentum: Any) -> Any:
-    """Move a variable to ``x * momentum + value * (1 - momentum)``; else as ``update``.
+    """Move a variable to ``x * momentum + value * (1 - momentum)``; otherwise as ``update``.
 
     Args:
         x: Variable.
@@ -387,7 +387,7 @@ def random_uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any 
 
 
 def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
-    """Return ones with probability ``p``, else zeros.
+    """Return ones with probability ``p``, otherwise zeros.
 
     Args:
         shape: tuple of ints.

@@ -255,11 +255,11 @@ def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_f
 def local_conv1d(
     inputs: Any, kernel: Any, kernel_size: Sequence[int], strides: Sequence[int], data_format: str | None = None
 ) -> Any:
-    """Slide along sequences, with a kernel of its own at each place.
+    """Slide along sequences, with a kernel of its own at each position.
 
     Args:
         inputs: (batch, steps, channels), or channels first.
-        kernel: (places, window * channels, filters).
+        kernel: (positions, window * channels, filters).
         kernel_size, strides: tuples of one int.
         data_format: "channels_last" or "channels_first"; default the global setting.
 
@@ -278,11 +278,11 @@ def local_conv2d(
     output_shape: Sequence[int],
     data_format: str | None = None,
 ) -> Any:
-    """Slide over images, with a kernel of its own at each place.
+    """Slide over images, with a kernel of its own at each position.
 
     Args:
         inputs: (batch, rows, columns, channels), or channels first.
-        kernel: (places, window rows * window columns * channels, filters).
+        kernel: (positions, window rows * window columns * channels, filters).
         kernel_size, strides: pairs of ints.
         output_shape: (rows, columns) of the result, which follow from the other arguments too.
         data_format: "channels_last" or "channels_first"; default the global setting.

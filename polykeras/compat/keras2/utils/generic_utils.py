@@ -114,7 +114,7 @@ def transpose_shape(shape: Any, target_format: str, spatial_axes: Iterable[int])
     Args:
         shape: (batch, *spatial, channels) or (channels, *spatial) without the batch.
         target_format: ``"channels_first"`` or ``"channels_last"``.
-        spatial_axes: places of the spatial sizes in ``shape``.
+        spatial_axes: indices of the spatial sizes in ``shape``.
 
     Raises:
         ValueError: for an unknown layout.
