@@ -185,7 +185,7 @@ def draw_segmentation_masks(
         masks = masks[..., 0] if standardize_data_format(data_format) == "channels_last" else masks[:, 0]
     if masks.shape != result.shape[:3]:
         raise ValueError(
-            f"Expected segmentation_masks of shape {result.shape[:3]} of the images. Received: {masks.shape}."
+            f"Expected segmentation_masks of shape {result.shape[:3]}, that of the images. Received: {masks.shape}."
         )
     count = int(masks.max(initial=0)) if num_classes is None else num_classes
     colors = hues(count) if color_mapping is None else color_mapping
