@@ -6,6 +6,8 @@
 5
 """
 
+from typing import TYPE_CHECKING
+
 from polykeras import (
     activations,
     backends,
@@ -49,6 +51,19 @@ from polykeras.serialization import registry
 __version__ = "0.1.0"
 
 install_old_paths()
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras import applications as applications
+    from polykeras import datasets as datasets
+    from polykeras import parity as parity
+    from polykeras import preprocessing as preprocessing
+    from polykeras import saving as saving
+    from polykeras import visualization as visualization
+    from polykeras import wrappers as wrappers
+    from polykeras.compat.alias import install_as_keras as install_as_keras
+    from polykeras.compat.keras1 import objectives as objectives
+    from polykeras.compat.keras2 import engine as engine
+    from polykeras.compat.keras2 import legacy as legacy
 
 __getattr__, __dir__ = lazy.names(
     __name__,

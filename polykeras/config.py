@@ -323,7 +323,8 @@ def limited_epochs(epochs: int) -> int:
     >>> limited_epochs(5)
     5
     """
-    return _limited("epochs", epochs, _max_epochs)
+    limited = _limited("epochs", epochs, _max_epochs)
+    return epochs if limited is None else limited
 
 
 def limited_steps(steps: int | None) -> int | None:

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from polykeras import config, ops
 from polykeras.capture.stamp import Stamped
@@ -35,7 +35,7 @@ class Constraint(Stamped):
         return {}
 
     @classmethod
-    def from_config(cls, config: dict) -> Constraint:
+    def from_config(cls, config: dict) -> Self:
         """Make a constraint from its config.
 
         Args:

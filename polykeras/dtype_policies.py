@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, Self
 
 from polykeras import config
 from polykeras.capture.stamp import Stamped
@@ -27,6 +27,8 @@ class DTypePolicy(Stamped):
     ('bfloat16', 'float32')
     """
 
+    name: str
+
     def __init__(self, name: str | None = None) -> None:
         if name is None:
             name = dtype_policy().name
@@ -45,7 +47,7 @@ class DTypePolicy(Stamped):
         return {"name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict) -> DTypePolicy:
+    def from_config(cls, config: dict) -> Self:
         """Make a policy from ``get_config``.
 
         Args:
@@ -96,7 +98,7 @@ class DTypePolicyMap(Stamped, dict):
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> DTypePolicyMap:
+    def from_config(cls, config: dict) -> Self:
         """Make a map from ``get_config``.
 
         Args:

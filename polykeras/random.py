@@ -223,7 +223,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
     if noise_shape is not None:
         shape = tuple(own if n is None else n for own, n in zip(shape, noise_shape, strict=True))
     # As an int32, random bits lie below this with probability ``rate``.
-    if is_known:
+    if not isinstance(rate, Variable):
         bound, factor = round(rate * (1 << 32)) - (1 << 31), 1 / (1 - rate)
     else:
         bound, factor = _bound_and_factor(backend, rate.raw, dtype)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Self
 
 from polykeras import ops
 from polykeras.capture.stamp import Stamped
@@ -36,7 +36,7 @@ class Regularizer(Stamped):
         return {}
 
     @classmethod
-    def from_config(cls, config: dict) -> Regularizer:
+    def from_config(cls, config: dict) -> Self:
         """Make a regularizer from its config.
 
         Args:

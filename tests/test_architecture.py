@@ -18,7 +18,7 @@ LEVELS = [
     ["config", "tree", "compat.paths", "capture.stamp", "capture.recent", "capture.places"],
     [
         *("core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming", "core.lazy"),
-        *("core.context", "core.interrupts"),
+        *("core.context", "core.interrupts", "core.types"),
     ],
     ["capture.tape"],
     ["backends"],

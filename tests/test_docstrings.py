@@ -26,6 +26,9 @@ MODULES = {
 }
 MODULES = {name: module for name, module in MODULES.items() if inspect.ismodule(module)}
 
+# Layers around an engine's own objects, which their examples would need.
+INTEROP = "polykeras.interop."
+
 # Where arguments of these names are arrays.
 COMPUTING = ("ops.", "activations.", "losses.", "metrics.", "layers.")
 ARRAYS = {"x", "x1", "x2", "y_true", "y_pred", "inputs", "images", "boxes", "query", "key", "value"}
@@ -35,11 +38,11 @@ AUTHORS_ERRORS = {"NotImplementedError", "AssertionError", "AttributeError"}
 
 EXEMPT = {
     "arguments": {
-        r"(backends\.Backend|Kernels|backends\.Kernels)\..*": "the contract names its arguments by one convention, "
+        r"(backends\.Backend|Kernels|Primitives)\..*": "the contract names its arguments by one convention, "
         "which the docstring of its module tells",
     },
     "example": {
-        r"backends\.(Backend|Kernels)": "base classes of adapters, which nobody makes",
+        r"backends\.Backend": "base classes of adapters, which nobody makes",
         r"config\.enable_unsafe_deserialization": "lasts for the rest of the program",
         r"config\.enable_determinism|backends\.make_deterministic": "lasts for the rest of the program",
     },
@@ -91,7 +94,8 @@ def public_names(module: Any) -> list[str]:
     """The names of ``__all__``, or else those without underscore of what the module or its parts define."""
     home = module.__name__
     own = [name for name, thing in vars(module).items() if str(getattr(thing, "__module__", "")).startswith(home)]
-    return getattr(module, "__all__", None) or [name for name in own if not name.startswith("_")]
+    listed = getattr(module, "__all__", None) or [name for name in own if not name.startswith("_")]
+    return [name for name in listed if not str(getattr(getattr(module, name), "__module__", "")).startswith(INTEROP)]
 
 
 def methods(name: str, owner: type) -> Iterator[Callee]:

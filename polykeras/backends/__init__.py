@@ -18,11 +18,18 @@ import importlib.util
 import os
 import sys
 import threading
+from typing import Any
 
 from polykeras import config
 from polykeras.backends import determinism
-from polykeras.backends.contract.interface import Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import Kernels
+
+__all__ = [
+    "Backend", "NAMES", "REFEREE", "available", "carrier", "current", "current_name", "default_name",
+    "deferred", "densified", "is_installed", "keeps_state", "load", "load_all", "make_deterministic",
+    "outer_name", "owner", "register", "set_default", "use", "without_kernels"
+]  # fmt: skip
 
 NAMES = ("tensorflow", "jax", "torch", "numpy")
 _PIP = {
@@ -97,7 +104,7 @@ def register(name: str, adapter: type[Backend]) -> None:
 
     Args:
         name: the name for ``KERAS_BACKEND`` and ``use``.
-        adapter: a class that implements ``polykeras.backends.contract.interface.Backend``.
+        adapter: a class that implements ``polykeras.backends.Backend``.
 
     Raises:
         ValueError: if the name is one of polykeras's own.
@@ -200,7 +207,7 @@ def make_deterministic() -> None:
         determinism.settle(name)
 
 
-def without_kernels(backend: Backend) -> Backend:
+def without_kernels(backend: Backend | _Deferred) -> Backend:
     """Return an adapter without its fast paths: every kernel is its composite of primitives.
 
     Args:
@@ -210,7 +217,7 @@ def without_kernels(backend: Backend) -> Backend:
     'numpy'
     """
     composites = {name: method for name, method in vars(Kernels).items() if not name.startswith("__")}
-    plain = object.__new__(type("Composite", (type(backend),), composites))
+    plain: Backend = object.__new__(type("Composite", (type(backend),), composites))
     vars(plain).update(vars(backend))
     return plain
 
@@ -385,8 +392,8 @@ class use:
 
     __slots__ = ("_backend", "_previous")
 
-    def __init__(self, backend: str | Backend, kernels: bool = True) -> None:
-        self._backend = load(backend) if isinstance(backend, str) else backend
+    def __init__(self, backend: str | Backend | _Deferred, kernels: bool = True) -> None:
+        self._backend: Any = load(backend) if isinstance(backend, str) else backend
         if not kernels:
             self._backend = without_kernels(self._backend)
 

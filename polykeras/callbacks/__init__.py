@@ -1,5 +1,7 @@
 """What runs at fixed moments of training."""
 
+from typing import TYPE_CHECKING
+
 from polykeras.callbacks.averages import SwapEMAWeights
 from polykeras.callbacks.callback import Callback, CallbackList, History
 from polykeras.callbacks.checkpoints import ModelCheckpoint
@@ -29,6 +31,11 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.callbacks.backup import BackupAndRestore as BackupAndRestore
+    from polykeras.callbacks.orbax import OrbaxCheckpoint as OrbaxCheckpoint
+    from polykeras.callbacks.tensorboard import TensorBoard as TensorBoard
 
 __getattr__, __dir__ = lazy.names(
     __name__,

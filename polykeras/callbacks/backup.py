@@ -110,7 +110,7 @@ class BackupAndRestore(Callback):
         self._last_batch = -1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.save_freq == "epoch":
+        if isinstance(self.save_freq, str):  # "epoch"
             return
         self._batches += batch - self._last_batch  # a call may stand for several batches
         self._last_batch = batch

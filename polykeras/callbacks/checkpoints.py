@@ -72,7 +72,7 @@ class ModelCheckpoint(MonitorCallback):
         self._epoch, self._last_batch = epoch, -1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if self.save_freq == "epoch":
+        if isinstance(self.save_freq, str):  # "epoch"
             return
         self._batches += batch - self._last_batch  # a call may stand for several batches
         self._last_batch = batch

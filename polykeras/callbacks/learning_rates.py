@@ -21,7 +21,9 @@ def _rate(optimizer: Any) -> float:
 def _report(model: Any, logs: dict | None) -> None:
     """Put the rates into the logs: for the progress bar, the history and other callbacks."""
     optimizers = optimizers_of(model)
-    for optimizer in optimizers if logs is not None else ():
+    if logs is None:
+        return
+    for optimizer in optimizers:
         logs["learning_rate" if len(optimizers) == 1 else f"learning_rate_{optimizer.name}"] = _rate(optimizer)
 
 

@@ -37,7 +37,7 @@ class MonitorCallback(Callback):
             raise ValueError(f"Expected mode to be 'auto', 'min' or 'max'. Received: {mode!r}.")
         self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
         self.best: float | None = None
-        self._sign: int | None = None
+        self._sign: Any = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._sign = {"min": -1, "max": 1}.get(self.mode) or self._direction()

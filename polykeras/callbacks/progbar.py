@@ -110,8 +110,10 @@ class Progbar:
 
     def parts(self) -> list[str]:
         """Return what the line says: count, time (to come, or at the end taken), time of a unit, values."""
-        is_left = not self._is_done and self.target is not None
-        seconds = self._per_unit() * (self.target - self.seen) if is_left else time.perf_counter() - self._start
+        if self._is_done or self.target is None:
+            seconds = time.perf_counter() - self._start
+        else:
+            seconds = self._per_unit() * (self.target - self.seen)
         texts = [self._count(), format_seconds(seconds)]
         if self.seen:
             texts.append(f"{format_short(self._per_unit())}/{self.unit_name}")
@@ -203,7 +205,7 @@ def _is_notebook(stream: Any) -> bool:
 
 
 def _open_line(verbose: int) -> _LogLine | _TerminalLine | _NotebookLine:
-    stream = sys.stdout if verbose else None
+    stream: Any = sys.stdout if verbose else None
     if not is_live(verbose):
         return _LogLine(stream)
     return _NotebookLine() if _is_notebook(stream) else _TerminalLine(stream)

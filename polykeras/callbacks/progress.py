@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from polykeras.callbacks.callback import Callback
 from polykeras.callbacks.progbar import Progbar, is_live
@@ -32,7 +33,7 @@ class ProgbarLogger(Callback):
     def __init__(self, count_mode: str = "steps", stateful_metrics: Iterable[str] | None = None) -> None:
         super().__init__()
         self.count_mode, self.stateful_metrics = count_mode, stateful_metrics
-        self._bar: Progbar | None = None
+        self._bar: Any = None
         self._is_training = False
 
     def set_params(self, params: dict) -> None:

@@ -118,9 +118,9 @@ class TensorBoard(Callback):
         before = self._batches
         self._batches += batch + 1 - self._epoch_batches  # a call may stand for several batches
         self._epoch_batches = batch + 1
-        if self._profiler is not None and self._batches >= self._profiled[1]:
+        if self._profiler is not None and self._profiled is not None and self._batches >= self._profiled[1]:
             self._end_profile()
-        if self.update_freq == "epoch" or before // self.update_freq == self._batches // self.update_freq:
+        if isinstance(self.update_freq, str) or before // self.update_freq == self._batches // self.update_freq:
             return
         self._scalars(self._train, "batch_{}", logs, self._batches)
         if self.write_steps_per_second:
@@ -204,7 +204,8 @@ class TensorBoard(Callback):
         return [(w, ops.convert_to_numpy(g)) for w, g in zip(weights, gradients, strict=True) if g is not None]
 
     def _end_profile(self) -> None:
-        profiler, self._profiler = self._profiler, None
+        profiler: Any = self._profiler
+        self._profiler = None
         profiler.disable()
         self._train.folder.mkdir(parents=True, exist_ok=True)
         profiler.dump_stats(self._train.folder / "profile.pstats")
@@ -274,7 +275,7 @@ def _first_and_last(profile_batch: Any) -> tuple[int, int] | None:
     """(first, last) batch to profile, from a number, a pair, or Keras's ``"first,last"``."""
     parts = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
     try:
-        first, last = (parts, parts) if np.ndim(parts) == 0 else map(int, parts)
+        first, last = map(int, [parts, parts] if np.ndim(parts) == 0 else parts)
         if not 0 <= first <= last:
             raise ValueError
     except (TypeError, ValueError):

@@ -83,7 +83,8 @@ class Captured:
         is_training: bool = False,
     ) -> None:
         self.backend = backends.current()
-        self._model, self._function, self._make, self._make_plain = model, function, make, make_plain
+        self._model, self._function, self._make = model, function, make
+        self._make_plain: Any = make_plain
         self._without = frozenset() if is_training else _OF_TRAINING
         self._is_call = make_plain is None
         self._takes_foreign_code = self.backend.is_traced and not self._is_call

@@ -79,7 +79,7 @@ class Attributes(Place):
     """
 
     def __init__(self, owner: Any, names: Iterable[str] | None = None, without: frozenset = frozenset()) -> None:
-        self._names = names if names is None else tuple(names)
+        self._names: Any = names if names is None else tuple(names)
         self._without = BOOKKEEPING | without if without else BOOKKEEPING
         super().__init__(owner)
 

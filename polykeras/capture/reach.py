@@ -166,7 +166,7 @@ class _Walk:
     # ------------------------------------------------------------------ instances
 
     def _visit_instance(self, value: Any, watched: bool, without: frozenset = frozenset()) -> None:
-        kind = type(value)
+        kind: Any = type(value)
         if isinstance(value, Stamped):
             remember(value)
         if _is_own(kind):
@@ -251,7 +251,7 @@ class _Walk:
         if not self._to_the_end or _is_of_an_engine(function):
             return
         self._mention(_names_in(function.__code__))
-        places = [Globals(function, sorted(_names_in(function.__code__)))]
+        places: list[Place] = [Globals(function, sorted(_names_in(function.__code__)))]
         places += [Cells(function)] if function.__closure__ else []
         places += [Attributes(function)] if vars(function) else []
         self.watched += places

@@ -15,7 +15,7 @@ True
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 count = 0
 #: How often ``renew_constants`` was called.
@@ -104,6 +104,10 @@ class Setting:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any: ...
 
     def __set__(self, instance: Any, value: Any) -> None:
         own = instance.__dict__

@@ -68,7 +68,8 @@ class Step:
         self.state = [v for v in variables if v in assigned]
         self.constants = [v for v in variables if v not in assigned] if self.backend.captures else []
         check_owned(assigned, variables)
-        self._turn, self._compiled = turns.shared(variables), set()
+        self._turn = turns.shared(variables)
+        self._compiled: set = set()
         for variable in variables:
             variable._materialize() if variable._value is None else None
         if self.backend.holds_state:

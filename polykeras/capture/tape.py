@@ -19,6 +19,7 @@ import dataclasses
 import functools
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
@@ -172,7 +173,7 @@ class Recorder:
         """
         if len(self._calls) >= self._most_calls():
             raise UnrepeatableError("too many operations")
-        frame = sys._getframe(2)
+        frame: types.FrameType | None = sys._getframe(2)
         while frame is not None and frame is not self._frame:
             module = frame.f_globals.get("__name__", "")
             if module.partition(".")[0] not in self.own_code:
@@ -284,7 +285,7 @@ class Tape:
         UnrepeatableError: when the step can't be one.
     """
 
-    _replay: Callable | None = None
+    _replay: Any = None
     _with_gradients = False
 
     def __init__(self, function: Callable, arguments: tuple) -> None:

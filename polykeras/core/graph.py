@@ -56,9 +56,20 @@ class KerasTensor(Operators):
         return SpecArray(self.shape, self.dtype)
 
     @property
+    def maker(self) -> Node:
+        """The node that makes the value.
+
+        Raises:
+            ValueError: for a tensor that nothing makes, such as ``KerasTensor(shape)``.
+        """
+        if self.node is None:
+            raise ValueError(f"Expected a symbolic tensor from Input() or a layer. Received: {self!r}.")
+        return self.node
+
+    @property
     def _keras_history(self) -> tuple:
         """(operation, number of its call, number of the output), as in Keras."""
-        node = self.node
+        node = self.maker
         place = node.operation._inbound_nodes.index(node) if hasattr(node.operation, "_inbound_nodes") else 0
         return node.operation, place, self.index
 

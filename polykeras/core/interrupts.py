@@ -20,7 +20,8 @@ class deferred:
     __slots__ = ("_before", "_caught")
 
     def __enter__(self) -> None:
-        self._before = self._caught = None
+        self._before: Any = None
+        self._caught: tuple | None = None
         if threading.current_thread() is threading.main_thread():
             before = signal.getsignal(signal.SIGINT)
             if callable(before):

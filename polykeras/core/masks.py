@@ -25,7 +25,8 @@ def set_mask(array: Any, mask: Any) -> None:
         _masks.pop(key, None)
     else:
         # The method is bound now: when the interpreter shuts down, the module's names are gone before its arrays.
-        _masks[key] = (weakref.ref(array, lambda _, pop=_masks.pop: pop(key, None)), mask)
+        pop = _masks.pop
+        _masks[key] = (weakref.ref(array, lambda _: pop(key, None)), mask)
 
 
 def get_mask(array: Any) -> Any:

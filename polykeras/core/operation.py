@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import inspect
-from typing import Any
+from typing import Any, Self
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
@@ -31,7 +31,11 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
     ((None, 3), array([2.], dtype=float32))
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Operation:
+    name: str
+    _arguments: tuple[tuple, dict]
+    _inbound_nodes: list[Node]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         operation = super().__new__(cls)
         operation._arguments = args, kwargs
         operation._inbound_nodes = []
@@ -82,7 +86,7 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
         return given | kwargs | {"name": self.name}
 
     @classmethod
-    def from_config(cls, config: dict) -> Operation:
+    def from_config(cls, config: dict) -> Self:
         """Return the operation that ``get_config`` described.
 
         Args:

@@ -7,6 +7,12 @@ know about it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+_WithOne: TypeAlias = Callable[[Any], Any]
+_Alone: TypeAlias = Callable[[], Any]
+
 
 class EngineNeeded(AttributeError, TypeError):
     """Code asked an array without values for what only one of an engine has; see ``core.shapes``."""
@@ -21,11 +27,46 @@ class Operators:
 
     __slots__ = ()
 
+    shape: tuple
+    # Filled in by ``polykeras.ops``.
+    __getitem__: Callable[..., Any]
+    __add__: _WithOne
+    __radd__: _WithOne
+    __sub__: _WithOne
+    __rsub__: _WithOne
+    __mul__: _WithOne
+    __rmul__: _WithOne
+    __truediv__: _WithOne
+    __rtruediv__: _WithOne
+    __floordiv__: _WithOne
+    __rfloordiv__: _WithOne
+    __mod__: _WithOne
+    __rmod__: _WithOne
+    __pow__: _WithOne
+    __rpow__: _WithOne
+    __matmul__: _WithOne
+    __rmatmul__: _WithOne
+    __and__: _WithOne
+    __rand__: _WithOne
+    __or__: _WithOne
+    __ror__: _WithOne
+    __xor__: _WithOne
+    __rxor__: _WithOne
+    __lt__: _WithOne
+    __le__: _WithOne
+    __gt__: _WithOne
+    __ge__: _WithOne
+    __neg__: _Alone
+    __pos__: _Alone
+    __abs__: _Alone
+    __invert__: _Alone
+    __round__: Callable[..., Any]
+
     # NumPy scalars and arrays on the left leave the operation to us.
     __array_priority__ = 1000
 
     @classmethod
-    def __torch_function__(cls, function: object, types: object, args: tuple = (), kwargs: dict | None = None) -> None:
+    def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         """Say what to do where torch's own functions meet an array without values."""
         received = next((x for x in args if isinstance(x, Operators)), "one without, in a list or by name")
         raise EngineNeeded(
@@ -44,10 +85,10 @@ class Operators:
             raise EngineNeeded(f"Expected an array of known length. Received: {self!r}.")
         return self.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return (self[place] for place in range(len(self)))
 
-    def __array__(self, *arguments: object) -> None:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise EngineNeeded(
             f"Expected an array with values. Received: {self!r}, which has a shape and no values. "
             "Use polykeras.ops, or the functions of the engine in use, in place of NumPy's here."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras import backends
 from polykeras.core import trees
@@ -18,6 +18,11 @@ class EngineProtocols:
     """
 
     _backend_name: str
+    if TYPE_CHECKING:
+
+        @property
+        def value(self) -> Any: ...
+
     #: For TensorFlow: gradients by the variable are gradients by its ``handle``.
     _should_act_as_resource_variable = True
 

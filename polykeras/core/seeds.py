@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -175,7 +175,7 @@ class SeedGenerator(Stamped):
         self._key = bits & _WORD, bits >> 32
 
     @classmethod
-    def from_config(cls, config: dict) -> SeedGenerator:
+    def from_config(cls, config: dict) -> Self:
         """Make a generator from ``get_config``.
 
         Args:

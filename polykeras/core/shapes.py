@@ -88,7 +88,7 @@ def _known(shape: tuple, place: int) -> tuple:
 def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: int) -> Any:
     specs = [x for x in leaves if isinstance(x, SpecArray)]
     specs += [mask for x in specs if isinstance(mask := masks.get_mask(x), SpecArray)]
-    found = []
+    found: list = []
 
     def compute(arrays: list) -> None:
         stand_ins = dict(zip(map(id, specs), arrays, strict=True))
@@ -99,7 +99,7 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: i
         args, kwargs = trees.unflatten(structure, filled)
         with backends.use(engine), _stand_ins_for_variables(engine) as values, attributes_kept(of_their_own=True):
             result = function(*args, **kwargs)
-            for owner, name, before in scope.changed:
+            for owner, name, before in scope.changed or ():
                 values.note(functools.partial(_show_attribute, owner, name, before), vars(owner).get(name))
             found[:] = _specs_of(engine, result), values.notes
 
@@ -121,7 +121,7 @@ def attributes_kept(of_their_own: bool = False) -> Iterator[None]:
         yield
     finally:
         changed, scope.changed = scope.changed, outside
-        for owner, name, before in reversed(changed if changed is not outside else []):
+        for owner, name, before in reversed(changed if changed and changed is not outside else []):
             _set_attribute(owner, name, before)
 
 

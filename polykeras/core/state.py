@@ -25,7 +25,8 @@ from polykeras.core.variables import Variable, scope, values_of
 def recording() -> Iterator[dict]:
     """Yield a dict that fills with the variables assigned inside, in order."""
     outside = scope.assigned
-    scope.assigned = assigned = {}
+    assigned: dict = {}
+    scope.assigned = assigned
     try:
         yield assigned
     finally:
@@ -36,7 +37,8 @@ def recording() -> Iterator[dict]:
 def reading() -> Iterator[dict]:
     """Yield a dict that fills with the variables read inside, while functions run over shapes, in order."""
     outside = scope.read
-    scope.read = found = {}
+    found: dict = {}
+    scope.read = found
     try:
         yield found
     finally:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from polykeras import config
+from polykeras.core.types import Function
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
-def filtered(method: Callable) -> Callable:
+def filtered(method: Function) -> Function:
     """Leave this package's frames out of the traceback of what a method raises, but for the last one.
 
     ``config.disable_traceback_filtering()`` keeps them all.
@@ -28,7 +28,7 @@ def filtered(method: Callable) -> Callable:
                 error.__traceback__ = _of_others(error.__traceback__)
             raise
 
-    return call
+    return cast(Function, call)
 
 
 def _of_others(trace: TracebackType | None) -> TracebackType | None:

@@ -111,7 +111,8 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
             seen[id(value)] = value
             found.append(value)
         return
-    if not isinstance(value, _CONTAINERS) and backends.keeps_state(type(value)):
+    kind: Any = type(value)
+    if not isinstance(value, _CONTAINERS) and backends.keeps_state(kind):
         layer = owner._adopt(name, value)
         if layer is not value:
             _search(layer, seen, found, owner)

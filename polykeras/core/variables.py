@@ -73,6 +73,8 @@ class Variable(EngineProtocols, Operators):
     counts_draws = False
     #: On an engine whose own programs ask for it: what they hold of the value, as long as the variable lives.
     leaf: Any = None
+    #: Whether optimizers put a gradient into it as its value.
+    overwrite_with_gradient = False
 
     def __init__(
         self,
@@ -114,12 +116,12 @@ class Variable(EngineProtocols, Operators):
     def _from_function(self, initializer: Callable, shape: Any, dtype: Any) -> None:
         if shape is None:
             raise ValueError(f"Expected a shape, for the variable {self.name!r} made by a function. Received: None.")
-        self.shape = tuple(None if n is None else int(n) for n in shape)
-        if any(n is None or n < 0 for n in self.shape):
+        if any(n is None or int(n) < 0 for n in shape):
             raise ValueError(
                 f"Expected all sizes of the variable {self.name!r} to be known and at least 0. "
                 f"Received shape: {tuple(shape)}."
             )
+        self.shape = tuple(int(n) for n in shape)
         self.dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
         self._initial: Any = initializer
 
@@ -154,8 +156,7 @@ class Variable(EngineProtocols, Operators):
         backend = backends.current()
         if backend.is_symbolic:
             self._note_read()
-            dtype = scope.autocast if self._casts() else self.dtype
-            return SpecArray(self.shape, dtype)
+            return SpecArray(self.shape, scope.autocast if self._casts() and scope.autocast else self.dtype)
         value = self.held()
         if value is None:
             value = self._materialize()
@@ -188,7 +189,7 @@ class Variable(EngineProtocols, Operators):
             scope.read[self] = None
 
     def _casts(self) -> bool:
-        return scope.autocast is not None and self.autocast and self._is_float
+        return scope.autocast is not None and bool(self.autocast) and self._is_float
 
     def _foreign(self, backend: Any) -> Any:
         raise RuntimeError(

@@ -158,7 +158,8 @@ def _without_updates(function: types.FunctionType) -> types.FunctionType | None:
     closure = tuple(cells[name] for name in compiled.co_freevars)
     result = types.FunctionType(compiled, function.__globals__, function.__name__, function.__defaults__, closure)
     result.__kwdefaults__ = function.__kwdefaults__
-    return functools.update_wrapper(result, function)
+    functools.update_wrapper(result, function)
+    return result
 
 
 def _compiled(definition: ast.FunctionDef, function: types.FunctionType) -> types.CodeType | None:
@@ -170,7 +171,7 @@ def _compiled(definition: ast.FunctionDef, function: types.FunctionType) -> type
     is_method = bool(around) and around[0].isidentifier()
     names = ", ".join({*code.co_freevars, _HELPER} - {"__class__"})
     module = ast.parse(f"def scope({names}):\n class {around[0] if is_method else 'Scope'}: pass")
-    scope = module.body[0]
+    scope: Any = module.body[0]
     (scope.body[0] if is_method else scope).body = [definition]
     flags = code.co_flags & __future__.annotations.compiler_flag
     made = compile(module, code.co_filename, "exec", flags, dont_inherit=True)

@@ -27,6 +27,15 @@ from polykeras.initializers.distributions import (
 )
 from polykeras.serialization import registry
 
+__all__ = [
+    "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "Identity", "IdentityInitializer",
+    "Initializer", "LecunNormal", "LecunUniform", "Ones", "Orthogonal", "OrthogonalInitializer", "RandomNormal",
+    "RandomUniform", "STFT", "STFTInitializer", "SeedGenerator", "TruncatedNormal", "VarianceScaling", "Zeros",
+    "constant", "deserialize", "get", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
+    "lecun_normal", "lecun_uniform", "normal", "one", "ones", "orthogonal", "random_normal",
+    "random_uniform", "serialize", "stft", "truncated_normal", "uniform", "variance_scaling", "zero", "zeros"
+]  # fmt: skip
+
 constant, identity, ones, stft, zeros = Constant, Identity, Ones, STFT, Zeros
 glorot_normal, glorot_uniform = GlorotNormal, GlorotUniform
 he_normal, he_uniform = HeNormal, HeUniform

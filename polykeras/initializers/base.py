@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -69,7 +69,7 @@ class Initializer:
         return {}
 
     @classmethod
-    def from_config(cls, config: dict) -> Initializer:
+    def from_config(cls, config: dict) -> Self:
         """Make an initializer from its config.
 
         Args:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class Identity(Initializer):
         return {"gain": self.gain}
 
 
-_WINDOWS = {
+_WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
     "hann": np.hanning,
     "hamming": np.hamming,
     "blackman": np.blackman,

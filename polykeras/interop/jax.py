@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from polykeras import backends, random
 from polykeras.core import naming
@@ -126,7 +126,7 @@ class JaxLayer(ForeignLayer):
         return {**super().get_config(), **functions, "seed": self.seed, "native_serialization_platforms": platforms}
 
     @classmethod
-    def from_config(cls, config: dict) -> JaxLayer:
+    def from_config(cls, config: dict) -> Self:
         """Make a layer from ``get_config``.
 
         Raises:

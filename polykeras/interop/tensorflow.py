@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from polykeras.core import naming, trees
 from polykeras.interop.foreign import ForeignLayer
@@ -132,7 +132,7 @@ class TFSMLayer(ForeignLayer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     @classmethod
-    def from_config(cls, config: dict) -> TFSMLayer:
+    def from_config(cls, config: dict) -> Self:
         """Make a layer from ``get_config``.
 
         Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Any
+from typing import Any, Self
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SpecArray
@@ -120,7 +120,7 @@ class TorchModuleWrapper(ForeignLayer):
         return {**super().get_config(), "module": code, "output_shape": self.output_shape_given}
 
     @classmethod
-    def from_config(cls, config: dict) -> TorchModuleWrapper:
+    def from_config(cls, config: dict) -> Self:
         """Make a layer from ``get_config``.
 
         Raises:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
+
+from polykeras.core.types import Function
 
 #: Keras 1 names of data formats.
-LAYOUTS = {"tf": "channels_last", "th": "channels_first"}
+LAYOUTS: dict[str | None, str] = {"tf": "channels_last", "th": "channels_first"}
 
 
-def legacy_arguments(**renamed: str) -> Callable:
+def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
     """Decorator for ``__init__``: accept old argument names too.
 
     Args:
@@ -24,7 +26,7 @@ def legacy_arguments(**renamed: str) -> Callable:
     3
     """
 
-    def decorate(init: Callable) -> Callable:
+    def decorate(init: Function) -> Function:
         @functools.wraps(init)
         def call(self: Any, *args: Any, **kwargs: Any) -> None:
             for old in [name for name in kwargs if name in renamed]:
@@ -37,8 +39,8 @@ def legacy_arguments(**renamed: str) -> Callable:
                 kwargs[new] = kwargs.pop(old)
             init(self, *args, **kwargs)
 
-        call.__signature__ = inspect.signature(init)
-        return call
+        vars(call)["__signature__"] = inspect.signature(init)
+        return cast(Function, call)
 
     return decorate
 

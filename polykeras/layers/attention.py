@@ -83,7 +83,7 @@ class Attention(Layer):
         self.seed = seed
         if dropout > 0:
             self.seed_generator = SeedGenerator(seed)
-        self.scale = None
+        self.scale: Any = None
         self.supports_masking = True
 
     def build(self, input_shape: list) -> None:
@@ -216,6 +216,13 @@ class HeadedAttention(Layer):
     Subclasses give the numbers of heads, the sizes of a key and a value, and the shape of the output.
     """
 
+    kernel_initializer: Any
+    kernel_regularizer: Any
+    kernel_constraint: Any
+    bias_initializer: Any
+    bias_regularizer: Any
+    bias_constraint: Any
+
     def __init__(
         self,
         dropout: float,
@@ -302,9 +309,9 @@ class HeadedAttention(Layer):
         key = [next(letters) if axis in axes else query[axis] for axis in range(rank)]
         kept = [query[axis] for axis in range(rank - 1) if axis not in axes]
         scores = "".join(kept + [query[axis] for axis in axes] + [key[axis] for axis in axes])
-        query, key = "".join(query), "".join(key)
-        self._dot_product_equation = f"{query},{key}->{scores}"
-        self._combine_equation = f"{scores},{key}->{query}"
+        queries, keys = "".join(query), "".join(key)
+        self._dot_product_equation = f"{queries},{keys}->{scores}"
+        self._combine_equation = f"{scores},{keys}->{queries}"
         self._attended = len(axes)
         self._softmax.axis = list(range(-len(axes), 0))
 
@@ -496,15 +503,17 @@ class MultiHeadAttention(HeadedAttention):
         **kwargs: Any,
     ) -> None:
         options = (kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer)
-        options = (*options, kernel_constraint, bias_constraint, use_gate, seed)
-        super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, **kwargs)
+        more = (kernel_constraint, bias_constraint, use_gate, seed)
+        super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, *more, **kwargs)
         self.num_heads = positive_int(self, "num_heads", num_heads)
         self.key_dim = positive_int(self, "key_dim", key_dim)
         self.value_dim = positive_int(self, "value_dim", key_dim if value_dim is None else value_dim)
         self._sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
 
-    def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+    def build(  # type: ignore[override] # a shape for each input
+        self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
+    ) -> None:
         """Make the projections of queries, keys, values and outputs.
 
         Args:
@@ -580,8 +589,8 @@ class GroupedQueryAttention(HeadedAttention):
         **kwargs: Any,
     ) -> None:
         options = (kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer)
-        options = (*options, kernel_constraint, bias_constraint, use_gate, seed)
-        super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, **kwargs)
+        more = (kernel_constraint, bias_constraint, use_gate, seed)
+        super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, *more, **kwargs)
         self.head_dim = positive_int(self, "head_dim", head_dim)
         self.num_query_heads = positive_int(self, "num_query_heads", num_query_heads)
         self.num_key_value_heads = positive_int(self, "num_key_value_heads", num_key_value_heads)
@@ -591,7 +600,9 @@ class GroupedQueryAttention(HeadedAttention):
                 f"Received: {num_key_value_heads}."
             )
 
-    def build(self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None) -> None:
+    def build(  # type: ignore[override] # a shape for each input
+        self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
+    ) -> None:
         """Make the projections of queries, keys, values and outputs.
 
         Args:

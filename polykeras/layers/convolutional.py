@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from polykeras import activations, ops, regularizers
 from polykeras.config import standardize_data_format
 from polykeras.core import geometry
+from polykeras.core.types import Function
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.convolutional_resizing import (  # noqa: F401
     Cropping1D,
@@ -46,7 +47,7 @@ _renamed = legacy_arguments(
 _OLD_WINDOWS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
-def old_names(init: Callable) -> Callable:
+def old_names(init: Function) -> Function:
     """Decorator for ``__init__`` of layers with windows: accept the argument names of Keras 1 too."""
     renamed = _renamed(init)
 
@@ -57,8 +58,8 @@ def old_names(init: Callable) -> Callable:
                 kwargs["kernel_size"] = tuple(kwargs.pop(name) for name in names)
         renamed(self, *args, **kwargs)
 
-    call.__signature__ = inspect.signature(init)
-    return call
+    vars(call)["__signature__"] = inspect.signature(init)
+    return cast(Function, call)
 
 
 class Convolution(Layer):
@@ -90,7 +91,7 @@ class Convolution(Layer):
         self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
         self.activation = activations.get(activation)
         self.use_bias = use_bias
-        self.bias = None
+        self.bias: Any = None
         self.input_spec = InputSpec(ndim=self.rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
@@ -154,7 +155,7 @@ class Convolution(Layer):
         }
 
 
-class _Causal:
+class _Causal(Convolution):
     """For one axis: ``"causal"`` padding, which lets no output see a later input."""
 
     rank = 1
@@ -473,13 +474,14 @@ def _in_order(init: Callable, names: str) -> Callable:
     """Let ``__init__`` take these arguments first, in this order."""
     parameters = dict(inspect.signature(init).parameters)
     ordered = [parameters.pop(name) for name in ("self", *names.split())] + list(parameters.values())
+    signature = inspect.Signature(ordered)
 
     @functools.wraps(init)
     def call(self: Any, *args: Any, **kwargs: Any) -> None:
-        bound = call.__signature__.bind(self, *args, **kwargs).arguments
+        bound = signature.bind(self, *args, **kwargs).arguments
         init(**{key: value for key, value in bound.items() if key != "kwargs"}, **bound.get("kwargs", {}))
 
-    call.__signature__ = inspect.Signature(ordered)
+    vars(call)["__signature__"] = signature
     return call
 
 

@@ -18,7 +18,7 @@ _old_names = legacy_arguments(dim_ordering="data_format", length="size")
 def _pairs(layer: Any, name: str, value: Any) -> tuple[tuple[int, int], ...]:
     """Widths before and after each spatial axis: from an int, an int for each axis, or all."""
     if layer.rank == 1:
-        return (window_sizes(layer, name, value, 2, 0),)
+        return (_pair(layer, name, value),)
     if isinstance(value, int):
         value = (value,) * layer.rank
     if not isinstance(value, list | tuple) or len(value) != layer.rank:
@@ -26,7 +26,12 @@ def _pairs(layer: Any, name: str, value: Any) -> tuple[tuple[int, int], ...]:
             f"Layer {layer.name!r} ({type(layer).__name__}): Expected {name} to be an int, {layer.rank} ints, or "
             f"{layer.rank} pairs of ints. Received: {value!r}."
         )
-    return tuple(window_sizes(layer, name, pair, 2, 0) for pair in value)
+    return tuple(_pair(layer, name, pair) for pair in value)
+
+
+def _pair(layer: Any, name: str, value: Any) -> tuple[int, int]:
+    before, after = window_sizes(layer, name, value, 2, 0)
+    return before, after
 
 
 class _Spatial(Layer):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -572,7 +572,7 @@ class Lambda(Layer):
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     @classmethod
-    def from_config(cls, config: dict) -> Lambda:
+    def from_config(cls, config: dict) -> Self:
         """Make a layer from ``get_config``, or from what Keras 2 wrote.
 
         Args:

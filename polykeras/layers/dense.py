@@ -85,7 +85,7 @@ class Dense(LowRankUpdate, Layer):
         keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self._keep_lora(lora_rank, lora_alpha)
         no_quantization(self, quantization_config)
-        self.bias = None
+        self.bias: Any = None
         self.input_spec = InputSpec(min_ndim=1 if "input_shape" not in kwargs else 2)
         self.supports_masking = True
 
@@ -177,7 +177,7 @@ class EinsumDense(LowRankUpdate, Layer):
         keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self._keep_lora(lora_rank, lora_alpha)
         no_quantization(self, quantization_config)
-        self.bias = None
+        self.bias: Any = None
         self._letters = self._split_equation()
 
     def _split_equation(self) -> tuple[str, str, str]:
@@ -204,7 +204,8 @@ class EinsumDense(LowRankUpdate, Layer):
                 f"in the input or kernel, and bias_axes in the output. Received: {sorted(unknown)} in "
                 f"{self.equation!r}, bias_axes={self.bias_axes!r}."
             )
-        return tuple(letters)
+        inputs, kernel, outputs = letters
+        return inputs, kernel, outputs
 
     def _sizes(self, input_shape: tuple) -> dict[str, int | None]:
         """The size that each letter stands for."""
@@ -364,7 +365,8 @@ class Highway(Layer):
         keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         keep_options(self, "bias", "zeros", bias_regularizer, bias_constraint)
         self.supports_masking = True
-        self.bias = self.gate_bias = None
+        self.bias: Any = None
+        self.gate_bias: Any = None
 
     def build(self, input_shape: tuple) -> None:
         width = known_size(self, input_shape, -1)

@@ -76,7 +76,7 @@ class Embedding(Layer):
         self.autocast = False
         self._casts_variables = self.compute_dtype != self.variable_dtype
         if weights is not None:
-            self._initial_weights = weights if isinstance(weights, list | tuple) else [weights]
+            self._initial_weights = list(weights) if isinstance(weights, list | tuple) else [weights]
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table.
@@ -103,7 +103,7 @@ class Embedding(Layer):
 
     @property
     def _lora_scale(self) -> float:
-        return self.lora_alpha / self.lora_rank
+        return (self.lora_alpha or 0) / (self.lora_rank or 1)
 
     def enable_lora(
         self,

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from polykeras.core import trees
 from polykeras.core.graph import Node
+
+if TYPE_CHECKING:
+    from polykeras.layers.whole import Whole
+else:
+    Whole = object
 
 
 class replaceable:
     """A property in whose place a user's class may set an attribute: ``self.input_shape = ...`` is a common line."""
 
-    def __init__(self, function: Callable) -> None:
-        functools.update_wrapper(self, function)
+    __wrapped__: Callable[[Any], Any]
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        functools.update_wrapper(cast(Any, self), function)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else self.__wrapped__(instance)
 
 
-class GraphCalls:
+class GraphCalls(Whole):
     """The symbolic inputs and outputs of a layer's calls, and their shapes."""
 
     @property

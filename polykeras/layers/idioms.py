@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras import backends
 from polykeras.core.state import pure
 
+if TYPE_CHECKING:
+    from polykeras.layers.whole import Whole
+else:
+    Whole = object
 
-class EngineIdioms:
+
+class EngineIdioms(Whole):
     """Functions of states for JAX, and what a ``torch.nn.Module`` can do for PyTorch."""
 
     def stateless_call(

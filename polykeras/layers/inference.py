@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
@@ -16,8 +16,13 @@ from polykeras.core.shapes import StandIns, attributes_kept, is_settled, note_at
 from polykeras.core.variables import scope
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 
+if TYPE_CHECKING:
+    from polykeras.layers.whole import Whole
+else:
+    Whole = object
 
-class Inference:
+
+class Inference(Whole):
     """The part of a layer that knows shapes only."""
 
     _is_users = False
@@ -102,11 +107,11 @@ class Inference:
             symbols, options = graph.to_symbols(args), graph.to_symbols(wanted)
             return graph.to_specs(self.compute_output_spec(*symbols, **options))
         shapes = {k: v for k, v in shape_arguments(self._signature, args, kwargs).items()}
-        wanted = inspect.signature(self.compute_output_shape).parameters
-        if len(wanted) == 1:
+        parameters = inspect.signature(self.compute_output_shape).parameters
+        if len(parameters) == 1:
             result = self.compute_output_shape(next(iter(shapes.values())))
         else:
-            result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in wanted})
+            result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in parameters})
         return map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:

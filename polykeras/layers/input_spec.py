@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from polykeras.core import dtypes, naming, trees
 
@@ -40,7 +40,7 @@ class InputSpec:
     ) -> None:
         self.dtype = None if dtype is None else dtypes.standardize(dtype)
         self.shape = None if shape is None else tuple(shape)
-        self.ndim = len(self.shape) if shape is not None else ndim
+        self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
         self.axes = {int(axis): size for axis, size in (axes or {}).items()}
         limit = self.ndim or max_ndim
@@ -65,7 +65,7 @@ class InputSpec:
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> InputSpec:
+    def from_config(cls, config: dict) -> Self:
         """Make a specification from ``get_config``.
 
         Args:

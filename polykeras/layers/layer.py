@@ -8,7 +8,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -89,6 +89,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     _loss_functions: tuple[Callable, ...] = ()
     _own_seeds: SeedGenerator | None = None
     _is_initialized = False
+    _signature: Any = None
+    _arguments: tuple[tuple, dict]
     _is_building = False
     _build_shapes: dict | None = None
     _initial_weights: list | None = None
@@ -97,7 +99,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     input_spec: Any = None
     built = False
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
         layer._arguments = args, kwargs
         return layer
@@ -105,7 +107,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls):
-            cls.build = _scoped_build(cls.build)
+            _set_build(cls)
         cls._signature = None
         cls._is_users = not cls.__module__.startswith("polykeras.")
 
@@ -645,7 +647,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         """Losses of the last call (``add_loss``, activity) and of the weights' regularizers."""
         layers = self._flatten_layers()
         calls = [layer for layer in layers if layer._losses]
-        latest = max((layer._losses_entry for layer in calls), default=None)
+        latest = max((layer._losses_entry or 0 for layer in calls), default=None)
         added = [loss for layer in calls if layer._losses_entry == latest for loss in layer._losses]
         computed = [function() for layer in layers for function in layer._loss_functions]
         return (
@@ -728,7 +730,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         return {k: registry.serialize(v) for k, v in arguments.items() if k not in ("name", "trainable", "dtype")}
 
     @classmethod
-    def from_config(cls, config: dict) -> Layer:
+    def from_config(cls, config: dict) -> Self:
         """Make a layer from ``get_config``; its ``__init__`` need not take the base class's arguments.
 
         Args:
@@ -754,11 +756,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     def __getstate__(self) -> dict:
         # Nodes belong to the graphs of models, which bring them along; an Input has its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
-        fresh = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
+        fresh: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
         return {name: value for name, value in vars(self).items() if name != "_torch_module"} | fresh
 
 
-def _parameters(cls: type) -> list[str]:
+def _parameters(cls: Any) -> list[str]:
     return [p for p in inspect.signature(cls.__init__).parameters if p not in ("self", "kwargs", "args")]
 
 
@@ -767,12 +769,16 @@ def _names_after_self(method: Callable) -> tuple[str, ...]:
     return tuple(inspect.signature(method).parameters)[1:]
 
 
-def _annotate(error: Exception, layer: Layer) -> None:
+def _annotate(error: Any, layer: Layer) -> None:
     """Say once, at the innermost layer, where an error comes from."""
     if not getattr(error, "_layer_path", None) and not isinstance(error, StopIteration):
         error._layer_path = context.path
         if repr(context.path)[1:-1] not in str(error):
             error.add_note(f"In the call of layer {context.path!r} ({type(layer).__name__}).")
+
+
+def _set_build(cls: type[Layer]) -> None:
+    setattr(cls, "build", _scoped_build(cls.build))  # noqa: B010 - type checkers know a method
 
 
 def _scoped_build(build: Callable) -> Callable:
@@ -802,4 +808,4 @@ def _scoped_build(build: Callable) -> Callable:
     return scoped
 
 
-Layer.build = _scoped_build(Layer.build)
+_set_build(Layer)

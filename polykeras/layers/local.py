@@ -63,7 +63,7 @@ class LocallyConnected(Convolution):
                 f"own weights. Received shape: {tuple(input_shape)}."
             )
         columns = list(zip(sizes, self.kernel_size, self.strides, strict=True))
-        self._output_sizes = tuple(geometry.output_size(n, w, s, self.padding) for n, w, s in columns)
+        self._output_sizes = tuple(geometry.output_size(n, w, s, self.padding) or 0 for n, w, s in columns)
         if min(self._output_sizes) < 1:
             raise ValueError(
                 f"Layer {self.path!r}: Expected an input no smaller than kernel_size={self.kernel_size}. Received "
@@ -71,7 +71,7 @@ class LocallyConnected(Convolution):
             )
         self._border = [geometry.padding_pair(n, w, s, self.padding) for n, w, s in columns]
         self._padded = [n + sum(pair) for n, pair in zip(sizes, self._border, strict=True)]
-        self._windows = None
+        self._windows: Any = None
         width = math.prod(self.kernel_size) * channels
         self.kernel = add_weight(self, "kernel", (math.prod(self._output_sizes), width, self.filters))
         if self.use_bias:

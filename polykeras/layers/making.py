@@ -11,7 +11,7 @@ from polykeras import dtype_policies
 _BASE = ("name", "trainable", "dtype")
 
 
-def make(cls: type, arguments: dict[str, Any]) -> Any:
+def make(cls: Any, arguments: dict[str, Any]) -> Any:
     """Return a layer of a class; what its ``__init__`` doesn't take of the base class's arguments is set afterwards.
 
     >>> import polykeras as keras

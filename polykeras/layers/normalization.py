@@ -55,7 +55,8 @@ class _Scaled(Layer):
         self.epsilon, self.center, self.scale = epsilon, center, scale
         keep_options(self, "beta", beta_initializer, beta_regularizer, beta_constraint)
         keep_options(self, "gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
-        self.gamma = self.beta = None
+        self.gamma: Any = None
+        self.beta: Any = None
         self.supports_masking = True
 
     def _add_scale(self, shape: tuple) -> None:
@@ -203,7 +204,8 @@ class BatchNormalization(_Scaled):
 
     def _normalize(self, x: Any, *vectors: Any) -> Any:
         rank = len(ops.shape(x))
-        return fused.normalize_by(x, *(self._wide(v, rank) for v in vectors), self.epsilon)
+        mean, variance, gamma, beta = (self._wide(v, rank) for v in vectors)
+        return fused.normalize_by(x, mean, variance, gamma, beta, self.epsilon)
 
     def _moments(self, x: Any, mask: Any) -> tuple:
         """Mean and variance of the entries that the mask leaves."""
@@ -420,8 +422,10 @@ class GroupNormalization(_Scaled):
         wide = [n if a in (0, axis) else 1 for a, n in enumerate(shape)]
         statistics = [ops.reshape(ops.repeat(v, grouped[2], axis=2), wide) for v in (center, variance)]
         wide[0] = 1
-        weights = [None if v is None else ops.reshape(v, wide) for v in (self.gamma, self.beta)]
-        return ops.cast(fused.normalize_by(x, *statistics, *weights, self.epsilon), self.compute_dtype)
+        gamma, beta = (None if v is None else ops.reshape(v, wide) for v in (self.gamma, self.beta))
+        center, variance = statistics
+        y = fused.normalize_by(x, center, variance, gamma, beta, self.epsilon)
+        return ops.cast(y, self.compute_dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "groups": self.groups, "axis": self.axis}
@@ -532,9 +536,9 @@ class SpectralNormalization(Wrapper):
         self.power_iterations = positive_int(self, "power_iterations", power_iterations)
         self.supports_masking = layer.supports_masking
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
-        self.kernel = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
+        self.kernel: Any = getattr(self.layer, "kernel", getattr(self.layer, "embeddings", None))
         if self.kernel is None:
             raise ValueError(
                 f"Layer {self.path!r}: Expected a layer with a kernel or embeddings. Received: {self.layer!r}."

@@ -8,7 +8,6 @@ from typing import Any
 
 from polykeras import regularizers
 from polykeras.layers.recurrent_cells import (
-    Cell,
     GRUCell,
     LSTMCell,
     SimpleRNNCell,
@@ -37,7 +36,7 @@ class CellRNN(RNN):
     what the cell takes is for the cell, the rest for ``RNN``.
     """
 
-    cell_class: type[Cell]
+    cell_class: Any
     cell_name: str
     use_cudnn: bool | str = "auto"
 
@@ -63,7 +62,7 @@ class CellRNN(RNN):
 
 
 @functools.cache
-def _arguments(cls: type) -> frozenset[str]:
+def _arguments(cls: Any) -> frozenset[str]:
     return frozenset(inspect.signature(cls.__init__).parameters)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras import activations, ops, random
 from polykeras.core.seeds import SeedGenerator
+from polykeras.core.variables import Variable
 from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -49,6 +50,13 @@ class Cell(Layer):
     #: With 1, each gate has dropout masks of its own.
     implementation = 2
 
+    units: int
+    state_size: Any
+    recurrent_activation: Any = None
+    recurrent_kernel: Variable
+    bias_initializer: Any
+    _step_shape: tuple
+
     def _keep_cell_options(self, options: dict) -> None:
         """Keep what all cells take: the arguments of ``__init__``, by name."""
         for name in ("kernel", "recurrent", "bias"):
@@ -63,7 +71,7 @@ class Cell(Layer):
             self.seed_generator = SeedGenerator(self.seed)
         if "implementation" in options:
             self.implementation = _IMPLEMENTATIONS.get(options["implementation"], options["implementation"])
-        self.bias = None
+        self.bias: Any = None
         self._masks: tuple[list, list] | None = None
 
     def get_config(self) -> dict:
@@ -204,7 +212,7 @@ class DenseCell(Cell):
 
     def _set_units(self, units: Any) -> None:
         self.units = self.output_size = positive_int(self, "units", units)
-        self.state_size: Any = self.units
+        self.state_size = self.units
         self.input_spec = InputSpec(ndim=2)
 
     def build(self, input_shape: tuple) -> None:
@@ -385,8 +393,8 @@ class GRUCell(DenseCell):
         return self.reset_after and super().has_kernel
 
     def run_kernel(self, sequences: Any, states: list, mask: Any) -> tuple[Any, list]:
-        weights = self.kernel, self.recurrent_kernel, self._bias_rows()
-        outputs, h = fused.gru(self._with_dropout(sequences), *states, *weights, mask)
+        (state,), bias = states, self._bias_rows()
+        outputs, h = fused.gru(self._with_dropout(sequences), state, self.kernel, self.recurrent_kernel, bias, mask)
         return outputs, [h]
 
     def get_config(self) -> dict:
@@ -397,7 +405,7 @@ class GRUCell(DenseCell):
         }
 
 
-class LongShortTermMemory:
+class LongShortTermMemory(Cell):
     """What LSTM cells and convolutional ones have in common, for ``Cell`` classes to inherit first."""
 
     gates = 4
@@ -490,9 +498,9 @@ class LSTMCell(LongShortTermMemory, DenseCell):
         return self._add_lstm_bias(self.units)
 
     def run_kernel(self, sequences: Any, states: list, mask: Any) -> tuple[Any, list]:
-        weights = self.kernel, self.recurrent_kernel, self._bias_pair()[0]
-        outputs, *states = fused.lstm(self._with_dropout(sequences), *states, *weights, mask)
-        return outputs, states
+        (h, c), bias = states, self._bias_pair()[0]
+        outputs, h, c = fused.lstm(self._with_dropout(sequences), h, c, self.kernel, self.recurrent_kernel, bias, mask)
+        return outputs, [h, c]
 
 
 class OpenForgetGate:

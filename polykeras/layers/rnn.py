@@ -74,7 +74,7 @@ class RNN(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        cell = StackedRNNCells(cell) if isinstance(cell, list | tuple) else cell
+        cell = StackedRNNCells(list(cell)) if isinstance(cell, list | tuple) else cell
         check_cell(self, cell)
         self.cell = cell
         self.return_sequences = return_sequences
@@ -160,7 +160,7 @@ class RNN(Layer):
 
     reset_states = reset_state
 
-    def _collect(self, extras: bool, seen: set | None = None) -> Any:
+    def _collect(self, extras: bool, seen: dict | None = None) -> Any:
         # The states are variables of the layer, but no weights.
         yield from super()._collect(extras, seen)
         if extras:

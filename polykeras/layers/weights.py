@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras import constraints, initializers, ops, regularizers
 from polykeras.core.variables import Variable
@@ -76,7 +76,13 @@ def no_quantization(layer: Any, config: Any) -> None:
         )
 
 
-class LowRankUpdate:
+if TYPE_CHECKING:
+    from polykeras.layers.layer import Layer
+else:
+    Layer = object
+
+
+class LowRankUpdate(Layer):
     """For layers with a weight ``_kernel``: train a product of two thin matrices that is added to it.
 
     Source: Hu et al., "LoRA: Low-rank adaptation of large language models" (2021),
@@ -86,6 +92,10 @@ class LowRankUpdate:
     lora_rank: int | None = None
     lora_alpha: float | None = None
     lora_enabled = False
+    _kernel: Variable
+    kernel_initializer: Any
+    kernel_regularizer: Any
+    kernel_constraint: Any
 
     def _keep_lora(self, rank: int | None, alpha: float | None) -> None:
         self.lora_rank = rank
@@ -97,7 +107,7 @@ class LowRankUpdate:
         if not self.lora_enabled:
             return self._kernel
         update = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
-        return ops.add(self._kernel, ops.multiply(update, self.lora_alpha / self.lora_rank))
+        return ops.add(self._kernel, ops.multiply(update, (self.lora_alpha or 0) / (self.lora_rank or 1)))
 
     def enable_lora(
         self,
@@ -123,7 +133,7 @@ class LowRankUpdate:
                 f"kernel_constraint={self.kernel_constraint}."
             )
         *outer, width = self._kernel.shape
-        options = {"dtype": "float32", "regularizer": self.kernel_regularizer}
+        options: dict[str, Any] = {"dtype": "float32", "regularizer": self.kernel_regularizer}
         self.lora_kernel_a = self.add_weight((*outer, rank), a_initializer, name="lora_kernel_a", **options)
         self.lora_kernel_b = self.add_weight((rank, width), b_initializer, name="lora_kernel_b", **options)
         self._kernel.trainable = False

@@ -86,7 +86,7 @@ class TimeDistributed(Wrapper):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         super().build(_map_shapes(self._step_shape, input_shape))
 
     def _step_shape(self, shape: tuple) -> tuple:
@@ -168,6 +168,9 @@ class Bidirectional(Wrapper):
     (2, 8)
     """
 
+    layer: Any
+    backward_layer: Any
+
     def __init__(
         self,
         layer: Layer,
@@ -191,7 +194,7 @@ class Bidirectional(Wrapper):
             if hasattr(inner, "zero_output_for_mask"):
                 inner.zero_output_for_mask = inner.return_sequences
         self.stateful = getattr(layer, "stateful", False)
-        self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
+        self.return_sequences, self.return_state = self.layer.return_sequences, self.layer.return_state
         self.supports_masking = True
 
     def _check_pair(self) -> None:
@@ -226,11 +229,11 @@ class Bidirectional(Wrapper):
 
     reset_states = reset_state
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: Any = None, initial_state_shape: Any = None) -> None:
         """Build the cell.
 
         Args:
-            sequences_shape: tuple, (batch, time, ...).
+            sequences_shape: tuple, (batch, time, ...); default None, for a layer inside that is built.
             initial_state_shape: for compatibility; default None.
         """
         for inner in (self.layer, self.backward_layer):

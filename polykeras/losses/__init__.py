@@ -52,6 +52,22 @@ from polykeras.losses.regression import (
 from polykeras.losses.structured import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
 from polykeras.serialization import registry
 
+__all__ = [
+    "ALIASES", "BCE", "BinaryCrossentropy", "BinaryFocalCrossentropy", "CLASSES", "CTC",
+    "CategoricalCrossentropy", "CategoricalFocalCrossentropy", "CategoricalGeneralizedCrossEntropy",
+    "CategoricalHinge", "Circle", "CosineSimilarity", "Dice", "FUNCTIONS", "Hinge", "Huber", "KLD",
+    "KLDivergence", "LogCosh", "Loss", "LossFunctionWrapper", "MAE", "MAPE", "MSE", "MSLE", "MeanAbsoluteError",
+    "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "Poisson",
+    "SparseCategoricalCrossentropy", "SquaredHinge", "Tversky", "bce", "binary_crossentropy",
+    "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+    "categorical_generalized_cross_entropy", "categorical_hinge", "circle", "cosine_proximity",
+    "cosine_similarity", "ctc", "deserialize", "dice", "get", "hinge", "huber", "huber_loss",
+    "is_categorical_crossentropy", "kl_divergence", "kld", "kullback_leibler_divergence", "log_cosh", "logcosh",
+    "mae", "mape", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+    "mean_squared_logarithmic_error", "mse", "msle", "poisson", "serialize",
+    "sparse_categorical_crossentropy", "squared_hinge", "tversky"
+]  # fmt: skip
+
 CLASSES = (
     Loss, LossFunctionWrapper, BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy,
     CategoricalFocalCrossentropy, CategoricalGeneralizedCrossEntropy, CategoricalHinge, Circle, CosineSimilarity,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
+from polykeras.core.types import DTypeLike
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
 from polykeras.ops._call import in_single_precision, op
@@ -92,7 +93,9 @@ class Hinge(LossFunctionWrapper):
     0.25
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="hinge", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "hinge", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(hinge, reduction, name, dtype)
 
 
@@ -110,7 +113,9 @@ class SquaredHinge(LossFunctionWrapper):
     0.125
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="squared_hinge", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "squared_hinge", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(squared_hinge, reduction, name, dtype)
 
 
@@ -129,5 +134,10 @@ class CategoricalHinge(LossFunctionWrapper):
     0.5
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="categorical_hinge", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "categorical_hinge",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(categorical_hinge, reduction, name, dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from polykeras import config, ops
 from polykeras.capture.stamp import Stamped
@@ -40,7 +40,9 @@ class Loss(Stamped):
         super().__init_subclass__(**kwargs)
         guard_methods(cls)
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None):
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
         if reduction not in REDUCTIONS:
             raise ValueError(f"Expected reduction to be one of {REDUCTIONS}. Received: {reduction!r}.")
         self.name = name or naming.unique(naming.snake_case(self.__class__.__name__))
@@ -88,7 +90,7 @@ class Loss(Stamped):
         return config if self._given_dtype is None else {**config, "dtype": self._given_dtype}
 
     @classmethod
-    def from_config(cls, config: dict) -> Loss:
+    def from_config(cls, config: dict) -> Self:
         """Make a loss from ``get_config``.
 
         Args:
@@ -141,7 +143,7 @@ class LossFunctionWrapper(Loss):
         return {**config, "fn": self.fn} if type(self) is LossFunctionWrapper else config
 
     @classmethod
-    def from_config(cls, config: dict) -> Loss:
+    def from_config(cls, config: dict) -> Self:
         return cls(**registry.deserialize(config))
 
 

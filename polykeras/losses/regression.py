@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from polykeras import config, ops
+from polykeras.core.types import Axes, DTypeLike
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
 from polykeras.ops._call import in_single_precision, op
@@ -146,7 +147,12 @@ class MeanSquaredError(LossFunctionWrapper):
     2.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_squared_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_squared_error, reduction, name, dtype)
 
 
@@ -162,7 +168,12 @@ class MeanAbsoluteError(LossFunctionWrapper):
     1.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_absolute_error, reduction, name, dtype)
 
 
@@ -178,7 +189,12 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
     12.5
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_absolute_percentage_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_absolute_percentage_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_absolute_percentage_error, reduction, name, dtype)
 
 
@@ -194,7 +210,12 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     0.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="mean_squared_logarithmic_error", dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "mean_squared_logarithmic_error",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(mean_squared_logarithmic_error, reduction, name, dtype)
 
 
@@ -213,7 +234,13 @@ class Huber(LossFunctionWrapper):
     1.5
     """
 
-    def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss", dtype=None):
+    def __init__(
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "huber_loss",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(huber, reduction, name, dtype, delta=delta)
 
 
@@ -229,7 +256,9 @@ class LogCosh(LossFunctionWrapper):
     0.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="log_cosh", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "log_cosh", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(log_cosh, reduction, name, dtype)
 
 
@@ -246,5 +275,11 @@ class CosineSimilarity(LossFunctionWrapper):
     -1.0
     """
 
-    def __init__(self, axis=-1, reduction="sum_over_batch_size", name="cosine_similarity", dtype=None):
+    def __init__(
+        self,
+        axis: Axes = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "cosine_similarity",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(cosine_similarity, reduction, name, dtype, axis=axis)

@@ -7,6 +7,7 @@ from typing import Any
 from polykeras import config, ops
 from polykeras.backends import current
 from polykeras.core import masks
+from polykeras.core.types import Axes, DTypeLike
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import pair
 from polykeras.ops import _call
@@ -150,7 +151,13 @@ class Dice(LossFunctionWrapper):
     0.3333
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="dice", axis=None, dtype=None):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "dice",
+        axis: Axes = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(dice, reduction, name, dtype, axis=axis)
 
 
@@ -172,7 +179,15 @@ class Tversky(LossFunctionWrapper):
     0.3333
     """
 
-    def __init__(self, alpha=0.5, beta=0.5, reduction="sum_over_batch_size", name="tversky", axis=None, dtype=None):
+    def __init__(
+        self,
+        alpha: float = 0.5,
+        beta: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "tversky",
+        axis: Axes = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(tversky, reduction, name, dtype, alpha=alpha, beta=beta, axis=axis)
 
 
@@ -196,13 +211,13 @@ class Circle(LossFunctionWrapper):
 
     def __init__(
         self,
-        gamma=80.0,
-        margin=0.4,
-        remove_diagonal=True,
-        reduction="sum_over_batch_size",
-        name="circle",
-        dtype=None,
-    ):
+        gamma: float = 80.0,
+        margin: float = 0.4,
+        remove_diagonal: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "circle",
+        dtype: DTypeLike = None,
+    ) -> None:
         options = {"gamma": gamma, "margin": margin, "remove_diagonal": remove_diagonal}
         super().__init__(circle, reduction, name, dtype, **options)
 
@@ -221,5 +236,7 @@ class CTC(LossFunctionWrapper):
     0.2877
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="ctc", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = "ctc", dtype: DTypeLike = None
+    ) -> None:
         super().__init__(ctc, reduction, name, dtype)

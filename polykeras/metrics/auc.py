@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config, ops
+from polykeras.core.types import DTypeLike
 from polykeras.metrics.confusion import NAMES, check_thresholds, count_confusion, evenly_spaced
 from polykeras.metrics.metric import Metric
 
@@ -45,17 +46,17 @@ class AUC(Metric):
 
     def __init__(
         self,
-        num_thresholds=200,
-        curve="ROC",
-        summation_method="interpolation",
-        name=None,
-        dtype=None,
-        thresholds=None,
-        multi_label=False,
-        num_labels=None,
-        label_weights=None,
-        from_logits=False,
-    ):
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: DTypeLike = None,
+        thresholds: Any = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
+        from_logits: bool = False,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.curve = _choice(curve.upper(), CURVES, "curve", curve)
         self.summation_method = _choice(summation_method.lower(), SUMMATIONS, "summation_method", summation_method)

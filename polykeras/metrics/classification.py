@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from polykeras import losses
+from polykeras.core.types import Axes, DTypeLike
 from polykeras.metrics.reductions import MeanMetricWrapper
 
 
@@ -17,7 +18,7 @@ class Hinge(MeanMetricWrapper):
     0.25
     """
 
-    def __init__(self, name="hinge", dtype=None):
+    def __init__(self, name: str | None = "hinge", dtype: DTypeLike = None) -> None:
         super().__init__(losses.hinge, name, dtype)
 
 
@@ -32,7 +33,7 @@ class SquaredHinge(MeanMetricWrapper):
     0.125
     """
 
-    def __init__(self, name="squared_hinge", dtype=None):
+    def __init__(self, name: str | None = "squared_hinge", dtype: DTypeLike = None) -> None:
         super().__init__(losses.squared_hinge, name, dtype)
 
 
@@ -47,7 +48,7 @@ class CategoricalHinge(MeanMetricWrapper):
     0.5
     """
 
-    def __init__(self, name="categorical_hinge", dtype=None):
+    def __init__(self, name: str | None = "categorical_hinge", dtype: DTypeLike = None) -> None:
         super().__init__(losses.categorical_hinge, name, dtype)
 
 
@@ -62,7 +63,7 @@ class KLDivergence(MeanMetricWrapper):
     0.1438
     """
 
-    def __init__(self, name="kl_divergence", dtype=None):
+    def __init__(self, name: str | None = "kl_divergence", dtype: DTypeLike = None) -> None:
         super().__init__(losses.kl_divergence, name, dtype)
 
 
@@ -77,7 +78,7 @@ class Poisson(MeanMetricWrapper):
     1.0
     """
 
-    def __init__(self, name="poisson", dtype=None):
+    def __init__(self, name: str | None = "poisson", dtype: DTypeLike = None) -> None:
         super().__init__(losses.poisson, name, dtype)
 
 
@@ -94,7 +95,13 @@ class BinaryCrossentropy(MeanMetricWrapper):
     0.6931
     """
 
-    def __init__(self, name="binary_crossentropy", dtype=None, from_logits=False, label_smoothing=0):
+    def __init__(
+        self,
+        name: str | None = "binary_crossentropy",
+        dtype: DTypeLike = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+    ) -> None:
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing}
         super().__init__(losses.binary_crossentropy, name, dtype, **options)
 
@@ -113,7 +120,14 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     0.6931
     """
 
-    def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1):
+    def __init__(
+        self,
+        name: str | None = "categorical_crossentropy",
+        dtype: DTypeLike = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+        axis: Axes = -1,
+    ) -> None:
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(losses.categorical_crossentropy, name, dtype, **options)
 
@@ -133,7 +147,12 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """
 
     def __init__(
-        self, name="sparse_categorical_crossentropy", dtype=None, from_logits=False, ignore_class=None, axis=-1
-    ):
+        self,
+        name: str | None = "sparse_categorical_crossentropy",
+        dtype: DTypeLike = None,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        axis: Axes = -1,
+    ) -> None:
         options = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
         super().__init__(losses.sparse_categorical_crossentropy, name, dtype, **options)

@@ -9,6 +9,7 @@ import numpy as np
 
 from polykeras import config, ops
 from polykeras.core import dtypes
+from polykeras.core.types import DTypeLike
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
 from polykeras.metrics.metric import Metric
 
@@ -391,7 +392,14 @@ class SensitivityAtSpecificity(_BestAt):
 
     argument, constrained, wanted = "specificity", _SPECIFICITY, _SENSITIVITY
 
-    def __init__(self, specificity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(specificity, num_thresholds, class_id, name, dtype)
 
 
@@ -411,7 +419,14 @@ class SpecificityAtSensitivity(_BestAt):
 
     argument, constrained, wanted = "sensitivity", _SENSITIVITY, _SPECIFICITY
 
-    def __init__(self, sensitivity, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
 
 
@@ -431,7 +446,14 @@ class PrecisionAtRecall(_BestAt):
 
     argument, constrained, wanted = "recall", _RECALL, _PRECISION
 
-    def __init__(self, recall, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(recall, num_thresholds, class_id, name, dtype)
 
 
@@ -451,5 +473,12 @@ class RecallAtPrecision(_BestAt):
 
     argument, constrained, wanted = "precision", _PRECISION, _RECALL
 
-    def __init__(self, precision, num_thresholds=200, class_id=None, name=None, dtype=None):
+    def __init__(
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(precision, num_thresholds, class_id, name, dtype)

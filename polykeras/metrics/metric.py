@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Metric(Trackable):
 
     >>> import polykeras as keras
     >>> class Largest(keras.metrics.Metric):
-    ...     def __init__(self, **kwargs):
+    ...     def __init__(self, **kwargs: Any) -> None:
     ...         super().__init__(**kwargs)
     ...         self.largest = self.add_variable((), name="largest")
     ...     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -161,7 +161,7 @@ class Metric(Trackable):
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
-    def from_config(cls, config: dict) -> Metric:
+    def from_config(cls, config: dict) -> Self:
         """Make a metric from ``get_config``.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from polykeras import ops
 from polykeras.core import masks
@@ -146,7 +146,9 @@ class MeanMetricWrapper(Mean):
         self._options = tuple(kwargs)
         vars(self).update(kwargs)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override] # it takes targets besides values
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         """Take in a batch; what the mask of y_pred leaves out doesn't count.
 
         Args:
@@ -169,5 +171,5 @@ class MeanMetricWrapper(Mean):
         return {**config, "fn": self._fn} if type(self) is MeanMetricWrapper else config
 
     @classmethod
-    def from_config(cls, config: dict) -> Metric:
+    def from_config(cls, config: dict) -> Self:
         return cls(**registry.deserialize(config))

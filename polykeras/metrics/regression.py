@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config, losses, ops
+from polykeras.core.types import ArrayLike, Axes, DTypeLike
 from polykeras.losses.shapes import pair
 from polykeras.metrics.reductions import Mean, MeanMetricWrapper
 from polykeras.ops._call import op
@@ -78,7 +79,7 @@ class MeanSquaredError(MeanMetricWrapper):
     2.0
     """
 
-    def __init__(self, name="mean_squared_error", dtype=None):
+    def __init__(self, name: str | None = "mean_squared_error", dtype: DTypeLike = None) -> None:
         super().__init__(losses.mean_squared_error, name, dtype)
 
 
@@ -93,10 +94,12 @@ class RootMeanSquaredError(Mean):
     3.0
     """
 
-    def __init__(self, name="root_mean_squared_error", dtype=None):
+    def __init__(self, name: str | None = "root_mean_squared_error", dtype: DTypeLike = None) -> None:
         super().__init__(name, dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override] # it takes targets besides values
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         """Take in a batch.
 
         Args:
@@ -122,7 +125,7 @@ class MeanAbsoluteError(MeanMetricWrapper):
     1.0
     """
 
-    def __init__(self, name="mean_absolute_error", dtype=None):
+    def __init__(self, name: str | None = "mean_absolute_error", dtype: DTypeLike = None) -> None:
         super().__init__(losses.mean_absolute_error, name, dtype)
 
 
@@ -137,7 +140,7 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
     12.5
     """
 
-    def __init__(self, name="mean_absolute_percentage_error", dtype=None):
+    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: DTypeLike = None) -> None:
         super().__init__(losses.mean_absolute_percentage_error, name, dtype)
 
 
@@ -152,7 +155,7 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     0.0
     """
 
-    def __init__(self, name="mean_squared_logarithmic_error", dtype=None):
+    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: DTypeLike = None) -> None:
         super().__init__(losses.mean_squared_logarithmic_error, name, dtype)
 
 
@@ -168,11 +171,13 @@ class MeanRelativeError(Mean):
     1.25
     """
 
-    def __init__(self, normalizer, name=None, dtype=None):
+    def __init__(self, normalizer: ArrayLike, name: str | None = None, dtype: DTypeLike = None) -> None:
         super().__init__(name, dtype)
         self.normalizer = np.asarray(normalizer)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override] # it takes targets besides values
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         """Take in a batch.
 
         Args:
@@ -200,7 +205,7 @@ class CosineSimilarity(MeanMetricWrapper):
     1.0
     """
 
-    def __init__(self, name="cosine_similarity", dtype=None, axis=-1):
+    def __init__(self, name: str | None = "cosine_similarity", dtype: DTypeLike = None, axis: Axes = -1) -> None:
         super().__init__(cosine_similarity, name, dtype, axis=axis)
 
 
@@ -215,7 +220,7 @@ class LogCoshError(MeanMetricWrapper):
     0.0
     """
 
-    def __init__(self, name="logcosh", dtype=None):
+    def __init__(self, name: str | None = "logcosh", dtype: DTypeLike = None) -> None:
         super().__init__(losses.log_cosh, name, dtype)
 
 
@@ -231,7 +236,7 @@ class PearsonCorrelation(MeanMetricWrapper):
     -1.0
     """
 
-    def __init__(self, name="pearson_correlation", dtype=None, axis=-1):
+    def __init__(self, name: str | None = "pearson_correlation", dtype: DTypeLike = None, axis: Axes = -1) -> None:
         super().__init__(pearson_correlation, name, dtype, axis=axis)
 
 
@@ -249,5 +254,5 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     0.5714
     """
 
-    def __init__(self, name="concordance_correlation", dtype=None, axis=-1):
+    def __init__(self, name: str | None = "concordance_correlation", dtype: DTypeLike = None, axis: Axes = -1) -> None:
         super().__init__(concordance_correlation, name, dtype, axis=axis)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import config, ops
+from polykeras.core.types import DTypeLike
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
 from polykeras.metrics.metric import Metric
 
@@ -42,7 +43,14 @@ class FBetaScore(Metric):
 
     _counts = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 
-    def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = "fbeta_score",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         if average not in (None, "micro", "macro", "weighted"):
             raise ValueError(f"Expected average to be None, 'micro', 'macro' or 'weighted'. Received: {average!r}.")
@@ -118,7 +126,13 @@ class F1Score(FBetaScore):
     [0.5 0.8]
     """
 
-    def __init__(self, average=None, threshold=None, name="f1_score", dtype=None):
+    def __init__(
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(average=average, beta=1.0, threshold=threshold, name=name, dtype=dtype)
 
     def get_config(self) -> dict:
@@ -147,7 +161,13 @@ class R2Score(Metric):
 
     _sums = ("squared_sum", "sum", "total_mse", "count")
 
-    def __init__(self, class_aggregation="uniform_average", num_regressors=0, name="r2_score", dtype=None):
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: DTypeLike = None,
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         if class_aggregation not in (None, "uniform_average", "variance_weighted_average"):
             raise ValueError(

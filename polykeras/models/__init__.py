@@ -1,5 +1,7 @@
 """Models: stacks and graphs of layers, and a user's own classes."""
 
+from typing import TYPE_CHECKING
+
 from polykeras.core import lazy
 from polykeras.models.graph_configs import clone_model
 from polykeras.models.model import Functional, Model
@@ -35,6 +37,11 @@ __all__ = [
     "model_from_json",
     "save_model",
 ]
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.saving import load_model as load_model
+    from polykeras.saving import model_from_json as model_from_json
+    from polykeras.saving import save_model as save_model
 
 __getattr__, __dir__ = lazy.names(
     __name__, members={"polykeras.saving": ["load_model", "model_from_json", "save_model"]}

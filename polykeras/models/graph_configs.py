@@ -28,7 +28,7 @@ def graph_config(model: Any) -> dict:
     """Return the config of a functional model."""
 
     def history(tensor: KerasTensor) -> list:
-        operation = tensor.node.operation
+        operation = tensor.maker.operation
         return [operation.name, _nodes_of(model, operation).index(tensor.node), tensor.index]
 
     def argument(value: Any) -> Any:
@@ -50,7 +50,7 @@ def graph_config(model: Any) -> dict:
         nodes = [] if isinstance(operation, InputLayer) else _nodes_of(model, operation)
         if isinstance(operation, OpCall):
             described, *call = op_configs.describe(operation.function, operation.name, nodes[0])
-            calls = [call]
+            calls: list = [call]
         else:
             described = registry.serialize(operation)
             calls = [(node.args, node.kwargs) for node in nodes]
@@ -201,7 +201,7 @@ def _first_input(tensors: Any) -> InputLayer:
     """The input of a stack that starts from a tensor: the tensor's own, or one like it."""
     (tensor,) = trees.leaves(tensors)
     if is_from_input_layer(tensor):
-        return tensor.node.operation
+        return tensor.maker.operation
     return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype)
 
 
@@ -218,7 +218,7 @@ def _clone_graph(model: Any, input_tensors: Any, copy: Callable, call_function: 
 
     if input_tensors is None:
         starts = [
-            copy(x.node.operation).output if isinstance(x.node.operation, InputLayer) else x for x in model.inputs
+            copy(x.maker.operation).output if isinstance(x.maker.operation, InputLayer) else x for x in model.inputs
         ]
     else:
         starts = trees.leaves(input_tensors)

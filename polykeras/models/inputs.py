@@ -33,12 +33,12 @@ def arrange(model: Any, given: Any) -> list:
 
 def input_name(tensor: KerasTensor) -> str:
     """The name by which a dict names an input."""
-    return tensor.node.operation.name if is_from_input_layer(tensor) else tensor.name
+    return tensor.maker.operation.name if is_from_input_layer(tensor) else tensor.name
 
 
 def is_optional(tensor: KerasTensor) -> bool:
     """Whether None may be given for an input; an inner tensor takes what its layers take."""
-    return not is_from_input_layer(tensor) or tensor.node.operation.optional
+    return not is_from_input_layer(tensor) or tensor.maker.operation.optional
 
 
 def is_from_input_layer(tensor: KerasTensor) -> bool:
@@ -57,7 +57,8 @@ def _matched(structure: Any, given: Any) -> list[tuple] | None:
     if not isinstance(given, list | tuple) or len(given) != len(structure):
         return None
     parts = [_matched(inner, value) for inner, value in zip(structure, given, strict=True)]
-    return None if None in parts else [pair for part in parts for pair in part]
+    found = [part for part in parts if part is not None]
+    return [pair for part in found for pair in part] if len(found) == len(parts) else None
 
 
 def _by_name(model: Any, given: dict) -> list[tuple]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC
@@ -65,9 +65,10 @@ class Model(Persistence, Trainer, Layer):
     _plan: Plan | None = None
     _mode: bool | None = None  # whether train() or eval() was called last
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Model:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         is_graph = len(args) > 1 or not _GRAPH.isdisjoint(kwargs)
-        return super().__new__(Functional if cls is Model and is_graph else cls, *args, **kwargs)
+        made: Any = Functional if cls is Model and is_graph else cls
+        return super().__new__(made, *args, **kwargs)
 
     def __init__(self, *args: Any, inputs: Any = None, outputs: Any = None, **kwargs: Any) -> None:
         if args and inputs is None:
@@ -163,7 +164,7 @@ class Model(Persistence, Trainer, Layer):
         """The names of the outputs: dict keys, otherwise the layers that made them, told apart by numbers."""
         if isinstance(self._outputs_structure, dict):
             return [str(path[-1]) for path in trees.paths(self._outputs_structure)]
-        names = [x.node.operation.name for x in self.outputs]
+        names = [x.maker.operation.name for x in self.outputs]
         counts: Counter = Counter()
         unique = []
         for name in names:
@@ -433,7 +434,7 @@ class Model(Persistence, Trainer, Layer):
         return graph_config(self)
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Model:
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         """Make a model from ``get_config``, with new weights.
 
         Args:

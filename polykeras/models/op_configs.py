@@ -191,7 +191,7 @@ def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, di
         "registered_name": operation.class_name,
     }
     free = next((p.name for p in inspect.signature(function).parameters.values() if p.kind is p.VAR_KEYWORD), None)
-    return described, tuple(_listed(args)), given.get(free, {})
+    return described, tuple(_listed(args)), {} if free is None else given.get(free, {})
 
 
 def _listed(value: Any) -> Any:
@@ -220,10 +220,11 @@ def from_description(described: dict) -> Callable:
     Raises:
         ValueError: for an op that there isn't, and for one that calls functions.
     """
-    config, kind = described.get("config") or {}, described.get("class_name")
+    config: dict[str, Any] = described.get("config") or {}
+    kind = str(described.get("class_name"))
     name = config.get("name")
     if kind == "op":
-        function = _public(ops).get(config.get("function"))
+        function = _public(ops).get(str(config.get("function")))
         if function is None or function.__name__ in _CALLERS:
             raise ValueError(f"Expected an op of polykeras.ops. Received: {config.get('function')!r}.")
         return lambda *args, **kwargs: record(function, args, kwargs, name)

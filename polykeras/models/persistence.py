@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from polykeras.core.graph import Node, Plan
 from polykeras.core.state import settled
 
+if TYPE_CHECKING:
+    from polykeras.training.trainer import Trainer as Host
+else:
+    Host = object
 
-class Persistence:
+
+class Persistence(Host):
     """Methods of a Model around ``polykeras.saving``, which is imported when first needed; pickling."""
+
+    _plan: Plan | None
+    _nodes: list[Node]
 
     def __getstate__(self) -> dict:
         # The nodes come first, in their order: led by its outputs, a deep graph would recurse as deep. Compiled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
@@ -38,7 +38,7 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
         self._stack: list[Layer] = []
-        self._input_layer: InputLayer | None = None
+        self._input_layer: Any = None
         layers = [] if layers is None else layers
         for layer in layers if isinstance(layers, list | tuple) else [layers]:
             self.add(layer, rebuild=False)
@@ -56,7 +56,7 @@ class Sequential(Model):
             ValueError: for a name that is taken, or an input that is not the first.
         """
         if isinstance(layer, KerasTensor):
-            layer = layer.node.operation
+            layer = layer.maker.operation
         if not isinstance(layer, Layer):
             if not callable(layer):
                 raise TypeError(
@@ -149,7 +149,7 @@ class Sequential(Model):
             self._check_shape(with_none)
             return
         dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
-        self._input_layer = Input(batch_shape=with_none, dtype=dtype).node.operation
+        self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
         self._lay_graph(self._input_layer.output)
 
     def _check_shape(self, shape: tuple) -> None:
@@ -198,7 +198,7 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Sequential:
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         with registry.custom_object_scope(custom_objects or {}):
             layers = [registry.deserialize(layer, family="layers") for layer in config["layers"]]
             model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
@@ -217,8 +217,8 @@ def _implied_input(layer: Layer) -> InputLayer | None:
     shape = getattr(layer, "_batch_input_shape", None)
     if isinstance(layer, Model) and layer._plan is not None:
         first = layer.inputs[0]
-        return Input(batch_shape=first.shape, dtype=first.dtype).node.operation
+        return Input(batch_shape=first.shape, dtype=first.dtype).maker.operation
     if shape is None:
         return None
     dtype = "int32" if _takes_indices(layer) else layer.compute_dtype
-    return Input(batch_shape=shape, dtype=dtype).node.operation
+    return Input(batch_shape=shape, dtype=dtype).maker.operation

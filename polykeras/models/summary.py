@@ -133,9 +133,8 @@ class _Table:
 
 
 def _kind(layer: Any) -> str:
-    function = getattr(layer, "function", None)
     if type(layer).__name__ == "OpCall":
-        return "".join(part.title() for part in function.__name__.split("_"))
+        return "".join(part.title() for part in layer.function.__name__.split("_"))
     return type(layer).__name__
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, overload
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes, graph, trees
 from polykeras.core.graph import KerasTensor
+from polykeras.core.types import Function
 from polykeras.core.variables import Variable
 
 FLOATS = dtypes.FLOATS
@@ -21,7 +22,7 @@ _MAY_HOLD_SYMBOLS = frozenset({KerasTensor, list, tuple, dict})
 _promote = dtypes.promote
 
 
-def op(function: Callable) -> Callable:
+def op(function: Function) -> Function:
     """Make a function a public op: called on symbolic tensors it records itself."""
 
     @functools.wraps(function)
@@ -33,11 +34,11 @@ def op(function: Callable) -> Callable:
                 break
         return function(*args, **kwargs)
 
-    call.is_op = True
-    return call
+    vars(call)["is_op"] = True
+    return cast(Function, call)
 
 
-def in_single_precision(function: Callable) -> Callable:
+def in_single_precision(function: Function) -> Function:
     """Let an op of float16 or bfloat16 arrays compute in float32, and round its results.
 
     For sums, squares and powers: those of float16 overflow above 65504 though the result may not.
@@ -46,7 +47,7 @@ def in_single_precision(function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         found = {_float_type(x) for x in (*args, *kwargs.values())}
-        halves = found & _HALF
+        halves = _HALF.intersection(found)
         if not halves or found & _WIDER:
             return function(*args, **kwargs)
         backend, dtype = current(), _promote(*halves)
@@ -54,7 +55,7 @@ def in_single_precision(function: Callable) -> Callable:
         result = function(*map(widen, args), **{key: widen(x) for key, x in kwargs.items()})
         return trees.map(lambda x: backend.cast(x, dtype) if backend.dtype(x) == "float32" else x, result)
 
-    return call
+    return cast(Function, call)
 
 
 def _float_type(x: Any) -> str | None:
@@ -101,7 +102,7 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
     if any(isinstance(leaf, Variable) or backend.is_array(leaf) for leaf in leaves):
         return _stacked(x, dtype)
     if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):
-        kinds = {dtypes.scalar_kind(leaf) for leaf in leaves} - {None}
+        kinds = {kind for leaf in leaves if (kind := dtypes.scalar_kind(leaf)) is not None}
         dtype = _promote(*(kinds or {"float"}))
     value = np.asarray(x, None if dtype is None else dtypes.numpy_dtype(dtype))
     return backend.array(value, dtype)
@@ -110,8 +111,8 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
 def _stacked(x: list | tuple, dtype: str | None) -> Any:
     """An array of a list that holds arrays and variables."""
     parts = [_stacked(y, dtype) if isinstance(y, list | tuple) else y for y in x]
-    parts = same_dtype(*parts) if dtype is None else [array(y, dtype) for y in parts]
-    return current().stack(list(parts), 0)
+    arrays = same_dtype(*parts) if dtype is None else [array(y, dtype) for y in parts]
+    return current().stack(list(arrays), 0)
 
 
 def float_array(x: Any) -> Any:
@@ -202,14 +203,22 @@ def same_dtype(*arrays: Any) -> tuple:
     return tuple(converted)
 
 
-def sized(x: Any, sizes: dict[int, int | None]) -> Any:
+def sized(x: Any, sizes: Mapping[int, int | None]) -> Any:
     """Return a symbol with other sizes of some axes, where more is known of them than follows from how it was made."""
     backend = current()
     shape = [sizes.get(axis, size) for axis, size in enumerate(backend.shape(x))]
     return backend.full(tuple(shape), 0, backend.dtype(x))
 
 
-def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple | None:
+@overload
+def axes_of(axis: None, rank: int, name: str = "axis") -> None: ...
+
+
+@overload
+def axes_of(axis: int | Sequence[int], rank: int, name: str = "axis") -> tuple[int, ...]: ...
+
+
+def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple[int, ...] | None:
     """Return ``axis`` as a tuple of axes from 0 on; None stays None.
 
     Raises:

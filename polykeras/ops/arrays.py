@@ -127,8 +127,8 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
 def _range_of(dtype: str) -> tuple:
     """The finite ends of a dtype, as Python numbers."""
     if dtype in dtypes.INTEGERS:
-        limits = np.iinfo(dtype)
-        return int(limits.min), int(limits.max)
+        ends = np.iinfo(dtype)
+        return int(ends.min), int(ends.max)
     limits = dtypes.ml_dtypes.finfo(dtypes.numpy_dtype(dtype))
     return float(limits.min), float(limits.max)
 
@@ -493,8 +493,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """
     backend = current()
     start, stop = _call.same_dtype(*_call.float_operands(start, stop))
-    logs = [backend.log(backend.absolute(x)) for x in (start, stop)]
-    size = backend.exp(linspace(*logs, num, endpoint, axis=axis))
+    first, last = (backend.log(backend.absolute(x)) for x in (start, stop))
+    size = backend.exp(linspace(first, last, num, endpoint, axis=axis))
     result = backend.multiply(size, backend.sign(start))
     return result if dtype is None else cast(result, dtype)
 

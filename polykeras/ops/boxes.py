@@ -268,7 +268,7 @@ def affine_transform(
 # -------------------------------------------------------------------- overlaps
 
 
-def _overlap(first: Sequence, second: Sequence) -> tuple:
+def _overlap(first: Sequence, second: Sequence) -> Any:
     """Intersection over union of boxes of corners; and both, apart."""
     left, top = (ops.maximum(first[n], second[n]) for n in (0, 1))
     right, bottom = (ops.minimum(first[n], second[n]) for n in (2, 3))

@@ -40,7 +40,8 @@ def batch_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> tupl
            [ 1.]])
     """
     x = array(x)
-    return current().batch_norm(x, *_like(x, gamma, beta), axis, epsilon)
+    gamma, beta = _like(x, gamma, beta)
+    return current().batch_norm(x, gamma, beta, axis, epsilon)
 
 
 @op
@@ -63,7 +64,8 @@ def normalize_by(x: Any, mean: Any, variance: Any, gamma: Any, beta: Any, epsilo
     1.0
     """
     x = array(x)
-    return current().normalize(x, *_like(x, mean, variance, gamma, beta), epsilon)
+    mean, variance, gamma, beta = _like(x, mean, variance, gamma, beta)
+    return current().normalize(x, mean, variance, gamma, beta, epsilon)
 
 
 @op
@@ -75,7 +77,8 @@ def layer_norm(x: Any, gamma: Any, beta: Any, axes: tuple, epsilon: float) -> An
     array([[-1.,  1.]])
     """
     x = array(x)
-    return current().layer_norm(x, *_like(x, gamma, beta), axes, epsilon)
+    gamma, beta = _like(x, gamma, beta)
+    return current().layer_norm(x, gamma, beta, axes, epsilon)
 
 
 @op
@@ -98,7 +101,8 @@ def lstm(x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any, 
     >>> lstm(x, h, h, np.ones((2, 4)), np.ones((1, 4)), None)[0].shape
     (1, 3, 1)
     """
-    return current().lstm(*map(array, (x, h, c, kernel, recurrent_kernel)), _optional(bias), _optional(mask))
+    x, h, c, kernel, recurrent_kernel = map(array, (x, h, c, kernel, recurrent_kernel))
+    return current().lstm(x, h, c, kernel, recurrent_kernel, _optional(bias), _optional(mask))
 
 
 @op
@@ -120,4 +124,5 @@ def gru(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any
     >>> gru(np.ones((1, 3, 2)), np.zeros((1, 1)), np.ones((2, 3)), np.ones((1, 3)), None)[1].shape
     (1, 1)
     """
-    return current().gru(*map(array, (x, h, kernel, recurrent_kernel)), _optional(bias), _optional(mask))
+    x, h, kernel, recurrent_kernel = map(array, (x, h, kernel, recurrent_kernel))
+    return current().gru(x, h, kernel, recurrent_kernel, _optional(bias), _optional(mask))

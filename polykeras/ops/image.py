@@ -7,7 +7,7 @@ Images are (batch, height, width, channels) with ``data_format="channels_last"``
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -392,7 +392,7 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
 # --------------------------------------------------------------------- borders
 
 
-def _edges(have: int | None, before: int | None, after: int | None, target: int | None, sign: int) -> tuple:
+def _edges(have: int | None, before: Any, after: Any, target: int | None, sign: int) -> tuple[int, int]:
     """Both borders of an axis, from two of (before, after, size of the result)."""
     if [before, after, target].count(None) != 1:
         raise ValueError(
@@ -484,7 +484,7 @@ def crop_images(
     return _with_targets(backend.getitem(x, tuple(index)), {rows: target_height, columns: target_width})
 
 
-def _with_targets(x: Any, targets: dict[int, int | None]) -> Any:
+def _with_targets(x: Any, targets: Mapping[int, int | None]) -> Any:
     """Images whose unknown sizes are those that were asked for."""
     unknown = {axis: n for axis, n in targets.items() if n is not None and current().shape(x)[axis] is None}
     return _call.sized(x, unknown) if unknown and current().is_symbolic else x

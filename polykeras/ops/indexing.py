@@ -225,9 +225,8 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
         block = current().getitem(x, tuple(map(builtins.slice, starts, stops)))
         known = {a: n for a, n in enumerate(shape) if n not in (-1, None) and current().shape(x)[a] is None}
         return _call.sized(block, known) if known and current().is_symbolic else block
-    if current().is_symbolic:
-        shape = [None if n == -1 else n for n in shape]
-    return current().dynamic_slice(x, starts, tuple(shape))
+    sizes = tuple(None if n == -1 else n for n in shape) if current().is_symbolic else tuple(shape)
+    return current().dynamic_slice(x, starts, sizes)
 
 
 def _starts(indices: Any) -> list:
@@ -596,7 +595,8 @@ def unique(
         shapes = [s for s, flag in zip([(size,), inverse, (size,)], flags, strict=True) if flag]
         parts += [backend.full(shape, 0, "int32") for shape in shapes]
         return tuple(parts) if len(parts) > 1 else parts[0]
-    found = np.unique(backend.to_numpy(x), *flags, axis=axis)
+    asked: dict[str, Any] = dict(zip(("return_index", "return_inverse", "return_counts"), flags, strict=True))
+    found = np.unique(backend.to_numpy(x), axis=axis, **asked)
     values, *rest = found if isinstance(found, tuple) else (found,)
     if size is not None:
         values = _resized(values, size, fill_value, axis or 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     rank = len(current().shape(x))
     order = tuple(range(rank))[::-1] if axes is None else _call.axes_of(tuple(axes), rank, "axes")
     if len(order) != rank:
-        raise ValueError(f"Expected an order of {rank} axes. Received: {tuple(axes)}.")
+        raise ValueError(f"Expected an order of {rank} axes. Received: {axes}.")
     return current().transpose(x, order)
 
 
@@ -145,11 +145,11 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     """
     x = _call.array(x)
     rank = len(current().shape(x))
-    source, destination = _call.axes_of(source, rank, "source"), _call.axes_of(destination, rank, "destination")
-    if len(source) != len(destination):
+    sources, destinations = _call.axes_of(source, rank, "source"), _call.axes_of(destination, rank, "destination")
+    if len(sources) != len(destinations):
         raise ValueError(f"Expected as many destinations as sources. Received: {source} and {destination}.")
-    order = [a for a in range(rank) if a not in source]
-    for place, axis in sorted(zip(destination, source, strict=True)):
+    order = [a for a in range(rank) if a not in sources]
+    for place, axis in sorted(zip(destinations, sources, strict=True)):
         order.insert(place, axis)
     return current().transpose(x, tuple(order))
 
@@ -275,10 +275,10 @@ def _part(x: Any, axis: int, *bounds: int | None) -> Any:
 
 
 def _split_at(x: Any, places: Sequence[int], axis: int) -> list:
-    edges = [0, *map(int, places), None]
-    parts = [_part(x, axis, *edges[n : n + 2]) for n in range(len(edges) - 1)]
+    starts = [0, *map(int, places)]
+    parts = [_part(x, axis, start, stop) for start, stop in zip(starts, [*starts[1:], None], strict=True)]
     if current().shape(x)[axis] is None and current().is_symbolic:  # the axis is long enough for its parts
-        sizes = [*np.diff(edges[:-1]).tolist(), None]
+        sizes = [*np.diff(starts).tolist(), None]
         parts = [_call.sized(part, {axis: size}) for part, size in zip(parts, sizes, strict=True)]
     return parts
 
@@ -332,7 +332,7 @@ def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0)
     if size is None:
         return [x] * count
     sizes = [size // count + (n < size % count) for n in range(count)]
-    return _split_at(x, np.cumsum(sizes)[:-1], axis)
+    return _split_at(x, np.cumsum(sizes)[:-1].tolist(), axis)
 
 
 @op
@@ -579,13 +579,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     backend = current()
     x = _call.array(x)
     shape = backend.shape(x)
-    widths = [tuple(map(int, pair)) for pair in np.broadcast_to(np.asarray(pad_width), (len(shape), 2))]
+    widths = [(int(before), int(after)) for before, after in np.broadcast_to(np.asarray(pad_width), (len(shape), 2))]
     if mode == "constant":
         kind = float if backend.dtype(x) in dtypes.FLOATS else int
         return backend.pad(x, widths, kind(constant_values or 0))
     for axis, (size, pair) in enumerate(zip(shape, widths, strict=True)):
         if pair != (0, 0) and size is not None:
-            places = np.pad(np.arange(size, dtype="int32"), pair, mode)
+            places = np.pad(np.arange(size, dtype="int32"), pair, cast(Any, mode))
             x = backend.take(x, backend.array(places), axis)
     return x
 

@@ -556,8 +556,8 @@ def batch_normalization(
     axes = axes_of(axis, len(backend.shape(x)))
 
     def normalize(x: Any) -> Any:
-        columns = (_along(v, axes, x) for v in (mean, variance, scale, offset))
-        return backend.normalize(x, *columns, float(epsilon))
+        center, spread, factor, shift = (_along(v, axes, x) for v in (mean, variance, scale, offset))
+        return backend.normalize(x, center, spread, factor, shift, float(epsilon))
 
     return _in_single_precision(normalize, x)
 

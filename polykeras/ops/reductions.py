@@ -24,6 +24,13 @@ def _accumulable(x: Any) -> Any:
     return x if dtype is None else backend.cast(x, dtype)
 
 
+def _only_axis(axis: Any, rank: int) -> int:
+    axes = axes_of(axis, rank)
+    if axes is None or len(axes) != 1:
+        raise ValueError(f"Expected one axis for weights along it. Received: axis={axis}; give weights of x's shape.")
+    return axes[0]
+
+
 def _axes(x: Any, axis: Any) -> tuple | None:
     return None if axis is None else axes_of(axis, len(current().shape(x)))
 
@@ -105,8 +112,8 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     x, weights = _call.same_dtype(*_call.float_operands(x, weights))
     rank = len(backend.shape(x))
     if len(backend.shape(weights)) < rank:
-        (axis,) = axes_of(axis, rank)
-        weights = _call.reshaped(weights, (-1 if a == axis else 1 for a in range(rank)))
+        only = _only_axis(axis, rank)
+        weights = _call.reshaped(weights, (-1 if a == only else 1 for a in range(rank)))
     axes = _axes(x, axis)
     weights = backend.add(weights, backend.multiply(x, 0.0))
     return backend.divide(backend.sum(backend.multiply(x, weights), axes), backend.sum(weights, axes))

@@ -51,7 +51,8 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, s
     >>> segment_prod([1, 2, 3], [0, 0, 2])
     array([2, 1, 3], dtype=int32)
     """
-    return reduce(*_arguments(data, segment_ids, num_segments), current().multiply, "mul")
+    data, ids, count = _arguments(data, segment_ids, num_segments)
+    return reduce(data, ids, count, current().multiply, "mul")
 
 
 @op
@@ -69,7 +70,8 @@ def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, so
     >>> segment_max([1, 2, 3], [0, 0, 1])
     array([2, 3], dtype=int32)
     """
-    return reduce(*_arguments(data, segment_ids, num_segments), current().maximum, "max")
+    data, ids, count = _arguments(data, segment_ids, num_segments)
+    return reduce(data, ids, count, current().maximum, "max")
 
 
 @op
@@ -87,7 +89,8 @@ def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, so
     >>> segment_min([1, 2, 3], [0, 0, 1])
     array([1, 3], dtype=int32)
     """
-    return reduce(*_arguments(data, segment_ids, num_segments), current().minimum, "min")
+    data, ids, count = _arguments(data, segment_ids, num_segments)
+    return reduce(data, ids, count, current().minimum, "min")
 
 
 def _arguments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple:

@@ -125,11 +125,12 @@ def _corners(place: Any, order: int) -> list:
     return [(index, backend.subtract(1.0, share)), (backend.add(index, 1), share)]
 
 
-def _check_modes(order: int | None, fill_mode: str) -> None:
-    if order not in (0, 1):
+def _check_modes(order: int | None, fill_mode: str) -> int:
+    if order is None or order not in (0, 1):
         raise ValueError(f'Expected "nearest" or "bilinear" interpolation (order 0 or 1). Received order: {order!r}.')
     if fill_mode not in FILL_MODES:
         raise ValueError(f"Expected fill_mode to be one of {FILL_MODES}. Received: {fill_mode!r}.")
+    return order
 
 
 @op
@@ -184,13 +185,12 @@ def sample_images(x: Any, y: Any, column: Any, order: int, fill_mode: str, fill_
 
 def _project(images: Any, matrix: Any, interpolation: str, fill_mode: str, fill_value: Any, is_last: bool) -> Any:
     """Sample each output place (x, y) at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)."""
-    order = INTERPOLATIONS.get(interpolation)
-    _check_modes(order, fill_mode)
+    order = _check_modes(INTERPOLATIONS.get(interpolation), fill_mode)
     backend = current()
     x = check_images(images)
     is_single, dtype = len(backend.shape(x)) == 3, backend.dtype(x)
     x = compute_floats(to_batch(x, is_last))
-    _, height, width, _ = backend.shape(x)
+    height, width = backend.shape(x)[1:3]
     matrix = backend.cast(matrix, backend.dtype(x))
     a0, a1, a2, b0, b1, b2, c0, c1 = (_call.reshaped(backend.getitem(matrix, (..., n)), (-1, 1, 1)) for n in range(8))
     columns = _call.reshaped(backend.arange(0, width, 1, backend.dtype(x)), (1, 1, -1))
@@ -199,8 +199,8 @@ def _project(images: Any, matrix: Any, interpolation: str, fill_mode: str, fill_
         backend.add(backend.multiply(a, columns), backend.multiply(b, rows)), c
     )
     depth = line(c0, c1, 1.0)
-    places = backend.divide(line(b0, b1, b2), depth), backend.divide(line(a0, a1, a2), depth)
-    result = sample_images(x, *places, order, fill_mode, fill_value)
+    down, right = backend.divide(line(b0, b1, b2), depth), backend.divide(line(a0, a1, a2), depth)
+    result = sample_images(x, down, right, order, fill_mode, fill_value)
     return from_batch(as_dtype(result, dtype), is_last, is_single)
 
 

@@ -137,8 +137,8 @@ def depthwise_conv(
     backend = current()
     shape = tuple(backend.shape(x))
     rank = _spatial_rank(x, shape)
-    *window, channels, multiplier = backend.shape(kernel)
-    window = tuple(window)
+    *sizes, channels, multiplier = backend.shape(kernel)
+    window = tuple(sizes)
     kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
     strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
@@ -401,12 +401,11 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
     return _blocks(x, block_size, data_format, splits=False)
 
 
-def _grid(size: tuple, kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> np.ndarray:
+def _grid(size: Sequence[int], kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> np.ndarray:
     """Flat places of a padded image: (window entries, windows)."""
     padded = [n + 2 * p for n, p in zip(size, padding, strict=True)]
-    counts = [
-        geometry.output_size(n, k, s, "valid", d) for n, k, s, d in zip(padded, kernel, stride, dilation, strict=True)
-    ]
+    axes = zip(padded, kernel, stride, dilation, strict=True)
+    counts = [(n - geometry.spread(k, d)) // s + 1 for n, k, s, d in axes]
     rows, columns = (
         np.arange(k)[:, None] * d + np.arange(c) * s
         for k, d, c, s in zip(kernel, dilation, counts, stride, strict=True)

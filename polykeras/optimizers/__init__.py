@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras.core import lazy
 from polykeras.optimizers import schedules
@@ -23,6 +23,9 @@ __all__ = [
     "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW", "clip_norm",
     "deserialize", "get", "legacy", "schedules", "serialize",
 ]  # fmt: skip
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.compat.keras2 import optimizers as legacy
 
 __getattr__, __dir__ = lazy.names(__name__, modules=["legacy"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 from polykeras import ops
 from polykeras.core.tracking import unique
@@ -115,7 +115,7 @@ class LossScaleOptimizer(Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> LossScaleOptimizer:
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         inner = registry.deserialize(config["inner_optimizer"], custom_objects, family="optimizers")
         return cls(**{**config, "inner_optimizer": inner})
 
@@ -177,7 +177,7 @@ class OptimizerMap(MutableMapping):
         }
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> OptimizerMap:
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         """Make a map from its config.
 
         Args:
@@ -268,5 +268,5 @@ class MultiOptimizer(Optimizer):
         }
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> MultiOptimizer:
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         return cls(**{**config, "optimizer_map": registry.deserialize(config["optimizer_map"], custom_objects)})

@@ -6,7 +6,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from polykeras.optimizers.schedules import LearningRateSchedule
 from polykeras.serialization import registry
 
 
-def clip_norm(g: Any, c: float, n: Any) -> Any:
+def clip_norm(g: Any, c: Any, n: Any) -> Any:
     """Return ``g`` scaled down to norm ``c``, if its norm ``n`` is larger.
 
     Args:
@@ -119,7 +119,7 @@ class Optimizer(Trackable):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__signature__ = _spelled_out(cls.__init__)
+            setattr(cls, "__signature__", _spelled_out(cls.__init__))  # noqa: B010 - an attribute of this class alone
 
     def __init__(
         self,
@@ -635,7 +635,7 @@ class Optimizer(Trackable):
         return {**config, "decay": self.decay} if self.decay else config
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Optimizer:
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         """Make an optimizer from its config.
 
         Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from polykeras.capture.stamp import Stamped
 from polykeras.optimizers import scalars
@@ -40,7 +40,7 @@ class LearningRateSchedule(Stamped):
         )
 
     @classmethod
-    def from_config(cls, config: dict) -> LearningRateSchedule:
+    def from_config(cls, config: dict) -> Self:
         """Make a schedule from its config.
 
         Args:

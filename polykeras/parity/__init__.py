@@ -9,7 +9,21 @@
 True
 """
 
+from typing import TYPE_CHECKING
+
 from polykeras.core import lazy
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.parity.checking import assert_parity as assert_parity
+    from polykeras.parity.checking import check as check
+    from polykeras.parity.comparison import Comparison as Comparison
+    from polykeras.parity.comparison import Run as Run
+    from polykeras.parity.comparison import compare as compare
+    from polykeras.parity.matching import WeightMap as WeightMap
+    from polykeras.parity.matching import match_weights as match_weights
+    from polykeras.parity.porting import port_weights as port_weights
+    from polykeras.parity.report import ParityError as ParityError
+    from polykeras.parity.report import Report as Report
 
 __getattr__, __dir__ = lazy.names(
     __name__,

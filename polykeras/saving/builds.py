@@ -82,7 +82,7 @@ def _restore_layers(model: Any, described: dict[str, dict]) -> None:
         if outermost is None:
             return
         called.append(outermost)
-        Layer.compute_output_shape(outermost, **outermost._build_shapes)
+        Layer.compute_output_shape(outermost, **(outermost._build_shapes or {}))
         found = _build(model, described)
 
 

@@ -153,7 +153,7 @@ class KerasFileEditor:
             weights: arrays by name: ``{"0": kernel, "1": bias}``.
         """
         folder, _, name = object_path.strip("/").rpartition("/")
-        parent = self.weights_dict
+        parent: Any = self.weights_dict
         for part in filter(None, folder.split("/")):
             parent = parent.get(part)
             if not isinstance(parent, dict):

@@ -190,7 +190,7 @@ def is_sealed(file: Any, name: str | os.PathLike, place: int | None = None) -> b
 def place_of_seal(text: bytes) -> int | None:
     """Return where the seal stands in JSON, or None."""
     found = re.search(f'"{FIELD}": "'.encode(), text)
-    return found and found.end()
+    return None if found is None else found.end()
 
 
 def check_claim(path: str | os.PathLike, sealed: bool, claims: bool) -> None:

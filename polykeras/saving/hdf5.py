@@ -226,14 +226,16 @@ class Reader:
             if self.is_array(key):
                 yield f"{path}{key}", self[key]
             else:
-                yield from self.group(key).arrays(f"{path}{key}/")
+                inner = self.group(key)
+                if inner is not None:
+                    yield from inner.arrays(f"{path}{key}/")
 
     def attribute(self, name: str) -> Any:
         """Return an attribute of the group, or None; bytes as text, lists over all their pieces."""
         attributes = self._group.attrs
         if name in attributes:
             return _text(attributes[name])
-        pieces = []
+        pieces: list = []
         while f"{name}{len(pieces)}" in attributes:
             pieces.append(attributes[f"{name}{len(pieces)}"])
         return [_text(x) for piece in pieces for x in piece] if pieces else None

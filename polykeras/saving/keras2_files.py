@@ -66,9 +66,10 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
     Raises:
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
-    root = reader if reader.attribute("layer_names") is not None else reader.group("model_weights")
+    root: Any = reader if reader.attribute("layer_names") is not None else reader.group("model_weights")
     origin = _origin(reader, root)
-    pairs, problems = [], []
+    pairs: list = []
+    problems = []
     for layer, group in _pairs(model, root, by_name):
         weights, saved = _matched(_own_weights(model) if layer is model else layer.weights, layer, group, origin)
         expected, received = [w.shape for w in weights], [array.shape for array in saved]
@@ -102,7 +103,8 @@ def _origin(reader: Reader, root: Reader) -> Origin:
     ours, version, backend = (root.attribute(name) or reader.attribute(name) for name in names)
     if ours is not None:
         return Origin()
-    return Origin(int(re.match(r"\d*", str(version or 1)).group() or 1), backend)
+    number = re.match(r"\d+", str(version or 1))
+    return Origin(int(number.group()) if number else 1, backend)
 
 
 def _saved(group: Reader) -> list[Saved]:
@@ -112,8 +114,8 @@ def _saved(group: Reader) -> list[Saved]:
 
 def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reader]]:
     """Layers with weights, and their groups: in order, or by name."""
-    groups = [(name, root.group(name)) for name in _names(root, "layer_names")]
-    groups = [(name, group) for name, group in groups if group is not None and _names(group, "weight_names")]
+    found = ((name, root.group(name)) for name in _names(root, "layer_names"))
+    groups = [(name, group) for name, group in found if group is not None and _names(group, "weight_names")]
     layers = [layer for layer in model.layers if layer.weights]
     if by_name:
         table = {layer.name: layer for layer in layers}

@@ -79,7 +79,7 @@ class Ledger:
 def _digest(array: np.ndarray) -> tuple:
     """The shape, dtype and CRC-32 of an array."""
     array = np.asarray(array)
-    return array.shape, array.dtype.name, zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    return array.shape, array.dtype.name, zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 class NotingWriter:

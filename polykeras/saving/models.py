@@ -256,7 +256,7 @@ def save_weights(
         raise ValueError(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
-    if suffix == shards.SUFFIX:
+    if max_shard_size is not None:
         ledger = Ledger()
         with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:
             state.save(model, ledger.noting(writer), model.optimizer)

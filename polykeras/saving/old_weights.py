@@ -37,7 +37,7 @@ class Saved:
 
     def transposed(self, *axes: int) -> Saved:
         """Return the array with its axes in another order."""
-        return self.changed([self.shape[axis] for axis in axes], lambda array: array.transpose(axes))
+        return self.changed(tuple(self.shape[axis] for axis in axes), lambda array: array.transpose(axes))
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _bias(bias: Saved, shape: tuple[int, ...], gates: int, units: int) -> Saved:
     if gates == 3 and {bias.shape, shape} == {double, (2, *single)}:
         return bias.changed(shape, lambda array: array.reshape(shape))
     if gates == 4 and (bias.shape, shape) == (double, single):
-        return bias.changed(shape, lambda array: sum(np.split(array, 2)))
+        return bias.changed(shape, lambda array: np.add(*np.split(array, 2)))
     if gates == 4 and (bias.shape, shape) == (single, double):
         return bias.changed(shape, lambda array: np.tile(array / 2, 2))
     return bias

@@ -40,7 +40,7 @@ class Writer:
         names = (f"{_stem(path)}_{number:05d}.weights.h5" for number in itertools.count())
         self._free_names = (name for name in names if name not in self._old)
         self._open = contextlib.ExitStack()
-        self._writer: hdf5.Writer | None = None
+        self._writer: Any = None
         self._used = 0
         self.total = 0
         self.made: list[str] = []

@@ -82,7 +82,8 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
         return
     is_model = hasattr(thing, "_plan")
     if getattr(thing, "_plan", None) is not None or hasattr(thing, "_stack"):
-        yield "layers", thing.layers
+        model: Any = thing
+        yield "layers", model.layers
     skipped = thing._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
     names = (name for name in vars(thing) if name not in skipped)
     for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
@@ -196,7 +197,7 @@ def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
     layers = reader.group("layers")
     inner = {key: layers.group(key) for key in layers or ()}
     named = {vars.attribute("name"): inner[key] for key in inner if (vars := inner[key].group("vars")) is not None}
-    pairs = []
+    pairs: list = []
     for layer in model.layers:
         group = named.get(layer.name)
         if group is not None:

@@ -62,7 +62,7 @@ class Writer:
             file.write(len(text).to_bytes(8, "little") + text)
             for name in names:
                 file.write(np.ascontiguousarray(host_array(self._values[name])).view(np.uint8).data)
-        files.seal(path, 8 + files.place_of_seal(text))
+        files.seal(path, 8 + (files.place_of_seal(text) or 0))
 
 
 class WritableGroup:

@@ -531,7 +531,8 @@ def _build(cls: Any, config: dict) -> Any:
     if made is not None and number in made:
         return made[number]
     # Classes that hold other configured objects build those themselves in from_config.
-    instance = cls.from_config(dict(config.get("config") or {}))
+    made_by: Any = cls
+    instance = made_by.from_config(dict(config.get("config") or {}))
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config"):
         instance.build_from_config(_deserialize(build_config))

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.spec import SpecArray, SpecBackend
 from polykeras.backends.numpy.adapter import NumpyBackend
 from polykeras.core import trees
+from polykeras.core.types import Array
 
 FAULTS: list[type[Backend]] = []
 

@@ -20,7 +20,8 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from polykeras.backends.contract.interface import Backend, primitives
+from polykeras.backends.contract.backend import Backend
+from polykeras.backends.contract.interface import primitives
 from polykeras.testing import arrays, behaviours, elementwise, kernel_cases
 from polykeras.testing.cases import Case, ConformanceError, Job, overridden
 

@@ -42,7 +42,7 @@ class Outputs:
         self.structure = y_pred
         self.paths = list(_paths(y_pred))
         self._are_named = names is not None and len(names) == len(self.paths)
-        if not self._are_named:
+        if names is None or not self._are_named:
             names = [f"output_{place + 1}" for place in range(len(self.paths))]
         keys = [path[-1] if path else None for path in self.paths]
         self.names = [key if isinstance(key, str) else name for key, name in zip(keys, names, strict=True)]
@@ -214,7 +214,7 @@ class CompiledLoss:
             if isinstance(weight, str | bool) or not (isinstance(weight, int | float) or hasattr(weight, "dtype")):
                 raise ValueError(f"Expected loss_weights as numbers. Received: {weight!r}.")
         self._loss, self._loss_weights, self._names = loss, loss_weights, output_names
-        self._outputs: Outputs | None = None
+        self._outputs: Any = None
         self._terms: list[_Term] = []
 
     @property
@@ -365,7 +365,7 @@ class CompiledMetrics:
                 if not _is_chosen_by_shape(identifier):
                     _check_identifier(identifier, "metrics")
         self._metrics, self._weighted, self._names = metrics, weighted_metrics, output_names
-        self._outputs: Outputs | None = None
+        self._outputs: Any = None
         self._entries: list[_Entry] = []
 
     @property

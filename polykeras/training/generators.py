@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 
 class GeneratorMethods:
     """``fit_generator`` and its kin, with their own order of arguments."""
+
+    fit: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    predict: Callable[..., Any]
 
     def fit_generator(
         self,

@@ -10,7 +10,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.callbacks.callback import CallbackList
-from polykeras.capture.step import Step
+from polykeras.capture.cache import Captured
 from polykeras.core import trees
 from polykeras.core.variables import values_of
 from polykeras.training.data.sources import ArraySource
@@ -53,7 +53,7 @@ def to_floats(logs: dict) -> dict[str, Any]:
     {'loss': 0.5, 'f1': 0.25, 'norms': [array([1., 1.])]}
     """
     backend = backends.current()
-    result = {}
+    result: dict = {}
 
     def to_float(value: Any) -> Any:
         if not backend.is_array(value):
@@ -66,7 +66,7 @@ def to_floats(logs: dict) -> dict[str, Any]:
     return result
 
 
-def logs_of(result: Any, read_logs: Callable[[], dict]) -> dict:
+def logs_of(result: Any, read_logs: Callable[[], dict] | None) -> dict:
     """Return the logs of a step.
 
     Args:
@@ -74,7 +74,7 @@ def logs_of(result: Any, read_logs: Callable[[], dict]) -> dict:
         read_logs: returns the logs of an eager step.
     """
     if result is None:
-        return values_of(read_logs())
+        return {} if read_logs is None else values_of(read_logs())
     return result if isinstance(result, dict) else {"loss": result}
 
 
@@ -94,7 +94,7 @@ class Loop:
     def __init__(
         self,
         model: Any,
-        step: Step,
+        step: Captured,
         source: Any,
         callbacks: CallbackList,
         kind: str,
@@ -172,12 +172,13 @@ def to_host(backend: Any, outputs: Any) -> Any:
     return trees.map(lambda x: np.array(backend.to_numpy(x)), outputs)
 
 
-def predict(model: Any, step: Step, source: Any, callbacks: CallbackList) -> Any:
+def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) -> Any:
     """Return the outputs for all batches of a source, joined, as NumPy arrays."""
     backend = step.backend
     parts: list = []
     last = source.steps
     together = getattr(model, "steps_per_execution", 1)
+    outputs: Any = None
     logs = lambda: {"outputs": trees.map(backend.to_numpy, outputs)}  # noqa: E731
     for place, batch in enumerate(source.batches()):
         if place % together == 0:

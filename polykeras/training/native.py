@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +18,28 @@ from polykeras.core.variables import Variable
 from polykeras.layers.graph_calls import replaceable
 from polykeras.training.data.batches import unpack_x_y_sample_weight
 
+if TYPE_CHECKING:
+    from polykeras.layers.layer import Layer as Host
+else:
+    Host = object
 
-class NativeTraining:
+
+class NativeTraining(Host):
     """What a Trainer offers to programs in the way of one engine."""
+
+    optimizer: Any
+    _compiled: Any
+    _check_compiled: Callable[[str], None]
+    _compute_loss: Callable[..., Any]
+    _on_own_backend: Callable[[], backends.use]
+    compute_metrics: Callable[..., dict]
+    if TYPE_CHECKING:
+
+        @property
+        def _asks_for_compiler(self) -> bool | None: ...
+
+        @property
+        def metrics(self) -> list: ...
 
     def _make_step(self, kind: str, function: Callable, batch: Any, make: Callable[[], Any], compiled: bool) -> Any:
         """Return a step; where a user wrote it for one engine, one that runs as that engine's own programs do.

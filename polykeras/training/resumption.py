@@ -108,7 +108,7 @@ def load(path: Path, model: Any) -> list[dict]:
     with hdf5.reading(path) as reader:
         state = json.loads(reader.attribute("state"))
         variables, generators = model._position.variables, _generators(model)
-        group = reader.group("variables")
+        group: Any = reader.group("variables")
         saved = [group.shape(str(place)) for place in range(len(group))]
         expected = [variable.shape for variable in variables]
         if saved != expected or len(generators) != len(state["generators"]):
@@ -184,7 +184,8 @@ def change_back(callbacks: list, changes: list[dict]) -> None:
 
 
 def _is_same(a: Any, b: Any) -> bool:
-    first, second = [], []
+    first: list = []
+    second: list = []
     same = json.dumps(_encode(a, first)) == json.dumps(_encode(b, second))
     return same and all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(first, second, strict=True))
 

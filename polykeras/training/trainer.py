@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.plain import PlainStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees
+from polykeras.core.graph import Plan
 from polykeras.core.shapes import inferred
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
@@ -32,8 +33,17 @@ from polykeras.training.generators import GeneratorMethods
 from polykeras.training.native import NativeTraining
 from polykeras.training.settled import Settled
 
+if TYPE_CHECKING:
+    from polykeras.layers.layer import Layer as Host
+else:
+    Host = object
 
-class Trainer(GeneratorMethods, NativeTraining):
+
+#: What a step returns whose logs wait until someone reads them.
+_UNREAD: Any = None
+
+
+class Trainer(GeneratorMethods, NativeTraining, Host):
     """What a Model can do besides calling: the training loop, written once for every backend.
 
     ``train_step(data)``, ``test_step(data)``, ``predict_step(data)``, ``compute_loss(...)`` and
@@ -43,7 +53,9 @@ class Trainer(GeneratorMethods, NativeTraining):
 
     optimizer: Any = None
     _compiled: Any = None
-    _settled: Settled | None = None
+    _settled: Any = None
+    _plan: Plan | None
+    _backend_name: str
     stop_training = False
     stop_evaluating = False
     stop_predicting = False
@@ -129,7 +141,7 @@ class Trainer(GeneratorMethods, NativeTraining):
     @property
     def _asks_for_compiler(self) -> bool | None:
         """What ``compile(jit_compile=...)`` asked for: the heavy compiler or none; None leaves the choice."""
-        return None if self.jit_compile == "auto" else self.jit_compile
+        return self.jit_compile if isinstance(self.jit_compile, bool) else None
 
     def _check_compiled(self, method: str) -> None:
         if self._compiled is None:
@@ -257,7 +269,7 @@ class Trainer(GeneratorMethods, NativeTraining):
     def get_metrics_result(self) -> dict:
         """Return the results of all metrics, by name."""
         if self._defers_logs:
-            return None
+            return _UNREAD
         return self._metrics_result()
 
     def _metrics_result(self, compiled: _Compiled | None = None) -> dict:
@@ -327,7 +339,7 @@ class Trainer(GeneratorMethods, NativeTraining):
             yield from self._keep_lists()
 
     def _keep_lists(self) -> Iterator[None]:
-        self._snapshot_lists = {}
+        self._snapshot_lists: dict[str, Any] = {}
         self._renew_snapshot()
         try:
             yield
@@ -529,11 +541,12 @@ class Trainer(GeneratorMethods, NativeTraining):
             with self._as_compiled():
                 self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.call("on_train_end", logs)
-        self.history = callbacks.history
-        return self.history
+        history: Any = callbacks.history
+        self.history = history
+        return history
 
     @contextlib.contextmanager
-    def _deferring(self, step: Step) -> Iterator[None]:
+    def _deferring(self, step: Captured) -> Iterator[None]:
         """Leave results of eager steps unread until a callback or the end of the epoch asks; not those of own code."""
         self._defers_logs = not step._is_traced and not self._has_own_logs
         try:
@@ -806,7 +819,7 @@ class _Validation:
 
     def __init__(self, model: Any, data: Any, sizes: tuple, steps: int | None, frequency: Any, workers: dict) -> None:
         self._model, self._frequency = model, frequency
-        self._source = None
+        self._source: Any = None
         if data is not None:
             is_parts = isinstance(data, list | tuple)
             x, y, weight = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)

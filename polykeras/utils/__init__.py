@@ -1,5 +1,7 @@
 """Tools around models: seeds, targets, sequences, names of a user's own objects."""
 
+from typing import TYPE_CHECKING
+
 from polykeras.callbacks.progbar import Progbar
 from polykeras.compat.keras2.backend import clear_session, is_keras_tensor, standardize_dtype
 from polykeras.config import (
@@ -92,6 +94,56 @@ __all__ = [
 
 # A saved FeatureSpace is known before its module is loaded.
 registry.register_later("keras.utils>FeatureSpace", "polykeras.utils.feature_space")
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.compat.keras2 import plain_configs as legacy
+    from polykeras.compat.keras2.utils import conv_utils as conv_utils
+    from polykeras.compat.keras2.utils import data_utils as data_utils
+    from polykeras.compat.keras2.utils import generic_utils as generic_utils
+    from polykeras.compat.keras2.utils import io_utils as io_utils
+    from polykeras.compat.keras2.utils import layer_utils as layer_utils
+    from polykeras.compat.keras2.utils import np_utils as np_utils
+    from polykeras.compat.keras2.utils import vis_utils as vis_utils
+    from polykeras.compat.keras2.utils.conv_utils import conv_input_length as conv_input_length
+    from polykeras.compat.keras2.utils.conv_utils import conv_output_length as conv_output_length
+    from polykeras.compat.keras2.utils.conv_utils import convert_kernel as convert_kernel
+    from polykeras.compat.keras2.utils.conv_utils import deconv_length as deconv_length
+    from polykeras.compat.keras2.utils.conv_utils import normalize_padding as normalize_padding
+    from polykeras.compat.keras2.utils.conv_utils import normalize_tuple as normalize_tuple
+    from polykeras.compat.keras2.utils.data_utils import GeneratorEnqueuer as GeneratorEnqueuer
+    from polykeras.compat.keras2.utils.data_utils import OrderedEnqueuer as OrderedEnqueuer
+    from polykeras.compat.keras2.utils.data_utils import SequenceEnqueuer as SequenceEnqueuer
+    from polykeras.compat.keras2.utils.generic_utils import has_arg as has_arg
+    from polykeras.compat.keras2.utils.generic_utils import is_all_none as is_all_none
+    from polykeras.compat.keras2.utils.generic_utils import slice_arrays as slice_arrays
+    from polykeras.compat.keras2.utils.generic_utils import to_list as to_list
+    from polykeras.compat.keras2.utils.generic_utils import transpose_shape as transpose_shape
+    from polykeras.compat.keras2.utils.generic_utils import unpack_singleton as unpack_singleton
+    from polykeras.compat.keras2.utils.io_utils import HDF5Matrix as HDF5Matrix
+    from polykeras.compat.keras2.utils.io_utils import ask_to_proceed_with_overwrite as ask_to_proceed_with_overwrite
+    from polykeras.compat.keras2.utils.layer_utils import convert_all_kernels_in_model as convert_all_kernels_in_model
+    from polykeras.compat.keras2.utils.layer_utils import (
+        convert_dense_weights_data_format as convert_dense_weights_data_format,
+    )
+    from polykeras.compat.keras2.utils.layer_utils import count_params as count_params
+    from polykeras.compat.keras2.utils.layer_utils import get_source_inputs as get_source_inputs
+    from polykeras.compat.keras2.utils.layer_utils import print_summary as print_summary
+    from polykeras.datasets.downloads import get_file as get_file
+    from polykeras.datasets.from_arrays import split_dataset as split_dataset
+    from polykeras.datasets.from_arrays import timeseries_dataset_from_array as timeseries_dataset_from_array
+    from polykeras.datasets.from_directories import audio_dataset_from_directory as audio_dataset_from_directory
+    from polykeras.datasets.from_directories import image_dataset_from_directory as image_dataset_from_directory
+    from polykeras.datasets.from_directories import text_dataset_from_directory as text_dataset_from_directory
+    from polykeras.utils import bounding_boxes as bounding_boxes
+    from polykeras.utils.charts import plot_history as plot_history
+    from polykeras.utils.feature_space import FeatureSpace as FeatureSpace
+    from polykeras.utils.image_arrays import array_to_img as array_to_img
+    from polykeras.utils.image_arrays import img_to_array as img_to_array
+    from polykeras.utils.image_arrays import load_img as load_img
+    from polykeras.utils.image_arrays import save_img as save_img
+    from polykeras.utils.plotting import model_to_dot as model_to_dot
+    from polykeras.utils.plotting import plot_model as plot_model
+    from polykeras.utils.settings import Config as Config
 
 __getattr__, __dir__ = lazy.names(
     __name__,

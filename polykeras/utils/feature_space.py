@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -328,7 +328,7 @@ class FeatureSpace(Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> FeatureSpace:
+    def from_config(cls, config: dict) -> Self:
         is_adapted = config.get("is_adapted", True)  # Keras 3 doesn't say
         space = cls(**{name: value for name, value in config.items() if name != "is_adapted"})
         space._is_adapted = is_adapted

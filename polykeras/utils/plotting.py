@@ -196,7 +196,7 @@ class Drawing:
 
     def _exit(self, tensor: Any) -> str | None:
         """The box that a tensor comes from; None for the hidden input of a stack."""
-        path = self._path(tensor.node.operation)
+        path = self._path(tensor.maker.operation)
         member = self.members.get(path)
         if isinstance(member, Drawing):
             return member.exits[tensor.index]

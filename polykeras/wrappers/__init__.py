@@ -5,9 +5,17 @@
 scikit-learn is loaded with the first use of one of them.
 """
 
+from typing import TYPE_CHECKING
+
 from polykeras.core import lazy
 
 __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer", "scikit_learn"]
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.wrappers import scikit_learn as scikit_learn
+    from polykeras.wrappers.estimators import SKLearnClassifier as SKLearnClassifier
+    from polykeras.wrappers.estimators import SKLearnRegressor as SKLearnRegressor
+    from polykeras.wrappers.estimators import SKLearnTransformer as SKLearnTransformer
 
 __getattr__, __dir__ = lazy.names(
     __name__,

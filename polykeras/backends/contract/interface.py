@@ -1,6 +1,6 @@
-"""The contract between polykeras and an engine: primitives, and kernels with defaults.
+"""The contract between polykeras and an engine: the primitives.
 
-An adapter is one class in one file that implements the primitives below for its framework,
+An adapter is a subclass of ``backend.Backend`` that implements the primitives below for its framework,
 and is free to override any kernel of ``kernels.py`` with a native fast path of the same name
 and signature. Each docstring is the specification; the conformance suite
 (``polykeras.testing``) checks an adapter against it.
@@ -26,20 +26,18 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.backends.contract.kernels import Kernels
 from polykeras.core import dtypes
+from polykeras.core.types import Array, Function
 
-Array = Any
 
-
-def primitive(method: Callable) -> Callable:
+def primitive(method: Function) -> Function:
     """Mark a method that every adapter must implement."""
-    method.is_primitive = True
+    vars(method)["is_primitive"] = True
     return method
 
 
-class Backend(Kernels):
-    """An engine. Subclasses set ``name`` and implement every primitive."""
+class Primitives:
+    """What every adapter implements, and what it may tell of its engine."""
 
     name: str
     #: Shape inference: arrays are (shape, dtype) and no value exists.
@@ -181,12 +179,12 @@ class Backend(Kernels):
         """
 
     @primitive
-    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+    def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         """Return an array filled with one scalar, a Python number or a 0-d array."""
 
     @primitive
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
-        """Return ``start, start + step, ...`` below ``stop``."""
+    def arange(self, start: float, stop: float | None, step: float, dtype: str) -> Array:
+        """Return ``start, start + step, ...`` below ``stop``, which is None only where a size is unknown."""
 
     # ------------------------------------------------- elementwise, one array
 
@@ -693,4 +691,4 @@ def primitives() -> Iterator[str]:
     >>> "matmul" in primitives()
     True
     """
-    return (name for name, method in vars(Backend).items() if hasattr(method, "is_primitive"))
+    return (name for name, method in vars(Primitives).items() if hasattr(method, "is_primitive"))

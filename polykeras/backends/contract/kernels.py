@@ -14,17 +14,18 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
+from polykeras.backends.contract.interface import Primitives
 from polykeras.core import geometry, trees
+from polykeras.core.types import Array, Function
 
-Array = Any
 _WORD = 0xFFFFFFFF
 _HALF = ("float16", "bfloat16")
 
 
-def in_single_precision(kernel: Callable) -> Callable:
+def in_single_precision(kernel: Function) -> Function:
     """Let a kernel add up float16 and bfloat16 arrays in float32, and round its results to the type of the last.
 
     Sums of float16 overflow above 65504, and those of bfloat16 stop growing at 256 ones.
@@ -41,7 +42,7 @@ def in_single_precision(kernel: Callable) -> Callable:
         wide = [self.cast(a, "float32") if name in _HALF else a for a, name in zip(arrays, found, strict=True)]
         return trees.map(lambda x: self.cast(x, halves[-1]), kernel(self, *wide, **options))
 
-    return method
+    return cast(Function, method)
 
 
 def _signed(word: int) -> int:
@@ -50,8 +51,8 @@ def _signed(word: int) -> int:
     return word - (1 << 32) if word >> 31 else word
 
 
-class Kernels:
-    """Default composites, mixed into every backend."""
+class Kernels(Primitives):
+    """Default composites of the primitives."""
 
     # ----------------------------------------------------------- activations
 
@@ -172,7 +173,7 @@ class Kernels:
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         """Join arrays of one shape along a new axis."""
-        index = [slice(None)] * (len(self.shape(arrays[0])) + 1)
+        index: list[slice | None] = [slice(None)] * (len(self.shape(arrays[0])) + 1)
         index[axis] = None
         return self.concatenate([self.getitem(x, tuple(index)) for x in arrays], axis)
 
@@ -284,25 +285,28 @@ class Kernels:
         x = self.transpose(x, geometry.to_channels_last(rank))
         return self.transpose(kernel(x, *arguments), geometry.to_channels_first(rank))
 
-    def _spatial_widths(self, x, windows, strides, padding, dilation) -> list[tuple[int, int]]:
+    def _spatial_widths(
+        self, x: Array, windows: tuple, strides: tuple, padding: str, dilation: tuple
+    ) -> list[tuple[int, int]]:
         sizes = self.shape(x)[1:-1]
         columns = zip(sizes, windows, strides, dilation, strict=True)
         pairs = [geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]
         return [(0, 0), *pairs, (0, 0)]
 
-    def _pad_spatial(self, x, windows, strides, padding, dilation, value) -> Array:
+    def _pad_spatial(
+        self, x: Array, windows: tuple, strides: tuple, padding: str, dilation: tuple, value: float
+    ) -> Array:
         if padding == "valid":
             return x
         return self.pad(x, self._spatial_widths(x, windows, strides, padding, dilation), value)
 
-    def _shifted(self, x, offset, windows, strides, dilation) -> Array:
+    def _shifted(self, x: Array, offset: tuple, windows: tuple, strides: tuple, dilation: tuple) -> Array:
         """The entry at one offset of every window."""
         index = [slice(None)]
         columns = zip(self.shape(x)[1:-1], offset, windows, strides, dilation, strict=True)
         for size, place, window, stride, step in columns:
-            count = geometry.output_size(size, window, stride, "valid", step)
-            start = place * step
-            index.append(slice(start, start + (count - 1) * stride + 1, stride))
+            start, covered = place * step, geometry.spread(window, step)
+            index.append(slice(start, start + (size - covered) // stride * stride + 1, stride))
         return self.getitem(x, tuple(index))
 
     def _grouped_matmul(self, x: Array, matrix: Array, groups: int) -> Array:
@@ -369,7 +373,8 @@ class Kernels:
         shape[axis] = self.shape(x)[axis]
         columns = (mean, variance, gamma, beta)
         wide = [None if v is None else self.reshape(v, tuple(shape)) for v in columns]
-        return self.normalize(x, *wide, epsilon), mean, variance
+        center, spread, factor, shift = wide
+        return self.normalize(x, center, spread, factor, shift, epsilon), mean, variance
 
     @in_single_precision
     def layer_norm(self, x: Array, gamma: Array | None, beta: Array | None, axes: tuple, epsilon: float) -> Array:
@@ -573,7 +578,7 @@ class Kernels:
 
         ``rate`` holds the bias correction; ``largest`` is given for AMSGrad only.
         """
-        fresh, firsts, seconds, tops = [], [], [], None if largest is None else []
+        fresh, firsts, seconds, tops = [], [], [], []
         columns = zip(weights, gradients, momentums, velocities, strict=True)
         for place, (weight, gradient, first, second) in enumerate(columns):
             new = self._scalar(1 - beta_1, weight)
@@ -588,7 +593,7 @@ class Kernels:
             fresh.append(self._step(weight, direction, rate))
             firsts.append(first)
             seconds.append(second)
-        return fresh, firsts, seconds, tops
+        return fresh, firsts, seconds, None if largest is None else tops
 
     def adam_decay(self, beta_2: float) -> float:
         """Return the decay that ``adam_update`` takes for ``beta_2``: its bias is to be corrected by.

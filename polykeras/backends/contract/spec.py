@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends.contract.interface import Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import EngineNeeded, Operators, ValueNeeded
 
@@ -90,7 +90,7 @@ def _axis(axis: int, rank: int) -> int:
 
 
 def _least(rows: int | None, columns: int | None) -> int | None:
-    return None if None in (rows, columns) else min(rows, columns)
+    return None if rows is None or columns is None else min(rows, columns)
 
 
 def _product(sizes: Any) -> int | None:
@@ -176,9 +176,9 @@ class SpecBackend(Backend):
     def full(self, shape: tuple, value: object, dtype: str) -> SpecArray:
         return SpecArray(tuple(shape), dtype)
 
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> SpecArray:
-        unknown = stop is None or start is None
-        return SpecArray((None if unknown else max(math.ceil((stop - start) / step), 0),), dtype)
+    def arange(self, start: float, stop: float | None, step: float, dtype: str) -> SpecArray:
+        size = None if stop is None or start is None else max(math.ceil((stop - start) / step), 0)
+        return SpecArray((size,), dtype)
 
     # ------------------------------------------------------------ elementwise
 
@@ -243,8 +243,8 @@ class SpecBackend(Backend):
         if not arrow:
             output = "..." + "".join(sorted(c for c in sizes if inputs.count(c) == 1))
         head, _, tail = output.partition("...")
-        middle = broadcast_shapes(*batches) if "..." in output else ()
-        shape = tuple(sizes[c] for c in head) + middle + tuple(sizes[c] for c in tail)
+        between = broadcast_shapes(*batches) if "..." in output else ()
+        shape = tuple(sizes[c] for c in head) + between + tuple(sizes[c] for c in tail)
         return SpecArray(shape, operands[0].dtype)
 
     cholesky = inv = _same
@@ -335,7 +335,7 @@ class SpecBackend(Backend):
         else:
             index += (slice(None),) * missing
         sizes = iter(x.shape)
-        shape = []
+        shape: list[int | None] = []
         for item in index:
             if item is None:
                 shape.append(1)
@@ -451,8 +451,8 @@ class SpecBackend(Backend):
             )
         sizes = self._spatial(x, channels_last)
         columns = zip(sizes, window, strides, dilation, strict=True)
-        sizes = [geometry.output_size(n, w, s, padding, d) for n, w, s, d in columns]
-        return self._from_spatial(x, sizes, filters, channels_last, window)
+        places = [geometry.output_size(n, w, s, padding, d) for n, w, s, d in columns]
+        return self._from_spatial(x, places, filters, channels_last, window)
 
     def conv_transpose(
         self,

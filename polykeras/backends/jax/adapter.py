@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.core import dtypes, geometry, trees
+from polykeras.core.types import Array
 
 # Else JAX turns every 64-bit array into a 32-bit one. Here each array's dtype is given
 # explicitly, so int64 and float64 mean what they mean on every other engine, and come up only
@@ -108,9 +109,10 @@ class JaxBackend(Backend):
 
     def to_numpy(self, x: Array) -> np.ndarray:
         # Most waits for a small result are shorter than it takes to wake a thread that sleeps, 50 µs.
-        if x.size < _SMALL_RESULT and isinstance(x, _ARRAYS[0]):
+        if isinstance(x, _ARRAYS[0]) and x.size < _SMALL_RESULT:
+            waiting: Any = x
             for _ in range(_GLANCES):
-                if x.is_ready():
+                if waiting.is_ready():
                     break
         return np.asarray(x)
 
@@ -136,10 +138,10 @@ class JaxBackend(Backend):
     def concrete(self, x: Array) -> Any:
         return x.item() if isinstance(x, _ARRAYS) and not isinstance(x, _Tracer) else x
 
-    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+    def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         return jnp.full(shape, value, _DTYPES[dtype])
 
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+    def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         if float in (type(start), type(stop), type(step)):
             return jnp.asarray(np.arange(start, stop, step).astype(_DTYPES[dtype]))
         return jnp.arange(start, stop, step, _DTYPES[dtype])
@@ -204,7 +206,7 @@ class JaxBackend(Backend):
     bitwise_xor = staticmethod(operator.xor)
     left_shift = staticmethod(operator.lshift)
     right_shift = staticmethod(operator.rshift)
-    where = staticmethod(jnp.where)
+    where: Any = staticmethod(jnp.where)
 
     # -------------------------------------------------------------- reductions
 
@@ -251,7 +253,7 @@ class JaxBackend(Backend):
     # ---------------------------------------------------------- linear algebra
 
     matmul = staticmethod(jnp.matmul)
-    einsum = staticmethod(jnp.einsum)
+    einsum: Any = staticmethod(jnp.einsum)
     cholesky = _in_single_precision(jnp.linalg.cholesky)
     solve = _in_single_precision(jnp.linalg.solve)
     inv = _in_single_precision(jnp.linalg.inv)
@@ -268,10 +270,10 @@ class JaxBackend(Backend):
 
     # ---------------------------------------------------------------- movement
 
-    reshape = staticmethod(jnp.reshape)
-    transpose = staticmethod(jnp.transpose)
-    broadcast_to = staticmethod(jnp.broadcast_to)
-    flip = staticmethod(jnp.flip)
+    reshape: Any = staticmethod(jnp.reshape)
+    transpose: Any = staticmethod(jnp.transpose)
+    broadcast_to: Any = staticmethod(jnp.broadcast_to)
+    flip: Any = staticmethod(jnp.flip)
 
     def concatenate(self, arrays: Any, axis: int) -> Array:
         return jnp.concatenate(list(arrays), axis)
@@ -322,6 +324,7 @@ class JaxBackend(Backend):
 
         length = len(rows[0])
         following = np.minimum(np.arange(1, length + 1, dtype=np.int32), length - 1)
+        sequences: Array
         (states, _), sequences = lax.scan(step_and_read, (states, read(0)), following)
         return states, sequences
 
@@ -376,7 +379,8 @@ class JaxBackend(Backend):
 
     def place(self, x: Array, device: str | None = None) -> Array:
         if device is None:
-            return jax.device_put(x, jax.config.jax_default_device or jax.devices()[0])
+            chosen = getattr(jax.config, "jax_default_device", None)
+            return jax.device_put(x, chosen or jax.devices()[0])
         return jax.device_put(x, self._device(device))
 
     def version(self) -> str:
@@ -415,7 +419,8 @@ class JaxBackend(Backend):
         return jnp.mean(x, axes, keepdims=keepdims)
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
-        return tuple(lax.top_k(x, k))
+        values, indices = lax.top_k(x, k)
+        return values, indices
 
     def stack(self, arrays: Any, axis: int = 0) -> Array:
         return jnp.stack(list(arrays), axis)
@@ -501,7 +506,7 @@ class JaxBackend(Backend):
     def _pool_pieces(self, x: Array, mode: str, window: tuple) -> Array:
         """Pool windows that divide the sizes: XLA fuses a reduction with a convolution before it, 4 times as fast."""
         shape = [part for n, w in zip(x.shape[1:-1], window, strict=True) for part in (n // w, w)]
-        shape, axes = (x.shape[0], *shape, x.shape[-1]), tuple(range(2, 2 * len(window) + 1, 2))
+        shape, axes = [x.shape[0], *shape, x.shape[-1]], tuple(range(2, 2 * len(window) + 1, 2))
         if mode == "average":
             return jnp.mean(x.reshape(shape), axes)
 

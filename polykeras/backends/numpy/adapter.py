@@ -23,12 +23,13 @@ from autograd.numpy.numpy_vjps import unbroadcast_f
 from autograd.tracer import Box, new_box, trace_stack
 from autograd.util import toposort
 
-from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.capture.tape import as_one, is_recording, refuse_recording
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import Operators
+from polykeras.core.types import Array
 
 keep_freed_memory()
 
@@ -118,7 +119,7 @@ def _erfc_series() -> tuple[np.ndarray, np.ndarray]:
     """Chebyshev coefficients of erfc(x) exp(x^2) in t = 4 / (2 + x) - 1, and erf's Taylor ones."""
     from numpy.polynomial import chebyshev
 
-    def scaled(t: np.ndarray) -> np.ndarray:
+    def scaled(t: Any) -> Any:
         x = 4.0 / (t + 1.0) - 2.0
         # Beyond 26 erfc underflows, and its asymptotic series is exact to double precision.
         tail = (1 - 0.5 / x**2 + 0.75 / x**4 - 1.875 / x**6) / (np.maximum(x, 1) * math.sqrt(math.pi))
@@ -374,12 +375,12 @@ class NumpyBackend(Backend):
     def concrete(self, x: Array) -> Any:
         return x.item() if isinstance(x, np.ndarray | np.generic) and not is_recording() else x
 
-    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+    def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         if isinstance(value, Box):
             return anp.full(shape, value, dtypes.numpy_dtype(dtype))
         return np.full(shape, value, dtypes.numpy_dtype(dtype))
 
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+    def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         return np.arange(start, stop, step).astype(dtypes.numpy_dtype(dtype))
 
     # ------------------------------------------------------------ elementwise
@@ -569,8 +570,8 @@ class NumpyBackend(Backend):
 
     def flip(self, x: Array, axes: tuple) -> Array:
         # autograd has no gradient of np.flip.
-        axes = {axis % x.ndim for axis in axes}
-        return x[tuple(slice(None, None, -1 if axis in axes else None) for axis in range(x.ndim))]
+        turned = {axis % x.ndim for axis in axes}
+        return x[tuple(slice(None, None, -1 if axis in turned else None) for axis in range(x.ndim))]
 
     def take(self, x: Array, indices: Array, axis: int) -> Array:
         return _gather(x, (slice(None),) * (axis % x.ndim) + (_value(indices),))
@@ -606,7 +607,7 @@ class NumpyBackend(Backend):
 
     def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         leaves = trees.leaves(xs)
-        length = len(leaves[0]) if leaves else length
+        length = len(leaves[0]) if leaves else length or 0
         order = range(length - 1, -1, -1) if reverse else range(length)
         ys = []
         for place in order:
@@ -655,7 +656,7 @@ class NumpyBackend(Backend):
 
     def custom_gradient(self, function: Any) -> Any:
         def call(*arrays: Array) -> Any:
-            backward = None
+            backward: Any = None
 
             @primitive
             def forward(*values: Array) -> Any:

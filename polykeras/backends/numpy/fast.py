@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.backends.contract.interface import Array
 from polykeras.backends.numpy.adapter import NumpyBackend, ReferableBox
 from polykeras.backends.numpy.fused import FusedKernels
 from polykeras.backends.numpy.replay import RecordedArray, Replayed
 from polykeras.backends.shared.recurrence import RecurrenceWithGradient
+from polykeras.core.types import Array
 
 ReferableBox.register(RecordedArray)
 

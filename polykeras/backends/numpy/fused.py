@@ -14,8 +14,9 @@ import numpy as np
 from autograd.extend import defvjp, primitive
 from autograd.tracer import Box
 
-from polykeras.backends.contract.interface import Array
+from polykeras.backends.contract.backend import Backend
 from polykeras.core.interrupts import deferred
+from polykeras.core.types import Array
 
 _PIECE = 1 << 15  # values: with the four others and a scratch array, 640 KiB of float32
 _FULL = (np.float32, np.float64)
@@ -74,7 +75,7 @@ def _pieces(*arrays: Array) -> Any:
         yield [x[start : start + _PIECE] for x in flat]
 
 
-class FusedKernels:
+class FusedKernels(Backend):
     """The kernels; each leaves half precision, integers and other shapes to the composite."""
 
     def dense(self, x: Array, kernel: Array, bias: Array | None) -> Array:

@@ -15,6 +15,7 @@ from autograd.numpy.numpy_vspaces import ArrayVSpace
 from autograd.tracer import Box
 
 from polykeras.capture import tape
+from polykeras.capture.tape import Tape as CapturedTape
 from polykeras.capture.tape import UnrepeatableError
 from polykeras.core import trees
 
@@ -41,7 +42,7 @@ class RecordedArray(np.ndarray):
         recorder.run(function, inputs, options, target)
         return target
 
-    def __array_function__(self, function: Any, types: Any, arguments: tuple, options: dict) -> Any:
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
         return _recorder().run(function, arguments, options)
 
     def __getitem__(self, key: Any) -> Any:
@@ -82,7 +83,7 @@ _ABOUT_SHAPES = (np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj)
 
 def _recorder() -> _Recorder:
     recorder = tape.current_recorder()
-    if recorder is None:
+    if not isinstance(recorder, _Recorder):
         raise RuntimeError("Expected a recorded array to stay inside its step. Received: one that was kept.")
     return recorder
 
@@ -216,7 +217,7 @@ class Replayed(tape.Replayed):
     def _describe(self, x: Any) -> tuple:
         return x.shape, x.strides, x.dtype, x.ndim == 0 or x.flags.writeable
 
-    def _make(self, arguments: tuple) -> _Tape | None:
+    def _make(self, arguments: tuple) -> CapturedTape | None:
         # An update in place, recorded on a copy, would fail on what shares memory, such as a broadcast scalar.
         may_write = all(x.ndim == 0 or x.flags.writeable for x in trees.leaves(arguments[0]))
         return super()._make(arguments) if may_write else None

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends.contract.interface import Array
 from polykeras.backends.numpy.adapter import NumpyBackend
 from polykeras.core import dtypes
+from polykeras.core.types import Array
 
 
-def _wide(dtype: str | None) -> str | None:
-    return "float64" if dtype is not None and dtypes.is_float(dtype) else dtype
+def _wide(dtype: str) -> str:
+    return "float64" if dtypes.is_float(dtype) else dtype
 
 
 class RefereeBackend(NumpyBackend):
@@ -26,7 +26,7 @@ class RefereeBackend(NumpyBackend):
     name = "referee"
     captures = False
 
-    def is_array(self, x: object) -> bool:
+    def is_array(self, x: Any) -> bool:
         # A user's arrays of less precision come in like any other data, and are widened.
         return super().is_array(x) and not (x.dtype.kind == "f" and x.dtype.itemsize < 8)
 
@@ -45,10 +45,10 @@ class RefereeBackend(NumpyBackend):
         x = super().cast(x, "float32") if self.dtype(x) == "float32" else x
         return self.cast(super().bitcast(x, dtype), dtype)
 
-    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+    def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         return super().full(shape, value, _wide(dtype))
 
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+    def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         return super().arange(start, stop, step, _wide(dtype))
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras.backends.contract.kernels import Array
+from polykeras.backends.contract.backend import Backend
+from polykeras.core.types import Array
 
 
-class RecurrenceWithGradient:
-    """Overrides for an adapter to inherit, before ``Backend``."""
+class RecurrenceWithGradient(Backend):
+    """Overrides for an adapter to inherit, before the class that has the primitives."""
 
     def lstm(
         self,

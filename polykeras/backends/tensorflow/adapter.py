@@ -19,11 +19,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
 
-from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import EngineNeeded, Operators
+from polykeras.core.types import Array
 
 keep_freed_memory()
 
@@ -60,7 +61,7 @@ def _through(function: Any, through: dict) -> Any:
         inner = through.get(dtype.name)
         if inner is None:
             return function(*tensors)
-        tensors = (tf.cast(x, inner) if isinstance(x, tf.Tensor) else x for x in tensors)
+        tensors = tuple(tf.cast(x, inner) if isinstance(x, tf.Tensor) else x for x in tensors)
         return trees.map(lambda y: tf.cast(y, dtype) if y.dtype == inner else y, function(*tensors))
 
     return call
@@ -227,11 +228,11 @@ class TensorflowBackend(Backend):
     def concrete(self, x: Array) -> Any:
         return x.numpy().item() if isinstance(x, _EagerTensor) else x
 
-    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+    def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         value = self.cast(value, dtype) if isinstance(value, tf.Tensor) else _constant(value, tf.as_dtype(dtype))
         return tf.fill(shape, value) if shape else value
 
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+    def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         # Counting first: tf.range adds up its step, and with it the rounding errors.
         count = max(math.ceil((stop - start) / step), 0)
         whole = all(isinstance(v, int) for v in (start, step))
@@ -485,7 +486,7 @@ class TensorflowBackend(Backend):
 
     def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         rows, x_structure = trees.flatten(xs)
-        length = rows[0].shape[0] if rows else length
+        length = rows[0].shape[0] if rows else length or 0
         if not tf.executing_eagerly():
             return self._scan_in_graph(step, carry, rows, x_structure, length, reverse)
         ys = []

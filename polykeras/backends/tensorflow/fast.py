@@ -6,10 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from polykeras.backends.contract.interface import Array
 from polykeras.backends.shared.recurrence import RecurrenceWithGradient
 from polykeras.backends.tensorflow.adapter import TensorflowBackend
 from polykeras.backends.tensorflow.state import CompiledFunction, hold, read, read_again, resources_of
+from polykeras.core.types import Array
 
 raw = tf.raw_ops
 _SMALL_STATE = 512  # values
@@ -79,7 +79,8 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
             numbers = {"beta1_power": 0.0, "beta2_power": 0.0, "lr": tf.cast(rate, tf.float32)}
             numbers |= {"beta1": beta_1, "beta2": beta_2, "epsilon": epsilon}
             raw.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient, **numbers)
-        return *read_again(resources, *columns), None
+        fresh, firsts, seconds = read_again(resources, *columns)
+        return fresh, firsts, seconds, None
 
 
 ADAPTER = FastTensorflowBackend

@@ -25,8 +25,9 @@ _MOST_TRACES = 32
 class _Tracing(threading.local):
     """The resources that the arrays of the graph being traced were read from, by the arrays' identities."""
 
-    resources: dict[int, Any] | None = None
-    arrays: list | None = None  # kept, so that identities stay theirs
+    def __init__(self) -> None:
+        self.resources: dict[int, Any] = {}
+        self.arrays: list = []  # kept, so that identities stay theirs
 
 
 _tracing = _Tracing()

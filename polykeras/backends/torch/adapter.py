@@ -23,12 +23,13 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint as torch_checkpoint
 
 from polykeras import config
-from polykeras.backends.contract.interface import Array, Backend
+from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import _signed, in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.capture.tape import is_recording, note_constant, refuse_recording
 from polykeras.core import dtypes, trees
 from polykeras.core.interrupts import deferred
+from polykeras.core.types import Array
 
 keep_freed_memory()
 
@@ -256,12 +257,12 @@ class TorchBackend(Backend):
         # Inside torch.func.vmap one array stands for many values.
         return x if torch._C._functorch.is_batchedtensor(x) else x.item()
 
-    def full(self, shape: tuple, value: object, dtype: str) -> Array:
+    def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         if isinstance(value, torch.Tensor):
             return value.to(_state.device, _DTYPES[dtype]).expand(shape)
         return torch.full(shape, value, dtype=_DTYPES[dtype], device=_state.device)
 
-    def arange(self, start: float, stop: float, step: float, dtype: str) -> Array:
+    def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         is_float = float in (type(start), type(stop), type(step))
         wide = torch.float64 if is_float else torch.int64
         stop = start if (stop - start) * step < 0 else stop
@@ -360,7 +361,7 @@ class TorchBackend(Backend):
     bitwise_xor = staticmethod(operator.xor)
     left_shift = _operator(operator.lshift)
     right_shift = _operator(operator.rshift, wide=_logical_shift)
-    where = staticmethod(torch.where)
+    where: Any = staticmethod(torch.where)
 
     # -------------------------------------------------------------- reductions
     #
@@ -441,9 +442,9 @@ class TorchBackend(Backend):
 
     # ---------------------------------------------------------------- movement
 
-    reshape = staticmethod(torch.reshape)
-    transpose = staticmethod(torch.permute)
-    broadcast_to = staticmethod(torch.broadcast_to)
+    reshape: Any = staticmethod(torch.reshape)
+    transpose: Any = staticmethod(torch.permute)
+    broadcast_to: Any = staticmethod(torch.broadcast_to)
 
     def concatenate(self, arrays: Any, axis: int) -> Array:
         return torch.cat(list(arrays), axis)
@@ -508,7 +509,7 @@ class TorchBackend(Backend):
 
     def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         leaves, structure = trees.flatten(xs)
-        rows = list(zip(*(x.unbind() for x in leaves), strict=True)) if leaves else [()] * length
+        rows = list(zip(*(x.unbind() for x in leaves), strict=True)) if leaves else [()] * (length or 0)
         ys = []
         for row in reversed(rows) if reverse else rows:
             carry, y = step(carry, trees.unflatten(structure, row))
@@ -562,7 +563,7 @@ class TorchBackend(Backend):
         found = iter(torch.autograd.grad(value, wanted, create_graph=create_graph, materialize_grads=True))
         return [next(found) if x.requires_grad else torch.zeros_like(x) for x in leaves]
 
-    stop_gradient = staticmethod(torch.Tensor.detach)
+    stop_gradient: Any = staticmethod(torch.Tensor.detach)
 
     def custom_gradient(self, function: Any) -> Any:
         def call(*arrays: Array) -> Any:
@@ -618,7 +619,7 @@ class TorchBackend(Backend):
     sigmoid = staticmethod(torch.sigmoid)
     silu = staticmethod(F.silu)
     rsqrt = staticmethod(torch.rsqrt)
-    stack = staticmethod(torch.stack)
+    stack: Any = staticmethod(torch.stack)
 
     def relu(self, x: Array, /) -> Array:
         return super().relu(x) if x.dtype in _BARELY_SUPPORTED else torch.relu(x)
@@ -799,7 +800,7 @@ class TorchBackend(Backend):
             return super().sgd_update(weights, gradients, velocities, rate, momentum, nesterov)
         with torch.no_grad(), deferred():
             if isinstance(rate, torch.Tensor):
-                gradients, rate = torch._foreach_mul(gradients, rate), 1.0
+                gradients, rate = list(torch._foreach_mul(gradients, rate)), 1.0
             if velocities is not None:
                 torch._foreach_mul_(velocities, momentum)
                 torch._foreach_add_(velocities, gradients, alpha=-rate)
@@ -826,13 +827,14 @@ class TorchBackend(Backend):
             return super().adam_update(*arguments, beta_1, beta_2, epsilon)
         # torch's kernel walks through the memory of all four, and corrects the bias by a step
         # count: at infinity there is none.
-        columns = (weights, gradients, momentums, velocities, largest or [])
-        columns = [[x.contiguous() for x in column] for column in columns]
+        given = (weights, gradients, momentums, velocities, largest or [])
+        columns = [[x.contiguous() for x in column] for column in given]
         steps = [torch.full((), math.inf, device=weights[0].device)] * len(weights)
         rate = rate.to(weights[0].device) if isinstance(rate, torch.Tensor) else rate
-        options = {"lr": rate, "beta1": beta_1, "beta2": beta_2, "eps": epsilon, "weight_decay": 0.0}
+        options: dict[str, Any] = {"lr": rate, "beta1": beta_1, "beta2": beta_2, "eps": epsilon, "weight_decay": 0.0}
         with torch.no_grad():
-            torch._fused_adam_(*columns, steps, **options, amsgrad=largest is not None, maximize=False)
+            changed: tuple = (*columns, steps)
+            torch._fused_adam_(*changed, **options, amsgrad=largest is not None, maximize=False)
         weights, _, momentums, velocities, tops = columns
         return weights, momentums, velocities, None if largest is None else tops
 

@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 
-from polykeras.backends.contract.kernels import Array
 from polykeras.backends.shared.recurrence import RecurrenceWithGradient
+from polykeras.backends.torch.adapter import TorchBackend
 from polykeras.capture.tape import as_one
+from polykeras.core.types import Array
 
 _SHUT = 1e4  # beyond, a sigmoid is 0 or 1 in every float type
 
 
-class FusedRecurrence(RecurrenceWithGradient):
+class FusedRecurrence(RecurrenceWithGradient, TorchBackend):
     """Overrides of the recurrent kernels."""
 
     def lstm(

@@ -37,7 +37,8 @@ class _Recorder(tape.Recorder, TorchDispatchMode):
 
     def __enter__(self) -> _Recorder:
         TorchDispatchMode.__enter__(self)
-        return super().__enter__()
+        super().__enter__()
+        return self
 
     def __exit__(self, *exception: Any) -> None:
         super().__exit__(*exception)
@@ -50,8 +51,8 @@ class _Recorder(tape.Recorder, TorchDispatchMode):
 
     def _find(self, x: torch.Tensor) -> str | None:
         # An array that died may have left its id to this one.
-        array, name = self._names.get(id(x), (None, None))
-        return name if name and array() is x else None
+        array, name = self._names.get(id(x), (lambda: None, None))
+        return name if array() is x else None
 
     def _keep(self, x: torch.Tensor, name: str) -> None:
         self._names[id(x)] = TensorWeakRef(x), name
@@ -98,11 +99,15 @@ class _Recorder(tape.Recorder, TorchDispatchMode):
         if torch.Tag.pointwise not in function.tags or not args or not _are_alike(args[0], results):
             return None
         name = self._find(args[0])
+        if name is None:
+            return None
         changing = getattr(torch.ops.aten, f"{function._opname}_", None)
         if function._overloadname in (changing.overloads() if changing else ()):
             return name, f"{self.add_constant(getattr(changing, function._overloadname)._op)}({arguments})"
         gradient = getattr(function._overloadpacket, "grad_input", None)
-        return gradient and (name, f"{self.add_constant(gradient._op)}({arguments}, grad_input={name})")
+        return (
+            None if gradient is None else (name, f"{self.add_constant(gradient._op)}({arguments}, grad_input={name})")
+        )
 
 
 def _storage(x: Any) -> int | None:
@@ -131,8 +136,8 @@ class _Tape(tape.Tape):
     def _is_same(self, one: torch.Tensor, other: torch.Tensor) -> bool:
         one, other = (x.detach().cpu() for x in (one, other))
         if one.ndim == 0:
-            one, other = one.item(), other.item()
-            return one == other or one != one and other != other
+            value, expected = one.item(), other.item()
+            return value == expected or value != value and expected != expected
         return torch.equal(*(x.contiguous().view(torch.uint8) for x in (one, other)))
 
     def _record(self, *arguments: Any) -> list:

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from polykeras.backends.contract.kernels import Array
+from polykeras.backends.contract.backend import Backend
 from polykeras.core import geometry
+from polykeras.core.types import Array
 
 _CONV = {2: F.conv2d, 3: F.conv3d}
 _CONV_TRANSPOSE = {2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -50,7 +51,7 @@ def _padded(x: Array, pairs: list, value: float) -> tuple[Array, tuple]:
     return F.pad(x, widths, value=value), _two((0,) * len(pairs), 0)
 
 
-class NativeWindows:
+class NativeWindows(Backend):
     """Overrides of the kernels for windows."""
 
     def conv(
@@ -90,7 +91,7 @@ class NativeWindows:
         if rank > 3 or not x.is_floating_point():
             return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
         transposed = _CONV_TRANSPOSE[max(rank, 2)]
-        sizes = {"stride": _two(strides), "dilation": _two(dilation)}
+        sizes: dict[str, Any] = {"stride": _two(strides), "dilation": _two(dilation)}
         result = transposed(_channels_first(x, channels_last), _filters(kernel, rank), **sizes)
         result = F.pad(result, [-cut for pair in reversed(crops) for cut in pair])
         return _as_given(result, rank, channels_last)

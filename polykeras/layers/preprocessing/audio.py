@@ -187,6 +187,9 @@ class STFTSpectrogram(Layer):
                 initializer = initializers.STFT(side, self.window, self.scaling, self.periodic)
                 setattr(self, f"{side}_kernel", self.add_weight(shape, initializer, name=f"{side}_kernel"))
 
+    real_kernel: Any
+    imag_kernel: Any
+
     def _part(self, sounds: Any, kernel: Any) -> Any:
         """(batch, channels, frequencies, frames) of (batch, channels, samples)."""
         channels = sounds.shape[1]

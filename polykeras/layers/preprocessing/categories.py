@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -134,6 +134,8 @@ class Discretization(Layer):
         self.sparse = bool(sparse)
         self.reset_state()
 
+    _summary: np.ndarray
+
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Choose the boundaries: quantiles of the data.
 
@@ -147,7 +149,7 @@ class Discretization(Layer):
         if self.num_bins is None:
             raise ValueError(
                 f"Layer {self.name!r}: Expected num_bins, to adapt. Received: "
-                f"bin_boundaries={naming.listed(self.bin_boundaries)}."
+                f"bin_boundaries={naming.listed(self.bin_boundaries or [])}."
             )
         self.reset_state()
         for batch in batches(data, steps):
@@ -168,7 +170,7 @@ class Discretization(Layer):
 
     def finalize_state(self) -> None:
         """Make boundaries of the summary."""
-        self.bin_boundaries = _compressed(self._summary, 1 / self.num_bins)[0, :-1].tolist()
+        self.bin_boundaries = _compressed(self._summary, 1 / (self.num_bins or 1))[0, :-1].tolist()
         renew_constants()
 
     def reset_state(self) -> None:
@@ -206,7 +208,7 @@ class Discretization(Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> Discretization:
+    def from_config(cls, config: dict) -> Self:
         if config.get("num_bins") is None:
             return super().from_config(config)
         layer = super().from_config({**config, "bin_boundaries": None})

@@ -107,7 +107,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
             _neighbours(size, tiles) for size, tiles in zip(values.shape[1:3], self.tile_grid_size, strict=True)
         )
         first = ops.reshape(ops.arange(batch, dtype="int32"), (-1, 1, 1, 1)) * math.prod(self.tile_grid_size)
-        channel, mixed = ops.arange(channels, dtype="int32"), 0.0
+        channel = ops.arange(channels, dtype="int32")
+        mixed: Any = 0.0
         for (row, share_down), (column, share_across) in itertools.product(down, across):
             tile = ops.convert_to_tensor((row[:, None] * self.tile_grid_size[1] + column)[..., None], "int32")
             share = ops.convert_to_tensor((share_down[:, None] * share_across)[..., None], "float32")

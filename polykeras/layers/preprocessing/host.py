@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -159,7 +159,7 @@ class HostLayer(Layer):
         self.built = True
 
     @classmethod
-    def from_config(cls, config: dict) -> HostLayer:
+    def from_config(cls, config: dict) -> Self:
         """Make a layer from ``get_config``; paths of files in it are refused in safe mode.
 
         Args:

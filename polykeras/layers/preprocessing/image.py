@@ -123,7 +123,7 @@ class ImageLayer(Layer):
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define transform. Received: none.")
 
-    def transform_masks(self, masks: Any, draws: Any) -> Any:
+    def transform_masks(self, masks: Any, draws: Any, /) -> Any:
         """Return a float32 batch of segmentation masks, moved as the images.
 
         Args:
@@ -142,7 +142,7 @@ class ImageLayer(Layer):
         """
         return corners
 
-    def mix_labels(self, labels: Any, draws: Any) -> Any:
+    def mix_labels(self, labels: Any, draws: Any, /) -> Any:
         """Return a batch of labels, mixed as the images.
 
         Args:

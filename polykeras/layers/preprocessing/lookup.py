@@ -68,7 +68,7 @@ class IndexLookup(HostLayer):
 
     def _check_arguments(self, idf_weights: Any, vocabulary: Any) -> None:
         first = self._first_place()
-        wrong = None
+        wrong: tuple[str, Any] | None = None
         if self.max_tokens is not None and self.max_tokens <= first:
             wrong = f"max_tokens above the {first} places of mask and unknown tokens", self.max_tokens
         elif not 0 <= self.num_oov_indices <= _MOST_UNKNOWN:
@@ -184,7 +184,7 @@ class IndexLookup(HostLayer):
         repeated = [token for token, count in Counter(tokens).items() if count > 1]
         reserved = [self.mask_token] + [self.oov_token] * self.invert
         misplaced = [token for token in reserved if token is not None and token in tokens]
-        problem = None
+        problem: tuple[str, Any] | None = None
         if not given:
             problem = "at least one token", given
         elif repeated:
@@ -209,7 +209,7 @@ class IndexLookup(HostLayer):
         return np.concatenate([np.full(self._first_place(), weights.mean(), "float32"), weights])
 
     def _depth(self) -> int:
-        return self.max_tokens if self.pad_to_max_tokens else self.vocabulary_size()
+        return self.max_tokens if self.pad_to_max_tokens and self.max_tokens else self.vocabulary_size()
 
     # ------------------------------------------------------------------- adapt
 
@@ -264,7 +264,9 @@ class IndexLookup(HostLayer):
 
     def reset_state(self) -> None:
         """Forget what was counted."""
-        self._counts, self._documents_with, self._document_total = Counter(), Counter(), 0
+        self._counts: Counter = Counter()
+        self._documents_with: Counter = Counter()
+        self._document_total = 0
 
     # -------------------------------------------------------------------- call
 

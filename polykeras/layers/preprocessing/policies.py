@@ -38,8 +38,9 @@ class _Policy(ImageLayer):
         Args:
             has_all: whether those that change colours, brightness and sharpness belong to them.
         """
-        factor, values = self.factor, {"value_range": self.value_range}
-        layers = [
+        factor = self.factor
+        values: dict[str, Any] = {"value_range": self.value_range}
+        layers: list[ImageLayer] = [
             RandomShear(factor, factor, self.interpolation, name="shear"),
             RandomTranslation(factor, factor, interpolation=self.interpolation, name="translation"),
             RandomRotation(factor, interpolation=self.interpolation, name="rotation"),

@@ -90,7 +90,7 @@ class TextVectorization(HostLayer):
                 f"Received: {ngrams!r}."
             )
         self.ngrams = tuple(ngrams) if isinstance(ngrams, list | tuple) else ngrams
-        self._widths = range(1, ngrams + 1) if isinstance(ngrams, int) else self.ngrams
+        self._widths: Any = range(1, ngrams + 1) if isinstance(ngrams, int) else self.ngrams
         modes = ("int", "multi_hot", "count", "tf_idf", "binary", "tf-idf")
         choice(self, "output_mode", output_mode, modes)
         if output_sequence_length is not None and output_mode != "int":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import itertools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -67,7 +68,8 @@ class PyDataset:
         """Called after an epoch."""
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[index] for index in range(self.num_batches))
+        indices = itertools.count() if self.num_batches is None else range(self.num_batches)
+        return (self[index] for index in indices)
 
 
 Sequence = PyDataset

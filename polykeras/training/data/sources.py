@@ -178,4 +178,5 @@ def split(data: Any, fraction: float) -> tuple[Any, Any]:
     if first in (0, count):
         raise ValueError(f"Expected validation_split={fraction} to leave rows on both sides. Received: {count} rows.")
     parts = slice(first), slice(first, None)
-    return tuple(unpack_x_y_sample_weight(trees.map(operator.itemgetter(part), data)) for part in parts)
+    first_part, second_part = (unpack_x_y_sample_weight(trees.map(operator.itemgetter(part), data)) for part in parts)
+    return first_part, second_part

@@ -59,8 +59,8 @@ class StreamSource:
         self._new_pass, self._number = new_pass, first
         self._read, self._prepare, self._workers = read, prepare, workers
         self._on_begin, self._on_end = on_begin, on_end
-        self._keys: Iterator | None = None
-        self._items: Iterator | None = None
+        self._keys: Any = None
+        self._items: Any = None
         self._ahead: list = []
 
     def spec(self) -> Any:

@@ -30,7 +30,7 @@ class Workers(NamedTuple):
         queue: most batches that are ready or in work at a time.
     """
 
-    count: int = 1
+    count: int = 1  # type: ignore[assignment] # tuple.count, which nobody calls
     use_multiprocessing: bool = False
     queue: int = 10
 

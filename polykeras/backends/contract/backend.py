@@ -1,0 +1,9 @@
+"""The base class of adapters: primitives to implement, and kernels that they come with."""
+
+from __future__ import annotations
+
+from polykeras.backends.contract.kernels import Kernels
+
+
+class Backend(Kernels):
+    """An engine. Subclasses set ``name`` and implement every primitive."""

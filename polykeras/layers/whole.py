@@ -1,0 +1,39 @@
+"""What the parts of ``Layer``, each in a file of its own, expect of the whole. Only type checkers read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polykeras.core.graph import Node
+from polykeras.core.tracking import Trackable
+from polykeras.core.variables import Variable
+
+
+class Whole(Trackable):
+    """Attributes and methods of ``Layer`` that its parts use."""
+
+    name: str
+    path: str
+    built: bool
+    compute_dtype: str
+    _mode: bool | None
+    _signature: Any
+    _inbound_nodes: list[Node]
+    call: Callable[..., Any]
+    __call__: Callable[..., Any]
+    _compute: Callable[..., Any]
+    _flatten_layers: Callable[..., list]
+    _is_built_below: Callable[[], bool]
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        raise NotImplementedError
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        raise NotImplementedError
+
+    @property
+    def losses(self) -> list:
+        raise NotImplementedError
