@@ -8,10 +8,10 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
-from polykeras.core import naming, trees, turns
+from polykeras.core import trees, turns
 from polykeras.core.context import owned
 from polykeras.core.shapes import attributes_kept, inferred
-from polykeras.core.state import holding, reading, recording
+from polykeras.core.state import check_owned, holding, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import values_of
 
@@ -99,22 +99,6 @@ def in_order(result: Any, like: Any) -> Any:
     if isinstance(result, dict) and isinstance(like, dict) and result.keys() == like.keys():
         return {name: result[name] for name in like}
     return result
-
-
-def check_owned(assigned: Any, variables: list) -> None:
-    """Refuse a step that assigns what the model does not hold.
-
-    Raises:
-        RuntimeError: then.
-    """
-    known = {id(v) for v in variables}
-    strangers = [v.path for v in assigned if id(v) not in known]
-    if strangers:
-        raise RuntimeError(
-            "Expected a step to assign only variables that the model holds. Received: assignments to "
-            f"{naming.listed(strangers)}. "
-            "Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
-        )
 
 
 def drawing_from(model: Any, function: Callable) -> Callable:

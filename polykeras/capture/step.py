@@ -13,11 +13,11 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.capture.plain import HOLDERS, check_owned, drawing_from, in_order, unshared
+from polykeras.capture.plain import HOLDERS, drawing_from, in_order, unshared
 from polykeras.core import trees, turns
 from polykeras.core.interrupts import deferred
 from polykeras.core.shapes import attributes_kept, inferred
-from polykeras.core.state import pure, reading, recording
+from polykeras.core.state import check_owned, pure, reading, recording
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable, scope
 

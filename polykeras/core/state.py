@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from polykeras import backends
-from polykeras.core import turns
+from polykeras.core import naming, turns
 from polykeras.core.variables import Variable, scope, values_of
 
 
@@ -105,21 +105,26 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
     def call(values: list, *inputs: Any) -> tuple:
         with recording() as assigned, holding(dict(zip(variables, values, strict=True))) as held:
             result = values_of(function(*inputs))
-            _check_known(assigned, variables)
+            check_owned(assigned, variables)
             return [held[variable] for variable in variables], result
 
     return call
 
 
-def _check_known(assigned: dict, variables: list[Variable]) -> None:
+def check_owned(assigned: Iterable[Variable], variables: list[Variable]) -> None:
+    """Refuse a step that assigns what the model does not hold.
+
+    Raises:
+        RuntimeError: then.
+    """
     known = set(map(id, variables))
-    for variable in assigned:
-        if id(variable) not in known:
-            raise RuntimeError(
-                f"Expected a step to assign only variables that its model holds. Received: an "
-                f"assignment to {variable.path!r}. Make the variable, or the layer, metric or "
-                f"optimizer that owns it, an attribute of the model."
-            )
+    strangers = [v.path for v in assigned if id(v) not in known]
+    if strangers:
+        raise RuntimeError(
+            "Expected a step to assign only variables that the model holds. Received: assignments to "
+            f"{naming.listed(strangers)}. "
+            "Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
+        )
 
 
 def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool = False) -> Callable:

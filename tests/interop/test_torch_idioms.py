@@ -10,29 +10,15 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends
+from tests.interop.idioms import X, Y, losses_of_fit, make_model, rng
 
 torch = pytest.importorskip("torch")
-
-rng = np.random.default_rng(0)
-X = rng.normal(size=(16, 3)).astype("float32")
-Y = (X @ np.array([[1.0], [-2.0], [0.5]], "float32")).astype("float32")
 
 
 @pytest.fixture(autouse=True)
 def on_torch():
     with backends.use("torch"):
         yield
-
-
-def make_model(*layers):
-    keras.utils.set_random_seed(1)
-    layers = layers or (keras.layers.Dense(4, "tanh"), keras.layers.Dense(1))
-    return keras.Sequential([keras.Input((3,)), *layers])
-
-
-def losses_of_fit(model, optimizer, epochs=5):
-    model.compile(optimizer, "mse")
-    return model.fit(X, Y, batch_size=16, epochs=epochs, shuffle=False, verbose=0).history["loss"]
 
 
 def test_a_loop_with_backward_and_a_keras_optimizer_trains_as_fit_does():
