@@ -359,7 +359,7 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
 
 @op
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
-    """Return the entries along an axis in another order.
+    """Shuffle the entries along an axis.
 
     Args:
         x: array.

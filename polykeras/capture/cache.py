@@ -2,7 +2,7 @@
 
 A step is compiled, recorded or replayed for what it was made from: shapes and dtypes, and all that
 its code reads. Before each run the stamp is compared, which takes nanoseconds. Where it moved, the
-step looks whether something is another now that it can tell; if so, an earlier version that fits is
+step looks whether something that it can tell has changed; if so, an earlier version that fits is
 taken, or a new one is made.
 """
 

@@ -63,7 +63,7 @@ class Place:
         return value.__class__ is self.held.get(name) and value != 0
 
     def differences(self) -> list[tuple[Any, Any, Any]]:
-        """Return ``(name, value before, value now)`` of what is another now."""
+        """Return ``(name, value before, value now)`` of what has changed."""
         now, before = self.read(), self.values
         names = [*before, *(name for name in now if name not in before)]
         pairs = [(name, before.get(name, _missing), now.get(name, _missing)) for name in names]

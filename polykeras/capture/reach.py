@@ -80,7 +80,7 @@ class Reach:
         return all(place.is_same() for place in self.watched)
 
     def differences(self) -> list[tuple[Place, Any, Any, Any]]:
-        """Return ``(place, name, value before, value now)`` of all that is another now."""
+        """Return ``(place, name, value before, value now)`` of all that has changed."""
         return [(place, *found) for place in (*self.places, *self.watched) for found in place.differences()]
 
 

@@ -45,7 +45,7 @@ def rise() -> None:
 
 
 def renew_constants() -> None:
-    """Say that something that steps hold as a constant, such as a vocabulary, is another now."""
+    """Say that something that steps hold as a constant, such as a vocabulary, has changed."""
     global constants
     constants += 1
     rise()
@@ -85,7 +85,7 @@ class Stamped:
             self._note_change(name)
 
     def _note_change(self, name: str) -> None:
-        """Forget what was remembered of an attribute that is another now."""
+        """Forget what was remembered of an attribute that has changed."""
 
 
 def remember(x: Any) -> None:
@@ -94,7 +94,7 @@ def remember(x: Any) -> None:
 
 
 def note_inside(x: Any) -> None:
-    """Say that something inside of an object's attributes is another now, such as an item of a list."""
+    """Say that something inside of an object's attributes has changed, such as an item of a list."""
     if x._is_remembered:
         rise()
 

@@ -48,7 +48,7 @@ class Variable(EngineProtocols, Operators):
         dtype: default ``floatx()``, or that of the array given.
         trainable: whether optimizers change it.
         autocast: whether a layer with a lower compute dtype reads it in that dtype.
-        aggregation, synchronization: for compatibility; they change nothing; default None.
+        aggregation, synchronization: for compatibility; they change nothing.
         name: default ``variable``, ``variable_1``, ...
         regularizer: function of the value that adds to the loss, or None.
         constraint: function applied to the value after each update, or None.

@@ -39,7 +39,7 @@ def _check_batches(layer: Layer, arrays: Sequence) -> None:
 
 
 class Attention(Layer):
-    """Weigh values by how well their keys fit to a query, without weights or with one or two.
+    """Dot-product attention: weigh values by the similarity of their keys to a query.
 
     Args:
         use_scale: whether to multiply scores by a weight.

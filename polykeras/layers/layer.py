@@ -210,7 +210,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
             autocast: whether ``call`` reads it in the compute dtype.
             regularizer: function of the weight that adds to the loss, or its name; default None.
             constraint: function applied after each update, or its name; default None.
-            aggregation: for compatibility; it changes nothing; default None.
+            aggregation: for compatibility; it changes nothing.
             overwrite_with_gradient: bool, whether optimizers assign the gradient instead of a step; default
                 False.
             name: default ``variable``, ``variable_1``, ...
@@ -657,11 +657,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         )
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
-        """Assign pairs of a variable and its value, from inside ``call``; what K.update did is done, as in Keras 2.
+        """Assign new values to variables, from inside ``call``, as in Keras 2.
 
         Args:
             updates: pair of a Variable and its new value, or list of such pairs.
-            inputs: for compatibility; it changes nothing; default None.
+            inputs: for compatibility; it changes nothing.
         """
         for update in updates if isinstance(updates, list) else [updates]:
             if isinstance(update, tuple):

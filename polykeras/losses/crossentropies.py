@@ -66,7 +66,7 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """Return binary cross-entropy that plays down what is right already.
+    """Return the binary focal loss, a cross-entropy that gives less weight to easy examples.
 
     Lin et al., "Focal Loss for Dense Object Detection", 2017.
 
@@ -139,7 +139,7 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """Return categorical cross-entropy that plays down what is right already.
+    """Return the categorical focal loss, a cross-entropy that gives less weight to easy examples.
 
     Lin et al., "Focal Loss for Dense Object Detection", 2017.
 
@@ -306,7 +306,7 @@ class BinaryCrossentropy(LossFunctionWrapper):
 
 
 class BinaryFocalCrossentropy(LossFunctionWrapper):
-    """Cross-entropy of yes-or-no targets that plays down what is right already.
+    """Binary focal loss, a cross-entropy that gives less weight to easy examples.
 
     Args:
         apply_class_balancing: weigh class 1 by ``alpha`` and class 0 by ``1 - alpha``.
@@ -371,7 +371,7 @@ class CategoricalCrossentropy(LossFunctionWrapper):
 
 
 class CategoricalFocalCrossentropy(LossFunctionWrapper):
-    """Cross-entropy of one-hot targets that plays down what is right already.
+    """Categorical focal loss, a cross-entropy that gives less weight to easy examples.
 
     Args:
         alpha: a weight for all classes, or a list of one for each; default 0.25.
@@ -492,7 +492,7 @@ class KLDivergence(LossFunctionWrapper):
 
 
 class Poisson(LossFunctionWrapper):
-    """Minus the log-likelihood of counts under predicted rates, up to what no rate changes.
+    """Negative log-likelihood of counts under predicted Poisson rates, up to a constant.
 
     Args:
         reduction: see ``Loss``.

@@ -358,13 +358,13 @@ class _BestAt(_ConfusionMetric):
         self.num_thresholds = num_thresholds
         self.class_id = class_id
 
-    def _share(self, names: tuple) -> Any:
+    def _fraction(self, names: tuple) -> Any:
         first, second = (getattr(self, name).value for name in names)
         return ops.divide_no_nan(first, first + second)
 
     def result(self) -> Any:
-        is_allowed = self._share(self.constrained) >= getattr(self, self.argument)
-        return ops.max(ops.where(is_allowed, self._share(self.wanted), 0.0))
+        is_allowed = self._fraction(self.constrained) >= getattr(self, self.argument)
+        return ops.max(ops.where(is_allowed, self._fraction(self.wanted), 0.0))
 
     def get_config(self) -> dict:
         own = {"num_thresholds": self.num_thresholds, "class_id": self.class_id}

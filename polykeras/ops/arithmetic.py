@@ -578,7 +578,7 @@ def bitwise_xor(x: Any, y: Any) -> Any:
 
 @op
 def left_shift(x: Any, y: Any) -> Any:
-    """Return integers with their bits moved up.
+    """Shift the bits of integers to the left.
 
     Args:
         x: array of integers, of any shape.
@@ -595,7 +595,7 @@ bitwise_left_shift = left_shift
 
 @op
 def right_shift(x: Any, y: Any) -> Any:
-    """Return integers with their bits moved down.
+    """Shift the bits of integers to the right.
 
     Args:
         x: array of integers, of any shape.

@@ -100,7 +100,7 @@ def cast(x: Any, dtype: Any) -> Any:
 
 @op
 def saturate_cast(x: Any, dtype: Any) -> Any:
-    """Return x with another dtype; what lies outside its range becomes its nearest end.
+    """Cast x to another dtype; values outside its range saturate at its limits.
 
     Args:
         x: array of any shape.
@@ -298,7 +298,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
 
 @op
 def empty(shape: Any, dtype: Any = None) -> Any:
-    """Return an array whose values are not to be relied on (zeros).
+    """Return an uninitialized array; in fact zeros.
 
     Args:
         shape: int or tuple, the shape of the result.
@@ -367,7 +367,7 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 
 @op
 def empty_like(x: Any, dtype: Any = None) -> Any:
-    """Return an array of x's shape whose values are not to be relied on (zeros).
+    """Return an uninitialized array of x's shape; in fact zeros.
 
     Args:
         x: array of any shape.

@@ -324,7 +324,7 @@ def compute_iou(
 
 
 def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: Sequence | None = None) -> Any:
-    """Return the overlap of pairs of boxes, less what their distance and their unlike shapes cost.
+    """Return the complete IoU of pairs of boxes: less penalties for their distance and aspect ratios.
 
     Args:
         boxes1, boxes2: (..., 4).

@@ -144,7 +144,7 @@ def scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> Any:
-    """Return an array scaled and moved along axes.
+    """Scale and translate an array along axes.
 
     Args:
         images: array.

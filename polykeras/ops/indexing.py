@@ -398,7 +398,7 @@ def nonzero(x: Any) -> tuple:
 
 @op
 def sort(x: Any, axis: int = -1) -> Any:
-    """Return entries in upward order along an axis; NaN comes last.
+    """Return entries in increasing order along an axis; NaN comes last.
 
     Args:
         x: array of any shape.
@@ -415,7 +415,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 
 @op
 def argsort(x: Any, axis: int = -1) -> Any:
-    """Return the int32 indices that sort x upwards along an axis; equals keep their order.
+    """Return the int32 indices of a stable sort of x along an axis, in increasing order.
 
     Args:
         x: array of any shape.
@@ -568,7 +568,7 @@ def unique(
     size: int | None = None,
     fill_value: Any = None,
 ) -> Any:
-    """Return the different entries of an array, upwards.
+    """Return the unique entries of an array, in increasing order.
 
     Their number follows from the values: it can't be compiled.
 

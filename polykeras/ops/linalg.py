@@ -163,7 +163,7 @@ def vdot(x1: Any, x2: Any) -> Any:
 
 @op
 def outer(x1: Any, x2: Any) -> Any:
-    """Return the matrix of products of every two entries.
+    """Return the outer product of two vectors.
 
     Args:
         x1, x2: arrays, which are flattened.
@@ -422,7 +422,7 @@ def det(x: Any) -> Any:
 
 @op
 def slogdet(x: Any) -> tuple:
-    """Return the sign and the log of the size of determinants, without overflow.
+    """Return the sign and the log of the absolute value of determinants, without overflow.
 
     Args:
         x: array, (..., n, n).
@@ -449,7 +449,7 @@ def slogdet(x: Any) -> tuple:
 
 @op
 def logdet(x: Any) -> Any:
-    """Return the log of the size of determinants, without overflow.
+    """Return the log of the absolute value of determinants, without overflow.
 
     Args:
         x: array, (..., n, n).
@@ -511,7 +511,7 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 
 @op
 def eigh(x: Any) -> tuple:
-    """Return the eigenvalues, upwards, and eigenvectors (columns) of symmetric matrices.
+    """Return the eigenvalues, in increasing order, and eigenvectors (columns) of symmetric matrices.
 
     Args:
         x: array of symmetric matrices, (..., n, n).

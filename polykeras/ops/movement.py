@@ -407,7 +407,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
 
 @op
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
-    """Return x laid side by side.
+    """Return copies of x side by side, along each axis.
 
     Args:
         x: array of any shape.
@@ -507,7 +507,7 @@ def flipud(x: Any) -> Any:
 
 @op
 def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
-    """Return x turned by k quarters, from the first of two axes towards the second.
+    """Rotate x by k times 90 degrees, from the first of two axes towards the second.
 
     Args:
         array: array of at least two axes, of any shape.
@@ -530,7 +530,7 @@ def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 
 @op
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
-    """Return x with entries moved along axes, those beyond the end to the front.
+    """Return x with entries shifted along axes; those shifted beyond the end reappear at the front.
 
     Args:
         x: array of any shape.

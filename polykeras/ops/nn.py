@@ -303,7 +303,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
 
 @op
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """Return x, moved towards 0 by a threshold, and 0 where it would cross it.
+    """Return x shrunk towards 0 by a threshold, and 0 where |x| is below it.
 
     Args:
         x: array of any shape.
@@ -566,7 +566,7 @@ def batch_normalization(
 def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
 ) -> Any:
-    """Return each sample moved and scaled to mean 0 and variance 1 along axes.
+    """Normalize each sample to mean 0 and variance 1 along axes.
 
     J. Ba et al., "Layer Normalization" (2016).
 

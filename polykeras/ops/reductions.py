@@ -218,7 +218,7 @@ def _ends(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 
 @op
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """Return the differences of neighbours along an axis, taken n times.
+    """Return the n-th differences of neighbouring entries along an axis.
 
     Args:
         a: array of any shape.
@@ -432,7 +432,7 @@ _METHODS = ("linear", "lower", "higher", "nearest", "midpoint")
 @op
 @_call.in_single_precision
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the middle of the sorted entries along axes, as floats.
+    """Return the median along axes, as floats.
 
     Args:
         x: array of any shape.

@@ -405,7 +405,7 @@ def _overlap(frames: Any, stride: int, whole: int) -> Any:
 
 @op
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
-    """Return the products of a vector with another one moved along it, as floats.
+    """Return the cross-correlation of two vectors, as floats.
 
     Args:
         x1, x2: vectors.

@@ -213,7 +213,7 @@ def affine_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Any:
-    """Return images moved, turned, scaled and sheared.
+    """Apply affine transformations to images.
 
     Args:
         images: (batch, height, width, channels), or channels first; or a single image.

@@ -320,7 +320,7 @@ def adaptive_average_pool(inputs: Any, output_size: int | Sequence[int], data_fo
 
 @op
 def adaptive_max_pool(inputs: Any, output_size: int | Sequence[int], data_format: str | None = None) -> Any:
-    """Return the largest entries of as many windows along each axis as asked for.
+    """Return the maxima of a given number of windows along each axis.
 
     Args:
         inputs: (batch, *spatial, channels), or channels first.

@@ -38,7 +38,7 @@ class Ledger:
             ValueError: if another array went there.
         """
         if path in self._notes:
-            raise ValueError(f"Expected a place of its own for each array. Received: two for {path!r}.")
+            raise ValueError(f"Expected a path of its own for each array. Received: two for {path!r}.")
         self._notes[path] = _digest(host_array(value))
         if isinstance(value, Variable):
             self._written[id(value)] = value

@@ -77,7 +77,7 @@ class Trainer(GeneratorMethods, NativeTraining, Host):
         auto_scale_loss: bool = True,
         **kwargs: Any,
     ) -> None:
-        """Say how to train: what to minimize, by which optimizer, and what to report.
+        """Configure training: the loss, the optimizer and the metrics.
 
         Args:
             optimizer: object or name; default "rmsprop".
