@@ -166,7 +166,9 @@ def defaults(callee: Callee) -> list:
         if not is_plain or re.search(r"\b(see|as (of|for)) ``|[Dd]efault", text):
             continue
         value = re.escape(f"{p.default:g}" if isinstance(p.default, int | float) else str(p.default))
-        if not re.search(rf"(?<![\w.]){value}(?!\w)|{'optional|ignored|compatib' if p.default is None else value}", text):
+        if not re.search(
+            rf"(?<![\w.]){value}(?!\w)|{'optional|ignored|compatib' if p.default is None else value}", text
+        ):
             lacking.append(p.name)
     return lacking
 
