@@ -20,6 +20,7 @@ class DTypePolicy(Stamped):
             layers without weights. Default: the global policy.
 
     Raises:
+        TypeError: for a name that is no string.
         ValueError: for an unknown name.
 
     >>> policy = DTypePolicy("mixed_bfloat16")
@@ -32,6 +33,8 @@ class DTypePolicy(Stamped):
     def __init__(self, name: str | None = None) -> None:
         if name is None:
             name = dtype_policy().name
+        if not isinstance(name, str):
+            raise TypeError(f"Expected the name of a dtype policy to be a string. Received: {name!r}.")
         if name.startswith("mixed_"):
             self.compute_dtype = name.removeprefix("mixed_")
             if self.compute_dtype not in ("float16", "bfloat16"):
@@ -62,7 +65,32 @@ class DTypePolicy(Stamped):
         return hash(self.name)
 
     def __repr__(self) -> str:
-        return f'<DTypePolicy "{self.name}">'
+        return f'<{type(self).__name__} "{self.name}">'
+
+
+class QuantizedDTypePolicy(DTypePolicy):
+    """A policy of quantized weights, in configs of Keras 3; layers refuse it, as their weights stay floats.
+
+    Args:
+        mode: ``"int8"``, ``"int4"``, ``"float8"``, ``"gptq"`` or ``"awq"``.
+        source_name: of the policy of the layer before it was quantized; default the global one.
+
+    Raises:
+        ValueError: for another mode.
+
+    >>> QuantizedDTypePolicy("int8", "mixed_bfloat16")
+    <QuantizedDTypePolicy "int8_from_mixed_bfloat16">
+    """
+
+    def __init__(self, mode: str, source_name: str | None = None) -> None:
+        super().__init__(source_name)
+        if mode not in _QUANTIZATION_MODES:
+            raise ValueError(f"Expected mode to be one of {_QUANTIZATION_MODES}. Received: {mode!r}.")
+        self.source_name, self.quantization_mode = self.name, mode
+        self.name = f"{mode}_from_{self.source_name}"
+
+    def get_config(self) -> dict:
+        return {"mode": self.quantization_mode, "source_name": self.source_name}
 
 
 class DTypePolicyMap(Stamped, dict):
@@ -108,6 +136,7 @@ class DTypePolicyMap(Stamped, dict):
 
 
 FloatDTypePolicy = DTypePolicy
+_QUANTIZATION_MODES = ("int8", "int4", "float8", "gptq", "awq")
 
 _policy: DTypePolicy | None = None
 
@@ -157,7 +186,8 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, dict):
         return deserialize(identifier)
     if isinstance(identifier, str):
-        return DTypePolicy(identifier)
+        mode, _, source = identifier.partition("_from_")
+        return QuantizedDTypePolicy(mode, source) if source else DTypePolicy(identifier)
     return DTypePolicy(dtypes.standardize(identifier))
 
 
@@ -188,5 +218,10 @@ def deserialize(config: dict, custom_objects: dict | None = None) -> Any:
 
 registry.add_family(
     "dtype_policies",
-    {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": DTypePolicy, "DTypePolicyMap": DTypePolicyMap},
+    {
+        "DTypePolicy": DTypePolicy,
+        "FloatDTypePolicy": DTypePolicy,
+        "QuantizedDTypePolicy": QuantizedDTypePolicy,
+        "DTypePolicyMap": DTypePolicyMap,
+    },
 )

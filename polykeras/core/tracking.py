@@ -53,13 +53,17 @@ class Trackable(Stamped):
         """Return the variables that belong to no trackable inside, trainable ones first."""
         return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
 
+    def _stored_variables(self) -> list:
+        """Return what files hold of the own variables, each with a name, a shape, ``assign`` and ``adopt``."""
+        return self._own_variables()
+
     def save_own_variables(self, store: Any) -> None:
         """Write the own variables into a mapping, by their numbers. A class may keep more, or other things.
 
         Args:
             store: mapping from names to NumPy arrays.
         """
-        for place, variable in enumerate(self._own_variables()):
+        for place, variable in enumerate(self._stored_variables()):
             store[str(place)] = variable
 
     def load_own_variables(self, store: Any) -> None:
@@ -68,7 +72,7 @@ class Trackable(Stamped):
         Args:
             store: mapping from names to NumPy arrays.
         """
-        for place, variable in enumerate(self._own_variables()):
+        for place, variable in enumerate(self._stored_variables()):
             variable.assign(store[str(place)])
 
 

@@ -39,6 +39,8 @@ class ReLU(Layer):
     array([-1.,  3.,  6.], dtype=float32)
     """
 
+    built = True
+
     @legacy_arguments(alpha="negative_slope")
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
@@ -83,6 +85,8 @@ class LeakyReLU(Layer):
     >>> keras.layers.LeakyReLU(0.5)(np.array([-2.0, 3.0]))
     array([-1.,  3.], dtype=float32)
     """
+
+    built = True
 
     @legacy_arguments(alpha="negative_slope")
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
@@ -191,6 +195,8 @@ class ELU(Layer):
     array([-2.,  3.], dtype=float32)
     """
 
+    built = True
+
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
@@ -226,6 +232,8 @@ class ThresholdedReLU(Layer):
     >>> keras.layers.ThresholdedReLU(1.0)(np.array([0.5, 3.0]))
     array([0., 3.], dtype=float32)
     """
+
+    built = True
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -264,6 +272,8 @@ class Softmax(Layer):
     >>> keras.layers.Softmax()(np.zeros((1, 3)), mask=np.array([[True, True, False]]))
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
+
+    built = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -8,6 +8,8 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from polykeras import activations, ops, random
 from polykeras.core import naming
 from polykeras.core.seeds import SeedGenerator
@@ -508,8 +510,17 @@ class MultiHeadAttention(HeadedAttention):
         self.num_heads = positive_int(self, "num_heads", num_heads)
         self.key_dim = positive_int(self, "key_dim", key_dim)
         self.value_dim = positive_int(self, "value_dim", key_dim if value_dim is None else value_dim)
-        self._sizes = (output_shape,) if isinstance(output_shape, int) else output_shape and tuple(output_shape)
+        self._sizes = None if output_shape is None else self._check_sizes(output_shape)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+
+    def _check_sizes(self, output_shape: Any) -> tuple:
+        sizes = tuple(output_shape) if isinstance(output_shape, list | tuple) else (output_shape,)
+        if not sizes or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in sizes):
+            raise ValueError(
+                f"Layer {self.name!r} (MultiHeadAttention): Expected output_shape to be an int, several, or None. "
+                f"Received: {output_shape!r}."
+            )
+        return tuple(int(n) for n in sizes)
 
     def build(  # type: ignore[override] # a shape for each input
         self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 from polykeras import activations, ops, random, regularizers
 from polykeras.capture.numbers import is_zero
 from polykeras.config import standardize_data_format
+from polykeras.core import dtypes
 from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.writes import guarded
@@ -76,6 +78,9 @@ class InputLayer(Layer):
                 f"Received: {type(input_tensor).__name__}."
             )
         if input_tensor is not None:
+            self._check_agrees(
+                input_tensor, shape=shape, batch_size=batch_size, batch_shape=batch_shape, dtype=dtype, sparse=sparse
+            )
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         elif batch_shape is None:
             if shape is None:
@@ -91,6 +96,20 @@ class InputLayer(Layer):
         self._dtype = output.dtype
         self.built = True
         self._inbound_nodes.append(Node(self, (), {}, output))
+
+    def _check_agrees(self, tensor: KerasTensor, **given: Any) -> None:
+        """Refuse what is said beside an ``input_tensor`` and not true of it."""
+        shape = tuple(tensor.shape)
+        real = {"shape": shape[1:], "batch_size": shape[0], "batch_shape": shape}
+        real |= {"dtype": tensor.dtype, "sparse": False}
+        for name, value in given.items():
+            value = tuple(value) if name.endswith("shape") and value is not None else value
+            value = dtypes.standardize(value) if name == "dtype" and value is not None else value
+            if value is not None and value != real[name]:
+                raise ValueError(
+                    f"Expected no {name} for the input {self.name!r}, or that of its input_tensor, {real[name]}. "
+                    f"Received: {value}."
+                )
 
     def _check_shape(self, shape: Any) -> tuple:
         sizes = tuple(int(size) if isinstance(size, np.integer) else size for size in shape)
@@ -170,6 +189,8 @@ class Activation(Layer):
     array([0., 2.], dtype=float32)
     """
 
+    built = True
+
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
@@ -207,6 +228,8 @@ class Dropout(Layer):
     >>> keras.layers.Dropout(0.5)(np.ones((1, 3)))
     array([[1., 1., 1.]], dtype=float32)
     """
+
+    built = True
 
     @legacy_arguments(p="rate")
     def __init__(self, rate: float, noise_shape: tuple | None = None, seed: int | None = None, **kwargs: Any) -> None:
@@ -572,15 +595,23 @@ class Lambda(Layer):
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     @classmethod
-    def from_config(cls, config: dict) -> Self:
+    def from_config(cls, config: dict, custom_objects: dict | None = None, safe_mode: bool | None = None) -> Self:
         """Make a layer from ``get_config``, or from what Keras 2 wrote.
 
         Args:
             config: dict, as ``get_config`` returns.
+            custom_objects: functions by name, besides the registered ones; default None.
+            safe_mode: bool, whether to refuse bytecode; default what a call around it says, or to refuse.
 
         Raises:
-            ValueError: for bytecode, unless the caller asked for it by ``safe_mode=False``.
+            ValueError: for bytecode in safe mode.
         """
+        safe = contextlib.nullcontext() if safe_mode is None else registry.safe_mode_scope(safe_mode)
+        with registry.custom_object_scope(custom_objects), safe:
+            return cls._from_config(config)
+
+    @classmethod
+    def _from_config(cls, config: dict) -> Self:
         config = {key: value for key, value in config.items() if key != "module"}
         where = f"Layer {config.get('name')!r}"
         functions = {}
@@ -616,6 +647,8 @@ class Masking(Layer):
     >>> layer.compute_mask(np.array([[[1.0], [0.0]]]))
     array([[ True, False]])
     """
+
+    built = True
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -661,6 +694,8 @@ class ActivityRegularization(Layer):
     2.0
     """
 
+    built = True
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
         self.supports_masking = True
@@ -694,6 +729,8 @@ class Identity(Layer):
     >>> keras.layers.Identity()(np.ones(2))
     array([1., 1.], dtype=float32)
     """
+
+    built = True
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -108,7 +108,7 @@ class Dense(LowRankUpdate, Layer):
         Shapes: (..., n) to (..., units).
         """
         outputs = ops.dense(inputs, self.kernel if self.lora_enabled else self._kernel, self.bias)
-        return outputs if self.activation is activations.linear else self.activation(outputs)
+        return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
         return {
@@ -294,7 +294,7 @@ class EinsumDense(LowRankUpdate, Layer):
         else:
             outputs = ops.einsum(self.equation, inputs, self.kernel)
             outputs = outputs if self.bias is None else ops.add(outputs, self.bias)
-        return outputs if self.activation is activations.linear else self.activation(outputs)
+        return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
         return {

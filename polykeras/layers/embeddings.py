@@ -9,7 +9,7 @@ from polykeras.backends import current
 from polykeras.core import dtypes, masks
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.layer import Layer
-from polykeras.layers.weights import no_quantization
+from polykeras.layers.weights import MergedWeight, no_quantization
 
 
 class Embedding(Layer):
@@ -132,6 +132,14 @@ class Embedding(Layer):
         self._embeddings.trainable = False
         self.lora_enabled, self.lora_rank = True, rank
         self.lora_alpha = rank if lora_alpha is None else lora_alpha
+
+    def _stored_variables(self) -> list:
+        own = super()._stored_variables()
+        if not self.lora_enabled:
+            return own
+        factors = self.lora_embeddings_a, self.lora_embeddings_b
+        merged = MergedWeight(self._embeddings, *factors, self._lora_scale)
+        return [merged, *(v for v in own if all(v is not other for other in (self._embeddings, *factors)))]
 
     def call(self, inputs: Any) -> Any:
         """Apply the layer.

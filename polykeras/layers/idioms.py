@@ -86,6 +86,11 @@ class EngineIdioms(Whole):
         """
         return self._module().named_parameters(prefix, recurse)
 
+    @property
+    def torch_params(self) -> dict[str, Any]:
+        """The values of all variables by path, the states of seed generators too, as arrays of PyTorch."""
+        return {variable.path: variable.value for variable in self.variables}
+
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of the weights that are not trained, as arrays of PyTorch.
 

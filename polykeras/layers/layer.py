@@ -28,6 +28,7 @@ from polykeras.layers import input_spec as specs
 from polykeras.layers.graph_calls import GraphCalls
 from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
+from polykeras.layers.keras3_names import Keras3Names
 from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
 
@@ -43,7 +44,7 @@ _LEGACY = (
 )
 
 
-class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
+class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     """Base class of layers.
 
     A subclass makes its weights in ``build(input_shape)`` (or ``__init__``) by ``add_weight``, and
@@ -97,6 +98,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
     _losses_entry: int | None = None
     supports_masking = False
     input_spec: Any = None
+    #: True from the start where a class has nothing to build.
     built = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -110,6 +112,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
             _set_build(cls)
         cls._signature = None
         cls._is_users = not cls.__module__.startswith("polykeras.")
+        if (cls._is_users or "build" in vars(cls)) and "built" not in vars(cls):
+            cls.built = False
 
     def __init__(
         self,
@@ -151,6 +155,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         policy = dtype_policies.get(policy)
         self._policies = policy
         self.dtype_policy = policy[self.path] if isinstance(policy, dtype_policies.DTypePolicyMap) else policy
+        if self.dtype_policy.quantization_mode is not None:
+            self.quantize(self.dtype_policy.quantization_mode)
         self.compute_dtype = self.dtype_policy.compute_dtype
         self.variable_dtype = self.dtype_policy.variable_dtype
         self._casts_variables = self.autocast and self.compute_dtype != self.variable_dtype
@@ -489,7 +495,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
             scope.values.note(self._note_shapes, args, outputs)
         if mask is not None and not self._may_pass_masks():
             outputs = masks.parted(outputs, args, backend.copy)
-        self._pass_mask(args, mask, outputs)
+        self._pass_mask(self._signature.first(args, kwargs), mask, outputs)
         if first is not None and args[0] is first:
             self._accept(backend, first)
         return outputs
@@ -603,11 +609,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Trackable):
         overrides = type(self).compute_mask is not Layer.compute_mask
         return self.supports_masking or overrides or bool(self._sublayers())
 
-    def _pass_mask(self, args: tuple, mask: Any, outputs: Any) -> None:
+    def _pass_mask(self, inputs: Any, mask: Any, outputs: Any) -> None:
         overrides = type(self).compute_mask is not Layer.compute_mask
         if not overrides and (mask is None or not self.supports_masking):
             return
-        result = self.compute_mask(args[0] if args else None, mask)
+        result = self.compute_mask(inputs, mask)
         leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]
         # One mask for several outputs (states, scores) is that of the first, as in Keras.
         for output, its_mask in zip(leaves, found, strict=False):

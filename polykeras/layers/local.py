@@ -115,7 +115,7 @@ class LocallyConnected(Convolution):
             outputs = ops.add(outputs, self.bias)
         if not is_last:
             outputs = ops.transpose(outputs, geometry.to_channels_first(self.rank + 2))
-        return outputs if self.activation is activations.linear else self.activation(outputs)
+        return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:
         config = {**super().get_config(), "filters": self.filters, "implementation": self.implementation}

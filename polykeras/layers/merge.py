@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import naming, trees
+from polykeras.core import masks, naming
 from polykeras.layers.layer import Layer
 
 
@@ -45,13 +47,16 @@ class Merge(Layer):
         Raises:
             ValueError: for one input that is not in a list.
         """
-        if not isinstance(inputs, list | tuple):
-            raise ValueError(
-                f"Layer {self.path!r} ({type(self).__name__}): Expected a list of inputs. Received: "
-                f"{naming.short(inputs)}."
-            )
+        self._check_list("inputs", inputs)
         self.check_shapes([tuple(ops.shape(x)) for x in inputs])
         return self.merge(_align(list(inputs)) if self.broadcasts else list(inputs))
+
+    def _check_list(self, name: str, value: Any) -> None:
+        if not isinstance(value, list | tuple):
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected a list of {name}. Received: "
+                f"{naming.short(value)}."
+            )
 
     def check_shapes(self, shapes: list[tuple]) -> None:
         """Compare the shapes of the inputs.
@@ -95,16 +100,30 @@ class Merge(Layer):
         Args:
             inputs: list of arrays, (batch, ...).
             mask: list of masks; default None.
+
+        Raises:
+            ValueError: for what is no list, or lists of unequal lengths.
         """
-        if mask is None or any(m is None for m in trees.leaves([*mask])):
+        if mask is None:
             return None
-        found = [m for m in mask if m is not None]
-        if len(found) < len(inputs):
-            return None
-        result = found[0]
-        for other in found[1:]:
-            result = ops.logical_or(result, other)
-        return result
+        self._check_masks(inputs, mask)
+        return _any_of(mask)
+
+    def _check_masks(self, inputs: Any, mask: Any) -> None:
+        self._check_list("inputs", inputs)
+        self._check_list("masks", mask)
+        if len(mask) != len(inputs):
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected a mask, or None, for each of {len(inputs)} "
+                f"inputs. Received: {len(mask)}."
+            )
+
+
+def _any_of(found: Sequence) -> Any:
+    """True where any of some masks is; None if one of them is missing."""
+    if any(mask is None for mask in found):
+        return None
+    return functools.reduce(ops.logical_or, found)
 
 
 def _align(inputs: list) -> list:
@@ -117,6 +136,15 @@ def _align(inputs: list) -> list:
             x = ops.expand_dims(x, 1)
         aligned.append(x)
     return aligned
+
+
+def _wide_mask(x: Any) -> Any:
+    """The mask of an input as one of all its entries, or None."""
+    mask = masks.get_mask(x)
+    if mask is None:
+        return None
+    missing = len(ops.shape(x)) - len(ops.shape(mask))
+    return ops.expand_dims(mask, tuple(range(-missing, 0))) if missing else mask
 
 
 class Add(Merge):
@@ -167,7 +195,7 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """Multiply inputs.
+    """Multiply inputs; masked entries are left out.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -179,8 +207,11 @@ class Multiply(Merge):
     array([6., 6.], dtype=float32)
     """
 
-    def merge_two(self, left: Any, right: Any) -> Any:
-        return ops.multiply(left, right)
+    def merge(self, inputs: list) -> Any:
+        found = [_wide_mask(x) for x in inputs]
+        factors = [x if mask is None else ops.where(mask, x, 1) for x, mask in zip(inputs, found, strict=True)]
+        product, counts = functools.reduce(ops.multiply, factors), _any_of(found)
+        return product if counts is None else ops.where(counts, product, 0)
 
 
 class Average(Merge):
@@ -203,8 +234,21 @@ class Average(Merge):
         return ops.multiply(total, 1 / len(inputs))
 
 
-class Maximum(Merge):
-    """Take the largest of inputs.
+class _Extremum(Merge):
+    """Base of layers that choose among the inputs: of a masked entry and another one, the other."""
+
+    def merge(self, inputs: list) -> Any:
+        result, counts = inputs[0], _wide_mask(inputs[0])
+        for x in inputs[1:]:
+            mask = _wide_mask(x)
+            x = x if mask is None else ops.where(mask, x, result)
+            result = result if counts is None else ops.where(counts, result, x)
+            result, counts = self.merge_two(result, x), _any_of([counts, mask])
+        return result
+
+
+class Maximum(_Extremum):
+    """Take the largest of inputs; masked entries are left out.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -220,8 +264,8 @@ class Maximum(Merge):
         return ops.maximum(left, right)
 
 
-class Minimum(Merge):
-    """Take the smallest of inputs.
+class Minimum(_Extremum):
+    """Take the smallest of inputs; masked entries are left out.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -280,8 +324,14 @@ class Concatenate(Merge):
         Args:
             inputs: list of arrays, (batch, ...).
             mask: list of masks; default None.
+
+        Raises:
+            ValueError: for what is no list, or lists of unequal lengths.
         """
-        if mask is None or all(m is None for m in mask):
+        if mask is None:
+            return None
+        self._check_masks(inputs, mask)
+        if all(m is None for m in mask):
             return None
         parts = []
         for x, its_mask in zip(inputs, mask, strict=True):

@@ -18,6 +18,8 @@ _SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 class _Noise(Layer):
     """Base of layers that do something in training only."""
 
+    built = True
+
     def __init__(self, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed

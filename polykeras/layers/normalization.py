@@ -457,9 +457,9 @@ class RMSNormalization(Layer):
     def build(self, input_shape: tuple) -> None:
         rank = len(input_shape)
         axes = self.axis if isinstance(self.axis, list) else [self.axis]
-        sizes = {axis % rank: known_size(self, input_shape, axis) for axis in axes}
-        self._sorted_axes = tuple(sorted(sizes))
-        self.scale = self.add_weight(tuple(sizes[axis] for axis in self._sorted_axes), "ones", name="scale")
+        self._sorted_axes = tuple(sorted(axes, key=lambda axis: axis % rank))
+        sizes = tuple(known_size(self, input_shape, axis) for axis in self._sorted_axes)
+        self.scale = self.add_weight(sizes, "ones", name="scale")
 
     def call(self, inputs: Any) -> Any:
         """Apply the layer.
@@ -488,6 +488,8 @@ class UnitNormalization(Layer):
     >>> keras.layers.UnitNormalization()(np.array([[3.0, 4.0]]))
     array([[0.6, 0.8]], dtype=float32)
     """
+
+    built = True
 
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -534,7 +536,6 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.power_iterations = positive_int(self, "power_iterations", power_iterations)
-        self.supports_masking = layer.supports_masking
 
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)

@@ -15,6 +15,8 @@ from polykeras.layers.layer import Layer
 class Pooling(Layer):
     """Base of layers that reduce windows. Subclasses set ``rank`` and ``mode``."""
 
+    built = True
+
     rank: int
     mode: str
 
@@ -192,6 +194,8 @@ class AveragePooling3D(Pooling):
 
 class GlobalPooling(Layer):
     """Base of layers that reduce all spatial axes. Subclasses set ``rank`` and ``mode``."""
+
+    built = True
 
     rank: int
     mode: str
@@ -371,6 +375,8 @@ class GlobalAveragePooling3D(GlobalPooling):
 
 class AdaptivePooling(Layer):
     """Base of layers that reduce to an output of a given size. Subclasses set ``rank`` and ``mode``."""
+
+    built = True
 
     rank: int
     mode: str

@@ -202,6 +202,7 @@ class RNN(Layer):
             outputs = _swap(outputs)
         if not self.return_state:
             return outputs
+        states = [state[0] if isinstance(state, list) and len(state) == 1 else state for state in states]
         return outputs, *trees.map(lambda x: ops.cast(x, self.compute_dtype), states)
 
     def _split_inputs(self, sequences: Any, initial_state: Any, constants: Any) -> tuple:
@@ -224,7 +225,7 @@ class RNN(Layer):
         problem = spec.problem(shape, ops.dtype(sequences))
         if problem is None and shape[1] == 0:
             problem = f"Expected sequences with at least one step. Received: none, shape {shape}."
-        if problem is None and shape[1] is None and self.unroll:
+        if problem is None and shape[1] is None and self.unroll and not backends.current().is_symbolic:
             problem = f"Expected a known number of steps for unroll=True. Received shape: {shape}."
         if problem is not None:
             raise ValueError(f"Layer {self.path!r} ({type(self).__name__}): {problem}")
@@ -325,7 +326,7 @@ class RNN(Layer):
         if not isinstance(cell, Cell):  # else it may be an image, and is of the shape of the output
             first = ops.zeros((tuple(ops.shape(first))[0], output_size_of(cell)), self.compute_dtype)
         rows = inputs, None if mask is None else _swap(mask)
-        run = _unrolled if self.unroll else ops.scan
+        run = _unrolled if self.unroll and tuple(ops.shape(inputs))[0] is not None else ops.scan
         (output, states), outputs = run(step, (ops.zeros_like(first), states), rows)
         return (_swap(outputs) if all_outputs else output), states
 

@@ -48,6 +48,12 @@ class Signature:
                 f"layer({name})."
             )
 
+    def first(self, args: tuple, kwargs: dict) -> Any:
+        """Return the input of a call, by place or by name; None if there is none."""
+        if args:
+            return args[0]
+        return kwargs.get(self.names[0]) if self.names else None
+
     def argument(self, name: str, args: tuple, kwargs: dict) -> Any:
         """Return the value that a call gives to a parameter, None if none."""
         if name in kwargs:
@@ -72,7 +78,7 @@ class Signature:
 
     def add_masks(self, args: tuple, kwargs: dict) -> Any:
         """Fill in the masks that arrived beside the inputs; return that of the first input."""
-        first = _mask_of(args[0]) if args and masks._masks else None
+        first = _mask_of(self.first(args, kwargs)) if masks._masks else None
         is_missing = self.takes_mask and kwargs.get("mask") is None and self.names.index("mask") >= len(args)
         if is_missing and first is not None:
             kwargs["mask"] = first
@@ -114,6 +120,8 @@ def shape_arguments(signature: Signature, args: tuple, kwargs: dict) -> dict[str
 
 def map_shapes(function: Callable, shapes: Any) -> Any:
     """Apply a function to each shape of a tree of shapes."""
+    if shapes is None:
+        return None
     if isinstance(shapes, dict):
         return {key: map_shapes(function, value) for key, value in shapes.items()}
     if isinstance(shapes, list | tuple) and any(isinstance(s, list | tuple | dict) for s in shapes):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from polykeras import constraints, initializers, ops, regularizers
+from polykeras.core import dtypes
 from polykeras.core.variables import Variable
 
 _FAMILIES = {"initializer": initializers, "regularizer": regularizers, "constraint": constraints}
@@ -76,6 +79,37 @@ def no_quantization(layer: Any, config: Any) -> None:
         )
 
 
+class MergedWeight:
+    """A frozen weight and the product that is trained beside it, as one array: what files hold, as Keras 3's do.
+
+    A layer that takes such an array starts with a product of 0.
+
+    Args:
+        weight: the frozen weight.
+        left, right: the factors of the product.
+        scale: factor of the product.
+    """
+
+    def __init__(self, weight: Variable, left: Variable, right: Variable, scale: float) -> None:
+        self._weight, self._factors, self._scale = weight, (left, right), scale
+        self.name, self.shape = weight.name, weight.shape
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        left, right = (factor.numpy().astype("float32") for factor in self._factors)
+        value = self._weight.numpy()
+        return (value + self._scale * (left @ right)).astype(value.dtype)
+
+    def adopt(self, value: np.ndarray) -> None:
+        """Take the sum as the weight."""
+        self._weight.adopt(value)
+        right = self._factors[1]
+        right.adopt(np.zeros(right.shape, dtypes.numpy_dtype(right.dtype)))
+
+    def assign(self, value: Any) -> None:
+        """Do as ``adopt`` does, with a copy of an array of any kind."""
+        self.adopt(np.array(ops.convert_to_numpy(value)))
+
+
 if TYPE_CHECKING:
     from polykeras.layers.layer import Layer
 else:
@@ -139,6 +173,14 @@ class LowRankUpdate(Layer):
         self._kernel.trainable = False
         self.lora_enabled = True
         self._keep_lora(rank, lora_alpha)
+
+    def _stored_variables(self) -> list:
+        own = super()._stored_variables()
+        if not self.lora_enabled:
+            return own
+        factors = self.lora_kernel_a, self.lora_kernel_b
+        merged = MergedWeight(self._kernel, *factors, self.lora_alpha / self.lora_rank)
+        return [merged, *(v for v in own if all(v is not other for other in (self._kernel, *factors)))]
 
     def _lora_config(self) -> dict:
         return {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha} if self.lora_rank else {}

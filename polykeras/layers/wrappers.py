@@ -108,12 +108,24 @@ class TimeDistributed(Wrapper):
         Shapes: (batch, time, ...) to (batch, time, ...), with what the layer makes of each step.
         """
         batch, time = tuple(ops.shape(trees.leaves(inputs)[0]))[:2]
+        self._check_mask(mask, (batch, time))
         steps = trees.map(_merged, inputs)
         inner_mask = self._inner_mask(steps, mask)
         if inner_mask is not None:
             masks.set_mask(trees.leaves(steps)[0], inner_mask)
         outputs = self.layer(steps)
         return trees.map(lambda y: ops.reshape(y, (batch, time, *tuple(ops.shape(y))[1:])), outputs)
+
+    def _check_mask(self, mask: Any, expected: tuple) -> None:
+        """Refuse a mask of other steps than the inputs have."""
+        for each in trees.leaves(mask):
+            sizes = () if each is None else tuple(ops.shape(each))[:2]
+            pairs = [pair for pair in zip(sizes, expected, strict=False) if all(isinstance(n, int) for n in pair)]
+            if any(own != other for own, other in pairs):
+                raise ValueError(
+                    f"Layer {self.path!r} (TimeDistributed): Expected a mask whose shape starts with that of the "
+                    f"inputs, (batch, time) = {expected}. Received: a mask of shape {tuple(ops.shape(each))}."
+                )
 
     def _inner_mask(self, steps: Any, mask: Any) -> Any:
         """The mask that fits the steps, as one batch; None if there is none."""

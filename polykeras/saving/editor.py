@@ -106,8 +106,8 @@ class KerasFileEditor:
         expected = {
             f"{place.path}/{number}".lstrip("/"): variable.shape
             for place in state.places(reference_model)
-            if hasattr(place.owner, "_own_variables")
-            for number, variable in enumerate(place.owner._own_variables())
+            if hasattr(place.owner, "_stored_variables")
+            for number, variable in enumerate(place.owner._stored_variables())
         }
         saved = {path: array.shape for path, array in _arrays(self.weights_dict) if not path.startswith("optimizer/")}
         matches = sum(saved.get(path) == shape for path, shape in expected.items())

@@ -110,8 +110,10 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None) -> None:
     for place in places(model):
         name = getattr(place.owner, "name", None)
         place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
-        if type(place.owner).save_own_variables is not Trackable.save_own_variables:
-            apart += place.owner._own_variables() if isinstance(place.owner, Trackable) else []
+        if isinstance(place.owner, Trackable):
+            is_own = type(place.owner).save_own_variables is not Trackable.save_own_variables
+            stored = set() if is_own else set(map(id, place.owner._stored_variables()))
+            apart += [variable for variable in place.owner._own_variables() if id(variable) not in stored]
     _check_complete(writer, model, model.weights, apart)
     if optimizer is not None:
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
@@ -171,7 +173,7 @@ def _take(owner: Any, group: Any) -> None:
     """Give an owner its arrays. Nobody else has them: plain variables take them without a copy."""
     load = type(owner).load_own_variables
     if load is Trackable.load_own_variables:
-        variables = owner._own_variables()
+        variables = owner._stored_variables()
     elif load is Optimizer.load_own_variables and len(group) == len(owner.variables):
         variables = owner.variables
     else:
@@ -210,7 +212,7 @@ def _problem(place: Place, group: Any) -> str | None:
     owner = place.owner
     if isinstance(owner, SeedGenerator):
         return None
-    variables = owner._own_variables()
+    variables = owner._stored_variables() if isinstance(owner, Trackable) else owner._own_variables()
     if type(owner).load_own_variables is not Trackable.load_own_variables:
         return None if group is not None or not variables else f"{place}: Expected arrays. Received: none in the file."
     if isinstance(owner, Layer) and not variables and group is not None and len(group) and not owner.built:

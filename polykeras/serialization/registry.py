@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras import backends
 from polykeras.core import dtypes, naming
 from polykeras.core.tracking import Trackable
 from polykeras.serialization import bytecode
@@ -368,7 +369,7 @@ def serialize(obj: Any) -> Any:
         return [serialize(x) for x in obj]
     if isinstance(obj, tuple):
         return {"class_name": "__tuple__", "items": [serialize(x) for x in obj]}
-    if isinstance(obj, dict):
+    if isinstance(obj, dict) and not hasattr(obj, "get_config"):
         return {key: serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
         return {"class_name": "__slice__", "config": {name: getattr(obj, name) for name in _ENDS}}
@@ -380,6 +381,8 @@ def serialize(obj: Any) -> Any:
         return _serialize_instance(obj)
     if inspect.isfunction(obj) or inspect.isbuiltin(obj) or inspect.isclass(obj):
         return _serialize_function(obj)
+    if backends.current().is_array(obj):
+        return {**serialize(backends.current().to_numpy(obj)), "class_name": "__tensor__"}
     with contextlib.suppress(TypeError, ValueError):
         return dtypes.standardize(obj)
     raise TypeError(
@@ -437,7 +440,7 @@ _PLAIN = {
     "__slice__": lambda c: slice(*(deserialize(c["config"][name]) for name in _ENDS)),
     "__ellipsis__": lambda c: Ellipsis,
     "__numpy__": lambda c: _array(c["config"]),
-    "__tensor__": lambda c: _array(c["config"]),
+    "__tensor__": lambda c: backends.current().array(_array(c["config"]), c["config"]["dtype"]),
 }
 
 

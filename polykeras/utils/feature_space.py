@@ -7,10 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from polykeras import layers, ops
+from polykeras import backends, layers, ops
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
-from polykeras.layers import Layer
+from polykeras.layers import Layer, in_graphs
 from polykeras.serialization import registry
 from polykeras.utils.image_arrays import one_of
 
@@ -54,7 +55,7 @@ class FeatureSpace(Layer):
             ``"float_rescaled"``, ``"float_discretized"``, ``"integer_categorical"``, ``"integer_hashed"``,
             ``"string_categorical"``, ``"string_hashed"``; or what the method of that name returns.
         output_mode: ``"concat"`` for one vector, or ``"dict"`` for a dict of one of each.
-        crosses: tuples of names of integer or string columns, or what ``cross`` returns; default None.
+        crosses: tuples of names of integer, string or discretized columns, or what ``cross`` returns; default None.
         crossing_dim, hashing_dim, num_discretization_bins: numbers of bins where nothing else is said;
             default 32.
         name: of the layer; default None.
@@ -72,6 +73,8 @@ class FeatureSpace(Layer):
     array([[0., 1., 0., 1.],
            [0., 0., 1., 2.]], dtype=float32)
     """
+
+    in_graphs = "leave"
 
     def __init__(
         self,
@@ -224,8 +227,12 @@ class FeatureSpace(Layer):
         cross = given if isinstance(given, Cross) else Cross(given, self.crossing_dim)
         for name in cross.feature_names:
             one_of("cross", name, self.features)
-            if self.features[name].dtype.startswith("float"):
-                raise ValueError(f"Expected columns of integers or strings to cross. Received: {name!r}, of floats.")
+            feature = self.features[name]
+            if feature.dtype.startswith("float") and not isinstance(feature.preprocessor, layers.Discretization):
+                raise ValueError(
+                    f"Expected columns of integers, strings or bins to cross. Received: {name!r}, of floats. "
+                    "Make it 'float_discretized'."
+                )
         return cross
 
     # ----------------------------------------------------------------- learning
@@ -283,6 +290,9 @@ class FeatureSpace(Layer):
             )
 
     def __call__(self, data: dict[str, Any]) -> Any:
+        carrier = backends.carrier()
+        if carrier is not None and in_graphs.is_carried(self, carrier, (data,), {}):
+            return in_graphs.call_on_host(self, carrier, (data,), {})
         missing = sorted(set(self.features) - set(data))
         if missing:
             raise ValueError(
@@ -351,6 +361,9 @@ def _named(name: str | None, kind: str) -> str:
 
 def _column(values: Any, dtype: str) -> tuple[Any, bool]:
     """A column as (rows, 1), and whether it was one row's value."""
+    if isinstance(values, SpecArray):
+        shape = tuple(values.shape)
+        return SpecArray(shape if len(shape) > 1 else (*(shape or (1,)), 1), dtype), not shape
     if not isinstance(values, KerasTensor):
         values = layers.preprocessing.host.on_host(values)
         values = values if dtype == "string" else values.astype(dtype)
@@ -371,8 +384,8 @@ def _count(layer: Layer) -> int:
     """How many different integers a layer returns."""
     if hasattr(layer, "vocabulary_size"):
         return layer.vocabulary_size()
-    if getattr(layer, "bin_boundaries", None) is not None:
-        return len(layer.bin_boundaries) + 1
-    if hasattr(layer, "num_bins"):
+    if getattr(layer, "num_bins", None) is not None:
         return layer.num_bins
+    if hasattr(layer, "bin_boundaries"):
+        return len(layer.bin_boundaries) + 1
     raise ValueError(f"Expected a layer with vocabulary_size or num_bins, for 'one_hot'. Received: {layer!r}.")

@@ -397,8 +397,6 @@ def test_wrong_sizes_are_clear_errors(backend):
     layer(X)
     with pytest.raises(ValueError, match="Expected axis -1 of the input to have size 2"):
         layer(np.ones((3, 5, 3), "float32"))
-    with pytest.raises(ValueError, match="known number of steps for unroll"):
-        keras.layers.LSTM(4, unroll=True)(keras.Input((None, 2)))
     with pytest.raises(ValueError, match="Expected units to be an int, at least 1"):
         keras.layers.LSTM(0)
     with pytest.raises(ValueError, match="Expected dropout to be a number from 0 to 1"):

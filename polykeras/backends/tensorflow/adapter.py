@@ -42,6 +42,7 @@ _PRODUCTS = {
     "uint64": "int64",
 }
 _LARGE_KERNEL = 2**17  # values
+_SOFTMAX_AXES = 5  # at most, on CPUs
 _LARGE_ARRAY = 2**20  # bytes
 _LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
@@ -621,11 +622,11 @@ class TensorflowBackend(Backend):
 
     @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
-        return tf.nn.softmax(x, axis)
+        return tf.nn.softmax(x, axis) if len(x.shape) <= _SOFTMAX_AXES else super().softmax(x, axis)
 
     @in_single_precision
     def log_softmax(self, x: Array, axis: int = -1) -> Array:
-        return tf.nn.log_softmax(x, axis)
+        return tf.nn.log_softmax(x, axis) if len(x.shape) <= _SOFTMAX_AXES else super().log_softmax(x, axis)
 
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
         return tf.nn.sparse_softmax_cross_entropy_with_logits(_index(labels), logits)

@@ -20,6 +20,8 @@ class _Colour(ImageLayer):
     """
 
     lowest, highest, is_symmetric = 0.0, 1.0, False
+    #: What a transformation calls the number.
+    number = "factor"
 
     def __init__(
         self,
@@ -35,6 +37,12 @@ class _Colour(ImageLayer):
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         return self.uniform((batch, 1, 1, 1), *self.factor)
+
+    def named(self, draws: Any) -> dict:
+        return {self.number: draws}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        return ops.reshape(named[self.number], (-1, 1, 1, 1))
 
     def changed(self, images: Any, draws: Any) -> Any:
         """Return images changed by a number of each.
@@ -67,9 +75,13 @@ class RandomBrightness(_Colour):
     """
 
     lowest, is_symmetric = -1.0, True
+    number = "rgb_delta"
+
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        return super().draw(batch, height, width) * float(self.value_range[1] - self.value_range[0])
 
     def changed(self, images: Any, draws: Any) -> Any:
-        return images + draws * float(self.value_range[1] - self.value_range[0])
+        return images + draws
 
 
 class RandomContrast(_Colour):
@@ -87,6 +99,8 @@ class RandomContrast(_Colour):
     >>> keras.layers.RandomContrast(0.2, seed=1)(np.full((1, 1, 1), 100.0))[0, 0]
     array([100.], dtype=float32)
     """
+
+    number = "contrast_factor"
 
     def __init__(self, factor: Any, value_range: tuple = (0, 255), seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(0.0, value_range, seed=seed, **kwargs)
@@ -120,9 +134,12 @@ class RandomSaturation(_Colour):
 
     lowest = -1.0
 
+    def draw(self, batch: int, height: int, width: int) -> Any:
+        share = super().draw(batch, height, width)
+        return share / (1.0 - share + 1e-7)
+
     def changed(self, images: Any, draws: Any) -> Any:
-        scale = draws / (1.0 - draws + 1e-7)
-        return _in_hsv(images, self.value_range, lambda hue, saturation: (hue, ops.clip(saturation * scale, 0, 1)))
+        return _in_hsv(images, self.value_range, lambda hue, saturation: (hue, ops.clip(saturation * draws, 0, 1)))
 
 
 class RandomHue(_Colour):
@@ -220,13 +237,14 @@ class RandomPosterization(_Colour):
     """
 
     lowest, highest = 1, 8
+    number = "shift_factor"
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         low, high = self.factor
-        return random.randint((batch, 1, 1, 1), int(low), int(high) + 1, seed=self.generator)
+        return 8 - random.randint((batch, 1, 1, 1), int(low), int(high) + 1, seed=self.generator)
 
     def changed(self, images: Any, draws: Any) -> Any:
-        step = ops.cast(ops.power(2.0, ops.cast(8 - draws, "float32")), "float32")
+        step = ops.cast(ops.power(2.0, ops.cast(draws, "float32")), "float32")
         whole = ops.floor(ops.clip(rescaled(images, self.value_range, (0, 255)), 0, 255))
         return rescaled(ops.floor(whole / step) * step, (0, 255), self.value_range)
 
@@ -274,6 +292,8 @@ class RandomInvert(_Colour):
     array([155.], dtype=float32)
     """
 
+    number = "apply_inversion"
+
     def __init__(self, factor: Any = 1.0, value_range: tuple = (0, 255), **kwargs: Any) -> None:
         super().__init__(factor, value_range, **kwargs)
 
@@ -319,6 +339,14 @@ class RandomGaussianBlur(_Colour):
     def draw(self, batch: int, height: int, width: int) -> Any:
         is_blurred = ops.less(self.uniform((batch, 1, 1, 1)), super().draw(batch, height, width))
         return is_blurred, self.uniform((2,), *self.sigma) + 1e-6
+
+    def named(self, draws: Any) -> dict:
+        is_blurred, sigma = draws
+        return {"should_apply_blur": is_blurred, "blur_factor": sigma}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        is_blurred = ops.reshape(ops.cast(named["should_apply_blur"], "bool"), (-1, 1, 1, 1))
+        return is_blurred, ops.cast(named["blur_factor"], "float32")
 
     def changed(self, images: Any, draws: Any) -> Any:
         is_blurred, sigma = draws

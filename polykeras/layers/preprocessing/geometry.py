@@ -13,6 +13,11 @@ from polykeras.ops import boxes
 from polykeras.ops.warp import perspective_matrix
 
 
+def _pairs(x: Any) -> Any:
+    """Two numbers of each image, as float32 (batch, 2)."""
+    return ops.reshape(ops.cast(x, "float32"), (-1, 2))
+
+
 class RandomFlip(ImageLayer):
     """In training, mirror each image with probability 1/2.
 
@@ -42,6 +47,12 @@ class RandomFlip(ImageLayer):
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         return ops.less_equal(self.uniform((batch, 1, 1, 1)), 0.5)
+
+    def named(self, draws: Any) -> dict:
+        return {"flips": draws}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        return ops.reshape(named["flips"], (-1, 1, 1, 1))
 
     def transform(self, images: Any, draws: Any) -> Any:
         axes = [axis for axis, name in ((1, "vertical"), (2, "horizontal")) if name in self.mode]
@@ -174,8 +185,18 @@ class RandomTranslation(_Warp):
     def draw(self, batch: int, height: int, width: int) -> Any:
         down = self.uniform((batch,), *self.height_factor) * float(height)
         right = self.uniform((batch,), *self.width_factor) * float(width)
+        return self._numbers(right, down)
+
+    def _numbers(self, right: Any, down: Any) -> tuple:
         zero, one = ops.zeros_like(down), ops.ones_like(down)
         return one, zero, -right, zero, one, -down
+
+    def named(self, draws: Any) -> dict:
+        return {"translations": ops.stack([-draws[2], -draws[5]], 1)}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        moves = _pairs(named["translations"])
+        return self._numbers(moves[:, 0], moves[:, 1])
 
 
 class RandomZoom(_Warp):
@@ -215,6 +236,16 @@ class RandomZoom(_Warp):
     def draw(self, batch: int, height: int, width: int) -> Any:
         down = self.uniform((batch,), *self.height_factor) + 1.0
         across = down if self.width_factor is None else self.uniform((batch,), *self.width_factor) + 1.0
+        return self._numbers(across, down, height, width)
+
+    def named(self, draws: Any) -> dict:
+        return {"height_zoom": ops.expand_dims(draws[4], 1), "width_zoom": ops.expand_dims(draws[0], 1)}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        zooms = (ops.reshape(ops.cast(named[name], "float32"), (-1,)) for name in ("width_zoom", "height_zoom"))
+        return self._numbers(*zooms, *size)
+
+    def _numbers(self, across: Any, down: Any, height: int, width: int) -> tuple:
         zero = ops.zeros_like(down)
         return across, zero, (1.0 - across) * ((width - 1) / 2), zero, down, (1.0 - down) * ((height - 1) / 2)
 
@@ -256,6 +287,16 @@ class RandomShear(_Warp):
     def draw(self, batch: int, height: int, width: int) -> Any:
         side = ops.sign(self.uniform((batch,)) - 0.5 + 1e-12)
         x, y = (self.uniform((batch,), *factor) * side for factor in (self.x_factor, self.y_factor))
+        return self._numbers(x, y)
+
+    def named(self, draws: Any) -> dict:
+        return {"shear_factor": ops.stack([draws[1], draws[3]], 1)}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        factors = _pairs(named["shear_factor"])
+        return self._numbers(factors[:, 0], factors[:, 1])
+
+    def _numbers(self, x: Any, y: Any) -> tuple:
         zero, one = ops.zeros_like(x), ops.ones_like(x)
         return one, x, zero, y, one, zero
 
@@ -296,7 +337,16 @@ class RandomPerspective(_Warp):
         share = self.uniform((batch, 4, 2), -0.5 * self.scale, 0.5 * self.scale)
         corners = [[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width - 1.0, height - 1.0]]
         start = ops.broadcast_to(ops.convert_to_tensor(corners, "float32"), (batch, 4, 2))
-        matrix = perspective_matrix(start, start + start * share)
+        return self._numbers(is_moved, start, start + start * share)
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        if "draws" in named:
+            return named["draws"]
+        points = (ops.cast(named[name], "float32") for name in ("start_points", "end_points"))
+        return self._numbers(ops.cast(named["apply_perspective"], "bool"), *points)
+
+    def _numbers(self, is_moved: Any, start: Any, end: Any) -> tuple:
+        matrix = perspective_matrix(start, end)
         still = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
         return tuple(ops.where(is_moved, matrix[:, n], number) for n, number in enumerate(still))
 

@@ -54,12 +54,18 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
     Args:
         data: array, or iterable of arrays or (inputs, targets) pairs.
         steps: how many of an iterable's to take; default all.
+
+    Raises:
+        TypeError: for single numbers.
     """
     if hasattr(data, "shape"):
         yield data
         return
     for batch in itertools.islice(iter(data), steps):
-        yield batch[0] if isinstance(batch, tuple) else batch
+        batch = batch[0] if isinstance(batch, tuple) else batch
+        if isinstance(batch, int | float):
+            raise TypeError(f"Expected batches that are arrays, with a shape. Received: {batch!r}.")
+        yield batch
 
 
 def check_is_dense(layer: Layer, ragged: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from polykeras import backends, ops, random
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.config import standardize_data_format
-from polykeras.core import naming
+from polykeras.core import dtypes, naming
 from polykeras.core.seeds import SeedGenerator
+from polykeras.layers import in_graphs
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
 from polykeras.ops import boxes
@@ -61,6 +63,20 @@ def rescaled(x: Any, source: tuple, target: tuple) -> Any:
     """
     factor = (target[1] - target[0]) / (source[1] - source[0])
     return (x - float(source[0])) * factor + float(target[0])
+
+
+def carried(method: Callable) -> Callable:
+    """Let a method that needs no variables be a part of the graph that a program is making."""
+
+    @functools.wraps(method)
+    def run(self: ImageLayer, *args: Any, **kwargs: Any) -> Any:
+        carrier = backends.carrier()
+        if carrier is None or not in_graphs.is_carried(self, carrier, args, kwargs):
+            return method(self, *args, **kwargs)
+        with backends.use(carrier.name):
+            return method(self, *args, **kwargs)
+
+    return run
 
 
 class ImageLayer(Layer):
@@ -113,6 +129,14 @@ class ImageLayer(Layer):
         Args:
             batch, height, width: ints.
         """
+
+    def named(self, draws: Any) -> dict:
+        """Return the random numbers of a batch by the names that they have in a transformation."""
+        return {"draws": draws}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        """Return the random numbers of a batch that have names; ``size`` is (height, width) of the images."""
+        return named["draws"]
 
     def transform(self, images: Any, draws: Any) -> Any:
         """Return a batch of images changed by drawn numbers.
@@ -220,10 +244,14 @@ class ImageLayer(Layer):
             data["segmentation_masks"] = self._resized_symbol(masks, dtype, has_channels)
         if "bounding_boxes" in data:
             data["bounding_boxes"] = {
-                key: SpecArray(_with_size(x.shape, 1 - is_single, self.output_count), x.dtype)
+                key: SpecArray(_with_size(x.shape, 1 - is_single, self.output_count), self._box_dtype(key, x.dtype))
                 for key, x in data["bounding_boxes"].items()
             }
         return data
+
+    def _box_dtype(self, key: str, dtype: str) -> str:
+        is_moved = key == "boxes" and type(self).transform_boxes is not ImageLayer.transform_boxes
+        return "float32" if is_moved and dtype not in dtypes.FLOATS else dtype
 
     def _resized_symbol(self, x: Any, dtype: str, has_channels: bool = True) -> SpecArray:
         shape = list(x.shape)
@@ -246,6 +274,9 @@ class ImageLayer(Layer):
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> dict | None:
         """Return one change of a batch, to pass to the methods named ``transform_...``; None for no change.
 
+        A dict with ``input_shape``, and with the drawn numbers by the names that Keras 3 gives them, where it has
+        one number for what is drawn here; it may be written by hand, too.
+
         Args:
             data: images, or a dict with ``images``: what ``call`` takes.
             training: whether there is a change at all, for layers that work in training only.
@@ -263,7 +294,7 @@ class ImageLayer(Layer):
         batch, *size = self._to_batch(images).shape[:3]
         with self._seeded(seed):
             draws = self.draw(batch, *size)
-        return {"draws": draws, "size": tuple(size), "is_single": len(images.shape) == 3}
+        return {**self.named(draws), "input_shape": tuple(images.shape)}
 
     @contextlib.contextmanager
     def _seeded(self, seed: Any) -> Iterator[None]:
@@ -277,6 +308,20 @@ class ImageLayer(Layer):
         finally:
             self.generator = own
 
+    def _read(self, transformation: dict) -> tuple[Any, bool, tuple]:
+        """The drawn numbers of a transformation, whether it is of a single image, and (height, width)."""
+        shape = tuple(None if n is None else int(n) for n in transformation.get("input_shape", (None,) * 4))
+        size = shape[-3:-1] if self.data_format == "channels_last" else shape[-2:]
+        try:
+            return self.drawn(transformation, size), len(shape) == 3, size
+        except KeyError as error:
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected a transformation that "
+                f"get_random_transformation returned, or one with {error.args[0]!r}. Received: one with "
+                f"{naming.listed(sorted(transformation))}."
+            ) from None
+
+    @carried
     def transform_images(self, images: Any, transformation: dict | None, training: bool = True) -> Any:
         """Return images changed by ``get_random_transformation``.
 
@@ -287,10 +332,12 @@ class ImageLayer(Layer):
         """
         images = ops.convert_to_tensor(images)
         if transformation is not None and training:
-            changed = self.transform(self._to_batch(images), transformation["draws"])
-            images = self._from_batch(changed, transformation["is_single"])
+            draws, _, _ = self._read({"input_shape": images.shape, **transformation})
+            changed = self.transform(self._to_batch(images), draws)
+            images = self._from_batch(changed, len(images.shape) == 3)
         return ops.cast(images, self.compute_dtype)
 
+    @carried
     def transform_labels(self, labels: Any, transformation: dict | None, training: bool = True) -> Any:
         """Return labels changed as the images.
 
@@ -302,8 +349,10 @@ class ImageLayer(Layer):
         labels = ops.convert_to_tensor(labels)
         if transformation is None or not training:
             return labels
-        return in_batch(labels, transformation["is_single"], lambda x: self.mix_labels(x, transformation["draws"]))
+        draws, is_single, _ = self._read(transformation)
+        return in_batch(labels, is_single, lambda x: self.mix_labels(x, draws))
 
+    @carried
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: dict | None, training: bool = True
     ) -> dict:
@@ -316,8 +365,10 @@ class ImageLayer(Layer):
         """
         if transformation is None or not training:
             return bounding_boxes
-        return self._changed_boxes(bounding_boxes, *(transformation[key] for key in ("is_single", "draws", "size")))
+        draws, _, size = self._read(transformation)
+        return self._changed_boxes(bounding_boxes, len(bounding_boxes["boxes"].shape) == 2, draws, size)
 
+    @carried
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: dict | None, training: bool = True
     ) -> Any:
@@ -331,7 +382,7 @@ class ImageLayer(Layer):
         masks = ops.convert_to_tensor(segmentation_masks)
         if transformation is None or not training:
             return masks
-        is_single, draws = transformation["is_single"], transformation["draws"]
+        draws, is_single, _ = self._read(transformation)
         has_channels = len(masks.shape) == 4 - is_single
         axis = -1 if self.data_format == "channels_last" else -3
         moved = self._to_batch(masks if has_channels else ops.expand_dims(masks, axis))
@@ -349,6 +400,11 @@ class ImageLayer(Layer):
     def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
         if type(self).transform_boxes is ImageLayer.transform_boxes:
             return given
+        if None in size:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a transformation with input_shape, the shape of the images, to move "
+                f"bounding_boxes. Received: one without."
+            )
         kind = self.bounding_box_format
         if kind is None:
             raise ValueError(

@@ -77,6 +77,14 @@ class CutMix(_Patch):
         side = ops.sqrt(random.beta((batch,), parameter, parameter, dtype="float32", seed=self.generator))
         return order, self.rectangles((height, width), (side, side))
 
+    def named(self, draws: Any) -> dict:
+        order, is_pasted = draws
+        weight = 1.0 - ops.mean(ops.cast(is_pasted, "float32"), (1, 2, 3))
+        return {"permutation_order": order, "batch_masks": is_pasted, "mix_weight": weight}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        return ops.cast(named["permutation_order"], "int32"), ops.cast(named["batch_masks"], "bool")
+
     def transform(self, images: Any, draws: Any) -> Any:
         order, is_pasted = draws
         return ops.where(is_pasted, ops.take(images, order, 0), images)
@@ -126,8 +134,17 @@ class MixUp(ImageLayer):
         order = random.shuffle(ops.arange(batch, dtype="int32"), seed=self.generator)
         return order, random.beta((batch,), self.alpha, self.alpha, dtype="float32", seed=self.generator)
 
+    def named(self, draws: Any) -> dict:
+        order, weight = draws
+        return {"permutation_order": order, "mix_weight": weight}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        weight = ops.reshape(ops.cast(named["mix_weight"], "float32"), (-1,))
+        return ops.cast(named["permutation_order"], "int32"), weight
+
     def transform(self, images: Any, draws: Any) -> Any:
-        return _blended(images, *draws)
+        order, weight = draws
+        return _blended(images, order, 1.0 - weight)
 
     transform_masks = transform
     mix_labels = transform

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polykeras import ops
+from polykeras.core import masks, trees
 from polykeras.layers.arguments import positive_int
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.image import ImageLayer, in_batch
@@ -29,20 +30,34 @@ class Pipeline(Layer):
 
     def __init__(self, layers: list, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
+        if not isinstance(layers, list | tuple):
+            raise ValueError(f"Layer {self.name!r} (Pipeline): Expected layers to be a list. Received: {layers!r}.")
         self.layers = [registry.deserialize(layer) if isinstance(layer, dict) else layer for layer in layers]
 
-    def call(self, inputs: Any, training: bool = True) -> Any:
+    def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
         """Apply the layer.
 
         Args:
             inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            training: bool, whether to act as in training; default True.
+            mask: bool array (batch, ...), for the first layer; default None.
 
         Shapes: those of the layers, one after the other.
         """
+        if mask is not None:
+            masks.set_mask(trees.leaves(inputs)[0], mask)
         for layer in self.layers:
             inputs = layer(inputs)
         return inputs
+
+    @classmethod
+    def from_config(cls, config: dict) -> Pipeline:
+        """Make a pipeline from ``get_config``.
+
+        Raises:
+            ValueError: for a config without a list of layers.
+        """
+        return super().from_config({"layers": None, **config})
 
     def get_config(self) -> dict:
         return {**super().get_config(), "layers": [registry.serialize(layer) for layer in self.layers]}

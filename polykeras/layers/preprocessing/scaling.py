@@ -113,13 +113,18 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The means that inputs are shifted by; None before the layer is built."""
-        return getattr(self, "adapt_mean", None) if self.input_mean is None else self.input_mean
+        """The means that inputs are shifted by, as an array that broadcasts to them; None before the layer is built."""
+        return self._wide("adapt_mean", self.input_mean)
 
     @property
     def variance(self) -> Any:
-        """The variances that inputs are scaled by; None before the layer is built."""
-        return getattr(self, "adapt_variance", None) if self.input_variance is None else self.input_variance
+        """The variances that inputs are scaled by, as an array that broadcasts to them; None before it is built."""
+        return self._wide("adapt_variance", self.input_variance)
+
+    def _wide(self, name: str, given: Any) -> Any:
+        if not self.built:
+            return given
+        return ops.reshape(getattr(self, name), self._wide_shape) if given is None else self._broadcast(given)
 
     def adapt(self, data: Any) -> None:
         """Take mean and variance from data.
@@ -164,12 +169,8 @@ class Normalization(Layer):
 
     def _statistics(self) -> tuple:
         """Mean and standard deviation, in a shape that broadcasts to the input."""
-        if self.input_mean is None:
-            mean, variance = (ops.reshape(w, self._wide_shape) for w in (self.adapt_mean, self.adapt_variance))
-        else:
-            mean, variance = (self._broadcast(value) for value in (self.input_mean, self.input_variance))
-        deviation = ops.maximum(ops.sqrt(variance), config.epsilon())
-        return ops.cast(mean, self.compute_dtype), ops.cast(deviation, self.compute_dtype)
+        deviation = ops.maximum(ops.sqrt(self.variance), config.epsilon())
+        return ops.cast(self.mean, self.compute_dtype), ops.cast(deviation, self.compute_dtype)
 
     def _broadcast(self, value: Any) -> Any:
         """A given value: its axes are the last ones of ``axis``."""
