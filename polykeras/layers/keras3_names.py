@@ -15,6 +15,9 @@ class Keras3Names:
     def add_variable(self, *args: Any, **kwargs: Any) -> Variable:
         """Make a weight; see ``add_weight``.
 
+        Args:
+            *args, **kwargs: as of ``add_weight``.
+
         >>> import polykeras as keras
         >>> keras.layers.Layer().add_variable((2,), "zeros", name="bias").shape
         (2,)
@@ -23,6 +26,9 @@ class Keras3Names:
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Return symbolic outputs for symbolic inputs, as a call does.
+
+        Args:
+            *args, **kwargs: as of a call, on symbolic tensors.
 
         >>> import polykeras as keras
         >>> keras.layers.Dense(2).symbolic_call(keras.Input((3,))).shape
@@ -51,6 +57,11 @@ class Keras3Names:
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
         """Refuse to quantize the weights: they stay floats.
+
+        Args:
+            mode: str; default None.
+            type_check: bool; default True.
+            config: dict; default None.
 
         Raises:
             NotImplementedError: always.

@@ -131,11 +131,23 @@ class ImageLayer(Layer):
         """
 
     def named(self, draws: Any) -> dict:
-        """Return the random numbers of a batch by the names that they have in a transformation."""
+        """Return the random numbers of a batch by the names that they have in a transformation.
+
+        Args:
+            draws: what ``draw`` returned.
+        """
         return {"draws": draws}
 
     def drawn(self, named: dict, size: tuple[int, int]) -> Any:
-        """Return the random numbers of a batch that have names; ``size`` is (height, width) of the images."""
+        """Return the random numbers of a batch, as ``draw`` does, that have names.
+
+        Args:
+            named: dict, as ``named`` returns.
+            size: (height, width) of the images.
+
+        Raises:
+            KeyError: where a name is missing.
+        """
         return named["draws"]
 
     def transform(self, images: Any, draws: Any) -> Any:

@@ -22,6 +22,9 @@ class Pipeline(Layer):
 
     Shapes: those of the layers, one after the other.
 
+    Raises:
+        ValueError: for layers that are no list.
+
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Pipeline([keras.layers.Resizing(2, 3), keras.layers.RandomFlip(seed=1)])
     >>> layer(np.ones((1, 8, 6, 3))).shape
@@ -53,6 +56,9 @@ class Pipeline(Layer):
     @classmethod
     def from_config(cls, config: dict) -> Pipeline:
         """Make a pipeline from ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
 
         Raises:
             ValueError: for a config without a list of layers.
