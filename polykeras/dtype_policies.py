@@ -43,7 +43,7 @@ class DTypePolicy(Stamped):
         else:
             name = self.compute_dtype = self.variable_dtype = dtypes.standardize(name)
         self.name = name
-        self.quantization_mode = None
+        self.quantization_mode: str | None = None
 
     def get_config(self) -> dict:
         """Return the arguments of ``__init__``, ready for JSON."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras.core.scopes import remat
 from polykeras.core.variables import Variable
 
+if TYPE_CHECKING:
+    from polykeras.layers.whole import Whole
+else:
+    Whole = object
 
-class Keras3Names:
+
+class Keras3Names(Whole):
     """Further names of what a layer does, and errors that say what it doesn't."""
 
     def add_variable(self, *args: Any, **kwargs: Any) -> Variable:

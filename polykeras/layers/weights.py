@@ -179,7 +179,7 @@ class LowRankUpdate(Layer):
         if not self.lora_enabled:
             return own
         factors = self.lora_kernel_a, self.lora_kernel_b
-        merged = MergedWeight(self._kernel, *factors, self.lora_alpha / self.lora_rank)
+        merged = MergedWeight(self._kernel, *factors, (self.lora_alpha or 0) / (self.lora_rank or 1))
         return [merged, *(v for v in own if all(v is not other for other in (self._kernel, *factors)))]
 
     def _lora_config(self) -> dict:

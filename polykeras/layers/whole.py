@@ -25,6 +25,13 @@ class Whole(Trackable):
     _compute: Callable[..., Any]
     _flatten_layers: Callable[..., list]
     _is_built_below: Callable[[], bool]
+    add_weight: Callable[..., Variable]
+    _symbolic_call: Callable[..., Any]
+    dtype_policy: Any
+
+    @property
+    def variables(self) -> list[Variable]:
+        raise NotImplementedError
 
     @property
     def trainable_variables(self) -> list[Variable]:

@@ -242,8 +242,8 @@ class RandomZoom(_Warp):
         return {"height_zoom": ops.expand_dims(draws[4], 1), "width_zoom": ops.expand_dims(draws[0], 1)}
 
     def drawn(self, named: dict, size: tuple[int, int]) -> Any:
-        zooms = (ops.reshape(ops.cast(named[name], "float32"), (-1,)) for name in ("width_zoom", "height_zoom"))
-        return self._numbers(*zooms, *size)
+        across, down = (ops.reshape(ops.cast(named[name], "float32"), (-1,)) for name in ("width_zoom", "height_zoom"))
+        return self._numbers(across, down, *size)
 
     def _numbers(self, across: Any, down: Any, height: int, width: int) -> tuple:
         zero = ops.zeros_like(down)

@@ -320,10 +320,10 @@ class ImageLayer(Layer):
         finally:
             self.generator = own
 
-    def _read(self, transformation: dict) -> tuple[Any, bool, tuple]:
+    def _read(self, transformation: dict) -> tuple[Any, bool, Any]:
         """The drawn numbers of a transformation, whether it is of a single image, and (height, width)."""
         shape = tuple(None if n is None else int(n) for n in transformation.get("input_shape", (None,) * 4))
-        size = shape[-3:-1] if self.data_format == "channels_last" else shape[-2:]
+        size: Any = shape[-3:-1] if self.data_format == "channels_last" else shape[-2:]
         try:
             return self.drawn(transformation, size), len(shape) == 3, size
         except KeyError as error:
