@@ -117,7 +117,7 @@ def test_classes_without_colours_get_different_ones():
         (lambda: draw_boxes(IMAGES, {"boxes": CORNERS}, "xyxy"), ValueError, "labels"),
         (lambda: draw_boxes(IMAGES, CORNERS, "xyxy"), TypeError, "dict"),
         (lambda: draw_masks(IMAGES[0], MASKS), ValueError, "4 axes"),
-        (lambda: draw_masks(IMAGES, MASKS[:, 1:]), ValueError, "places"),
+        (lambda: draw_masks(IMAGES, MASKS[:, 1:]), ValueError, "segmentation_masks of shape"),
         (lambda: draw_masks(IMAGES, MASKS / 2), TypeError, "integers"),
     ],
 )
