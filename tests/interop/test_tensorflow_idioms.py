@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -200,6 +204,20 @@ def test_layers_in_a_pipeline_give_what_they_give_outside(engine, batched):
             expected = keras.ops.convert_to_numpy(make()(data[:2] if batched else data[0]))
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=layer.name)
             assert found.dtype == expected.dtype
+
+
+FIRST_USE = """
+import numpy as np, polykeras as keras, tensorflow as tf
+images = np.ones((2, 8, 8, 3), "float32")
+rows = tf.data.Dataset.from_tensor_slices(images).map(keras.layers.RandomFlip())
+print([row.shape.as_list() for row in rows])
+"""
+
+
+def test_a_pipeline_may_be_the_first_to_use_the_engine():
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    found = subprocess.run([sys.executable, "-c", FIRST_USE], env=environment, capture_output=True, text=True)
+    assert found.stdout.strip() == "[[8, 8, 3], [8, 8, 3]]", found.stderr[-2000:]
 
 
 @pytest.mark.parametrize("engine", backends.available())

@@ -29,7 +29,8 @@ from polykeras.core.types import Array
 keep_freed_memory()
 
 raw = tf.raw_ops
-_EagerTensor = type(tf.constant(0))
+with tf.init_scope():  # also where a graph of a user's program is the first to ask for this module
+    _EagerTensor = type(tf.constant(0))
 _UNSIGNED = dtypes.UNSIGNED
 _HALF_TO_SINGLE = {"float16": "float32", "bfloat16": "float32"}
 _BOOL_TO_BYTE = {"bool": "uint8"}
