@@ -7,8 +7,7 @@ list in the order of the outputs, or as a dict by output name.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from polykeras import config, losses, ops
@@ -22,139 +21,17 @@ from polykeras.metrics import get as get_metric
 from polykeras.metrics.metric import Metric
 from polykeras.metrics.reductions import Mean, MeanMetricWrapper
 from polykeras.serialization import registry
+from polykeras.training.outputs import Outputs, is_config, is_tree, part_at
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
-
-
-# ------------------------------------------------------------ outputs by name
-
-
-class Outputs:
-    """The positions of a model's outputs, in order, and their names.
-
-    Args:
-        y_pred: the outputs, a tree of anything with a shape.
-        names: of the outputs, where the model has them; the keys of a dict stand for themselves.
-    """
-
-    def __init__(self, y_pred: Any, names: list | None = None) -> None:
-        self.structure = y_pred
-        self.paths = list(_paths(y_pred))
-        self._are_named = names is not None and len(names) == len(self.paths)
-        if names is None or not self._are_named:
-            names = [f"output_{place + 1}" for place in range(len(self.paths))]
-        keys = [path[-1] if path else None for path in self.paths]
-        self.names = [key if isinstance(key, str) else name for key, name in zip(keys, names, strict=True)]
-        self.are_several = len(self.paths) > 1
-
-    def leaves(self, y_pred: Any) -> list:
-        """Return the outputs in order."""
-        return [_at(y_pred, path) for path in self.paths]
-
-    def spread(self, tree: Any, argument: str, shared: bool = False) -> list:
-        """Return what a tree says for each output, in order; None where it says nothing.
-
-        Args:
-            tree: in the structure of the outputs, a flat list, or a dict by name.
-            argument: what it is, for messages.
-            shared: one value stands for all outputs.
-
-        Raises:
-            ValueError: for a wrong count or an unknown name.
-        """
-        if not self.are_several:
-            return [self._only(tree, argument)]
-        if tree is None or (shared and not _is_tree(tree)):
-            return [tree] * len(self.paths)
-        if isinstance(tree, list | tuple) and len(tree) == len(self.paths):
-            return list(tree)
-        return self._spread(tree, self.structure, self.names, argument)
-
-    def _only(self, tree: Any, argument: str) -> Any:
-        """What a tree says for the only output."""
-        if not _is_tree(tree):
-            return tree
-        if isinstance(tree, dict) and (self._are_named or trees.is_nested(self.structure)):
-            self._check_names(tree, self.names, argument)
-        if len(tree) != 1:
-            raise ValueError(f"Expected {argument} for one output. Received {len(tree)}: {_brief(tree)}.")
-        return next(iter(tree.values())) if isinstance(tree, dict) else tree[0]
-
-    def _spread(self, tree: Any, node: Any, names: list, argument: str) -> list:
-        if not trees.is_nested(node):
-            return [tree]
-        if tree is None:
-            return [None] * len(names)
-        children = node if isinstance(node, dict) else dict(enumerate(node))
-        by_name: dict = {}
-        if isinstance(tree, dict) and not _is_config(tree):
-            self._check_names(tree, [*children, *names], argument)
-            parts, by_name = [tree.get(key) for key in children], tree
-        elif isinstance(tree, list | tuple) and len(tree) == len(children):
-            parts = list(tree)
-        else:
-            received = f"{len(tree)}: {_brief(tree)}" if isinstance(tree, list | tuple) else _brief(tree)
-            raise ValueError(
-                f"Expected {argument} for the {len(names)} outputs {naming.listed(names)}, as a list of that length "
-                "or a dict by "
-                f"name. Received {received}."
-            )
-        found: list = []
-        for part, child in zip(parts, children.values(), strict=True):
-            own = names[len(found) : len(found) + len(list(_paths(child)))]
-            values = self._spread(part, child, own, argument)
-            found += [by_name.get(name) if value is None else value for value, name in zip(values, own, strict=True)]
-        return found
-
-    def _check_names(self, tree: dict, known: list, argument: str) -> None:
-        unknown = [key for key in tree if key not in known]
-        if unknown:
-            near = difflib.get_close_matches(str(unknown[0]), map(str, known), 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
-                f"Expected {argument} by the names of the outputs, {naming.listed(self.names)}. Received: "
-                f"{unknown[0]!r}.{hint}"
-            )
-
-
-def _is_config(tree: Any) -> bool:
-    return isinstance(tree, dict) and "class_name" in tree
-
-
-def _is_tree(tree: Any) -> bool:
-    return trees.is_nested(tree) and not _is_config(tree)
-
-
-def _paths(tree: Any, path: tuple = ()) -> Iterator[tuple]:
-    """Yield the path to each output; the keys of a dict keep their order."""
-    if not trees.is_nested(tree):
-        yield path
-        return
-    for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
-        yield from _paths(child, (*path, key))
-
-
-def _at(tree: Any, path: tuple) -> Any:
-    for key in path:
-        tree = tree[key]
-    return tree
-
-
-def _brief(tree: Any) -> str:
-    """A tree with shapes in place of arrays."""
-    if isinstance(tree, dict):
-        return "{" + ", ".join(f"{key!r}: {_brief(value)}" for key, value in tree.items()) + "}"
-    if isinstance(tree, list | tuple):
-        return "[" + ", ".join(map(_brief, tree)) + "]"
-    return f"an array of shape {shape_of(tree)}" if hasattr(tree, "shape") else repr(tree)
 
 
 def _flat(tree: Any) -> list:
     """The values in nested lists and dicts, None left out; a config is one value."""
     if tree is None:
         return []
-    if not _is_tree(tree):
+    if not is_tree(tree):
         return [tree]
     return [value for part in (tree.values() if isinstance(tree, dict) else tree) for value in _flat(part)]
 
@@ -177,10 +54,33 @@ def _kind_of_targets(y_true: Any, y_pred: Any) -> str:
 # --------------------------------------------------------------------- losses
 
 
+class _Weighed:
+    """A loss and its factor."""
+
+    def __init__(self, loss: Any, weight: Any) -> None:
+        self.loss, self.weight = loss, weight
+
+
+def _weighed(loss: Any, weights: Any) -> Any:
+    """Return losses with their weights, in the structure that both have; None where they have two."""
+    if not is_tree(loss):
+        return None if is_tree(weights) else _Weighed(loss, weights)
+    if not is_tree(weights) or isinstance(loss, dict) != isinstance(weights, dict) or len(loss) != len(weights):
+        return None
+    if isinstance(loss, dict):
+        keys = [key for key in loss if key in weights]
+        parts = {key: _weighed(loss[key], weights[key]) for key in keys}
+        return parts if len(keys) == len(loss) and None not in parts.values() else None
+    found = [_weighed(part, weight) for part, weight in zip(loss, weights, strict=True)]
+    return None if None in found else tuple(found) if isinstance(loss, tuple) else found
+
+
 class _Term(NamedTuple):
-    place: int
-    loss: Any
-    weight: Any
+    """The losses of an output, or of a group of outputs that are judged together."""
+
+    path: tuple
+    places: list[int]
+    losses: list[_Weighed]
     tracker: Mean | None
 
 
@@ -189,7 +89,9 @@ class CompiledLoss:
 
     Args:
         loss: a loss, function or name for every output; or a list or dict of them, None for an
-            output without a loss. "crossentropy" means the one that fits the shapes.
+            output without a loss. "crossentropy" means the one that fits the shapes. Where the outputs
+            are nested, a loss in the place of several outputs takes them together, as a tree; a list
+            of losses in the place of an output is their sum.
         loss_weights: a number for each loss, default 1.
         output_names: names of the outputs, where the model has them.
 
@@ -230,19 +132,34 @@ class CompiledLoss:
             y_pred: outputs, likewise.
         """
         outputs = Outputs(y_pred, self._names)
-        identifiers = outputs.spread(self._loss, "loss", shared=True)
-        weights = outputs.spread(self._loss_weights, "loss_weights")
-        places = [place for place, identifier in enumerate(identifiers) if identifier is not None]
-        targets = self._targets(outputs, places, y_true)
+        by_path = self._by_path(outputs)
+        targets = self._targets(outputs, by_path, y_true)
         predictions = outputs.leaves(y_pred)
-        terms = []
-        for place in places:
-            name = outputs.names[place]
-            _check_target(targets[place], name)
-            loss = _make_loss(identifiers[place], targets[place], predictions[place])
-            tracker = Mean(name=f"{name}_loss") if len(places) > 1 else None
-            terms.append(_Term(place, loss, weights[place], tracker))
-        self._outputs, self._terms = outputs, terms
+        self._outputs, self._terms = outputs, []
+        for path, given in by_path.items():
+            y_true, y_pred = self._pair(outputs, path, targets, predictions)
+            made = [_Weighed(_make_loss(one.loss, y_true, y_pred), one.weight) for one in given]
+            tracker = Mean(name=f"{outputs.name_of(path)}_loss") if len(by_path) > 1 else None
+            self._terms.append(_Term(path, outputs.places_below(path), made, tracker))
+
+    def _by_path(self, outputs: Outputs) -> dict[tuple, list[_Weighed]]:
+        """Return the losses and their weights by the outputs that they judge."""
+        paired = _weighed(self._loss, self._loss_weights)
+        placed = outputs.placed(self._loss if paired is None else paired, "loss")
+        if paired is None:
+            weights = dict(zip(outputs.paths, outputs.spread(self._loss_weights, "loss_weights"), strict=True))
+            placed = [(path, _Weighed(loss, weights.get(path))) for path, loss in placed]
+        by_path: dict[tuple, list[_Weighed]] = {}
+        for path, one in placed:
+            if one.loss is not None:
+                by_path.setdefault(path, []).append(one)
+        return by_path
+
+    def _pair(self, outputs: Outputs, path: tuple, targets: list, predictions: list) -> tuple:
+        """Return targets and outputs as a loss takes them: two arrays, or two trees of one structure."""
+        for place in outputs.places_below(path):
+            _check_target(targets[place], outputs.names[place])
+        return outputs.together(targets, path), outputs.together(predictions, path)
 
     def check(self, y_true: Any, y_pred: Any, check: Callable[[Any, Any, Any, Any], None], sample_weight: Any) -> None:
         """Check the targets of each output that has a loss.
@@ -254,17 +171,19 @@ class CompiledLoss:
             sample_weight: weights on the host, for all outputs or for each.
         """
         outputs = Outputs(y_pred, self._names)
-        identifiers = outputs.spread(self._loss, "loss", shared=True)
-        places = [place for place, identifier in enumerate(identifiers) if identifier is not None]
-        targets, predictions = self._targets(outputs, places, y_true), outputs.leaves(y_pred)
+        by_path = self._by_path(outputs)
+        targets, predictions = self._targets(outputs, by_path, y_true), outputs.leaves(y_pred)
         weights = outputs.spread(sample_weight, "sample_weight", shared=True)
-        for place in places:
-            _check_target(targets[place], outputs.names[place])
-            loss = _make_loss(identifiers[place], targets[place], predictions[place])
-            check(loss, targets[place], predictions[place], weights[place])
+        for path in by_path:
+            own, output = self._pair(outputs, path, targets, predictions)
+            if trees.is_nested(output):
+                continue
+            for one in by_path[path]:
+                check(_make_loss(one.loss, own, output), own, output, weights[outputs.paths.index(path)])
 
-    def _targets(self, outputs: Outputs, places: list, y_true: Any) -> list:
+    def _targets(self, outputs: Outputs, by_path: dict, y_true: Any) -> list:
         """Targets of each output; outputs without a loss need none."""
+        places = sorted({place for path in by_path for place in outputs.places_below(path)})
         if isinstance(y_true, list | tuple) and len(y_true) == len(places) < len(outputs.paths):
             by_place = dict(zip(places, y_true, strict=True))
             return [by_place.get(place) for place in range(len(outputs.paths))]
@@ -284,17 +203,29 @@ class CompiledLoss:
             self.build(y_true, y_pred)
         outputs = self._outputs
         predictions = outputs.leaves(y_pred)
-        targets = self._targets(outputs, [term.place for term in self._terms], y_true)
+        targets = self._targets(outputs, {term.path: term for term in self._terms}, y_true)
         weights = outputs.spread(sample_weight, "sample_weight", shared=True)
         total = None
-        for place, loss, weight, tracker in self._terms:
-            _check_target(targets[place], outputs.names[place])
-            value = ops.cast(loss(targets[place], predictions[place], weights[place]), config.floatx())
+        for path, places, parts, tracker in self._terms:
+            own, output = self._pair(outputs, path, targets, predictions)
+            weight = _common_weight([weights[place] for place in places], outputs.name_of(path))
+            values = [ops.cast(one.loss(own, output, weight), config.floatx()) for one in parts]
             if tracker is not None:
-                tracker.update_state(value, sample_weight=shape_of(predictions[place])[0])
-            value = value if weight is None else value * weight
-            total = value if total is None else total + value
+                tracker.update_state(sum(values[1:], values[0]), sample_weight=shape_of(predictions[places[0]])[0])
+            for value, one in zip(values, parts, strict=True):
+                value = value if one.weight is None else value * one.weight
+                total = value if total is None else total + value
         return total
+
+
+def _common_weight(weights: list, name: str) -> Any:
+    """The sample weights of outputs that are judged together."""
+    if any(weight is not weights[0] for weight in weights):
+        raise ValueError(
+            f"Expected one sample_weight for the outputs of {name!r}, which have one loss together. Received: one for "
+            "each of them."
+        )
+    return weights[0]
 
 
 def _check_target(target: Any, name: str) -> None:
@@ -341,8 +272,9 @@ class CompiledMetrics:
     """The metrics of a model's outputs.
 
     Args:
-        metrics: a list of metrics, functions or names; for several outputs a list of lists or a
-            dict. "accuracy" and "crossentropy" mean those that fit the shapes.
+        metrics: a list of metrics, functions or names; for several outputs a list of lists or a dict. A plain
+            list is one for each output if it is as long as those, and else goes to each of them. "accuracy" and
+            "crossentropy" mean those that fit the shapes.
         weighted_metrics: the same, with sample weights taken into account.
         output_names: names of the outputs, where the model has them.
 
@@ -358,7 +290,7 @@ class CompiledMetrics:
 
     def __init__(self, metrics: Any = None, weighted_metrics: Any = None, output_names: list | None = None) -> None:
         for argument, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
-            if given is not None and (not trees.is_nested(given) or _is_config(given)):
+            if given is not None and (not trees.is_nested(given) or is_config(given)):
                 shown = naming.short(given)
                 raise ValueError(f"Expected {argument} to be a list or dict. Received: {shown}. Write [{shown}].")
             for identifier in _flat(given):
@@ -442,7 +374,14 @@ def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
         return [[] for _ in outputs.paths]
     if not outputs.are_several:
         return [_flat(outputs.spread(given, argument)[0] if isinstance(given, dict) else given)]
+    if isinstance(given, list | tuple) and len(given) != len(outputs.paths) and not any(map(trees.is_nested, given)):
+        return [[_copy_of(one) if place else one for one in given] for place in range(len(outputs.paths))]
     return [_flat(identifiers) for identifiers in outputs.spread(given, argument)]
+
+
+def _copy_of(identifier: Any) -> Any:
+    """A metric with a state of its own; names and functions have none."""
+    return identifier.from_config(identifier.get_config()) if isinstance(identifier, Metric) else identifier
 
 
 def _free_name(prefix: str, name: str, is_weighted: bool, taken: set[str]) -> str:

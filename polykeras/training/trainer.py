@@ -31,6 +31,7 @@ from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, make_batch, make_source, split
 from polykeras.training.generators import GeneratorMethods
 from polykeras.training.native import NativeTraining
+from polykeras.training.outputs import class_weights_in_order
 from polykeras.training.settled import Settled
 
 if TYPE_CHECKING:
@@ -444,7 +445,8 @@ class Trainer(GeneratorMethods, NativeTraining, Host):
                 default None.
             shuffle: a new order each epoch, of rows or of a dataset's batches; ``"batch"`` shuffles whole
                 batches of rows. Iterables keep their order.
-            class_weight: dict from class index to the weight of its rows; default None, for equal ones.
+            class_weight: dict from class index to the weight of its rows, or for several outputs a dict of such dicts
+                by name; default None, for equal ones.
             sample_weight: weights of the rows; default None, for equal ones.
             initial_epoch: number of the first epoch; default 0.
             steps_per_epoch: batches an epoch, default all; the next epoch goes on where one ended.
@@ -481,7 +483,7 @@ class Trainer(GeneratorMethods, NativeTraining, Host):
                 batch_size,
                 steps_per_epoch,
                 shuffle,
-                class_weight,
+                class_weights_in_order(class_weight, _output_names(self)),
                 self._check_batch,
                 initial_epoch,
                 True,
@@ -728,6 +730,7 @@ class Trainer(GeneratorMethods, NativeTraining, Host):
 
     def _on_batch(self, kind: str, x: Any, y: Any, weight: Any, class_weight: Any, as_dict: bool, reset: bool) -> Any:
         with self._on_own_backend():
+            class_weight = class_weights_in_order(class_weight, _output_names(self))
             batch = make_batch(x, y, weight, class_weight=class_weight, check=self._check_batch)
             self._prepare(batch)
             step = self._step(kind, batch)

@@ -1,5 +1,6 @@
 """Every kind of data that a user may pass, on every backend: the same batches, the same curve, nothing left behind."""
 
+import itertools
 import importlib.util
 import multiprocessing
 import os
@@ -572,7 +573,7 @@ def read_all(dataset):
     return list(ordered(reader(dataset), range(len(dataset)), workers_of(dataset)))
 
 
-def test_a_dataset_without_super_init_works_and_one_without_len_says_so():
+def test_a_dataset_without_super_init_works_and_one_without_len_is_endless():
     class Plain(keras.utils.Sequence):
         def __init__(self):
             pass
@@ -590,8 +591,25 @@ def test_a_dataset_without_super_init_works_and_one_without_len_says_so():
         def __getitem__(self, index):
             return PAIRS[0]
 
-    with pytest.raises(NotImplementedError, match=r"Endless to define __len__\(\)"):
+    assert len(list(itertools.islice(Endless(), 5))) == 5
+    history = linear().fit(Endless(), steps_per_epoch=3, verbose=0)
+    assert len(history.history["loss"]) == 1
+    with pytest.raises(ValueError, match="steps_per_epoch .* for endless data"):
         linear().fit(Endless(), verbose=0)
+
+
+def test_a_batch_size_beside_a_dataset_is_left_to_the_dataset(backend):
+    class Plain(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return PAIRS[index]
+
+    model = linear()
+    model.fit(Plain(), batch_size=1, verbose=0)
+    assert int(model.optimizer.iterations.numpy()) == 2
+    assert len(model.predict(Plain(), batch_size=1, verbose=0)) == sum(len(x) for x, _ in PAIRS[:2])
 
 
 # --------------------------------------------------------------------- Keras 2

@@ -139,7 +139,6 @@ CASES = {
     "lengths of weights": (fits(sample_weight=np.ones(3)), ValueError, "3 rows of sample_weight"),
     "y beside a generator": (fit(iter([(X, Y)]), Y), ValueError, "y only beside arrays"),
     "weights beside a dataset": (fit(Batches((X, Y)), sample_weight=Y), ValueError, "sample_weight only beside arrays"),
-    "batch size beside a generator": (fit(iter([(X, Y)]), batch_size=3), ValueError, "batch_size only beside arrays"),
     "four parts": (fit(iter([(X, Y, Y, Y)])), ValueError, "Received: a tuple of 4 parts"),
     "no parts": (fit(Batches(())), ValueError, "Received: a tuple of 0 parts"),
     "four parts to validate": (fits(validation_data=(X, Y, Y, Y)), ValueError, "a tuple of 4 parts"),

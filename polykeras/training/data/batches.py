@@ -54,7 +54,8 @@ class Preparation:
     """From a batch, as a user gives it, to one on the device.
 
     Args:
-        class_weight: weights by class, which become or multiply sample weights.
+        class_weight: weights by class, which become or multiply sample weights; or such a dict for each output by
+            name, None for those that have none.
         check: called with ``(x, y, sample_weight)`` on the host; raises for what can't be trained on.
     """
 
@@ -107,6 +108,10 @@ def check_class_weight(weights: Any) -> None:
     Raises:
         ValueError: for anything else.
     """
+    if _is_by_output(weights):
+        for own in weights.values():
+            check_class_weight({} if own is None else own)
+        return
     number = int | float | np.integer | np.floating
     is_dict = isinstance(weights, dict) and all(isinstance(k, number) and k % 1 == 0 for k in weights)
     if not is_dict or not all(isinstance(v, number) and v >= 0 for v in weights.values()):
@@ -115,12 +120,17 @@ def check_class_weight(weights: Any) -> None:
         )
 
 
-def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarray:
+def _is_by_output(weights: Any) -> bool:
+    return isinstance(weights, dict) and any(isinstance(own, dict) for own in weights.values())
+
+
+def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> Any:
     """Return the weight of each row by its class.
 
     Args:
-        y: class indices of shape (n,) or (n, 1), or one-hot vectors (n, classes).
-        weights: dict from class to a number; classes that it does not name weigh 1.
+        y: class indices of shape (n,) or (n, 1), or one-hot vectors (n, classes); of several outputs a list or dict.
+        weights: dict from class to a number; classes that it does not name weigh 1. Of several outputs a dict of
+            such dicts by name, in the order of the outputs; the result is a dict by name then.
         sample_weight: multiplies the result.
 
     Raises:
@@ -129,6 +139,8 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarra
     >>> class_weights(np.array([0, 1, 2]), {1: 3.0})
     array([1., 3., 1.], dtype=float32)
     """
+    if _is_by_output(weights):
+        return _class_weights_by_output(y, weights, sample_weight)
     if y is None or trees.is_nested(y):
         raise ValueError("Expected one output, and its targets y, for class_weight. Received: none or several.")
     y = on_host(y)
@@ -138,6 +150,26 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> np.ndarra
     found, places = np.unique(np.round(labels), return_inverse=True)
     result = np.array([weights.get(c, 1.0) for c in found], np.float32)[places]
     return result if sample_weight is None else result * on_host(sample_weight).astype(np.float32).reshape(len(y))
+
+
+def _class_weights_by_output(y: Any, weights: dict, sample_weight: Any) -> dict:
+    """The weights of the rows for each output that has some, by name."""
+    targets, given = (_by_name(part, list(weights)) for part in (y, sample_weight))
+    found = {}
+    for name, own in weights.items():
+        if own is not None:
+            found[name] = class_weights(targets.get(name), own, given.get(name))
+        elif given.get(name) is not None:
+            found[name] = given[name]
+    return found
+
+
+def _by_name(tree: Any, names: list[str]) -> dict:
+    """What is given for outputs as a dict; one array is for all of them."""
+    if isinstance(tree, dict):
+        return tree
+    values = tree if isinstance(tree, list | tuple) else [tree] * len(names)
+    return dict(zip(names, values, strict=True))
 
 
 def on_host(x: Any) -> np.ndarray:

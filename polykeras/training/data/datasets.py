@@ -27,7 +27,7 @@ class PyDataset:
     Extend ``__len__`` (batches an epoch) and ``__getitem__`` (a batch ``(x, y, sample_weight)``, or the
     parts that there are). ``on_epoch_begin`` and ``on_epoch_end`` may change the data. Batches keep
     their order whoever prepares them; ``fit(shuffle=True)`` draws a new order of whole batches each
-    epoch. Endless data has ``num_batches = None``.
+    epoch. Endless data has ``num_batches = None``, or no ``__len__``.
 
     >>> import numpy as np, polykeras as keras
     >>> class Squares(keras.utils.PyDataset):
@@ -68,8 +68,11 @@ class PyDataset:
         """Called after an epoch."""
 
     def __iter__(self) -> Iterator[Any]:
-        indices = itertools.count() if self.num_batches is None else range(self.num_batches)
-        return (self[index] for index in indices)
+        try:
+            length = self.num_batches
+        except NotImplementedError:
+            length = None
+        return (self[index] for index in (itertools.count() if length is None else range(length)))
 
 
 Sequence = PyDataset

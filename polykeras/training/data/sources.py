@@ -45,7 +45,7 @@ def make_source(
     Args:
         x: arrays, or a dataset or iterable of ``(x, y, sample_weight)``.
         y, sample_weight: beside arrays.
-        batch_size: rows a batch of arrays, default 32.
+        batch_size: rows a batch of arrays, default 32; a dataset has batches of its own.
         steps: batches an epoch, default a whole pass.
         shuffle: a new order each pass of rows, or of a dataset's batches; ``"batch"`` for batches of rows.
         class_weight: dict from class index to weight.
@@ -74,7 +74,7 @@ def make_source(
             f"Expected data as arrays, lists, dicts of them, a dataset or an iterable of batches. "
             f"Received: {x!r} of type {type(x).__name__}."
         )
-    for name, part in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
+    for name, part in (("y", y), ("sample_weight", sample_weight)):
         if part is not None:
             raise ValueError(
                 f"Expected {name} only beside arrays. Received: x of type {type(x).__name__}, which yields batches "
@@ -133,8 +133,11 @@ def _dataset_source(
 
 def _length(x: Any) -> int | None:
     """Batches in a pass; None where it is unknown, or there is no end."""
-    if hasattr(x, "num_batches"):
-        return x.num_batches
+    try:
+        if hasattr(x, "num_batches"):
+            return x.num_batches
+    except NotImplementedError:  # a PyDataset without __len__
+        return None
     try:
         length = len(x)
     except TypeError:  # no length, or an object that can't tell it
