@@ -68,13 +68,15 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
 __getattr__, __dir__ = lazy.names(
     __name__,
     modules=[
-        "applications", "datasets", "engine", "legacy", "objectives", "parity", "preprocessing", "saving",
+        "applications", "datasets", "distillation", "engine", "legacy", "objectives", "parity", "preprocessing", "saving",
         "visualization", "wrappers",
     ],
     members={"polykeras.compat.alias": ["install_as_keras"]},
 )  # fmt: skip
 
 Operation.register(Layer)
+for _name in ("Distiller", "FeatureDistillation", "LogitsDistillation"):
+    registry.register_later(_name, "polykeras.distillation")
 registry.register_later("LayerScale", "polykeras.applications.convnext")
 registry.register_later("CustomScaleLayer", "polykeras.applications.inception_resnet_v2")
 
@@ -119,6 +121,7 @@ __all__ = [
     "constraints",
     "datasets",
     "device",
+    "distillation",
     "dtype_policies",
     "engine",
     "get_mask",

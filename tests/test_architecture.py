@@ -37,7 +37,7 @@ LEVELS = [
     ["utils"],
     ["datasets"],
     ["interop"],
-    ["applications", "compat", "preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
+    ["applications", "compat", "distillation", "preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
     ["", "__main__"],
 ]
 

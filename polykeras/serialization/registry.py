@@ -372,7 +372,7 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, dict) and not hasattr(obj, "get_config"):
         return {key: serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
-        return {"class_name": "__slice__", "config": {name: getattr(obj, name) for name in _ENDS}}
+        return {"class_name": "__slice__", "config": {name: serialize(getattr(obj, name)) for name in _ENDS}}
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if isinstance(obj, np.ndarray):
