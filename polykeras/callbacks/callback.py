@@ -36,6 +36,10 @@ class Callback:
         """The model in training."""
         return self.__dict__.get("_model")
 
+    @model.setter
+    def model(self, model: Any) -> None:
+        self._model = model
+
     def set_params(self, params: dict) -> None:
         """Keep what ``fit`` tells of itself: ``epochs``, ``steps`` and ``verbose``.
 
@@ -341,8 +345,10 @@ for _moment in [name for name in vars(Callback) if name.startswith("on_")]:
 
 
 def _watches(callback: Any, names: tuple[str, ...]) -> bool:
-    """True if a callback's class defines one of the batch hooks itself."""
+    """True if a callback, or its class, defines one of the batch hooks itself."""
     special = getattr(callback, "watched_hooks", None)
     if special is not None:
         return any(name in special for name in names)
-    return any(getattr(type(callback), name, None) is not getattr(Callback, name) for name in names)
+    return any(
+        name in vars(callback) or getattr(type(callback), name, None) is not getattr(Callback, name) for name in names
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from polykeras.callbacks.callback import Callback
-from polykeras.core import naming
+from polykeras.serialization import registry
 
 MOMENTS = frozenset(name for name in vars(Callback) if name.startswith("on_"))
 
@@ -17,10 +17,11 @@ class LambdaCallback(Callback):
         on_epoch_begin, on_epoch_end: functions of (epoch, logs); default None.
         on_train_begin, on_train_end: functions of (logs); default None.
         on_train_batch_begin, on_train_batch_end: functions of (batch, logs); default None.
-        **kwargs: functions for any other moment of Callback, such as ``on_batch_end`` or ``on_test_begin``.
+        **kwargs: functions for any other moment of Callback, such as ``on_batch_end`` or ``on_test_begin``. Other
+            names become attributes; one that looks like a moment but is none is refused.
 
     Raises:
-        TypeError: for an unknown moment.
+        TypeError: for an unknown moment ``on_...``.
 
     >>> callback = LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, logs["loss"]))
     >>> callback.on_epoch_end(0, {"loss": 0.5})
@@ -47,9 +48,11 @@ class LambdaCallback(Callback):
             "on_train_batch_end": on_train_batch_end,
             **kwargs,
         }
-        unknown = sorted(set(functions) - MOMENTS)
+        unknown = [name for name in functions if name.startswith("on_") and name not in MOMENTS]
         if unknown:
-            raise TypeError(f"Expected moments among {sorted(MOMENTS)}. Received: {naming.listed(unknown)}.")
+            raise TypeError(
+                f"Expected a moment of Callback. Received: {unknown[0]!r}.{registry.near(unknown[0], MOMENTS)}"
+            )
         given = {moment: function for moment, function in functions.items() if function is not None}
         vars(self).update(given)
         #: The moments it has a function for: batches are not watched without need.

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable
 from typing import Any, ClassVar, TextIO
 
+import numpy as np
+
 
 class Progbar:
     """Shows how far a loop is, how long it takes, and values such as the loss.
@@ -103,6 +105,7 @@ class Progbar:
         if not averages:
             self._sums[name] = value, 1
             return
+        value = np.asarray(value).mean() if isinstance(value, list | tuple) else value
         total, count = self._sums.get(name, (0.0, 0))
         self._sums[name] = total + value * units, count + units
 

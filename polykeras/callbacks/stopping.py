@@ -122,7 +122,7 @@ class TerminateOnNaN(Callback):
         loss: Any = (logs or {}).get("loss")
         if loss is None or np.all(np.isfinite(loss)):
             return
-        message = f"Batch {batch}: Expected a finite loss. Received: {loss}. Training ends."
+        message = f"In batch {batch}: Expected a finite loss. Received: {loss}. Training ends."
         if self.raise_error:
             raise RuntimeError(message)
         say(message)

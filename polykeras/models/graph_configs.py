@@ -148,7 +148,8 @@ def _from_histories(tree: Any, made: dict) -> Any:
     if len(tree) == 3 and isinstance(tree[0], str):
         name, place, index = tree
         return made[name, place][index]
-    return [_from_histories(x, made) for x in tree]
+    parts = [_from_histories(x, made) for x in tree]
+    return tuple(parts) if isinstance(tree, tuple) else parts
 
 
 def clone_model(
@@ -159,7 +160,7 @@ def clone_model(
     recursive: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """Return a model of the same layers with new weights.
+    """Return a model of the same layers with new weights, compiled as the model is, with a new optimizer.
 
     Args:
         model: a Sequential or Functional model, or a subclass with a config.
@@ -191,10 +192,22 @@ def clone_model(
         elif start is not None:
             new._input_layer = copy(start)
         new._rebuild()
-        return new
-    if model._plan is None:
-        return type(model).from_config(model.get_config())
-    return _clone_graph(model, input_tensors, copy, call_function)
+    elif model._plan is None:
+        new = type(model).from_config(model.get_config())
+    else:
+        new = _clone_graph(model, input_tensors, copy, call_function)
+    if model.compiled and type(new) is type(model):
+        new.compile(**{name: _fresh(value) for name, value in model._compile_arguments.items()})
+    return new
+
+
+def _fresh(value: Any) -> Any:
+    """Arguments of compile with objects of their own: optimizers and metrics have a state."""
+    if isinstance(value, dict):
+        return {key: _fresh(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_fresh(part) for part in value]
+    return type(value).from_config(value.get_config()) if hasattr(value, "get_config") else value
 
 
 def _first_input(tensors: Any) -> InputLayer:

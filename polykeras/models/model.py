@@ -16,6 +16,7 @@ from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import shape_arguments
 from polykeras.models.inputs import arrange, input_name, is_optional
+from polykeras.models.older import OlderMethods
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
 from polykeras.serialization import registry
@@ -24,7 +25,7 @@ from polykeras.training.trainer import Trainer
 _GRAPH = frozenset({"inputs", "outputs", "input", "output"})
 
 
-class Model(Persistence, Trainer, Layer):
+class Model(Persistence, OlderMethods, Trainer, Layer):
     """Layers that work together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     Made in one of two ways: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it
@@ -60,6 +61,9 @@ class Model(Persistence, Trainer, Layer):
         "_snapshot_lists",
         "history",
         "_fit_layers",
+        "train_function",
+        "test_function",
+        "predict_function",
     }
 
     _plan: Plan | None = None
@@ -319,8 +323,9 @@ class Model(Persistence, Trainer, Layer):
         elif len(shape) == len(expected.shape) + 1 and shape[-1] == 1:
             value = backend.reshape(value, shape[:-1])
         shape = tuple(backend.shape(value))
+        # The size of a batch is no part of what a model computes: the one of Input(batch_size=...) may vary.
         fits = len(shape) == len(expected.shape) and all(
-            None in (n, m) or n == m for n, m in zip(expected.shape, shape, strict=True)
+            None in (n, m) or n == m for n, m in zip(expected.shape[1:], shape[1:], strict=True)
         )
         if not fits:
             raise ValueError(
@@ -389,12 +394,21 @@ class Model(Persistence, Trainer, Layer):
     @property
     def input(self) -> Any:
         """The symbolic input(s), in the structure that the model was made with."""
+        self._check_known("input")
         return super().input if self._plan is None else self._inputs_structure
 
     @property
     def output(self) -> Any:
         """The symbolic output(s), in the structure that the model was made with."""
+        self._check_known("output")
         return super().output if self._plan is None else self._outputs_structure
+
+    def _check_known(self, what: str) -> None:
+        if self._plan is None and not self._inbound_nodes:
+            raise AttributeError(
+                f"Model {self.name!r}: Expected a model with a known {what}. Received: one that has seen no shape yet. "
+                f"Build it: begin with an Input, or call build(input_shape). A subclassed model has no symbolic {what}."
+            )
 
     # ----------------------------------------------------------------- display
 
@@ -417,8 +431,7 @@ class Model(Persistence, Trainer, Layer):
             show_trainable: add a column.
             layer_range: (first, last) layer to show, by regular expressions on names; default None.
 
-        Raises:
-            ValueError: before the model is built.
+        Layers without weights yet are shown as unbuilt.
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 

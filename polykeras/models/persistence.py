@@ -24,7 +24,8 @@ class Persistence(Host):
         # The nodes come first, in their order: led by its outputs, a deep graph would recurse as deep. Compiled
         # steps stay behind: they belong to this process.
         nodes = {"_nodes": self._nodes} if self._plan is not None else {}
-        return {**nodes, **super().__getstate__(), "_steps": None}
+        functions = dict.fromkeys(("train_function", "test_function", "predict_function"))
+        return {**nodes, **super().__getstate__(), "_steps": None, **functions}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)

@@ -65,7 +65,7 @@ class Sequential(Model):
             from polykeras.layers.core import Lambda
 
             layer = Lambda(layer)
-        if layer.name in {other.name for other in self._stack}:
+        if any(other.name == layer.name and other is not layer for other in self._stack):
             raise ValueError(
                 f"Model {self.name!r}: Expected layers with names of their own. Received: a second layer named "
                 f"{layer.name!r}. Pass another name=..."
@@ -150,7 +150,11 @@ class Sequential(Model):
             return
         dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
-        self._lay_graph(self._input_layer.output)
+        try:
+            self._lay_graph(self._input_layer.output)
+        except NotImplementedError:  # a layer that can't tell its output's shape: calls run layer by layer
+            self._forget_graph()
+            self._input_layer, self.built = None, True
 
     def _check_shape(self, shape: tuple) -> None:
         expected = self.inputs[0].shape
@@ -198,7 +202,15 @@ class Sequential(Model):
         return config
 
     @classmethod
-    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
+    def from_config(cls, config: dict | list, custom_objects: dict | None = None) -> Self:
+        if isinstance(config, list):  # as in Keras 1
+            config = {"layers": config}
+        for described in config["layers"]:
+            if not isinstance(described, dict) or "class_name" not in described:
+                raise ValueError(
+                    f"Model {config.get('name')!r}: Expected the config of a layer, with class_name and config. "
+                    f"Received: {naming.short(described)}."
+                )
         with registry.custom_object_scope(custom_objects or {}):
             layers = [registry.deserialize(layer, family="layers") for layer in config["layers"]]
             model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))

@@ -20,11 +20,6 @@ def print_summary(
     layer_range: tuple | None = None,
 ) -> None:
     """Print the table; see ``Model.summary``."""
-    if not model.built and not model.weights:
-        raise ValueError(
-            f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data, "
-            f"call build(input_shape), or give its first layer an input_shape."
-        )
     show = print_fn or print
     is_chain = _is_chain(model)
     titles = ["Layer (type)", "Output Shape", "Param #"]
@@ -153,7 +148,7 @@ def _count(layer: Any) -> int | str:
     weights = getattr(layer, "weights", None)
     if weights is None:
         return 0
-    return sum(w.size for w in weights) if layer.built or weights else "0 (unbuilt)"
+    return sum(w.size for w in weights) if layer.built or weights else "unbuilt"
 
 
 def _connections(model: Any, layer: Any) -> list[str]:

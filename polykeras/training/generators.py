@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
+
+from polykeras.core import trees
 
 
 class GeneratorMethods:
@@ -40,8 +43,12 @@ class GeneratorMethods:
                 initial_epoch: see ``fit``.
             max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
                 ``fit``.
-            **kwargs: Keras 1's names of these arguments.
+            **kwargs: Keras 1's names of these arguments; it counted samples, ``samples_per_epoch`` and
+                ``nb_val_samples``.
         """
+        generator, steps_per_epoch = _steps_of(generator, steps_per_epoch, kwargs.pop("samples_per_epoch", None))
+        samples = kwargs.pop("nb_val_samples", kwargs.pop("val_samples", None))
+        validation_data, validation_steps = _steps_of(validation_data, validation_steps, samples)
         return self.fit(
             generator,
             epochs=epochs,
@@ -69,6 +76,7 @@ class GeneratorMethods:
         workers: int = 1,
         use_multiprocessing: bool = False,
         verbose: Any = 0,
+        val_samples: int | None = None,
     ) -> Any:
         """Evaluate on batches of a generator or ``Sequence``, as ``evaluate`` does.
 
@@ -78,7 +86,9 @@ class GeneratorMethods:
             callbacks, verbose: see ``fit``.
             max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
                 ``fit``.
+            val_samples: int, how many rows, as Keras 1 counted; default None.
         """
+        generator, steps = _steps_of(generator, steps, val_samples)
         return self.evaluate(
             generator,
             steps=steps,
@@ -98,6 +108,7 @@ class GeneratorMethods:
         workers: int = 1,
         use_multiprocessing: bool = False,
         verbose: Any = 0,
+        val_samples: int | None = None,
     ) -> Any:
         """Return the outputs for batches of a generator or ``Sequence``, as ``predict`` does.
 
@@ -107,7 +118,9 @@ class GeneratorMethods:
             callbacks, verbose: see ``fit``.
             max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
                 ``fit``.
+            val_samples: int, how many rows, as Keras 1 counted; default None.
         """
+        generator, steps = _steps_of(generator, steps, val_samples)
         return self.predict(
             generator,
             steps=steps,
@@ -117,3 +130,21 @@ class GeneratorMethods:
             workers=workers,
             use_multiprocessing=use_multiprocessing,
         )
+
+
+def _steps_of(data: Any, steps: int | None, samples: int | None) -> tuple[Any, int | None]:
+    """Return data, and the steps an epoch of as many samples has: they are told by the first batch's size.
+
+    The batch is put back; of a generator that tells its ``batch_size`` none is taken.
+    """
+    if samples is None or steps is not None or isinstance(data, list | tuple):
+        return data, steps
+    size = getattr(data, "batch_size", None)
+    if size is None and hasattr(data, "__getitem__"):
+        size = len(trees.leaves(data[0])[0])
+    elif size is None:
+        iterator = iter(data)
+        first = next(iterator)
+        size = len(trees.leaves(first)[0])
+        data = itertools.chain([first], iterator)
+    return data, -(-samples // size)

@@ -29,6 +29,7 @@ from polykeras.training.compiled import CompiledLoss, CompiledMetrics
 from polykeras.training.data.batches import check_targets, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, make_batch, make_source, split
+from polykeras.training.functions import StepFunctions
 from polykeras.training.generators import GeneratorMethods
 from polykeras.training.native import NativeTraining
 from polykeras.training.outputs import class_weights_in_order
@@ -44,7 +45,7 @@ else:
 _UNREAD: Any = None
 
 
-class Trainer(GeneratorMethods, NativeTraining, Host):
+class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     """What a Model can do besides calling: the training loop, written once for every backend.
 
     ``train_step(data)``, ``test_step(data)``, ``predict_step(data)``, ``compute_loss(...)`` and

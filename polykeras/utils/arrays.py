@@ -6,16 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from polykeras import backends, ops
 from polykeras.core import naming
 
 
-def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> np.ndarray:
+def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> Any:
     """Return one-hot rows for class indices.
 
     Args:
         x: ints of any shape; a last axis of size 1 is dropped.
         num_classes: default the largest index plus 1.
         dtype: of the result; default "float32".
+
+    Returns:
+        A NumPy array, or one of the backend in use for such an ``x``.
 
     Raises:
         ValueError: for an index below 0 or above the last class.
@@ -24,6 +28,9 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32
     array([[1., 0., 0.],
            [0., 0., 1.]], dtype=float32)
     """
+    backend = backends.current()
+    if _is_of(backend, x):
+        return backend.array(to_categorical(backend.to_numpy(x), num_classes, dtype))
     x = np.asarray(x)
     if x.ndim > 1 and x.shape[-1] == 1:
         x = x[..., 0]
@@ -36,7 +43,12 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32
     return (indices[..., None] == np.arange(classes)).astype(dtype)
 
 
-def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
+def _is_of(backend: Any, x: Any) -> bool:
+    """Whether an array is one of an engine, and not of NumPy."""
+    return not isinstance(x, np.ndarray) and backend.is_array(x)
+
+
+def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     """Scale vectors along an axis to length 1; zeros stay.
 
     Args:
@@ -44,9 +56,15 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> np.ndarray:
         axis: of the vectors; default -1.
         order: of the norm; default 2.
 
+    Returns:
+        A NumPy array, or one of the backend in use for such an ``x``.
+
     >>> normalize([[3.0, 4.0]])
     array([[0.6, 0.8]])
     """
+    backend = backends.current()
+    if _is_of(backend, x):
+        return ops.normalize(x, axis, order)
     x = np.atleast_1d(np.asarray(x))
     norms = (
         np.linalg.norm(x, order, axis, keepdims=True)

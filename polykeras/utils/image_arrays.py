@@ -162,6 +162,8 @@ def save_img(
     if img.mode == "RGBA" and kind.lower().lstrip(".") in ("jpg", "jpeg"):
         warnings.warn("JPEG holds no alpha channel: it is left out.", stacklevel=2)
         img = img.convert("RGB")
+    if file_format is not None and file_format.lower() == "jpg":
+        file_format = "jpeg"
     img.save(path, format=file_format, **kwargs)
 
 

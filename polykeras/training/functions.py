@@ -1,0 +1,59 @@
+"""The functions that run one step on the next batch of an iterator, as loops of a user's own call them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from polykeras.training.data.batches import unpack_x_y_sample_weight
+
+
+class StepFunctions:
+    """``make_train_function`` and its brothers; ``fit``, ``evaluate`` and ``predict`` do without them."""
+
+    predict_on_batch: Callable[..., Any]
+    _check_compiled: Callable[[str], None]
+    _on_batch: Callable[..., Any]
+    train_function: Callable | None = None
+    test_function: Callable | None = None
+    predict_function: Callable | None = None
+
+    def make_train_function(self, force: bool = False) -> Callable:
+        """Return, and keep as ``train_function``, what trains on the next batch of an iterator; it returns logs.
+
+        Args:
+            force: make it anew.
+
+        >>> import numpy as np, polykeras as keras
+        >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); model.compile("sgd", "mse")
+        >>> train = model.make_train_function()
+        >>> sorted(train(iter([(np.ones((4, 2)), np.ones((4, 1)))])))
+        ['loss']
+        """
+        return self._step_function("train_function", lambda batch: self._logs_of("train", batch), force)
+
+    def make_test_function(self, force: bool = False) -> Callable:
+        """Return, and keep as ``test_function``, what evaluates the next batch of an iterator; it returns logs."""
+        return self._step_function("test_function", lambda batch: self._logs_of("test", batch), force)
+
+    def make_predict_function(self, force: bool = False) -> Callable:
+        """Return, and keep as ``predict_function``, what returns the outputs for the next batch of an iterator."""
+
+        def predict(batch: Any) -> Any:
+            return self.predict_on_batch(unpack_x_y_sample_weight(batch)[0])
+
+        return self._step_function("predict_function", predict, force)
+
+    def _step_function(self, name: str, run: Callable, force: bool) -> Callable:
+        if vars(self).get(name) is None or force:
+
+            def function(iterator: Iterator) -> Any:
+                return run(next(iterator))
+
+            vars(self)[name] = function
+        return vars(self)[name]
+
+    def _logs_of(self, kind: str, batch: Any) -> dict:
+        self._check_compiled(f"{kind}_function")
+        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        return self._on_batch(kind, x, y, sample_weight, None, True, False)
