@@ -68,8 +68,8 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
 __getattr__, __dir__ = lazy.names(
     __name__,
     modules=[
-        "applications", "datasets", "distillation", "engine", "legacy", "objectives", "parity", "preprocessing", "saving",
-        "visualization", "wrappers",
+        "applications", "datasets", "distillation", "engine", "initializations", "legacy", "objectives", "parity",
+        "preprocessing", "saving", "visualization", "wrappers",
     ],
     members={"polykeras.compat.alias": ["install_as_keras"]},
 )  # fmt: skip

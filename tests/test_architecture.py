@@ -37,7 +37,17 @@ LEVELS = [
     ["utils"],
     ["datasets"],
     ["interop"],
-    ["applications", "compat", "distillation", "preprocessing", "visualization", "wrappers", "parity", "testing", "cli"],
+    [
+        "applications",
+        "compat",
+        "distillation",
+        "preprocessing",
+        "visualization",
+        "wrappers",
+        "parity",
+        "testing",
+        "cli",
+    ],
     ["", "__main__"],
 ]
 

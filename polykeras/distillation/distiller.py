@@ -173,4 +173,6 @@ def _check_models(teacher: Any, student: Any) -> None:
 
 
 def _fit(shape: tuple, other: tuple) -> bool:
-    return len(shape) == len(other) and all(None in pair or pair[0] == pair[1] for pair in zip(shape, other))
+    if len(shape) != len(other):
+        return False
+    return all(None in pair or pair[0] == pair[1] for pair in zip(shape, other, strict=True))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from polykeras import activations, ops, regularizers
 from polykeras.config import standardize_data_format
-from polykeras.core import geometry
+from polykeras.core import geometry, lazy
 from polykeras.core.types import Function
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.convolutional_resizing import (  # noqa: F401
@@ -26,6 +26,16 @@ from polykeras.layers.convolutional_resizing import (  # noqa: F401
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.weights import LowRankUpdate, add_weight, keep_options, known_size, options_config
+
+# Keras 1 and 2 kept pooling in this module.
+__getattr__, __dir__ = lazy.names(
+    __name__,
+    members={
+        "polykeras.layers.pooling": [
+            f"{kind}Pooling{rank}D" for kind in ("Average", "Max", "GlobalAverage", "GlobalMax") for rank in (1, 2, 3)
+        ]
+    },
+)
 
 _renamed = legacy_arguments(
     nb_filter="filters",

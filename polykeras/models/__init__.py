@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from polykeras.core import lazy
 from polykeras.models.graph_configs import clone_model
 from polykeras.models.model import Functional, Model
+from polykeras.models.older import model_from_yaml
 from polykeras.models.sequential import Sequential
 from polykeras.serialization import registry
 
@@ -35,6 +36,7 @@ __all__ = [
     "load_model",
     "model_from_config",
     "model_from_json",
+    "model_from_yaml",
     "save_model",
 ]
 

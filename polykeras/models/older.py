@@ -64,7 +64,7 @@ class OlderMethods:
             raise ValueError(f"Expected format to be one of {known}. Received: {format!r}.")
         raise NotImplementedError(
             f"Model {self.name!r}: Expected save(), for a file that polykeras and Keras read. Received: "
-            f"export(format={format!r}), which is not there yet. Real Keras loads a saved .keras file, and can export it."
+            f"export(format={format!r}), which is not there yet. Real Keras loads the saved file, and exports it."
         )
 
     def quantize(self, mode: Any = None, **kwargs: Any) -> NoReturn:
@@ -74,6 +74,18 @@ class OlderMethods:
             NotImplementedError: always.
         """
         raise NotImplementedError(
-            f"Model {self.name!r}: Expected weights of floating point. Received: quantize({mode!r}), which is not there "
-            "yet. For less memory use a dtype policy, such as keras.config.set_dtype_policy('bfloat16')."
+            f"Model {self.name!r}: Expected weights of floating point. Received: quantize({mode!r}), which is not "
+            "there yet. For less memory use a dtype policy, such as keras.config.set_dtype_policy('bfloat16')."
         )
+
+
+def model_from_yaml(yaml_string: str, custom_objects: dict | None = None) -> NoReturn:
+    """Refuse: YAML can hold code that runs when it is read.
+
+    Raises:
+        RuntimeError: always.
+    """
+    raise RuntimeError(
+        "Expected model_from_json(model.to_json()). Received: model_from_yaml(), which is gone: YAML may run code when "
+        "it is read."
+    )

@@ -93,7 +93,7 @@ class Archive:
             self._zip = zipfile.ZipFile(self._file)
             self._check_members()
             self.metadata = self.json(METADATA) if METADATA in self._zip.namelist() else {}
-            files.check_claim(self.path, self._sealed, "polykeras_version" in self.metadata)
+            self._check_seal()
         except BaseException as error:
             self._file.close()
             if not isinstance(error, zipfile.BadZipFile):
@@ -109,6 +109,14 @@ class Archive:
     def __exit__(self, *exception: object) -> None:
         self._zip.close()
         self._file.close()
+
+    def _check_seal(self) -> None:
+        """Refuse an archive without its seal, unless another program packed the same members anew."""
+        claims = "polykeras_version" in self.metadata
+        if claims and not self._sealed and not self._zip.comment and self._zip.testzip() is None:
+            files.warn_of_missing_seal(self.path)
+        else:
+            files.check_claim(self.path, self._sealed, claims)
 
     def _refuse(self, what: str) -> None:
         raise ValueError(

@@ -15,6 +15,7 @@ import os
 import re
 import secrets
 import time
+import warnings
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -54,6 +55,10 @@ class Limits:
 
 
 limits = Limits()
+
+
+class NoFileError(FileNotFoundError, ValueError):
+    """There is no file where one is to be read; Keras raises a ValueError."""
 
 
 @contextlib.contextmanager
@@ -191,6 +196,15 @@ def place_of_seal(text: bytes) -> int | None:
     """Return where the seal stands in JSON, or None."""
     found = re.search(f'"{FIELD}": "'.encode(), text)
     return None if found is None else found.end()
+
+
+def warn_of_missing_seal(path: str | os.PathLike) -> None:
+    """Warn that only the checksums of a file's parts were compared."""
+    warnings.warn(
+        f"Expected {str(path)!r} to end in its checksum. Received: none; its parts match their own, so it was packed "
+        "anew, and is loaded.",
+        stacklevel=2,
+    )
 
 
 def check_claim(path: str | os.PathLike, sealed: bool, claims: bool) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from polykeras.core.variables import Variable
 from polykeras.saving import files
 
-_VERSION = "polykeras_version"
+#: The attribute by which a file says that it is ours, and sealed.
+VERSION = "polykeras_version"
 
 
 class Writer:
@@ -79,7 +80,7 @@ def writing(path: Path, version: str | None = None, head: int = 0) -> Iterator[W
     """
     with Writer(path, head) as writer:
         if version is not None:
-            writer.file.attrs[_VERSION] = version
+            writer.file.attrs[VERSION] = version
         yield writer
     if version is not None:
         with open(path, "ab") as file:
@@ -98,7 +99,7 @@ def reading(path: str | os.PathLike) -> Iterator[Reader]:
     with open(path, "rb", buffering=0) as file:
         sealed = files.is_sealed(file, path)
         with reading_part(file, str(path)) as reader:
-            files.check_claim(path, sealed, reader.attribute(_VERSION) is not None)
+            files.check_claim(path, sealed, reader.attribute(VERSION) is not None)
             yield reader
 
 

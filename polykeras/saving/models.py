@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from polykeras.core import naming
-from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, tensors
+from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, streams, tensors
 from polykeras.saving.ledger import Ledger, NotingWriter
 from polykeras.serialization import configs, registry
 
@@ -42,7 +42,7 @@ def suffix_of(path: Path, known: tuple[str, ...]) -> str:
 
 
 def save_model(
-    model: Any, filepath: str | os.PathLike, overwrite: bool = True, include_optimizer: bool = True, **kwargs: Any
+    model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, **kwargs: Any
 ) -> None:
     """Save a model: its architecture, weights, and what training needs to go on.
 
@@ -50,15 +50,15 @@ def save_model(
 
     Args:
         model: a model with a config: Sequential, Functional, or a class of yours with ``get_config``.
-        filepath: ends in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2.
+        filepath: ends in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2. Or a binary file open for
+            writing, such as a BytesIO, which gets a ``.keras`` file; or an h5py File or Group.
         overwrite: whether there may be a file already.
         include_optimizer: save the arguments of ``compile`` and the optimizer's state too.
         **kwargs: Keras 2's ``save_format`` and Keras 3's ``zipped``, which the name of the file says.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
-        ValueError: for another file name, or a model whose config can't be written.
-        TypeError: for unknown arguments.
+        ValueError: for another file name, unknown arguments, or a model whose config can't be written.
 
     >>> import os, tempfile, polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -70,7 +70,11 @@ def save_model(
     kwargs.pop("zipped", None)
     kwargs.pop("save_format", None)
     if kwargs:
-        raise TypeError(f"Expected arguments of save_model. Received: unknown {sorted(kwargs)}.")
+        raise ValueError(f"Expected arguments of save_model. Received: unknown {sorted(kwargs)}.")
+    if streams.is_open(filepath):
+        with streams.written(filepath, ".keras") as temporary:
+            save_model(model, temporary, overwrite, include_optimizer)
+        return
     path = Path(filepath)
     suffix = suffix_of(path, (".keras", ".h5"))
     config = configs.describe(model, include_optimizer)
@@ -102,23 +106,22 @@ def _write(path: Path, module: Any, fill: Callable[[NotingWriter], None]) -> Non
         ledger.check_file(reader.arrays(), path.name)
 
 
-def load_model(
-    filepath: str | os.PathLike, custom_objects: dict | None = None, compile: bool = True, safe_mode: bool = True
-) -> Any:
+def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """Load a model onto the backend in use: from a ``.keras`` file of polykeras or Keras 3, or an ``.h5`` file.
 
     Nothing in the file is run or imported: only built-in classes, registered ones and
     ``custom_objects`` are built.
 
     Args:
-        filepath: of the file, or the folder of an OrbaxCheckpoint, for its latest step.
+        filepath: of the file, or the folder of an OrbaxCheckpoint, for its latest step; or a binary file open for
+            reading, or an h5py File or Group.
         custom_objects: names for your own classes and functions; default None.
         compile: compile as the saved model was, and load the optimizer's state.
         safe_mode: refuse files that hold code, such as a lambda as bytecode. False lets the file run whatever it
             holds: for files that you trust as you trust a program.
 
     Raises:
-        FileNotFoundError: if there is no file.
+        FileNotFoundError: if there is no file; it is a ValueError too.
         ValueError: for a damaged file, one made to do harm, or an unknown class.
 
     >>> import polykeras as keras, tempfile
@@ -127,6 +130,9 @@ def load_model(
     >>> model.save(path); keras.models.load_model(path).count_params()
     3
     """
+    if streams.is_open(filepath):
+        with streams.readable(filepath, ".h5", ".keras") as path:
+            return load_model(path, custom_objects, compile, safe_mode)
     with registry.safe_mode_scope(safe_mode), registry.custom_object_scope(custom_objects or {}):
         return _load_model(filepath, compile)
 
@@ -134,10 +140,11 @@ def load_model(
 def _load_model(filepath: str | os.PathLike, compile: bool) -> Any:
     path = Path(filepath)
     if not path.exists():
-        raise FileNotFoundError(f"Expected a model file. Received: {str(path)!r}, where there is none.")
+        suffix_of(path, (".keras", ".h5"))
+        raise files.NoFileError(f"Expected a model file. Received: {str(path)!r}, where there is none.")
     if path.is_dir():
         return _load_checkpoint(path, compile)
-    if suffix_of(path, (".keras", ".h5")) == ".h5":
+    if streams.is_hdf5(path) or suffix_of(path, (".keras", ".h5")) == ".h5":
         return _load_legacy(path, compile)
     with archive.Archive(path) as opened:
         config = opened.json(archive.CONFIG)
@@ -214,9 +221,10 @@ def _numbers(version: Any) -> list[int]:
 
 def save_weights(
     model: Any,
-    filepath: str | os.PathLike,
+    filepath: Any,
     overwrite: bool = True,
     max_shard_size: float | None = None,
+    objects_to_skip: Any = None,
     **kwargs: Any,
 ) -> None:
     """Save the weights of a model, and the state of a compiled model's optimizer.
@@ -224,15 +232,16 @@ def save_weights(
     Args:
         model: built.
         filepath: ends in ``.weights.h5``; in ``.safetensors``; in ``.weights.json`` for an index of several
-            files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer.
+            files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer. Or a binary file open
+            for writing, which gets a ``.weights.h5`` file; or an h5py File or Group.
         overwrite: whether there may be a file already.
         max_shard_size: most GiB of arrays in a file, for an index; default None.
+        objects_to_skip: list of layers whose weights are left out, not in the layout of Keras 2; default None.
         **kwargs: Keras 2's ``save_format``, which the name of the file says.
 
     Raises:
         FileExistsError: if there is a file and ``overwrite`` is False.
         ValueError: for another file name, a model without weights yet, or an array larger than a file may be.
-        TypeError: for unknown arguments.
 
     >>> import os, tempfile, polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -242,7 +251,11 @@ def save_weights(
     """
     kwargs.pop("save_format", None)
     if kwargs:
-        raise TypeError(f"Expected arguments of save_weights. Received: unknown {sorted(kwargs)}.")
+        raise ValueError(f"Expected arguments of save_weights. Received: unknown {sorted(kwargs)}.")
+    if streams.is_open(filepath):
+        with streams.written(filepath, ".weights.h5") as temporary:
+            save_weights(model, temporary, overwrite, max_shard_size, objects_to_skip)
+        return
     path = Path(filepath)
     suffix = suffix_of(path, _WEIGHTS)
     if suffix == ".weights.h5" and max_shard_size is not None:
@@ -252,6 +265,7 @@ def save_weights(
             f"Expected max_shard_size, in GiB, with the name of an index, '....weights.json', and only then. "
             f"Received: max_shard_size={max_shard_size!r} with {str(path)!r}."
         )
+    _check_skipped(objects_to_skip, suffix == ".h5")
     if not model.built:
         raise ValueError(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
@@ -259,7 +273,7 @@ def save_weights(
     if max_shard_size is not None:
         ledger = Ledger()
         with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:
-            state.save(model, ledger.noting(writer), model.optimizer)
+            state.save(model, ledger.noting(writer), model.optimizer, objects_to_skip)
             with writer.reading_new() as reader:
                 ledger.check_file(reader.arrays(), path.name)
         return
@@ -268,27 +282,32 @@ def save_weights(
             _write(temporary, hdf5, lambda writer: keras2_files.save_weights(model, writer))
         else:
             module = tensors if suffix == ".safetensors" else hdf5
-            _write(temporary, module, lambda writer: state.save(model, writer, model.optimizer))
+            _write(temporary, module, lambda writer: state.save(model, writer, model.optimizer, objects_to_skip))
 
 
 def load_weights(
-    model: Any, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any
+    model: Any,
+    filepath: Any,
+    skip_mismatch: bool = False,
+    by_name: bool = False,
+    objects_to_skip: Any = None,
+    **kwargs: Any,
 ) -> None:
     """Load weights into a model, and the state of the optimizer where both have one.
 
     Args:
         model: built.
         filepath: what ``save_weights`` wrote, a whole model in a ``.keras`` file, or the folder of an
-            OrbaxCheckpoint, for its latest step. A safetensors file is mapped into memory: weights are read when
-            they are first needed.
+            OrbaxCheckpoint, for its latest step; or a binary file open for reading, or an h5py File or Group. A
+            safetensors file is mapped into memory: weights are read when they are first needed.
         skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
         by_name: match layers by their names instead of their order; the optimizer stays as it is.
+        objects_to_skip: list of layers that stay as they are, not with the layout of Keras 2; default None.
         **kwargs: none; others are refused.
 
     Raises:
         FileNotFoundError: if there is no file.
         ValueError: naming the layer and both shapes, where something doesn't fit.
-        TypeError: for unknown arguments.
 
     >>> import polykeras as keras, tempfile
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -296,17 +315,31 @@ def load_weights(
     >>> keras.saving.save_weights(model, path); keras.saving.load_weights(model, path)
     """
     if kwargs:
-        raise TypeError(f"Expected arguments of load_weights. Received: unknown {sorted(kwargs)}.")
+        raise ValueError(f"Expected arguments of load_weights. Received: unknown {sorted(kwargs)}.")
+    if streams.is_open(filepath):
+        with streams.readable(filepath, ".weights.h5", ".keras") as path:
+            load_weights(model, path, skip_mismatch, by_name, objects_to_skip)
+        return
     path = Path(filepath)
     if not path.exists():
-        raise FileNotFoundError(f"Expected a file of weights. Received: {str(path)!r}, where there is none.")
+        raise files.NoFileError(f"Expected a file of weights. Received: {str(path)!r}, where there is none.")
     with reading(path) as reader:
-        if keras2_files.is_legacy(reader):
+        is_legacy = keras2_files.is_legacy(reader)
+        _check_skipped(objects_to_skip, is_legacy)
+        if is_legacy:
             keras2_files.load_weights(model, reader, skip_mismatch, by_name)
         else:
-            state.load(model, reader, skip_mismatch, by_name)
+            state.load(model, reader, skip_mismatch, by_name, objects_to_skip)
             if getattr(model, "compiled", False) and not by_name:
                 state.load_optimizer(model, reader)
+
+
+def _check_skipped(objects_to_skip: Any, is_legacy: bool) -> None:
+    if objects_to_skip and is_legacy:
+        raise ValueError(
+            "Expected objects_to_skip with files of Keras 3, such as .weights.h5. Received: a file in the layout of "
+            "Keras 2."
+        )
 
 
 @contextlib.contextmanager

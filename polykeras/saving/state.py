@@ -43,14 +43,14 @@ class Place:
         return f"{type(self.owner).__name__} {naming.short(name, 80)} ({end or 'the model itself'})"
 
 
-def places(model: Any) -> Iterator[Place]:
-    """Yield all things with arrays in a model, parents first, each once.
+def places(model: Any, skipped: Any = ()) -> Iterator[Place]:
+    """Yield all things with arrays in a model, parents first, each once; nothing of those skipped.
 
     >>> import polykeras as keras
     >>> [place.path for place in places(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
     ['', 'layers/dense', 'layers/dense_1']
     """
-    yield from _visit("", model, {})
+    yield from _visit("", model, {id(thing): thing for thing in skipped or ()})
 
 
 def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Place]:
@@ -100,14 +100,14 @@ def _items(container: Any) -> Iterator[tuple[str, Any]]:
             counts[kind] += 1
 
 
-def save(model: Any, writer: NotingWriter, optimizer: Any = None) -> None:
-    """Write the arrays of a model, and of its optimizer, one by one.
+def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any = ()) -> None:
+    """Write the arrays of a model but those of ``skipped`` layers, and of its optimizer, one by one.
 
     Raises:
         ValueError: if a weight of the model is not among them.
     """
-    apart: list[Variable] = []
-    for place in places(model):
+    apart: list[Variable] = [variable for thing in skipped or () for variable in thing.variables]
+    for place in places(model, skipped):
         name = getattr(place.owner, "name", None)
         place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
         if isinstance(place.owner, Trackable):
@@ -127,7 +127,7 @@ def _check_complete(writer: NotingWriter, model: Any, variables: list[Variable],
     writer.ledger.check_complete((v for v in variables if id(v) not in others), f"Model {model.name!r}")
 
 
-def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = False) -> None:
+def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = False, skipped: Any = ()) -> None:
     """Read the arrays of a model; all shapes are compared before any is read.
 
     Args:
@@ -136,12 +136,13 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         skip_mismatch: leave layers as they are where something is missing or has another shape, with
             a warning.
         by_name: match layers by the names that the file keeps; those that it doesn't name stay as they are.
+        skipped: layers that stay as they are, whatever the file holds.
 
     Raises:
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     found, problems = [], []
-    groups = _by_name(model, reader) if by_name else [(p, _group(reader, p.path)) for p in places(model)]
+    groups = _by_name(model, reader) if by_name else [(p, _group(reader, p.path)) for p in places(model, skipped)]
     for place, group in groups:
         problem = _problem(place, group)
         if problem:

@@ -556,5 +556,8 @@ def _find(name: str, config: dict, family: str | None) -> Any:
     for candidate in [*hinted, family, *families]:
         if candidate and name in families.get(candidate, {}):
             return families[candidate][name]
+    ends = [key for key in _registered if key.endswith(f">{name}")]  # Keras 3.6 wrote functions without their package
+    if len(ends) == 1:
+        return _registered[ends[0]]
     choices = families.get(family or "layers", {})
     raise ValueError(unknown(name, family or "layers", choices))

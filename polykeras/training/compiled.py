@@ -21,7 +21,7 @@ from polykeras.metrics import get as get_metric
 from polykeras.metrics.metric import Metric
 from polykeras.metrics.reductions import Mean, MeanMetricWrapper
 from polykeras.serialization import registry
-from polykeras.training.outputs import Outputs, is_config, is_tree, part_at
+from polykeras.training.outputs import Outputs, is_config, is_tree
 
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")

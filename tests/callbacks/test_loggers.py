@@ -183,3 +183,28 @@ def test_seldom_called_callback_knows_how_many_batches_there_were():
     for batch in range(5):
         callbacks.batch_end("train", batch, dict, is_last=batch == 4)
     assert (seldom.calls, seldom.batches_seen) == (1, 5)
+
+
+# ------------------------------------------------------ what users' callbacks do
+
+
+def test_a_callback_may_set_its_model_and_watch_batches_by_an_attribute(backend):
+    class Stopper(Callback):
+        def __init__(self, model):
+            self.model = model
+            self.batches = []
+            self.on_train_batch_end = self.look
+
+        def look(self, batch, logs=None):
+            self.batches.append(batch)
+            self.model.stop_training = len(self.batches) == 3
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    stopper = Stopper(model)
+    model.fit(np.ones((10, 2)), np.ones((10, 1)), batch_size=1, callbacks=[stopper], verbose=0)
+    assert stopper.batches == [0, 1, 2]
+
+
+def test_a_lambda_callback_keeps_what_is_no_moment():
+    assert LambdaCallback(describe=len).describe("abc") == 3

@@ -1,7 +1,7 @@
 """Every kind of data that a user may pass, on every backend: the same batches, the same curve, nothing left behind."""
 
-import itertools
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import signal

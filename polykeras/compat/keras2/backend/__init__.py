@@ -9,6 +9,8 @@ array([2., 3.], dtype=float32)
 
 from __future__ import annotations
 
+import sys
+
 from polykeras.compat.keras2.backend.control import (
     foldl,
     foldr,
@@ -191,5 +193,9 @@ from polykeras.core.dtypes import result_type
 from polykeras.core.dtypes import standardize as standardize_dtype
 from polykeras.core.graph import KerasTensor
 from polykeras.core.naming import uid as get_uid
+from polykeras.core.scopes import name_scope
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
+
+#: The module of that name in Keras 1 and 2.
+tensorflow_backend = sys.modules[__name__]

@@ -1,5 +1,6 @@
 """The path of Keras 2 to layers and models: ``from keras.engine import Layer``."""
 
+from polykeras.compat.keras2.utils.layer_utils import get_source_inputs
 from polykeras.core.graph import Node
 from polykeras.layers import Input, InputLayer, InputSpec, Layer
 from polykeras.models import Model, Sequential, model_from_config, model_from_json
@@ -16,6 +17,7 @@ __all__ = [
     "Network",
     "Node",
     "Sequential",
+    "get_source_inputs",
     "load_model",
     "model_from_config",
     "model_from_json",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.compat.keras2.backend.settings import normalize_data_format as normalize_data_format
 from polykeras.core import geometry
 
 _PADDINGS = ("valid", "same", "causal")

@@ -8,6 +8,7 @@ from typing import Any
 
 from polykeras.callbacks.progbar import Progbar
 from polykeras.compat.keras2.plain_configs import deserialize_keras_object, serialize_keras_object
+from polykeras.serialization import bytecode
 from polykeras.serialization.registry import custom_object_scope, get_custom_objects
 
 CustomObjectScope = custom_object_scope
@@ -16,6 +17,8 @@ __all__ = [
     "CustomObjectScope",
     "Progbar",
     "custom_object_scope",
+    "func_dump",
+    "func_load",
     "deserialize_keras_object",
     "get_custom_objects",
     "has_arg",
@@ -26,6 +29,28 @@ __all__ = [
     "transpose_shape",
     "unpack_singleton",
 ]
+
+
+def func_dump(func: Callable) -> tuple:
+    """Return the code, the defaults and the closure of a function, as ``func_load`` takes them."""
+    parts = bytecode.dump(func)["config"]
+    defaults, closure = (None if parts[name] is None else tuple(parts[name]) for name in ("defaults", "closure"))
+    return parts["code"], defaults, closure
+
+
+def func_load(code: Any, defaults: tuple | None = None, closure: tuple | None = None, globs: dict | None = None) -> Any:
+    """Return the function of ``func_dump``'s parts. Its code runs when it is called: load what you trust.
+
+    Args:
+        code: the first part, or all three.
+        defaults, closure: the other parts.
+        globs: what the function may use by name; default nothing but builtins.
+
+    >>> func_load(func_dump(lambda x, factor=2: x * factor))(3)
+    6
+    """
+    parts = tuple(code) if isinstance(code, list | tuple) else (code, defaults, closure)
+    return bytecode.load(list(parts), dict(globs or {}))
 
 
 def has_arg(fn: Callable, name: str, accept_all: bool = False) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,88 @@ class HDF5Matrix:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return np.asarray(self[:], dtype)
+
+
+class H5Dict:
+    """Groups and arrays of an HDF5 file as a dict of dicts.
+
+    Args:
+        path: of the file; an h5py File or Group; or a dict.
+        mode: "r" to read, "w" to begin anew, "a" to add.
+
+    An item that is read and does not exist is made, as an empty dict, where the file is open for writing.
+
+    >>> part = H5Dict({})
+    >>> part["layer"]["kernel"] = [1.0]
+    >>> part["layer"].keys(), "other" in part
+    (['kernel'], False)
+    """
+
+    def __init__(self, path: Any, mode: str = "a") -> None:
+        self.data, self.read_only, self._is_own = path, mode == "r", False
+        if isinstance(path, str | os.PathLike):
+            import h5py
+
+            self.data, self._is_own = h5py.File(path, mode), True
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if isinstance(self.data, dict):
+            self.data[key] = value
+        elif hasattr(value, "keys"):
+            group = self[key]
+            for name in value:
+                group[name] = value[name]
+        else:
+            if key in self.data:
+                del self.data[key]
+            self.data[key] = value
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.data:
+            if self.read_only:
+                raise KeyError(f"Expected one of {self.keys()}. Received: {key!r}.")
+            if isinstance(self.data, dict):
+                self.data[key] = {}
+            else:
+                self.data.create_group(key)
+        item = self.data[key]
+        if hasattr(item, "keys"):
+            return H5Dict(item, "r" if self.read_only else "a")
+        return item[()] if hasattr(item, "id") else item
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def keys(self) -> list[str]:
+        """Return the names of the items."""
+        return list(self.data)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return an item, or the default."""
+        return self[key] if key in self.data else default
+
+    def update(self, *others: Any) -> None:
+        """Take over the items of other dicts."""
+        for other in others:
+            for key in other:
+                self[key] = other[key]
+
+    def close(self) -> None:
+        """Close the file, if it was opened here."""
+        if self._is_own:
+            self.data.close()
+
+    def __enter__(self) -> H5Dict:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
