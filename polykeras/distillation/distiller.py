@@ -24,6 +24,7 @@ class Distiller(Model):
         distillation_loss_weights: their factors, default 1.
         student_loss_weight: from 0, only the teacher counts, to 1, only the targets; default 0.5.
         name: default ``"distiller"``.
+        **kwargs: further arguments of ``Model``.
 
     Raises:
         ValueError: for models that don't fit each other, or other wrong arguments.
@@ -88,8 +89,9 @@ class Distiller(Model):
         """Say how to train the student.
 
         Args:
-            optimizer, metrics: as for every model.
-            loss: of the student's outputs and the targets.
+            optimizer: object or name; default "adam".
+            loss: of the student's outputs and the targets; None, the default, is refused.
+            metrics: as for every model; default None.
             **kwargs: further arguments of ``Model.compile``.
 
         Raises:
@@ -100,12 +102,24 @@ class Distiller(Model):
         super().compile(optimizer, loss, metrics=metrics, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the student's outputs.
+
+        Args:
+            inputs: array, or a tree of arrays, as the student takes them.
+            training: as for every layer; default None.
+        """
         return self.student(inputs, training=training)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Return the weighted sum of the student's own loss and of the distillation losses."""
+        """Return the weighted sum of the student's own loss and of the distillation losses.
+
+        Args:
+            x, y, y_pred, sample_weight: inputs, targets, outputs of the student and weights of the rows, arrays or
+                trees of arrays; default None.
+            training: whether the student trains; default True.
+        """
         y_pred = self(x, training=training) if y_pred is None else y_pred
         share, own, distilled = self.student_loss_weight, 0.0, 0.0
         if share > 0 and y is not None:
@@ -148,7 +162,12 @@ class Distiller(Model):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Any:
-        """Make a Distiller from ``get_config``."""
+        """Make a Distiller from ``get_config``.
+
+        Args:
+            config: dict.
+            custom_objects: dict from names to your classes and functions; default None.
+        """
         with registry.custom_object_scope(custom_objects or {}):
             made = {key: registry.deserialize(config[key], family="models") for key in ("teacher", "student")}
             made["distillation_losses"] = registry.deserialize(config["distillation_losses"], family="distillation")

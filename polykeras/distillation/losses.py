@@ -36,13 +36,20 @@ class DistillationLoss:
     def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
         """Check outputs before they are compared.
 
+        Args:
+            teacher_outputs, student_outputs: arrays, or trees of arrays.
+
         Raises:
             ValueError: if they differ in structure.
         """
         tree.assert_same_structure(teacher_outputs, student_outputs)
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
-        """Check the models, when a Distiller is made of them; subclasses raise ValueError for what they can't use."""
+        """Check the models, when a Distiller is made of them; subclasses raise ValueError for what they can't use.
+
+        Args:
+            teacher, student: models.
+        """
 
 
 class _ByOutput(DistillationLoss):
@@ -58,7 +65,12 @@ class _ByOutput(DistillationLoss):
         tree.assert_same_structure(self.loss, teacher_outputs)
 
     def compute_loss(self, teacher_outputs: Any, student_outputs: Any, **kwargs: Any) -> Any:
-        """Return the sum over the outputs that have a loss, a scalar."""
+        """Return the sum over the outputs that have a loss, a scalar.
+
+        Args:
+            teacher_outputs, student_outputs: arrays, or trees of arrays of one structure.
+            **kwargs: do not matter.
+        """
         self.validate_outputs(teacher_outputs, student_outputs)
         values = [self._compare(*parts) for parts in self._parts(teacher_outputs, student_outputs)]
         return sum(values[1:], values[0])
@@ -76,7 +88,11 @@ class _ByOutput(DistillationLoss):
 
     @classmethod
     def from_config(cls, config: dict) -> Any:
-        """Make a loss from ``get_config``."""
+        """Make a loss from ``get_config``.
+
+        Args:
+            config: dict.
+        """
         loss = registry.deserialize(config["loss"], family="losses")
         return cls(**{**config, "loss": loss})
 
@@ -145,7 +161,14 @@ class FeatureDistillation(_ByOutput):
         self.teacher_layer_name, self.student_layer_name = teacher_layer_name, student_layer_name
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
-        """Check that the models have the layers, and graphs in which to find their outputs."""
+        """Check that the models have the layers, and graphs in which to find their outputs.
+
+        Args:
+            teacher, student: models.
+
+        Raises:
+            ValueError: for a model without a graph, or without the layer.
+        """
         for model, name in ((teacher, self.teacher_layer_name), (student, self.student_layer_name)):
             if name is None:
                 continue

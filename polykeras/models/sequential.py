@@ -203,6 +203,15 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict | list, custom_objects: dict | None = None) -> Self:
+        """Make a model from ``get_config``, with new weights.
+
+        Args:
+            config: a dict, or as in Keras 1 the list of the layers' configs.
+            custom_objects: dict from names to your classes and functions; default None.
+
+        Raises:
+            ValueError: for what is no config of a layer.
+        """
         if isinstance(config, list):  # as in Keras 1
             config = {"layers": config}
         for described in config["layers"]:

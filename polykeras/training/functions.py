@@ -22,7 +22,7 @@ class StepFunctions:
         """Return, and keep as ``train_function``, what trains on the next batch of an iterator; it returns logs.
 
         Args:
-            force: make it anew.
+            force: make it anew; default False.
 
         >>> import numpy as np, polykeras as keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); model.compile("sgd", "mse")
@@ -33,11 +33,19 @@ class StepFunctions:
         return self._step_function("train_function", lambda batch: self._logs_of("train", batch), force)
 
     def make_test_function(self, force: bool = False) -> Callable:
-        """Return, and keep as ``test_function``, what evaluates the next batch of an iterator; it returns logs."""
+        """Return, and keep as ``test_function``, what evaluates the next batch of an iterator; it returns logs.
+
+        Args:
+            force: make it anew; default False.
+        """
         return self._step_function("test_function", lambda batch: self._logs_of("test", batch), force)
 
     def make_predict_function(self, force: bool = False) -> Callable:
-        """Return, and keep as ``predict_function``, what returns the outputs for the next batch of an iterator."""
+        """Return, and keep as ``predict_function``, what returns the outputs for the next batch of an iterator.
+
+        Args:
+            force: make it anew; default False.
+        """
 
         def predict(batch: Any) -> Any:
             return self.predict_on_batch(unpack_x_y_sample_weight(batch)[0])

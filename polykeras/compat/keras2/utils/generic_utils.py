@@ -32,7 +32,14 @@ __all__ = [
 
 
 def func_dump(func: Callable) -> tuple:
-    """Return the code, the defaults and the closure of a function, as ``func_load`` takes them."""
+    """Return the code, the defaults and the closure of a function, as ``func_load`` takes them.
+
+    Args:
+        func: a Python function.
+
+    >>> func_dump(lambda x, factor=2: x * factor)[1:]
+    ((2,), None)
+    """
     parts = bytecode.dump(func)["config"]
     defaults, closure = (None if parts[name] is None else tuple(parts[name]) for name in ("defaults", "closure"))
     return parts["code"], defaults, closure

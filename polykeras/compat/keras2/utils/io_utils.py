@@ -144,11 +144,20 @@ class H5Dict:
         return list(self.data)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return an item, or the default."""
+        """Return an item, or the default.
+
+        Args:
+            key: name of the item.
+            default: default None.
+        """
         return self[key] if key in self.data else default
 
     def update(self, *others: Any) -> None:
-        """Take over the items of other dicts."""
+        """Take over the items of other dicts.
+
+        Args:
+            *others: dicts, or others of this class.
+        """
         for other in others:
             for key in other:
                 self[key] = other[key]

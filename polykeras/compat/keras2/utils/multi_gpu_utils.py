@@ -8,8 +8,18 @@ from typing import Any, NoReturn
 def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_relocation: bool = False) -> NoReturn:
     """Refuse: a model trains on one device.
 
+    Args:
+        model: a Model.
+        gpus: how many, or a list of their numbers; default None, for all.
+        cpu_merge, cpu_relocation: of Keras 2, which do not matter.
+
     Raises:
         NotImplementedError: always.
+
+    >>> import polykeras as keras
+    >>> multi_gpu_model(keras.Sequential(), 2)  # doctest: +IGNORE_EXCEPTION_DETAIL
+    Traceback (most recent call last):
+    NotImplementedError: ...
     """
     raise NotImplementedError(
         f"Model {model.name!r}: Expected to train on one device. Received: multi_gpu_model(gpus={gpus!r}), which Keras "
