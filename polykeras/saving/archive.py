@@ -25,6 +25,7 @@ CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weigh
 
 #: The head of the weights' member: its local header, padded to what HDF5 allows in front of a file.
 _HEAD = 512
+_END_SIZE = 22  # bytes of the record at the end of a zip; the last two count those of the comment behind it
 _ALIGNMENT_FIELD = 0xD935  # the extra field that zip tools use for padding
 
 
@@ -113,10 +114,16 @@ class Archive:
     def _check_seal(self) -> None:
         """Refuse an archive without its seal, unless another program packed the same members anew."""
         claims = "polykeras_version" in self.metadata
-        if claims and not self._sealed and not self._zip.comment and self._zip.testzip() is None:
+        if claims and not self._sealed and self._ends_without_comment() and self._zip.testzip() is None:
             files.warn_of_missing_seal(self.path)
         else:
             files.check_claim(self.path, self._sealed, claims)
+
+    def _ends_without_comment(self) -> bool:
+        """Whether the archive is whole, and no comment, which held the seal, was cut off or changed."""
+        self._file.seek(-_END_SIZE, os.SEEK_END)
+        end = self._file.read(_END_SIZE)
+        return end.startswith(b"PK\x05\x06") and end.endswith(b"\0\0")
 
     def _refuse(self, what: str) -> None:
         raise ValueError(
