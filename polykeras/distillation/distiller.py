@@ -85,7 +85,9 @@ class Distiller(Model):
             return None
         return Model(model.inputs, {name: model.get_layer(name).output for name in sorted(names)})
 
-    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any) -> None:
+    def compile(  # type: ignore[override]
+        self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
+    ) -> None:
         """Say how to train the student.
 
         Args:
@@ -101,7 +103,7 @@ class Distiller(Model):
             raise ValueError(f"Model {self.name!r}: Expected the loss of the student. Received: loss=None.")
         super().compile(optimizer, loss, metrics=metrics, **kwargs)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:  # type: ignore[override]
         """Return the student's outputs.
 
         Args:
@@ -134,7 +136,8 @@ class Distiller(Model):
 
     def _distillation_loss(self, x: Any, y_pred: Any, training: bool) -> Any:
         """The weighted sum of the distillation losses."""
-        teacher, student = {}, {}
+        teacher: dict[str | None, Any] = {}
+        student: dict[str | None, Any] = {}
         if any(loss.teacher_layer_name is None for loss in self.distillation_losses):
             teacher[None] = self.teacher(x, training=False)
         if self._teacher_features is not None:

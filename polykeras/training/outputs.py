@@ -111,8 +111,8 @@ class Outputs:
         if not is_tree(tree):
             yield path, tree
         elif isinstance(tree, dict):
-            for key, place in self._keys(node, path, below, tree, argument):
-                yield from self._placed(tree[key], place, argument)
+            for key, meant in self._keys(node, path, below, tree, argument):
+                yield from self._placed(tree[key], meant, argument)
         elif len(tree) == len(below) and not any(map(is_tree, tree)):
             for place, part in zip(below, tree, strict=True):
                 yield from self._placed(part, self.paths[place], argument)

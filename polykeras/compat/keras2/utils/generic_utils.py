@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 from polykeras.callbacks.progbar import Progbar
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-def func_dump(func: Callable) -> tuple:
+def func_dump(func: FunctionType) -> tuple:
     """Return the code, the defaults and the closure of a function, as ``func_load`` takes them.
 
     Args:
