@@ -87,21 +87,6 @@ class OlderMethods:
             f"export(format={format!r}), which is not there yet. Real Keras loads the saved file, and exports it."
         )
 
-    def quantize(self, mode: Any = None, **kwargs: Any) -> NoReturn:
-        """Refuse: there is no quantization yet.
-
-        Args:
-            mode: such as "int8"; default None.
-            **kwargs: of Keras, which do not matter.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError(
-            f"Model {self.name!r}: Expected weights of floating point. Received: quantize({mode!r}), which is not "
-            "there yet. For less memory use a dtype policy, such as keras.config.set_dtype_policy('bfloat16')."
-        )
-
 
 def model_from_yaml(yaml_string: str, custom_objects: dict | None = None) -> NoReturn:
     """Refuse: YAML can hold code that runs when it is read.

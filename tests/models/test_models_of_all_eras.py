@@ -105,7 +105,6 @@ def test_samples_of_a_dataset_are_counted_without_taking_a_batch():
         (lambda model: model.to_yaml(), RuntimeError, r"Expected to_json\(\)"),
         (lambda model: model.export("x"), NotImplementedError, r"Expected save\(\).*not there yet"),
         (lambda model: model.export("x", format="zip"), ValueError, "format to be one of.*Received: 'zip'"),
-        (lambda model: model.quantize("int8"), NotImplementedError, "Expected weights of floating point"),
     ],
 )
 def test_what_is_gone_or_not_there_yet_says_what_to_do(call, error, message):
