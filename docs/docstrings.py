@@ -1,0 +1,32 @@
+"""What Sphinx needs to know of docstrings here, and of programs of the gallery before each is run."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import polykeras as keras
+
+#: Literals and links stay as they are; elsewhere these characters would be markup.
+_LITERAL = re.compile(r"(``.*?``|`[^`]+?`_{1,2}|:\w+:`.*?`)")
+_MARKUP = re.compile(r"(?<!\\)([*|`]|(?<=\w)_(?!\w))")
+
+
+def escape(app: object, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
+    """Take formulas such as ``|x|`` and ``a * b`` in a docstring for text, not for markup."""
+    in_code = False
+    for index, line in enumerate(lines):
+        if line.lstrip().startswith(">>>"):
+            in_code = True
+        elif not line.strip():
+            in_code = False
+        if not in_code:
+            parts = _LITERAL.split(line)
+            parts[::2] = [_MARKUP.sub(r"\\\1", part) for part in parts[::2]]
+            lines[index] = "".join(parts)
+
+
+def start_program(gallery_conf: dict[str, Any], program: str) -> None:
+    """Begin each program of the gallery as a new process would: with names and seeds from the start."""
+    keras.utils.set_random_seed(0)
+    keras.utils.clear_session()
