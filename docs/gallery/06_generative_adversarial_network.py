@@ -62,7 +62,7 @@ real = np.stack([np.cos(angles), np.sin(angles)], axis=1) + rng.normal(0, 0.05, 
 
 model = Adversaries()
 model.compile(optimizer=keras.optimizers.Adam(0.001, beta_1=0.5))
-history = model.fit(real.astype("float32"), batch_size=256, epochs=120, verbose=0)
+history = model.fit(real.astype("float32"), batch_size=256, epochs=60, verbose=0)
 
 # %%
 

@@ -20,7 +20,7 @@ chosen = [
     layers.RandomBrightness(0.4, seed=1),
     layers.RandomHue(0.3, seed=1),
     layers.RandomErasing(1.0, scale=(0.1, 0.2), seed=1),
-    layers.RandomGaussianBlur(1.0, 9, 4.0, seed=1),
+    layers.RandomGaussianBlur(1.0, 9, 1.0, seed=1),
 ]
 figure, axes = plt.subplots(2, 5, figsize=(10, 3.6))
 axes[0, 0].imshow(picture / 255)
