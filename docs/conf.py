@@ -22,7 +22,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery/*", "images/*"]
+exclude_patterns = ["_build", "gallery/*", "images/*", "programs/*.ipynb", "programs/uses", "**sg_execution_times.rst"]
 suppress_warnings = ["config.cache"]
 
 html_theme = "furo"
@@ -42,6 +42,7 @@ autodoc_member_order = "groupwise"
 autodoc_inherit_docstrings = True
 add_module_names = True
 napoleon_use_rtype = False
+napoleon_custom_sections = [("Call arguments", "params_style")]
 python_maximum_signature_line_length = 100
 
 sphinx_gallery_conf = {
@@ -65,4 +66,6 @@ sphinx_gallery_conf = {
 
 def setup(app):
     """Connect what reads docstrings as they are written here."""
-    app.connect("autodoc-process-docstring", docstrings.escape)
+    app.connect("autodoc-process-docstring", docstrings.join_names, priority=400)  # before napoleon reads it
+    app.connect("autodoc-process-docstring", docstrings.escape, priority=600)
+    app.connect("autodoc-skip-member", docstrings.skip)

@@ -12,6 +12,24 @@ _LITERAL = re.compile(r"(``.*?``|`[^`]+?`_{1,2}|:\w+:`.*?`)")
 _MARKUP = re.compile(r"(?<!\\)([*|`]|(?<=\w)_(?!\w))")
 
 
+#: Names of arguments that share a description, and go on in the next line.
+_NAMES = re.compile(r"    [*\w]+(, [*\w]+)*,")
+
+
+def join_names(app: object, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
+    """Put names of arguments that share one description into one line."""
+    for index in reversed(range(len(lines) - 1)):
+        if _NAMES.fullmatch(lines[index]):
+            lines[index] += " " + lines.pop(index + 1).strip()
+
+
+def skip(app: object, what: str, name: str, item: object, is_skipped: bool, options: object) -> bool | None:
+    """Leave out what scikit-learn adds to estimators, and properties that users may replace by anything."""
+    if re.fullmatch(r"set_\w+_request", name) or type(item).__name__ == "replaceable":
+        return True
+    return None
+
+
 def escape(app: object, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
     """Take formulas such as ``|x|`` and ``a * b`` in a docstring for text, not for markup."""
     in_code = False
@@ -23,7 +41,7 @@ def escape(app: object, what: str, name: str, item: object, options: object, lin
         if not in_code:
             parts = _LITERAL.split(line)
             parts[::2] = [_MARKUP.sub(r"\\\1", part) for part in parts[::2]]
-            lines[index] = "".join(parts)
+            lines[index] = re.sub(r"(?<=\w``)(?=s\b)", r"\\ ", "".join(parts))  # a plural: ``Layer``s
 
 
 def start_program(gallery_conf: dict[str, Any], program: str) -> None:

@@ -1,33 +1,40 @@
-"""Every example in a docstring runs, on NumPy."""
+"""Every example in a docstring runs: all on NumPy, those of public names on the other backends too."""
 
 from __future__ import annotations
 
-import doctest
+import functools
 import importlib
-import pkgutil
 
 import pytest
 
-import polykeras
+from docs import examples, names
 from polykeras import backends
-from polykeras.core import naming
-
-ADAPTERS = {f"polykeras.backends.{name}": name for name in backends.NAMES}
-MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(polykeras.__path__, "polykeras.")
-    if not module.name.endswith(".__main__")
-)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_examples_run_on_numpy(name: str) -> None:
-    if name in ADAPTERS:
-        if not backends.is_installed(ADAPTERS[name]):
-            pytest.skip(f"{ADAPTERS[name]} is not installed")
-        backends.load_all()  # in the order in which the frameworks live together
-    module = importlib.import_module(name)
-    with backends.use("numpy"):
-        naming.reset()
-        result = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
-    assert result.failed == 0, f"{result.failed} of {result.attempted} examples failed; see the output above"
+@functools.cache
+def homes() -> tuple[str, ...]:
+    """Where public classes and functions are defined."""
+    return tuple(entry.home for rows in names.entries().values() for entry in rows)
+
+
+def is_public(name: str) -> bool:
+    return any(name == home or name.startswith(f"{home}.") for home in homes())
+
+
+@pytest.mark.parametrize("backend", backends.available())
+@pytest.mark.parametrize("name", examples.modules())
+def test_examples_run(name: str, backend: str) -> None:
+    backends.load_all()  # in the order in which the frameworks live together
+    results = examples.run(importlib.import_module(name), backend)
+    problems = [text for example, text in results.items() if text and (backend == "numpy" or is_public(example))]
+    assert problems == [], "\n".join(problems)
+
+
+def test_an_example_that_shows_another_value_is_found_on_every_backend(backend):
+    module = type(examples)("polykeras_example")
+    module.__doc__ = (
+        ">>> from polykeras import ops\n>>> ops.multiply([1.0, 2.0], 2.0)\narray([2., 4.1], dtype=float32)\n"
+    )
+    assert "4.1" in examples.run(module, backend.name)["polykeras_example"]
+    module.__doc__ = module.__doc__.replace("4.1", "4.")
+    assert examples.run(module, backend.name) == {"polykeras_example": ""}
