@@ -66,6 +66,6 @@ sphinx_gallery_conf = {
 
 def setup(app):
     """Connect what reads docstrings as they are written here."""
-    app.connect("autodoc-process-docstring", docstrings.join_names, priority=400)  # before napoleon reads it
-    app.connect("autodoc-process-docstring", docstrings.escape, priority=600)
+    app.connect("autodoc-process-docstring", docstrings.join_names, priority=400)  # both before napoleon
+    app.connect("autodoc-process-docstring", docstrings.escape, priority=450)
     app.connect("autodoc-skip-member", docstrings.skip)
