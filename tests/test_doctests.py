@@ -10,7 +10,6 @@ import pytest
 from docs import examples, names
 from polykeras import backends
 
-
 # JAX compiles each operation of each example, which takes minutes: the build of the documentation site does so.
 BACKENDS = [name for name in backends.available() if name != "jax"]
 
