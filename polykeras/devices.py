@@ -22,5 +22,7 @@ def device(device_name: str) -> Iterator[None]:
     >>> with keras.device("cpu"):
     ...     x = keras.ops.zeros((2,))
     """
+    if not isinstance(device_name, str):
+        raise ValueError(f"Expected the name of a device, such as 'cpu' or 'gpu:0'. Received: {device_name!r}.")
     with backends.current().use_device(device_name):
         yield

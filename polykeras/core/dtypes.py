@@ -141,12 +141,12 @@ def result_type(*dtypes: object) -> str:
 
     Args:
         *dtypes: names or dtypes; ``int`` and ``float`` (the classes) stand for Python scalars,
-            which never widen an array's type.
+            which never widen an array's type; None stands for ``floatx()``.
 
     >>> result_type("int32", "float16"), result_type("uint8", "int8"), result_type("int64", float)
     ('float16', 'int16', 'float32')
     """
-    names = tuple(_KINDS[d] if d in _KINDS else standardize(d) for d in dtypes)
+    names = tuple(_KINDS[d] if d in _KINDS else standardize(d or config.floatx()) for d in dtypes)
     return _promote(names, config.floatx())
 
 

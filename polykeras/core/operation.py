@@ -13,6 +13,8 @@ from polykeras.core import graph, naming, trees
 from polykeras.core.graph import KerasTensor, Node, Plan
 from polykeras.core.shapes import inferred
 
+_PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
 
 class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
     """Base of steps of a graph that own no weights; layers count as operations too.
@@ -81,9 +83,13 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
     def get_config(self) -> dict:
         """Return the name and the arguments that the operation was made with."""
         args, kwargs = self._arguments
-        given = inspect.signature(type(self).__init__).bind(self, *args, **kwargs).arguments
-        given = {name: value for name, value in list(given.items())[1:] if name != "kwargs"}
-        return given | kwargs | {"name": self.name}
+        signature = inspect.signature(type(self).__init__)
+        given = signature.bind(self, *args, **kwargs)
+        given.apply_defaults()
+        is_plain = lambda name: signature.parameters[name].kind in _PLAIN_KINDS  # noqa: E731
+        config = {name: value for name, value in list(given.arguments.items())[1:] if is_plain(name)} | kwargs
+        takes_name = "name" in signature.parameters or not all(map(is_plain, signature.parameters))
+        return {**config, "name": self.name} if takes_name else config
 
     @classmethod
     def from_config(cls, config: dict) -> Self:

@@ -78,7 +78,7 @@ class StatelessScope:
     >>> import polykeras as keras
     >>> v = keras.Variable(1.0)
     >>> with StatelessScope([(v, 5.0)]) as scope:
-    ...     v.assign(v * 2)
+    ...     _ = v.assign(v * 2)
     >>> float(scope.get_current_value(v)), float(v)
     (10.0, 1.0)
     """

@@ -10,6 +10,7 @@ weights loads no framework.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import Setting
 from polykeras.core import dtypes, naming, trees
+from polykeras.core.context import context
 from polykeras.core.operators import Operators
 from polykeras.core.protocols import EngineProtocols
 from polykeras.core.turns import Turn
@@ -36,6 +38,27 @@ class _Scope(threading.local):
 
 
 scope = _Scope()
+
+
+class _Function(Setting):
+    """An attribute that holds a function or None."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if value is not None and not callable(value):
+            raise ValueError(
+                f"Expected {self._name} of {instance.path!r} to be a function of its value, or None. "
+                f"Received: {value!r}. Use keras.{self._name}s.get(name) for one by its name."
+            )
+        super().__set__(instance, value)
+
+
+class _Flag(Setting):
+    """An attribute that is True or False."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        if not isinstance(value, bool):
+            raise TypeError(f"Expected {self._name} of {instance.path!r} to be True or False. Received: {value!r}.")
+        super().__set__(instance, value)
 
 
 class Variable(EngineProtocols, Operators):
@@ -59,22 +82,23 @@ class Variable(EngineProtocols, Operators):
 
     >>> import polykeras as keras
     >>> v = keras.Variable([1.0, 2.0]); v.assign(v * 3)
-    >>> v.numpy()
     array([3., 6.], dtype=float32)
+    >>> v == [3.0, 0.0]
+    array([ True, False])
     """
 
     #: Of the steps that use it; None before there is one.
     turn: Turn | None = None
     trainable = Setting()
     autocast = Setting()
-    regularizer = Setting()
-    constraint = Setting()
+    regularizer = _Function()
+    constraint = _Function()
+    #: Whether an optimizer puts the gradient in the place of the value.
+    overwrite_with_gradient = _Flag()
     #: Whether it is the place of a generator in its stream, which any step may move on.
     counts_draws = False
     #: On an engine whose own programs ask for it: what they hold of the value, as long as the variable lives.
     leaf: Any = None
-    #: Whether optimizers put a gradient into it as its value.
-    overwrite_with_gradient = False
 
     def __init__(
         self,
@@ -92,7 +116,7 @@ class Variable(EngineProtocols, Operators):
         on_host: bool = False,
     ) -> None:
         self.name = name or naming.unique("variable")
-        self.path = self.name
+        self.path = f"{context.path}/{self.name}" if context.path else self.name
         self.trainable = trainable
         self.made_trainable = trainable  # what the order of a layer's weights goes by
         self.autocast = autocast
@@ -100,6 +124,7 @@ class Variable(EngineProtocols, Operators):
         self.synchronization = synchronization
         self.regularizer = regularizer
         self.constraint = constraint
+        self.overwrite_with_gradient = False
         self._on_host = on_host
         self._backend_name = _backend_name()
         self._value: Any = None
@@ -267,8 +292,8 @@ class Variable(EngineProtocols, Operators):
 
     # --------------------------------------------------------------- assigning
 
-    def assign(self, value: Any) -> None:
-        """Replace the value.
+    def assign(self, value: Any) -> Any:
+        """Replace the value, and return the new one.
 
         Args:
             value: an array, nested list or number of the variable's shape; cast to its dtype.
@@ -279,7 +304,7 @@ class Variable(EngineProtocols, Operators):
         backend = backends.current()
         if backend.is_symbolic:
             self.put(value)
-            return
+            return SpecArray(self.shape, self.dtype)
         if self._backend_name != backend.name:
             with backends.use(self._backend_name):
                 return self.assign(value)
@@ -287,12 +312,14 @@ class Variable(EngineProtocols, Operators):
         value = value.raw if is_shared else value
         if self._value is None and self.turn is None and scope.assigned is None and not backend.is_array(value):
             self.set_initial(value)
-            return
+            return self._on_device(backend, self._initial)
         array = value if backend.is_array(value) else self._on_device(backend, value)
         self._check_shape(tuple(backend.shape(array)))
         array = backend.cast(array, self.dtype)
         # A step may write into the memory of its variables: outside of one, the caller keeps theirs.
-        self.put(backend.copy(array) if array is value and (is_shared or scope.assigned is None) else array)
+        array = backend.copy(array) if array is value and (is_shared or scope.assigned is None) else array
+        self.put(array)
+        return array if scope.values is not None else self.value
 
     def _on_device(self, backend: Any, value: Any) -> Any:
         if self._on_host:
@@ -351,21 +378,21 @@ class Variable(EngineProtocols, Operators):
             with self.turn.now().room:
                 self._value = array
 
-    def assign_add(self, value: Any) -> None:
-        """Add to the value.
+    def assign_add(self, value: Any) -> Any:
+        """Add to the value, and return the new one.
 
         Args:
             value: array that has, or broadcasts to, the variable's shape.
         """
-        self.assign(self + value)
+        return self.assign(self + value)
 
-    def assign_sub(self, value: Any) -> None:
-        """Subtract from the value.
+    def assign_sub(self, value: Any) -> Any:
+        """Subtract from the value, and return the new one.
 
         Args:
             value: array that has, or broadcasts to, the variable's shape.
         """
-        self.assign(self - value)
+        return self.assign(self - value)
 
     @property
     def backend_name(self) -> str:
@@ -384,7 +411,12 @@ class Variable(EngineProtocols, Operators):
             self._backend_name = backend_name
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+        about = f"path={self.path}, shape={self.shape}, dtype={self.dtype}"
+        has_value = self._value is not None or isinstance(self._initial, np.ndarray)
+        if has_value and scope.values is None:
+            with contextlib.suppress(Exception):  # a traced array has no value to show
+                about += f", value={np.array2string(self.view(), threshold=20)}"
+        return f"<Variable {about}>"
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)

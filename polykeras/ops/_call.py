@@ -16,6 +16,8 @@ from polykeras.core.types import Function
 from polykeras.core.variables import Variable
 
 FLOATS = dtypes.FLOATS
+_INEXACT = frozenset(dtypes.FLOATS + dtypes.COMPLEX)
+_NUMBERS = _INEXACT.union(dtypes.INTEGERS)
 _HALF = frozenset({"float16", "bfloat16"})
 _WIDER = frozenset({"float32", "float64"})
 _MAY_HOLD_SYMBOLS = frozenset({KerasTensor, list, tuple, dict})
@@ -93,6 +95,9 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     if isinstance(x, list | tuple):
         return _from_list(backend, x, dtype)
     if not (isinstance(x, np.ndarray | np.generic) or backend.is_symbolic):
+        x = backend.densified(x)  # sparse arrays
+        if backend.is_array(x):
+            return x if dtype is None else backend.cast(x, dtype)
         x = np.asarray(x)
     return backend.array(x, dtype)
 
@@ -116,11 +121,11 @@ def _stacked(x: list | tuple, dtype: str | None) -> Any:
 
 
 def float_array(x: Any) -> Any:
-    """Return any argument as an array of floats; integers and bools become ``floatx()``."""
+    """Return any argument as an array of floats or complex numbers; integers and bools become ``floatx()``."""
     backend = current()
     if not backend.is_array(x):
         x = _converted(backend, x, None)
-    return x if backend.dtype(x) in FLOATS else backend.cast(x, config.floatx())
+    return x if backend.dtype(x) in _INEXACT else backend.cast(x, config.floatx())
 
 
 def number_array(x: Any) -> Any:
@@ -164,15 +169,15 @@ def _scalar(x: Any, dtype: str) -> Any:
 
 def float_operands(x: Any, y: Any) -> tuple:
     """``operands``, as floats."""
-    return _operands_of_at_least(x, y, FLOATS, config.floatx())
+    return _operands_of_at_least(x, y, _INEXACT, config.floatx())
 
 
 def number_operands(x: Any, y: Any) -> tuple:
     """``operands``, as numbers: two bools become int32."""
-    return _operands_of_at_least(x, y, dtypes.INTEGERS + FLOATS, "int32")
+    return _operands_of_at_least(x, y, _NUMBERS, "int32")
 
 
-def _operands_of_at_least(x: Any, y: Any, allowed: tuple, fallback: str) -> tuple:
+def _operands_of_at_least(x: Any, y: Any, allowed: frozenset, fallback: str) -> tuple:
     x, y = operands(x, y)
     backend = current()
     x_kind, y_kind = dtypes.scalar_kind(x), dtypes.scalar_kind(y)
@@ -210,6 +215,10 @@ def sized(x: Any, sizes: Mapping[int, int | None]) -> Any:
     return backend.full(tuple(shape), 0, backend.dtype(x))
 
 
+class WrongArgument(ValueError, IndexError, RuntimeError):
+    """An axis or an option that an array has not: programs of each engine catch another class of error for it."""
+
+
 @overload
 def axes_of(axis: None, rank: int, name: str = "axis") -> None: ...
 
@@ -241,7 +250,7 @@ def axis_of(axis: int, rank: int, name: str = "axis") -> int:
         ValueError: if there is no such axis.
     """
     if not -rank <= axis < rank:
-        raise ValueError(
+        raise WrongArgument(
             f"Expected {name} from {-rank} to {rank - 1}, for an array with {rank} axes. Received: {axis}."
         )
     return axis % rank if rank else 0

@@ -7,23 +7,24 @@ from typing import Any
 
 from polykeras.core import dtypes
 from polykeras.core.operators import Operators
+from polykeras.core.variables import Variable
 from polykeras.ops import arithmetic, arrays, indexing, linalg, math
 
 
 def _by_kind(bitwise: Callable, logical: Callable) -> Callable:
-    """A function of bits for integers and bools, of truth for floats, which have no bits to combine."""
+    """A function of bits for integers and bools, of truth for other numbers, which have no bits to combine."""
 
     def combined(x: Any, y: Any) -> Any:
-        return logical(x, y) if _is_float(x) or _is_float(y) else bitwise(x, y)
+        return logical(x, y) if _is_inexact(x) or _is_inexact(y) else bitwise(x, y)
 
     return combined
 
 
-def _is_float(x: Any) -> bool:
-    return isinstance(x, float) or (hasattr(x, "dtype") and dtypes.is_float(arrays.dtype(x)))
+def _is_inexact(x: Any) -> bool:
+    return isinstance(x, float) or (hasattr(x, "dtype") and arrays.dtype(x) in dtypes.FLOATS + dtypes.COMPLEX)
 
 
-# Not ``==``: symbolic tensors and variables are compared by identity, as keys of dicts are.
+# Not ``==``: symbolic tensors are compared by identity, as keys of dicts are.
 _TWO = {
     "add": arithmetic.add,
     "sub": arithmetic.subtract,
@@ -59,7 +60,7 @@ def _alone(function: Callable) -> Callable:
 
 
 def install() -> None:
-    """Fill in the methods of ``Operators``."""
+    """Fill in the methods of ``Operators``; variables compare their values, and stay themselves as keys."""
     methods: dict[str, Any] = {"getitem": _forward(indexing.get_item)}
     methods |= {name: _forward(function) for name, function in (_TWO | _COMPARISONS).items()}
     methods |= {f"r{name}": _reflected(function) for name, function in _TWO.items()}
@@ -67,3 +68,4 @@ def install() -> None:
     methods["round"] = lambda self, ndigits=None: math.round(self, decimals=ndigits or 0)
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)
+    Variable.__eq__, Variable.__ne__ = _forward(arithmetic.equal), _forward(arithmetic.not_equal)

@@ -216,8 +216,9 @@ def ndim(x: Any) -> int:
     return len(shape(x))
 
 
-def size(x: Any) -> int | None:
-    """Return the number of entries, None if a size is unknown.
+@op
+def size(x: Any) -> Any:
+    """Return the number of entries, of a symbolic tensor as another one.
 
     Args:
         x: array of any shape.
@@ -225,6 +226,8 @@ def size(x: Any) -> int | None:
     >>> size(zeros((2, 3)))
     6
     """
+    if current().is_symbolic:
+        return current().full((), 0, "int32")
     return _call.times(*shape(x))
 
 
@@ -605,7 +608,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         axis2: ints, the axes of the matrices; default 1.
 
     Raises:
-        ValueError: if one of the two sizes is unknown while values are computed.
+        ValueError: for one axis twice, or if one of the two sizes is unknown while values are computed.
 
     >>> diagonal([[1, 2], [3, 4]])
     array([1, 4], dtype=int32)
@@ -615,6 +618,8 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     shape = backend.shape(x)
     rank = len(shape)
     first, second = _call.axis_of(axis1, rank, "axis1"), _call.axis_of(axis2, rank, "axis2")
+    if first == second:
+        raise ValueError(f"Expected two axes. Received axis1={axis1} and axis2={axis2}, which are one.")
     rows, columns = shape[first], shape[second]
     others = [a for a in range(rank) if a not in (first, second)]
     if None in (rows, columns) and backend.is_symbolic:
@@ -697,6 +702,9 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
         N: int, the number of columns; None for n.
         increasing: bool, whether the powers increase; default False.
 
+    Raises:
+        ValueError: for more than one axis.
+
     >>> vander([1.0, 2.0, 3.0], increasing=True)
     array([[1., 1., 1.],
            [1., 2., 4.],
@@ -704,6 +712,8 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """
     backend = current()
     x = _call.array(x)
+    if len(backend.shape(x)) != 1:
+        raise ValueError(f"Expected a vector. Received shape: {tuple(backend.shape(x))}.")
     count = backend.shape(x)[0] if N is None else N
     powers = backend.arange(0, count, 1, "int32")
     powers = powers if increasing else backend.flip(powers, (0,))

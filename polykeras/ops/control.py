@@ -357,6 +357,7 @@ def grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = 
     return call
 
 
+@op
 def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
     """Return a function's value and its derivative in a direction.
 

@@ -464,7 +464,7 @@ def crop_images(
         data_format: "channels_last" or "channels_first".
 
     Raises:
-        ValueError: for another number of them, or borders below 0.
+        ValueError: for another number of them, borders below 0, or borders that leave nothing.
 
     >>> crop_images(np.arange(4.0).reshape(2, 2, 1), 0, 1, 1, 0)[:, :, 0]
     array([[1.]])
@@ -479,6 +479,8 @@ def crop_images(
     ):
         size = backend.shape(x)[axis]
         start, end = _edges(size, before, after, target, -1)
+        if size is not None and start + end >= size:
+            raise ValueError(f"Expected borders that leave a part of {size} pixels. Received: {start} and {end}.")
         stop = -end or None
         index[axis] = slice(start, start + target if size is None and target is not None else stop)
     return _with_targets(backend.getitem(x, tuple(index)), {rows: target_height, columns: target_width})
@@ -491,6 +493,12 @@ def _with_targets(x: Any, targets: Mapping[int, int | None]) -> Any:
 
 
 # --------------------------------------------------------------------- patches
+
+
+def _patch_size(size: Any, axes: int) -> tuple:
+    if not isinstance(size, int | list | tuple):
+        raise TypeError(f"Expected size to be an int or a tuple of ints. Received: {size!r}.")
+    return geometry.per_axis(size, axes)
 
 
 def _patches(x: Any, size: Any, strides: Any, dilation: Any, padding: str, data_format: str | None) -> Any:
@@ -536,7 +544,9 @@ def extract_patches(
     >>> extract_patches(np.zeros((1, 4, 4, 3), "float32"), 2).shape
     (1, 2, 2, 12)
     """
-    size = geometry.per_axis(size, 2)
+    size = _patch_size(size, 2)
+    if len(size) not in (2, 3):
+        raise ValueError(f"Expected size to be an int, or 2 or 3 of them. Received: {size}.")
     strides = size if strides is None else strides
     return _patches(images, size, strides, dilation_rate, padding, data_format)
 
@@ -555,7 +565,9 @@ def extract_patches_3d(
     >>> extract_patches_3d(np.zeros((1, 4, 4, 4, 1), "float32"), 2).shape
     (1, 2, 2, 2, 8)
     """
-    size = geometry.per_axis(size, 3)
+    size = _patch_size(size, 3)
+    if len(size) != 3:
+        raise TypeError(f"Expected size to be an int, or 3 of them. Received: {size}.")
     strides = size if strides is None else strides
     return _patches(volumes, size, strides, dilation_rate, padding, data_format)
 

@@ -425,7 +425,7 @@ def argsort(x: Any, axis: int = -1) -> Any:
     array([1, 2, 0], dtype=int32)
     """
     x = array(x)
-    if axis is None:
+    if axis is None or not current().shape(x):
         x, axis = current().reshape(x, (-1,)), 0
     return current().argsort(x, _call.axis_of(axis, len(current().shape(x))))
 
@@ -436,12 +436,17 @@ def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
 
     Args:
         x: array of any shape.
-        kth: int, or ints, the indices of entries in sorted order.
+        kth: int, the index of an entry in sorted order.
         axis: int, the axis; default -1.
+
+    Raises:
+        ValueError: if ``kth`` is not an int.
 
     >>> argpartition([3, 1, 2], 1)
     array([1, 2, 0], dtype=int32)
     """
+    if not isinstance(kth, int | np.integer):
+        raise ValueError(f"Expected kth to be an int. Received: {kth!r}.")
     return argsort(x, axis)
 
 

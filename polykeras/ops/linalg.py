@@ -122,7 +122,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
         inner1, inner2 = axes_of(axes[0], len(shape1), "axes"), axes_of(axes[1], len(shape2), "axes")
     outer1 = [a for a in range(len(shape1)) if a not in inner1]
     outer2 = [a for a in range(len(shape2)) if a not in inner2]
-    size = _call.times(*(shape1[a] for a in inner1))
+    size = _call.times(*(shape2[b] if shape1[a] is None else shape1[a] for a, b in zip(inner1, inner2, strict=True)))
     x1 = backend.transpose(x1, (*outer1, *inner1))
     x2 = backend.transpose(x2, (*inner2, *outer2))
     x1 = _call.reshaped(x1, (_call.times(*(shape1[a] for a in outer1)), size))
@@ -242,11 +242,17 @@ def cdist(x: Any, y: Any) -> Any:
         x: array, (..., m, d).
         y: array, (..., n, d).
 
+    Raises:
+        ValueError: for rows of two lengths.
+
     >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
     array([[5., 1.]], dtype=float32)
     """
     backend = current()
     x, y = _call.same_dtype(*_call.float_operands(x, y))
+    sizes = [backend.shape(rows)[-1] for rows in (x, y)]
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise ValueError(f"Expected rows of one length. Received: {sizes[0]} and {sizes[1]}.")
     rows = backend.getitem(x, (..., slice(None), None, slice(None)))
     columns = backend.getitem(y, (..., None, slice(None), slice(None)))
     return norm(backend.subtract(rows, columns), axis=-1)
@@ -285,7 +291,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) == 2:
         return _matrix_norm(x, ord, axes, keepdims)
-    raise ValueError(f"Expected one or two axes with ord={ord!r}. Received axis: {axis}, for {rank} axes.")
+    raise _call.WrongArgument(f"Expected one or two axes with ord={ord!r}. Received axis: {axis}, for {rank} axes.")
 
 
 def _root_of_squares(x: Any, axes: tuple | None, keepdims: bool) -> Any:
@@ -301,7 +307,7 @@ def _root_of_squares(x: Any, axes: tuple | None, keepdims: bool) -> Any:
 def _vector_norm(x: Any, ord: Any, axes: tuple, keepdims: bool) -> Any:
     backend = current()
     if isinstance(ord, str):
-        raise ValueError(f"Expected a number as ord, for vectors. Received: {ord!r}.")
+        raise _call.WrongArgument(f"Expected a number as ord, for vectors. Received: {ord!r}.")
     size = backend.absolute(x)
     if ord == math.inf:
         return backend.max(size, axes, keepdims)
@@ -330,7 +336,9 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple, keepdims: bool) -> Any:
         reduce = backend.sum if ord == "nuc" else backend.max if ord == 2 else backend.min
         result = reduce(values, (-1,))
     else:
-        raise ValueError(f'Expected ord to be "fro", "nuc", 1, 2, inf or a negative of these. Received: {ord!r}.')
+        raise _call.WrongArgument(
+            f'Expected ord to be "fro", "nuc", 1, 2, inf or a negative of these. Received: {ord!r}.'
+        )
     if not keepdims:
         return result
     shape = list(backend.shape(result))
@@ -523,6 +531,23 @@ def eigh(x: Any) -> tuple:
 
 
 @op
+def eig(x: Any) -> tuple:
+    """Return the eigenvalues, in any order, and eigenvectors (columns) of square matrices: complex numbers.
+
+    On a GPU, JAX has none: move the matrix to the processor.
+
+    Args:
+        x: floats, (..., n, n).
+
+    >>> eig([[2.0, 0.0], [0.0, 1.0]])[0]
+    array([2.+0.j, 1.+0.j], dtype=complex64)
+    """
+    x = _square(x)
+    backend = current()
+    return tuple(backend.eig(x if backend.dtype(x) == "float64" else backend.cast(x, "float32")))
+
+
+@op
 def lu_factor(x: Any) -> tuple:
     """Return the LU decomposition with row exchanges.
 
@@ -576,6 +601,8 @@ def _solved(a: Any, b: Any, solver: Any) -> Any:
     a, b = _call.same_dtype(*_call.float_operands(a, b))
     a = _square(a)
     shape = tuple(backend.shape(b))
+    if not shape:
+        raise ValueError(f"Expected b with {backend.shape(a)[-1]} rows, as a has. Received a number: shape ().")
     is_vector = len(shape) == len(backend.shape(a)) - 1
     rows, size = shape[-1 if is_vector else -2], backend.shape(a)[-1]
     if None not in (rows, size) and rows != size:
@@ -654,10 +681,16 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
         rcond: singular values below this fraction of the largest count as 0; default None, for the machine
             epsilon.
 
+    Raises:
+        ValueError: if a is no matrix, or b has another number of rows.
+
     >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(4)
     array([2.], dtype=float32)
     """
     a, b = _call.same_dtype(*_call.float_operands(a, b))
+    of_a, of_b = tuple(current().shape(a)), tuple(current().shape(b))
+    if len(of_a) != 2 or len(of_b) not in (1, 2) or (None not in (of_a[0], of_b[0]) and of_a[0] != of_b[0]):
+        raise ValueError(f"Expected a matrix a, and b with as many rows. Received shapes: {of_a} and {of_b}.")
     return current().matmul(pinv(a, rcond), b)
 
 

@@ -15,7 +15,7 @@ from polykeras.ops._call import array, float_array, number_array, op
 
 @op
 def absolute(x: Any) -> Any:
-    """Return |x|.
+    """Return |x|; of complex numbers, their distance from 0.
 
     Args:
         x: array of any shape.
@@ -23,8 +23,11 @@ def absolute(x: Any) -> Any:
     >>> absolute([-1, 2])
     array([1, 2], dtype=int32)
     """
+    backend = current()
     x = array(x)
-    return x if current().dtype(x) == "bool" else current().absolute(x)
+    if _is_complex(x):
+        return backend.sqrt(backend.add(*(backend.square(part(x)) for part in (backend.real, backend.imag))))
+    return x if backend.dtype(x) == "bool" else backend.absolute(x)
 
 
 abs = absolute
@@ -766,12 +769,20 @@ def bitwise_not(x: Any) -> Any:
 bitwise_invert = bitwise_not
 
 
-# ------------------------------------------- complex numbers with no second part
+# ------------------------------------------------------------- complex numbers
+
+
+def _is_complex(x: Any) -> bool:
+    return current().dtype(x) in dtypes.COMPLEX
+
+
+def _zeros(x: Any) -> Any:
+    return current().full(tuple(current().shape(x)), 0, current().dtype(x))
 
 
 @op
 def real(x: Any) -> Any:
-    """Return the real part: x itself, since arrays here are real.
+    """Return the real part; of real numbers, they themselves.
 
     Args:
         x: array of any shape.
@@ -779,12 +790,13 @@ def real(x: Any) -> Any:
     >>> real([1.0, 2.0])
     array([1., 2.], dtype=float32)
     """
-    return array(x)
+    x = array(x)
+    return current().real(x) if _is_complex(x) else x
 
 
 @op
 def imag(x: Any) -> Any:
-    """Return the imaginary part: zeros, since arrays here are real.
+    """Return the imaginary part; of real numbers, zeros.
 
     Args:
         x: array of any shape.
@@ -793,20 +805,22 @@ def imag(x: Any) -> Any:
     array([0., 0.], dtype=float32)
     """
     x = array(x)
-    return current().full(tuple(current().shape(x)), 0, current().dtype(x))
+    return current().imag(x) if _is_complex(x) else _zeros(x)
 
 
 @op
 def conjugate(x: Any) -> Any:
-    """Return the complex conjugate: x itself, since arrays here are real.
+    """Return the complex conjugate; of real numbers, they themselves.
 
     Args:
         x: array of any shape.
 
-    >>> conjugate([1.0, 2.0])
-    array([1., 2.], dtype=float32)
+    >>> conjugate([1 + 2j])
+    array([1.-2.j], dtype=complex64)
     """
-    return array(x)
+    backend = current()
+    x = array(x)
+    return backend.complex(backend.real(x), backend.negative(backend.imag(x))) if _is_complex(x) else x
 
 
 conj = conjugate
@@ -814,20 +828,20 @@ conj = conjugate
 
 @op
 def isreal(x: Any) -> Any:
-    """Return whether values have no imaginary part: always, since arrays here are real.
+    """Return whether the imaginary part is 0.
 
     Args:
         x: array of any shape.
 
-    >>> isreal([1.0, 2.0])
-    array([ True,  True])
+    >>> isreal([1 + 2j, 3])
+    array([False,  True])
     """
-    return current().full(tuple(current().shape(array(x))), True, "bool")
+    return current().equal(imag(x), 0)
 
 
 @op
 def angle(x: Any) -> Any:
-    """Return the angle of real numbers in the complex plane: 0, or pi below 0.
+    """Return the angle of numbers in the complex plane, from -pi to pi; of real numbers 0, or pi below 0.
 
     Args:
         x: array of any shape.
@@ -836,6 +850,58 @@ def angle(x: Any) -> Any:
     array([0.       , 3.1415927], dtype=float32)
     """
     backend = current()
+    x = array(x)
+    x = x if _is_complex(x) else float_array(x)
+    return backend.arctan2(imag(x), real(x))
+
+
+@op
+def view_as_complex(x: Any) -> Any:
+    """Return complex numbers of real ones, whose last axis holds the real and the imaginary part.
+
+    Args:
+        x: floats of shape (..., 2).
+
+    Raises:
+        ValueError: if the last axis is not of size 2.
+
+    >>> view_as_complex([[1.0, 2.0], [3.0, 4.0]])
+    array([1.+2.j, 3.+4.j], dtype=complex64)
+    """
     x = float_array(x)
-    dtype = backend.dtype(x)
-    return backend.where(backend.less(x, 0.0), backend.full((), math.pi, dtype), backend.full((), 0.0, dtype))
+    shape = tuple(current().shape(x))
+    if not shape or shape[-1] not in (2, None):
+        raise ValueError(f"Expected a last axis of size 2: real and imaginary parts. Received shape: {shape}.")
+    x = current().cast(x, "float32")  # as Keras does
+    return current().complex(*(current().getitem(x, (..., place)) for place in (0, 1)))
+
+
+@op
+def view_as_real(x: Any) -> Any:
+    """Return the real and the imaginary parts of numbers, as a last axis of size 2.
+
+    Args:
+        x: complex or real numbers, of any shape.
+
+    >>> view_as_real([1 + 2j])
+    array([[1., 2.]], dtype=float32)
+    """
+    return current().stack([real(x), imag(x)], -1)
+
+
+@op
+def polar(abs_: Any, angle: Any) -> Any:
+    """Return complex numbers of a size and an angle.
+
+    Args:
+        abs_: sizes, floats.
+        angle: in radians, floats of a shape that broadcasts with that of the sizes.
+
+    >>> polar([2.0], [0.0])
+    array([2.+0.j], dtype=complex64)
+    """
+    backend = current()
+    size, angle = _call.same_dtype(*_call.float_operands(abs_, angle))
+    if backend.dtype(size) != "float64":
+        size, angle = backend.cast(size, "float32"), backend.cast(angle, "float32")
+    return backend.complex(backend.multiply(size, backend.cos(angle)), backend.multiply(size, backend.sin(angle)))

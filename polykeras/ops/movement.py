@@ -22,13 +22,25 @@ def reshape(x: Any, newshape: Any) -> Any:
 
     Args:
         x: array of any shape.
-        newshape: sizes; one may be -1 (or None), and follows from the others.
+        newshape: sizes; one may be -1 (or None), and follows from the others. Sizes may be arrays.
+
+    Raises:
+        ValueError: for a size below -1, or -1 twice.
 
     >>> reshape([1, 2, 3, 4], (2, -1))
     array([[1, 2],
            [3, 4]], dtype=int32)
     """
-    sizes = (newshape,) if isinstance(newshape, int | np.integer) else newshape
+    backend = current()
+    if hasattr(newshape, "shape") and len(newshape.shape) == 1:
+        newshape = [newshape[place] for place in range(newshape.shape[0])]
+    sizes = newshape if isinstance(newshape, list | tuple) else (newshape,)
+    sizes = tuple(backend.concrete(n) if backend.is_array(n) else n for n in sizes)
+    known = [int(n) for n in sizes if n is not None and not backend.is_array(n)]
+    if any(n < -1 for n in known) or known.count(-1) > 1:
+        raise ValueError(f"Expected sizes of at least 0, and -1 once at most. Received newshape: {tuple(newshape)}.")
+    if backend.is_symbolic:
+        sizes = (None if backend.is_array(n) else n for n in sizes)
     return _call.reshaped(_call.array(x), sizes)
 
 
@@ -180,9 +192,14 @@ def concatenate(xs: Sequence, axis: int = 0) -> Any:
         xs: list of arrays whose shapes differ along ``axis`` only.
         axis: int, the axis to join along; default 0.
 
+    Raises:
+        ValueError: for an axis of None.
+
     >>> concatenate([[1, 2], [3.5]])
     array([1. , 2. , 3.5], dtype=float32)
     """
+    if axis is None:
+        raise ValueError("Expected axis to be an int. Received: None. Reshape the arrays to (-1,) to join all entries.")
     xs = _call.same_dtype(*xs)
     return current().concatenate(xs, _call.axis_of(axis, len(current().shape(xs[0]))))
 
@@ -438,6 +455,9 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
         repeats: how often, or a number for each entry along the axis.
         axis: int, the axis; None to repeat the entries of the flat array.
 
+    Raises:
+        ValueError: for another number of repeats than there are entries.
+
     >>> repeat([1, 2], 2), repeat([1, 2], [1, 3])
     (array([1, 1, 2, 2], dtype=int32), array([1, 2, 2, 2], dtype=int32))
     """
@@ -449,6 +469,8 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     if not isinstance(repeats, int):
         counts = np.asarray(repeats) if isinstance(repeats, list | tuple) else backend.to_numpy(_call.array(repeats))
         if counts.size > 1:
+            if size is not None and len(counts) != size:
+                raise ValueError(f"Expected a number of repeats for each of {size} entries. Received: {repeats}.")
             places = np.repeat(np.arange(len(counts), dtype="int32"), counts)
             return backend.take(x, backend.array(places), axis)
         repeats = int(counts.reshape(()))

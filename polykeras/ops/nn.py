@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from polykeras.core.variables import Variable
 from polykeras.ops import _call, linalg, reductions
 from polykeras.ops._call import array, axes_of, float_array, op
 from polykeras.ops.ctc import ctc_decode, ctc_loss  # noqa: F401
+from polykeras.ops.math import polar  # noqa: F401
 from polykeras.ops.windows import (  # noqa: F401
     adaptive_average_pool,
     adaptive_max_pool,
@@ -411,8 +413,8 @@ def glu(x: Any, axis: int = -1) -> Any:
     return backend.multiply(first, backend.sigmoid(second))
 
 
-def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int]) -> Any:
-    """Apply a kernel of one axis to several, as if they were one."""
+def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int] | None) -> Any:
+    """Apply a kernel of one axis to several, or to all, as if they were one."""
     backend = current()
     x = float_array(x)
     shape = backend.shape(x)
@@ -420,7 +422,7 @@ def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int]) -> Any:
         return x
     if isinstance(axis, int):
         return kernel(x, _call.axis_of(axis, len(shape)))
-    axes = axes_of(tuple(axis), len(shape))
+    axes = tuple(range(len(shape))) if axis is None else axes_of(tuple(axis), len(shape))
     order = (*(a for a in range(len(shape)) if a not in axes), *axes)
     moved = backend.transpose(x, order)
     joined = (*(shape[a] for a in order if a not in axes), _call.times(*(shape[a] for a in axes)))
@@ -430,8 +432,8 @@ def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int]) -> Any:
 
 
 @op
-def softmax(x: Any, axis: int | Sequence[int] = -1) -> Any:
-    """Return e**x, scaled to sum 1 along an axis, or along several together.
+def softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
+    """Return e**x, scaled to sum 1 along an axis, or along several together (None: all).
 
     Args:
         x: array of any shape.
@@ -440,11 +442,18 @@ def softmax(x: Any, axis: int | Sequence[int] = -1) -> Any:
     >>> softmax([0.0, 0.0])
     array([0.5, 0.5], dtype=float32)
     """
+    sizes = tuple(getattr(x, "shape", ()))
+    if isinstance(axis, int) and -len(sizes) <= axis < len(sizes) and sizes[axis] == 1:
+        warnings.warn(
+            f"Expected softmax over several entries. Received shape: {sizes}, of size 1 along axis {axis}: the result "
+            f"is 1 everywhere. Is sigmoid meant?",
+            stacklevel=2,
+        )
     return _over_axes(current().softmax, x, axis)
 
 
 @op
-def log_softmax(x: Any, axis: int | Sequence[int] = -1) -> Any:
+def log_softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
     """Return log(softmax(x)) without overflow.
 
     Args:
@@ -529,6 +538,11 @@ def _along(vector: Any, axes: tuple, x: Any) -> Any:
     sizes = backend.shape(vector)
     if len(sizes) == rank or axes == tuple(range(rank - len(sizes), rank)):
         return vector
+    if len(sizes) != len(axes):
+        raise ValueError(
+            f"Expected a parameter of the sizes of the axes {axes} of {tuple(backend.shape(x))}. "
+            f"Received shape: {tuple(sizes)}."
+        )
     shape = [1] * rank
     for axis, size in zip(sorted(axes), sizes, strict=True):
         shape[axis] = size
@@ -564,7 +578,12 @@ def batch_normalization(
 
 @op
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
 ) -> Any:
     """Normalize each sample to mean 0 and variance 1 along axes.
 
@@ -575,6 +594,7 @@ def layer_normalization(
         gamma, beta: scale and offset, of the sizes of the axes, or None.
         axis: int or tuple; default -1.
         epsilon: small number that keeps the root from 0; default ``config.epsilon()``.
+        rms_scaling: deprecated: only divide by the standard deviation, and neither move nor add ``beta``.
 
     >>> layer_normalization([[1.0, 3.0]], epsilon=0.0)
     array([[-1.,  1.]], dtype=float32)
@@ -583,8 +603,21 @@ def layer_normalization(
     x = float_array(x)
     axes = axes_of(axis, len(backend.shape(x)))
     epsilon = config.epsilon() if epsilon is None else float(epsilon)
+    if rms_scaling:
+        return _over_deviation(x, gamma, axes, epsilon)
     kernel = lambda x: backend.layer_norm(x, _along(gamma, axes, x), _along(beta, axes, x), axes, epsilon)  # noqa: E731
     return _in_single_precision(kernel, x)
+
+
+def _over_deviation(x: Any, gamma: Any, axes: tuple, epsilon: float) -> Any:
+    warnings.warn(
+        "Expected no rms_scaling, which divides by the standard deviation. Received: True. Use "
+        "ops.rms_normalization to divide by the root mean square.",
+        stacklevel=4,
+    )
+    backend = current()
+    scaled = backend.divide(x, backend.sqrt(backend.add(backend.moments(x, axes, True)[1], epsilon)))
+    return scaled if gamma is None else backend.multiply(scaled, _along(gamma, axes, x))
 
 
 @op

@@ -103,6 +103,9 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
         axis: int, tuple, or None for all.
         weights: of x's shape, or a vector along the one axis. Default: equal ones.
 
+    Raises:
+        ValueError: for weights of another shape than x's without an axis.
+
     >>> average([1, 2], weights=[1, 3])
     np.float32(1.75)
     """
@@ -421,7 +424,9 @@ def _running(name: str, x: Any, axis: int | None, dtype: Any) -> Any:
     x = _call.number_array(x) if dtype is None else array(x, dtypes.standardize(dtype))
     if axis is None:
         x, axis = backend.reshape(x, (-1,)), 0
-    return getattr(backend, name)(x, _call.axis_of(axis, len(backend.shape(x))))
+    for each in axes_of(axis, len(backend.shape(x))):
+        x = getattr(backend, name)(x, each)
+    return x
 
 
 # ------------------------------------------------------------------- quantiles
@@ -494,7 +499,7 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
     x = float_array(x)
     dtype = backend.dtype(x)
     shape = tuple(backend.shape(x))
-    axes = axes_of(axis, len(shape)) or tuple(range(len(shape)))
+    axes = tuple(range(len(shape))) if axis is None else axes_of(axis, len(shape))
     kept = tuple(a for a in range(len(shape)) if a not in axes)
     sizes = tuple(shape[a] for a in kept)
     x = _call.reshaped(backend.transpose(x, (*kept, *axes)), (*sizes, _count(x, axes)))

@@ -266,7 +266,8 @@ class Adafactor(Optimizer):
         epsilon_1: constant for numerical stability, added to squared gradients; default 1e-30.
         epsilon_2: lower bound of the root mean square of a variable, which scales its updates; default 0.001.
         clip_threshold: upper bound of the root mean square of an update; default 1.0.
-        relative_step: whether the learning rate is at most ``1 / sqrt(step)``; default True.
+        relative_step: accepted for compatibility: the learning rate is at most ``1 / sqrt(step)`` either way, as
+            in Keras; default True.
         *shared, **settings: see ``Optimizer``.
 
     Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost" (2018),
@@ -306,7 +307,7 @@ class Adafactor(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         step = self._step()
         size = ops.maximum(_root_mean_square(variable), self.epsilon_2)
-        rate = scalars.minimum(learning_rate, 1 / step**0.5) if self.relative_step else learning_rate
+        rate = scalars.minimum(learning_rate, 1 / step**0.5)  # of fixed steps too, as in Keras
         square = self._mean_square(gradient, variable, 1 - step**self.beta_2_decay)
         direction = ops.divide(gradient, ops.sqrt(square))
         excess = ops.maximum(ops.divide(_root_mean_square(direction), self.clip_threshold), 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, Self
@@ -11,7 +12,7 @@ from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
-from polykeras.optimizers.optimizer import Optimizer, branch
+from polykeras.optimizers.optimizer import Optimizer, branch, unscaled
 from polykeras.serialization import registry
 
 
@@ -73,7 +74,7 @@ class LossScaleOptimizer(Optimizer):
         scale, count = scalars.concrete(self.dynamic_scale), scalars.concrete(self.step_counter)
 
         def update() -> None:
-            self.inner_optimizer.apply([None if g is None else ops.divide(g, scale) for g in grads], variables)
+            self.inner_optimizer.apply(unscaled(grads, variables, scale), variables)
             is_time = scalars.equal(count + 1, self.dynamic_growth_steps)
             self.step_counter.assign(scalars.where(is_time, 0, count + 1))
             self.dynamic_scale.assign(scalars.where(is_time, scale * 2, scale))
@@ -117,7 +118,10 @@ class LossScaleOptimizer(Optimizer):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         inner = registry.deserialize(config["inner_optimizer"], custom_objects, family="optimizers")
-        return cls(**{**config, "inner_optimizer": inner})
+        # Older files repeat the settings that every optimizer has: they belong to the one inside.
+        shared = set(inspect.signature(Optimizer.__init__).parameters) - {"name"}
+        own = {key: value for key, value in config.items() if key not in shared}
+        return cls(**{**own, "inner_optimizer": inner})
 
 
 class OptimizerMap(MutableMapping):

@@ -361,7 +361,7 @@ class Optimizer(Trackable):
         if not variables:
             return
         if self.loss_scale_factor is not None:
-            grads = [ops.divide(g, self.loss_scale_factor) for g in grads]
+            grads = unscaled(grads, variables, self.loss_scale_factor)
         if self.gradient_accumulation_steps:
             self._accumulate(grads, variables)
         else:
@@ -399,7 +399,8 @@ class Optimizer(Trackable):
         if counts != expected:
             raise ValueError(f"Expected {expected} trainable and optimizer variables. Received: {counts}.")
         update = state.pure(lambda: self.apply(grads, weights), [*weights, *own])
-        updated, _ = update([*trainable_variables, *optimizer_variables])
+        given = zip([*trainable_variables, *optimizer_variables], [*weights, *own], strict=True)
+        updated, _ = update([ops.convert_to_tensor(value, v.dtype) for value, v in given])
         return updated[: len(weights)], updated[len(weights) :]
 
     def _checked(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> list[Variable]:
@@ -429,19 +430,26 @@ class Optimizer(Trackable):
         steps = self.gradient_accumulation_steps
         sums = [self._sums[self._get_variable_index(v)] for v in variables]
 
+        def joined() -> Iterator:
+            for gradient, total, variable in zip(grads, sums, variables, strict=True):
+                yield (ops.maximum if variable.overwrite_with_gradient else ops.add)(total, gradient)
+
         def update() -> None:
-            self._update([ops.divide(ops.add(s, g), steps) for g, s in zip(grads, sums, strict=True)], variables)
+            self._update(unscaled(list(joined()), variables, steps), variables)
             for each in self._sums:
                 each.assign(ops.zeros(each.shape, each.dtype))
 
         def add() -> None:
-            for gradient, each in zip(grads, sums, strict=True):
-                each.assign_add(gradient)
+            for total, each in zip(joined(), sums, strict=True):
+                each.assign(total)
 
         is_time = scalars.equal((scalars.concrete(self._iterations) + 1) % steps, 0)
         branch(is_time, update, add, self.variables + self._trainable_variables)
 
     def _update(self, grads: list, variables: list[Variable]) -> None:
+        grads, variables = _without_overwritten(grads, variables)
+        if not variables:
+            return
         rate = self._rate()
         grads = self._clipped(grads)
         for variable in variables:
@@ -662,6 +670,21 @@ def _rate_variable(value: Any) -> Variable:
             f"Received: {value!r}."
         )
     return Variable(rate, dtype="float32", trainable=False, name="learning_rate", on_host=True)
+
+
+def unscaled(grads: Sequence[Any], variables: Sequence[Variable], scale: Any) -> list:
+    """Gradients divided by a scale, but for those that are the variables' next values; None stays None."""
+    pairs = zip(grads, variables, strict=True)
+    return [g if g is None or v.overwrite_with_gradient else ops.divide(g, scale) for g, v in pairs]
+
+
+def _without_overwritten(grads: list, variables: list[Variable]) -> tuple[list, list[Variable]]:
+    """Assign the gradients that are their variables' next values, and return the others."""
+    for gradient, variable in zip(grads, variables, strict=True):
+        if variable.overwrite_with_gradient:
+            variable.assign(gradient)
+    rest = [(g, v) for g, v in zip(grads, variables, strict=True) if not v.overwrite_with_gradient]
+    return [g for g, _ in rest], [v for _, v in rest]
 
 
 def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, list[Variable]]:

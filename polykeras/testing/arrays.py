@@ -130,6 +130,7 @@ def linear_algebra_cases() -> Iterator[Case]:
         yield Case("einsum", ("ij,jk->ik", x, y), _einsum, dtype, tolerance=4)
     yield from _einsum_cases()
     yield from _factor_cases()
+    yield from _complex_cases()
     yield from _solution_cases()
 
 
@@ -171,6 +172,30 @@ def _symmetric(b: Any, x: Any) -> Any:
     """The symmetric part of x, so that factors are functions of every entry."""
     axes = tuple(range(len(b.shape(x))))
     return b.multiply(b.add(x, b.transpose(x, (*axes[:-2], axes[-1], axes[-2]))), 0.5)
+
+
+def _complex_cases() -> Iterator[Case]:
+    def parts(b: Any, real: Any, imag: Any) -> tuple:
+        numbers = b.complex(real, imag)
+        return b.real(numbers), b.imag(numbers)
+
+    def eigen(b: Any, x: Any) -> tuple:
+        """The sum of the eigenvalues w, and the parts of ``x v`` that ``w v`` leaves over."""
+        (wr, wi), (vr, vi) = ((b.real(y), b.imag(y)) for y in b.eig(x))
+        times = lambda v, w: b.einsum("...ij,...j->...ij", v, w)  # noqa: E731
+        real, imag = b.subtract(times(vr, wr), times(vi, wi)), b.add(times(vr, wi), times(vi, wr))
+        return b.sum(wr, (-1,)), b.subtract(b.matmul(x, vr), real), b.subtract(b.matmul(x, vi), imag)
+
+    def eigen_oracle(x: np.ndarray) -> tuple:
+        return np.trace(x, axis1=-2, axis2=-1), np.zeros_like(x), np.zeros_like(x)
+
+    for dtype in ("float32", "float64"):
+        pair = values(2, 3, dtype=dtype), values(2, 3, dtype=dtype, seed=1)
+        yield Case("complex", pair, lambda real, imag: (real, imag), dtype, run=parts)
+        for method in ("real", "imag"):
+            yield Case(method, pair, lambda real, imag: (real, imag), dtype, run=parts)
+        x = values(2, 3, 3, dtype=dtype)
+        yield Case("eig", (x,), eigen_oracle, dtype, tolerance=9, run=eigen)
 
 
 def _factor_cases() -> Iterator[Case]:

@@ -90,6 +90,27 @@ def test_names_of_scopes_lead_paths():
         keras.name_scope("a/b")
 
 
+class Unnamed(keras.Operation):
+    def __init__(self, by, *, plus=1.0):
+        super().__init__()
+        self.by, self.plus = by, plus
+
+    def call(self, x):
+        return x * self.by + self.plus
+
+
+class Named(Unnamed):
+    def __init__(self, by, plus=2.0, **options):
+        keras.Operation.__init__(self, **options)
+        self.by, self.plus = by, plus
+
+
+def test_configs_of_operations_hold_defaults_and_the_names_that_they_take():
+    assert Unnamed(0.5).get_config() == {"by": 0.5, "plus": 1.0}
+    assert Named(0.5, name="mine").get_config() == {"by": 0.5, "plus": 2.0, "name": "mine"}
+    assert Named.from_config(Named(3.0, plus=0.0).get_config()).plus == 0.0
+
+
 def test_gradients_are_the_same_when_inner_values_are_computed_again(backend):
     dense, calls = keras.layers.Dense(2, activation="tanh"), []
 

@@ -33,3 +33,48 @@ def test_variables_and_symbolic_tensors_have_pythons_unary_operators(backend):
         x = keras.Input((2,))
         model = keras.Model(x, round(+x, 1))
         np.testing.assert_allclose(model.predict(np.array([[1.26, -0.04]]), verbose=0), [[1.3, 0.0]], rtol=1e-6)
+
+
+def test_assigning_returns_the_new_value(backend):
+    variable = keras.Variable([1.0, 2.0])
+    for call, expected in [
+        (variable.assign, [3.0, 4.0]),
+        (variable.assign_add, [6.0, 8.0]),
+        (variable.assign_sub, [3.0, 4.0]),
+    ]:
+        result = call(np.array([3.0, 4.0], "float32"))
+        assert backend.is_array(result) and keras.ops.convert_to_numpy(result).tolist() == expected
+        assert variable.numpy().tolist() == expected
+
+
+def test_variables_compare_their_values_and_stay_keys_of_dicts(backend):
+    variable, other = keras.Variable([1.0, 2.0]), keras.Variable([1.0, 3.0])
+    assert keras.ops.convert_to_numpy(variable == other).tolist() == [True, False]
+    assert keras.ops.convert_to_numpy(variable != [1.0, 3.0]).tolist() == [False, True]
+    assert bool(keras.optimizers.SGD().iterations == 0)
+    places = {variable: 0, other: 1}
+    assert (places[variable], places[other]) == (0, 1) and keras.Variable([1.0, 2.0]) not in places
+
+
+def test_a_variable_shows_a_known_value(backend):
+    shown = repr(keras.Variable(np.array([1.0, 2.0, 3.0], "float32"), name="v"))
+    assert shown == "<Variable path=v, shape=(3,), dtype=float32, value=[1. 2. 3.]>"
+    assert repr(keras.Variable("zeros", shape=(3,), name="v")) == "<Variable path=v, shape=(3,), dtype=float32>"
+    assert len(repr(keras.Variable(np.zeros((900,), "float32")))) < 200
+
+
+def test_a_scope_of_names_begins_the_paths_of_variables(backend):
+    with keras.name_scope("encoder"):
+        variable = keras.Variable(1.0, name="v")
+    assert (variable.path, variable.name) == ("encoder/v", "v")
+
+
+def test_attributes_of_a_variable_refuse_what_they_are_not(backend):
+    variable = keras.Variable([1.0, 2.0])
+    variable.constraint = keras.constraints.NonNeg()
+    variable.constraint = None
+    with pytest.raises(ValueError, match="constraint"):
+        variable.constraint = "non_neg"
+    assert variable.overwrite_with_gradient is False
+    with pytest.raises(TypeError, match="True or False"):
+        variable.overwrite_with_gradient = "yes"

@@ -176,3 +176,13 @@ class TestCheckLabels:
         keras.losses.check_labels(keras.losses.SparseCategoricalCrossentropy(ignore_class=-1), np.array([0, -1]), 3)
         keras.losses.check_labels("mse", np.array([-5.5]), 1)
         keras.losses.check_labels(self.sparse, np.array([7]), None)
+
+
+def test_a_mask_that_a_program_puts_on_an_array_itself_counts(backend):
+    y_pred = keras.ops.convert_to_tensor([[1.0], [3.0]])
+    try:
+        y_pred._keras_mask = keras.ops.convert_to_tensor([True, False])
+    except AttributeError:
+        pytest.skip("arrays of this engine take no attributes")
+    loss = keras.losses.MeanSquaredError()(np.zeros((2, 1), "float32"), y_pred)
+    assert float(keras.ops.convert_to_numpy(loss)) == 1.0

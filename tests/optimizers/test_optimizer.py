@@ -266,3 +266,45 @@ def test_composites_come_back_from_their_configs():
     several = optimizers.MultiOptimizer(optimizers.OptimizerMap(optimizers.SGD(0.5), {"a": optimizers.Adam(0.25)}))
     copy = optimizers.get(optimizers.serialize(several))
     assert [float(o.learning_rate.numpy()) for o in copy.optimizers] == [0.25, 0.5]
+
+
+def test_a_variable_takes_its_gradient_for_its_next_value(backend):
+    scaled, weight = Variable([1.0, 2.0]), Variable([1.0, 2.0])
+    scaled.overwrite_with_gradient = True
+    optimizer = optimizers.SGD(1.0, loss_scale_factor=4.0)
+    optimizer.apply([ops.convert_to_tensor([8.0, 9.0]), ops.convert_to_tensor([4.0, 4.0])], [scaled, weight])
+    assert (scaled.numpy().tolist(), weight.numpy().tolist()) == ([8.0, 9.0], [0.0, 1.0])
+
+
+def test_an_optimizer_of_variables_that_all_take_their_gradients(backend):
+    for optimizer in (optimizers.SGD(1.0), optimizers.LossScaleOptimizer(optimizers.Adam())):
+        scaled = Variable([1.0, 2.0])
+        scaled.overwrite_with_gradient = True
+        optimizer.apply([ops.convert_to_tensor([8.0, 9.0])], [scaled])
+        assert scaled.numpy().tolist() == [8.0, 9.0]
+
+
+def test_accumulated_next_values_are_the_largest(backend):
+    scaled, weight = Variable([1.0, 2.0]), Variable([1.0, 2.0])
+    scaled.overwrite_with_gradient = True
+    optimizer = optimizers.SGD(1.0, gradient_accumulation_steps=2)
+    for value in (3.0, 1.0):
+        optimizer.apply([ops.convert_to_tensor([value, value])] * 2, [scaled, weight])
+    assert (scaled.numpy().tolist(), weight.numpy().tolist()) == ([3.0, 3.0], [-1.0, 0.0])
+
+
+def test_updates_without_state_take_numpy_arrays(backend):
+    v, w = Variable([2.0], name="v"), Variable([3.0], name="w")
+    optimizer = optimizers.MultiOptimizer(optimizers.OptimizerMap(optimizers.SGD(1.0), {"w": optimizers.SGD(0.5)}))
+    optimizer.build([v, w])
+    gradients = [ops.convert_to_tensor([1.0])] * 2
+    state = [variable.numpy() for variable in optimizer.variables]
+    fresh, _ = optimizer.stateless_apply(state, gradients, [v.numpy(), w.numpy()])
+    assert [ops.convert_to_numpy(x).tolist() for x in fresh] == [[1.0], [2.5]]
+    assert (v.numpy().tolist(), w.numpy().tolist()) == ([2.0], [3.0])
+
+
+def test_older_configs_of_a_loss_scale_repeat_the_settings_of_the_optimizer_inside():
+    config = optimizers.LossScaleOptimizer(optimizers.SGD(0.5), initial_scale=2.0).get_config()
+    older = {**config, "clipnorm": None, "weight_decay": None, "use_ema": False, "ema_momentum": 0.99}
+    assert optimizers.LossScaleOptimizer.from_config(older).get_config() == config

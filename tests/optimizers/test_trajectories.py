@@ -49,6 +49,7 @@ OPTIONS = [
     ),
     ("Adafactor", {"learning_rate": 0.1}),
     ("Adafactor", {"learning_rate": 0.5, "clip_threshold": 0.5, "beta_2_decay": -0.5}),
+    ("Adafactor", {"learning_rate": 0.5, "relative_step": False}),
     ("Muon", {"learning_rate": 0.05}),
     ("Muon", {"learning_rate": 0.05, "nesterov": False, "rms_rate": None, "exclude_layers": ["matrix_2"]}),
 ]

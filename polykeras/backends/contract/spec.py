@@ -8,6 +8,7 @@ a sequence); whatever follows from an unknown size is unknown.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from typing import Any
 
@@ -96,6 +97,14 @@ def _least(rows: int | None, columns: int | None) -> int | None:
 def _product(sizes: Any) -> int | None:
     sizes = tuple(sizes)
     return None if None in sizes else math.prod(sizes)
+
+
+def _either(x: SpecArray, y: SpecArray) -> SpecArray:
+    """What is known of an array that is one of two."""
+    pairs = list(itertools.zip_longest(x.shape, y.shape, fillvalue=-1))
+    if any(None not in pair and len(set(pair)) > 1 for pair in pairs):
+        raise ValueError(f"Expected both functions of cond to return one shape. Received: {x.shape} and {y.shape}.")
+    return SpecArray(tuple(n if n == m else None for n, m in pairs), x.dtype)
 
 
 def _same(self: SpecBackend, x: SpecArray, *_: Any, **__: Any) -> SpecArray:
@@ -273,6 +282,20 @@ class SpecBackend(Backend):
     def eigh(self, x: SpecArray) -> tuple:
         return SpecArray(x.shape[:-1], x.dtype), x
 
+    def eig(self, x: SpecArray) -> tuple:
+        dtype = dtypes.promote(x.dtype, "complex64")
+        return SpecArray(x.shape[:-1], dtype), SpecArray(x.shape, dtype)
+
+    # --------------------------------------------------------- complex numbers
+
+    def complex(self, real: SpecArray, imag: SpecArray) -> SpecArray:
+        return SpecArray(real.shape, dtypes.promote(real.dtype, "complex64"))
+
+    def real(self, x: SpecArray) -> SpecArray:
+        return SpecArray(x.shape, "float64" if x.dtype == "complex128" else "float32")
+
+    imag = real
+
     # ---------------------------------------------------------------- movement
 
     def reshape(self, x: SpecArray, shape: tuple) -> SpecArray:
@@ -394,7 +417,7 @@ class SpecBackend(Backend):
             raise ValueError(
                 f"Expected both functions of cond to return one structure. Received: {result} and {other}."
             )
-        return result
+        return trees.map(_either, result, other)
 
     def while_loop(self, condition: Any, body: Any, values: tuple) -> tuple:
         return tuple(body(*values))
@@ -464,7 +487,13 @@ class SpecBackend(Backend):
         dilation: tuple,
         channels_last: bool = True,
     ) -> SpecArray:
-        *window, filters, _ = kernel.shape
+        *window, filters, width = kernel.shape
+        channels = x.shape[-1] if channels_last else x.shape[1]
+        if None not in (channels, width) and channels != width:
+            raise ValueError(
+                f"Expected {width} input channels for a transposed kernel of shape {kernel.shape}. "
+                f"Received input shape: {x.shape}."
+            )
         extra = output_padding or (None,) * len(strides)
         columns = zip(self._spatial(x, channels_last), window, strides, dilation, extra, strict=True)
         sizes = [geometry.transposed_size(n, w, s, padding, d, e) for n, w, s, d, e in columns]

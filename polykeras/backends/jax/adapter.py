@@ -261,6 +261,10 @@ class JaxBackend(Backend):
     qr = _in_single_precision(jnp.linalg.qr)
     svd = _in_single_precision(jnp.linalg.svd)
     eigh = _in_single_precision(jnp.linalg.eigh)
+    eig = staticmethod(jnp.linalg.eig)
+    complex = staticmethod(jax.lax.complex)
+    real = staticmethod(jnp.real)
+    imag = staticmethod(jnp.imag)
 
     @_in_single_precision
     def solve_triangular(a: Array, b: Array, lower: bool = False) -> Array:

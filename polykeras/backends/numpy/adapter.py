@@ -547,6 +547,17 @@ class NumpyBackend(Backend):
         return self._svd(x, full_matrices)
 
     eigh = _in_single_precision(lambda x: tuple(anp.linalg.eigh(x)))
+    real = _method(anp.real)
+    imag = _method(anp.imag)
+
+    def eig(self, x: Array) -> tuple[Array, Array]:
+        values, vectors = np.linalg.eig(_value(x))
+        dtype = dtypes.numpy_dtype(dtypes.promote(self.dtype(x), "complex64"))
+        return values.astype(dtype), vectors.astype(dtype)
+
+    def complex(self, real: Array, imag: Array) -> Array:
+        return anp.add(real, anp.multiply(imag, 1j))
+
     _qr = _in_single_precision(lambda x, mode: tuple(np.linalg.qr(x, mode)))
     _svd = _in_single_precision(lambda x, full: tuple(anp.linalg.svd(x, full_matrices=full)))
 

@@ -422,6 +422,10 @@ class TensorflowBackend(Backend):
     inv = _single(tf.linalg.inv)
     det = _single(tf.linalg.det)
     eigh = _single(lambda x: tuple(tf.linalg.eigh(x)))
+    eig = staticmethod(lambda x: tuple(tf.linalg.eig(x)))
+    complex = staticmethod(tf.complex)
+    real = staticmethod(tf.math.real)
+    imag = staticmethod(tf.math.imag)
 
     def solve(self, a: Array, b: Array) -> Array:
         batch = tf.broadcast_static_shape(a.shape[:-2], b.shape[:-2])

@@ -430,6 +430,10 @@ class TorchBackend(Backend):
     qr = _in_single_precision(torch.linalg.qr)
     svd = _in_single_precision(torch.linalg.svd)
     eigh = _in_single_precision(torch.linalg.eigh)
+    eig = staticmethod(torch.linalg.eig)
+    complex = staticmethod(torch.complex)
+    real = staticmethod(torch.real)
+    imag = staticmethod(torch.imag)
 
     @_in_single_precision
     def solve(a: Array, b: Array) -> Array:

@@ -457,7 +457,7 @@ def count_params(x: Any) -> int:
 
 
 def size(x: Any, name: str | None = None) -> Any:
-    """Return the number of entries, None where it is unknown.
+    """Return the number of entries, of a symbolic tensor as another one.
 
     Args:
         x: array of any shape.
