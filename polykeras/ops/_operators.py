@@ -68,4 +68,5 @@ def install() -> None:
     methods["round"] = lambda self, ndigits=None: math.round(self, decimals=ndigits or 0)
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)
-    Variable.__eq__, Variable.__ne__ = _forward(arithmetic.equal), _forward(arithmetic.not_equal)
+    for name, function in {"__eq__": arithmetic.equal, "__ne__": arithmetic.not_equal}.items():
+        setattr(Variable, name, _forward(function))

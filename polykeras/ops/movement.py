@@ -40,7 +40,7 @@ def reshape(x: Any, newshape: Any) -> Any:
     if any(n < -1 for n in known) or known.count(-1) > 1:
         raise ValueError(f"Expected sizes of at least 0, and -1 once at most. Received newshape: {tuple(newshape)}.")
     if backend.is_symbolic:
-        sizes = (None if backend.is_array(n) else n for n in sizes)
+        sizes = tuple(None if backend.is_array(n) else n for n in sizes)
     return _call.reshaped(_call.array(x), sizes)
 
 

@@ -503,21 +503,21 @@ class Primitives:
         """Return (eigenvalues upwards, eigenvectors) of symmetric matrices."""
 
     @primitive
-    def eig(self, x: Array) -> tuple[Array, Array]:
+    def eig(self, x: Array, /) -> tuple[Array, Array]:
         """Return (eigenvalues, eigenvectors of length 1) of square matrices, complex and in any order."""
 
     # --------------------------------------------------------- complex numbers
 
     @primitive
-    def complex(self, real: Array, imag: Array) -> Array:
+    def complex(self, real: Array, imag: Array, /) -> Array:
         """Return complex numbers of float32 (complex64) or float64 (complex128) parts of one shape."""
 
     @primitive
-    def real(self, x: Array) -> Array:
+    def real(self, x: Array, /) -> Array:
         """Return the real parts of complex numbers."""
 
     @primitive
-    def imag(self, x: Array) -> Array:
+    def imag(self, x: Array, /) -> Array:
         """Return the imaginary parts of complex numbers."""
 
     # ---------------------------------------------------------------- movement
