@@ -55,6 +55,8 @@ install_old_paths()
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras import applications as applications
     from polykeras import datasets as datasets
+    from polykeras import distillation as distillation
+    from polykeras import initializers as initializations  # noqa: F401
     from polykeras import parity as parity
     from polykeras import preprocessing as preprocessing
     from polykeras import saving as saving

@@ -104,7 +104,9 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils import generic_utils as generic_utils
     from polykeras.compat.keras2.utils import io_utils as io_utils
     from polykeras.compat.keras2.utils import layer_utils as layer_utils
+    from polykeras.compat.keras2.utils import multi_gpu_utils as multi_gpu_utils
     from polykeras.compat.keras2.utils import np_utils as np_utils
+    from polykeras.compat.keras2.utils import training_utils as training_utils
     from polykeras.compat.keras2.utils import vis_utils as vis_utils
     from polykeras.compat.keras2.utils.conv_utils import conv_input_length as conv_input_length
     from polykeras.compat.keras2.utils.conv_utils import conv_output_length as conv_output_length
@@ -121,6 +123,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils.generic_utils import to_list as to_list
     from polykeras.compat.keras2.utils.generic_utils import transpose_shape as transpose_shape
     from polykeras.compat.keras2.utils.generic_utils import unpack_singleton as unpack_singleton
+    from polykeras.compat.keras2.utils.io_utils import H5Dict as H5Dict
     from polykeras.compat.keras2.utils.io_utils import HDF5Matrix as HDF5Matrix
     from polykeras.compat.keras2.utils.io_utils import ask_to_proceed_with_overwrite as ask_to_proceed_with_overwrite
     from polykeras.compat.keras2.utils.layer_utils import convert_all_kernels_in_model as convert_all_kernels_in_model
@@ -130,6 +133,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils.layer_utils import count_params as count_params
     from polykeras.compat.keras2.utils.layer_utils import get_source_inputs as get_source_inputs
     from polykeras.compat.keras2.utils.layer_utils import print_summary as print_summary
+    from polykeras.compat.keras2.utils.multi_gpu_utils import multi_gpu_model as multi_gpu_model
     from polykeras.datasets.downloads import get_file as get_file
     from polykeras.datasets.from_arrays import split_dataset as split_dataset
     from polykeras.datasets.from_arrays import timeseries_dataset_from_array as timeseries_dataset_from_array
