@@ -10,7 +10,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
-from polykeras.core import dtypes, graph, trees
+from polykeras.core import dtypes, graph, naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.core.types import Function
 from polykeras.core.variables import Variable
@@ -22,6 +22,7 @@ _HALF = frozenset({"float16", "bfloat16"})
 _WIDER = frozenset({"float32", "float64"})
 _MAY_HOLD_SYMBOLS = frozenset({KerasTensor, list, tuple, dict})
 _promote = dtypes.promote
+_UNKNOWN = "A size that a graph does not know is None; inside of a layer's call ops.shape gives the number."
 
 
 def op(function: Function) -> Function:
@@ -94,6 +95,8 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
         return backend.array(x, dtype or _promote(kind))
     if isinstance(x, list | tuple):
         return _from_list(backend, x, dtype)
+    if x is None:
+        raise ValueError(f"Expected a number or an array. Received: None. {_UNKNOWN}")
     if not (isinstance(x, np.ndarray | np.generic) or backend.is_symbolic):
         x = backend.densified(x)  # sparse arrays
         if backend.is_array(x):
@@ -104,6 +107,8 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
 
 def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
     leaves = trees.leaves(x)
+    if _has_none(x):
+        raise ValueError(f"Expected numbers or arrays. Received: {naming.short(x)}, with None. {_UNKNOWN}")
     if any(isinstance(leaf, Variable) or backend.is_array(leaf) for leaf in leaves):
         return _stacked(x, dtype)
     if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):
@@ -111,6 +116,10 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
         dtype = _promote(*(kinds or {"float"}))
     value = np.asarray(x, None if dtype is None else dtypes.numpy_dtype(dtype))
     return backend.array(value, dtype)
+
+
+def _has_none(x: list | tuple) -> bool:
+    return any(y is None or (isinstance(y, list | tuple) and _has_none(y)) for y in x)
 
 
 def _stacked(x: list | tuple, dtype: str | None) -> Any:

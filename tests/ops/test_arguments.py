@@ -137,3 +137,21 @@ def test_functional_extremes(backend):
 def test_ops_take_sparse_arrays_as_dense_ones(backend):
     sparse = scipy.sparse.csr_matrix(np.array([[0.0, 2.0], [3.0, 0.0]], "float32"))
     assert ops.convert_to_numpy(ops.matmul(sparse, X)).tolist() == (sparse @ X).tolist()
+
+
+@pytest.mark.parametrize("call", [ops.cast, ops.add, ops.full, ops.concatenate, ops.relu, ops.divide])
+def test_none_is_no_number(backend, call):
+    arguments = {ops.cast: (None, "float32"), ops.full: ((2,), None), ops.concatenate: ([X, None],), ops.relu: (None,)}
+    with pytest.raises(ValueError, match="Received: None.*ops.shape gives the number"):
+        call(*arguments.get(call, (X, None)))
+
+
+def test_a_list_with_none_is_no_array(backend):
+    with pytest.raises(ValueError, match=r"Received: \[1.0, None\]"):
+        ops.add([1.0, None], 1.0)
+
+
+def test_an_unknown_size_is_not_taken_for_a_number(backend):
+    x = KerasTensor((None, None, 3))
+    with pytest.raises(ValueError, match="A size that a graph does not know is None"):
+        ops.divide(x, ops.cast(ops.shape(x)[1], "float32"))
