@@ -108,7 +108,7 @@ class TerminateOnNaN(Callback):
     >>> model.compile("sgd", "mse")
     >>> x, y = np.ones((4, 2)), np.full((4, 1), np.nan)
     >>> len(model.fit(x, y, epochs=5, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0).epoch)
-    Batch 0: Expected a finite loss. Received: nan. Training ends.
+    In batch 0: Expected a finite loss. Received: nan. Training ends.
     1
     """
 
