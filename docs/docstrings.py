@@ -19,7 +19,7 @@ _NAMES = re.compile(r"    [*\w]+(, [*\w]+)*,")
 def join_names(app: object, what: str, name: str, item: object, options: object, lines: list[str]) -> None:
     """Put names of arguments that share one description into one line."""
     for index in reversed(range(len(lines) - 1)):
-        if _NAMES.fullmatch(lines[index]):
+        while index + 1 < len(lines) and _NAMES.fullmatch(lines[index]):
             lines[index] += " " + lines.pop(index + 1).strip()
 
 
