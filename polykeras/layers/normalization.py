@@ -527,7 +527,7 @@ class SpectralNormalization(Wrapper):
     Shapes: those of the layer inside.
 
     >>> import numpy as np, polykeras as keras
-    >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2), power_iterations=20)
+    >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2, kernel_initializer="ones"))
     >>> _ = layer(np.ones((1, 3)), training=True)
     >>> float(np.linalg.svd(layer.layer.kernel.numpy())[1].max().round(3))
     1.0

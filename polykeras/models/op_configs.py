@@ -64,7 +64,7 @@ SparseCategoricalCrossentropy(from_logits,axis) MultiHot(num_classes,axis,dtype,
 Moments(axes,keepdims,synchronized) BatchNorm(axis,epsilon) CTCLoss(mask_index)
 CTCDecode(strategy,beam_width,top_paths,merge_repeated,mask_index) Normalize(axis,order,epsilon) PSNR(max_val)
 DotProductAttention(is_causal,flash_attention,attn_logits_soft_cap) RMSNorm(axis,epsilon)
-LayerNorm(axis,epsilon) Unfold(kernel_size,dilation,padding,stride)
+LayerNorm(axis,epsilon,rms_scaling) Unfold(kernel_size,dilation,padding,stride)
 Fold(output_size,kernel_size,dilation,padding,stride) DepthToSpace(block_size,data_format)
 SpaceToDepth(block_size,data_format)
     """,

@@ -10,6 +10,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import layers, ops
+from polykeras.core import turns
 
 
 def data(rows=64):
@@ -96,7 +97,8 @@ def test_eight_threads_predicting_get_the_serial_answers(backend):
 
 
 @pytest.mark.parametrize("run_eagerly", [False, True])
-def test_other_threads_see_nothing_of_a_step_at_work(backend, run_eagerly):
+def test_other_threads_see_nothing_of_a_step_at_work(backend, run_eagerly, monkeypatch):
+    monkeypatch.setattr(turns, "PATIENCE_SECONDS", 0.1)  # this step ends after its readers only
     at_work, may_go_on = threading.Event(), threading.Event()
 
     class Waits(layers.Layer):

@@ -282,16 +282,16 @@ class SpecBackend(Backend):
     def eigh(self, x: SpecArray) -> tuple:
         return SpecArray(x.shape[:-1], x.dtype), x
 
-    def eig(self, x: SpecArray) -> tuple:
+    def eig(self, x: SpecArray, /) -> tuple:
         dtype = dtypes.promote(x.dtype, "complex64")
         return SpecArray(x.shape[:-1], dtype), SpecArray(x.shape, dtype)
 
     # --------------------------------------------------------- complex numbers
 
-    def complex(self, real: SpecArray, imag: SpecArray) -> SpecArray:
+    def complex(self, real: SpecArray, imag: SpecArray, /) -> SpecArray:
         return SpecArray(real.shape, dtypes.promote(real.dtype, "complex64"))
 
-    def real(self, x: SpecArray) -> SpecArray:
+    def real(self, x: SpecArray, /) -> SpecArray:
         return SpecArray(x.shape, "float64" if x.dtype == "complex128" else "float32")
 
     imag = real

@@ -550,12 +550,12 @@ class NumpyBackend(Backend):
     real = _method(anp.real)
     imag = _method(anp.imag)
 
-    def eig(self, x: Array) -> tuple[Array, Array]:
+    def eig(self, x: Array, /) -> tuple[Array, Array]:
         values, vectors = np.linalg.eig(_value(x))
         dtype = dtypes.numpy_dtype(dtypes.promote(self.dtype(x), "complex64"))
         return values.astype(dtype), vectors.astype(dtype)
 
-    def complex(self, real: Array, imag: Array) -> Array:
+    def complex(self, real: Array, imag: Array, /) -> Array:
         return anp.add(real, anp.multiply(imag, 1j))
 
     _qr = _in_single_precision(lambda x, mode: tuple(np.linalg.qr(x, mode)))

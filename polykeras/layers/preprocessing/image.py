@@ -378,7 +378,8 @@ class ImageLayer(Layer):
         if transformation is None or not training:
             return bounding_boxes
         draws, _, size = self._read(transformation)
-        return self._changed_boxes(bounding_boxes, len(bounding_boxes["boxes"].shape) == 2, draws, size)
+        given = bounding_boxes.get("boxes")
+        return self._changed_boxes(bounding_boxes, given is not None and len(given.shape) == 2, draws, size)
 
     @carried
     def transform_segmentation_masks(

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from polykeras.core import naming
+
 
 class HDF5Matrix:
     """Rows of an array in an HDF5 file, read when they are needed; ``fit`` takes it in place of an array.
@@ -120,7 +122,7 @@ class H5Dict:
     def __getitem__(self, key: str) -> Any:
         if key not in self.data:
             if self.read_only:
-                raise KeyError(f"Expected one of {self.keys()}. Received: {key!r}.")
+                raise KeyError(f"Expected one of {naming.listed(self.keys())}. Received: {key!r}.")
             if isinstance(self.data, dict):
                 self.data[key] = {}
             else:
