@@ -54,9 +54,9 @@ class _Version:
         """``fits``, where the stamp has not moved."""
         return self.reach.methods.is_untouched() and self.reach.is_quiet() and self.numbers.renew()
 
-    def note_own_changes(self) -> list:
-        """Take over what the step itself set, which is no reason to make it anew; return where."""
-        found = [_key(place, name) for place, name, _, _ in self.reach.differences()]
+    def note_own_changes(self) -> dict:
+        """Take over what the step itself set, which is no reason to make it anew; return where, with the owners."""
+        found = _owners_by_key(self.reach)
         for place in (*self.reach.places, *self.reach.watched):
             place.take()
         return found
@@ -92,6 +92,8 @@ class Captured:
         self._version: _Version | None = None
         self._methods: Methods | None = None
         self._step: Any = None
+        #: Kept, so that the identities by which the step is found stay theirs.
+        self.weights: list = []
         self._noted = -1
         self._is_watched = False
         self._has_run_python = False
@@ -102,9 +104,10 @@ class Captured:
         self._candidate: Reach | None = None
         self._runs_to_come = 0
         self._changes: dict[tuple, list] = {}
-        self._written: set = set()
+        # By keys with identities, with the owners, which keep theirs.
+        self._written: dict[tuple, Any] = {}
         self._versions_for_written = 0
-        self._ignored: set = set()
+        self._ignored: dict[tuple, Any] = {}
 
     # ------------------------------------------------------------------- running
 
@@ -221,12 +224,11 @@ class Captured:
 
     def _note_written(self) -> None:
         """Stop making versions for what the step sets itself, such as a counter that is set back each epoch."""
-        latest = self._versions[0].reach.differences() if self._versions else []
-        keys = {_key(place, name) for place, name, _, _ in latest}
-        if keys and keys <= self._written:
+        keys = _owners_by_key(self._versions[0].reach) if self._versions else {}
+        if keys and keys.keys() <= self._written.keys():
             self._versions_for_written += 1
             if self._versions_for_written > _VERSIONS_FOR_WRITTEN:
-                self._ignored |= keys
+                self._ignored.update(keys)
 
     def _is_settled(self, reach: Reach) -> bool:
         """Whether the settings have stayed for long enough to make a version for them."""
@@ -281,6 +283,11 @@ class Captured:
         version = self._versions.pop(0)
         self._refuse(version.numbers.places)
         self._noted = -1
+
+
+def _owners_by_key(reach: Reach) -> dict[tuple, Any]:
+    """The owners of what was set since, by the keys of the places."""
+    return {_key(place, name): place.owner for place, name, _, _ in reach.differences()}
 
 
 def _key(place: Any, name: Any) -> tuple:

@@ -158,7 +158,7 @@ def has_symbols(args: tuple, kwargs: dict) -> bool:
 
 def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()) -> list[Node]:
     """Return the nodes that lead to ``outputs``, each after its parents, going no further than ``inputs``."""
-    stop = {id(x) for x in inputs}
+    stop = {id(x): x for x in inputs}
     order: list[Node] = []
     seen: dict[int, Node] = {}
     pending = [(x.node, False) for x in reversed(list(outputs)) if id(x) not in stop and x.node is not None]

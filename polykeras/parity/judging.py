@@ -46,7 +46,7 @@ class Judgement:
         self.batches: list[tuple] = []
         self._without_gradient: dict[int, Any] = {}
         self._amplified = 0.0  # how far weights without gradient have parted
-        self._arrays: dict[int, dict[str, np.ndarray]] = {}
+        self._arrays: dict[int, tuple[Entry, dict[str, np.ndarray]]] = {}  # with the entry, whose id stays its own
         self.outputs_of_model: dict[str, np.ndarray] = {}
         self._owners = owners(contenders[0].model)
 
@@ -89,7 +89,7 @@ class Judgement:
         found.allowed = self.atol + looser * self.rtol * size + noise
         found.verdict = self._verdict(found)
         if found.verdict != "equal":
-            self._arrays[id(found)] = values
+            self._arrays[id(found)] = found, values
         return found
 
     def _verdict(self, entry: Entry) -> str:
@@ -101,7 +101,7 @@ class Judgement:
 
     def pairs_of(self, entry: Entry | None) -> dict[str, np.ndarray]:
         """Return the arrays of an entry by backend, for pictures."""
-        return self._arrays.get(id(entry), {})
+        return self._arrays.get(id(entry), (entry, {}))[1]
 
     # -------------------------------------------------------------------- parts
 
@@ -130,7 +130,6 @@ class Judgement:
         for call in calls[self.reference.name]:
             if not all(call.path in table for table in tables.values()):
                 continue  # a cell inside of a loop, which some engines trace
-            self._owners.setdefault(id(call.operation), (call.path, call.kind))
             for place in range(len(call.outputs)):
                 values = {name: table[call.path].outputs[place] for name, table in tables.items()}
                 name = "" if len(call.outputs) == 1 else f"output {place}"

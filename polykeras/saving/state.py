@@ -112,7 +112,7 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
         place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
         if isinstance(place.owner, Trackable):
             is_own = type(place.owner).save_own_variables is not Trackable.save_own_variables
-            stored = set() if is_own else set(map(id, place.owner._stored_variables()))
+            stored = {} if is_own else {id(variable): variable for variable in place.owner._stored_variables()}
             apart += [variable for variable in place.owner._own_variables() if id(variable) not in stored]
     _check_complete(writer, model, model.weights, apart)
     if optimizer is not None:

@@ -388,11 +388,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             defers_logs: it may leave its results unread.
         """
         with self._as_compiled():
-            weights = () if kind == "predict" else tuple(map(id, self.trainable_variables))
-            key = kind, weights, trees.structure(batch), backends.current_name(), defers_logs
+            weights = [] if kind == "predict" else self.trainable_variables
+            key = kind, tuple(map(id, weights)), trees.structure(batch), backends.current_name(), defers_logs
             step = steps_of(self).get(key)
             if step is None:
                 step = self._captured(kind, specs_of(backends.current(), batch))
+                step.weights = weights
                 steps_of(self).put(key, step)
             step.step()  # what is wrong with the shapes shows now
             return step
