@@ -75,8 +75,9 @@ def settled(variables: Iterable[Variable]) -> Iterator[None]:
     variables = list(variables)
     is_new = any(v.held() is None for v in variables)
     found = [turns.shared(variables)] if is_new else [v.turn.now() for v in variables if v.turn is not None]
+    found = [turn for _, turn in sorted({id(turn): turn for turn in found}.items())]
     with contextlib.ExitStack() as kept, contextlib.ExitStack() as stack:
-        for _, turn in sorted({id(turn): turn for turn in found}.items()):
+        for turn in found:
             stack.enter_context(turn.between_steps())
         is_written = any(turn.is_written_elsewhere() for turn in found)
         values = {v: v.snapshot(is_written) for v in variables if v.held() is not None}

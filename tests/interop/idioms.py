@@ -18,3 +18,18 @@ def make_model(*layers):
 def losses_of_fit(model, optimizer, epochs=5):
     model.compile(optimizer, "mse")
     return model.fit(X, Y, batch_size=16, epochs=epochs, shuffle=False, verbose=0).history["loss"]
+
+
+def check_trains_as_by_fit(native_model, eagerly):
+    """Check that a train step of an engine's own program does in ``fit`` what the one of ``Model`` does."""
+    plain_model = type("PlainModel", (native_model,), {"train_step": keras.Model.train_step})
+    logs = []
+    for kind in (plain_model, native_model):
+        keras.utils.set_random_seed(1)
+        model = kind()
+        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
+        logs.append(model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
+        logs[-1] |= model.evaluate(X, Y, return_dict=True, verbose=0)
+    assert list(logs[0]) == list(logs[1])
+    for name in logs[0]:
+        np.testing.assert_allclose(logs[1][name], logs[0][name], rtol=1e-4)

@@ -7,7 +7,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends
-from tests.interop.idioms import X, Y, losses_of_fit, make_model
+from tests.interop.idioms import X, Y, check_trains_as_by_fit, losses_of_fit, make_model
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -98,22 +98,9 @@ class NativeModel(keras.Model):
         return logs, (trainable_variables, non_trainable_variables, optimizer_variables, new_metrics_vars)
 
 
-class PlainModel(NativeModel):
-    train_step = keras.Model.train_step
-
-
 @pytest.mark.parametrize("eagerly", [False, True])
 def test_a_train_step_of_states_runs_in_fit(eagerly):
-    logs = []
-    for kind in (PlainModel, NativeModel):
-        keras.utils.set_random_seed(1)
-        model = kind()
-        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
-        logs.append(model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history)
-        logs[-1] |= model.evaluate(X, Y, return_dict=True, verbose=0)
-    assert list(logs[0]) == list(logs[1])
-    for name in logs[0]:
-        np.testing.assert_allclose(logs[1][name], logs[0][name], rtol=1e-4)
+    check_trains_as_by_fit(NativeModel, eagerly)
 
 
 def test_stateless_calls_return_state_and_losses_and_leave_the_layer_alone():
