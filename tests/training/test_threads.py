@@ -130,9 +130,10 @@ def test_a_step_whose_own_code_waits_for_a_reader_does_not_wait_for_ever(backend
 
     class Asks(layers.Layer):
         def call(self, inputs):
-            thread = threading.Thread(target=lambda: found.append(model.get_weights()))
-            thread.start()
-            thread.join(timeout=30)
+            if not keras.backends.current().is_symbolic:
+                thread = threading.Thread(target=lambda: found.append(model.get_weights()))
+                thread.start()
+                thread.join(timeout=30)
             return inputs
 
     found = []
