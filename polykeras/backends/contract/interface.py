@@ -691,7 +691,7 @@ class Primitives:
         """Return a context in which new arrays go to a device ("cpu", "cuda:0", "gpu:0").
 
         Args:
-            name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+            name: device, one that ``devices`` names or its kind alone.
         """
 
     @primitive
