@@ -31,7 +31,7 @@ def names(mark: Any, asked: list[str] | None) -> list[str]:
 def assertion(request: Any) -> Callable[..., Report]:
     """Return ``assert_parity`` for one test: by default on the backends that the command line asks for."""
     config = request.config
-    asked = config.getoption("--backend")
+    asked = config.getoption("polykeras_backend")
     counts = [0]
 
     def check(model: Any, x: Any = None, y: Any = None, **options: Any) -> Report:

@@ -86,6 +86,40 @@ def test_the_command_line_chooses_a_backend(project):
     assert TWO[1] == "numpy" or f"test_marked[{TWO[1]}]" not in result.stdout
 
 
+OWN_OPTION = """
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--backend", choices=["a", "b"], default="a")
+
+@pytest.fixture
+def own(request):
+    return request.config.getoption("--backend")
+"""
+
+
+def test_an_option_of_the_project_with_the_same_name_stays_the_projects(project, tmp_path):
+    (tmp_path / "conftest.py").write_text(OWN_OPTION)
+    (tmp_path / "test_own.py").write_text("def test_own(own): assert own == 'b'")
+    result = project("-vv", "--backend", "b", "--polykeras-backend", "numpy")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "test_own PASSED" in result.stdout and "test_marked[numpy] PASSED" in result.stdout
+    assert TWO[1] == "numpy" or f"test_marked[{TWO[1]}]" not in result.stdout
+    assert result.stdout.count("PytestWarning: Expected --backend to be free") == 1
+    unused = project("test_own.py", "--backend", "b", "-W", "error")
+    assert unused.returncode == 0, unused.stdout + unused.stderr
+
+
+def test_an_option_of_a_conftest_that_is_met_late_does_no_harm(project, tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "conftest.py").write_text(OWN_OPTION)
+    (tmp_path / "inner" / "test_inner.py").write_text("def test_inner(own): assert own == 'a'")
+    result = project("-k", "inner or marked")
+    assert result.returncode == 0, result.stdout + result.stderr
+    chosen = project("-k", "inner or marked", "--backend=numpy")
+    assert chosen.returncode == 0 and "2 passed" in chosen.stdout, chosen.stdout + chosen.stderr
+
+
 def test_a_snapshot_pins_outputs_and_curves(project, tmp_path):
     recorded = project("-k", "parity", "--parity-record", "pinned.json", "test_it.py")
     assert recorded.returncode == 0, recorded.stdout + recorded.stderr
