@@ -7,6 +7,8 @@ weights all become a ``ForeignModel``. Nothing of them is changed.
 from __future__ import annotations
 
 import contextlib
+import inspect
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +95,10 @@ def is_foreign(x: Any) -> bool:
     return framework_of(x) is not None and backends.owner(x) is None
 
 
+#: Names of arguments that tell a module its mode, and whether they are true in training.
+_MODES = {"train": True, "training": True, "is_training": True, "deterministic": False}
+
+
 def read(model: Any) -> ForeignModel:
     """Return the parts of a model of another library.
 
@@ -103,23 +109,64 @@ def read(model: Any) -> ForeignModel:
     Raises:
         ValueError: for anything else.
     """
+    readers = {
+        "file": _read_file,
+        "linen": _read_linen,
+        "torch": _read_torch,
+        "flax": _read_nnx,
+        "keras": _read_keras,
+        "tensorflow": _read_tensorflow,
+    }
+    return readers[kind_of(model)](model)
+
+
+def kind_of(model: Any) -> str:
+    """Return ``"torch"``, ``"linen"``, ``"flax"`` for nnx, ``"tensorflow"``, ``"keras"`` or ``"file"``.
+
+    Args:
+        model: as for ``read``.
+
+    Raises:
+        ValueError: for anything else.
+    """
     if isinstance(model, str | Path):
-        return _read_file(Path(model))
+        return "file"
     if isinstance(model, tuple):
-        return _read_linen(*model)
-    framework = framework_of(model)
-    readers = {"torch": _read_torch, "flax": _read_nnx, "keras": _read_keras, "tensorflow": _read_tensorflow}
+        return "linen"
     if hasattr(model, "get_config") and hasattr(model, "trainable_weights"):
-        framework = "keras"  # whose layers are modules of its engine too
-    if framework not in readers:
+        return "keras"  # whose layers are modules of its engine too
+    framework = framework_of(model)
+    if framework not in ("torch", "flax", "tensorflow"):
         raise ValueError(
             f"Expected a torch.nn.Module, (flax.linen.Module, variables), an nnx.Module, a tf.Module, a model of Keras "
             f"or the path of a file. Received: {type(model).__name__}."
         )
-    return readers[framework](model)
+    return framework
 
 
-def _numpy(x: Any) -> Any:
+def mode_argument(call: Callable, training: bool, given: int) -> dict[str, bool]:
+    """Return the argument by which a call of flax or TensorFlow is told whether it trains; {} where it has none.
+
+    Args:
+        call: ``__call__`` of a module.
+        training: whether it trains.
+        given: how many positional arguments it gets, which leave it out where they reach as far.
+
+    >>> mode_argument(lambda x, train: x, True, 1), mode_argument(lambda x, *, deterministic: x, True, 1)
+    ({'train': True}, {'deterministic': False})
+    """
+    try:
+        parameters = list(inspect.signature(call).parameters.values())
+    except (TypeError, ValueError):  # written in C
+        return {}
+    for place, parameter in enumerate(parameters):
+        if parameter.name in _MODES and (place >= given or parameter.kind is parameter.KEYWORD_ONLY):
+            return {parameter.name: _MODES[parameter.name] is training}
+    return {}
+
+
+def to_numpy(x: Any) -> Any:
+    """Return an array of any library as NumPy's; other things as they are."""
     owner = backends.owner(x)
     if owner is None:
         return x
@@ -128,7 +175,7 @@ def _numpy(x: Any) -> Any:
 
 
 def _arrays(values: Any) -> tuple:
-    return tuple(_numpy(x) for x in values if _is_value(x))
+    return tuple(to_numpy(x) for x in values if _is_value(x))
 
 
 def _is_value(x: Any) -> bool:
@@ -154,7 +201,7 @@ def _noting(modules: dict[int, str], classes: Iterator[type]) -> Iterator[list]:
             result = plain(self, *args, **kwargs)
             output = _first(result)
             if id(self) in modules and _is_value(output):
-                calls.append((modules[id(self)], _arrays(args), _numpy(output)))
+                calls.append((modules[id(self)], _arrays(args), to_numpy(output)))
             return result
 
         return call
@@ -184,22 +231,35 @@ def _settings(module: Any, complement: bool = False) -> dict[str, float]:
 # ----------------------------------------------------------------------- torch
 
 
-def _read_torch(module: Any) -> ForeignModel:
+def torch_parts(module: Any, array_of: Callable = to_numpy) -> list[Part]:
+    """Return the parts of a torch module.
+
+    Args:
+        module: a ``torch.nn.Module``.
+        array_of: makes a NumPy array of a parameter or buffer; default its value.
+    """
     import torch
 
     parts: list[Part] = []
     skipped: set[str] = set()
     for path, inner in module.named_modules():
-        own = {name: _numpy(p) for name, p in inner.named_parameters(recurse=False)}
-        own |= {n: _numpy(b) for n, b in inner.named_buffers(recurse=False) if n != "num_batches_tracked"}
+        own = {name: array_of(p) for name, p in inner.named_parameters(recurse=False)}
+        own |= {n: array_of(b) for n, b in inner.named_buffers(recurse=False) if n != "num_batches_tracked"}
         kind = type(inner).__name__
         if isinstance(inner, torch.nn.MultiheadAttention):
             skipped.add(f"{path}.out_proj")
-            parts += _torch_attention(path, inner)
+            parts += _torch_attention(path, inner, array_of)
         elif isinstance(inner, torch.nn.RNNBase):
             parts += _torch_recurrent(path, kind, own)
         elif own and path not in skipped:
             parts.append(Part(path, kind, own, _settings(inner, complement=True)))
+    return parts
+
+
+def _read_torch(module: Any) -> ForeignModel:
+    import torch
+
+    parts = torch_parts(module)
     channels_first = any(part.kind.startswith(("Conv", "BatchNorm2d", "BatchNorm3d")) for part in parts)
     modules = {id(inner): path for path, inner in module.named_modules()}
 
@@ -221,19 +281,19 @@ def _read_torch(module: Any) -> ForeignModel:
     return ForeignModel("torch", parts, channels_first, _run=run)
 
 
-def _torch_attention(path: str, inner: Any) -> list[Part]:
+def _torch_attention(path: str, inner: Any, array_of: Callable) -> list[Part]:
     """The four products of torch's attention, whose first three lie in one matrix."""
     size = inner.embed_dim
     if inner.in_proj_weight is not None:
-        matrices = np.split(_numpy(inner.in_proj_weight), 3)
+        matrices = np.split(array_of(inner.in_proj_weight), 3)
     else:
-        matrices = [_numpy(getattr(inner, f"{name}_proj_weight")) for name in ("q", "k", "v")]
-    biases = [None] * 3 if inner.in_proj_bias is None else np.split(_numpy(inner.in_proj_bias), [size, 2 * size])
+        matrices = [array_of(getattr(inner, f"{name}_proj_weight")) for name in ("q", "k", "v")]
+    biases = [None] * 3 if inner.in_proj_bias is None else np.split(array_of(inner.in_proj_bias), [size, 2 * size])
     parts = []
     for name, weight, bias in zip(("query", "key", "value"), matrices, biases, strict=True):
         weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
         parts.append(Part(f"{path}.in_proj.{name}", "Linear", weights))
-    output = {name: _numpy(p) for name, p in inner.out_proj.named_parameters(recurse=False)}
+    output = {name: array_of(p) for name, p in inner.out_proj.named_parameters(recurse=False)}
     return [*parts, Part(f"{path}.out_proj", "Linear", output)]
 
 
@@ -287,8 +347,23 @@ def _joined_gates(parts: dict[str, Part]) -> list[Part]:
     return list(result.values())
 
 
-def _read_linen(module: Any, variables: dict) -> ForeignModel:
+def linen_parts(variables: dict, kinds: dict[str, str] | None = None, settings: dict | None = None) -> list[Part]:
+    """Return the parts of a linen module, or of the gradients of its parameters.
+
+    Args:
+        variables: of the module, by collection.
+        kinds, settings: names of classes, and settings, by path; default None.
+    """
+    merged: list = []
+    for collection in variables.values():
+        merged += list(_nested(collection))
+    return _grouped(iter(merged), kinds or {}, settings or {})
+
+
+def _read_linen(pair: tuple) -> ForeignModel:
     import flax.linen as nn
+
+    module, variables = pair
 
     kinds: dict[str, str] = {}
     settings: dict[str, dict] = {}
@@ -303,73 +378,80 @@ def _read_linen(module: Any, variables: dict) -> ForeignModel:
             if where.method_name == "__call__" and backends.owner(output) is not None:
                 # Of a traced call, as inside of a loop, only its place in the order is known.
                 is_value = _is_value(output)
-                calls.append((path, _arrays(args) if is_value else (), _numpy(output) if is_value else None))
+                calls.append((path, _arrays(args) if is_value else (), to_numpy(output) if is_value else None))
             return result
 
         with nn.intercept_methods(note):
-            result = module.apply(variables, *inputs)
+            result = module.apply(variables, *inputs, **mode_argument(module.__call__, False, len(inputs)))
         for part in parts:
             part.kind = part.kind or kinds.get(part.path, "")
             part.settings = part.settings or settings.get(part.path, {})
         return calls, _flat(result)
 
-    merged: list = []
-    for collection in variables.values():
-        merged += list(_nested(collection))
-    parts = _grouped(iter(merged), kinds, settings)
+    parts = linen_parts(variables, kinds, settings)
     return ForeignModel("jax", parts, _run=run)
+
+
+def nnx_parts(module: Any) -> list[Part]:
+    """Return the parts of an nnx module."""
+    from flax import nnx
+
+    weights, kinds, settings = [], {}, {}
+    for place, value in nnx.iter_graph(module):
+        if isinstance(value, nnx.Module):
+            whole = ".".join(map(str, place))
+            kinds[whole], settings[whole] = type(value).__name__, _settings(value)
+        elif isinstance(value, nnx.Param | nnx.BatchStat):
+            weights.append((".".join(map(str, place[:-1])), str(place[-1]), np.asarray(value.get_value())))
+    return _grouped(iter(weights), kinds, settings)
 
 
 def _read_nnx(module: Any) -> ForeignModel:
     from flax import nnx
 
-    modules, weights, kinds, settings = {}, [], {}, {}
-    classes = []
-    for place, value in nnx.iter_graph(module):
-        path = ".".join(map(str, place[:-1]))
-        if isinstance(value, nnx.Module):
-            whole = ".".join(map(str, place))
-            modules[id(value)], kinds[whole], settings[whole] = whole, type(value).__name__, _settings(value)
-            classes.append(type(value))
-        elif isinstance(value, nnx.Param | nnx.BatchStat):
-            weights.append((path, str(place[-1]), np.asarray(value.get_value())))
+    view = nnx.merge(*nnx.split(module))  # whose mode may be changed
+    inner = [(".".join(map(str, place)), m) for place, m in nnx.iter_graph(view) if isinstance(m, nnx.Module)]
+    modules = {id(m): path for path, m in inner}
+    callable_classes = [type(m) for _, m in inner if any("__call__" in vars(base) for base in type(m).__mro__)]
 
     def run(*inputs: Any) -> tuple:
-        view = module
         with contextlib.suppress(AttributeError):
-            module.eval()
-        callable_classes = [c for c in classes if any("__call__" in vars(base) for base in c.__mro__)]
+            view.eval()
         with _noting(modules, iter(callable_classes)) as calls:
             result = view(*inputs)
         return calls, _flat(result)
 
-    return ForeignModel("jax", _grouped(iter(weights), kinds, settings), _run=run)
+    return ForeignModel("jax", nnx_parts(view), _run=run)
 
 
 # ------------------------------------------------------------ tensorflow, keras
 
 
+def tensorflow_parts(module: Any, array_of: Callable = operator.methodcaller("numpy")) -> list[Part]:
+    """Return the parts of a ``tf.Module``; arguments as for ``torch_parts``."""
+    import tensorflow as tf
+
+    parts = []
+    for inner in (module, *module.submodules):
+        own = {name: array_of(value) for name, value in vars(inner).items() if isinstance(value, tf.Variable)}
+        if own:
+            parts.append(Part(_path_in(module, inner), type(inner).__name__, own, _settings(inner)))
+    return parts
+
+
 def _read_tensorflow(module: Any) -> ForeignModel:
     import tensorflow as tf
 
-    modules, parts = {}, []
-    for inner in (module, *module.submodules):
-        own = {}
-        for name, value in vars(inner).items():
-            if isinstance(value, tf.Variable):
-                own[name] = value.numpy()
-        path = _path_in(module, inner)
-        modules[id(inner)] = path
-        if own:
-            parts.append(Part(path, type(inner).__name__, own, _settings(inner)))
+    modules = {id(inner): _path_in(module, inner) for inner in (module, *module.submodules)}
     classes = [type(inner) for inner in (module, *module.submodules) if callable(inner)]
 
     def run(*inputs: Any) -> tuple:
         with _noting(modules, iter(classes)) as calls:
-            result = module(*[tf.constant(x) if isinstance(x, np.ndarray) else x for x in inputs])
+            arguments = [tf.constant(x) if isinstance(x, np.ndarray) else x for x in inputs]
+            result = module(*arguments, **mode_argument(module.__call__, False, len(inputs)))
         return calls, _flat(result)
 
-    return ForeignModel("tensorflow", parts, _run=run)
+    return ForeignModel("tensorflow", tensorflow_parts(module), _run=run)
 
 
 def _path_in(module: Any, wanted: Any) -> str:
@@ -394,35 +476,46 @@ def _path_in(module: Any, wanted: Any) -> str:
     return type(wanted).__name__
 
 
-def _read_keras(model: Any) -> ForeignModel:
-    layers, parts = {}, []
+def keras_parts(model: Any, array_of: Callable = to_numpy) -> list[Part]:
+    """Return the parts of a model of Keras 3; ``array_of`` is given the values of its variables."""
+    parts = []
     for layer in model._flatten_layers():
-        own = {w.name: np.asarray(backends.owner(w.value).to_numpy(w.value.detach() if hasattr(w.value, "detach")
-               else w.value)) for w in (*layer._trainable_variables, *layer._non_trainable_variables)}  # fmt: skip
-        layers[id(layer)] = layer.path
+        variables = (*layer._trainable_variables, *layer._non_trainable_variables)
+        own = {variable.name: array_of(variable.value) for variable in variables}
         if own:
             parts.append(Part(layer.path, type(layer).__name__, own, _settings(layer)))
+    return parts
+
+
+def _read_keras(model: Any) -> ForeignModel:
+    layers = {id(layer): layer.path for layer in model._flatten_layers()}
 
     def run(*inputs: Any) -> tuple:
         with _noting(layers, iter([type(layer) for layer in model._flatten_layers()])) as calls:
             result = model(*inputs, training=False)
         return calls, _flat(result)
 
-    return ForeignModel("keras", parts, _run=run)
+    return ForeignModel("keras", keras_parts(model), _run=run)
 
 
-def _flat(result: Any) -> list[np.ndarray]:
+def arrays_in(result: Any) -> list[Any]:
+    """Return the arrays of lists, tuples and dicts inside of one another."""
     if isinstance(result, dict):
         result = list(result.values())
     if isinstance(result, list | tuple):
-        return [x for item in result for x in _flat(item)]
-    return [_numpy(result)] if backends.owner(result) is not None else []
+        return [x for item in result for x in arrays_in(item)]
+    return [result] if backends.owner(result) is not None else []
+
+
+def _flat(result: Any) -> list[np.ndarray]:
+    return [to_numpy(x) for x in arrays_in(result)]
 
 
 # ----------------------------------------------------------------------- files
 
 
-def _read_file(path: Path) -> ForeignModel:
+def _read_file(path: str | Path) -> ForeignModel:
+    path = Path(path)
     if path.suffix == ".safetensors":
         from safetensors.numpy import load_file
 

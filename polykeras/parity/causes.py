@@ -143,7 +143,7 @@ class _Search:
         return [self._cause("defect", sentence, layer=call.path)]
 
     def _of_operation(self, ours: OpRecord, theirs: OpRecord, worst: Any, layer: str) -> Cause:
-        name, backend = theirs.name, backends.load(self.other.name)
+        name, backend = theirs.name, backends.load(self.other.backend)
         again = _run(backend, theirs)
         if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(again, theirs.outputs, strict=False)):
             sentence = (
@@ -324,14 +324,14 @@ def _arguments(backend: Any, tree: Any) -> Any:
 
 def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray | None:
     """The first output of a layer alone, on another run's inputs."""
-    with backends.use(contender.name) as backend, state.recording(), state.holding({}):
+    with backends.use(contender.backend) as backend, state.recording(), state.holding({}):
         outputs = trees.leaves(layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs)))
         return np.array(backend.to_numpy(outputs[0]))
 
 
 def _recorded(contender: Contender, layer: Any, call: Call) -> list[OpRecord]:
     """The operations of a layer alone, on another run's inputs."""
-    backend = backends.load(contender.name)
+    backend = backends.load(contender.backend)
     with state.recording(), state.holding({}), operations(backend, lambda path, name: True) as records:
         layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs))
     return records
@@ -374,7 +374,7 @@ def _local_gradients(contender: Contender, layer: Any, call: Call) -> list[np.nd
         own = layer.trainable_variables
     leaves, structure = trees.flatten((call.args, call.kwargs))
     places = [n for n, x in enumerate(leaves) if isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)]
-    with backends.use(contender.name) as backend, state.recording(), state.holding({}):
+    with backends.use(contender.backend) as backend, state.recording(), state.holding({}):
         inputs = [Variable(leaves[n]) for n in places]
 
         def loss() -> Any:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from polykeras import backends as registry
-from polykeras.core import naming, seeds, trees
+from polykeras.core import naming, seeds
 from polykeras.layers.layer import Layer
 from polykeras.parity import causes, judging
 from polykeras.parity.report import Report
-from polykeras.parity.running import Contender
+from polykeras.parity.running import Batches, Contender
 
 _SEED = 0
 
@@ -22,7 +20,7 @@ def check(
     model: Any,
     x: Any = None,
     y: Any = None,
-    backends: list[str] | None = None,
+    backends: Any = None,
     steps: int = 0,
     rtol: float | None = None,
     atol: float = 0.0,
@@ -46,7 +44,7 @@ def check(
         model: a built Model, whose weights, optimizer and state are copied to each engine; a function without
             arguments that makes one, called once for each engine from one seed; or a path of a saved model.
         x: inputs: an array, or a list or dict of them. After a model or a file of another library, given as a
-            second argument, it comes third: see docs/porting_a_model.md; default None.
+            second argument, inputs come third and targets fourth: see docs/porting_a_model.md; default None.
         y: targets, for gradients of the model's own loss and for training; default None: a random projection of the
             outputs is differentiated.
         backends: names; default all that are installed, NumPy first. The first is the reference.
@@ -83,13 +81,19 @@ def check(
     from polykeras.parity import foreign as others
 
     if others.is_foreign(x):
-        return others.check_foreign(model, x, y, map=map, rtol=rtol, atol=atol, batch_size=batch_size, **foreign)
+        if isinstance(backends, list) and any(isinstance(name, str) for name in backends):
+            raise TypeError(
+                f"Expected targets as the fourth argument: a comparison with another library's model has no backends. "
+                f"Received: {backends}."
+            )
+        options = {"steps": steps, "rtol": rtol, "atol": atol, "batch_size": batch_size, "map": map, **foreign}
+        return others.check_foreign(model, x, y, backends, sample_weight=sample_weight, **options)
     if foreign or map is not None:
         unknown = naming.listed(sorted([*foreign, *["map"] * bool(map)]))
         raise TypeError(f"Expected arguments of check. Received: unknown {unknown}.")
     started = time.perf_counter()
     names = _names(backends)
-    data = _Batches(x, y, sample_weight, batch_size)
+    data = Batches(x, y, sample_weight, batch_size)
     progress = _Progress(verbose)
     contenders, judge = _contenders(model, names, referee, data.first[0], progress)
     judgement = judging.Judgement(contenders, judge, rtol, atol)
@@ -171,7 +175,7 @@ def _build(function: Callable, name: str) -> Any:
 
 
 def _compare(
-    judgement: judging.Judgement, report: Report, data: _Batches, progress: _Progress, is_built_anew: bool
+    judgement: judging.Judgement, report: Report, data: Batches, progress: _Progress, is_built_anew: bool
 ) -> None:
     x, y, sample_weight = data.first
     if is_built_anew:
@@ -187,37 +191,12 @@ def _compare(
     report.outputs = judgement.outputs_of_model
 
 
-def _train(judgement: judging.Judgement, report: Report, data: _Batches, steps: int, progress: _Progress) -> None:
+def _train(judgement: judging.Judgement, report: Report, data: Batches, steps: int, progress: _Progress) -> None:
     for step, batch in zip(range(1, steps + 1), data.endless(), strict=False):
         progress.say(f"step {step} of {steps}")
         report.entries += judgement.step(step, batch)
     report.losses = {name: [float(loss) for loss in curve] for name, curve in judgement.losses.items()}
     report.pairs = report.pairs or judgement.pairs_of(report.first)
-
-
-class _Batches:
-    """Batches in order, the first again after the last."""
-
-    def __init__(self, x: Any, y: Any, sample_weight: Any, size: int) -> None:
-        if x is None:
-            raise ValueError("Expected inputs x, an array or a tree of them. Received: None.")
-        to_array = lambda a: a if hasattr(a, "shape") else np.asarray(a)  # noqa: E731
-        self._parts = tuple(None if part is None else trees.map(to_array, part) for part in (x, y, sample_weight))
-        rows = len(trees.leaves(self._parts[0])[0])
-        self._places = [slice(start, start + size) for start in range(0, rows, size)]
-
-    def _at(self, place: slice) -> tuple:
-        return tuple(None if part is None else trees.map(lambda a: a[place], part) for part in self._parts)
-
-    @property
-    def first(self) -> tuple:
-        """The first batch: inputs, targets and weights of rows."""
-        return self._at(self._places[0])
-
-    def endless(self) -> Iterator[tuple]:
-        """Yield batches for ever."""
-        while True:
-            yield from map(self._at, self._places)
 
 
 class _Progress:

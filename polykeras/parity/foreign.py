@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import naming, trees
-from polykeras.interop import readers
+from polykeras.interop import learners, readers
 from polykeras.interop.readers import ForeignModel
-from polykeras.parity import judging, measures
+from polykeras.parity import judging, measures, transforms
+from polykeras.parity.foreign_training import Training
 from polykeras.parity.matching import Unit, WeightMap, foreign_inputs, match, ours, units_of
 from polykeras.parity.report import Cause, Entry, Report
-from polykeras.parity.running import Contender
+from polykeras.parity.running import Batches, Contender
 
 is_foreign = readers.is_foreign
 
@@ -23,21 +26,26 @@ def check_foreign(
     model: Any,
     source: Any,
     x: Any = None,
+    y: Any = None,
     *,
     source_x: Any = None,
     map: dict | None = None,
+    steps: int = 0,
+    sample_weight: Any = None,
     rtol: float | None = None,
     atol: float = 0.0,
     batch_size: int = 32,
 ) -> Report:
-    """Compare a model with another library's: weights as they are matched, and the outputs of layers on one input.
+    """Compare a model with another library's: weights as they are matched, outputs of layers, gradients, training.
+
+    The loss is that of our model, computed on the other library's engine; its own optimizer of the same settings trains
+    it. Where that can't be, a sentence of the report says why, and the rest is compared.
 
     Args:
         model: a built model of ours, or the path of a file. A file of weights alone (``.safetensors``,
             ``.weights.h5``) is compared with a second file, name by name, or where names differ in order.
-        source, x, source_x, map: as for ``match_weights``.
-        rtol, atol: tolerances, as for ``check``.
-        batch_size: rows of x that are used.
+        source, x, source_x, map: as for ``match_weights``. With ``source_x`` all steps take the first batch.
+        y, steps, sample_weight, rtol, atol, batch_size: as for ``check``.
 
     Returns:
         A Report with the backends ``"polykeras"`` and the other library's name.
@@ -54,8 +62,10 @@ def check_foreign(
 
         model = saving.load_model(model)
     other = readers.read(source)
-    if x is not None:
-        x = trees.map(lambda a: np.asarray(a)[:batch_size], x)
+    data = None if x is None else Batches(x, y, sample_weight, batch_size)
+    x = None if data is None else trees.map(np.asarray, data.first[0])
+    if source_x is not None:
+        source_x = _beginning(source_x, batch_size)
     if x is not None and other.framework != "file":
         other.run(*foreign_inputs(other, x, source_x))
     found = match(model, other, x, map)
@@ -63,8 +73,19 @@ def check_foreign(
     comparison.report.entries += comparison.weights(found)
     if x is not None and other.outputs:
         comparison.report.entries += comparison.outputs(found, x)
+        with contextlib.closing(learners.learner(source)) as learner:
+            inputs = lambda x: foreign_inputs(other, x, source_x)  # noqa: E731
+            batches = data.endless() if source_x is None else itertools.repeat(data.first)
+            training = Training(comparison.contender, learner, other, found, inputs)
+            training.add_to(comparison.report, itertools.islice(batches, steps), data.first)
     comparison.name_causes(found)
     return comparison.report
+
+
+def _beginning(source_x: Any, rows: int) -> tuple:
+    """The first rows of each array that the other model is given."""
+    inputs = source_x if isinstance(source_x, tuple) else (source_x,)
+    return tuple(a[:rows] if getattr(a, "ndim", 0) else a for a in inputs)
 
 
 def _is_weights(source: Any) -> bool:
@@ -117,7 +138,7 @@ def _entry(
 
 class _Comparison:
     def __init__(self, model: Any, other: ForeignModel, rtol: float | None, atol: float) -> None:
-        self.contender = Contender("numpy", model.to_backend("numpy"))
+        self.contender = Contender("numpy", model.to_backend("numpy"), "polykeras")
         self.other, self.name = other, other.framework
         rtol = judging.TOLERANCES["float32"] if rtol is None else rtol
         self.report = Report(["polykeras", self.name], rtol=rtol, atol=atol)
@@ -136,7 +157,8 @@ class _Comparison:
 
     def outputs(self, found: WeightMap, x: Any) -> list[Entry]:
         """Compare the outputs of layers with those of their parts, and the outputs of the whole."""
-        parts = {part.full_name(name): part for part in self.other.parts for name in part.weights}
+        pieces = transforms.split(found.fused, self.other.parts)
+        parts = {part.full_name(name): part for part in pieces for name in part.weights}
         sources = {entry.target.rpartition("/")[0]: entry.sources[0] for entry in found.matches}
         by_layer: dict[int, Unit] = {id(unit.layer): unit for unit in units_of(self.contender, None)}
         entries = []

@@ -136,11 +136,11 @@ class Judgement:
                 entries.append(self.entry(part, values, layer=call.path, kind=call.kind, name=name))
         return entries
 
-    def gradients(self, x: Any, y: Any, sample_weight: Any) -> list[Entry]:
+    def gradients(self, x: Any, y: Any, sample_weight: Any, training: bool = True) -> list[Entry]:
         """Compare the gradients of all trainable weights, those next to the loss first."""
         columns, losses = {}, {}
         for contender in self.everyone:
-            losses[contender.name], columns[contender.name] = contender.gradients(x, y, sample_weight)
+            losses[contender.name], columns[contender.name] = contender.gradients(x, y, sample_weight, training)
         self.gradient_values = columns
         entries = []
         for place, variable in reversed(list(enumerate(self.reference.model.trainable_variables))):

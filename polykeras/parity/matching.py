@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,9 @@ class Match:
         sources: names of the weights that it is made of.
         how: in words: ``"as it is"``, ``"transposed"`` and so on.
         value: the other model's value, turned into ours.
+        turn: makes the same of the part with other values in it.
+        part: path of the part.
+        is_one_to_one: whether each number of ours is one of theirs.
         is_equal: whether our weight has that value already.
         error: largest relative difference of the layer's output from the part's on the same input, with these
             weights; None where it was not run.
@@ -35,8 +39,16 @@ class Match:
     sources: tuple[str, ...]
     how: str
     value: np.ndarray = field(repr=False)
+    turn: Callable[[Part], np.ndarray] = field(repr=False)
+    part: str = ""
+    is_one_to_one: bool = True
     is_equal: bool = False
     error: float | None = None
+
+    @property
+    def terms(self) -> int:
+        """How many weights are added up to make it."""
+        return len(self.sources) if self.how.endswith("added up") and not self.is_one_to_one else 1
 
 
 @dataclass
@@ -49,6 +61,7 @@ class WeightMap:
         unused: weights of the other model that nothing was made of.
         notes: other things that differ, such as an epsilon.
         settings: attributes of our layers that would have to be set, by path and name.
+        fused: parts that hold the weights of several of our layers side by side: how many each.
         difference: relative difference of the outputs after ``port_weights``, where both were run; default
             None.
 
@@ -61,6 +74,7 @@ class WeightMap:
     unused: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     settings: dict[str, dict[str, float]] = field(default_factory=dict)
+    fused: dict[str, int] = field(default_factory=dict)
     difference: float | None = None
 
     @property
@@ -161,23 +175,55 @@ def match(model: Any, other: ForeignModel, x: Any, names: dict | None = None) ->
     """``match_weights``, of a model that was read and run."""
     copy = Contender("numpy", model.to_backend("numpy"))
     units = units_of(copy, x)
-    result = WeightMap()
+    pairs, result = _pairs(units, other, names or {})
     used: set[tuple[str, str]] = set()
-    for unit, part in transforms.paired(units, other.parts, names or {}):
+    for unit, part in pairs:
         if part is None:
             result.missing += [f"{unit.path}/{v.name}" for v in unit.variables]
             continue
         chosen, error = _choose(unit, part, other)
         for variable, option in zip(unit.variables, chosen, strict=True):
-            sources = tuple(part.full_name(name) for name in option.sources)
             used |= {(part.path, name) for name in option.sources}
-            is_equal = measures.difference(variable.numpy(), option.value).is_zero
-            result.matches.append(
-                Match(f"{unit.path}/{variable.name}", sources, option.how, option.value, is_equal, error)
-            )
+            result.matches.append(_matched(unit, variable, part, option, error))
         _compare_settings(unit, part, result)
-    result.unused = [p.full_name(name) for p in other.parts for name in p.weights if (p.path, name) not in used]
+    result.unused = _unused(transforms.split(result.fused, other.parts), used)
     return result
+
+
+def _pairs(units: list[Unit], other: ForeignModel, names: dict) -> tuple[list, WeightMap]:
+    """Layers with their parts, those that hold the weights of several in pieces, and a map that knows the latter."""
+    pairs = transforms.paired(units, other.parts, names)
+    taken = {id(part) for _, part in pairs}
+    left = [part for part in other.parts if id(part) not in taken]
+    fused = transforms.fused([unit for unit, part in pairs if part is None], left)
+    if fused:
+        pairs = transforms.paired(units, transforms.split(fused, other.parts), names)
+    return pairs, WeightMap(fused=fused)
+
+
+def _unused(parts: list[Part], used: set[tuple[str, str]]) -> list[str]:
+    """Names of the weights that nothing was made of, without those that share their numbers with one that was used."""
+    values = [part.weights[name] for part in parts for name in part.weights if (part.path, name) in used]
+
+    def is_tied(value: np.ndarray) -> bool:
+        return value.size > 1 and np.ptp(value) > 0 and any(np.array_equal(value, other) for other in values)
+
+    every = [(part, name) for part in parts for name in part.weights if (part.path, name) not in used]
+    return [part.full_name(name) for part, name in every if not is_tied(part.weights[name])]
+
+
+def _matched(unit: Unit, variable: Any, part: Part, option: transforms.Option, error: float | None) -> Match:
+    return Match(
+        f"{unit.path}/{variable.name}",
+        tuple(part.full_name(name) for name in option.sources),
+        option.how,
+        option.value,
+        functools.partial(transforms.again, unit, variable, option),
+        part.path,
+        is_one_to_one=sum(part.weights[name].size for name in option.sources) == option.value.size,
+        is_equal=measures.difference(variable.numpy(), option.value).is_zero,
+        error=error,
+    )
 
 
 def units_of(contender: Contender, x: Any) -> list[Unit]:

@@ -48,7 +48,7 @@ class Entry:
         errors: by backend, from the float64 referee; empty without one.
         allowed: the largest absolute difference that counts as rounding.
         verdict: ``"equal"`` to the bit, ``"within"`` what is allowed, ``"explained"`` by a decision or a direction
-            that rounding alone decides, or ``"different"``.
+            that rounding alone decides or a known convention, or ``"different"``.
     """
 
     part: str
@@ -108,6 +108,7 @@ class Report:
         losses: by backend, the loss of each training step; also of the referee.
         causes: of the first difference, the likeliest first.
         examined: the entry that the causes are of; default None.
+        notes: what else there is to say; default none.
         pairs: the values of the first difference, by backend, for pictures.
         outputs: the model's first output in inference, by backend.
         rtol, atol: the tolerances; defaults 1e-05 and 0.0.
@@ -124,6 +125,7 @@ class Report:
     losses: dict[str, list[float]] = field(default_factory=dict)
     causes: list[Cause] = field(default_factory=list)
     examined: Entry | None = field(default=None, repr=False)
+    notes: list[str] = field(default_factory=list)
     pairs: dict[str, np.ndarray] = field(default_factory=dict)
     outputs: dict[str, np.ndarray] = field(default_factory=dict)
     rtol: float = 1e-5
@@ -205,7 +207,7 @@ class Report:
             found.append(self._first())
         found += [cause.sentence for cause in self.causes]
         found += self._nearest()
-        return found
+        return found + self.notes
 
     def _verdict(self) -> str:
         counts = {name: sum(entry.verdict == name for entry in self.entries) for name in VERDICTS}
@@ -213,7 +215,10 @@ class Report:
         if counts["different"]:
             return f"Different: {counts['different']} of {len(self.entries)} comparisons on {names}."
         if counts["explained"]:
-            return f"Same on {names}, but for {counts['explained']} comparisons that rounding alone decides."
+            why = (
+                "a convention explains" if self.cause and self.cause.kind == "convention" else "rounding alone decides"
+            )
+            return f"Same on {names}, but for {counts['explained']} comparisons that {why}."
         if counts["equal"] == len(self.entries):
             return f"Same on {names}: all {len(self.entries)} comparisons are equal to the bit."
         return f"Same on {names}: all {len(self.entries)} comparisons, {counts['equal']} of them to the bit."

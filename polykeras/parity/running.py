@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ class Contender:
     """A model on one backend.
 
     Args:
-        name: of the backend.
+        backend: its name.
         model: a model that belongs to it.
+        name: what the report calls it; default the backend's name.
     """
 
-    def __init__(self, name: str, model: Any) -> None:
-        self.name, self.model = name, model
+    def __init__(self, backend: str, model: Any, name: str | None = None) -> None:
+        self.backend, self.model, self.name = backend, model, name or backend
 
     def __repr__(self) -> str:
         return f"<Contender {self.name}: {self.model.name}>"
@@ -62,12 +64,12 @@ class Contender:
 
     def build(self, x: Any) -> None:
         """Make the weights of a model that waits for its first batch."""
-        with backends.use(self.name):
+        with backends.use(self.backend):
             self.model._prepare(make_batch(x))
 
     def forward(self, x: Any, training: bool, keep_inputs: bool = False) -> list[observing.Call]:
         """Return the calls of all layers for a batch; the model's state stays as it is."""
-        with backends.use(self.name), state.recording(), state.holding({}):
+        with backends.use(self.backend), state.recording(), state.holding({}):
             batch = make_batch(x)[0]
             with observing.layer_calls(keep_inputs) as calls:
                 self._call(batch, training)
@@ -87,7 +89,7 @@ class Contender:
 
     def operations(self, x: Any, training: bool, wanted: Any) -> list[observing.OpRecord]:
         """Return the operations of a forward pass that ``wanted(path, name)`` asks for."""
-        backend = backends.load(self.name)
+        backend = backends.load(self.backend)
         with state.recording(), state.holding({}), observing.operations(backend, wanted) as records:
             with backends.use(backend):
                 batch = make_batch(x)[0]
@@ -99,23 +101,31 @@ class Contender:
             record.layer = record.layer.removeprefix(prefix)
         return records
 
+    def draws(self, x: Any) -> bool:
+        """Whether a layer draws random numbers in training."""
+        with backends.use(self.backend), state.recording() as assigned, state.holding({}):
+            self._call(make_batch(x)[0], True)
+        return any(getattr(variable, "counts_draws", False) for variable in assigned)
+
     # ----------------------------------------------------------------- gradients
 
-    def gradients(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[float, list[np.ndarray]]:
+    def gradients(
+        self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> tuple[float, list[np.ndarray]]:
         """Return the loss of a batch and its gradients by the trainable weights; nothing changes.
 
         Without targets, or a loss, the loss is a fixed random projection of the outputs.
         """
         variables = self.model.trainable_variables
-        with backends.use(self.name) as backend, state.recording(), state.holding({}):
+        with backends.use(self.backend) as backend, state.recording(), state.holding({}):
             batch = make_batch(x, y, sample_weight)
             # Over shapes first: that makes the metrics of several outputs, and tells what the loss assigns.
             with state.recording() as assigned, backends.use(SPEC):
-                self._loss(specs_of(backend, batch))
+                self._loss(specs_of(backend, batch), training)
             everything = unique(iter([*self.model._step_variables(), *assigned]))
 
             def differentiate(batch: tuple) -> tuple:
-                return state.value_and_grad(lambda: self._loss(batch), variables)()
+                return state.value_and_grad(lambda: self._loss(batch, training), variables)()
 
             run = state.pure(differentiate, everything)
             # Operation by operation, an engine that traces would compile hundreds of functions.
@@ -123,13 +133,13 @@ class Contender:
             value, found = run([variable.raw for variable in everything], batch)[1]
             return float(backend.to_numpy(value)), [np.array(backend.to_numpy(g)) for g in found]
 
-    def _loss(self, batch: tuple) -> Any:
-        """The model's own loss in training, or where it has none a projection of its outputs."""
+    def _loss(self, batch: tuple, training: bool) -> Any:
+        """The model's own loss, or where it has none a projection of its outputs."""
         model = self.model
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
-        outputs = self._call(x, True)
+        outputs = self._call(x, training)
         has_loss = model.compiled and (y is not None if model.loss is not None else bool(model.losses))
-        return model._compute_loss(x, y, outputs, sample_weight, True) if has_loss else projection(outputs)
+        return model._compute_loss(x, y, outputs, sample_weight, training) if has_loss else projection(outputs)
 
     # ------------------------------------------------------------------ training
 
@@ -137,14 +147,14 @@ class Contender:
         """Make the optimizer's variables, which belong to the state that a step goes on from."""
         optimizer, variables = self.model.optimizer, self.model.trainable_variables
         if optimizer is not None and not optimizer.built and variables:
-            with backends.use(self.name):
+            with backends.use(self.backend):
                 optimizer.build(variables)
 
     def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """Train on a batch, by the compiled step; return the loss."""
         logs = self.model.train_on_batch(x, y, sample_weight, return_dict=True, reset_metrics=True)
         value = logs.get("loss", next(iter(logs.values()), float("nan")))
-        return np.float32(np.sum(value)) if self.name != backends.REFEREE else float(np.sum(value))
+        return np.float32(np.sum(value)) if self.backend != backends.REFEREE else float(np.sum(value))
 
 
 def projection(outputs: Any) -> Any:
@@ -158,3 +168,28 @@ def projection(outputs: Any) -> Any:
         part = ops.mean(ops.multiply(ops.cast(x, "float32"), backend.array(factors.astype("float32"))))
         total = part if total is None else total + part
     return total
+
+
+class Batches:
+    """Batches in order, the first again after the last."""
+
+    def __init__(self, x: Any, y: Any, sample_weight: Any, size: int) -> None:
+        if x is None:
+            raise ValueError("Expected inputs x, an array or a tree of them. Received: None.")
+        to_array = lambda a: a if hasattr(a, "shape") else np.asarray(a)  # noqa: E731
+        self._parts = tuple(None if part is None else trees.map(to_array, part) for part in (x, y, sample_weight))
+        rows = len(trees.leaves(self._parts[0])[0])
+        self._places = [slice(start, start + size) for start in range(0, rows, size)]
+
+    def _at(self, place: slice) -> tuple:
+        return tuple(None if part is None else trees.map(lambda a: a[place], part) for part in self._parts)
+
+    @property
+    def first(self) -> tuple:
+        """The first batch: inputs, targets and weights of rows."""
+        return self._at(self._places[0])
+
+    def endless(self) -> Iterator[tuple]:
+        """Yield batches for ever."""
+        while True:
+            yield from map(self._at, self._places)

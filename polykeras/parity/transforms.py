@@ -52,6 +52,12 @@ def options(unit: Any, variable: Any, part: Part) -> list[Option]:
     return unique
 
 
+def again(unit: Any, variable: Any, option: Option, part: Part) -> np.ndarray:
+    """Return what an option makes of the same part with other values, such as gradients."""
+    same = (o for o in options(unit, variable, part) if (o.sources, o.how) == (option.sources, option.how))
+    return next(same).value
+
+
 def _candidates(name: str, part: Part) -> list[str]:
     """The names that may mean this weight; where none is known, all."""
     known = [n for n in _NAMES.get(name, (name,)) if n in part.weights]
@@ -210,6 +216,12 @@ def paired(units: list, parts: list[Part], names: dict[str, str]) -> list[tuple[
     free = [part for part in parts if id(part) not in taken]
     for unit, part in _in_order(left, free):
         pair(unit, part)
+    while True:
+        left = [unit for unit in units if id(unit) not in pairs]
+        sole = next(_sole_fits(left, [part for part in parts if id(part) not in taken]), None)
+        if sole is None:
+            break
+        pair(*sole)
     return [(unit, pairs.get(id(unit))) for unit in units]
 
 
@@ -222,6 +234,52 @@ def _has_values_of(unit: Any, part: Part) -> bool:
         all(np.allclose(value, option.value, 1e-6, 0) for value, option in zip(now, chosen, strict=True))
         for chosen in combinations(unit, part)
     )
+
+
+def fused(units: list, parts: list[Part]) -> dict[str, int]:
+    """Return the parts that hold what several units want side by side, such as query, key and value: how many each."""
+    found = {}
+    for part in parts:
+        for count in (3, 2):
+            fitting = [unit for unit in units if combinations(unit, split({part.path: count}, [part])[0])]
+            if len(fitting) >= count:
+                found[part.path] = count
+                break
+    return found
+
+
+def split(counts: dict[str, int], parts: list[Part]) -> list[Part]:
+    """Return the parts, those named in ``counts`` in as many pieces of equal size."""
+    found = []
+    for part in parts:
+        count = counts.get(part.path, 1)
+        pieces = {name: _pieces(value, count) for name, value in part.weights.items()}
+        if count == 1 or not all(pieces.values()):
+            found.append(part)
+            continue
+        is_row = part.output is not None and part.output.ndim < 4 and part.output.shape[-1] % count == 0
+        outputs = np.split(part.output, count, -1) if is_row else [None] * count
+        for n in range(count):
+            weights = {name: values[n] for name, values in pieces.items()}
+            found.append(Part(f"{part.path}[{n}]", part.kind, weights, part.settings, part.inputs, outputs[n]))
+    return found
+
+
+def _pieces(value: np.ndarray, count: int) -> list[np.ndarray]:
+    """Pieces along the axis that has one place for each, or else the longest; [] where that doesn't work out."""
+    axis = next((n for n, size in enumerate(value.shape) if size == count and value.ndim != 2), None)
+    if axis is not None:
+        return [np.take(value, n, axis) for n in range(count)]
+    axis = int(np.argmax(value.shape)) if value.ndim else 0
+    return np.split(value, count, axis) if value.ndim and value.shape[axis] % count == 0 else []
+
+
+def _sole_fits(units: list, parts: list[Part]) -> Iterator[tuple[Any, Part]]:
+    """Pairs of which neither fits anything else, wherever they stand."""
+    for unit in units:
+        fitting = [part for part in parts if combinations(unit, part)]
+        if len(fitting) == 1 and sum(bool(combinations(other, fitting[0])) for other in units) == 1:
+            yield unit, fitting[0]
 
 
 def _in_order(units: list, parts: list[Part]) -> list[tuple[Any, Part]]:
