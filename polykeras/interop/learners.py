@@ -249,9 +249,14 @@ class _Linen(_Flax):
 
 class _Nnx(_Flax):
     def __init__(self, module: Any) -> None:
+        self._graph: Any
+        self._graph, self._parameters, self._others = self._split(module)
+
+    @staticmethod
+    def _split(module: Any) -> Any:
         from flax import nnx
 
-        self._graph, self._parameters, self._others = nnx.split(module, nnx.Param, ...)
+        return nnx.split(module, nnx.Param, ...)
 
     def differentiate(self, inputs: tuple, loss: Loss, training: bool) -> float:
         import jax
@@ -261,7 +266,7 @@ class _Nnx(_Flax):
             module = nnx.merge(self._graph, parameters, self._others, copy=True)
             module.train() if training else module.eval()
             value = loss(arrays_in(module(*inputs)))
-            return value, nnx.split(module, nnx.Param, ...)[2]
+            return value, self._split(module)[2]
 
         (value, self._others), self._found = jax.value_and_grad(run, has_aux=True)(self._parameters)
         return float(value)

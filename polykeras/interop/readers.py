@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,8 @@ class Part:
         kind: the name of its class; "" where a file does not tell.
         weights: arrays by their names inside the part.
         settings: numbers that matter beside the weights: ``epsilon``, ``momentum``.
-        inputs, output: of its last call in a run; () and None before one.
+        inputs, output: of its first call in a run; () and None before one.
+        outputs: of all its calls.
     """
 
     path: str
@@ -38,6 +38,7 @@ class Part:
     settings: dict[str, float] = field(default_factory=dict)
     inputs: tuple = ()
     output: np.ndarray | None = None
+    outputs: list[np.ndarray] = field(default_factory=list)
 
     def full_name(self, name: str, separator: str = ".") -> str:
         """The name of a weight in the whole model."""
@@ -53,12 +54,14 @@ class ForeignModel:
         parts: in the order of their calls after a run, before one in that of their definition.
         channels_first: whether images come with the channels before the places.
         outputs: of the run.
+        seen: all arrays that went into a part, or anything around or between, or came out of it, in the run.
     """
 
     framework: str
     parts: list[Part]
     channels_first: bool = False
     outputs: list[np.ndarray] = field(default_factory=list)
+    seen: list[np.ndarray] = field(default_factory=list, repr=False)
     _run: Callable | None = field(default=None, repr=False)
 
     def run(self, *inputs: Any) -> None:
@@ -71,11 +74,14 @@ class ForeignModel:
             raise ValueError("Expected a model that can be called on x. Received: a file of weights. Leave x out.")
         calls, self.outputs = self._run(*inputs)
         order: dict[str, int] = {}
+        self.seen = [a for _, given, output in calls for a in (*given, output) if isinstance(a, np.ndarray)]
         for path, given, output in calls:
             order.setdefault(path, len(order))
             for part in self.parts:
                 if part.path == path and output is not None:
-                    part.inputs, part.output = given, output
+                    if part.output is None:
+                        part.inputs, part.output = given, output
+                    part.outputs.append(output)
         last = len(order)
         self.parts.sort(key=lambda part: min((order[p] for p in _around(part.path) if p in order), default=last))
 
@@ -169,7 +175,7 @@ def to_numpy(x: Any) -> Any:
     """Return an array of any library as NumPy's; other things as they are."""
     owner = backends.owner(x)
     if owner is None:
-        return x
+        return x.numpy() if framework_of(x) == "tensorflow" and hasattr(x, "numpy") else x  # a tf.Variable
     x = x.detach() if hasattr(x, "detach") else x
     return np.array(owner.to_numpy(x))
 
@@ -427,7 +433,7 @@ def _read_nnx(module: Any) -> ForeignModel:
 # ------------------------------------------------------------ tensorflow, keras
 
 
-def tensorflow_parts(module: Any, array_of: Callable = operator.methodcaller("numpy")) -> list[Part]:
+def tensorflow_parts(module: Any, array_of: Callable = to_numpy) -> list[Part]:
     """Return the parts of a ``tf.Module``; arguments as for ``torch_parts``."""
     import tensorflow as tf
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from polykeras.interop.readers import ForeignModel
 from polykeras.parity import judging, measures, transforms
 from polykeras.parity.foreign_training import Training
 from polykeras.parity.matching import Unit, WeightMap, foreign_inputs, match, ours, units_of
+from polykeras.parity.observing import Call
 from polykeras.parity.report import Cause, Entry, Report
 from polykeras.parity.running import Batches, Contender
 
 is_foreign = readers.is_foreign
+#: Layers whose output has the values of their input in another order.
+_REARRANGING = ("Flatten", "Reshape", "Permute")
 
 
 def check_foreign(
@@ -161,12 +165,16 @@ class _Comparison:
         parts = {part.full_name(name): part for part in pieces for name in part.weights}
         sources = {entry.target.rpartition("/")[0]: entry.sources[0] for entry in found.matches}
         by_layer: dict[int, Unit] = {id(unit.layer): unit for unit in units_of(self.contender, None)}
+        calls = self.contender.forward(x, False, keep_inputs=True)
         entries = []
-        for call in self.contender.forward(x, False):
+        counts: dict[str, Iterator[int]] = {}
+        for call in calls:
             unit = by_layer.get(id(call.operation))
             if unit is None or unit.path not in sources:
                 continue
-            output = parts[sources[unit.path]].output
+            part = parts[sources[unit.path]]
+            number = next(counts.setdefault(unit.path, itertools.count()))
+            output = part.outputs[number] if number < len(part.outputs) else None
             if output is not None and output.size == call.outputs[0].size:
                 value = self._nearest(call.operation, ours(output, self.other.channels_first), call.outputs[0])
                 entries.append(_entry(self.report, "output", call.path, call.kind, value, call.outputs[0]))
@@ -177,7 +185,41 @@ class _Comparison:
             value = value.reshape(result.shape) if value.size == result.size else value
             name = f"output {place}" if len(results) > 1 else ""
             entries.append(_entry(self.report, "output", model.name, type(model).__name__, value, result, name))
+        self._name_what_lies_before(entries, calls)
         return entries
+
+    def _name_what_lies_before(self, entries: list[Entry], calls: list[Call]) -> None:
+        """Where the first layer that differs is given another input: name what made it, of layers without weights."""
+        first = next((entry for entry in entries if entry.verdict == "different"), None)
+        places = {call.path: place for place, call in enumerate(calls)}
+        if first is None:
+            return
+        place = places.get(first.layer, len(calls) - 1)
+        agreeing = [places[e.layer] for e in entries[: entries.index(first)] if e.layer in places]
+        is_whole = calls[place].operation is self.contender.model
+        given = [a for a in trees.leaves(calls[place].args) if isinstance(a, np.ndarray)]
+        if not is_whole and all(self._is_seen(a, in_order=False) for a in given):
+            return
+        between = calls[max(agreeing, default=0) : place]
+        unseen = [call for call in between if not self._is_seen(call.outputs[0], call.kind not in _REARRANGING)]
+        if unseen:
+            names = ", ".join(f"{call.path!r} ({call.kind})" for call in unseen[:4])
+            sentence = (
+                f"Nothing in the other model is equal to the output of {names}, before {first.layer!r}: another "
+                f"setting, or another function there."
+            )
+            self.report.causes.append(Cause("before", sentence, False, unseen[0].path, unseen[0].kind))
+
+    def _is_seen(self, array: np.ndarray, in_order: bool) -> bool:
+        """Whether the other model has an array of these values."""
+        order = np.ravel if in_order else np.sort
+        for value in self.other.seen:
+            if value.size == array.size:
+                value = ours(value, self.other.channels_first)
+                found = measures.difference(order(value.ravel()), order(array.ravel()))
+                if found.absolute <= self.report.atol + 10 * self.report.rtol * measures.scale(array):
+                    return True
+        return False
 
     @staticmethod
     def _nearest(layer: Any, output: np.ndarray, expected: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from polykeras import backends, ops
 from polykeras.core import trees
 from polykeras.interop.learners import Learner, Update
 from polykeras.interop.readers import ForeignModel, Part
-from polykeras.parity import transforms
+from polykeras.parity import causes, transforms
 from polykeras.parity.judging import Judgement
 from polykeras.parity.matching import WeightMap
 from polykeras.parity.report import Cause, Entry, Report
@@ -192,6 +192,7 @@ class Training:
             report.entries += self._kept(entries)
         report.losses = {name: [float(loss) for loss in curve] for name, curve in judgement.losses.items() if curve}
         self._name_cause(report)
+        causes.note_amplified(report)
 
     def _excuse_variances(self, entries: list[Entry], before: list[list], report: Report) -> None:
         """Explain moving variances that are unbiased there, n / (n - 1) of the biased ones in each step."""

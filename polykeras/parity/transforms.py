@@ -258,10 +258,13 @@ def split(counts: dict[str, int], parts: list[Part]) -> list[Part]:
             found.append(part)
             continue
         is_row = part.output is not None and part.output.ndim < 4 and part.output.shape[-1] % count == 0
-        outputs = np.split(part.output, count, -1) if is_row else [None] * count
+        calls = [np.split(output, count, -1) for output in part.outputs] if is_row else []
         for n in range(count):
             weights = {name: values[n] for name, values in pieces.items()}
-            found.append(Part(f"{part.path}[{n}]", part.kind, weights, part.settings, part.inputs, outputs[n]))
+            outputs = [output[n] for output in calls]
+            piece = Part(f"{part.path}[{n}]", part.kind, weights, part.settings, part.inputs, outputs=outputs)
+            piece.output = next(iter(outputs), None)
+            found.append(piece)
     return found
 
 

@@ -159,6 +159,61 @@ def as_tanh(original, x, approximate=False):
     return original(x, True)
 
 
+def without_forget_bias(original, x, h, c, kernel, recurrent, bias, mask):
+    shift = np.repeat([0.0, 1.0, 0.0, 0.0], bias.shape[-1] // 4).astype("float32")
+    return original(x, h, c, kernel, recurrent, bias - bias.new_tensor(shift), mask)
+
+
+def without_dilation(original, x, kernel, strides, padding, dilation, *rest):
+    return original(x, kernel, strides, padding, tuple(1 for _ in dilation), *rest)
+
+
+def exchanged_groups(original, x, kernel, strides, padding, dilation, groups=1, *rest):
+    kernel = kernel.roll(kernel.shape[-1] // 2, -1) if groups == 2 else kernel
+    return original(x, kernel, strides, padding, dilation, groups, *rest)
+
+
+def multiplier_first(original, x, kernel, strides, padding, dilation, groups=1, *rest):
+    """The outputs of a depthwise convolution by multiplier, then by channel."""
+    kernel = kernel.unflatten(-1, (groups, -1)).transpose(-1, -2).flatten(-2) if groups > 1 else kernel
+    return original(x, kernel, strides, padding, dilation, groups, *rest)
+
+
+def transposed_table(original, table, indices):
+    return original(table.T.contiguous(), indices)
+
+
+def over_places(original, x, gamma, beta, axes, epsilon):
+    return original(x, None, None, (1, 2), epsilon) * gamma + beta
+
+
+def wrong_count_at_the_border(original, x, *rest):
+    import torch
+
+    y = original(x, *rest)
+    return torch.cat([y[:, :-1], y[:, -1:] * 0.5], 1)
+
+
+def without_accumulation(original, table, indices):
+    """The right rows, and the gradient of the last use of each alone."""
+    import torch
+
+    class Rows(torch.autograd.Function):
+        @staticmethod
+        def forward(context, table, indices):
+            context.save_for_backward(table, indices)
+            return table[indices]
+
+        @staticmethod
+        def backward(context, gradient):
+            table, indices = context.saved_tensors
+            result = torch.zeros_like(table)
+            result[indices.flatten()] = gradient.flatten(0, -2)
+            return result, None
+
+    return Rows.apply(table, indices.long())
+
+
 def late_schedule(patch):
     cls = keras.optimizers.schedules.ExponentialDecay
     plain = cls.__call__
@@ -238,6 +293,30 @@ DEFECTS = {
     "transposed convolution": (
         sequential(CONV_0, named(layers.Conv2DTranspose, 4, 3, strides=2), TO_ROW, dense()),
         (IMAGES, ROWS[:, :4]), override("conv_transpose", flipped), "wrong"),
+    "bias of a forget gate": (
+        sequential(named(layers.LSTM, 5), dense(), shape=(6, 8)),
+        (SEQUENCES, ROWS[:, :4]), override("lstm", without_forget_bias), "wrong"),
+    "dilation": (
+        sequential(CONV_0, named(layers.Conv2D, 4, 3, dilation_rate=2, padding="same"), TO_ROW, dense()),
+        (IMAGES, ROWS[:, :4]), override("conv", without_dilation), "wrong"),
+    "order of groups": (
+        sequential(CONV_0, named(layers.Conv2D, 4, 3, groups=2), TO_ROW, dense()),
+        (IMAGES, ROWS[:, :4]), override("conv", exchanged_groups), "wrong"),
+    "order of a depth multiplier": (
+        sequential(CONV_0, named(layers.DepthwiseConv2D, 3, depth_multiplier=2), TO_ROW, dense()),
+        (IMAGES, ROWS[:, :4]), override("conv", multiplier_first), "wrong"),
+    "transposed embedding": (
+        sequential(named(layers.Embedding, 9, 9), layers.Flatten, dense(), shape=(6,), dtype="int32"),
+        (TOKENS, ROWS[:, :4]), override("embedding", transposed_table), "wrong"),
+    "gradient of an embedding": (
+        sequential(named(layers.Embedding, 9, 5), layers.Flatten, dense(), shape=(6,), dtype="int32"),
+        (TOKENS, ROWS[:, :4]), override("embedding", without_accumulation), "wrong"),
+    "axis of layer norm": (
+        sequential(CONV_0, named(layers.LayerNormalization), TO_ROW, dense()),
+        (IMAGES, ROWS[:, :4]), override("layer_norm", over_places), "wrong"),
+    "count at the border of a pool": (
+        sequential(CONV_0, named(layers.AveragePooling2D, 3, 2, padding="same"), TO_ROW, dense()),
+        (IMAGES, ROWS[:, :4]), override("pool", wrong_count_at_the_border), "wrong"),
     "factor of the loss": (
         sequential(TO_ROW, dense(), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
         (IMAGES, LABELS), override("sparse_softmax_cross_entropy", lambda f, *a: f(*a) * 1.01), "loss"),

@@ -1,5 +1,10 @@
 """``parity.check`` against models of other libraries: gradients, losses and trained weights."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,6 +12,7 @@ import polykeras as keras
 from polykeras import backends, layers
 from polykeras.parity import check, port_weights
 
+ROOT = Path(__file__).parent.parent.parent
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(48, 6)).astype("float32")
 IMAGES = RNG.normal(size=(40, 6, 6, 3)).astype("float32")
@@ -320,3 +326,31 @@ def test_backends_make_no_sense_beside_another_library(torch):
         pytest.skip("the module is one of torch")
     with pytest.raises(TypeError, match="has no backends"):
         check(dense(), torch_dense(torch), ROWS, backends=["numpy"])
+
+
+KERAS_PROGRAM = """
+import numpy as np, keras as real
+import polykeras as keras
+from polykeras import layers, parity
+
+x, y = np.random.default_rng(0).normal(size=(40, 6)).astype("float32"), np.arange(40) % 3
+stack = lambda layers: [layers.Dense(8), layers.BatchNormalization(epsilon=1e-5), layers.Dense(3)]
+model = keras.Sequential([keras.Input((6,)), *stack(layers)])
+model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+other = real.Sequential([real.Input((6,)), *stack(real.layers)])
+parity.port_weights(model, other, x)
+before = other.get_weights()
+report = parity.check(model, other, x, y, steps=3)
+assert real.backend.backend() == "{name}" and len(report.losses["keras"]) == 3
+assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights()))
+report.raise_if_different()
+"""
+
+
+@pytest.mark.parametrize("name", ["jax", "tensorflow"])
+def test_keras_on_another_engine_trains_as_ours(name, real_keras):
+    pytest.importorskip(name)
+    environment = {**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-c", KERAS_PROGRAM.format(name=name)]
+    result = subprocess.run(program, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr[-2000:]

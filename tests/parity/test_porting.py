@@ -601,3 +601,72 @@ def test_a_file_of_weights_may_stand_first(tmp_path):
     model.save_weights(tmp_path / "m.safetensors")
     model.save(tmp_path / "m.keras")
     assert check(tmp_path / "m.safetensors", tmp_path / "m.keras").is_same
+
+
+def torch_on_images(torch, activation, pool):
+    from torch import nn
+
+    class Mean(nn.Module):
+        def forward(self, x):
+            return x.mean((2, 3))
+
+    return nn.Sequential(nn.Conv2d(3, 8, 3), activation, pool, nn.Conv2d(8, 5, 1), Mean(), nn.Linear(5, 3))
+
+
+def ours_on_images(activation, pool, dilation=1):
+    conv = layers.Conv2D(8, 3, dilation_rate=dilation, padding="valid" if dilation == 1 else "same", name="conv")
+    last = [layers.Conv2D(5, 1, name="second"), layers.GlobalAveragePooling2D(name="mean"), layers.Dense(3)]
+    return keras.Sequential([keras.Input((12, 12, 3)), conv, activation, pool, *last])
+
+
+def same_pool():
+    return layers.MaxPooling2D(2, name="pool")
+
+
+@pytest.mark.parametrize(
+    "activation, pool, layer",
+    [
+        (lambda: layers.Activation("gelu", name="act"), same_pool, "act"),
+        (lambda: layers.LeakyReLU(0.3, name="act"), same_pool, "act"),
+        (lambda: layers.ReLU(name="act"), lambda: layers.AveragePooling2D(2, name="pool"), "pool"),
+    ],
+    ids=["function", "slope", "pooling"],
+)
+def test_a_layer_without_weights_that_does_another_thing_is_named(activation, pool, layer, torch):
+    theirs = {
+        "function": torch.nn.GELU("tanh"),
+        "slope": torch.nn.LeakyReLU(0.01),
+        "pooling": torch.nn.ReLU(),
+    }
+    kinds = {"Activation": "function", "LeakyReLU": "slope", "ReLU": "pooling"}
+    module = torch_on_images(torch, theirs[kinds[type(activation()).__name__]], torch.nn.MaxPool2d(2))
+    model = ours_on_images(activation(), pool())
+    port_weights(model, module, IMAGES)
+    report = check(model, module, IMAGES)
+    assert not report.is_same and report.culprit == layer, str(report)
+    assert report.first.layer == "second" and f"{layer!r}" in report.cause.sentence
+
+
+def test_an_activation_inside_of_a_layer_is_named(torch):
+    module = torch_on_images(torch, torch.nn.ELU(), torch.nn.MaxPool2d(2))
+    model = ours_on_images(layers.ReLU(name="act"), same_pool())
+    port_weights(model, module, IMAGES)
+    assert check(model, module, IMAGES).culprit == "act"
+
+
+def test_a_layer_that_is_called_twice_is_compared_call_by_call(torch):
+    class Twins(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tower, self.head = torch.nn.Linear(8, 4), torch.nn.Linear(4, 2)
+
+        def forward(self, a, b):
+            return self.head(torch.abs(self.tower(a) - self.tower(b)))
+
+    first, second, tower = keras.Input((8,)), keras.Input((8,)), layers.Dense(4, name="tower")
+    model = keras.Model([first, second], layers.Dense(2)(keras.ops.abs(tower(first) - tower(second))))
+    module, x = Twins(), [SEQUENCES[:, 0], SEQUENCES[:, 1]]
+    port_weights(model, module, x)
+    report = check(model, module, x)
+    assert report.is_same, str(report)
+    assert [entry.layer for entry in report.part("output")][:2] == ["tower", "tower#2"]
