@@ -27,8 +27,8 @@ from polykeras.backends.contract.kernels import Kernels
 
 __all__ = [
     "Backend", "NAMES", "REFEREE", "available", "carrier", "current", "current_name", "default_name",
-    "deferred", "densified", "is_installed", "keeps_state", "load", "load_all", "make_deterministic",
-    "outer_name", "owner", "register", "set_default", "use", "without_kernels"
+    "deferred", "densified", "is_installed", "join", "keeps_state", "load", "load_all", "make_deterministic",
+    "meet_program", "outer_name", "owner", "register", "set_default", "use", "without_kernels"
 ]  # fmt: skip
 
 NAMES = ("tensorflow", "jax", "torch", "numpy")
@@ -55,11 +55,15 @@ _STATEFUL = {
     "flax.nnx.variablelib.Variable",
 }
 
+# Their checkpoints take objects of their own classes only.
+_HOSTS = ("tensorflow",)
+
 # Their pipelines of data are used with every backend.
 _CARRIERS = ("tensorflow",)
 
 _loaded: dict[str, Backend] = {}
 _third_party: dict[str, type[Backend]] = {}
+_joining: list[type] = []
 _lock = threading.RLock()
 _default: str | None = None
 _announced: set[str] = set()
@@ -188,6 +192,8 @@ def load(name: str) -> Backend:
             determinism.prepare()
         adapter = _third_party[name] if name in _third_party else _own_adapter(name)
         _loaded[name] = adapter()
+        for cls in _joining:
+            _loaded[name].join(cls)
         if config.is_determinism_enabled():
             determinism.settle(name)
         return _loaded[name]
@@ -198,6 +204,30 @@ def _own_adapter(name: str) -> type[Backend]:
     package = f"polykeras.backends.{name}"
     is_fast = importlib.util.find_spec(f"{package}.fast") is not None
     return importlib.import_module(f"{package}.{'fast' if is_fast else 'adapter'}").ADAPTER
+
+
+def join(cls: type) -> None:
+    """Let engines take objects of a class for such of their own, from the time on at which they are loaded.
+
+    Args:
+        cls: a class with variables.
+
+    >>> join(type("Box", (), {}))
+    """
+    with _lock:
+        _joining.append(cls)
+        for adapter in _loaded.values():
+            adapter.join(cls)
+
+
+def meet_program() -> None:
+    """Load the default engine if it has classes to join and the program has imported it already.
+
+    >>> meet_program()
+    """
+    for name in _HOSTS:
+        if name in sys.modules and name not in _loaded and name == default_name():
+            load(name)
 
 
 def make_deterministic() -> None:

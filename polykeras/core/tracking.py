@@ -8,10 +8,11 @@ Owned things come in the order in which they were put there, those of a set by t
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 from polykeras import backends
 from polykeras.capture.stamp import Stamped
@@ -25,6 +26,12 @@ class Trackable(Stamped):
 
     #: Attributes that hold nothing to find, or things that belong to someone else.
     _untracked: frozenset[str] = frozenset()
+    #: Whether it counts where the things inside of another are numbered.
+    _is_numbered = True
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        backends.meet_program()
+        return super().__new__(cls)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -44,6 +51,34 @@ class Trackable(Stamped):
         if known is not None:
             known[id(self)] = self, tuple(found)
         return found
+
+    def _named_parts(self) -> dict[str, Variable | Trackable]:
+        """Return what is owned by names that the parts of another object of the kind have too.
+
+        Variables go by their own names, those of one name told apart by numbers; all else by attributes, or by places.
+        """
+        attributes = {id(value): name for name, value in vars(self).items() if not name.startswith("_")}
+        parts: dict[str, Any] = {}
+        inner = []
+        for item in self._owned():
+            if isinstance(item, Trackable):
+                inner += [item] if item._is_numbered else []
+                continue
+            variable = item if isinstance(item, Variable) else item.state
+            name = variable.name.replace(".", "_")
+            counts = (f"{name}_{number}" for number in itertools.count(1))
+            parts[next(n for n in itertools.chain([name], counts) if n not in parts)] = variable
+        return parts | {attributes.get(id(item), str(place)): item for place, item in enumerate(inner)}
+
+    def _serving_specs(self) -> tuple:
+        """Return the arguments of what a file for other programs computes; empty for what computes nothing there."""
+        return ()
+
+    def _parts_came(self) -> None:
+        """Let an engine whose programs restore values before there are variables restore those that came."""
+        restore = getattr(self, "_restore_waiting", None)
+        if restore is not None:
+            restore()
 
     def _adopt(self, name: str, value: Any) -> Any:
         """Return what takes the place of an object of an engine with weights of its own."""
@@ -198,3 +233,6 @@ def unique(items: Iterator[Any]) -> list:
     2
     """
     return list({id(item): item for item in items}.values())
+
+
+backends.join(Trackable)

@@ -10,7 +10,7 @@ import torch
 from polykeras import backends
 from polykeras.core.context import within
 from polykeras.core.variables import Variable
-from polykeras.layers.core import InputLayer
+from polykeras.layers.layer import Layer
 
 
 class LayerModule(torch.nn.Module):
@@ -81,17 +81,11 @@ def _array_of(weight: Variable) -> Any:
 
 
 def _weights(layer: Any) -> Iterator[tuple[str, Variable]]:
-    """The layer's own weights by name, those of one name told apart by numbers."""
-    counts: dict[str, int] = {}
-    for weight in layer._own()[0]:
-        name = weight.name.replace(".", "_")
-        count = counts[name] = counts.get(name, -1) + 1
-        yield (f"{name}_{count}" if count else name), weight
+    """The layer's own weights by name."""
+    own = {id(weight) for weight in layer._own()[0]}
+    return ((name, part) for name, part in layer._named_parts().items() if id(part) in own)
 
 
 def _children(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The layers inside, by attribute or place: names that another model of the same kind has too."""
-    attributes = {id(value): name for name, value in vars(layer).items() if not name.startswith("_")}
-    inner = [sublayer for sublayer in layer._own()[3] if not isinstance(sublayer, InputLayer)]
-    for place, sublayer in enumerate(inner):
-        yield attributes.get(id(sublayer), str(place)), sublayer
+    """The layers inside, by names that another model of the same kind has too."""
+    return ((name, part) for name, part in layer._named_parts().items() if isinstance(part, Layer))

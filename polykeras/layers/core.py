@@ -49,6 +49,8 @@ class InputLayer(Layer):
     (None, 3)
     """
 
+    _is_numbered = False
+
     def __init__(
         self,
         shape: tuple | None = None,

@@ -251,6 +251,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         variable.path = f"{path}/{variable.name}"
         self._weights.append(variable)
         note_inside(self)
+        self._parts_came()
         return variable
 
     def _own(self) -> tuple[list, list, list, list]:
@@ -805,6 +806,7 @@ def _scoped_build(build: Callable) -> Callable:
         finally:
             self._is_building = False
         self._adopt_all()
+        self._parts_came()
         self._build_shapes = {**dict(zip(_names_after_self(build), args, strict=False)), **kwargs}
         self.built = True
         if self._initial_weights is not None:

@@ -78,6 +78,7 @@ class Metric(Trackable):
         )
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
+        self._parts_came()
         return variable
 
     def add_weight(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from polykeras.core.graph import Node, Plan
+from polykeras.backends.contract.spec import SpecArray
+from polykeras.core.graph import Node, Plan, to_specs
 from polykeras.core.state import settled
+from polykeras.layers.signature import map_shapes
 
 if TYPE_CHECKING:
     from polykeras.training.trainer import Trainer as Host
@@ -33,6 +35,18 @@ class Persistence(Host):
             known = node.operation._inbound_nodes
             if not any(node is other for other in known):
                 known.append(node)
+
+    def _serving_specs(self) -> tuple:
+        """The arguments of a call as inference: arrays without values, of any batch."""
+        if not self.built:
+            raise ValueError(
+                f"Model {self.name!r}: Expected a built model, for a SavedModel. Received: one that has seen no shape "
+                f"yet. Call it on data, or call build(input_shape)."
+            )
+        if self._plan is not None:
+            return (to_specs(self._inputs_structure),)
+        of_any_batch = lambda shape: SpecArray((None, *shape[1:]), self.compute_dtype)  # noqa: E731
+        return tuple(map_shapes(of_any_batch, shapes) for shapes in (self._build_shapes or {}).values())
 
     def to_backend(self, name: str) -> Any:
         """Return this model on another backend, with its weights, optimizer, metrics and random state.

@@ -241,6 +241,9 @@ class Optimizer(Trackable):
         """``variables``, as Keras 2 calls them."""
         return self.variables
 
+    def _named_parts(self) -> dict:
+        return {str(place): variable for place, variable in enumerate(self.variables)}
+
     def build(self, variables: Sequence[Variable]) -> None:
         """Add what is kept for each variable; overridden methods call this one first.
 
@@ -262,6 +265,7 @@ class Optimizer(Trackable):
     def _track(self, variable: Variable) -> Variable:
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
+        self._parts_came()
         return variable
 
     def add_variable(

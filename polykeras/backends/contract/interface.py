@@ -664,6 +664,12 @@ class Primitives:
         """Return what to put into the slot of a variable for an array that a program outside of steps assigns."""
         return array
 
+    def join(self, cls: type) -> None:
+        """Let the engine's own functions take objects of a class with variables for such of its own.
+
+        The class has ``_named_parts()``: the variables of an object and what else it owns, by name.
+        """
+
     def handle(self, variable: Any) -> Any:
         """Return what the engine's own tapes know a variable by."""
         raise AttributeError(f"Expected a variable on an engine with tapes. Received: one on {self.name!r}.")

@@ -272,6 +272,11 @@ class TensorflowBackend(Backend):
                 value = variable._value = tf.Variable(value, trainable=variable.trainable)
         return value
 
+    def join(self, cls: type) -> None:
+        from polykeras.backends.tensorflow.checkpoints import Kept
+
+        cls.__bases__ = (*cls.__bases__, Kept)
+
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         return tf.function(function, autograph=False, reduce_retracing=True, jit_compile=bool(optimize))
 

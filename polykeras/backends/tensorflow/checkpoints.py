@@ -1,0 +1,99 @@
+"""Objects with variables as what ``tf.train.Checkpoint`` and ``tf.saved_model.save`` take.
+
+Both ask for instances of a class of TensorFlow's. Where TensorFlow is in use, polykeras's own base class gets
+that class as a base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from polykeras import backends
+from polykeras.core import trees
+
+
+class _State(dict):
+    """What TensorFlow keeps with an object. Copies and files of the object go without."""
+
+    def __reduce__(self) -> tuple:
+        return _State, ()
+
+
+class _Beside:
+    """An attribute of TensorFlow's, kept out of sight of those that look through an object's attributes."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        state = vars(instance).get("_engine_state", {})
+        if self._name not in state:
+            raise AttributeError(self._name)
+        return state[self._name]
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        vars(instance).setdefault("_engine_state", _State())[self._name] = value
+
+
+class Kept(tf.__internal__.tracking.Trackable):
+    """Base of classes with variables and ``_named_parts()``: their objects are kept by checkpoints and SavedModels."""
+
+    _self_setattr_tracking = _Beside()
+    _self_update_uid = _Beside()
+    _self_unconditional_checkpoint_dependencies = _Beside()
+    _self_unconditional_dependency_names = _Beside()
+    _self_unconditional_deferred_dependencies = _Beside()
+    _self_name_based_restores = _Beside()
+    _self_saveable_object_factories = _Beside()
+
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        functions = self._functions() if save_type == "savedmodel" else {}
+        parts = {name: _shown(self, part) for name, part in self._named_parts().items()}
+        return parts | functions | super()._trackable_children(save_type, **kwargs)
+
+    def _lookup_dependency(self, name: str, cached_dependencies: Any = None) -> Any:
+        known = cached_dependencies or self._trackable_children()
+        return known.get(name)
+
+    def _restore_waiting(self) -> None:
+        """Restore the values of variables that were restored before there were any."""
+        waiting = vars(self).get("_engine_state", {}).get("_self_unconditional_deferred_dependencies")
+        if waiting:
+            for name, part in self._trackable_children().items():
+                if name in waiting:
+                    self._handle_deferred_dependencies(name, part)
+
+    def _functions(self) -> dict[str, Any]:
+        """What a SavedModel computes: for a model of known inputs, a call as inference."""
+        arguments = self._serving_specs()
+        if not arguments:
+            return {}
+        signature = trees.map(lambda x: tf.TensorSpec(x.shape, x.dtype), list(arguments))
+        serve = tf.function(_inference(self), input_signature=signature, autograph=False)
+        return {"serve": serve, "__call__": serve, "_default_save_signature": serve}
+
+
+def _inference(model: Any) -> Callable:
+    def serve(*inputs: Any) -> Any:
+        with backends.use("tensorflow"):
+            return model(*inputs, training=False)
+
+    return serve
+
+
+def _shown(owner: Any, part: Any) -> Any:
+    """A variable as the ``tf.Variable`` that holds its value; anything else as it is."""
+    if not hasattr(part, "backend_name"):
+        return part
+    if part.backend_name != "tensorflow":
+        raise RuntimeError(
+            f"Expected variables on the backend 'tensorflow', for its checkpoints and SavedModels. Received: "
+            f"{owner.name!r}, with variables on {part.backend_name!r}. Make it inside "
+            f"`with polykeras.backends.use('tensorflow'):`, or use save_weights()."
+        )
+    return backends.load("tensorflow").own(part)
