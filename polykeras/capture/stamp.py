@@ -33,7 +33,8 @@ BOOKKEEPING = frozenset(
         *("_accepted", "_added_metrics", "_arguments", "_build_shapes", "_compile_arguments", "_defers_logs"),
         *("_fit_layers", "_inbound_nodes", "_initial_weights", "_is_building", "_is_remembered", "_losses", "_masks"),
         *("_losses_entry", "_own_seeds", "_position", "_shown_shape", "_signature", "_snapshot_lists", "_steps"),
-        *("_engine_state", "_weight_places", "history", "output_specs", "stop_evaluating", "stop_predicting", "stop_training"),
+        *("_weight_places", "history", "output_specs", "stop_evaluating", "stop_predicting", "stop_training"),
+        "_engine_state",
     }
 )
 
