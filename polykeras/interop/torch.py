@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 from typing import Any, Self
 
 from polykeras import backends
@@ -37,6 +38,27 @@ def as_module(layer: Any) -> Any:
     from polykeras.interop.torch_modules import module_of
 
     return module_of(layer)
+
+
+def around_backward(layer: Any, hook: Callable) -> tuple[Callable, Callable]:
+    """Return what to call before and after a layer, for a hook of its gradients.
+
+    Args:
+        layer: what the hook is told of.
+        hook: of the layer, the gradients by its inputs and those by its outputs.
+    """
+    from torch.utils.hooks import BackwardHook
+
+    pending: list[Any] = []
+
+    def before(_: Any, inputs: tuple) -> tuple:
+        pending.append(BackwardHook(layer, [hook], []))
+        return pending[-1].setup_input_hook(inputs)
+
+    def after(_: Any, inputs: tuple, outputs: Any) -> Any:
+        return pending.pop().setup_output_hook(outputs)
+
+    return before, after
 
 
 class TorchModuleWrapper(ForeignLayer):

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from polykeras import backends
+from polykeras.core import dtypes
 from polykeras.core.context import within
+from polykeras.core.state import pure
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 
@@ -24,12 +26,14 @@ class LayerModule(torch.nn.Module):
         super().__init__()
         # Not as an attribute that PyTorch or the layer's own search would look into.
         object.__setattr__(self, "layer", layer)
+        self.own_weights: dict[str, Variable] = {}
         self.update()
 
     def update(self) -> None:
         """Take on weights and layers that came since, and the values that steps of the layer have made."""
         with backends.use("torch"):
-            for name, weight in _weights(self.layer):
+            self.own_weights.update(_weights(self.layer))
+            for name, weight in self.own_weights.items():
                 array = _array_of(weight)
                 if weight.made_trainable and array.is_floating_point():
                     self._parameters[name] = array
@@ -45,13 +49,43 @@ class LayerModule(torch.nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the layer, in training where the module is."""
         with backends.use("torch"), within("", self.training):
-            return self.layer(*args, **kwargs)
+            others = self._others()
+            if not others:
+                return self.layer(*args, **kwargs)
+            variables = self.layer.variables
+            values = [others.get(v, v.raw) for v in variables]
+            return pure(lambda: self.layer(*args, **kwargs), variables)(values)[1]
+
+    def _others(self) -> dict[Variable, Any]:
+        """The arrays that ``torch.func.functional_call`` has put in the place of the weights."""
+        found: dict[Variable, Any] = {}
+        for module in self.modules():
+            for name, weight in module.own_weights.items():
+                array = module._parameters.get(name, module._buffers.get(name))
+                if array is not weight.leaf and array is not None:
+                    found[weight] = array
+        return found
 
     def _apply(self, function: Any, recurse: bool = True) -> LayerModule:
         super()._apply(function, recurse)
-        for weight in self.layer.weights:  # on another device its memory is another one
+        backend = backends.load("torch")
+        for weight in self.own_weights.values():  # on another device or of another dtype its memory is another one
             weight._value = weight.leaf.detach()
+            weight.dtype = backend.dtype(weight._value)
+        _follow_dtype(self.layer, function)
         return self
+
+    def register_forward_hook(self, hook: Any, **options: Any) -> Any:
+        """Have a function called after each call of the layer, also where a layer around calls it."""
+        if options:
+            return super().register_forward_hook(hook, **options)
+        return self.layer.register_forward_hook(lambda _, inputs, outputs: hook(self, inputs, outputs))
+
+    def register_forward_pre_hook(self, hook: Any, **options: Any) -> Any:
+        """Have a function called before each call of the layer, also where a layer around calls it."""
+        if options:
+            return super().register_forward_pre_hook(hook, **options)
+        return self.layer.register_forward_pre_hook(lambda _, inputs: hook(self, inputs))
 
 
 def module_of(layer: Any) -> LayerModule:
@@ -78,6 +112,15 @@ def _array_of(weight: Variable) -> Any:
     backend, value = backends.current(), weight.raw
     backend.leaf(weight, value)
     return backend.show(weight, value)
+
+
+def _follow_dtype(layer: Any, function: Any) -> None:
+    """Have a layer compute in the float type that a function of ``torch.nn.Module._apply`` makes of its own."""
+    before = layer.variable_dtype
+    if layer.dtype_policy.quantization_mode is None and before in dtypes.FLOATS:
+        after = backends.load("torch").dtype(function(torch.empty(0, dtype=getattr(torch, before))))
+        if after != before:
+            layer._set_policy(after)
 
 
 def _weights(layer: Any) -> Iterator[tuple[str, Variable]]:

@@ -67,7 +67,6 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
     }
 
     _plan: Plan | None = None
-    _mode: bool | None = None  # whether train() or eval() was called last
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         is_graph = len(args) > 1 or not _GRAPH.isdisjoint(kwargs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -173,6 +174,209 @@ def test_forward_hooks_see_and_change_outputs():
     handle.remove()
     model(torch.tensor(X))
     assert seen == [(16, 4)]
+
+
+def test_hooks_of_layers_inside_run_in_every_call_and_in_fit():
+    model, seen = make_model(keras.layers.Dense(4), keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(1)), []
+    losses_of_fit(model, "sgd")
+    handle = model.layers[1].register_forward_hook(lambda layer, inputs, output: seen.append(bool((output == 0).any())))
+    model.fit(X, Y, batch_size=8, verbose=0)
+    assert seen == [True, True]  # the layer is told that it trains
+    handle.remove()
+    model.fit(X, Y, batch_size=8, verbose=0)
+    assert len(seen) == 2
+    assert "call" not in vars(model.layers[1])
+
+
+def test_hooks_before_a_call_change_inputs_and_run_in_order():
+    layer, seen = keras.layers.ReLU(), []
+    layer.register_forward_pre_hook(lambda layer, inputs: (inputs[0] - 1,))
+    layer.register_forward_pre_hook(lambda layer, inputs: inputs[0] * 2)
+    layer.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0].tolist()))
+    layer.register_forward_hook(lambda layer, inputs, output: output + 5)
+    assert layer(torch.tensor([0.0, 3.0])).tolist() == [5.0, 9.0]
+    assert seen == [[-2.0, 4.0]]
+
+
+def test_hooks_of_gradients_see_and_change_them():
+    layer, seen = keras.layers.ReLU(), []
+
+    def hook(layer, by_inputs, by_outputs):
+        seen.append((by_inputs[0].tolist(), by_outputs[0].tolist()))
+        return (by_inputs[0] * 10,)
+
+    layer.register_full_backward_hook(hook)
+    x = torch.tensor([-1.0, 2.0], requires_grad=True)
+    (layer(x) * 3).sum().backward()
+    assert seen == [([0.0, 3.0], [3.0, 3.0])]
+    assert x.grad.tolist() == [0.0, 30.0]
+
+
+def test_hooks_of_modules_inside_run_when_the_layer_around_calls():
+    model, seen = make_model(), []
+    module = keras.interop.torch.as_module(model)
+    next(module.children()).register_forward_hook(lambda m, inputs, output: seen.append((m, tuple(output.shape))))
+    module(torch.tensor(X))
+    assert seen == [(next(module.children()), (16, 4))]
+
+
+def test_copies_of_hooked_layers_have_hooks_of_their_own():
+    layer, seen = keras.layers.Dense(2), []
+    layer(torch.tensor(X))
+    layer.register_forward_hook(lambda layer, inputs, output: seen.append(layer))
+    again = copy.deepcopy(layer)
+    again(torch.tensor(X))
+    assert seen == [again]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_models_compute_in_the_float_type_that_they_are_brought_to(dtype):
+    model = make_model(keras.layers.Dense(4, "tanh"), keras.layers.Dropout(0.1), keras.layers.Dense(1))
+    expected = model(torch.tensor(X))
+    assert model.to(getattr(torch, dtype)) is model
+    found = model(torch.tensor(X))
+    assert found.dtype is getattr(torch, dtype)
+    assert {w.dtype for w in model.weights} == {dtype}
+    assert {p.dtype for p in model.parameters()} == {found.dtype}
+    torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=0.05)
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    assert {w.dtype for w in model.weights} == {dtype}
+
+
+def test_models_are_moved_as_modules_are():
+    model = make_model()
+    for moved in (model.cpu(), model.to("cpu"), model.to(torch.device("cpu")), model.double().float(), model.half()):
+        assert moved is model
+    assert model.bfloat16().weights[0].dtype == "bfloat16"
+    if not torch.cuda.is_available():
+        with pytest.raises((RuntimeError, AssertionError), match="CUDA"):
+            model.cuda()
+
+
+def test_apply_calls_a_function_with_each_layer_inside_first():
+    model, seen = make_model(), []
+
+    def fill(layer):
+        seen.append(layer)
+        if isinstance(layer, keras.layers.Dense):
+            with torch.no_grad():
+                for parameter in layer.parameters():
+                    parameter.fill_(0.5)
+
+    assert model.apply(fill) is model
+    assert seen[-1] is model
+    assert all((w == 0.5).all() for w in model.get_weights())
+
+
+def test_modules_inside_are_found_by_name():
+    model = make_model(keras.layers.Dense(2), keras.layers.BatchNormalization())
+    assert [name for name, _ in model.named_children()] == ["0", "1"]
+    assert [name for name, _ in model.named_modules()] == ["", "0", "1"]
+    assert all(isinstance(m, torch.nn.Module) for m in [*model.modules(), *model.children()])
+    assert model.get_submodule("0") is next(model.children())
+    np.testing.assert_array_equal(model.get_parameter("0.kernel").detach(), model.get_weights()[0])
+    assert [tuple(x.shape) for x in model.buffers()] == [(2,), (2,)]
+
+
+def test_training_is_what_train_and_eval_said():
+    model = make_model()
+    assert [model.training, model.train().training, model.eval().training] == [False, True, False]
+
+
+def test_a_functional_call_computes_with_the_parameters_that_it_is_given():
+    model = make_model(keras.layers.Dense(2), keras.layers.BatchNormalization(), keras.layers.Dense(1))
+    module = keras.interop.torch.as_module(model)
+    x, before = torch.tensor(X), model.get_weights()
+    zeros = {name: torch.zeros_like(p) for name, p in module.named_parameters()}
+    assert not torch.func.functional_call(module, zeros, (x,)).any()
+
+    def loss(parameters):
+        return torch.func.functional_call(module, parameters, (x,)).square().sum()
+
+    parameters = {name: p.detach() for name, p in module.named_parameters()}
+    gradients = torch.func.grad(loss)(parameters)
+    module(x).square().sum().backward()
+    for name, p in module.named_parameters():
+        torch.testing.assert_close(gradients[name], p.grad, rtol=1e-4, atol=1e-5)
+    for one, two in zip(before[:2], model.get_weights()[:2], strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_modules_train_in_parallel_groups(tmp_path):
+    from torch import distributed
+
+    expected = losses_of_fit(make_model(), keras.optimizers.SGD(0.1))
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    try:
+        parallel = torch.nn.parallel.DistributedDataParallel(keras.interop.torch.as_module(make_model()))
+        optimizer, found = torch.optim.SGD(parallel.parameters(), lr=0.1), []
+        for _ in range(5):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.mse_loss(parallel(torch.tensor(X)), torch.tensor(Y))
+            loss.backward()
+            optimizer.step()
+            found.append(float(loss.detach()))
+    finally:
+        distributed.destroy_process_group()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_modules_are_saved_and_averaged_as_those_of_torch():
+    model = make_model()
+    module = keras.interop.torch.as_module(model).eval()
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    average = torch.optim.swa_utils.AveragedModel(module)
+    average.update_parameters(module)
+    for again in (torch.load(file, weights_only=False), average):
+        torch.testing.assert_close(again(torch.tensor(X)), model(torch.tensor(X)))
+
+
+# A backend of torch.compile's that traces and differentiates as the default one does, without a compiler for C++.
+@pytest.fixture
+def compiled():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Python that is looked through
+        yield lambda function: torch.compile(function, backend="aot_eager")
+
+
+@pytest.mark.parametrize("by_module", [False, True])
+def test_compiled_models_train_as_fit_does(compiled, by_module):
+    expected = losses_of_fit(make_model(), keras.optimizers.SGD(0.1))
+    model = make_model()
+    called = compiled(keras.interop.torch.as_module(model) if by_module else model)
+    optimizer, found = torch.optim.SGD(model.parameters(), lr=0.1), []
+    for _ in range(5):
+        optimizer.zero_grad()
+        loss = torch.nn.functional.mse_loss(called(torch.tensor(X)), torch.tensor(Y))
+        loss.backward()
+        optimizer.step()
+        found.append(float(loss.detach()))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_compiled_models_keep_their_statistics_and_draw_anew(compiled):
+    def make():
+        return make_model(keras.layers.BatchNormalization(momentum=0.5), keras.layers.Dropout(0.5, seed=1))
+
+    model, other, x = make(), make(), torch.tensor(X)
+    called = compiled(model)
+    for _ in range(3):
+        torch.testing.assert_close(called(x, training=True), other(x, training=True))
+        for one, two in zip(model.variables, other.variables, strict=True):
+            np.testing.assert_allclose(one.numpy(), two.numpy(), rtol=1e-5)
+
+
+def test_compiled_models_see_what_is_set_later(compiled):
+    model, x = make_model(), torch.tensor(X)
+    called = compiled(model)
+    called(x)
+    model.set_weights([w + 1 for w in model.get_weights()])
+    torch.testing.assert_close(called(x), model(x))
+    model.layers[0].activation = keras.activations.relu
+    torch.testing.assert_close(called(x[:5]), model(x[:5]))
 
 
 def test_a_module_of_the_model_is_a_module():

@@ -697,8 +697,9 @@ class TorchBackend(Backend):
     ) -> tuple[Array, Array, Array]:
         size = x.shape[axis]
         count = x.numel() // max(size, 1)
-        # The compiler fuses the composite; a second gradient needs it.
-        if count < 2 or torch.compiler.is_compiling() or _state.depth > 1:
+        # The compiler fuses the composite; a second gradient and functional transforms need it.
+        is_nested = _state.depth > 1 or _functorch_level() is not None
+        if count < 2 or torch.compiler.is_compiling() or is_nested:
             return super().batch_norm(x, gamma, beta, axis, epsilon)
         is_last = axis in (-1, x.ndim - 1)
         rows = x.reshape(-1, size) if is_last else x.movedim(axis, 1)
