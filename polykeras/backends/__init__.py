@@ -55,8 +55,8 @@ _STATEFUL = {
     "flax.nnx.variablelib.Variable",
 }
 
-# Their checkpoints take objects of their own classes only.
-_HOSTS = ("tensorflow",)
+# Their own functions take objects of classes that they know only.
+_HOSTS = ("tensorflow", "jax")
 
 # Their pipelines of data are used with every backend.
 _CARRIERS = ("tensorflow",)

@@ -115,6 +115,7 @@ class Variable(EngineProtocols, Operators):
         constraint: Callable | None = None,
         on_host: bool = False,
     ) -> None:
+        backends.meet_program()
         self.name = name or naming.unique("variable")
         self.path = f"{context.path}/{self.name}" if context.path else self.name
         self.trainable = trainable
@@ -450,6 +451,9 @@ class Variable(EngineProtocols, Operators):
 
     # A variable is itself, not its value, in sets and dicts.
     __hash__ = object.__hash__
+
+
+backends.join(Variable)
 
 
 def values_of(tree: Any) -> Any:

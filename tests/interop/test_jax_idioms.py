@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -149,6 +153,75 @@ def test_functions_of_jax_take_variables():
     v = keras.Variable([1.0, 4.0])
     assert jnp.asarray(v).tolist() == [1.0, 4.0]
     assert (jnp.ones(2) + v).tolist() == [2.0, 5.0]
+
+
+FUNCTIONS = {
+    "sum": (lambda a: jnp.sum(a), lambda a: a.sum()),
+    "dot": (lambda a: jnp.dot(a, a), lambda a: a @ a),
+    "matmul": (lambda a: jnp.matmul(jnp.ones((2, 3)), a), lambda a: np.ones((2, 3)) @ a),
+    "where": (lambda a: jnp.where(a > 2, a, 0), lambda a: np.where(a > 2, a, 0)),
+    "relu": (lambda a: jax.nn.relu(a), lambda a: np.maximum(a, 0)),
+    "norm": (lambda a: jnp.linalg.norm(a), np.linalg.norm),
+    "take": (lambda a: jnp.take(a, jnp.array([2, 0])), lambda a: a[[2, 0]]),
+    "einsum": (lambda a: jnp.einsum("i,i->", a, a), lambda a: a @ a),
+    "stack": (lambda a: jnp.stack([a, a]), lambda a: np.stack([a, a])),
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_of_jax_take_variables_eagerly_and_while_they_are_traced(name):
+    function, expected = FUNCTIONS[name]
+    v = keras.Variable([1.0, 4.0, 9.0])
+    for found in (function(v), jax.jit(lambda _: function(v))(0), jax.jit(function)(v)):
+        np.testing.assert_allclose(found, expected(v.numpy()), rtol=1e-6)
+
+
+def test_variables_are_arguments_of_transforms_which_give_arrays():
+    v = keras.Variable([1.0, 4.0, 9.0])
+    assert jax.grad(lambda a: jnp.sum(a**2))(v).tolist() == [2.0, 8.0, 18.0]
+    assert jax.vmap(lambda a: a * 2)(v).tolist() == [2.0, 8.0, 18.0]
+    assert float(jax.lax.scan(lambda carry, x: (carry + jnp.sum(v * x), None), 0.0, jnp.ones((4, 3)))[0]) == 56.0
+    doubled = jax.tree_util.tree_map(lambda a: a * 2, {"v": v})
+    assert isinstance(doubled["v"], jax.Array)
+
+
+def test_layers_of_functions_of_jax_train_on_their_variables():
+    class Own(keras.layers.Layer):
+        def build(self, input_shape):
+            self.kernel = self.add_weight((input_shape[-1], 1), "zeros")
+
+        def call(self, x):
+            return jnp.matmul(x, self.kernel)
+
+    model, other = make_model(Own()), make_model(keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros"))
+    np.testing.assert_allclose(
+        losses_of_fit(model, keras.optimizers.Adam(0.1)), losses_of_fit(other, keras.optimizers.Adam(0.1)), rtol=1e-5
+    )
+
+
+def test_donated_arrays_come_back_into_the_model():
+    model = make_model()
+    expected = [2 * w for w in model.get_weights()]
+    double = jax.jit(lambda values: [2 * value for value in values], donate_argnums=0)
+    for variable, value in zip(model.weights, double([v.value for v in model.weights]), strict=True):
+        variable.assign(value)
+    for one, two in zip(model.get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(one, two)
+    losses_of_fit(model, "sgd")
+
+
+FIRST_USE = """
+import jax, jax.numpy as jnp, polykeras as keras
+assert jnp.sum(keras.Variable([1.0, 2.0])) == 3
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+print(jax.jit(model)(jnp.ones((4, 3))).shape, model(jnp.ones((4, 3))).shape)
+"""
+
+
+def test_a_transform_may_be_the_first_to_use_the_engine():
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    found = subprocess.run([sys.executable, "-c", FIRST_USE], env=environment, capture_output=True, text=True)
+    assert found.stdout.strip() == "(4, 2) (4, 2)", found.stderr[-2000:]
 
 
 def test_models_work_inside_transforms():

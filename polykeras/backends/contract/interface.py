@@ -665,9 +665,9 @@ class Primitives:
         return array
 
     def join(self, cls: type) -> None:
-        """Let the engine's own functions take objects of a class with variables for such of its own.
+        """Let the engine's own functions take objects of a class for such of its own.
 
-        The class has ``_named_parts()``: the variables of an object and what else it owns, by name.
+        The class is that of variables, or has ``_named_parts()``: the variables of an object and what else it owns.
         """
 
     def handle(self, variable: Any) -> Any:

@@ -35,7 +35,8 @@ _DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 _HALF = ("float16", "bfloat16")
 # Two plain classes: ``isinstance`` by jax.Array takes three times as long.
 _Tracer = jax.core.Tracer
-_ARRAYS = (type(jnp.zeros(())), _Tracer)
+with jax.ensure_compile_time_eval():  # a program may use the backend inside of a transform first
+    _ARRAYS = (type(jnp.zeros(())), _Tracer)
 _SPATIAL = "XYZ"
 _SHARED_BYTES = 1 << 20
 _SMALL_RESULT = 1 << 12
@@ -90,6 +91,11 @@ class JaxBackend(Backend):
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
         return jax.ensure_compile_time_eval()
+
+    def join(self, cls: type) -> None:
+        # JAX asks objects for their arrays no longer where it compiles, as most of jax.numpy does: it takes trees.
+        if hasattr(cls, "__jax_array__"):
+            jax.tree_util.register_pytree_node(cls, lambda x: ((x.value,), None), lambda _, values: values[0])
 
     def over_shapes(self, function: Any, shapes: list) -> None:
         jax.eval_shape(lambda *arrays: function(list(arrays)), *(self._struct(*kind) for kind in shapes))

@@ -275,7 +275,8 @@ class TensorflowBackend(Backend):
     def join(self, cls: type) -> None:
         from polykeras.backends.tensorflow.checkpoints import Kept
 
-        cls.__bases__ = (*cls.__bases__, Kept)
+        if hasattr(cls, "_named_parts"):
+            cls.__bases__ = (*cls.__bases__, Kept)
 
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         return tf.function(function, autograph=False, reduce_retracing=True, jit_compile=bool(optimize))
