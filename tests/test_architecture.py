@@ -57,6 +57,7 @@ UPWARD_IMPORTS = {
     ("config", "backends"): "set_backend and its like are settings by name, and act on the engines",
     ("config", "dtype_policies"): "keras.config shows the global policy, which needs dtypes",
     ("config", "serialization"): "safe mode is a setting by name, and acts on what is deserialized",
+    ("backends", "interop"): "TensorFlow takes models into its checkpoints only as objects of a class of its own",
     ("core", "initializers"): "a variable takes the name of an initializer",
     ("callbacks", "training"): "BackupAndRestore keeps the position of a fit",
     ("callbacks", "saving"): "checkpoints of the orbax library are written by saving",

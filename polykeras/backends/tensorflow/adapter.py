@@ -273,7 +273,7 @@ class TensorflowBackend(Backend):
         return value
 
     def join(self, cls: type) -> None:
-        from polykeras.backends.tensorflow.checkpoints import Kept
+        from polykeras.interop.tensorflow_checkpoints import Kept
 
         if hasattr(cls, "_named_parts"):
             cls.__bases__ = (*cls.__bases__, Kept)
