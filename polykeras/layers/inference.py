@@ -112,7 +112,7 @@ class Inference(Whole):
             result = self.compute_output_shape(next(iter(shapes.values())))
         else:
             result = self.compute_output_shape(**{k: v for k, v in shapes.items() if k in parameters})
-        return map_shapes(lambda shape: SpecArray(shape, self.compute_dtype), result)
+        return _specs_of(result, self.compute_dtype)
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Return the shape(s) of the output for the shape(s) of the input.
@@ -149,6 +149,15 @@ class Inference(Whole):
         """
         with backends.use(SPEC):
             return graph.to_symbols(self(*graph.to_specs(args), **graph.to_specs(kwargs)))
+
+
+def _specs_of(shapes: Any, dtype: str) -> Any:
+    """The specs of a user's tree of shapes, in the same containers."""
+    if isinstance(shapes, dict):
+        return {key: _specs_of(value, dtype) for key, value in shapes.items()}
+    if isinstance(shapes, list | tuple) and any(isinstance(shape, list | tuple | dict) for shape in shapes):
+        return type(shapes)(_specs_of(shape, dtype) for shape in shapes)
+    return SpecArray(tuple(shapes), dtype)
 
 
 def _taken(function: Callable, kwargs: dict) -> dict:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from polykeras.core.scopes import remat
+from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class Keras3Names(Whole):
         array([0., 2.])
         """
         return remat(layer_call)
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The states of the metrics of this layer and of those inside."""
+        return unique(variable for metric in self.metrics for variable in metric.variables)
 
     @property
     def quantization_mode(self) -> str | None:

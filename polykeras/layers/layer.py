@@ -129,7 +129,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         self.path = self.name
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.autocast = autocast
-        self._trainable = bool(trainable)
+        self._trainable = self._check_trainable(trainable)
         self._weights: list[Variable] = []
         self._losses: list = []
         self._inbound_nodes: list[Node] = []
@@ -150,6 +150,13 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
                 f"Expected the name of a {type(self).__name__} layer to be a string without '/'. Received: {name!r}."
             )
         return name
+
+    def _check_trainable(self, trainable: Any) -> bool:
+        if not isinstance(trainable, bool | np.bool_):
+            raise ValueError(
+                f"Layer {self.name!r} ({type(self).__name__}): Expected trainable to be a boolean. Received: {trainable!r}."
+            )
+        return bool(trainable)
 
     def _set_policy(self, policy: Any) -> None:
         policy = dtype_policies.get(policy)
@@ -358,9 +365,9 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """All variables that optimizers leave alone, seed and metric states included."""
-        trainable = {id(w) for w in self.trainable_weights}
-        return [v for v in self.variables if id(v) not in trainable]
+        """All variables that optimizers leave alone, states of seeds included; see ``metrics_variables`` for metrics."""
+        others = {id(v) for v in (*self.trainable_weights, *self.metrics_variables)}
+        return [v for v in self.variables if id(v) not in others]
 
     @property
     def trainable(self) -> bool:
@@ -577,8 +584,18 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if len(wanted) <= 1:
             self.build(next(iter(shapes.values()), None))
         else:
+            self._check_build(wanted)
             self.build(**{name: shape for name, shape in shapes.items() if name in wanted})
         self.built = True
+
+    def _check_build(self, wanted: list[str]) -> None:
+        unknown = [n for n in wanted if not n.endswith("_shape") or n.removesuffix("_shape") not in self._signature.names]
+        if unknown:
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): Expected arguments of build() to be named after those of "
+                f"call(), with the ending `_shape`: {naming.listed([f'{n}_shape' for n in self._signature.names])}. "
+                f"Received: {naming.listed(unknown)}."
+            )
 
     def get_build_config(self) -> dict | None:
         """Return the shapes that the layer was built with."""
@@ -656,6 +673,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         calls = [layer for layer in layers if layer._losses]
         latest = max((layer._losses_entry or 0 for layer in calls), default=None)
         added = [loss for layer in calls if layer._losses_entry == latest for loss in layer._losses]
+        if not backends.current().is_symbolic:
+            added = [loss for loss in added if not isinstance(loss, SpecArray)]
         computed = [function() for layer in layers for function in layer._loss_functions]
         return (
             added

@@ -44,3 +44,7 @@ class Whole(Trackable):
     @property
     def losses(self) -> list:
         raise NotImplementedError
+
+    @property
+    def metrics(self) -> list:
+        raise NotImplementedError

@@ -13,7 +13,6 @@ from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.native import NativeStep, StatelessStep, speaks_natively, takes_state
 from polykeras.core import naming, trees
 from polykeras.core.state import pure
-from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.layers.graph_calls import replaceable
 from polykeras.training.data.batches import unpack_x_y_sample_weight
@@ -79,11 +78,6 @@ class NativeTraining(Host):
         if kind == "predict":
             return weights
         return (*weights, *([self.optimizer.variables] if kind == "train" else []), self.metrics_variables)
-
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        """The states of the metrics."""
-        return unique(variable for metric in self.metrics for variable in metric.variables)
 
     # ------------------------------------------------------------ without a state
 
