@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras import applications as applications
     from polykeras import datasets as datasets
     from polykeras import distillation as distillation
+    from polykeras import export as export
     from polykeras import initializers as initializations  # noqa: F401
     from polykeras import parity as parity
     from polykeras import preprocessing as preprocessing
@@ -70,8 +71,8 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
 __getattr__, __dir__ = lazy.names(
     __name__,
     modules=[
-        "applications", "datasets", "distillation", "engine", "initializations", "legacy", "objectives", "parity",
-        "preprocessing", "saving", "visualization", "wrappers",
+        "applications", "datasets", "distillation", "engine", "export", "initializations", "legacy", "objectives",
+        "parity", "preprocessing", "saving", "visualization", "wrappers",
     ],
     members={"polykeras.compat.alias": ["install_as_keras"]},
 )  # fmt: skip
@@ -126,6 +127,7 @@ __all__ = [
     "distillation",
     "dtype_policies",
     "engine",
+    "export",
     "get_mask",
     "initializers",
     "install_as_keras",

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from polykeras import backends
 from polykeras.core import seeds, trees
+from polykeras.datasets.from_directories import in_format
 from polykeras.training.data.conversion import Rows, as_rows, count_rows, is_array, is_values, standardize, take
 from polykeras.training.data.datasets import SampleDataset
 from polykeras.utils.image_arrays import one_of
@@ -26,8 +28,8 @@ def timeseries_dataset_from_array(
     seed: int | None = None,
     start_index: int | None = None,
     end_index: int | None = None,
-    format: str = "tf",
-) -> SampleDataset:
+    format: str | None = None,
+) -> Any:
     """Return a dataset of windows that slide over an array.
 
     Args:
@@ -40,7 +42,8 @@ def timeseries_dataset_from_array(
         shuffle: a new order each epoch, the same on every backend.
         seed: of the order; default None, for another one each time.
         start_index, end_index: the part of the data to use, default all.
-        format: "tf" or "grain", accepted for compatibility: the dataset needs neither.
+        format: "tf" for a ``tf.data.Dataset``, "grain" for one of polykeras's own; default None, for what programs of
+            the backend expect: "tf" on TensorFlow.
 
     Raises:
         ValueError: for numbers out of range, or data without a window.
@@ -49,7 +52,7 @@ def timeseries_dataset_from_array(
     >>> [(x.tolist(), y.tolist()) for x, y in dataset]
     [([[0, 1, 2], [1, 2, 3]], [0, 10]), ([[2, 3, 4], [3, 4, 5]], [20, 30])]
     """
-    one_of("format", format, ("tf", "grain"))
+    one_of("format", format, ("tf", "grain", None))
     data = _rows(data)
     targets = None if targets is None else _rows(targets)
     length = len_of(data)
@@ -77,7 +80,7 @@ def timeseries_dataset_from_array(
         )
     entries = np.arange(sequence_length) * sampling_rate
     read = functools.partial(_windows, data, targets, entries)
-    return SampleDataset(read, starts, batch_size, shuffle, seed)
+    return in_format(SampleDataset(read, starts, batch_size, shuffle, seed), format)
 
 
 def _rows(x: Any) -> Any:
@@ -109,7 +112,7 @@ def split_dataset(
     shuffle: bool = False,
     seed: int | None = None,
     preferred_backend: str | None = None,
-) -> tuple[SampleDataset, SampleDataset]:
+) -> tuple[Any, Any]:
     """Cut a dataset in two.
 
     Args:
@@ -118,7 +121,8 @@ def split_dataset(
         left_size, right_size: fraction of the samples, or how many; default what the other leaves.
         shuffle: draw the samples of the two parts at random.
         seed: of the drawing; default None.
-        preferred_backend: accepted for compatibility; default None.
+        preferred_backend: name of the backend whose programs get what they expect, ``tf.data.Dataset``s on TensorFlow;
+            default None, for the kind of ``dataset`` if it is a ``tf.data.Dataset``, else for the backend in use.
 
     Returns:
         Two datasets of single samples; ``dataset.batch(32)`` makes batches of them.
@@ -136,7 +140,13 @@ def split_dataset(
     order = np.arange(len(samples._samples))
     if shuffle:
         order = seeds.host_generator(seeds.next_seed() if seed is None else seed, "split").permutation(order)
-    return samples.part(order[:left]), samples.part(order[left : left + right])
+    parts = samples.part(order[:left]), samples.part(order[left : left + right])
+    is_of_tf_data = hasattr(dataset, "_variant_tensor") and not isinstance(dataset, SampleDataset)
+    if preferred_backend is None:
+        format = "tf" if is_of_tf_data else None
+    else:
+        format = "tf" if backends.load(preferred_backend).has_datasets else "grain"
+    return in_format(parts[0], format), in_format(parts[1], format)
 
 
 def _samples(dataset: Any) -> SampleDataset:

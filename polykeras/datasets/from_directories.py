@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from polykeras import config
+from polykeras import backends, config
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import naming, seeds
 from polykeras.datasets.sounds import read_sound
 from polykeras.training.checks import check_fraction
@@ -35,6 +36,16 @@ class Choice(NamedTuple):
     verbose: bool
 
 
+class Kind(NamedTuple):
+    """What the files of a folder hold, and what becomes of them."""
+
+    formats: tuple
+    read: Callable
+    join: Callable
+    spec: SpecArray | None
+    format: str | None = None
+
+
 def image_dataset_from_directory(
     directory: Any,
     labels: Any = "inferred",
@@ -52,7 +63,7 @@ def image_dataset_from_directory(
     crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False,
     data_format: str | None = None,
-    format: str = "tf",
+    format: str | None = None,
     verbose: bool = True,
 ) -> Any:
     """Return a dataset of the images in a folder, one folder inside it for each class.
@@ -76,7 +87,8 @@ def image_dataset_from_directory(
         crop_to_aspect_ratio: cut borders before resizing, so that nothing is stretched.
         pad_to_aspect_ratio: add black borders before resizing, so that nothing is stretched.
         data_format: "channels_last" or "channels_first"; default ``config.image_data_format()``.
-        format: "tf" or "grain", accepted for compatibility: the dataset needs neither.
+        format: "tf" for a ``tf.data.Dataset``, "grain" for one of polykeras's own, which needs nothing else;
+            default None, for what programs of the backend expect: "tf" on TensorFlow.
         verbose: print how many files there are.
 
     Returns:
@@ -98,7 +110,7 @@ def image_dataset_from_directory(
     """
     one_of("color_mode", color_mode, COLOR_MODES)
     one_of("interpolation", interpolation, INTERPOLATIONS)
-    one_of("format", format, ("tf", "grain"))
+    one_of("format", format, ("tf", "grain", None))
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Expected one of crop_to_aspect_ratio and pad_to_aspect_ratio. Received: both.")
     size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
@@ -114,7 +126,11 @@ def image_dataset_from_directory(
         pad_to_aspect_ratio=pad_to_aspect_ratio,
     )
     choice = Choice(labels, label_mode, class_names, shuffle, seed, validation_split, subset, follow_links, verbose)
-    return _dataset(directory, IMAGE_FORMATS, choice, read, _stack, batch_size)
+    channels = COLOR_MODES[color_mode]
+    is_last = config.standardize_data_format(data_format) == "channels_last"
+    spec = SpecArray((*size, channels) if is_last else (channels, *size), "float32")
+    kind = Kind(IMAGE_FORMATS, read, _stack, spec, format)
+    return _dataset(directory, kind, choice, batch_size)
 
 
 def text_dataset_from_directory(
@@ -129,7 +145,7 @@ def text_dataset_from_directory(
     validation_split: float | None = None,
     subset: str | None = None,
     follow_links: bool = False,
-    format: str = "tf",
+    format: str | None = None,
     verbose: bool = True,
 ) -> Any:
     """Return a dataset of the ``.txt`` files in a folder, one folder inside it for each class.
@@ -147,7 +163,7 @@ def text_dataset_from_directory(
         validation_split: float from 0 to 1, the fraction of files for validation; default None.
         subset: "training", "validation" or "both", with ``validation_split``; default None.
         follow_links: bool, whether to enter linked folders; default False.
-        format: "tf" or "grain", accepted for compatibility: the dataset needs neither; default "tf".
+        format: "tf" or "grain", as of ``image_dataset_from_directory``; default None.
         verbose: bool, whether to print how many files there are; default True.
 
     Returns:
@@ -163,12 +179,12 @@ def text_dataset_from_directory(
     >>> [texts.tolist() for texts, labels in text_dataset_from_directory(folder, max_length=7, verbose=False)]
     [['I liked']]
     """
-    one_of("format", format, ("tf", "grain"))
+    one_of("format", format, ("tf", "grain", None))
     if max_length is not None and (not isinstance(max_length, int) or max_length < 1):
         raise ValueError(f"Expected max_length to be None or an int, at least 1. Received: {max_length!r}.")
     read = functools.partial(_read_text, max_length=max_length)
     choice = Choice(labels, label_mode, class_names, shuffle, seed, validation_split, subset, follow_links, verbose)
-    return _dataset(directory, (".txt",), choice, read, _objects, batch_size)
+    return _dataset(directory, Kind((".txt",), read, _objects, SpecArray((), "string"), format), choice, batch_size)
 
 
 def audio_dataset_from_directory(
@@ -231,17 +247,17 @@ def audio_dataset_from_directory(
             raise ValueError(f"Expected {name} to be None or an int, at least 1. Received: {value!r}.")
     read = functools.partial(read_sound, sampling_rate=sampling_rate, length=output_sequence_length)
     choice = Choice(labels, label_mode, class_names, shuffle, seed, validation_split, subset, follow_links, verbose)
-    return _dataset(directory, (".wav",), choice, read, _objects if ragged else _filled_up, batch_size)
+    spec = None if ragged else SpecArray((output_sequence_length, None), "float32")
+    kind = Kind((".wav",), read, _objects if ragged else _filled_up, spec)
+    return _dataset(directory, kind, choice, batch_size)
 
 
 # ------------------------------------------------------------- files to batches
 
 
-def _dataset(
-    directory: Any, formats: tuple, choice: Choice, read: Callable, join: Callable, batch_size: int | None
-) -> Any:
+def _dataset(directory: Any, kind: Kind, choice: Choice, batch_size: int | None) -> Any:
     """The dataset of a folder, or a pair of them."""
-    paths, labels, class_names = _index(directory, formats, choice)
+    paths, labels, class_names = _index(directory, kind.formats, choice)
     if choice.shuffle:
         # The cut between training and validation needs one order; each epoch has its own.
         key = seeds.next_seed() if choice.seed is None else choice.seed
@@ -252,12 +268,25 @@ def _dataset(
     for part in _parts(len(paths), choice):
         own_paths, own_targets = paths[part], None if targets is None else targets[part]
         if not own_paths:
-            raise ValueError(f"Expected files of {formats} in every subset of {directory}. Received: none.")
-        reader = functools.partial(_read_files, own_paths, own_targets, read, join)
+            raise ValueError(f"Expected files of {kind.formats} in every subset of {directory}. Received: none.")
+        reader = functools.partial(_read_files, own_paths, own_targets, kind.read, kind.join)
         dataset = SampleDataset(reader, len(own_paths), batch_size, choice.shuffle, choice.seed)
         dataset.class_names, dataset.file_paths = class_names, own_paths
-        made.append(dataset)
+        dataset.spec = _spec(kind, own_targets)
+        made.append(in_format(dataset, kind.format))
     return made[0] if len(made) == 1 else tuple(made)
+
+
+def _spec(kind: Kind, targets: Any) -> Any:
+    if kind.spec is None or targets is None:
+        return kind.spec
+    return kind.spec, SpecArray(targets.shape[1:], targets.dtype.name)
+
+
+def in_format(dataset: SampleDataset, format: str | None) -> Any:
+    """Return a dataset as one of polykeras's own or of ``tf.data``; None: as programs of the backend expect it."""
+    is_own = format == "grain" or (format is None and not backends.current().has_datasets)
+    return dataset if is_own else dataset.as_tensorflow()
 
 
 def _read_files(paths: list, targets: Any, read: Callable, join: Callable, key: Any) -> Any:

@@ -88,6 +88,21 @@ class LayerModule(torch.nn.Module):
         return self.layer.register_forward_pre_hook(lambda _, inputs: hook(self, inputs))
 
 
+class InputsModule(torch.nn.Module):
+    """The call of a model as a function of one tree of inputs.
+
+    Args:
+        model: built, on the torch backend.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = module_of(model)
+
+    def forward(self, inputs: Any) -> Any:
+        return self.model(inputs)
+
+
 def module_of(layer: Any) -> LayerModule:
     """Return the module of a layer, with its weights as they are now.
 

@@ -154,7 +154,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     def _check_trainable(self, trainable: Any) -> bool:
         if not isinstance(trainable, bool | np.bool_):
             raise ValueError(
-                f"Layer {self.name!r} ({type(self).__name__}): Expected trainable to be a boolean. Received: {trainable!r}."
+                f"Layer {self.name!r} ({type(self).__name__}): Expected trainable to be a boolean. "
+                f"Received: {trainable!r}."
             )
         return bool(trainable)
 
@@ -365,7 +366,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """All variables that optimizers leave alone, states of seeds included; see ``metrics_variables`` for metrics."""
+        """All variables that optimizers leave alone, states of seeds included, those of metrics not."""
         others = {id(v) for v in (*self.trainable_weights, *self.metrics_variables)}
         return [v for v in self.variables if id(v) not in others]
 
@@ -589,11 +590,13 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         self.built = True
 
     def _check_build(self, wanted: list[str]) -> None:
-        unknown = [n for n in wanted if not n.endswith("_shape") or n.removesuffix("_shape") not in self._signature.names]
+        unknown = [
+            n for n in wanted if not n.endswith("_shape") or n.removesuffix("_shape") not in self._signature.names
+        ]
         if unknown:
             raise ValueError(
-                f"Layer {self.path!r} ({type(self).__name__}): Expected arguments of build() to be named after those of "
-                f"call(), with the ending `_shape`: {naming.listed([f'{n}_shape' for n in self._signature.names])}. "
+                f"Layer {self.path!r} ({type(self).__name__}): Expected arguments of build() to be named after those "
+                f"of call(), with the ending `_shape`: {naming.listed([f'{n}_shape' for n in self._signature.names])}. "
                 f"Received: {naming.listed(unknown)}."
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -72,25 +73,30 @@ def check_bits(y_true: np.ndarray) -> None:
 def check_shapes(loss: Any, targets: tuple, outputs: tuple) -> None:
     """Check that targets have the shape of the output, where a loss compares them value by value.
 
-    Such a loss would stretch targets or outputs of size 1 without a word.
+    Such a loss stretches targets of size 1, which is rarely meant: a warning says so. Outputs are not stretched.
 
     Args:
         loss: an instance or function.
         targets, outputs: shapes, None for an unknown size.
 
     Raises:
-        ValueError: for shapes of the same rank that differ.
+        ValueError: for targets that don't broadcast to the output.
 
     >>> from polykeras.losses import MeanSquaredError
     >>> check_shapes(MeanSquaredError(), (8, 3), (None, 3))
     """
     if getattr(loss, "fn", loss) not in _BY_VALUE or len(targets) != len(outputs):
         return
-    if any(None not in (t, o) and t != o for t, o in zip(targets[1:], outputs[1:], strict=True)):
-        raise ValueError(
-            f"Expected targets y of the shape of the output, {(None, *outputs[1:])}, for "
-            f"{getattr(loss, 'name', None) or loss.__name__}. Received: y of shape {targets}."
-        )
+    differing = [(t, o) for t, o in zip(targets[1:], outputs[1:], strict=True) if None not in (t, o) and t != o]
+    if not differing:
+        return
+    message = (
+        f"Expected targets y of the shape of the output, {(None, *outputs[1:])}, for "
+        f"{getattr(loss, 'name', None) or loss.__name__}. Received: y of shape {targets}."
+    )
+    if any(size != 1 for size, _ in differing):
+        raise ValueError(message)
+    warnings.warn(f"{message} The targets are stretched.", stacklevel=2)
 
 
 def check_labels(loss: Any, y_true: np.ndarray, classes: int | None) -> None:

@@ -67,25 +67,33 @@ class OlderMethods:
         """
         raise RuntimeError("Expected to_json(). Received: to_yaml(), which is gone: YAML may run code when it is read.")
 
-    def export(self, filepath: Any, format: str = "tf_saved_model", **kwargs: Any) -> NoReturn:
-        """Refuse: there is no export yet.
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the model's inference as a program of its engine, which runs without polykeras.
 
         Args:
-            filepath: where to.
-            format: "tf_saved_model", "onnx", "openvino", "torch" or "litert"; default "tf_saved_model".
-            **kwargs: of Keras, which do not matter.
+            filepath: path of the folder or file.
+            format: "tf_saved_model" on TensorFlow, "torch" (a file of ``torch.export``) on PyTorch; default
+                "tf_saved_model". "onnx", "openvino" and "litert" are not there yet.
+            verbose: whether to say where it was saved; default None, for no.
+            input_signature: tree of ``InputSpec``, symbolic tensors or arrays; default None, for the model's inputs.
+                With ``format="torch"`` unknown sizes become 1, unless ``dynamic_shapes`` says otherwise.
+            **kwargs: arguments of ``torch.export.export``.
 
         Raises:
-            ValueError: for an unknown format.
-            NotImplementedError: for the formats of Keras.
+            ValueError: for an unknown format or argument, and for a model of unknown inputs.
+            RuntimeError: for a model on another backend than that of the format.
+            NotImplementedError: for the other formats of Keras.
         """
-        known = ("tf_saved_model", "onnx", "openvino", "torch", "litert")
-        if format not in known:
-            raise ValueError(f"Expected format to be one of {known}. Received: {format!r}.")
-        raise NotImplementedError(
-            f"Model {self.name!r}: Expected save(), for a file that polykeras and Keras read. Received: "
-            f"export(format={format!r}), which is not there yet. Real Keras loads the saved file, and exports it."
-        )
+        from polykeras.interop.export import export_model
+
+        export_model(self, filepath, format, verbose, input_signature, **kwargs)
 
 
 def model_from_yaml(yaml_string: str, custom_objects: dict | None = None) -> NoReturn:

@@ -12,6 +12,7 @@ import contextlib
 import difflib
 import importlib
 import inspect
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -544,6 +545,16 @@ def _build(cls: Any, config: dict) -> Any:
     return instance
 
 
+def _users_class(module: str, name: str) -> Any:
+    """The class that a program has defined in a module of its own and never registered; imports nothing."""
+    found = getattr(sys.modules.get(module), name, None)
+    if not inspect.isclass(found) or found.__module__ != module or not hasattr(found, "from_config"):
+        return None
+    package = __name__.partition(".")[0]
+    bases = {base.__module__.partition(".")[0] for base in found.__mro__}
+    return found if package in bases and not module.startswith(f"{package}.") else None
+
+
 def _find(name: str, config: dict, family: str | None) -> Any:
     if not isinstance(name, str):
         raise ValueError(f"Expected a name in a config. Received: {naming.short(name)}.")
@@ -559,5 +570,8 @@ def _find(name: str, config: dict, family: str | None) -> Any:
     ends = [key for key in _registered if key.endswith(f">{name}")]  # Keras 3.6 wrote functions without their package
     if len(ends) == 1:
         return _registered[ends[0]]
+    users = _users_class(module, name)
+    if users is not None:
+        return users
     choices = families.get(family or "layers", {})
     raise ValueError(unknown(name, family or "layers", choices))

@@ -14,7 +14,8 @@ from polykeras import backends, config, ops
 from polykeras.core.extras import require
 from polykeras.ops.image import aspect_window
 
-_COLOR_MODES = {"grayscale": 1, "rgb": 3, "rgba": 4}
+#: Channels by name.
+COLOR_MODES = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 _RESIZED_BY_OPS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
 
@@ -117,7 +118,7 @@ def load_img(
     (4, 4)
     """
     pillow = _pillow()
-    one_of("color_mode", color_mode, _COLOR_MODES)
+    one_of("color_mode", color_mode, COLOR_MODES)
     one_of("interpolation", interpolation, _INTERPOLATIONS)
     if isinstance(path, io.BytesIO):
         img = pillow.open(path)
@@ -280,4 +281,3 @@ def _mitchell(x: np.ndarray) -> np.ndarray:
 
 _KERNELS = {"gaussian": _gaussian, "mitchellcubic": _mitchell}
 INTERPOLATIONS = (*_RESIZED_BY_OPS, "area", *_KERNELS)
-COLOR_MODES = tuple(_COLOR_MODES)

@@ -139,7 +139,14 @@ def test_training_and_validation_share_no_file(images, capsys):
 
 def test_a_model_trains_on_a_folder_with_workers(backend, images):
     training, validation = image_dataset_from_directory(
-        images, image_size=(4, 4), batch_size=4, validation_split=0.5, subset="both", seed=0, verbose=False
+        images,
+        image_size=(4, 4),
+        batch_size=4,
+        validation_split=0.5,
+        subset="both",
+        seed=0,
+        format="grain",
+        verbose=False,
     )
     training.workers = 2
     model = keras.Sequential(

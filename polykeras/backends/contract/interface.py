@@ -51,6 +51,8 @@ class Primitives:
     #: Programs in the engine's own way use variables too: what they read goes through ``show``, what is put there
     #: through ``stored``. Steps of polykeras go past both.
     shows = False
+    #: Programs of the engine expect datasets of its own kind, such as ``tf.data``'s.
+    has_datasets = False
 
     # ---------------------------------------------------------------- arrays
 

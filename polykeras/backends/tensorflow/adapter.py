@@ -152,7 +152,7 @@ class TensorflowBackend(Backend):
     """The interface over TensorFlow."""
 
     name = "tensorflow"
-    is_traced = captures = True
+    is_traced = captures = has_datasets = True
     shows = True
 
     def __init__(self) -> None:
@@ -660,7 +660,7 @@ class TensorflowBackend(Backend):
         # The gradient of BiasAdd takes a fraction of a sum's time.
         product = tf.matmul if self._gpus else _product
         flat = tf.nn.bias_add(product(tf.reshape(x, (-1, x.shape[-1])) if rank > 2 else x, kernel), bias)
-        return flat if rank == 2 else tf.reshape(flat, (*x.shape[:-1], kernel.shape[-1]))
+        return flat if rank == 2 else self.reshape(flat, (*x.shape[:-1], kernel.shape[-1]))
 
     def conv(
         self,

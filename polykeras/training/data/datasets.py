@@ -95,7 +95,13 @@ class SampleDataset(PyDataset):
     [[0, 10], [20, 30], [40]]
     >>> [batch.tolist() for batch in dataset.skip(1).map(lambda batch: batch + 1)]
     [[21, 31], [41]]
+
+    What else a ``tf.data.Dataset`` does (``prefetch``, ``cache``, ``repeat`` ...), its twin there does: it needs
+    TensorFlow.
     """
+
+    #: Shape and dtype of a sample, a tree of specs; None where reading one has to tell.
+    spec: Any = None
 
     def __init__(
         self,
@@ -170,7 +176,7 @@ class SampleDataset(PyDataset):
 
     def map(self, function: Callable) -> SampleDataset:
         """Return a dataset whose batches ``(x, y)`` have become ``function(x, y)``."""
-        return self._changed(read=functools.partial(_read_mapped, self.read, function))
+        return self._changed(read=functools.partial(_read_mapped, self.read, function), spec=None)
 
     def take(self, count: int) -> SampleDataset:
         """Return a dataset of the first batches of each pass."""
@@ -180,10 +186,40 @@ class SampleDataset(PyDataset):
         """Return a dataset without the first batches of each pass."""
         return self._changed(_batches=_part(self._batches, count, None))
 
+    def as_tensorflow(self) -> Any:
+        """Return a ``tf.data.Dataset`` of the same batches, in the same order."""
+        from polykeras.interop.tensorflow_data import dataset_of
+
+        return dataset_of(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _OF_TF_DATA:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self.as_tensorflow(), name)
+
     def _changed(self, **attributes: Any) -> SampleDataset:
         other = copy.copy(self)
         other.__dict__.update(attributes)
         return other
+
+
+# What programs written for ``tf.data`` ask beside; its functions want the last one of a dataset.
+_OF_TF_DATA = frozenset(
+    ("apply", "as_numpy_iterator", "cache", "cardinality", "concatenate", "element_spec", "enumerate", "filter")
+    + (
+        "flat_map",
+        "interleave",
+        "padded_batch",
+        "prefetch",
+        "rebatch",
+        "repeat",
+        "shard",
+        "shuffle",
+        "window",
+        "with_options",
+    )
+    + ("_variant_tensor",)
+)
 
 
 def _part(batches: slice, start: int, count: int | None) -> slice:

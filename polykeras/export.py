@@ -1,0 +1,6 @@
+"""Models as programs of an engine, and the layer that runs such a program."""
+
+from polykeras.interop.export import ExportArchive
+from polykeras.interop.tensorflow import TFSMLayer
+
+__all__ = ["ExportArchive", "TFSMLayer"]
