@@ -27,13 +27,14 @@ def framework_of(x: Any) -> str | None:
 class ForeignLayer(Layer):
     """Base of layers whose ``call`` is code of one engine.
 
-    Subclasses set ``engine``, the name of the backend.
+    Subclasses set ``engine``, the name of the backend; ``other_engines`` may run its code too.
 
     Raises:
         RuntimeError: where the layer is made or called on another backend.
     """
 
     engine: str
+    other_engines: tuple[str, ...] = ()
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -42,7 +43,7 @@ class ForeignLayer(Layer):
     def _check_engine(self) -> None:
         name = backends.current_name()
         name = backends.outer_name() if name == "spec" else name
-        if name != self.engine:
+        if name != self.engine and name not in self.other_engines:
             raise RuntimeError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected the backend {self.engine!r}, whose code it "
                 f"calls. Received: {name!r}. Make and call it inside `with polykeras.backends.use({self.engine!r}):`."

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
+import numpy as np
+
 from polykeras import backends, random
-from polykeras.core import naming
+from polykeras.core import dtypes, trees
 from polykeras.core.seeds import SeedGenerator
+from polykeras.core.variables import Variable
 from polykeras.interop.foreign import ForeignLayer
 from polykeras.serialization import registry
 
 
 class JaxLayer(ForeignLayer):
-    """Use a function of JAX as a layer, on the jax backend.
+    """Use a function of JAX as a layer, on the jax backend, or translated on the tensorflow backend.
 
     Args:
         call_fn: function of ``params``, ``state``, ``rng``, ``inputs`` and ``training``: all but
-            ``params`` and ``inputs`` only if it wants them, in any order, by these names. Returns the outputs, or
+            ``inputs`` only if it wants them, in any order, by these names. Returns the outputs, or
             with ``state`` (outputs, new state).
-        init_fn: function of ``rng``, ``inputs`` and maybe ``training`` that makes the parameters, or with
+        init_fn: function of ``inputs``, and maybe ``rng`` and ``training``, that makes the parameters, or with
             ``state`` (parameters, state). Called when the layer is built, without ``params`` or ``state``.
         params: tree of the parameters, which are trained.
         state: tree of other values.
         seed: an int for ``rng``.
-        native_serialization_platforms: accepted for compatibility; it concerns other backends.
+        native_serialization_platforms: names of the platforms that code for TensorFlow is made for; default None, for
+            the one in use.
 
     Raises:
-        ValueError: for a function without these arguments, or nothing to make parameters of.
+        ValueError: for a function without these arguments, or nothing to make parameters of; where it is called, for a
+            new state of another structure than ``state``.
         RuntimeError: on another backend.
 
     A config names the functions, which have to be registered: a file with it loads with ``safe_mode=False`` only.
     """
 
     engine = "jax"
-    _untracked = ForeignLayer._untracked | {"_trees"}
+    other_engines = ("tensorflow",)
+    _untracked = ForeignLayer._untracked | {"_trees", "_translated"}
     _arguments_of_call = ("params", "state", "rng", "inputs", "training")
 
     def __init__(
@@ -52,32 +59,41 @@ class JaxLayer(ForeignLayer):
         self.call_fn, self.init_fn, self.seed = call_fn, init_fn, seed
         self.native_serialization_platforms = native_serialization_platforms
         self.seed_generator = SeedGenerator(seed)
-        self._takes = self._wanted(call_fn, self._arguments_of_call, ("params", "inputs"))
+        self._takes = self._wanted("call_fn", call_fn, self._arguments_of_call)
         self._trees: dict = {}
-        if params is not None or state is not None:
+        self._translated: dict = {}
+        is_given = params is not None or state is not None
+        if is_given or not {"params", "state"} & set(self._takes):
             self._keep_trees(params, state)
         elif init_fn is None:
             raise ValueError(f"Layer {self.name!r}: Expected init_fn, params or state. Received: none of them.")
 
-    def _wanted(self, function: Callable, names: tuple, required: tuple) -> list[str]:
+    def _wanted(self, name: str, function: Callable, known: tuple) -> list[str]:
         """The arguments that a function takes, of those that it may."""
         taken = list(inspect.signature(function).parameters)
-        if not set(required) <= set(taken) <= set(names):
+        unknown = [argument for argument in taken if argument not in known]
+        if unknown or "inputs" not in taken:
             raise ValueError(
-                f"Layer {self.name!r}: Expected a function of {required}, and maybe of others of {names}. "
-                f"Received: a function of {naming.listed(taken)}."
+                f"Layer {self.name!r}: Expected `{name}` to take `inputs`, and maybe others of {known}. Received: a "
+                f"function of {', '.join(f'`{argument}`' for argument in taken)}."
             )
         return taken
 
     def _keep_trees(self, params: Any, state: Any) -> None:
+        """Make weights of the values in two trees; what is no number stays as it is."""
         import jax
 
         for name, tree, trainable in (("params", params, True), ("state", state, False)):
             leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
             places = ["".join(str(key) for key in path) or name for path, _ in leaves]
-            weights = [self.keep(leaf, trainable, n) for n, (_, leaf) in zip(places, leaves, strict=True)]
-            self._trees[name] = weights, structure
+            kept = [self._kept(leaf, trainable, n) for n, (_, leaf) in zip(places, leaves, strict=True)]
+            self._trees[name] = kept, structure
         self.built = True
+
+    def _kept(self, leaf: Any, trainable: bool, name: str) -> Any:
+        if isinstance(leaf, int | float):
+            leaf = np.asarray(leaf, dtypes.standardize(type(leaf)))
+        return self.keep(leaf, trainable, name) if hasattr(leaf, "dtype") else leaf
 
     def build(self, input_shape: Any) -> None:
         """Make the parameters with ``init_fn``."""
@@ -85,40 +101,88 @@ class JaxLayer(ForeignLayer):
             return
         import jax
 
-        wanted = self._wanted(self.init_fn, ("rng", "inputs", "training"), ("rng", "inputs"))
-        with backends.use(self.engine), jax.ensure_compile_time_eval():
+        wanted = self._wanted("init_fn", self.init_fn, ("rng", "inputs", "training"))
+        name = backends.current_name()
+        backend = backends.load(backends.outer_name() if name == "spec" else name)
+        with backends.use(backend.name), backend.outside_trace():
+            seed = int(backend.to_numpy(self._draw()))
+        with jax.ensure_compile_time_eval():
             sized = lambda shape: jax.numpy.ones([n or 1 for n in shape], self.compute_dtype)  # noqa: E731
             is_shape = lambda x: isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)  # noqa: E731
             inputs = jax.tree_util.tree_map(sized, input_shape, is_leaf=is_shape)
-            given = {"rng": self._key(), "inputs": inputs, "training": True}
+            given = {"rng": jax.random.PRNGKey(seed), "inputs": inputs, "training": True}
             made = self.init_fn(*[given[name] for name in wanted])
+        with backends.use(backend.name):
             self._keep_trees(*(made if "state" in self._takes else (made, None)))
 
-    def _key(self) -> Any:
+    def _draw(self) -> Any:
+        return random.randint((), 0, 2**31 - 1, seed=self.seed_generator)
+
+    def _tree(self, name: str, values: list | None = None) -> Any:
         import jax
 
-        return jax.random.PRNGKey(random.randint((), 0, 2**31 - 1, seed=self.seed_generator))
+        kept, structure = self._trees[name]
+        values = iter(kept if values is None else values)
+        leaves = [next(values) if isinstance(leaf, Variable) else leaf for leaf in kept]
+        return jax.tree_util.tree_unflatten(structure, leaves)
 
-    def _tree(self, name: str, of: Callable) -> Any:
-        import jax
+    @property
+    def params(self) -> Any:
+        """The tree of the parameters, as Variables."""
+        return self._tree("params") if self._trees else None
 
-        weights, structure = self._trees[name]
-        return jax.tree_util.tree_unflatten(structure, [of(weight) for weight in weights])
+    @property
+    def state(self) -> Any:
+        """The tree of the other values, as Variables."""
+        return self._tree("state") if self._trees else None
 
     def call(self, inputs: Any, training: bool = False) -> Any:
+        weights = {name: self._weights_in(name) for name in self._trees}
+        values = {name: [weight.value for weight in own] for name, own in weights.items()}
+        seed = self._draw() if "rng" in self._takes else 0
+        run = functools.partial(self._run_on_jax, training=bool(training))
+        if backends.current_name() != self.engine:
+            run = self._on_tensorflow(run, inputs, bool(training))
+        outputs, fresh = run(values, seed, inputs)
+        if "state" in self._takes:
+            for weight, value in zip(weights["state"], fresh, strict=True):
+                weight.assign(value)
+        return outputs
+
+    def _weights_in(self, name: str) -> list[Variable]:
+        return [leaf for leaf in self._trees[name][0] if isinstance(leaf, Variable)]
+
+    def _run_on_jax(self, values: dict, seed: Any, inputs: Any, training: bool) -> tuple:
+        """Return the outputs, and the new values of the weights in the state."""
         import jax
 
-        given = {name: self._tree(name, lambda weight: weight.value) for name in self._trees}
-        given |= {"inputs": inputs, "training": bool(training)}
-        if "rng" in self._takes:
-            given["rng"] = self._key()
+        given = {name: self._tree(name, own) for name, own in values.items()}
+        given |= {"inputs": inputs, "training": training, "rng": jax.random.PRNGKey(seed)}
         outputs = self.call_fn(*[given[name] for name in self._takes])
         if "state" not in self._takes:
-            return outputs
+            return outputs, []
         outputs, state = outputs
-        for weight, value in zip(self._trees["state"][0], jax.tree_util.tree_leaves(state), strict=True):
-            weight.assign(value)
-        return outputs
+        leaves, structure = jax.tree_util.tree_flatten(state)
+        kept, expected = self._trees["state"]
+        if structure != expected:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected call_fn to return a state of the structure {expected}. Received: "
+                f"one of {structure}."
+            )
+        return outputs, [new for new, old in zip(leaves, kept, strict=True) if isinstance(old, Variable)]
+
+    def _on_tensorflow(self, function: Callable, inputs: Any, training: bool) -> Callable:
+        """A function of JAX as one of TensorFlow, for inputs with these unknown sizes."""
+        from jax.experimental import jax2tf
+
+        shapes = trees.map(lambda x: _polymorphic(tuple(x.shape)), inputs)
+        key = training, str(shapes)
+        if key not in self._translated:
+            platforms = self.native_serialization_platforms
+            self._translated[key] = jax2tf.convert(
+                function, polymorphic_shapes=[None, None, shapes], native_serialization_platforms=platforms
+            )
+        return self._translated[key]
 
     def get_config(self) -> dict:
         functions = {"call_fn": registry.serialize(self.call_fn), "init_fn": registry.serialize(self.init_fn)}
@@ -138,8 +202,16 @@ class JaxLayer(ForeignLayer):
         return super().from_config(config)
 
 
+def _polymorphic(shape: tuple) -> str | None:
+    """Names for the unknown sizes of a shape, as JAX wants them: one for all batches."""
+    if None not in shape:
+        return None
+    names = ["batch", *(f"size_{axis}" for axis in range(1, len(shape)))]
+    return ", ".join(name if size is None else str(size) for size, name in zip(shape, names, strict=True))
+
+
 class FlaxLayer(JaxLayer):
-    """Use a ``flax.linen.Module`` as a layer, on the jax backend.
+    """Use a ``flax.linen.Module`` as a layer, on the jax backend, or translated on the tensorflow backend.
 
     Args:
         module: the module. Its method takes ``inputs``, and maybe ``training``.

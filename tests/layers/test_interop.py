@@ -29,10 +29,11 @@ def torch():
         yield module
 
 
-@pytest.fixture
-def jax():
+@pytest.fixture(params=["jax", "tensorflow"])
+def jax(request):
     module = pytest.importorskip("jax")
-    with backends.use("jax"):
+    pytest.importorskip(request.param)
+    with backends.use(request.param):
         yield module
 
 
@@ -103,8 +104,10 @@ def test_a_function_of_jax_is_trained_inside_fit(jax):
     assert_close(to_numpy(keras.layers.JaxLayer(call, params=given)(X)), X.sum(1, keepdims=True) + 1)
     with pytest.raises(ValueError, match="Expected init_fn, params or state"):
         keras.layers.JaxLayer(call)
-    with pytest.raises(ValueError, match="Expected a function of"):
+    with pytest.raises(ValueError, match="`call_fn` to take `inputs`.*Received: a function of `x`"):
         keras.layers.JaxLayer(lambda x: x, params=given)
+    with pytest.raises(ValueError, match="`init_fn` to take `inputs`.*`mode`"):
+        keras.layers.JaxLayer(call, lambda inputs, mode: {})(X)
 
 
 def test_a_function_of_jax_keeps_state_and_draws(jax):
@@ -119,6 +122,38 @@ def test_a_function_of_jax_keeps_state_and_draws(jax):
     assert [w.numpy().item() for w in layer.weights] == [2.0, 2]
     train(keras.Sequential([layer, keras.layers.Dense(1)]))
     assert layer.weights[1].numpy() == 22
+
+
+def test_a_function_of_jax_may_take_inputs_alone(jax):
+    assert_close(to_numpy(keras.layers.JaxLayer(lambda inputs: jax.numpy.tanh(inputs))(X)), np.tanh(X))
+    layer = keras.layers.JaxLayer(lambda inputs: inputs, lambda inputs: {})
+    assert_close(to_numpy(layer(X)), X)
+
+
+def test_states_of_jax_may_hold_more_than_numbers_and_keep_their_structure(jax):
+    @jax.tree_util.register_pytree_node_class
+    class Point:
+        def __init__(self, x, name):
+            self.x, self.name = x, name
+
+        def tree_flatten(self):
+            return (self.x,), self.name
+
+        @classmethod
+        def tree_unflatten(cls, name, children):
+            return cls(*children, name)
+
+    def call(params, state, inputs):
+        return inputs, state
+
+    layer = keras.layers.JaxLayer(call, state={"point": Point(1.0, "p"), "text": "t", "none": None})
+    assert_close(to_numpy(layer(X)), X)
+    assert layer.state["text"] == "t" and layer.state["none"] is None and layer.state["point"].name == "p"
+    assert layer.state["point"].x is layer.weights[0]
+    for state in ([0.0], {"state": {"one": 0.0}}, {"state": [[0.0]]}, None, {"state": {}}, {"state": [1.0, 2.0]}):
+        layer = keras.layers.JaxLayer(lambda state, inputs: (inputs, {"state": [1.0]}), params={}, state=state)
+        with pytest.raises(ValueError, match="a state of the structure"):
+            layer(X)
 
 
 def test_a_flax_module_is_trained_inside_fit(jax):
