@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from polykeras.core import naming, trees
@@ -52,7 +53,9 @@ def _matched(structure: Any, given: Any) -> list[tuple] | None:
         return None if trees.is_nested(given) else [(structure, given)]
     if isinstance(structure, dict):
         if isinstance(given, dict):
-            given = [given[key] for key in structure] if set(given) == set(structure) else None
+            if not set(structure) <= set(given):
+                return None
+            given = list(_known(given, list(structure)).values())
         structure = list(structure.values())
     if not isinstance(given, list | tuple) or len(given) != len(structure):
         return None
@@ -63,14 +66,26 @@ def _matched(structure: Any, given: Any) -> list[tuple] | None:
 
 def _by_name(model: Any, given: dict) -> list[tuple]:
     structure, names = model._inputs_structure, model.input_names
-    if set(given) != set(names):
+    if not set(names) <= set(given):
         expected = [*structure] if isinstance(structure, dict) else names
         raise ValueError(
             f"Model {model.name!r}: Expected inputs {naming.listed(expected)}. Received: a dict with "
             f"{naming.listed(sorted(given))}; missing: {naming.listed(sorted(set(expected) - set(given)))}, unknown: "
             f"{naming.listed(sorted(set(given) - set(expected)))}."
         )
-    return [(tensor, given[name]) for tensor, name in zip(model.inputs, names, strict=True)]
+    return list(zip(model.inputs, _known(given, names).values(), strict=True))
+
+
+def _known(given: dict, names: list) -> dict:
+    """The values of some keys, in their order, with a warning about the others."""
+    unknown = [key for key in given if key not in names]
+    if unknown:
+        warnings.warn(
+            f"Expected inputs {naming.listed(names)}. Received: a dict with {naming.listed(unknown)} too, which no "
+            f"input takes.",
+            stacklevel=2,
+        )
+    return {name: given[name] for name in names}
 
 
 def _by_place(model: Any, given: Any) -> list[tuple]:

@@ -199,7 +199,7 @@ def shape(x: Any) -> tuple:
     >>> shape(zeros((2, 3)))
     (2, 3)
     """
-    if isinstance(x, KerasTensor | Variable):
+    if isinstance(x, KerasTensor | Variable) or current().filled_up(x)[1] is not None:
         return tuple(x.shape)
     return tuple(current().shape(_call.array(x)))
 

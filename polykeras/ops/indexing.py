@@ -36,7 +36,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
     Args:
         x: array of any shape.
-        indices: integers of any shape, within the size; negative ones count from the end.
+        indices: integers of any shape, within the size; negative ones count from the end. For a ``tf.RaggedTensor``
+            the result is dense, with zeros where it has no index.
         axis: which axis; None flattens x first.
 
     >>> take([[1, 2], [3, 4]], [1, -1, 0], axis=1)
@@ -49,10 +50,16 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         x, axis = backend.reshape(x, (-1,)), 0
     shape = backend.shape(x)
     axis = _call.axis_of(axis, len(shape))
+    indices, is_there = backend.filled_up(indices)
     indices = _wrapped(indices, shape[axis])
     if axis == 0 and len(shape) == 2 and backend.dtype(x) in dtypes.FLOATS:
-        return backend.embedding(x, indices)
-    return backend.take(x, indices, axis)
+        result = backend.embedding(x, indices)
+    else:
+        result = backend.take(x, indices, axis)
+    if is_there is None:
+        return result
+    is_there = backend.reshape(is_there, (*backend.shape(is_there), *(1,) * (len(shape) - axis - 1)))
+    return backend.where(is_there, result, backend.full((), 0, backend.dtype(result)))
 
 
 @op

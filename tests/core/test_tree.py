@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from polykeras import tree
+from polykeras import backends, tree
 
 Point = collections.namedtuple("Point", "x y")
 TREES = [
@@ -72,3 +72,15 @@ def test_several_trees_and_shapes_are_mapped():
 def test_what_does_not_fit_is_refused(call, error):
     with pytest.raises(error):
         call()
+
+
+def test_lists_and_dicts_that_tensorflow_tracks_are_trees():
+    tf = pytest.importorskip("tensorflow")
+    backends.load("tensorflow")
+    module = tf.Module()
+    module.list, module.dict = [1, 2], {"b": 4, "a": 3}
+    assert tree.is_nested(module.list) and tree.is_nested(module.dict)
+    assert tree.flatten([module.list, module.dict]) == [1, 2, 3, 4]
+    doubled = tree.map_structure(lambda x: 2 * x, {"x": module.list, "y": module.dict})
+    assert doubled == {"x": [2, 4], "y": {"a": 6, "b": 8}}
+    assert type(doubled["x"]) is type(module.list) and type(doubled["y"]) is type(module.dict)

@@ -56,6 +56,19 @@ def test_ragged_inputs_are_refused_with_what_to_do():
                 call(ragged)
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
+def test_ragged_indices_take_zeros_where_there_are_none(axis):
+    tf = pytest.importorskip("tensorflow")
+    x = np.arange(1.0, 61.0, dtype="float32").reshape(3, 4, 5)
+    indices, filled = tf.ragged.constant([[2], [0, -1, 1]]), np.array([[2, 0, 0], [0, -1, 1]])
+    is_there = np.array([[True, False, False], [True, True, True]])
+    after = 0 if axis in (None, -1) else 2 - axis
+    expected = np.take(x, filled, axis) * is_there.reshape(2, 3, *(1,) * after)
+    with backends.use("tensorflow"):
+        np.testing.assert_array_equal(to_numpy(keras.ops.take(x, indices, axis)), expected)
+        assert keras.ops.shape(indices) == (2, None) and keras.ops.ndim(indices) == 2
+
+
 @pytest.mark.parametrize("name", ["CategoryEncoding", "Discretization", "Hashing", "HashedCrossing", "IntegerLookup"])
 def test_layers_with_sparse_results_in_keras_give_the_same_dense_ones(name):
     first = {"CategoryEncoding": 4, "Discretization": [1.0], "Hashing": 3, "HashedCrossing": 3, "IntegerLookup": None}

@@ -83,8 +83,8 @@ def test_real_keras_agrees_where_it_takes_the_data(real_keras, structure, data):
 
 @pytest.mark.parametrize(
     "data",
-    [[{"c": C, "a": A}, B], {"a": A, "b": B}, {**COLUMNS, "d": C}, [A, B], [{"a": A, "b": B, "c": C}, A]],
-    ids=["dict at another place", "key missing", "key too many", "one too few", "dict of all and one more"],
+    [[{"c": C, "a": A}, B], {"a": A, "b": B}, [A, B], [{"a": A, "b": B, "c": C}, A]],
+    ids=["dict at another place", "key missing", "one too few", "dict of all and one more"],
 )
 def test_data_that_fits_in_no_one_way_is_refused_by_name(data):
     model = weighted(STRUCTURES["dict"])

@@ -53,6 +53,32 @@ def test_registered_objects_come_back():
     assert type(again(OwnMetric(name="m"))) is OwnMetric
 
 
+class Scale(keras.layers.Layer):
+    def __init__(self, factor, **options):
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x):
+        return x * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+class NoneOfOurs:
+    from_config = staticmethod(lambda config: pytest.fail("was built"))
+
+
+def test_a_class_of_a_module_that_is_imported_need_not_be_registered(backend, tmp_path):
+    model = keras.Sequential([keras.Input((2,)), Scale(3.0)])
+    model.save(tmp_path / "model.keras")
+    assert type(keras.models.load_model(tmp_path / "model.keras").layers[-1]) is Scale
+    described = keras.saving.serialize_keras_object(Scale(2.0))
+    for wrong in ({"module": "no.such.module"}, {"class_name": "NoneOfOurs"}, {"class_name": "pytest"}):
+        with pytest.raises(ValueError, match="register_keras_serializable"):
+            keras.saving.deserialize_keras_object({**described, **wrong, "registered_name": None})
+
+
 def test_others_are_passed_or_named_in_a_block():
     with pytest.raises(ValueError, match="'plain'"):
         again(plain)

@@ -125,6 +125,10 @@ class Primitives:
         make = getattr(x, "toarray", None) or getattr(x, "todense", None)
         return x if make is None else make()
 
+    def filled_up(self, x: Any) -> tuple[Any, Any]:
+        """Return a ragged array of the framework as (dense array, where its entries are); others with None."""
+        return x, None
+
     def feed(self, x: object) -> object:
         """Return one input of a compiled call: an array, or what the call turns into one faster."""
         return self.array(x)

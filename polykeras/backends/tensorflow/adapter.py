@@ -138,6 +138,10 @@ def _spare_from_autograph() -> None:
 
 
 _spare_from_autograph()
+with contextlib.suppress(ImportError):
+    from polykeras.backends.tensorflow import containers
+
+    containers.register()
 
 
 try:
@@ -191,6 +195,11 @@ class TensorflowBackend(Backend):
                 f"with a mask or Masking for what fills it up."
             )
         return super().densified(x)
+
+    def filled_up(self, x: Any) -> tuple[Any, Any]:
+        if not isinstance(x, tf.RaggedTensor):
+            return x, None
+        return x.to_tensor(), tf.ones_like(x, tf.bool).to_tensor()
 
     def ambient_mode(self) -> str | None:
         return "eager functions" if tf.config.functions_run_eagerly() else None
