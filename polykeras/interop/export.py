@@ -28,8 +28,8 @@ def export_model(
     engine, write = writers.get(format, (None, None))
     if write is None:
         raise NotImplementedError(
-            f"Model {model.name!r}: Expected one of the formats {sorted(writers)}. Received: {format!r}, which is not "
-            f"there yet. Real Keras loads a file of model.save(), and exports it."
+            f"Model {model.name!r}: Expected one of the formats {naming.listed(sorted(writers))}. Received: "
+            f"{format!r}, which is not there yet. Real Keras loads a file of model.save(), and exports it."
         )
     name = model.weights[0].backend_name if model.weights else backends.current_name()
     if name != engine:
@@ -93,7 +93,9 @@ def _write_torch(model: Any, filepath: str, specs: Any, options: dict) -> None:
     )
     unknown = sorted(set(options) - set(known))
     if unknown:
-        raise ValueError(f"Expected arguments of torch.export.export among {known}. Received: {unknown}.")
+        raise ValueError(
+            f"Expected arguments of torch.export.export among {known}. Received: {naming.listed(unknown)}."
+        )
     backend = backends.current()
     example = trees.map(lambda x: backend.array(backend.stand_in([n or 1 for n in x.shape], x.dtype)), specs)
     program = torch.export.export(InputsModule(model).eval(), (example,), **{"strict": False, **options})
@@ -105,7 +107,9 @@ def _write_torch(model: Any, filepath: str, specs: Any, options: dict) -> None:
 
 def _write_saved_model(model: Any, filepath: str, specs: Any, options: dict) -> None:
     if options:
-        raise ValueError(f"Expected no more arguments for format='tf_saved_model'. Received: {sorted(options)}.")
+        raise ValueError(
+            f"Expected no more arguments for format='tf_saved_model'. Received: {naming.listed(sorted(options))}."
+        )
     archive = ExportArchive()
     archive.track(model)
     archive.add_endpoint("serve", lambda inputs: model(inputs, training=False), [specs])

@@ -166,6 +166,11 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
         likeliest = self.predict_proba(X).argmax(-1)
         return self.classes_[likeliest]
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.poor_score = True  # how good it is depends on the model
+        return tags
+
 
 class SKLearnRegressor(_base.RegressorMixin, SKLearnBase):
     """A regressor of scikit-learn around a model.
@@ -200,6 +205,7 @@ class SKLearnRegressor(_base.RegressorMixin, SKLearnBase):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True  # how good it is depends on the model
         return tags
 
 
