@@ -167,7 +167,7 @@ def text_dataset_from_directory(
         verbose: bool, whether to print how many files there are; default True.
 
     Returns:
-        A dataset of ``(texts, labels)``, texts as an array of Python strings; see
+        A dataset of ``(texts, labels)``, texts as an array of strings, on TensorFlow of bytes; see
         ``image_dataset_from_directory``.
 
     Raises:
@@ -176,7 +176,8 @@ def text_dataset_from_directory(
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()); (folder / "good").mkdir()
     >>> _ = (folder / "good" / "1.txt").write_text("I liked it")
-    >>> [texts.tolist() for texts, labels in text_dataset_from_directory(folder, max_length=7, verbose=False)]
+    >>> dataset = text_dataset_from_directory(folder, max_length=7, format="grain", verbose=False)
+    >>> [texts.tolist() for texts, labels in dataset]
     [['I liked']]
     """
     one_of("format", format, ("tf", "grain", None))

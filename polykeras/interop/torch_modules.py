@@ -100,7 +100,9 @@ class InputsModule(torch.nn.Module):
         self.model = module_of(model)
 
     def forward(self, inputs: Any) -> Any:
-        return self.model(inputs)
+        """Call the model itself: of its arrays, ``torch.export`` knows which are parameters."""
+        with backends.use("torch"), within("", self.training):
+            return self.model.layer(inputs)
 
 
 def module_of(layer: Any) -> LayerModule:
