@@ -99,14 +99,14 @@ def _convnext(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
             "Expected image_data_format() to be 'channels_last'. Received: 'channels_first'. Call "
             "keras.config.set_image_data_format('channels_last') before."
         )
-    name, (counts, filters) = frame.name, frame.variant.blocks
+    name, (counts, width) = frame.name, frame.variant.blocks
     x = frame.input()
     if include_preprocessing:
         mean = [255 * value for value in MEAN_OF_UNIT]
         variance = [(255 * value) ** 2 for value in DEVIATION_OF_UNIT]
         x = layers.Normalization(mean=mean, variance=variance, name=f"{name}_prestem_normalization")(x)
-    for stage, (count, width) in enumerate(zip(counts, filters, strict=True)):
-        x = (_halving(width, name, stage - 1) if stage else _patches(width, name))(x)
+    for stage, count in enumerate(counts):
+        x = (_halving(width * 2**stage, name, stage - 1) if stage else _patches(width, name))(x)
         for place in range(count):
             x = _block(x, f"{name}_stage_{stage}_block_{place}")
     if not frame.include_top:
@@ -116,65 +116,54 @@ def _convnext(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
     return frame.classified(x, f"{name}_head_dense")
 
 
-def _constructor(
-    kind: str, counts: tuple[int, ...], filters: tuple[int, ...], hashes: tuple[str, str]
-) -> Callable[..., Model]:
+def _constructor(kind: str, counts: tuple[int, ...], width: int, *hashes: str) -> Callable[..., Model]:
     name = f"convnext_{kind.lower()}"
     variant = Variant(
         name=f"ConvNeXt{kind}",
         model_name=name,
         size=224,
-        summary=f"ConvNeXt of {sum(counts)} blocks, the first with {filters[0]} filters.",
-        blocks=(counts, filters),
+        summary=f"ConvNeXt of {sum(counts)} blocks, the first with {width} filters.",
+        blocks=(counts, width),
         downloads=both(f"convnext/{name}", hashes),
     )
     return constructor(_convnext, variant, _ORDER)
 
 
+# Blocks of each stage; filters of the first stage, which double from stage to stage; hashes.
 ConvNeXtTiny = _constructor(
     "Tiny",
     (3, 3, 9, 3),
-    (96, 192, 384, 768),
-    (
-        "8ae6e78ce2933352b1ef4008e6dd2f17bc40771563877d156bc6426c7cf503ff",
-        "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
-    ),
+    96,
+    "8ae6e78ce2933352b1ef4008e6dd2f17bc40771563877d156bc6426c7cf503ff",
+    "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
 )
 ConvNeXtSmall = _constructor(
     "Small",
     (3, 3, 27, 3),
-    (96, 192, 384, 768),
-    (
-        "ce1277d8f1ee5a0ef0e171469089c18f5233860ceaf9b168049cb9263fd7483c",
-        "6fc8009faa2f00c1c1dfce59feea9b0745eb260a7dd11bee65c8e20843da6eab",
-    ),
+    96,
+    "ce1277d8f1ee5a0ef0e171469089c18f5233860ceaf9b168049cb9263fd7483c",
+    "6fc8009faa2f00c1c1dfce59feea9b0745eb260a7dd11bee65c8e20843da6eab",
 )
 ConvNeXtBase = _constructor(
     "Base",
     (3, 3, 27, 3),
-    (128, 256, 512, 1024),
-    (
-        "52cbb006d3dadd03f6e095a8ca1aca47aecdd75acb4bc74bce1f5c695d0086e6",
-        "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45",
-    ),
+    128,
+    "52cbb006d3dadd03f6e095a8ca1aca47aecdd75acb4bc74bce1f5c695d0086e6",
+    "40a20c5548a5e9202f69735ecc06c990e6b7c9d2de39f0361e27baeb24cb7c45",
 )
 ConvNeXtLarge = _constructor(
     "Large",
     (3, 3, 27, 3),
-    (192, 384, 768, 1536),
-    (
-        "070c5ed9ed289581e477741d3b34beffa920db8cf590899d6d2c67fba2a198a6",
-        "96f02b6f0753d4f543261bc9d09bed650f24dd6bc02ddde3066135b63d23a1cd",
-    ),
+    192,
+    "070c5ed9ed289581e477741d3b34beffa920db8cf590899d6d2c67fba2a198a6",
+    "96f02b6f0753d4f543261bc9d09bed650f24dd6bc02ddde3066135b63d23a1cd",
 )
 ConvNeXtXLarge = _constructor(
     "XLarge",
     (3, 3, 27, 3),
-    (256, 512, 1024, 2048),
-    (
-        "c1f5ccab661354fc3a79a10fa99af82f0fbf10ec65cb894a3ae0815f17a889ee",
-        "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05",
-    ),
+    256,
+    "c1f5ccab661354fc3a79a10fa99af82f0fbf10ec65cb894a3ae0815f17a889ee",
+    "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05",
 )
 
 preprocess_input = preprocessing(None)

@@ -24,42 +24,14 @@ from polykeras.applications.imagenet_utils import DEVIATION_OF_UNIT, MEAN_OF_UNI
 from polykeras.core.graph import KerasTensor
 from polykeras.models import Model
 
-#: Stages: blocks, strides of the first block, how often wider inside, filters, whether with gates and convolutions
-#: of each channel by itself.
-_BASE = (
-    (1, 1, 1, 16, False),
-    (2, 2, 4, 32, False),
-    (2, 2, 4, 48, False),
-    (3, 2, 4, 96, True),
-    (5, 1, 6, 112, True),
-    (8, 2, 6, 192, True),
-)
-_SMALL = (
-    (2, 1, 1, 24, False),
-    (4, 2, 4, 48, False),
-    (4, 2, 4, 64, False),
-    (6, 2, 4, 128, True),
-    (9, 1, 6, 160, True),
-    (15, 2, 6, 256, True),
-)
-_MEDIUM = (
-    (3, 1, 1, 24, False),
-    (5, 2, 4, 48, False),
-    (5, 2, 4, 80, False),
-    (7, 2, 4, 160, True),
-    (14, 1, 6, 176, True),
-    (18, 2, 6, 304, True),
-    (5, 1, 6, 512, True),
-)
-_LARGE = (
-    (4, 1, 1, 32, False),
-    (7, 2, 4, 64, False),
-    (7, 2, 4, 96, False),
-    (10, 2, 4, 192, True),
-    (19, 1, 6, 224, True),
-    (25, 2, 6, 384, True),
-    (7, 1, 6, 640, True),
-)
+#: Stages: strides of the first block, how often wider inside, whether with gates and convolutions of each channel by
+#: itself.
+_STAGES = ((1, 1, False), (2, 4, False), (2, 4, False), (2, 4, True), (1, 6, True), (2, 6, True), (1, 6, True))
+#: Blocks and filters of each stage.
+_BASE = (1, 2, 2, 3, 5, 8), (16, 32, 48, 96, 112, 192)
+_SMALL = (2, 4, 4, 6, 9, 15), (24, 48, 64, 128, 160, 256)
+_MEDIUM = (3, 5, 5, 7, 14, 18, 5), (24, 48, 80, 160, 176, 304, 512)
+_LARGE = (4, 7, 7, 10, 19, 25, 7), (32, 64, 96, 192, 224, 384, 640)
 
 _DROP_RATE = 0.2
 _ORDER = (
@@ -116,14 +88,16 @@ def _efficientnet_v2(frame: Frame, include_preprocessing: bool = True) -> KerasT
 
     Source: Tan and Le, "EfficientNetV2: Smaller Models and Faster Training" (ICML 2021).
     """
-    stages, width, depth = frame.variant.blocks
-    counts = [math.ceil(depth * stage[0]) for stage in stages]
-    x = _scaled(frame, stages is _BASE) if include_preprocessing else frame.input()
-    first_filters = 32 if stages is _BASE else stages[0][3]
+    table, width, depth = frame.variant.blocks
+    counts = [math.ceil(depth * count) for count in table[0]]
+    x = _scaled(frame, table is _BASE) if include_preprocessing else frame.input()
+    first_filters = 32 if table is _BASE else table[1][0]
     x = _conv(x, _rounded(first_filters * width), 3, 2, "stem_conv")
     x = silu(_norm(x, "stem_bn"), "stem_activation")
     number = 0
-    for stage, (count, (_, strides, wider, filters, is_gated)) in enumerate(zip(counts, stages, strict=True), 1):
+    for stage, (count, filters, (strides, wider, is_gated)) in enumerate(
+        zip(counts, table[1], _STAGES, strict=False), 1
+    ):
         for place in range(count):
             name = f"block{stage}{chr(ord('a') + place)}_"
             drop_rate = _DROP_RATE * number / sum(counts)

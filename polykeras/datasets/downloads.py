@@ -234,6 +234,8 @@ class _Download:
             mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
             if mark and not mark.startswith("W/"):  # a weak mark doesn't promise the same bytes
                 self._mark.write_text(json.dumps(mark))
+            elif not is_rest:
+                self._mark.unlink(missing_ok=True)  # of what this beginning takes the place of
             seen = self._copy(response, "ab" if is_rest else "wb", have * is_rest, total)
         if total is not None and seen < total:
             raise OSError(f"{seen} of {total} bytes came")
