@@ -46,7 +46,9 @@ def test_feelings_in_faces_are_those_of_keras(backend, real_keras):
     x[0, :, :, 0] = face[::2, ::2][:64, :64] / 127.5 - 1
     expected = real_keras.models.load_model(path, compile=False).predict(x, verbose=0)
     result = model.predict(x, verbose=0)
-    np.testing.assert_allclose(result, expected, atol=2e-6)
+    # JAX's functions are compiled without optimization in tests, and round more: as it compiles by itself, 7e-7.
+    limit = 2e-6 if backend.name == "jax" else 1e-6
+    np.testing.assert_allclose(result, expected, rtol=0, atol=limit)
 
 
 FEELINGS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
@@ -103,8 +105,9 @@ def test_a_face_is_found_and_its_eyes_and_mouth(backend):
 # ------------------------------------------------------------------- Thai words
 
 
-def thai_network():
+def thai_network(keras=polykeras):
     """The network of deepcut, from characters around a place and their kinds to whether a word begins there."""
+    layers = keras.layers
     characters, kinds = layers.Input((21,)), layers.Input((21,))
     a = layers.Embedding(178, 32)(characters)
     a = layers.BatchNormalization()(layers.SpatialDropout1D(0.15)(a))
@@ -117,7 +120,7 @@ def thai_network():
     b = layers.SpatialDropout1D(0.15)(layers.Embedding(12, 12)(kinds))
     x = layers.BatchNormalization()(layers.Concatenate()([a, layers.Maximum()(parts), b]))
     x = layers.Dense(100, activation="relu")(layers.Flatten()(x))
-    return polykeras.Model([characters, kinds], layers.Dense(1, activation="sigmoid")(x))
+    return keras.Model([characters, kinds], layers.Dense(1, activation="sigmoid")(x))
 
 
 def features_of_text(text):
@@ -148,6 +151,20 @@ def test_thai_is_cut_into_words(backend, expected):
     text = "".join(expected)
     begins = model.predict(list(features_of_text(text)), verbose=0)[:, 0] > 0.5
     assert words(text, begins) == expected
+
+
+def test_the_sentence_of_the_readme_is_cut_as_keras_cuts_it(backend, real_keras):
+    """The README was written for weights that the package had before: now Keras cuts the first word in two as well."""
+    path = folder_of("deepcut") / "weight" / "cnn_without_ne_ab.h5"
+    ours, theirs = thai_network(), thai_network(real_keras)
+    for model in (ours, theirs):
+        model.load_weights(path)
+    readme = ["ตัดคำ", "ได้", "ดี", "มาก"]
+    features = list(features_of_text("".join(readme)))
+    begins = ours.predict(features, verbose=0)[:, 0]
+    np.testing.assert_allclose(begins, theirs.predict(features, verbose=0)[:, 0], rtol=0, atol=1e-6)
+    assert words("".join(readme), begins > 0.5) == ["ตัด", "คำ", *readme[1:]]
+    assert words("".join(readme), begins > 0.9) == readme
 
 
 # ------------------------------------------------------------ things in pictures
