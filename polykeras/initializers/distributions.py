@@ -44,8 +44,11 @@ class RandomInitializer(Initializer):
 def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Draw standard normals, again and again those beyond two."""
     values = np.asarray(generator.standard_normal(shape))
-    while (outside := np.abs(values) > 2).any():
-        values[outside] = generator.standard_normal(np.count_nonzero(outside))
+    flat = values.reshape(-1)  # the same memory
+    outside = np.flatnonzero(np.abs(flat) > 2)
+    while outside.size:
+        flat[outside] = again = generator.standard_normal(outside.size)
+        outside = outside[np.abs(again) > 2]
     return values
 
 
@@ -159,7 +162,8 @@ class VarianceScaling(RandomInitializer):
             return generator.uniform(-limit, limit, shape)
         if self.distribution == "untruncated_normal":
             return math.sqrt(variance) * generator.standard_normal(shape)
-        return math.sqrt(variance) / _CUT_STDDEV * truncated_normal(generator, shape)
+        values = truncated_normal(generator, shape)
+        return np.multiply(math.sqrt(variance) / _CUT_STDDEV, values, out=values)
 
     def get_config(self) -> dict:
         return {
