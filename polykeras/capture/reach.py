@@ -40,8 +40,8 @@ _METHODS = (staticmethod, classmethod)
 _LEAVES = (KerasTensor, Node, np.dtype, np.generic, types.ModuleType)
 #: Where polykeras's own objects do what a step does: another's function may stand there.
 _ENTRIES = (
-    *("__call__", "call", "update_state", "result", "update_step", "update_steps", "apply"),
-    *("train_step", "test_step", "predict_step", "compute_loss"),
+    *("__call__", "call", "update_state", "result", "update_step", "update_steps"),
+    *("apply", "apply_gradients", "train_step", "test_step", "predict_step", "compute_loss"),
 )
 # Run before there is a step, or beside it.
 _BESIDE = frozenset({"__init__", "__new__", "__repr__", "__init_subclass__", "build", "get_config", "from_config"})

@@ -10,7 +10,7 @@ from polykeras.backends import current
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
-from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm
+from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm, update_one_of_many
 from polykeras.optimizers.scalars import Scalar
 
 
@@ -82,14 +82,7 @@ class Adam(_TwoMoments):
         super().build(variables)
         self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
 
-    def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        if type(self).update_step is Adam.update_step:
-            self._update_together(gradients, variables, learning_rate)
-        else:
-            super().update_steps(gradients, variables, learning_rate)
-
-    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        self._update_together([gradient], [variable], learning_rate)
+    update_step = update_one_of_many
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         step = self._step()

@@ -113,6 +113,8 @@ class Optimizer(Trackable):
     array([0.5, 2.5], dtype=float32)
     """
 
+    #: Where ``update_step`` is ``update_one_of_many``: updates all variables in one kernel.
+    _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
     _untracked = frozenset({"_trainable_variables", "_excluded"})
 
@@ -463,12 +465,15 @@ class Optimizer(Trackable):
         self.update_steps(grads, variables, rate)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        """Update all variables; here, one after the other by ``update_step``.
+        """Update all variables, by ``update_step``: one after the other, or all in one kernel.
 
         Args:
             gradients: list of arrays of the variables' shapes.
             variables: list of Variables.
         """
+        if getattr(self.update_step, "__func__", None) is update_one_of_many:
+            self._update_together(gradients, variables, learning_rate)
+            return
         for gradient, variable in zip(gradients, variables, strict=True):
             self.update_step(gradient, variable, learning_rate)
 
@@ -661,6 +666,17 @@ class Optimizer(Trackable):
                 "learning_rate": registry.deserialize(rate, custom_objects, family="optimizers.schedules"),
             }
         return cls(**config)
+
+
+def update_one_of_many(self: Any, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+    """Update one variable, as the method ``update_step`` of optimizers that may update all of them in one kernel.
+
+    Args:
+        gradient: array of the variable's shape and dtype.
+        variable: to be assigned.
+        learning_rate: a float, or a 0-d array while the step is traced.
+    """
+    self._update_together([gradient], [variable], learning_rate)
 
 
 def _rate_variable(value: Any) -> Variable:

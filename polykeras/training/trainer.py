@@ -189,7 +189,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         # The optimizer comes last: whatever fails before leaves the weights as they were.
         logs = self.compute_metrics(x, y, y_pred, sample_weight)
-        self.optimizer.apply(gradients, weights)
+        self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return logs
 
     def test_step(self, data: Any) -> Any:
