@@ -79,6 +79,10 @@ class KerasTensor(Operators):
     __hash__ = object.__hash__
 
 
+#: The classes of symbolic tensors: those of arrays, and of sizes.
+SYMBOLS: set[type] = {KerasTensor}
+
+
 class OpCall:
     """A public op, as the operation of a node."""
 
@@ -116,7 +120,7 @@ class Node:
 
 def is_symbol(x: Any) -> bool:
     """True for a symbolic tensor."""
-    return x.__class__ is KerasTensor
+    return x.__class__ in SYMBOLS
 
 
 def to_specs(tree: Any) -> Any:
@@ -135,6 +139,10 @@ def to_symbols(tree: Any) -> Any:
 
 def record(function: Callable, args: tuple, kwargs: dict, name: str | None = None) -> Any:
     """Infer what an op makes of symbolic arguments, and remember the call as a node."""
+    from polykeras.core import sizes  # which builds on this module
+
+    if sizes.holds_sizes((args, kwargs)):
+        return sizes.record_with_sizes(function, args, kwargs, name)
     with backends.use(SPEC):
         result = inferred(function, *to_specs(args), **to_specs(kwargs))
     outputs = to_symbols(result)
@@ -147,11 +155,11 @@ def has_symbols(args: tuple, kwargs: dict) -> bool:
     """True if a symbolic tensor stands among the arguments, or in a list or dict of them."""
     for x in args:
         kind = x.__class__
-        if kind is KerasTensor:
+        if kind in SYMBOLS:
             return True
         # Most lists and tuples hold numbers: axes, strides, shapes.
         may_hold = kind is dict or ((kind is list or kind is tuple) and not _NEVER_SYMBOLS.issuperset(map(type, x)))
-        if may_hold and any(y.__class__ is KerasTensor for y in trees.leaves(x)):
+        if may_hold and any(y.__class__ in SYMBOLS for y in trees.leaves(x)):
             return True
     return bool(kwargs) and has_symbols(tuple(kwargs.values()), {})
 

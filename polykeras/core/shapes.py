@@ -65,7 +65,7 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
     leaves, structure = trees.flatten((args, kwargs))
     try:
         runs = [_run(engine, function, leaves, structure, place) for place in range(1 + _has_unknown(leaves))]
-        result, notes = runs[0] if len(runs) == 1 else _common(*runs)
+        result, notes = runs[0] if len(runs) == 1 else common(*runs)
     except Exception as error:
         if isinstance(reason, EngineNeeded):
             error.add_note(f"It ran on {engine.name} because: {reason}")
@@ -79,7 +79,7 @@ def _has_unknown(leaves: list) -> bool:
     return any(None in x.shape for x in leaves if isinstance(x, SpecArray))
 
 
-def _known(shape: tuple, place: int) -> tuple:
+def known_shape(shape: tuple, place: int) -> tuple:
     """A shape with sizes for those unknown: a batch's, and one for each other axis."""
     sizes = [_BATCHES[place], *(_LENGTHS[place] + 24 * axis for axis in range(len(shape)))]
     return tuple(sizes[axis] if n is None else n for axis, n in enumerate(shape))
@@ -103,7 +103,7 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: i
                 values.note(functools.partial(_show_attribute, owner, name, before), vars(owner).get(name))
             found[:] = _specs_of(engine, result), values.notes
 
-    engine.over_shapes(compute, [(_known(x.shape, place), x.dtype) for x in specs])
+    engine.over_shapes(compute, [(known_shape(x.shape, place), x.dtype) for x in specs])
     return found
 
 
@@ -169,7 +169,7 @@ def _specs_of(engine: Any, tree: Any) -> Any:
     return trees.map(spec, tree)
 
 
-def _common(first: Any, second: Any) -> Any:
+def common(first: Any, second: Any) -> Any:
     """What two runs with other sizes agree about."""
 
     def spec(x: Any, y: Any) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import trees
+from polykeras.core import sizes, trees
 from polykeras.core.graph import KerasTensor, Node, record
 from polykeras.serialization import registry
 
@@ -172,7 +172,7 @@ def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, di
     operation = _by_function().get(function)
     bound = inspect.signature(function).bind(*node.args, **node.kwargs)
     if operation is None or not _fits(operation, bound.arguments):
-        config = {"function": function.__name__, "name": name}
+        config = {"function": sizes.name_of(function) or function.__name__, "name": name}
         described = {"module": "keras.ops", "class_name": "op", "config": config, "registered_name": None}
         return described, node.args, node.kwargs
     bound.apply_defaults()
@@ -201,7 +201,7 @@ def _listed(value: Any) -> Any:
 
 def _fits(operation: Operation, given: dict[str, Any]) -> bool:
     """Whether all settings are plain values."""
-    return not any(isinstance(given.get(name), KerasTensor) for name in operation.settings)
+    return not any(isinstance(x, KerasTensor) for name in operation.settings for x in trees.leaves(given.get(name)))
 
 
 def is_operation(described: dict) -> bool:
@@ -224,6 +224,9 @@ def from_description(described: dict) -> Callable:
     kind = str(described.get("class_name"))
     name = config.get("name")
     if kind == "op":
+        maker = sizes.MAKERS.get(str(config.get("function")))
+        if maker is not None:
+            return maker
         function = _public(ops).get(str(config.get("function")))
         if function is None or function.__name__ in _CALLERS:
             raise ValueError(f"Expected an op of polykeras.ops. Received: {config.get('function')!r}.")

@@ -12,6 +12,8 @@ from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes, graph, naming, trees
 from polykeras.core.graph import KerasTensor
+from polykeras.core.operators import EngineNeeded
+from polykeras.core.sizes import Size
 from polykeras.core.types import Function
 from polykeras.core.variables import Variable
 
@@ -20,9 +22,13 @@ _INEXACT = frozenset(dtypes.FLOATS + dtypes.COMPLEX)
 _NUMBERS = _INEXACT.union(dtypes.INTEGERS)
 _HALF = frozenset({"float16", "bfloat16"})
 _WIDER = frozenset({"float32", "float64"})
-_MAY_HOLD_SYMBOLS = frozenset({KerasTensor, list, tuple, dict})
+_MAY_HOLD_SYMBOLS = frozenset({KerasTensor, Size, list, tuple, dict})
 _promote = dtypes.promote
 _UNKNOWN = "A size that a graph does not know is None; inside of a layer's call ops.shape gives the number."
+
+
+class UnknownSize(EngineNeeded, ValueError):
+    """None where a number is meant: while shapes are inferred, it may be a size that the engine tells."""
 
 
 def op(function: Function) -> Function:
@@ -96,7 +102,7 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     if isinstance(x, list | tuple):
         return _from_list(backend, x, dtype)
     if x is None:
-        raise ValueError(f"Expected a number or an array. Received: None. {_UNKNOWN}")
+        raise UnknownSize(f"Expected a number or an array. Received: None. {_UNKNOWN}")
     if not (isinstance(x, np.ndarray | np.generic) or backend.is_symbolic):
         x = backend.densified(x)  # sparse arrays
         if backend.is_array(x):

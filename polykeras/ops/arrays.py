@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
-from polykeras.core import dtypes, masks
+from polykeras.core import dtypes, masks, sizes
 from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable, scope
@@ -191,7 +191,9 @@ def copy(x: Any) -> Any:
 
 
 def shape(x: Any) -> tuple:
-    """Return the shape as a tuple; None where a size is unknown.
+    """Return the shape as a tuple.
+
+    Of a symbolic tensor, an unknown size is equal to None, and may be computed with, and be an argument of ops.
 
     Args:
         x: array of any shape.
@@ -199,7 +201,9 @@ def shape(x: Any) -> tuple:
     >>> shape(zeros((2, 3)))
     (2, 3)
     """
-    if isinstance(x, KerasTensor | Variable) or current().filled_up(x)[1] is not None:
+if isinstance(x, KerasTensor):
+        return sizes.shape_of(x)
+    if isinstance(x, Variable) or current().filled_up(x)[1] is not None:
         return tuple(x.shape)
     return tuple(current().shape(_call.array(x)))
 
@@ -213,7 +217,7 @@ def ndim(x: Any) -> int:
     >>> ndim(zeros((2, 3)))
     2
     """
-    return len(shape(x))
+    return len(x.shape if isinstance(x, KerasTensor) else shape(x))
 
 
 @op
@@ -395,6 +399,7 @@ def _number(x: Any, name: str) -> Any:
     return value
 
 
+@op
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
     """Return ``start, start + step, ...`` below ``stop``; with one argument, from 0 up to it.
 
@@ -405,6 +410,8 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     >>> arange(3), arange(1, 2, 0.5)
     (array([0, 1, 2], dtype=int32), array([1. , 1.5], dtype=float32))
     """
+    if stop is None and step is not None and current().is_symbolic:
+        raise _call.UnknownSize("Expected a known end of the range. Received: None, which may be a size.")
     if stop is None:
         start, stop = 0, start
     is_open = current().is_symbolic and None in (start, stop)
@@ -512,6 +519,7 @@ def _steps_right(rows: int | None, columns: int | None) -> Any:
     return backend.subtract(backend.arange(0, columns, 1, "int32"), down)
 
 
+@op
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return ones on a diagonal, and zeros around it.
 
@@ -529,6 +537,7 @@ def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     return backend.cast(backend.equal(_steps_right(N, N if M is None else M), k), _dtype_or_floatx(dtype))
 
 
+@op
 def identity(n: int, dtype: Any = None) -> Any:
     """Return the identity matrix.
 
@@ -543,6 +552,7 @@ def identity(n: int, dtype: Any = None) -> Any:
     return eye(n, dtype=dtype)
 
 
+@op
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return ones on and below a diagonal.
 

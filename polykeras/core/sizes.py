@@ -1,0 +1,199 @@
+"""Sizes that a graph does not know, as numbers to compute with.
+
+``ops.shape(x)`` of a symbolic tensor has one in each unknown place. Python's arithmetic with it gives another one.
+Each is a plain number once the model is called. While the graph is made it has two values on trial, those for two
+shapes of the inputs: of what follows from it, what differs between both is unknown.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from polykeras import backends
+from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.core import graph, masks, shapes, trees
+from polykeras.core.graph import KerasTensor, Node, OpCall
+from polykeras.core.operators import EngineNeeded
+
+_TRIALS = (0, 1)
+_BOUNDS = ("start", "stop", "step")
+
+
+class Size(KerasTensor):
+    """A number that follows from the shapes of a model's inputs.
+
+    Args:
+        trials: function that returns its two values on trial.
+        dtype: "int32", or "float32" of what was divided.
+
+    >>> from polykeras import ops
+    >>> batch = ops.shape(KerasTensor((None, 3)))[0]
+    >>> ops.reshape(KerasTensor((None, 3)), (batch * 3,)).shape
+    (None,)
+    """
+
+    def __init__(self, trials: Callable[[], tuple], dtype: str = "int32") -> None:
+        super().__init__((), dtype)
+        self._find_trials = trials
+        self._trials: tuple | None = None
+
+    @property
+    def trials(self) -> tuple:
+        """The two values on trial."""
+        if self._trials is None:
+            self._trials = self._find_trials()
+        return self._trials
+
+    # In shapes an unknown size is None.
+    def __eq__(self, other: object) -> bool:
+        return other is None or other is self
+
+    __hash__ = KerasTensor.__hash__
+
+    def __repr__(self) -> str:
+        return f"<Size {self.name}, unknown yet>"
+
+
+class SizedCall(OpCall):
+    """An op that takes sizes, as the operation of a node."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*map(_sliced, args), **{name: _sliced(x) for name, x in kwargs.items()})
+
+
+def shape_of(x: KerasTensor) -> tuple:
+    """Return the shape of a symbolic tensor, with a ``Size`` for each unknown one."""
+    return tuple(_size_of(x, axis) if n is None else n for axis, n in enumerate(x.shape))
+
+
+def _size_of(x: KerasTensor, axis: int) -> Size:
+    size = Size(lambda: tuple(shape[axis] for shape in _trial_shapes(x)))
+    _add_node(OpCall(size_along), (x, axis), {}, size)
+    return size
+
+
+def size_along(x: Any, axis: int) -> Any:
+    """Return a size of an array; of a symbolic tensor a ``Size``.
+
+    Raises:
+        TypeError: where it is unknown.
+    """
+    if isinstance(x, KerasTensor):
+        return _size_of(x, axis)
+    size = backends.current().shape(x)[axis]
+    if size is None:
+        raise EngineNeeded(f"Expected a known size of axis {axis}. Received: {x!r}.")
+    return size
+
+
+def _add_node(operation: OpCall, args: tuple, kwargs: dict, outputs: Any) -> None:
+    operation._inbound_nodes.append(Node(operation, args, kwargs, outputs))
+
+
+def record_with_sizes(function: Callable, args: tuple, kwargs: dict, name: str | None = None) -> Any:
+    """``graph.record`` of an op that has sizes among its arguments."""
+    args, kwargs = _spans(args), _spans(kwargs)
+    operation = SizedCall(function, name)
+    runs = [_run(operation, args, kwargs, trial) for trial in _TRIALS]
+    outputs = graph.to_symbols(shapes.common(*runs))
+    _note_trials(outputs, runs)
+    _add_node(operation, args, kwargs, outputs)
+    return outputs
+
+
+def holds_sizes(tree: Any) -> bool:
+    """True if a size stands in a tree, or bounds a slice in it."""
+    return any(isinstance(x, Size) for x in trees.leaves(tree)) or any(
+        isinstance(bound, Size)
+        for x in trees.leaves(tree)
+        if isinstance(x, slice)
+        for bound in (x.start, x.stop, x.step)
+    )
+
+
+def _spans(x: Any) -> Any:
+    """Arguments with dicts for slices: those that look through arguments, and files, see their bounds."""
+    return trees.map(lambda y: {n: getattr(y, n) for n in _BOUNDS} if isinstance(y, slice) else y, x)
+
+
+def _sliced(x: Any) -> Any:
+    if isinstance(x, dict) and set(x) == set(_BOUNDS):
+        return slice(*(x[name] for name in _BOUNDS))
+    return tuple(map(_sliced, x)) if type(x) is tuple else x
+
+
+def _trial_shapes(x: KerasTensor) -> tuple:
+    """The shapes of a symbolic tensor on trial."""
+    if None not in x.shape:
+        return (x.shape, x.shape)
+    if "trial_shapes" not in vars(x):
+        for node in graph.ancestors([x]):
+            if any(None in y.shape and "trial_shapes" not in vars(y) for y in node.outputs) and not node.is_input:
+                _note_trials(node.outputs, [_run(node.operation, node.args, node.kwargs, n) for n in _TRIALS])
+    known = tuple(shapes.known_shape(x.shape, trial) for trial in _TRIALS)
+    return vars(x).setdefault("trial_shapes", known)
+
+
+def _note_trials(outputs: Any, runs: list) -> None:
+    symbols = [y for y in trees.leaves(outputs) if isinstance(y, KerasTensor)]
+    found = [[y.shape for y in trees.leaves(run) if isinstance(y, SpecArray)] for run in runs]
+    for symbol, *pair in zip(symbols, *found, strict=True):
+        vars(symbol)["trial_shapes"] = tuple(pair)
+
+
+def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
+    def on_trial(x: Any) -> Any:
+        if isinstance(x, Size):
+            return x.trials[trial]
+        return masks.handed_on(x, SpecArray(_trial_shapes(x)[trial], x.dtype)) if isinstance(x, KerasTensor) else x
+
+    args, kwargs = trees.map(on_trial, (args, kwargs))
+    with backends.use(SPEC):
+        return shapes.inferred(operation, *args, **kwargs)
+
+
+def _computed(function: Callable, *args: Any) -> Size:
+    """The size that a function of Python's makes of sizes and numbers."""
+
+    def trials() -> tuple:
+        return tuple(function(*(x.trials[n] if isinstance(x, Size) else x for x in args)) for n in _TRIALS)
+
+    is_float = function in (operator.truediv, operator.pow) or any(
+        isinstance(x, float) or (isinstance(x, Size) and x.dtype == "float32") for x in args
+    )
+    size = Size(trials, "float32" if is_float else "int32")
+    _add_node(OpCall(function), args, {}, size)
+    return size
+
+
+def _method(name: str, function: Callable, is_reversed: bool) -> Callable:
+    def method(self: Size, other: Any) -> Any:
+        if not isinstance(other, int | float | Size):
+            return getattr(super(Size, self), name)(other)
+        return _computed(function, *((other, self) if is_reversed else (self, other)))
+
+    return method
+
+
+_FUNCTIONS = ("add", "sub", "mul", "floordiv", "mod", "truediv", "pow")
+for _name in _FUNCTIONS:
+    setattr(Size, f"__{_name}__", _method(f"__{_name}__", getattr(operator, _name), False))
+    setattr(Size, f"__r{_name}__", _method(f"__r{_name}__", getattr(operator, _name), True))
+setattr(Size, "__neg__", lambda self: _computed(operator.neg, self))  # noqa: B010 - as those above
+
+#: What makes sizes of symbolic arguments, by its name in files.
+MAKERS: dict[str, Callable] = {"sizes.size_along": _size_of} | {
+    f"sizes.{name}": functools.partial(_computed, getattr(operator, name)) for name in (*_FUNCTIONS, "neg")
+}
+
+
+def name_of(function: Callable) -> str | None:
+    """Return the name in files of a function that computes a size; None for others."""
+    is_known = function is size_along or function is getattr(operator, function.__name__, None)
+    return f"sizes.{function.__name__}" if is_known else None
+
+
+graph.SYMBOLS.add(Size)
