@@ -181,7 +181,8 @@ def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, di
     for parameter in operation.inputs:
         value = given.get(parameter.name, ())
         args.extend(value) if parameter.kind is parameter.VAR_POSITIONAL else args.append(value)
-    while args and args[-1] is None:
+    needed = sum(parameter.default is parameter.empty for parameter in operation.inputs)
+    while len(args) > needed and args[-1] is None:
         args.pop()  # an array that is not given
     settings = {key: registry.serialize(_listed(given[key])) for key in operation.settings}
     described = {

@@ -201,7 +201,7 @@ def shape(x: Any) -> tuple:
     >>> shape(zeros((2, 3)))
     (2, 3)
     """
-if isinstance(x, KerasTensor):
+    if isinstance(x, KerasTensor):
         return sizes.shape_of(x)
     if isinstance(x, Variable) or current().filled_up(x)[1] is not None:
         return tuple(x.shape)
