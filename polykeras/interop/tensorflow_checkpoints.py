@@ -96,4 +96,5 @@ def _shown(owner: Any, part: Any) -> Any:
             f"{owner.name!r}, with variables on {part.backend_name!r}. Make it inside "
             f"`with polykeras.backends.use('tensorflow'):`, or use save_weights()."
         )
-    return backends.load("tensorflow").own(part)
+    backend: Any = backends.load("tensorflow")
+    return backend.own(part)

@@ -20,6 +20,7 @@ class Persistence(Host):
     """Methods of a Model around ``polykeras.saving``, which is imported when first needed; pickling."""
 
     _plan: Plan | None
+    _inputs_structure: Any
     _nodes: list[Node]
 
     def __getstate__(self) -> dict:
