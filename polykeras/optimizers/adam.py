@@ -10,7 +10,7 @@ from polykeras.backends import current
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
-from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm, update_one_of_many
+from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm, one_of_many
 from polykeras.optimizers.scalars import Scalar
 
 
@@ -82,7 +82,9 @@ class Adam(_TwoMoments):
         super().build(variables)
         self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
 
-    update_step = update_one_of_many
+    @one_of_many
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        self._update_together([gradient], [variable], learning_rate)
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         step = self._step()

@@ -74,6 +74,15 @@ def by_dtype(gradients: list, variables: list[Variable]) -> Iterator[tuple[list,
         yield [g for g, _ in pairs], [v for _, v in pairs]
 
 
+_ones_of_many: set[Callable] = set()
+
+
+def one_of_many(update_step: Callable) -> Callable:
+    """Mark a method ``update_step`` that does for one variable what ``_update_together`` does for all in one kernel."""
+    _ones_of_many.add(update_step)
+    return update_step
+
+
 class Optimizer(Trackable):
     """Base class of the optimizers, which update variables by their gradients.
 
@@ -113,7 +122,7 @@ class Optimizer(Trackable):
     array([0.5, 2.5], dtype=float32)
     """
 
-    #: Where ``update_step`` is ``update_one_of_many``: updates all variables in one kernel.
+    #: Where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
     _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
     _untracked = frozenset({"_trainable_variables", "_excluded"})
@@ -471,7 +480,7 @@ class Optimizer(Trackable):
             gradients: list of arrays of the variables' shapes.
             variables: list of Variables.
         """
-        if getattr(self.update_step, "__func__", None) is update_one_of_many:
+        if getattr(self.update_step, "__func__", None) in _ones_of_many:
             self._update_together(gradients, variables, learning_rate)
             return
         for gradient, variable in zip(gradients, variables, strict=True):
@@ -666,17 +675,6 @@ class Optimizer(Trackable):
                 "learning_rate": registry.deserialize(rate, custom_objects, family="optimizers.schedules"),
             }
         return cls(**config)
-
-
-def update_one_of_many(self: Any, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-    """Update one variable, as the method ``update_step`` of optimizers that may update all of them in one kernel.
-
-    Args:
-        gradient: array of the variable's shape and dtype.
-        variable: to be assigned.
-        learning_rate: a float, or a 0-d array while the step is traced.
-    """
-    self._update_together([gradient], [variable], learning_rate)
 
 
 def _rate_variable(value: Any) -> Variable:

@@ -10,7 +10,7 @@ from polykeras.backends import current
 from polykeras.capture.numbers import is_zero
 from polykeras.core.variables import Variable
 from polykeras.optimizers import scalars
-from polykeras.optimizers.optimizer import Optimizer, by_dtype, update_one_of_many
+from polykeras.optimizers.optimizer import Optimizer, by_dtype, one_of_many
 from polykeras.optimizers.scalars import Scalar
 
 
@@ -47,7 +47,9 @@ class SGD(Optimizer):
         super().build(variables)
         self.momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum else []
 
-    update_step = update_one_of_many
+    @one_of_many
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
+        self._update_together([gradient], [variable], learning_rate)
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         has_momentum = not is_zero(self.momentum)
