@@ -153,3 +153,5 @@ __all__ = [
     "version",
     "wrappers",
 ]
+
+config.set_era(config.era_of_environment())

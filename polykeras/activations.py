@@ -13,6 +13,7 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.capture.numbers import is_zero
+from polykeras.core.renamed import also_named
 from polykeras.ops import (
     celu,
     elu,
@@ -160,11 +161,13 @@ def serialize(activation: Any) -> Any:
     >>> serialize(mish)
     'mish'
     """
-    if inspect.isfunction(activation) and activation in registry.families["activations"].values():
+    is_known = inspect.isfunction(activation) and activation in registry.families["activations"].values()
+    if is_known and registry.get_registered_name(activation) == activation.__name__:
         return activation.__name__
     return registry.serialize(activation)
 
 
+@also_named(name="config")
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """Return the activation that ``serialize`` described.
 

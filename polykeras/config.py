@@ -157,6 +157,61 @@ def standardize_data_format(data_format: str | None) -> str:
     return _one_of("data_format", str(data_format).lower(), _LAYOUTS)
 
 
+_ERAS = ("keras2", "keras3")
+_era = "keras3"
+
+
+def era() -> str:
+    """Return whose defaults count where Keras 2 and Keras 3 differ.
+
+    >>> era()
+    'keras3'
+    """
+    return _era
+
+
+def set_era(era: str) -> None:
+    """Choose between Keras 2 and Keras 3 where they differ: defaults, names in logs, names of layers and files.
+
+    ``KERAS_ERA=2`` in the environment does the same from the start, and ``python -m polykeras run`` by itself for
+    scripts that were written for Keras 1 or 2. The guide "From Keras 2" has the table.
+
+    Args:
+        era: "keras2" (that is 2.3.1) or "keras3", the default of a process. Objects that exist already stay as they
+            are.
+
+    Raises:
+        ValueError: for any other name.
+
+    >>> import polykeras as keras
+    >>> set_era("keras2"); float(keras.optimizers.Adadelta().learning_rate)
+    1.0
+    >>> set_era("keras3"); round(float(keras.optimizers.Adadelta().learning_rate), 6)
+    0.001
+    """
+    global _era
+    era = _one_of("era", era, _ERAS)
+    if era != _era:
+        from polykeras.compat import eras
+
+        eras.apply(era)
+        _era = era
+        stamp.rise()
+
+
+def era_of_environment() -> str:
+    """Return the era that ``KERAS_ERA`` names: 2 or 3, also as "keras2" and "keras3".
+
+    Raises:
+        ValueError: for anything else.
+
+    >>> era_of_environment()
+    'keras3'
+    """
+    name = os.environ.get("KERAS_ERA") or "3"
+    return _one_of("KERAS_ERA", name if name.startswith("keras") else f"keras{name}", _ERAS)
+
+
 def backend() -> str:
     """Return the name of the backend in use.
 

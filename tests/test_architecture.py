@@ -56,6 +56,7 @@ LEVELS = [
 # the file of a public package that shows names.
 UPWARD_IMPORTS = {
     ("config", "backends"): "set_backend and its like are settings by name, and act on the engines",
+    ("config", "compat"): "an era is a setting by name, and acts on defaults everywhere",
     ("config", "dtype_policies"): "keras.config shows the global policy, which needs dtypes",
     ("config", "serialization"): "safe mode is a setting by name, and acts on what is deserialized",
     ("backends", "interop"): "TensorFlow takes models into its checkpoints only as objects of a class of its own",
@@ -64,9 +65,11 @@ UPWARD_IMPORTS = {
     ("callbacks", "saving"): "checkpoints of the orbax library are written by saving",
     ("callbacks", "models"): "TensorBoard draws models",
     ("callbacks", "utils"): "TensorBoard draws models",
+    ("layers", "compat"): "keras.layers.Merge and merge, of Keras 1",
     ("layers", "interop"): "wrappers of the engines' own modules are layers by name",
     ("training", "interop"): "a dataset may become one of tf.data",
     ("training", "models"): "a step builds a model that has no weights yet",
+    ("metrics", "compat"): "base classes of metrics in Keras 2",
     ("models", "interop"): "layers around an engine's own objects cannot move to another backend",
     ("models", "saving"): "model.save and its like are methods of models",
     ("optimizers", "compat"): "keras.optimizers.legacy",

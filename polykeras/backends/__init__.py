@@ -16,9 +16,13 @@ import functools
 import importlib
 import importlib.util
 import os
+import random as python_random
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from polykeras import config
 from polykeras.backends import determinism
@@ -190,13 +194,25 @@ def load(name: str) -> Backend:
             _check_name(name, "load")
         if config.is_determinism_enabled():
             determinism.prepare()
-        adapter = _third_party[name] if name in _third_party else _own_adapter(name)
-        _loaded[name] = adapter()
+        with _undrawn():
+            adapter = _third_party[name] if name in _third_party else _own_adapter(name)
+            _loaded[name] = adapter()
         for cls in _joining:
             _loaded[name].join(cls)
         if config.is_determinism_enabled():
             determinism.settle(name)
         return _loaded[name]
+
+
+@contextlib.contextmanager
+def _undrawn() -> Iterator[None]:
+    """Leave the global generators as they are: some engines draw from them when they are imported."""
+    own, states = python_random.getstate(), np.random.get_state()
+    try:
+        yield
+    finally:
+        python_random.setstate(own)
+        np.random.set_state(states)
 
 
 def _own_adapter(name: str) -> type[Backend]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from polykeras.core import log_names
+
 
 class Callback:
     """Base class: override the moments that matter.
@@ -195,7 +197,7 @@ class History(Callback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self.epoch = []
-        self.history = {}
+        self.history = log_names.logs({})
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch.append(epoch)

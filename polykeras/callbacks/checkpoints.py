@@ -7,7 +7,7 @@ from pathlib import Path
 
 from polykeras.callbacks.monitor import MonitorCallback
 from polykeras.callbacks.progbar import say
-from polykeras.core import naming
+from polykeras.core import log_names, naming
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -78,13 +78,13 @@ class ModelCheckpoint(MonitorCallback):
         self._last_batch = batch
         if self._batches >= self.save_freq:
             self._batches = 0
-            self._save({**(logs or {}), "epoch": self._epoch + 1, "batch": batch + 1})
+            self._save(log_names.logs({**(logs or {}), "epoch": self._epoch + 1, "batch": batch + 1}))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._epochs += 1
         if self.save_freq == "epoch" and self._epochs >= self.period:
             self._epochs = 0
-            self._save({**(logs or {}), "epoch": epoch + 1})
+            self._save(log_names.logs({**(logs or {}), "epoch": epoch + 1}))
 
     def _save(self, fields: dict) -> None:
         if not self.save_best_only or self._is_best(fields):
@@ -111,7 +111,7 @@ class ModelCheckpoint(MonitorCallback):
 
     def _path(self, fields: dict) -> str:
         try:
-            return self.filepath.format(**fields)
+            return self.filepath.format_map(fields)
         except KeyError as error:
             raise KeyError(
                 f"Expected the fields of ModelCheckpoint(filepath={self.filepath!r}) among "

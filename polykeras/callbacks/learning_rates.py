@@ -12,6 +12,7 @@ from polykeras import ops
 from polykeras.callbacks.callback import Callback
 from polykeras.callbacks.monitor import MonitorCallback, optimizers_of
 from polykeras.callbacks.progbar import say
+from polykeras.core import log_names
 
 
 def _rate(optimizer: Any) -> float:
@@ -24,7 +25,8 @@ def _report(model: Any, logs: dict | None) -> None:
     if logs is None:
         return
     for optimizer in optimizers:
-        logs["learning_rate" if len(optimizers) == 1 else f"learning_rate_{optimizer.name}"] = _rate(optimizer)
+        name = log_names.RATE if len(optimizers) == 1 else f"{log_names.RATE}_{optimizer.name}"
+        logs[name] = _rate(optimizer)
 
 
 class LearningRateScheduler(Callback):

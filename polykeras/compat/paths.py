@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from types import ModuleType
 
 _KERAS_2_UTILS = (
-    *("conv_utils", "data_utils", "generic_utils", "io_utils", "layer_utils", "multi_gpu_utils", "np_utils"),
-    *("training_utils", "vis_utils"),
+    *("conv_utils", "data_utils", "generic_utils", "io_utils", "layer_utils", "losses_utils"),
+    *("metrics_utils", "multi_gpu_utils", "np_utils", "training_utils", "vis_utils"),
 )
 
 #: From the path of a module or package in older versions, with polykeras for keras, to its home. What lies

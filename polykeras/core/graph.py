@@ -211,6 +211,9 @@ class Plan:
                 raise ValueError(_disconnected(x, inputs))
         self._results = [self._slots[id(x)] for x in outputs]
 
+    def __contains__(self, tensor: KerasTensor) -> bool:
+        return id(tensor) in self._slots
+
     def _step(self, node: Node, inputs: list[KerasTensor]) -> tuple:
         if node.is_input:
             raise ValueError(_disconnected(node.outputs[0], inputs))

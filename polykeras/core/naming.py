@@ -15,6 +15,9 @@ from typing import Any
 
 _counts: collections.Counter = collections.Counter()
 _lock = threading.Lock()
+#: The number of the first name, which 0 leaves out, and other beginnings of names: those of an older Keras.
+first_number = 0
+prefixes: dict[str, str] = {}
 
 
 @functools.lru_cache(1024)
@@ -27,8 +30,9 @@ def snake_case(name: str) -> str:
 
 def unique(prefix: str) -> str:
     """Return ``prefix`` the first time, then ``prefix_1``, ``prefix_2``, ..."""
+    prefix = prefixes.get(prefix, prefix)
     with _lock:
-        count = _counts[prefix]
+        count = _counts[prefix] + first_number
         _counts[prefix] += 1
     return f"{prefix}_{count}" if count else prefix
 

@@ -6,12 +6,13 @@ NumPy's counter-based Philox generator (Salmon et al., "Parallel random numbers:
 backends' ``random_bits``, keyed by two hashed words.
 
 A seed that the user did not give is drawn from one global stream, in the order of creation:
-``set_seed`` at the top makes a program repeat itself on any backend.
+``set_seed`` at the top makes a program repeat itself on any backend. Before it is called, seeds come from
+Python's ``random`` as in Keras 3 (from NumPy's as in Keras 2), so that ``random.seed`` does so too.
 """
 
 from __future__ import annotations
 
-import os
+import random as python_random
 import threading
 from typing import Any, Self
 
@@ -24,8 +25,10 @@ from polykeras.core.variables import Variable
 
 _WORD = 0xFFFFFFFF
 _lock = threading.Lock()
-_global_seed = int.from_bytes(os.urandom(8), "little") >> 1
+_global_seed: int | None = None  # until somebody sets it
 _draws = 0
+#: Whether seeds that nobody gave come from NumPy's global generator, as in Keras 2, and not from Python's.
+asks_numpy = False
 
 
 def set_seed(seed: int) -> None:
@@ -43,20 +46,34 @@ def next_seed() -> int:
     """Draw a seed below 2**63 from the global stream."""
     global _draws
     with _lock:
+        if _global_seed is None:
+            return int(np.random.randint(1 << 31)) if asks_numpy else python_random.getrandbits(63)
         _draws += 1
         return digest("seed", _global_seed, _draws) >> 1
 
 
-def state() -> tuple[int, int]:
-    """Return the global stream's place, to go on from later."""
-    return _global_seed, _draws
+def state() -> tuple[int | None, Any]:
+    """Return the global stream's place, to go on from later, in what JSON can hold."""
+    if _global_seed is not None:
+        return _global_seed, _draws
+    if not asks_numpy:
+        return None, python_random.getstate()
+    kind, words, *rest = np.random.get_state()
+    return None, (kind, tuple(words.tolist()), *rest)
 
 
-def set_state(place: tuple[int, int]) -> None:
+def set_state(place: tuple[int | None, Any]) -> None:
     """Go on from a place that ``state`` returned."""
     global _global_seed, _draws
     with _lock:
-        _global_seed, _draws = place
+        _global_seed, inner = place
+        if _global_seed is not None:
+            _draws = inner
+        elif isinstance(inner[0], str):
+            np.random.set_state(tuple(inner))
+        else:
+            version, words, gauss = inner
+            python_random.setstate((version, tuple(words), gauss))
 
 
 def digest(*parts: Any) -> int:

@@ -4,6 +4,9 @@
 
 from __future__ import absolute_import
 
+from typing import TYPE_CHECKING
+
+from polykeras.core import lazy
 from polykeras.interop.jax import FlaxLayer, JaxLayer
 from polykeras.interop.tensorflow import TFSMLayer
 from polykeras.interop.torch import TorchModuleWrapper
@@ -221,7 +224,7 @@ __all__ = [
     "Highway", "Identity", "Input", "InputLayer", "InputSpec", "IntegerLookup", "JaxLayer", "LSTM", "LSTMCell",
     "Lambda", "Layer", "LayerNormalization", "LeakyReLU", "LocallyConnected1D", "LocallyConnected2D", "Masking",
     "MaxNumBoundingBoxes", "MaxPool1D", "MaxPool2D", "MaxPool3D", "MaxPooling1D", "MaxPooling2D",
-    "MaxPooling3D", "Maximum", "MaxoutDense", "MelSpectrogram", "Minimum", "MixUp", "MultiHeadAttention",
+    "MaxPooling3D", "Maximum", "MaxoutDense", "MelSpectrogram", "Merge", "Minimum", "MixUp", "MultiHeadAttention",
     "Multiply", "Normalization", "PReLU", "Permute", "Pipeline", "RMSNormalization", "RNN", "RandAugment",
     "RandomBrightness", "RandomColorDegeneration", "RandomColorJitter", "RandomContrast", "RandomCrop",
     "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
@@ -237,6 +240,11 @@ __all__ = [
     "deserialize_keras_object", "dot", "embeddings", "local", "maximum", "merge", "minimum", "multiply",
     "noise", "normalization", "pooling", "serialize", "subtract"
 ]  # fmt: skip
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.compat.keras1.merging import Merge
+
+__getattr__, __dir__ = lazy.names(__name__, members={"polykeras.compat.keras1.merging": ["Merge"]})
 
 registry.add_family(
     "layers", {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}

@@ -54,6 +54,13 @@ _renamed = legacy_arguments(
     bias="use_bias",
     atrous_rate="dilation_rate",
 )
+_KERAS_1 = {
+    "W_constraint", "W_regularizer", "atrous_rate", "b_constraint", "b_regularizer", "bias", "border_mode",
+    "dim_ordering", "init", "subsample",
+}  # fmt: skip
+#: Whether more numbers in a row than the filters are one window, as in Keras 1 and 2: ``Conv2D(8, 3, 3)``.
+numbers_are_windows = False
+_AFTER_WINDOW = ("kernel_initializer", "activation", "weights", "padding", "strides", "data_format")
 _OLD_WINDOWS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
@@ -66,10 +73,20 @@ def old_names(init: Function) -> Function:
         for names in _OLD_WINDOWS:
             if names[0] in kwargs:
                 kwargs["kernel_size"] = tuple(kwargs.pop(name) for name in names)
+        end = 1 + self.rank
+        if len(args) >= end > 2 and _is_of_keras_1(args[1:end], kwargs):
+            kwargs.update(zip(_AFTER_WINDOW, args[end:], strict=False))
+            args = args[0], args[1:end]
         renamed(self, *args, **kwargs)
 
     vars(call)["__signature__"] = inspect.signature(init)
     return cast(Function, call)
+
+
+def _is_of_keras_1(window: tuple, kwargs: dict) -> bool:
+    """Whether numbers after that of the filters are the sides of one window, and no strides."""
+    says_so = numbers_are_windows or not _KERAS_1.isdisjoint(kwargs)
+    return says_so and all(isinstance(size, int) for size in window) and not {"strides", "kernel_size"} & set(kwargs)
 
 
 class Convolution(Layer):

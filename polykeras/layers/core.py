@@ -97,7 +97,10 @@ class InputLayer(Layer):
             output = KerasTensor(self.batch_shape, dtype or self.compute_dtype, name=self.name)
         self._dtype = output.dtype
         self.built = True
+        maker, index = output.node, output.index
         self._inbound_nodes.append(Node(self, (), {}, output))
+        if maker is not None and not maker.is_input:  # what it is computed from stays known
+            output.node, output.index = maker, index
 
     def _check_agrees(self, tensor: KerasTensor, **given: Any) -> None:
         """Refuse what is said beside an ``input_tensor`` and not true of it."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from polykeras import constraints, initializers, ops, regularizers
+from polykeras import constraints, initializers, ops, random, regularizers
 from polykeras.backends import current
 from polykeras.core import dtypes, masks
+from polykeras.core.context import context
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.layer import Layer
 from polykeras.layers.weights import MergedWeight, no_quantization
@@ -26,6 +27,7 @@ class Embedding(Layer):
         lora_rank, lora_alpha: train a low-rank update instead of the table; see ``Dense``.
         quantization_config: None.
         input_length: ignored, as since Keras 3.
+        dropout: of Keras 1: the fraction of integers whose vectors are 0 in a step of training; default 0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: ints (...) to (..., output_dim).
@@ -58,6 +60,7 @@ class Embedding(Layer):
         quantization_config: None = None,
         **kwargs: Any,
     ) -> None:
+        self.dropout = kwargs.pop("dropout", 0.0)
         length = kwargs.pop("input_length", None)
         if length is not None and "input_shape" not in kwargs and "batch_input_shape" not in kwargs:
             kwargs["input_shape"] = tuple(length) if isinstance(length, list | tuple) else (length,)
@@ -156,6 +159,9 @@ class Embedding(Layer):
         if self.lora_enabled:
             low = ops.matmul(ops.embedding(self.lora_embeddings_a, inputs), self.lora_embeddings_b)
             outputs = outputs + self._lora_scale * low
+        if self.dropout and context.training:
+            kept = random.dropout(ops.ones((self.input_dim, 1), outputs.dtype), self.dropout)
+            outputs = outputs * ops.embedding(kept, inputs)
         return outputs
 
     def _check_range(self, inputs: Any) -> None:
@@ -190,6 +196,8 @@ class Embedding(Layer):
             "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
         }
+        if self.dropout:
+            config["dropout"] = self.dropout
         if self.lora_rank:
             config |= {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha}
         return {**super().get_config(), **config}

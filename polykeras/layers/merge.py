@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from polykeras import ops
@@ -532,3 +534,19 @@ def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
     (2, 1)
     """
     return Dot(axes=axes, **kwargs)(inputs)
+
+
+#: The base class in Keras 2.
+_Merge = Merge
+
+
+class _Function(ModuleType):
+    """This module, which in Keras 1 is a function: ``from keras.layers import merge``."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from polykeras.compat.keras1.merging import merge
+
+        return merge(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Function

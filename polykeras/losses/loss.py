@@ -8,6 +8,7 @@ from typing import Any, Self
 from polykeras import config, ops
 from polykeras.capture.stamp import Stamped
 from polykeras.core import dtypes, masks, naming, trees
+from polykeras.core.outer_tensors import valued
 from polykeras.core.shapes import inferred
 from polykeras.core.writes import guard_methods, guarded
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
@@ -65,7 +66,7 @@ class Loss(Stamped):
         mask = masks.get_mask(y_pred)
         y_pred = _map_arrays(self._convert, y_pred)
         y_true = _map_arrays(self._convert_target, y_true)
-        values = inferred(self.call, y_true, y_pred)
+        values = valued(inferred(self.call, y_true, y_pred))
         mask = _both(mask, masks.get_mask(values))
         values = self._convert(values)
         return reduce_weighted_values(values, sample_weight, mask, self.reduction)

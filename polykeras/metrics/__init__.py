@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from polykeras.core import lazy
 from polykeras.core.naming import snake_case
 from polykeras.losses import (
     binary_crossentropy,
@@ -80,6 +81,14 @@ from polykeras.metrics.regression import (
 )
 from polykeras.metrics.scores import F1Score, FBetaScore, R2Score
 from polykeras.serialization import registry
+
+if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.compat.keras2.metrics import Reduce as Reduce
+    from polykeras.compat.keras2.metrics import SensitivitySpecificityBase as SensitivitySpecificityBase
+
+__getattr__, __dir__ = lazy.names(
+    __name__, members={"polykeras.compat.keras2.metrics": ["Reduce", "SensitivitySpecificityBase"]}
+)
 
 __all__ = [
     "ALIASES", "AUC", "Accuracy", "BCE", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CLASSES",

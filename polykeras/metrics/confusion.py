@@ -348,7 +348,14 @@ class _BestAt(_ConfusionMetric):
     constrained: tuple
     wanted: tuple
 
-    def __init__(self, value: float, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any) -> None:
+    def __init__(
+        self,
+        value: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
         if not 0 <= value <= 1:
             raise ValueError(f"Expected {self.argument} from 0 to 1. Received: {value!r}.")
         if num_thresholds <= 0:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from polykeras import ops
 from polykeras.core import masks
+from polykeras.core.outer_tensors import valued
 from polykeras.core.writes import guarded
 from polykeras.losses.loss import apply_mask
 from polykeras.losses.shapes import fit_weights, shape_of
@@ -158,7 +159,7 @@ class MeanMetricWrapper(Mean):
         """
         mask = masks.get_mask(y_pred)
         y_true, y_pred = (_in_full(y) for y in (y_true, y_pred))
-        values = guarded(self._fn)(y_true, y_pred, **self._arguments())
+        values = valued(guarded(self._fn)(y_true, y_pred, **self._arguments()))
         if mask is not None:
             sample_weight = apply_mask(sample_weight, mask, ops.convert_to_tensor(values, dtype=self.dtype), "sum")
         super().update_state(values, sample_weight)

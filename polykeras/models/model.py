@@ -9,7 +9,7 @@ from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.calls import captured_call
 from polykeras.capture.stamp import renew_constants
-from polykeras.core import graph, masks, naming, trees
+from polykeras.core import graph, masks, naming, outer_tensors, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
@@ -53,6 +53,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         "_outputs_structure",
         "_plan",
         "_added",
+        "_kept",
         "optimizer",
         "_compiled",
         "_compile_arguments",
@@ -89,6 +90,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         self._graph_layers: list[Layer] = []
         self._plan: Plan | None = None
         self._added: list[tuple[KerasTensor, str, dict]] = []
+        self._kept: list[KerasTensor] = []  # whose values losses take from a call
         self.stop_training = False
         if inputs is not None or outputs is not None:
             self._set_graph(inputs, outputs)
@@ -103,7 +105,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                     f"Expected {what} of the model to be symbolic tensors, from Input() or from layers called on "
                     f"them. Received: {naming.short(tree)}."
                 )
-        self._inputs_structure, self._outputs_structure = inputs, outputs
+        self._inputs_structure, self._outputs_structure, self._kept = inputs, outputs, []
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError(f"Expected each input once. Received: {naming.listed([x.name for x in self.inputs])}.")
@@ -251,9 +253,11 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 if value is not None and its_mask is not None:
                     masks.set_mask(value, its_mask)
         results = self._plan.run(values)
-        count = len(self.outputs)
-        for (_, method, arguments), value in zip(self._added, results[count:], strict=True):
+        count, end = len(self.outputs), len(self._results)
+        for (_, method, arguments), value in zip(self._added, results[count:end], strict=True):
             getattr(self, method)(ops.mean(value), **arguments)
+        if self._kept:
+            outer_tensors.keep(results[0], self._kept, results[end:])
         structure = self._outputs_structure
         is_single = (
             isinstance(structure, list | tuple) and len(structure) == 1 and isinstance(structure[0], KerasTensor)
@@ -301,11 +305,17 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 f"{type(self).__name__}. Call add_loss or add_metric in its call() instead."
             )
         self._added.append((tensor, method, arguments))
-        self._plan = Plan(self.inputs, self._results)
+        self._plan = Plan(self.inputs, [*self._results, *self._kept])
         renew_constants()
         known = {id(layer) for layer in self._graph_layers}
         self._graph_layers += [layer for layer in self._order_layers() if id(layer) not in known]
         self._check_names()
+
+    def _keep_from_now_on(self, tensors: list[KerasTensor]) -> None:
+        """Have calls hand on the values of some tensors of the graph to the losses that are made of them."""
+        known = {id(x) for x in self._kept}
+        self._kept += [x for x in tensors if id(x) not in known]
+        self._plan = Plan(self.inputs, [*self._results, *self._kept])
 
     def _arrange(self, inputs: Any) -> list:
         """The values for the inputs in order, checked and cast."""

@@ -31,13 +31,14 @@ class Sequential(Model):
     (None, 1)
     """
 
-    _untracked = Model._untracked | {"_graph_layers"}
+    _untracked = Model._untracked | {"_graph_layers", "_chain"}
 
     _has_run = False  # what was compiled since then, of this model or of one around it, holds its layers
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
         self._stack: list[Layer] = []
+        self._chain: list[KerasTensor] = []  # the input, and the output of each layer that was laid
         self._input_layer: Any = None
         layers = [] if layers is None else layers
         for layer in layers if isinstance(layers, list | tuple) else [layers]:
@@ -97,6 +98,7 @@ class Sequential(Model):
         if not self._stack:
             raise TypeError(f"Model {self.name!r}: Expected a layer to pop. Received: a model without layers.")
         layer = self._stack.pop()
+        del self._chain[len(self._stack) + 1 :]
         self._forget_graph()
         if rebuild:
             self._rebuild()
@@ -118,14 +120,17 @@ class Sequential(Model):
             self._lay_graph(self._input_layer.output)
 
     def _lay_graph(self, inputs: KerasTensor) -> None:
-        outputs = inputs
-        for layer in self._stack:
+        chain = self._chain if self._chain and self._chain[0] is inputs else [inputs]
+        outputs = chain[-1]
+        for layer in self._stack[len(chain) - 1 :]:
             outputs = layer(outputs)
             if trees.is_nested(outputs):
                 raise ValueError(
                     f"Model {self.name!r}: Expected each layer to have one output. Received: {len(outputs)} from "
                     f"{layer.name!r}. Use the Functional API."
                 )
+            chain = [*chain, outputs]
+        self._chain = chain
         self._set_graph(inputs, outputs)
 
     def build(self, input_shape: Any = None) -> None:
@@ -177,7 +182,8 @@ class Sequential(Model):
         """
         is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)
         if is_odd and self._plan is not None:
-            inputs = self._arrange(inputs)[0]
+            values = self._arrange(inputs)
+            inputs = values[0] if len(values) == 1 else values
         if mask is not None:
             from polykeras.core import masks
 
@@ -194,10 +200,10 @@ class Sequential(Model):
         return list(self._stack)
 
     def get_config(self) -> dict:
-        first = [self._input_layer] if self._input_layer is not None else []
+        first = [self._input_layer] if isinstance(self._input_layer, InputLayer) else []
         config = {"name": self.name, "trainable": self._trainable}
         config["layers"] = [registry.serialize(layer) for layer in [*first, *self._stack]]
-        if self._plan is not None:
+        if self._plan is not None and first:
             config["build_input_shape"] = self._input_layer.batch_shape
         return config
 
@@ -233,12 +239,19 @@ def _takes_indices(layer: Layer) -> bool:
     return type(layer).__name__ == "Embedding"
 
 
-def _implied_input(layer: Layer) -> InputLayer | None:
+class _SeveralInputs:
+    """The inputs of a first model with more than one, as ``Merge`` of Keras 1 makes it."""
+
+    def __init__(self, tensors: list[KerasTensor]) -> None:
+        self.output = tensors
+
+
+def _implied_input(layer: Layer) -> InputLayer | _SeveralInputs | None:
     """The input that a first layer states by ``input_shape``, or a first model by its own."""
     shape = getattr(layer, "_batch_input_shape", None)
     if isinstance(layer, Model) and layer._plan is not None:
-        first = layer.inputs[0]
-        return Input(batch_shape=first.shape, dtype=first.dtype).maker.operation
+        inputs = [Input(batch_shape=x.shape, dtype=x.dtype) for x in layer.inputs]
+        return inputs[0].maker.operation if len(inputs) == 1 else _SeveralInputs(inputs)
     if shape is None:
         return None
     dtype = "int32" if _takes_indices(layer) else layer.compute_dtype

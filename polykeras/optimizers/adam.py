@@ -213,6 +213,8 @@ class Nadam(_TwoMoments):
     0.734
     """
 
+    _momentum_decay = 0.96
+
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -230,7 +232,7 @@ class Nadam(_TwoMoments):
 
     def _momentum(self, step: Scalar) -> Scalar:
         """The momentum of a step, which warms up to beta_1."""
-        return self.beta_1 * (1 - 0.5 * 0.96**step)
+        return self.beta_1 * (1 - 0.5 * self._momentum_decay**step)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         self.assign(self._product, scalars.concrete(self._product) * self._momentum(self._step()))

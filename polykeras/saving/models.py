@@ -18,6 +18,8 @@ from polykeras.serialization import configs, registry
 
 #: The ends of names of files of weights.
 _WEIGHTS = (".weights.h5", shards.SUFFIX, ".safetensors", ".h5")
+#: Whether files of any other name are HDF5 files too, as in Keras 2.
+any_name_is_hdf5 = False
 
 
 def version() -> str:
@@ -36,9 +38,12 @@ def suffix_of(path: Path, known: tuple[str, ...]) -> str:
     for suffix in known:
         if path.name.endswith(suffix):
             return suffix
-    if path.name.endswith(".hdf5") and ".h5" in known:
+    if (any_name_is_hdf5 or path.name.endswith(".hdf5")) and ".h5" in known:
         return ".h5"
-    raise ValueError(f"Expected a file name that ends in one of {naming.listed(known)}. Received: {str(path)!r}.")
+    raise ValueError(
+        f"Expected a file name that ends in one of {naming.listed(known)}. Received: {str(path)!r}. (In Keras 2 any "
+        "other is an HDF5 file too: keras.config.set_era('keras2').)"
+    )
 
 
 def save_model(
@@ -349,7 +354,8 @@ def reading(path: Path) -> Iterator[Any]:
         with orbax.reading(path) as reader:
             yield reader
         return
-    suffix = suffix_of(path, (".keras", *_WEIGHTS))
+    has_suffix = path.name.endswith((".keras", *_WEIGHTS))
+    suffix = ".h5" if not has_suffix and streams.is_hdf5(path) else suffix_of(path, (".keras", *_WEIGHTS))
     if suffix == ".keras":
         with archive.Archive(path) as opened, opened.weights() as reader:
             yield reader

@@ -21,7 +21,16 @@ from polykeras.saving.ledger import NotingWriter
 _PLAIN = frozenset(vars(Layer()))
 _PLAIN_OF_MODELS = _PLAIN | {
     *("inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers", "_plan"),
-    *("_inputs_structure", "_outputs_structure", "_compile_arguments", "_compiled", "loss", "optimizer"),
+    *(
+        "_inputs_structure",
+        "_outputs_structure",
+        "_compile_arguments",
+        "_compiled",
+        "loss",
+        "optimizer",
+        "_chain",
+        "_kept",
+    ),
 }
 
 #: Attributes that Keras 3 calls by other names.

@@ -419,7 +419,7 @@ def _serialize_function(function: Any) -> dict:
         )
         described = bytecode.dump(function)
         return described | {"config": serialize(described["config"])}
-    family = _family_of(function)
+    family = None if function in _registered_names else _family_of(function)
     return {
         "module": f"keras.{family}" if family else "builtins",
         "class_name": "function",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from polykeras import config, losses, ops
-from polykeras.core import naming, trees
+from polykeras.core import log_names, naming, trees
 from polykeras.core.shapes import inferred
 from polykeras.losses.crossentropies import LabelLossWrapper
 from polykeras.losses.labels import check_labels as check_labels
@@ -410,6 +410,7 @@ def _make_metric(identifier: Any, y_true: Any, y_pred: Any) -> tuple[Metric, str
     else:
         metric = get_metric(identifier)
     name = identifier if isinstance(identifier, str) else _name_of(metric)
+    name = log_names.ACCURACY if name == "accuracy" and name is identifier else name
     if not isinstance(metric, Metric):
         metric = MeanMetricWrapper(metric, name=name)
     if isinstance(identifier, str):

@@ -11,7 +11,7 @@ import numpy as np
 from polykeras import backends
 from polykeras.callbacks.callback import CallbackList
 from polykeras.capture.cache import Captured
-from polykeras.core import trees
+from polykeras.core import log_names, trees
 from polykeras.core.variables import values_of
 from polykeras.training.data.sources import ArraySource
 from polykeras.training.resumption import Position
@@ -63,7 +63,7 @@ def to_floats(logs: dict) -> dict[str, Any]:
 
     for name, value in logs.items():
         result |= to_floats(value) if isinstance(value, dict) else {name: trees.map(to_float, value)}
-    return result
+    return log_names.logs(result)
 
 
 def logs_of(result: Any, read_logs: Callable[[], dict] | None) -> dict:

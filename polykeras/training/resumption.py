@@ -36,7 +36,7 @@ class Position:
         variables: all of the step.
     """
 
-    seeds: tuple[int, int]
+    seeds: tuple[int | None, Any]
     epoch: int
     batch: int = 0
     restore: Callable[[], None] | None = None

@@ -18,6 +18,7 @@ from polykeras.capture.plain import PlainStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees
 from polykeras.core.graph import Plan
+from polykeras.core.outer_tensors import graph_around
 from polykeras.core.shapes import inferred
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
@@ -229,7 +230,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         losses = list(self.losses)
         if self._compiled is not None and self._compiled.loss is not None and y is not None:
-            losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
+            with graph_around(self, x, y_pred, training):
+                losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
         if not losses:
             if y is None and self._compiled is not None and self._compiled.loss is not None:
                 raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
@@ -265,7 +267,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             sample_weight: weights of the rows, (batch,); default None.
         """
         if self._compiled.metrics is not None and y is not None:
-            self._compiled.metrics.update_state(y, y_pred, sample_weight)
+            with graph_around(self, x):
+                self._compiled.metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict:

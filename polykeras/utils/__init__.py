@@ -104,6 +104,8 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils import generic_utils as generic_utils
     from polykeras.compat.keras2.utils import io_utils as io_utils
     from polykeras.compat.keras2.utils import layer_utils as layer_utils
+    from polykeras.compat.keras2.utils import losses_utils as losses_utils
+    from polykeras.compat.keras2.utils import metrics_utils as metrics_utils
     from polykeras.compat.keras2.utils import multi_gpu_utils as multi_gpu_utils
     from polykeras.compat.keras2.utils import np_utils as np_utils
     from polykeras.compat.keras2.utils import training_utils as training_utils
@@ -117,8 +119,18 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils.data_utils import GeneratorEnqueuer as GeneratorEnqueuer
     from polykeras.compat.keras2.utils.data_utils import OrderedEnqueuer as OrderedEnqueuer
     from polykeras.compat.keras2.utils.data_utils import SequenceEnqueuer as SequenceEnqueuer
+    from polykeras.compat.keras2.utils.data_utils import get_index as get_index
+    from polykeras.compat.keras2.utils.data_utils import init_pool as init_pool
+    from polykeras.compat.keras2.utils.data_utils import init_pool_generator as init_pool_generator
+    from polykeras.compat.keras2.utils.data_utils import next_sample as next_sample
+    from polykeras.compat.keras2.utils.data_utils import validate_file as validate_file
+    from polykeras.compat.keras2.utils.generic_utils import check_for_unexpected_keys as check_for_unexpected_keys
+    from polykeras.compat.keras2.utils.generic_utils import func_dump as func_dump
+    from polykeras.compat.keras2.utils.generic_utils import func_load as func_load
+    from polykeras.compat.keras2.utils.generic_utils import getargspec as getargspec
     from polykeras.compat.keras2.utils.generic_utils import has_arg as has_arg
     from polykeras.compat.keras2.utils.generic_utils import is_all_none as is_all_none
+    from polykeras.compat.keras2.utils.generic_utils import object_list_uid as object_list_uid
     from polykeras.compat.keras2.utils.generic_utils import slice_arrays as slice_arrays
     from polykeras.compat.keras2.utils.generic_utils import to_list as to_list
     from polykeras.compat.keras2.utils.generic_utils import transpose_shape as transpose_shape
@@ -126,6 +138,8 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils.io_utils import H5Dict as H5Dict
     from polykeras.compat.keras2.utils.io_utils import HDF5Matrix as HDF5Matrix
     from polykeras.compat.keras2.utils.io_utils import ask_to_proceed_with_overwrite as ask_to_proceed_with_overwrite
+    from polykeras.compat.keras2.utils.io_utils import load_from_binary_h5py as load_from_binary_h5py
+    from polykeras.compat.keras2.utils.io_utils import save_to_binary_h5py as save_to_binary_h5py
     from polykeras.compat.keras2.utils.layer_utils import convert_all_kernels_in_model as convert_all_kernels_in_model
     from polykeras.compat.keras2.utils.layer_utils import (
         convert_dense_weights_data_format as convert_dense_weights_data_format,
@@ -133,7 +147,27 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.utils.layer_utils import count_params as count_params
     from polykeras.compat.keras2.utils.layer_utils import get_source_inputs as get_source_inputs
     from polykeras.compat.keras2.utils.layer_utils import print_summary as print_summary
+    from polykeras.compat.keras2.utils.losses_utils import Reduction as Reduction
+    from polykeras.compat.keras2.utils.losses_utils import broadcast_weights as broadcast_weights
+    from polykeras.compat.keras2.utils.losses_utils import compute_weighted_loss as compute_weighted_loss
+    from polykeras.compat.keras2.utils.losses_utils import reduce_weighted_loss as reduce_weighted_loss
+    from polykeras.compat.keras2.utils.losses_utils import squeeze_or_expand_dimensions as squeeze_or_expand_dimensions
+    from polykeras.compat.keras2.utils.metrics_utils import AUCCurve as AUCCurve
+    from polykeras.compat.keras2.utils.metrics_utils import AUCSummationMethod as AUCSummationMethod
+    from polykeras.compat.keras2.utils.metrics_utils import ConfusionMatrix as ConfusionMatrix
+    from polykeras.compat.keras2.utils.metrics_utils import assert_thresholds_range as assert_thresholds_range
+    from polykeras.compat.keras2.utils.metrics_utils import filter_top_k as filter_top_k
+    from polykeras.compat.keras2.utils.metrics_utils import parse_init_thresholds as parse_init_thresholds
+    from polykeras.compat.keras2.utils.metrics_utils import result_wrapper as result_wrapper
+    from polykeras.compat.keras2.utils.metrics_utils import (
+        update_confusion_matrix_variables as update_confusion_matrix_variables,
+    )
+    from polykeras.compat.keras2.utils.metrics_utils import update_state_wrapper as update_state_wrapper
+    from polykeras.compat.keras2.utils.metrics_utils import weighted_assign_add as weighted_assign_add
     from polykeras.compat.keras2.utils.multi_gpu_utils import multi_gpu_model as multi_gpu_model
+    from polykeras.compat.keras2.utils.vis_utils import add_edge as add_edge
+    from polykeras.compat.keras2.utils.vis_utils import is_model as is_model
+    from polykeras.compat.keras2.utils.vis_utils import is_wrapped_model as is_wrapped_model
     from polykeras.datasets.downloads import get_file as get_file
     from polykeras.datasets.from_arrays import split_dataset as split_dataset
     from polykeras.datasets.from_arrays import timeseries_dataset_from_array as timeseries_dataset_from_array
@@ -161,6 +195,8 @@ __getattr__, __dir__ = lazy.names(
         "io_utils",
         "layer_utils",
         "legacy",
+        "losses_utils",
+        "metrics_utils",
         "multi_gpu_utils",
         "np_utils",
         "training_utils",
@@ -177,7 +213,16 @@ __getattr__, __dir__ = lazy.names(
             "normalize_padding",
             "normalize_tuple",
         ],
-        "polykeras.compat.keras2.utils.data_utils": ["GeneratorEnqueuer", "OrderedEnqueuer", "SequenceEnqueuer"],
+        "polykeras.compat.keras2.utils.data_utils": [
+            "GeneratorEnqueuer",
+            "OrderedEnqueuer",
+            "SequenceEnqueuer",
+            "get_index",
+            "init_pool",
+            "init_pool_generator",
+            "next_sample",
+            "validate_file",
+        ],
         "polykeras.datasets.from_arrays": ["split_dataset", "timeseries_dataset_from_array"],
         "polykeras.datasets.from_directories": [
             "audio_dataset_from_directory",
@@ -186,6 +231,11 @@ __getattr__, __dir__ = lazy.names(
         ],
         "polykeras.utils.feature_space": ["FeatureSpace"],
         "polykeras.compat.keras2.utils.generic_utils": [
+            "check_for_unexpected_keys",
+            "func_dump",
+            "func_load",
+            "getargspec",
+            "object_list_uid",
             "has_arg",
             "is_all_none",
             "slice_arrays",
@@ -194,7 +244,37 @@ __getattr__, __dir__ = lazy.names(
             "unpack_singleton",
         ],
         "polykeras.utils.image_arrays": ["array_to_img", "img_to_array", "load_img", "save_img"],
-        "polykeras.compat.keras2.utils.io_utils": ["H5Dict", "HDF5Matrix", "ask_to_proceed_with_overwrite"],
+        "polykeras.compat.keras2.utils.io_utils": [
+            "H5Dict",
+            "HDF5Matrix",
+            "ask_to_proceed_with_overwrite",
+            "load_from_binary_h5py",
+            "save_to_binary_h5py",
+        ],
+        "polykeras.compat.keras2.utils.losses_utils": [
+            "Reduction",
+            "broadcast_weights",
+            "compute_weighted_loss",
+            "reduce_weighted_loss",
+            "squeeze_or_expand_dimensions",
+        ],
+        "polykeras.compat.keras2.utils.metrics_utils": [
+            "AUCCurve",
+            "AUCSummationMethod",
+            "ConfusionMatrix",
+            "assert_thresholds_range",
+            "filter_top_k",
+            "parse_init_thresholds",
+            "result_wrapper",
+            "update_confusion_matrix_variables",
+            "update_state_wrapper",
+            "weighted_assign_add",
+        ],
+        "polykeras.compat.keras2.utils.vis_utils": [
+            "add_edge",
+            "is_model",
+            "is_wrapped_model",
+        ],
         "polykeras.compat.keras2.utils.layer_utils": [
             "convert_all_kernels_in_model",
             "convert_dense_weights_data_format",

@@ -8,8 +8,10 @@ import numpy as np
 
 from polykeras import backends, ops
 from polykeras.core import naming
+from polykeras.core.renamed import also_named
 
 
+@also_named(y="x")
 def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> Any:
     """Return one-hot rows for class indices.
 

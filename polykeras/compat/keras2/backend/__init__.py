@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 
+from polykeras import config
 from polykeras.compat.keras2.backend.control import (
     foldl,
     foldr,
@@ -53,7 +54,6 @@ from polykeras.compat.keras2.backend.math import (
     minimum,
     not_equal,
     pow,
-    prod,
     round,
     sign,
     sin,
@@ -106,13 +106,13 @@ from polykeras.compat.keras2.backend.settings import (
     symbolic,
     v1_variable_initialization,
 )
+from polykeras.compat.keras2.backend.sizes import cast, prod, shape
 from polykeras.compat.keras2.backend.tensors import (
     SparseTensor,
     arange,
     batch_flatten,
     batch_get_value,
     batch_set_value,
-    cast,
     cast_to_floatx,
     concatenate,
     constant,
@@ -146,7 +146,6 @@ from polykeras.compat.keras2.backend.tensors import (
     reshape,
     reverse,
     set_value,
-    shape,
     size,
     slice,
     squeeze,
@@ -185,17 +184,19 @@ from polykeras.config import (
     epsilon,
     floatx,
     image_data_format,
-    set_epsilon,
-    set_floatx,
     set_image_data_format,
 )
 from polykeras.core.dtypes import result_type
 from polykeras.core.dtypes import standardize as standardize_dtype
 from polykeras.core.graph import KerasTensor
 from polykeras.core.naming import uid as get_uid
+from polykeras.core.renamed import also_named
 from polykeras.core.scopes import name_scope
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
+
+set_epsilon = also_named(e="value")(config.set_epsilon)
+set_floatx = also_named(floatx="value")(config.set_floatx)
 
 #: The module of that name in Keras 1 and 2.
 tensorflow_backend = sys.modules[__name__]

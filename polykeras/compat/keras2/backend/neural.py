@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from polykeras import activations, config, ops, random
 from polykeras.compat.keras2.backend.tensors import SparseTensor
+from polykeras.serialization import registry
 
 elu = ops.elu
 sigmoid = ops.sigmoid
@@ -34,6 +35,7 @@ def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: 
     return activations.relu(x, alpha, max_value, threshold)
 
 
+@registry.register_keras_serializable("keras2")
 def hard_sigmoid(x: Any) -> Any:
     """Return ``x / 5 + 1/2``, held between 0 and 1: the slope of Keras 2.
 

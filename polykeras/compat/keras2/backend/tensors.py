@@ -14,9 +14,7 @@ from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
 
-shape = ops.shape
 ndim = ops.ndim
-cast = ops.cast
 squeeze = ops.squeeze
 stack = ops.stack
 

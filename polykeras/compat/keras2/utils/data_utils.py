@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
+
+import numpy as np
 
 from polykeras.core import seeds
 from polykeras.datasets.downloads import get_file
 from polykeras.training.data.datasets import PyDataset, Sequence
 from polykeras.training.data.workers import Workers, ordered, reader
 
-__all__ = ["GeneratorEnqueuer", "OrderedEnqueuer", "Sequence", "SequenceEnqueuer", "get_file"]
+__all__ = [
+    "GeneratorEnqueuer",
+    "OrderedEnqueuer",
+    "Sequence",
+    "SequenceEnqueuer",
+    "get_file",
+    "get_index",
+    "init_pool",
+    "init_pool_generator",
+    "next_sample",
+    "validate_file",
+]
 
 
 class SequenceEnqueuer:
@@ -124,3 +138,75 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     def _prepared(self, workers: Workers) -> Iterator:
         many = self.sequence if isinstance(self.sequence, list | tuple) else [self.sequence]
         yield from itertools.chain.from_iterable(zip(*many, strict=False))
+
+
+_sources: dict = {}
+
+
+def init_pool(seqs: dict) -> None:
+    """Say where ``get_index`` finds the data of enqueuers.
+
+    Args:
+        seqs: dict from numbers to sequences.
+
+    >>> init_pool({0: ["a", "b"]}); get_index(0, 1)
+    'b'
+    """
+    _sources.clear()
+    _sources.update(seqs)
+
+
+def init_pool_generator(gens: dict, random_seed: int | None = None) -> None:
+    """Say where ``next_sample`` finds the generators of enqueuers, and seed NumPy.
+
+    Args:
+        gens: dict from numbers to generators.
+        random_seed: int; default None, for no seed.
+
+    >>> init_pool_generator({0: iter("ab")}); next_sample(0), next_sample(0)
+    ('a', 'b')
+    """
+    init_pool(gens)
+    if random_seed is not None:
+        np.random.seed(random_seed)
+
+
+def get_index(uid: int, i: int) -> Any:
+    """Return a batch of the data that ``init_pool`` was given.
+
+    Args:
+        uid: int, the number of the data.
+        i: int, the number of the batch.
+    """
+    return _sources[uid][i]
+
+
+def next_sample(uid: int) -> Any:
+    """Return the next batch of a generator that ``init_pool_generator`` was given.
+
+    Args:
+        uid: int, the number of the generator.
+    """
+    return next(_sources[uid])
+
+
+def validate_file(fpath: Any, file_hash: str, algorithm: str = "auto", chunk_size: int = 65535) -> bool:
+    """Return whether a file has a hash.
+
+    Args:
+        fpath: path of the file.
+        file_hash: str, hexadecimal.
+        algorithm: "sha256", "md5", or "auto" for what the length of the hash says; default "auto".
+        chunk_size: int, bytes that are read at once; default 65535.
+
+    >>> import tempfile
+    >>> path = tempfile.mkdtemp() + "/empty"; open(path, "w").close()
+    >>> validate_file(path, "d41d8cd98f00b204e9800998ecf8427e")
+    True
+    """
+    is_sha = algorithm == "sha256" or algorithm == "auto" and len(file_hash) == 64
+    digest = hashlib.sha256() if is_sha else hashlib.md5(usedforsecurity=False)
+    with open(fpath, "rb") as file:
+        while part := file.read(chunk_size):
+            digest.update(part)
+    return digest.hexdigest() == file_hash.lower()

@@ -20,10 +20,13 @@ __all__ = [
     "custom_object_scope",
     "func_dump",
     "func_load",
+    "check_for_unexpected_keys",
     "deserialize_keras_object",
     "get_custom_objects",
+    "getargspec",
     "has_arg",
     "is_all_none",
+    "object_list_uid",
     "serialize_keras_object",
     "slice_arrays",
     "to_list",
@@ -162,3 +165,45 @@ def transpose_shape(shape: Any, target_format: str, spatial_axes: Iterable[int])
         raise ValueError(f"Expected target_format to be a layout. Received: {target_format!r}.")
     values = [*shape[: axes[0]], shape[-1], *(shape[axis] for axis in axes)]
     return type(shape)(values)
+
+
+def check_for_unexpected_keys(name: str, input_dict: dict, expected_values: Iterable[str]) -> None:
+    """Refuse a dict with keys that nobody asked for.
+
+    Args:
+        name: what the dict is, for the message.
+        input_dict: dict.
+        expected_values: the keys that it may have.
+
+    Raises:
+        ValueError: for other keys.
+
+    >>> check_for_unexpected_keys("loss", {"a": "mse"}, ["a", "b"])
+    """
+    unknown = sorted(set(input_dict) - set(expected_values))
+    if unknown:
+        raise ValueError(f"Expected the keys of {name} to be of {sorted(expected_values)}. Received: {unknown}.")
+
+
+def getargspec(fn: Callable) -> inspect.FullArgSpec:
+    """Return the arguments of a function.
+
+    Args:
+        fn: a function.
+
+    >>> getargspec(lambda x, y=2: 0).args
+    ['x', 'y']
+    """
+    return inspect.getfullargspec(fn)
+
+
+def object_list_uid(object_list: Any) -> str:
+    """Return a text that tells objects apart by which they are.
+
+    Args:
+        object_list: an object, or a list of them.
+
+    >>> object_list_uid([1, None]) == object_list_uid([1, None]) != object_list_uid([2, None])
+    True
+    """
+    return ", ".join(str(abs(id(x))) for x in to_list(object_list))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -191,3 +192,37 @@ def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
         answer = input(f"[WARNING] {filepath} already exists - overwrite? [y/n] ").strip().lower()
         if answer in ("y", "n"):
             return answer == "y"
+
+
+def save_to_binary_h5py(save_function: Callable, stream: Any) -> None:
+    """Write what a function puts into an HDF5 file to an open binary file.
+
+    Args:
+        save_function: of an ``h5py.File``.
+        stream: binary file, open for writing.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> save_to_binary_h5py(lambda h5: h5.attrs.update(size=3), file)
+    >>> load_from_binary_h5py(lambda h5: int(h5.attrs["size"]), io.BytesIO(file.getvalue()))
+    3
+    """
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        save_function(file)
+    stream.write(buffer.getvalue())
+
+
+def load_from_binary_h5py(load_function: Callable, stream: Any) -> Any:
+    """Return what a function makes of an HDF5 file that an open binary file holds.
+
+    Args:
+        load_function: of an ``h5py.File``.
+        stream: binary file, open for reading.
+    """
+    import h5py
+
+    with h5py.File(io.BytesIO(stream.read()), "r") as file:
+        return load_function(file)

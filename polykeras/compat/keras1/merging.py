@@ -1,0 +1,110 @@
+"""Merging in Keras 1: one function and one layer, whose ``mode`` says how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polykeras.core.graph import KerasTensor
+from polykeras.layers import Layer
+from polykeras.layers.core import Input, Lambda
+from polykeras.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply
+from polykeras.models import Model, Sequential
+
+
+def merge(
+    inputs: list,
+    mode: str | Callable = "sum",
+    concat_axis: int = -1,
+    dot_axes: Any = -1,
+    output_shape: Any = None,
+    output_mask: Any = None,
+    arguments: dict | None = None,
+    name: str | None = None,
+) -> Any:
+    """Join tensors into one, as Keras 1 did.
+
+    Args:
+        inputs: list of arrays or symbolic tensors, (batch, ...).
+        mode: "sum", "mul", "ave", "max", "concat", "dot", "cos", or a function of the list; default "sum".
+        concat_axis: int, of "concat"; default -1.
+        dot_axes: int or pair of ints, of "dot" and "cos"; default -1.
+        output_shape: of a function; None to find it.
+        output_mask: mask of what a function returns, or a function of the masks; default None.
+        arguments: dict, further arguments of a function; default None.
+        name: str, of the layer; default None.
+
+    Returns:
+        One array or symbolic tensor.
+
+    Raises:
+        ValueError: for an unknown mode.
+
+    >>> import numpy as np
+    >>> merge([np.ones((1, 2)), np.ones((1, 2))], mode="sum")
+    array([[2., 2.]], dtype=float32)
+    """
+    return _layer(mode, concat_axis, dot_axes, output_shape, output_mask, arguments, name)(inputs)
+
+
+def Merge(  # noqa: N802 # a layer in Keras 1
+    layers: list | None = None,
+    mode: str | Callable = "sum",
+    concat_axis: int = -1,
+    dot_axes: Any = -1,
+    output_shape: Any = None,
+    output_mask: Any = None,
+    arguments: dict | None = None,
+    node_indices: Any = None,
+    tensor_indices: Any = None,
+    name: str | None = None,
+) -> Layer:
+    """Return a layer that joins its inputs; of ``layers`` a model that joins their outputs, to begin a Sequential.
+
+    Args:
+        layers: list of models or layers whose outputs are joined; None for a layer to call on a list of tensors.
+        mode, concat_axis, dot_axes, output_shape, output_mask, arguments, name: see ``merge``; their defaults are
+            "sum", -1, -1 and None.
+        node_indices, tensor_indices: of Keras 1; they change nothing; default None.
+
+    Raises:
+        ValueError: for an unknown mode.
+
+    >>> import polykeras as keras
+    >>> left, right = (keras.Sequential([keras.layers.Dense(3, input_dim=2)]) for _ in range(2))
+    >>> model = keras.Sequential([Merge([left, right], mode="concat"), keras.layers.Dense(1)])
+    >>> model.input_shape, model.layers[0].output_shape
+    ([(None, 2), (None, 2)], (None, 6))
+    """
+    layer = _layer(mode, concat_axis, dot_axes, output_shape, output_mask, arguments, name)
+    if not layers:
+        return layer
+    branches: list[Any] = [x if isinstance(x, Model) else Sequential([x]) for x in layers]
+    inputs = {id(branch): _inputs(branch) for branch in branches}
+    outputs = {id(branch): branch(inputs[id(branch)]) for branch in branches}
+    flat = [x for own in inputs.values() for x in (own if isinstance(own, list) else [own])]
+    return Model(flat, layer([outputs[id(branch)] for branch in branches]))
+
+
+def _inputs(branch: Any) -> Any:
+    found: list[KerasTensor] = [Input(batch_shape=x.shape, dtype=x.dtype) for x in branch.inputs]
+    return found[0] if len(found) == 1 else found
+
+
+def _layer(
+    mode: Any, concat_axis: int, dot_axes: Any, output_shape: Any, output_mask: Any, arguments: Any, name: str | None
+) -> Layer:
+    if callable(mode):
+        return Lambda(mode, output_shape, output_mask, arguments or {}, name=name)
+    makers: dict[str, Callable[[], Layer]] = {
+        "sum": lambda: Add(name=name),
+        "mul": lambda: Multiply(name=name),
+        "ave": lambda: Average(name=name),
+        "max": lambda: Maximum(name=name),
+        "concat": lambda: Concatenate(concat_axis, name=name),
+        "dot": lambda: Dot(dot_axes, name=name),
+        "cos": lambda: Dot(dot_axes, normalize=True, name=name),
+    }
+    if mode not in makers:
+        raise ValueError(f"Expected mode to be one of {sorted(makers)} or a function. Received: {mode!r}.")
+    return makers[mode]()
