@@ -92,6 +92,10 @@ class Trackable(Stamped):
         """Return what files hold of the own variables, each with a name, a shape, ``assign`` and ``adopt``."""
         return self._own_variables()
 
+    def _unmerged_variables(self) -> list[Variable]:
+        """Return the variables that files hold as one sum, for whom the parts of it matter."""
+        return []
+
     def save_own_variables(self, store: Any) -> None:
         """Write the own variables into a mapping, by their numbers. A class may keep more, or other things.
 

@@ -144,6 +144,9 @@ class Embedding(Layer):
         merged = MergedWeight(self._embeddings, *factors, self._lora_scale)
         return [merged, *(v for v in own if all(v is not other for other in (self._embeddings, *factors)))]
 
+    def _unmerged_variables(self) -> list:
+        return [self._embeddings, self.lora_embeddings_a, self.lora_embeddings_b] if self.lora_enabled else []
+
     def call(self, inputs: Any) -> Any:
         """Apply the layer.
 

@@ -82,7 +82,8 @@ def no_quantization(layer: Any, config: Any) -> None:
 class MergedWeight:
     """A frozen weight and the product that is trained beside it, as one array: what files hold, as Keras 3's do.
 
-    A layer that takes such an array starts with a product of 0.
+    A layer that takes such an array starts with a product of 0. Our own files hold the parts too, beside it, from which
+    training goes on as if it had never stopped.
 
     Args:
         weight: the frozen weight.
@@ -181,6 +182,9 @@ class LowRankUpdate(Layer):
         factors = self.lora_kernel_a, self.lora_kernel_b
         merged = MergedWeight(self._kernel, *factors, (self.lora_alpha or 0) / (self.lora_rank or 1))
         return [merged, *(v for v in own if all(v is not other for other in (self._kernel, *factors)))]
+
+    def _unmerged_variables(self) -> list[Variable]:
+        return [self._kernel, self.lora_kernel_a, self.lora_kernel_b] if self.lora_enabled else []
 
     def _lora_config(self) -> dict:
         return {"lora_rank": self.lora_rank, "lora_alpha": self.lora_alpha} if self.lora_rank else {}

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from polykeras.core import naming, tracking
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.tracking import Trackable
@@ -120,6 +122,7 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
         name = getattr(place.owner, "name", None)
         place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
         if isinstance(place.owner, Trackable):
+            _save_unmerged(place, writer)
             is_own = type(place.owner).save_own_variables is not Trackable.save_own_variables
             stored = {} if is_own else {id(variable): variable for variable in place.owner._stored_variables()}
             apart += [variable for variable in place.owner._own_variables() if id(variable) not in stored]
@@ -128,6 +131,34 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
         if type(optimizer).save_own_variables is Optimizer.save_own_variables:
             _check_complete(writer, model, optimizer.variables, [])
+
+
+#: The group beside ``vars`` of the parts of weights that ``vars`` has as one sum. Keras does not look into it.
+_UNMERGED = "unmerged"
+
+
+def _save_unmerged(place: Place, writer: NotingWriter) -> None:
+    parts = place.owner._unmerged_variables()
+    group = writer.group(f"{place.path}/{_UNMERGED}".lstrip("/")) if parts else None
+    for number, variable in enumerate(parts):
+        group[str(number)] = variable
+
+
+def _load_unmerged(owner: Any, group: Any) -> None:
+    """Give an owner the parts of a sum that it has taken, where they are there and add up to it."""
+    parts = owner._unmerged_variables() if isinstance(owner, Trackable) else []
+    if not parts or group is None:
+        return
+    keys = [str(number) for number in range(len(parts))]
+    if [group.shape(key) if key in group else None for key in keys] != [part.shape for part in parts]:
+        return
+    merged, before = owner._stored_variables()[0], [part.numpy() for part in parts]
+    expected = np.asarray(merged, "float64")
+    for part, key in zip(parts, keys, strict=True):
+        part.assign(group[key])
+    if not np.allclose(np.asarray(merged, "float64"), expected, rtol=1e-4, atol=1e-5):  # edited since
+        for part, value in zip(parts, before, strict=True):
+            part.assign(value)
 
 
 def _check_complete(writer: NotingWriter, model: Any, variables: list[Variable], apart: list[Variable]) -> None:
@@ -151,20 +182,22 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     found, problems = [], []
-    groups = _by_name(model, reader) if by_name else [(p, _group(reader, p.path)) for p in places(model, skipped)]
-    for place, group in groups:
+    groups = _by_name(model, reader) if by_name else [(p, _holder(reader, p.path)) for p in places(model, skipped)]
+    for place, holder in groups:
+        group = holder.group("vars") if holder is not None else None
         problem = _problem(place, group)
         if problem:
             problems.append(problem)
         elif group is not None and len(group):
-            found.append((place, group))
+            found.append((place, group, holder))
     if problems and not skip_mismatch:
         hint = "load_weights(skip_mismatch=True) leaves such layers as they are, by_name=True matches layers by name."
         raise ValueError(f"{joined(problems)}\n{hint}")
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
-    for place, group in found:
+    for place, group, holder in found:
         _take(place.owner, group)
+        _load_unmerged(place.owner, holder.group(_UNMERGED))
 
 
 def joined(problems: list[str]) -> str:
@@ -193,15 +226,15 @@ def _take(owner: Any, group: Any) -> None:
         variable.adopt(group[str(number)])
 
 
-def _group(reader: Any, path: str) -> Any:
-    """The group of a path; attributes may be private in one library and public in the other."""
+def _holder(reader: Any, path: str) -> Any:
+    """The group of a path, with that of its arrays; attributes may be private in one library and public in the other."""
     group = reader
     for part in filter(None, path.split("/")):
         names = (part, f"_{part}", part.lstrip("_"))
         group = next((inner for name in names if (inner := group.group(name)) is not None), None)
         if group is None:
             return None
-    return group.group("vars")
+    return group
 
 
 def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
@@ -213,7 +246,7 @@ def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
     for layer in model.layers:
         group = named.get(layer.name)
         if group is not None:
-            pairs.extend((place, _group(group, place.path)) for place in places(layer))
+            pairs.extend((place, _holder(group, place.path)) for place in places(layer))
     return pairs
 
 

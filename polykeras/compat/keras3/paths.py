@@ -141,6 +141,7 @@ _BACKEND = ("polykeras.backend", "polykeras.config", "polykeras.ops", "polykeras
 _HOMES = {
     "backend": _BACKEND,
     "legacy": ("polykeras.compat.keras2.legacy", "polykeras.preprocessing", "polykeras.losses", "polykeras.saving"),
+    "layers.merging": ("polykeras.layers.merge", "polykeras.layers"),
     "models": ("polykeras.models",),
     "ops": ("polykeras.ops", "polykeras"),
     "testing": (),
@@ -165,5 +166,6 @@ def homes_of(path: str) -> tuple[str, ...] | None:
     """
     if path not in _paths():
         return None
-    part = path.partition(".")[0]
-    return (*_HOMES.get(part, (f"polykeras.{part}",)), _OWN_NAMES)
+    part, *inner = path.split(".")[:2]
+    known = _HOMES.get(".".join([part, *inner])) or _HOMES.get(part, (f"polykeras.{part}",))
+    return (*known, _OWN_NAMES)
