@@ -70,6 +70,7 @@ UPWARD_IMPORTS = {
     ("training", "interop"): "a dataset may become one of tf.data",
     ("training", "models"): "a step builds a model that has no weights yet",
     ("metrics", "compat"): "base classes of metrics in Keras 2",
+    ("saving", "compat"): "files of Keras 2 leave to its defaults what they do not say",
     ("models", "interop"): "layers around an engine's own objects cannot move to another backend",
     ("models", "saving"): "model.save and its like are methods of models",
     ("optimizers", "compat"): "keras.optimizers.legacy",

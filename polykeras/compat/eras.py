@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
+from polykeras.serialization import registry
 
 #: Defaults of arguments: (module, class or function, argument, in Keras 2.3.1).
 DEFAULTS = (
@@ -83,6 +84,9 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("saving.models", "any_name_is_hdf5", True),
 )
 
+#: Names of arguments in files of Keras 1.
+_OF_KERAS_1 = {"learning_rate": "lr", "recurrent_activation": "inner_activation"}
+
 _undo: list[Callable[[], None]] = []
 
 
@@ -104,16 +108,27 @@ def apply(era: str) -> None:
             _set(_found(module, owner), name, value)
 
 
-def fill_in(class_name: Any, config: dict) -> None:
-    """Add to a config from a file of Keras 2 what it leaves out and had another default there.
+def complete(config: Any) -> None:
+    """Say in a config from a file of Keras 2 what it leaves to the defaults of that time.
 
     Args:
-        class_name: of the object.
-        config: its arguments, which are changed.
+        config: dict or list of configs, which is changed.
+
+    >>> config = {"class_name": "Adagrad", "config": {}}
+    >>> complete(config); config["config"]
+    {'learning_rate': 0.01, 'initial_accumulator_value': 0.0}
     """
-    for _, name, argument, value in DEFAULTS:
-        if name == class_name and argument != "name":
-            config.setdefault(argument, value)
+    if isinstance(config, dict):
+        own = config.get("config")
+        for _, name, argument, value in DEFAULTS:
+            is_meant = isinstance(own, dict) and config.get("class_name") == name and argument != "name"
+            if is_meant and _OF_KERAS_1.get(argument) not in own:
+                own.setdefault(argument, value)
+        for key in ("activation", "recurrent_activation", "inner_activation"):
+            if config.get(key) == "hard_sigmoid":
+                config[key] = registry.get_registered_name(hard_sigmoid)
+    for inner in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        complete(inner)
 
 
 def _found(module: str, path: str) -> Any:

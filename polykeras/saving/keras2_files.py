@@ -188,7 +188,7 @@ def model_config(reader: Reader) -> dict:
         raise ValueError(
             "Expected a whole model in the HDF5 file. Received: only weights. Build the model and call load_weights."
         )
-    return convert(configs.parse(text))
+    return _of_its_era(convert(configs.parse(text)), reader)
 
 
 def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
@@ -196,7 +196,7 @@ def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
     text = reader.attribute("training_config")
     if text is None:
         return
-    training = convert(configs.parse(text))
+    training = _of_its_era(convert(configs.parse(text)), reader)
     try:
         arguments = {"optimizer": training.pop("optimizer_config"), "loss": training.pop("loss", None)}
         arguments |= {k: training[k] for k in ("metrics", "loss_weights", "weighted_metrics") if training.get(k)}
@@ -283,6 +283,15 @@ def convert(config: Any) -> Any:
         if "output_layers" in inner:
             _count_from_zero(inner)
     return result
+
+
+def _of_its_era(config: Any, reader: Reader) -> Any:
+    """A config with what a file of Keras 1 or 2 leaves to its defaults, and with its functions."""
+    if _origin(reader, reader).version < 3:
+        from polykeras.compat import eras
+
+        eras.complete(config)
+    return config
 
 
 def _is_op(config: dict) -> bool:

@@ -182,8 +182,8 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     found, problems = [], []
-    groups = _by_name(model, reader) if by_name else [(p, _holder(reader, p.path)) for p in places(model, skipped)]
-    for place, holder in groups:
+    in_order = ((place, _holder(reader, place.path)) for place in places(model, skipped))
+    for place, holder in _by_name(model, reader) if by_name else in_order:
         group = holder.group("vars") if holder is not None else None
         problem = _problem(place, group)
         if problem:

@@ -14,7 +14,10 @@ layers = keras.layers
 
 KINDS = {
     "Dense": (ROWS, lambda: [keras.Input((4,)), layers.Dense(6, lora_rank=2, lora_alpha=3.0), layers.Dense(2)]),
-    "EinsumDense": (ROWS, lambda: [keras.Input((4,)), layers.EinsumDense("ab,bc->ac", 6, lora_rank=2), layers.Dense(2)]),
+    "EinsumDense": (
+        ROWS,
+        lambda: [keras.Input((4,)), layers.EinsumDense("ab,bc->ac", 6, lora_rank=2), layers.Dense(2)],
+    ),
     "Embedding": (
         WORDS,
         lambda: [keras.Input((5,)), layers.Embedding(7, 4, lora_rank=2), layers.Flatten(), layers.Dense(2)],

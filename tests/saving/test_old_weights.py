@@ -182,7 +182,7 @@ def test_weights_of_keras_1_by_gate(tmp_path):
         parts = [[table[gate][place] for gate in ("ifco" if name == "LSTM" else "zrh")] for place in range(3)]
         for weight, part in zip(model.get_weights(), parts, strict=True):
             np.testing.assert_array_equal(weight, np.concatenate(part, axis=-1))
-        assert model.layers[0].recurrent_activation is keras.activations.hard_sigmoid
+        assert model.layers[0].recurrent_activation is keras.backend.hard_sigmoid
 
 
 KERNELS = [
