@@ -227,7 +227,7 @@ def _take(owner: Any, group: Any) -> None:
 
 
 def _holder(reader: Any, path: str) -> Any:
-    """The group of a path, with that of its arrays; attributes may be private in one library and public in the other."""
+    """The group of a path; attributes may be private in one library and public in the other."""
     group = reader
     for part in filter(None, path.split("/")):
         names = (part, f"_{part}", part.lstrip("_"))
