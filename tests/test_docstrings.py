@@ -113,7 +113,7 @@ def callees() -> list[Callee]:
     for prefix, module in MODULES.items():
         for name in public_names(module):
             thing = getattr(module, name)
-            if is_ours(thing):
+            if is_ours(thing) and not inspect.ismodule(thing):  # one may be called, as in Keras 1
                 found.setdefault(id(thing), Callee(f"{prefix}.{name}".strip("."), thing))
     for callee in [callee for callee in found.values() if callee.is_class]:
         for base in reversed(callee.target.__mro__):

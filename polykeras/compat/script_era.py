@@ -50,7 +50,7 @@ def older_name(source: str) -> str | None:
         source: of the script.
 
     >>> older_name("from keras.layers.core import Dense"), older_name("from keras.layers import Dense")
-    ('keras.layers.core', None)
+    ('keras.layers.core.Dense', None)
     >>> older_name("import keras.backend as K\\nK.mean(x)")
     'keras.backend.mean'
     """
