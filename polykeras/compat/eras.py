@@ -119,7 +119,7 @@ def complete(config: Any) -> None:
     {'learning_rate': 0.01, 'initial_accumulator_value': 0.0}
     """
     if isinstance(config, dict):
-        own = config.get("config")
+        own: Any = config.get("config")
         for _, name, argument, value in DEFAULTS:
             is_meant = isinstance(own, dict) and config.get("class_name") == name and argument != "name"
             if is_meant and _OF_KERAS_1.get(argument) not in own:
@@ -152,7 +152,7 @@ def _set(owner: Any, name: str, value: Any) -> None:
 
 def _set_default(function: Any, argument: str, value: Any) -> None:
     """Change the default of an argument where it stands: in the function itself, which others may wrap."""
-    outer = function.__init__ if isinstance(function, type) else function
+    outer = function.__init__ if inspect.isclass(function) else function
     inner = inspect.unwrap(outer)
     named = [p for p in inspect.signature(inner).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     defaults = tuple(value if p.name == argument else p.default for p in named if p.default is not p.empty)
@@ -162,9 +162,9 @@ def _set_default(function: Any, argument: str, value: Any) -> None:
         _set(vars(outer), "__signature__", inspect.signature(inner))
 
 
-def _set_order(cls: type, names: list[str]) -> None:
+def _set_order(cls: Any, names: list[str]) -> None:
     """Let programs, but not this package, give the arguments of a class by position in another order."""
-    init: Any = cls.__init__
+    init = cls.__init__
     today = [name for name in inspect.signature(init).parameters if name != "self"]
     alike = sum(itertools.accumulate(map(operator.eq, names, today), operator.and_))
 

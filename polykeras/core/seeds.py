@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import random as python_random
 import threading
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def state() -> tuple[int | None, Any]:
         return _global_seed, _draws
     if not asks_numpy:
         return None, python_random.getstate()
-    kind, words, *rest = np.random.get_state()
+    kind, words, *rest = cast(Any, np.random.get_state())
     return None, (kind, tuple(words.tolist()), *rest)
 
 

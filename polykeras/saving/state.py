@@ -139,9 +139,10 @@ _UNMERGED = "unmerged"
 
 def _save_unmerged(place: Place, writer: NotingWriter) -> None:
     parts = place.owner._unmerged_variables()
-    group = writer.group(f"{place.path}/{_UNMERGED}".lstrip("/")) if parts else None
-    for number, variable in enumerate(parts):
-        group[str(number)] = variable
+    if parts:
+        group = writer.group(f"{place.path}/{_UNMERGED}".lstrip("/"))
+        for number, variable in enumerate(parts):
+            group[str(number)] = variable
 
 
 def _load_unmerged(owner: Any, group: Any) -> None:

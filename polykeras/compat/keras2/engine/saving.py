@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import itertools
 from collections.abc import Callable
@@ -205,7 +206,7 @@ def preprocess_weights_for_loading(
     [(3, 2), (2,)]
     """
     saved = [
-        old_weights.Saved(str(place), np.shape(array), lambda array=array: np.asarray(array))
+        old_weights.Saved(str(place), np.shape(array), functools.partial(np.asarray, array))
         for place, array in enumerate(weights)
     ]
     origin = old_weights.Origin(int(str(original_keras_version or 1).partition(".")[0]), original_backend)

@@ -150,8 +150,7 @@ def update_confusion_matrix_variables(
     [1.0]
     """
     levels = tuple(confusion.check_thresholds(thresholds))
-    options = {key: value for key, value in (("top_k", top_k), ("class_id", class_id)) if value is not None}
-    counts = confusion.count_confusion(y_true, y_pred, levels, "float32", sample_weight, **options)
+    counts = confusion.count_confusion(y_true, y_pred, levels, "float32", sample_weight, top_k=top_k, class_id=class_id)
     for kind, variable in variables_to_update.items():
         variable.assign_add(ops.reshape(counts[ConfusionMatrix(kind).name.lower()], variable.shape))
 
