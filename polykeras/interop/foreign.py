@@ -8,6 +8,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core.operators import EngineNeeded
+from polykeras.core.tracking import Trackable
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 
@@ -17,9 +18,13 @@ _FRAMEWORKS = ("torch", "tensorflow", "jax", "jaxlib", "flax", "keras")
 def framework_of(x: Any) -> str | None:
     """Return the name of the framework that an object's class, or a base of it, comes from; imports nothing.
 
+    What is ours is of none, although TensorFlow, once loaded, has a base class of its own in it.
+
     >>> framework_of(3) is None
     True
     """
+    if isinstance(x, Trackable):
+        return None
     roots = {cls.__module__.partition(".")[0] for cls in type(x).__mro__}
     return next((name for name in _FRAMEWORKS if name in roots), None)
 

@@ -128,6 +128,8 @@ def _torch_gradients(run: Callable, parameters: list) -> tuple[float, list]:
 
     with torch.enable_grad():
         loss = run()
+        if not parameters or not loss.requires_grad:
+            return float(loss.detach()), [None] * len(parameters)
         return float(loss.detach()), list(torch.autograd.grad(loss, parameters, allow_unused=True))
 
 
@@ -149,6 +151,8 @@ class _Torch(Learner):
         return value
 
     def update(self, update: Update) -> None:
+        if not self._parameters:  # all are frozen, and torch refuses to make an optimizer of none
+            return
         if self._optimizer is None:
             self._optimizer = self._make_optimizer(update)
         for group in self._optimizer.param_groups:

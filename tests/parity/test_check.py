@@ -198,6 +198,14 @@ def test_training_goes_on_on_another_backend(name):
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
+def test_a_model_moves_away_from_tensorflow_once_it_is_loaded():
+    pytest.importorskip("tensorflow")
+    with backends.use("tensorflow"):
+        model = build()
+    moved = model.to_backend("numpy")
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), moved.get_weights(), strict=True))
+
+
 def test_a_layer_that_wraps_an_engines_object_is_refused_by_name():
     torch = pytest.importorskip("torch")
     from polykeras.interop.torch import TorchModuleWrapper

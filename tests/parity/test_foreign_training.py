@@ -194,6 +194,15 @@ def test_a_frozen_weight_is_found(torch):
     assert (report.culprit, report.first.part, report.first.name) == ("last", "gradient", "kernel")
 
 
+def test_a_module_of_frozen_weights_alone_is_found(torch):
+    model, module = dense(), torch_dense(torch).requires_grad_(False)
+    port_weights(model, module, ROWS)
+    report = check(model, module, ROWS, LABELS, steps=2)
+    assert (report.culprit, report.first.part) == ("last", "gradient")
+    model.trainable = False
+    assert check(model, module, ROWS, LABELS).is_same
+
+
 def norm_model(optimizer="adam"):
     stack = [layers.Dense(8, name="first"), layers.BatchNormalization(epsilon=1e-5, name="norm"), layers.Dense(3)]
     return compiled(keras.Sequential([keras.Input((6,)), *stack]), optimizer)
