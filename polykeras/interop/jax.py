@@ -60,6 +60,7 @@ class JaxLayer(ForeignLayer):
         self.native_serialization_platforms = native_serialization_platforms
         self.seed_generator = SeedGenerator(seed)
         self._takes = self._wanted("call_fn", call_fn, self._arguments_of_call)
+        self._init_takes = [] if init_fn is None else self._wanted("init_fn", init_fn, ("rng", "inputs", "training"))
         self._trees: dict = {}
         self._translated: dict = {}
         is_given = params is not None or state is not None
@@ -101,7 +102,6 @@ class JaxLayer(ForeignLayer):
             return
         import jax
 
-        wanted = self._wanted("init_fn", self.init_fn, ("rng", "inputs", "training"))
         name = backends.current_name()
         backend = backends.load(backends.outer_name() if name == "spec" else name)
         with backends.use(backend.name), backend.outside_trace():
@@ -111,7 +111,7 @@ class JaxLayer(ForeignLayer):
             is_shape = lambda x: isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)  # noqa: E731
             inputs = jax.tree_util.tree_map(sized, input_shape, is_leaf=is_shape)
             given = {"rng": jax.random.PRNGKey(seed), "inputs": inputs, "training": True}
-            made = self.init_fn(*[given[name] for name in wanted])
+            made = self.init_fn(*[given[name] for name in self._init_takes])
         with backends.use(backend.name):
             self._keep_trees(*(made if "state" in self._takes else (made, None)))
 

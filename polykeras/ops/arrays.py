@@ -62,13 +62,14 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     """Return an array, Variable or nested list as a NumPy array.
 
     Args:
-        x: array, Variable or nested list, of any shape.
+        x: array, Variable or nested list, of any shape. A ``tf.RaggedTensor`` is filled up with zeros.
 
     >>> convert_to_numpy(ones((2,)))
     array([1., 1.], dtype=float32)
     """
     if isinstance(x, Variable):
         return x.numpy()
+    x, _ = current().filled_up(x)
     return np.asarray(current().to_numpy(_call.array(x)))
 
 

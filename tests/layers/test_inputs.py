@@ -66,6 +66,7 @@ def test_ragged_indices_take_zeros_where_there_are_none(axis):
     expected = np.take(x, filled, axis) * is_there.reshape(2, 3, *(1,) * after)
     with backends.use("tensorflow"):
         np.testing.assert_array_equal(to_numpy(keras.ops.take(x, indices, axis)), expected)
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(indices), [[2, 0, 0], [0, -1, 1]])
         assert keras.ops.shape(indices) == (2, None) and keras.ops.ndim(indices) == 2
 
 

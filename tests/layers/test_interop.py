@@ -107,7 +107,7 @@ def test_a_function_of_jax_is_trained_inside_fit(jax):
     with pytest.raises(ValueError, match="`call_fn` to take `inputs`.*Received: a function of `x`"):
         keras.layers.JaxLayer(lambda x: x, params=given)
     with pytest.raises(ValueError, match="`init_fn` to take `inputs`.*`mode`"):
-        keras.layers.JaxLayer(call, lambda inputs, mode: {})(X)
+        keras.layers.JaxLayer(call, lambda inputs, mode: {})
 
 
 def test_a_function_of_jax_keeps_state_and_draws(jax):
