@@ -20,9 +20,9 @@ def dataset_of(dataset: Any) -> Any:
     import tensorflow as tf
 
     def batches() -> Iterator[Any]:
-        return (trees.map(_ragged, batch) for batch in dataset)
+        return (_with_tuples(trees.map(_ragged, batch)) for batch in dataset)
 
-    made = tf.data.Dataset.from_generator(batches, output_signature=_signature(dataset))
+    made = tf.data.Dataset.from_generator(batches, output_signature=_with_tuples(_signature(dataset)))
     made = made.apply(tf.data.experimental.assert_cardinality(len(dataset)))
     for name in ("class_names", "file_paths"):
         if name in vars(dataset):
@@ -45,6 +45,13 @@ def _signature(dataset: Any) -> Any:
         return tf.TensorSpec((*rows, *x.shape[len(rows) :]), dtype)
 
     return trees.map(spec_of, dataset[0])
+
+
+def _with_tuples(tree: Any) -> Any:
+    """The tree with tuples for its lists, which ``tf.data`` takes for tensors."""
+    if isinstance(tree, dict):
+        return {key: _with_tuples(value) for key, value in tree.items()}
+    return tuple(map(_with_tuples, tree)) if isinstance(tree, list | tuple) else tree
 
 
 def _ragged(x: Any) -> Any:

@@ -59,7 +59,7 @@ def test_other_backends_train_on_what_tf_data_makes_of_a_dataset(backend, folder
 @pytest.mark.parametrize("preferred", [None, "tensorflow", "torch"])
 def test_halves_are_of_the_preferred_kind(backend, preferred):
     x, y = np.random.default_rng(0).random((10, 2)), np.arange(10)
-    for data in ((x, y), tf.data.Dataset.from_tensor_slices((x, y))):
+    for data in ((x, y), [x, y], tf.data.Dataset.from_tensor_slices((x, y))):
         halves = keras.utils.split_dataset(data, left_size=0.2, preferred_backend=preferred)
         is_default = isinstance(data, tf.data.Dataset) or backend.name == "tensorflow"
         for half, size in zip(halves, (2, 8), strict=True):
