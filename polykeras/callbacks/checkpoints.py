@@ -61,7 +61,7 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq, self.period = save_freq, period
         self.best = initial_value_threshold
         self.watched_hooks = frozenset({"on_train_batch_end"} if is_count else ())
-        self._epoch = self._batches = self._epochs = 0
+        self._current_epoch = self._batches = self._epochs = 0
         self._last_batch = -1
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -69,47 +69,40 @@ class ModelCheckpoint(MonitorCallback):
             super().on_train_begin(logs)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._epoch, self._last_batch = epoch, -1
+        self._current_epoch, self._last_batch = epoch, -1
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        if isinstance(self.save_freq, str):  # "epoch"
-            return
-        self._batches += batch - self._last_batch  # a call may stand for several batches
-        self._last_batch = batch
-        if self._batches >= self.save_freq:
-            self._batches = 0
-            self._save(log_names.logs({**(logs or {}), "epoch": self._epoch + 1, "batch": batch + 1}))
+        if self._should_save_on_batch(batch):
+            self._save_model(self._current_epoch, batch, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._epochs += 1
         if self.save_freq == "epoch" and self._epochs >= self.period:
             self._epochs = 0
-            self._save(log_names.logs({**(logs or {}), "epoch": epoch + 1}))
+            self._save_model(epoch, None, logs)
 
-    def _save(self, fields: dict) -> None:
-        if not self.save_best_only or self._is_best(fields):
-            self._write(fields)
+    # Callbacks of other packages are made from this one, and call the four methods below or have their own.
 
-    def _write(self, fields: dict) -> None:
-        path = self._path(fields)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        if self.verbose:
-            say(f"Epoch {fields['epoch']}: saving the {'weights' if self.save_weights_only else 'model'} to {path}")
-        if self.save_weights_only:
-            self.model.save_weights(path, overwrite=True)
-        else:
-            self.model.save(path, overwrite=True)
-
-    def _is_best(self, fields: dict) -> bool:
-        value = self.current(fields)
-        if value is None or not self.is_better(value, self.best):
-            if self.verbose and value is not None:
-                say(f"Epoch {fields['epoch']}: {self.monitor} {value:.5f} is no better than {self.best}")
+    def _should_save_on_batch(self, batch: int) -> bool:
+        if isinstance(self.save_freq, str):  # "epoch"
             return False
-        self.best = value
-        return True
+        self._batches += batch - self._last_batch  # a call may stand for several batches
+        self._last_batch = batch
+        is_due = self._batches >= self.save_freq
+        self._batches = 0 if is_due else self._batches
+        return is_due
 
-    def _path(self, fields: dict) -> str:
+    def _save_model(self, epoch: int, batch: int | None = None, logs: dict | None = None) -> None:
+        path = self._get_file_path(epoch, batch, logs)
+        if self._should_save_model(epoch, batch, logs, path):
+            self._write(epoch, path)
+
+    def _should_save_model(self, epoch: int, batch: int | None, logs: dict | None, filepath: str) -> bool:
+        return not self.save_best_only or self._is_best(epoch, log_names.logs(logs or {}))
+
+    def _get_file_path(self, epoch: int, batch: int | None = None, logs: dict | None = None) -> str:
+        counts = {"epoch": epoch + 1} | ({} if batch is None else {"batch": batch + 1})
+        fields = log_names.logs({**(logs or {}), **counts})
         try:
             return self.filepath.format_map(fields)
         except KeyError as error:
@@ -118,3 +111,21 @@ class ModelCheckpoint(MonitorCallback):
                 f"{naming.listed(sorted(fields))}. "
                 f"Received: {error}."
             ) from None
+
+    def _write(self, epoch: int, path: str) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if self.verbose:
+            say(f"Epoch {epoch + 1}: saving the {'weights' if self.save_weights_only else 'model'} to {path}")
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
+
+    def _is_best(self, epoch: int, logs: dict | None) -> bool:
+        value = self.current(logs)
+        if value is None or not self.is_better(value, self.best):
+            if self.verbose and value is not None:
+                say(f"Epoch {epoch + 1}: {self.monitor} {value:.5f} is no better than {self.best}")
+            return False
+        self.best = value
+        return True

@@ -74,6 +74,15 @@ def takes_state(step: Callable) -> bool:
     return sum(p.kind in kinds and p.default is p.empty for p in parameters) == 2
 
 
+def takes_anything(step: Callable) -> bool:
+    """Whether a step takes any number of arguments, to hand them on.
+
+    >>> takes_anything(lambda *args: None), takes_anything(lambda data: None)
+    (True, False)
+    """
+    return any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(step).parameters.values())
+
+
 def speaks_natively(cls: type, engine: str) -> bool:
     """Whether the methods that a user wrote in a class, or its bases, use an engine by itself.
 

@@ -75,6 +75,8 @@ class ForeignLayer(Layer):
 def adopted(layer: Layer, name: str, value: Any) -> Any:
     """Return a layer for an object of an engine with weights of its own, found among a layer's attributes.
 
+    A TensorFlow module without variables, such as one around a table of words, is returned as it is.
+
     Raises:
         TypeError: for one that polykeras can't train as it is.
     """
@@ -82,6 +84,8 @@ def adopted(layer: Layer, name: str, value: Any) -> Any:
         from polykeras.interop.torch import TorchModuleWrapper
 
         return TorchModuleWrapper(value)
+    if len(getattr(value, "variables", (None,))) == 0:
+        return value
     kind = f"{type(value).__module__.partition('.')[0]}'s {type(value).__name__}"
     raise TypeError(
         f"Layer {layer.path!r}: Expected weights that polykeras trains, saves and counts. Received: {kind}"

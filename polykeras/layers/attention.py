@@ -212,6 +212,11 @@ class AdditiveAttention(Attention):
 # ----------------------------------------------------------------- many heads
 
 
+def _other_name(name: str) -> Any:
+    """Another name of an attribute, to read it and to set it."""
+    return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
+
+
 class HeadedAttention(Layer):
     """Base of attention with many heads: projections, masks, and the attention between them.
 
@@ -256,6 +261,20 @@ class HeadedAttention(Layer):
         keep_options(self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint)
         keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self.supports_masking = True
+
+    # What layers of other packages, made from these, know the parts by.
+    _query_dense = _other_name("query_dense")
+    _key_dense = _other_name("key_dense")
+    _value_dense = _other_name("value_dense")
+    _output_dense = _other_name("output_dense")
+    _use_bias = _other_name("use_bias")
+    _dropout = _other_name("dropout")
+    _kernel_initializer = _other_name("kernel_initializer")
+    _bias_initializer = _other_name("bias_initializer")
+    _kernel_regularizer = _other_name("kernel_regularizer")
+    _bias_regularizer = _other_name("bias_regularizer")
+    _kernel_constraint = _other_name("kernel_constraint")
+    _bias_constraint = _other_name("bias_constraint")
 
     def _projection(self, name: str, axes: int, bound: int, sizes: tuple, activation: Any = None) -> EinsumDense:
         """A dense layer from the last ``bound`` axes of an input with ``axes`` others, to ``sizes``."""
@@ -357,7 +376,8 @@ class HeadedAttention(Layer):
             )
         key = value if key is None else key
         _check_batches(self, (query, value, key))
-        fused = len(ops.shape(query)) == 3 and not return_attention_scores and not (training and self.dropout > 0)
+        is_own = type(self)._compute_attention is HeadedAttention._compute_attention
+        fused = is_own and len(ops.shape(query)) == 3 and self._may_fuse(return_attention_scores, training)
         masks = query_mask, value_mask, key_mask, attention_mask
         mask = self._mask(query, value, *masks, use_causal_mask and not fused)
         gate = self.gate_dense(query) if self.use_gate else None
@@ -369,7 +389,7 @@ class HeadedAttention(Layer):
         if fused:
             outputs = self._fused_attention(query, key, value, mask, use_causal_mask)
         else:
-            outputs, scores = self._attention(query, key, value, mask, training)
+            outputs, scores = self._compute_attention(query, key, value, mask, training, return_attention_scores)
         outputs = self.output_dense(outputs if gate is None else outputs * gate)
         return (outputs, scores) if return_attention_scores else outputs
 
@@ -402,7 +422,24 @@ class HeadedAttention(Layer):
         sees = ops.swapaxes(ops.any(mask, axis=-1, keepdims=True), 1, 2)
         return ops.where(sees, outputs, 0.0)
 
-    def _attention(self, query: Any, key: Any, value: Any, mask: Any, training: bool) -> tuple:
+    def _may_fuse(self, return_attention_scores: bool, training: bool | None) -> bool:
+        return not return_attention_scores and not (training and self.dropout > 0)
+
+    def _compute_attention(
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
+    ) -> tuple:
+        """Outputs, and scores or None, of projected arrays; a subclass may call it or have its own."""
+        if len(ops.shape(query)) == 4 and self._may_fuse(return_attention_scores, training):
+            return self._fused_attention(query, key, value, attention_mask, False), None
+        return self._attention(query, key, value, attention_mask, training)
+
+    def _attention(self, query: Any, key: Any, value: Any, mask: Any, training: bool | None) -> tuple:
         """Outputs and scores, step by step."""
         heads, own = ops.shape(query)[-2], ops.shape(key)[-2]
         if heads != own:
@@ -512,6 +549,15 @@ class MultiHeadAttention(HeadedAttention):
         self.value_dim = positive_int(self, "value_dim", key_dim if value_dim is None else value_dim)
         self._sizes = None if output_shape is None else self._check_sizes(output_shape)
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else attention_axes
+
+    _num_heads = _other_name("num_heads")
+    _key_dim = _other_name("key_dim")
+    _value_dim = _other_name("value_dim")
+    _attention_axes = _other_name("attention_axes")
+
+    @property
+    def _inverse_sqrt_key_dim(self) -> float:
+        return 1 / math.sqrt(self.key_dim)
 
     def _check_sizes(self, output_shape: Any) -> tuple:
         sizes = tuple(output_shape) if isinstance(output_shape, list | tuple) else (output_shape,)

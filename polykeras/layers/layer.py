@@ -85,6 +85,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     autograph_info__: dict = {}
 
     _accepted: dict[type, set] = {}
+    #: Whether a call makes arrays of what it is given; layers of other packages that take text set it to False.
+    _convert_input_args = True
     _weight_places = 1
     _adds_losses = False
     _loss_functions: tuple[Callable, ...] = ()
@@ -478,6 +480,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
         backend, carrier = backends.current(), backends.carrier()
+        if not self._convert_input_args:
+            return self._call_unconverted(backend, args, kwargs)
         if carrier is not None and in_graphs.is_carried(self, carrier, args, kwargs):
             return in_graphs.call_on_host(self, carrier, args, kwargs)
         first = args[0] if len(args) == 1 and not kwargs else None
@@ -508,6 +512,13 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if first is not None and args[0] is first:
             self._accept(backend, first)
         return outputs
+
+    def _call_unconverted(self, backend: Any, args: tuple, kwargs: dict) -> Any:
+        """Call a layer that takes what its caller has: text, or tensors of a pipeline of data."""
+        with within(self.name, self._signature.resolve_training(args, kwargs), self):
+            if not self.built:
+                self._build_for(backend, args, kwargs)
+            return self.call(*args, **kwargs)
 
     def _note_shapes(self, args: tuple, outputs: Any) -> None:
         """Keep the output shape for ``summary``, and at how many places of a row the weights are used."""

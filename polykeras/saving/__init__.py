@@ -1,5 +1,6 @@
 """Saving and loading models: whole, only weights, or only the architecture."""
 
+import inspect
 from typing import Any
 
 from polykeras.saving.editor import KerasFileEditor
@@ -40,7 +41,8 @@ def deserialize_keras_object(
         config: a description, or a tree of them.
         custom_objects: names for your classes and functions, besides the registered ones; default None.
         safe_mode: refuse code, such as a lambda as bytecode.
-        kwargs: ``module_objects``, a dict of further names, as in Keras.
+        kwargs: ``module_objects``, a dict of further names, as in Keras, and Keras 2's ``printable_module_name``,
+            which is not looked at.
 
     Raises:
         ValueError: for a name that is not known, and for code in safe mode.
@@ -50,11 +52,15 @@ def deserialize_keras_object(
     >>> deserialize_keras_object(serialize_keras_object(keras.layers.Dense(2))).units
     2
     """
-    names = {**(kwargs.pop("module_objects", None) or {}), **(custom_objects or {})}
+    shipped = kwargs.pop("module_objects", None) or {}
+    names: dict[str, Any] = {**shipped, **(custom_objects or {})}
+    kwargs.pop("printable_module_name", None)
     if kwargs:
         raise TypeError(f"Expected arguments of deserialize_keras_object. Received: unknown {sorted(kwargs)}.")
     if isinstance(config, str) and config in names:
-        return names[config]
+        named = names[config]
+        # A name among a module's own stands for an object with its defaults, one among custom objects for itself.
+        return named() if inspect.isclass(named) and shipped.get(config) is named else named
     return _deserialize(config, names, safe_mode)
 
 

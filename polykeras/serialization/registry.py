@@ -470,8 +470,8 @@ def deserialize(
 
 
 def _deserialize(config: Any, family: str | None = None) -> Any:
-    if isinstance(config, list):
-        return [_deserialize(x, family) for x in config]
+    if isinstance(config, list | tuple):
+        return type(config)([_deserialize(x, family) for x in config])
     if not isinstance(config, dict):
         return config
     name = config.get("class_name")
@@ -536,7 +536,10 @@ def _build(cls: Any, config: dict) -> Any:
         return made[number]
     # Classes that hold other configured objects build those themselves in from_config.
     made_by: Any = cls
-    instance = made_by.from_config(dict(config.get("config") or {}))
+    own = dict(config.get("config") or {})
+    if not str(getattr(made_by.from_config, "__module__", "")).startswith("polykeras."):
+        own = _with_tuples(own)  # which a user's from_config takes as get_config gave them
+    instance = made_by.from_config(own)
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config"):
         instance.build_from_config(_deserialize(build_config))
@@ -553,6 +556,17 @@ def _users_class(module: str, name: str) -> Any:
     package = __name__.partition(".")[0]
     bases = {base.__module__.partition(".")[0] for base in found.__mro__}
     return found if package in bases and not module.startswith(f"{package}.") else None
+
+
+def _with_tuples(config: Any) -> Any:
+    """A config with tuples for what stands for them, apart from the calls of a graph, which are read elsewhere."""
+    if isinstance(config, list):
+        return [_with_tuples(x) for x in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("class_name") == "__tuple__":
+        return tuple(_with_tuples(x) for x in config["items"])
+    return {key: value if key == "inbound_nodes" else _with_tuples(value) for key, value in config.items()}
 
 
 def _find(name: str, config: dict, family: str | None) -> Any:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
+
+_Method = TypeVar("_Method", bound=Callable)
+
+
+def hide_old_arguments(method: _Method) -> _Method:
+    """Leave ``**kwargs``, which takes what only Keras 1 and 2 had, out of the signature that others see of a method.
+
+    Packages look there for what they may pass on, and take ``**kwargs`` for anything.
+
+    >>> @hide_old_arguments
+    ... def fit(x, **kwargs): ...
+    >>> print(inspect.signature(fit))
+    (x)
+    """
+    signature = inspect.signature(method)
+    shown = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    method.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    return method
 
 
 def check_counts(**counts: Any) -> None:

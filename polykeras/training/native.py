@@ -10,7 +10,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
-from polykeras.capture.native import NativeStep, StatelessStep, speaks_natively, takes_state
+from polykeras.capture.native import NativeStep, StatelessStep, speaks_natively, takes_anything, takes_state
 from polykeras.core import naming, trees
 from polykeras.core.state import pure
 from polykeras.core.variables import Variable
@@ -60,18 +60,31 @@ class NativeTraining(Host):
             if not speaks_natively(type(self), backends.current_name()):
                 raise
             self._make_state(kind, batch)
-            return NativeStep(function, compiled, self._asks_for_compiler)
+            try:
+                return NativeStep(function, compiled, self._asks_for_compiler)
+            except NotImplementedError:  # an engine whose own programs pass the state on
+                if not takes_anything(written):
+                    raise
+                return StatelessStep(written, lambda: self._state_groups(kind), compiled)
 
     def _make_state(self, kind: str, batch: Any) -> None:
         """Make all variables of the state that there are not yet."""
-        x, y, sample_weight = unpack_x_y_sample_weight(batch)
+        if self._lacks_variables():
+            self._make_variables(kind, *unpack_x_y_sample_weight(batch))
+        if kind == "train" and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def _lacks_variables(self) -> bool:
+        """Whether a call, or what was compiled, may have variables to make yet."""
+        has_parts = self._compiled is not None and (self._compiled.loss, self._compiled.metrics) != (None, None)
+        return has_parts or not all(layer.built for layer in self._flatten_layers())
+
+    def _make_variables(self, kind: str, x: Any, y: Any, sample_weight: Any) -> None:
         with backends.use(SPEC):
             y_pred = self(x)
             if kind != "predict":
                 self._compute_loss(x, y, y_pred, sample_weight, kind == "train")
                 self.compute_metrics(x, y, y_pred, sample_weight)
-        if kind == "train" and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
 
     def _state_groups(self, kind: str) -> tuple:
         weights = self.trainable_variables, self.non_trainable_variables
@@ -154,7 +167,13 @@ class NativeTraining(Host):
             "metrics_variables": self.metrics_variables,
         }
 
-    # ------------------------------------------------------------ as in Keras 2
+    # ---------------------------------------------- as in Keras 2, and in models of packages
+
+    @replaceable
+    def _loss_tracker(self) -> Any:
+        """The mean of the losses of an epoch, which own steps of other packages' models update."""
+        self._check_compiled("_loss_tracker")
+        return self._compiled.loss_tracker
 
     @replaceable
     def compiled_loss(self) -> Callable:

@@ -25,7 +25,14 @@ from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop, resumption
-from polykeras.training.checks import check_counts, check_fit, check_fraction, check_shuffle, pop_workers
+from polykeras.training.checks import (
+    check_counts,
+    check_fit,
+    check_fraction,
+    check_shuffle,
+    hide_old_arguments,
+    pop_workers,
+)
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics
 from polykeras.training.data.batches import check_targets, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import is_data
@@ -415,6 +422,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     # --------------------------------------------------------------------- fit
 
     @filtered
+    @hide_old_arguments
     def fit(
         self,
         x: Any = None,
@@ -613,6 +621,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     # -------------------------------------------------------- evaluate, predict
 
     @filtered
+    @hide_old_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -656,6 +665,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return logs
 
     @filtered
+    @hide_old_arguments
     def predict(
         self,
         x: Any,

@@ -41,6 +41,7 @@ from polykeras.losses.loss import LossFunctionWrapper, reduce_weighted_values
 from polykeras.metrics import MeanMetricWrapper
 from polykeras.models import Functional, Model, Sequential, clone_model
 from polykeras.saving import load_model, save_model
+from polykeras.saving.hdf5 import Reader, WritableGroup
 from polykeras.serialization.registry import (
     custom_object_scope,
     deserialize,
@@ -51,6 +52,7 @@ from polykeras.serialization.registry import (
 from polykeras.serialization.registry import deserialize as deserialize_keras_object
 from polykeras.serialization.registry import families as _families
 from polykeras.serialization.registry import serialize as serialize_keras_object
+from polykeras.training.data.batches import class_weights as class_weight_to_sample_weights
 from polykeras.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.trainer import Trainer
 
@@ -119,6 +121,40 @@ def in_grain_data_pipeline() -> bool:
     False
     """
     return False
+
+
+class H5IOStore:
+    """Arrays by path in an HDF5 file, laid out as Keras lays out its own.
+
+    Args:
+        path: of the file.
+        mode: ``"r"`` or ``"w"``; default ``"r"``.
+
+    >>> import os, tempfile
+    >>> path = os.path.join(tempfile.mkdtemp(), "part.h5")
+    >>> store = H5IOStore(path, "w")
+    >>> store.make("lora")["rank"] = 2
+    >>> store.close()
+    >>> int(H5IOStore(path).get("lora")["rank"][()])
+    2
+    """
+
+    def __init__(self, path: Any, mode: str = "r") -> None:
+        import h5py
+
+        self._file = h5py.File(path, mode)
+
+    def make(self, path: str) -> WritableGroup:
+        """Return what takes arrays by name below a path."""
+        return WritableGroup(self._file.require_group(f"{path}/vars"))
+
+    def get(self, path: str) -> Reader:
+        """Return what gives the arrays below a path by name."""
+        return Reader(self._file.require_group(f"{path}/vars") if f"{path}/vars" in self._file else {}, path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 class LazyModule:

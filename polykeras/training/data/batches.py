@@ -14,17 +14,19 @@ from polykeras.training.data.conversion import Rows, as_array, count_rows, shape
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Return the data of a step as a tuple without missing parts at the end.
+    """Return the data of a step as a tuple without missing parts at the end; a dict x alone stays one.
 
     Args:
         x, y, sample_weight: arrays or trees of arrays; default None.
 
-    >>> pack_x_y_sample_weight(1, 2)
-    (1, 2)
+    >>> pack_x_y_sample_weight(1, 2), pack_x_y_sample_weight({"a": 1})
+    ((1, 2), {'a': 1})
     """
     if sample_weight is not None:
         return x, y, sample_weight
-    return (x,) if y is None else (x, y)
+    if y is not None:
+        return x, y
+    return x if isinstance(x, dict) else (x,)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple:

@@ -1,0 +1,260 @@
+"""Run small programs of packages that build on Keras, with polykeras in the place of Keras, and compare with Keras.
+
+Each program of a folder is one use of one package: a file ``with_<use>.py`` that ends in assertions and says
+in ``PACKAGE`` what has to be installed, and in ``ENGINES`` where that package can run::
+
+    python -m polykeras.testing.packages                          # every program on every engine
+    python -m polykeras.testing.packages shap --backends torch    # one package on one engine
+    python -m polykeras.testing.packages --keras --markdown docs/packages.md
+
+A program runs in a process of its own, by ``python -m polykeras run``; with ``--keras`` once more under the Keras that
+is installed. The exit status is 1 where a program fails that passes under Keras.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import functools
+import importlib.metadata
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ENGINES = ("numpy", "tensorflow", "torch", "jax")
+
+_START = "# Packages on polykeras"
+
+
+@dataclass(frozen=True)
+class Use:
+    """A program that uses a package.
+
+    Args:
+        path: of the program.
+        package: the name of its distribution.
+        engines: where the package can run.
+        title: what the program shows.
+    """
+
+    path: Path
+    package: str
+    engines: tuple[str, ...]
+    title: str
+
+    @property
+    def version(self) -> str | None:
+        """The installed version of the package, None where it isn't installed."""
+        try:
+            return importlib.metadata.version(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one program did on one engine.
+
+    Args:
+        package: the name of its distribution.
+        version: the one installed, None where there is none.
+        use: what the program shows.
+        program: the name of its file.
+        engine: the backend.
+        failure: the last line of its error, None where it passed.
+        ran_keras: whether it ran under Keras too.
+        keras_failure: the last line of its error there, None where it passed or didn't run.
+    """
+
+    package: str
+    version: str | None
+    use: str
+    program: str
+    engine: str
+    failure: str | None
+    ran_keras: bool = False
+    keras_failure: str | None = None
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether this is polykeras's to mend, as far as is known."""
+        return self.failure is not None and self.keras_failure is None
+
+    def __str__(self) -> str:
+        if self.failure is None:
+            return "passes (not with Keras)" if self.keras_failure else "passes"
+        return "fails as with Keras" if self.keras_failure else "fails"
+
+
+def find_uses(folder: Path, names: Sequence[str] = ()) -> list[Use]:
+    """Return the programs of a folder.
+
+    Args:
+        folder: with files ``with_<use>.py``.
+        names: of packages or uses; by default every one.
+
+    Raises:
+        ValueError: for a name of neither, and for a program that doesn't say its package and engines.
+    """
+    uses = [_read(path) for path in sorted(folder.glob("with_*.py"))]
+    if not uses:
+        raise ValueError(f"Expected a folder of programs with_<use>.py, as tests/packages. Received: {str(folder)!r}.")
+    known = {name for use in uses for name in (use.package, _short(use))}
+    if unknown := set(names) - known:
+        raise ValueError(f"Expected names of {', '.join(sorted(known))}. Received: {', '.join(sorted(unknown))}.")
+    return [use for use in uses if not names or {use.package, _short(use)} & set(names)]
+
+
+def run_use(use: Use, engine: str, with_keras: bool = False, timeout: float = 600) -> Result:
+    """Run a program on an engine, and return what became of it.
+
+    Args:
+        use: the program.
+        engine: the name of a backend.
+        with_keras: whether to run it under Keras too.
+        timeout: in seconds, for each run.
+    """
+    failure = _run([sys.executable, "-m", "polykeras", "run", str(use.path)], engine, timeout)
+    keras_failure = _run([sys.executable, str(use.path)], engine, timeout) if with_keras else None
+    title = use.title.rstrip(".")
+    return Result(use.package, use.version, title, use.path.name, engine, failure, with_keras, keras_failure)
+
+
+def table(results: Iterable[Result], missing: Iterable[Use] = ()) -> str:
+    """Return a page of Markdown that shows results, a row for each program and a column for each engine.
+
+    Args:
+        results: of ``run_use``.
+        missing: the programs whose packages are not installed.
+    """
+    results = list(results)
+    rows: dict[tuple, dict[str, Result]] = {}
+    for result in results:
+        rows.setdefault((result.package, result.version, result.use), {})[result.engine] = result
+    lines = [
+        _START,
+        "",
+        "Small programs in `tests/packages` use packages that build on Keras as their own pages show it. They ran with",
+        "polykeras in the place of Keras, and, to compare, with Keras. Made by",
+        "`python -m polykeras.testing.packages --keras --markdown docs/packages.md`; `pip install polykeras[packages]`",
+        "brings the packages. A dash means that the package doesn't run on that engine.",
+        "",
+        f"| package | use | {' | '.join(ENGINES)} |",
+        f"| --- | --- |{' --- |' * len(ENGINES)}",
+    ]
+    for (package, version, use), by_engine in rows.items():
+        cells = (str(by_engine.get(engine, "–")) for engine in ENGINES)
+        lines.append(f"| {package} {version} | {use} | {' | '.join(cells)} |")
+    failures = [result for result in results if result.failure or result.keras_failure]
+    if failures:
+        lines += ["", "## Failures", "", *(_reason(result) for result in failures)]
+    if missing := list(missing):
+        lines += ["", "## Not installed where this ran", ""]
+        lines += [f"- {use.package}: {use.title}" for use in missing]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: those of the command line, by default the process's own.
+
+    Returns:
+        The exit status: 1 where a program fails that passes under Keras, or that didn't run there.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        uses = find_uses(options.folder, options.names)
+    except ValueError as error:
+        parser.error(str(error))
+    results, missing = [], []
+    for use in uses:
+        if use.version is None:
+            print(f"{_short(use)}: {use.package} is not installed")
+            missing.append(use)
+            continue
+        for engine in filter(options.backends.__contains__, use.engines):
+            result = run_use(use, engine, options.keras, options.timeout)
+            print(f"{_short(use)} on {engine}: {result}", *filter(None, [result.failure]), sep=": ", flush=True)
+            results.append(result)
+    if options.markdown:
+        options.markdown.write_text(table(results, missing))
+    if options.json:
+        options.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+    return int(any(result.is_fault for result in results))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m polykeras.testing.packages", description="Run programs of packages that build on Keras."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="packages or uses; default: all")
+    parser.add_argument("--backends", nargs="+", choices=ENGINES, default=_installed_engines(), help="default: all")
+    parser.add_argument("--keras", action="store_true", help="run each under Keras too")
+    parser.add_argument("--folder", type=Path, default=Path("tests/packages"), help="default: %(default)s")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a table")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--timeout", type=float, default=600, metavar="SECONDS", help="of a run; default: %(default)s")
+    return parser
+
+
+def _installed_engines() -> list[str]:
+    return [engine for engine in ENGINES if importlib.util.find_spec(engine) is not None]
+
+
+def _read(path: Path) -> Use:
+    program = ast.parse(path.read_text())
+    constants = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in program.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("PACKAGE", "ENGINES")
+    }
+    title = ast.get_docstring(program)
+    if set(constants) != {"PACKAGE", "ENGINES"} or not title:
+        raise ValueError(f"Expected {path} to have a docstring, PACKAGE and ENGINES. Received: {sorted(constants)}.")
+    return Use(path.resolve(), constants["PACKAGE"], tuple(constants["ENGINES"]), title.splitlines()[0])
+
+
+def _short(use: Use) -> str:
+    return use.path.stem.removeprefix("with_")
+
+
+def _run(command: list[str], engine: str, timeout: float) -> str | None:
+    """The last line of what a program said before it failed, None where it passed."""
+    environment = {name: value for name, value in os.environ.items() if name != "POLYKERAS_AS_KERAS"}
+    environment |= {"KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg"}
+    run = functools.partial(subprocess.run, env=environment, capture_output=True, text=True, check=False)
+    try:
+        process = run(command, timeout=timeout)
+    except subprocess.TimeoutExpired:
+        return f"took more than {timeout:.0f} seconds"
+    if process.returncode == 0:
+        return None
+    return _last_error(process.stderr) or f"ended with status {process.returncode}"
+
+
+def _last_error(text: str) -> str:
+    """The type and message of the last traceback in a text, on one line."""
+    _, _, last = text.rpartition("Traceback (most recent call last):\n")
+    lines = last.splitlines()
+    first = next((place for place, line in enumerate(lines) if line and not line.startswith(" ")), len(lines))
+    return " ".join(" ".join(lines[first:]).split())[:300]
+
+
+def _reason(result: Result) -> str:
+    head = f"- {result.package}, {result.use}, on {result.engine}"
+    if result.failure is None:
+        return f"{head}: passes here; Keras fails with `{result.keras_failure}`"
+    other = f"; Keras with `{result.keras_failure}`" if result.keras_failure else ""
+    return f"{head}: fails with `{result.failure}`{other}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,221 @@
+"""What packages that build on Keras ask of it, each kind without the package."""
+
+import inspect
+
+import jax
+import numpy as np
+import pytest
+
+import polykeras as keras
+from polykeras import ops
+from polykeras.layers.attention import HeadedAttention
+
+
+def test_signatures_of_training_show_what_keras_takes_and_old_arguments_work_still():
+    for method in (keras.Model.fit, keras.Model.evaluate, keras.Model.predict):
+        kinds = {parameter.kind for parameter in inspect.signature(method).parameters.values()}
+        assert inspect.Parameter.VAR_KEYWORD not in kinds
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(np.ones((4, 2)), np.ones((4, 1)), nb_epoch=2, workers=1, verbose=0)
+    assert len(history.history["loss"]) == 2
+
+
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return {"a": np.full((4, 1), index + 1.0, "float32"), "b": np.zeros((4, 3), "float32")}
+
+
+class OwnLoss(keras.Model):
+    """Its call takes other arguments than a batch, and its parts are built before it trains."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(1, kernel_initializer="ones")
+        self.seen = keras.metrics.Mean(name="seen")
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+        self.built = True
+
+    def call(self, a, b):
+        return self.dense(a) + ops.sum(b)
+
+    def train_step(self, data):
+        assert sorted(data) == ["a", "b"]
+        self.seen.update_state(ops.mean(self(**data)))
+        return {"seen": self.seen.result()}
+
+
+def test_a_step_gets_the_bare_dict_that_a_dataset_yields_and_a_built_model_is_not_called_before(backend):
+    model = OwnLoss()
+    model.build((None, 1))
+    model.compile("sgd")
+    assert model.fit(Batches(), verbose=0).history["seen"] == [1.5]
+
+
+def test_a_checkpoint_is_extended_by_the_methods_that_packages_call(tmp_path):
+    class Noted(keras.callbacks.ModelCheckpoint):
+        paths = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            if self._should_save_on_batch(batch):
+                self._save_model(epoch=self._current_epoch, batch=batch, logs=logs)
+                self.paths.append(self._get_file_path(epoch=self._current_epoch, batch=batch, logs=logs))
+
+    class Never(keras.callbacks.ModelCheckpoint):
+        def _should_save_model(self, epoch, batch, logs, filepath):
+            return False
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    own = Noted(tmp_path / "{epoch}-{batch}.keras", save_freq=2)
+    never = Never(tmp_path / "never.keras")
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), batch_size=1, epochs=2, verbose=0, callbacks=[own, never])
+    expected = [str(tmp_path / name) for name in ("1-2.keras", "1-4.keras", "2-2.keras", "2-4.keras")]
+    assert own.paths == expected and sorted(map(str, tmp_path.iterdir())) == expected
+
+
+class Cached(keras.layers.MultiHeadAttention):
+    def call(self, query, value, mask=None, training=None):
+        query, key, value = self._query_dense(query), self._key_dense(value), self._value_dense(value)
+        outputs, scores = self._compute_attention(query, key, value, attention_mask=mask, training=training)
+        assert scores is None
+        return self._output_dense(outputs)
+
+
+class Uniform(keras.layers.MultiHeadAttention):
+    def _compute_attention(self, query, key, value, attention_mask=None, training=None, return_attention_scores=False):
+        mean = ops.mean(value, axis=1, keepdims=True)
+        return ops.broadcast_to(mean, ops.shape(value)), None
+
+
+def test_attention_of_other_packages_uses_and_replaces_the_parts(backend):
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    mask = np.tril(np.ones((5, 5), bool))[None]
+    plain, own = keras.layers.MultiHeadAttention(2, 3), Cached(2, 3)
+    expected = plain(x, x, attention_mask=mask)
+    own.build(x.shape, x.shape)
+    own.set_weights(plain.get_weights())
+    np.testing.assert_allclose(ops.convert_to_numpy(own(x, x, mask=mask)), ops.convert_to_numpy(expected), atol=1e-5)
+    assert (own._num_heads, own._key_dim, own._value_dim, own._use_bias) == (2, 3, 3, True)
+    assert abs(own._inverse_sqrt_key_dim - 3**-0.5) < 1e-7
+
+    uniform = Uniform(2, 3)
+    outputs = ops.convert_to_numpy(uniform(x, x))
+    np.testing.assert_allclose(outputs, np.broadcast_to(outputs[:, :1], outputs.shape), atol=1e-5)
+    assert issubclass(keras.layers.GroupQueryAttention, HeadedAttention)
+
+
+class Words(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self._convert_input_args = False
+        self.called_with = []
+
+    def call(self, text):
+        self.called_with.append(text)
+        return len(text)
+
+
+def test_a_layer_that_asks_for_it_is_called_with_text_as_it_is(backend):
+    words = Words()
+    text = np.array(["a", "b"])
+    assert words(text) == 2 and words(["a", "b", "c"]) == 3 and words.called_with[0] is text
+    with pytest.raises(ValueError, match="Expected numbers"):
+        keras.layers.Dense(2)(text)
+
+
+def test_an_own_from_config_of_a_file_gets_tuples_where_get_config_gave_them(tmp_path):
+    @keras.saving.register_keras_serializable("packages")
+    class Sized(keras.Model):
+        def __init__(self, sizes, **kwargs):
+            assert type(sizes) is tuple and type(sizes[1]) is tuple, sizes
+            inputs = keras.Input(sizes[1])
+            super().__init__(inputs=inputs, outputs=keras.layers.Dense(sizes[0])(inputs), **kwargs)
+            self.sizes = sizes
+
+        def get_config(self):
+            return {"sizes": self.sizes, "name": self.name}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    model = Sized((2, (3,)))
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    x = np.ones((1, 3), "float32")
+    assert again.sizes == (2, (3,))
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_names_among_the_objects_of_a_module_stand_for_objects_with_their_defaults():
+    class Greedy:
+        pass
+
+    def plain():
+        pass
+
+    options = {"printable_module_name": "samplers", "module_objects": {"greedy": Greedy, "plain": plain}}
+    assert isinstance(keras.saving.deserialize_keras_object("greedy", **options), Greedy)
+    assert keras.saving.deserialize_keras_object("plain", **options) is plain
+    assert keras.saving.deserialize_keras_object("own", custom_objects={"own": Greedy}) is Greedy
+
+
+def test_a_module_of_tensorflow_without_variables_may_be_an_attribute():
+    tensorflow = pytest.importorskip("tensorflow")
+
+    class Holder(keras.layers.Layer):
+        def __init__(self, part):
+            super().__init__()
+            self.part = part
+
+        def call(self, x):
+            return x
+
+    with keras.backends.use("numpy"):
+        assert Holder(tensorflow.Module()).weights == []
+        module = tensorflow.Module()
+        module.variable = tensorflow.Variable(1.0)
+        with pytest.raises(TypeError, match="Expected weights that polykeras trains"):
+            print(Holder(module).weights)
+
+
+def test_distribution_tells_of_one_device_and_refuses_plans_for_more(backend):
+    from polykeras.compat.keras3 import distribution
+
+    assert "cpu:0" in distribution.list_devices() and distribution.get_device_count("cpu") >= 1
+    assert distribution.distribution() is None and distribution.set_distribution(None) is None
+    for plan in (distribution.DeviceMesh, distribution.DataParallel, distribution.LayoutMap):
+        with pytest.raises(NotImplementedError, match=f"one device. Received: keras.distribution.{plan.__name__}"):
+            plan()
+
+
+def test_a_step_that_hands_its_arguments_on_gets_the_state_where_the_engine_works_so():
+    class Stateless(keras.Sequential):
+        def train_step(self, *args):
+            return self.own_step(*args)
+
+        def own_step(self, state, data):
+            trainable, others, slots, metrics = state
+            x, y = data
+
+            def loss(values):
+                outputs, _ = self.stateless_call(values, others, x)
+                return jax.numpy.mean((outputs - y) ** 2)
+
+            value, gradients = jax.value_and_grad(loss)(trainable)
+            trainable, slots = self.optimizer.stateless_apply(slots, gradients, trainable)
+            return {"loss": value}, (trainable, others, slots, metrics)
+
+    x = np.random.default_rng(0).normal(size=(32, 2)).astype("float32")
+    with keras.backends.use("jax"):
+        model = Stateless([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile(keras.optimizers.SGD(0.1))
+        losses = model.fit(x, x[:, :1], epochs=20, verbose=0).history["loss"]
+        assert losses[-1] < 0.1 * losses[0]
+        assert model._loss_tracker.name == "loss"
