@@ -36,7 +36,7 @@ from polykeras.training.checks import (
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics
 from polykeras.training.data.batches import check_targets, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import is_data
-from polykeras.training.data.sources import ArraySource, make_batch, make_source, split
+from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
 from polykeras.training.generators import GeneratorMethods
 from polykeras.training.native import NativeTraining
@@ -490,16 +490,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             elif validation_split:
                 (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
             source = make_source(
-                x,
-                y,
-                sample_weight,
+                (x, y, sample_weight),
                 batch_size,
-                steps_per_epoch,
+                Epochs(steps_per_epoch, initial_epoch, goes_on=True),
                 shuffle,
-                class_weights_in_order(class_weight, _output_names(self)),
-                self._check_batch,
-                initial_epoch,
-                True,
+                Preparation(class_weights_in_order(class_weight, _output_names(self)), self._check_batch),
                 workers,
             )
             sources.callback(source.close)
@@ -646,7 +641,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         check_counts(batch_size=batch_size, steps=steps)
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
-            source = make_source(x, y, sample_weight, batch_size, steps, check=self._check_batch, workers=workers)
+            prepare = Preparation(check=self._check_batch)
+            source = make_source((x, y, sample_weight), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
@@ -691,7 +687,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
             self.stop_predicting = False
-            source = make_source(x, None, None, batch_size, steps, workers=workers)
+            source = make_source((x, None, None), batch_size, Epochs(steps), workers=workers)
             sources.callback(source.close)
             batch = source.spec()
             self._prepare(batch)
@@ -840,10 +836,10 @@ class _Validation:
         self._source: Any = None
         if data is not None:
             is_parts = isinstance(data, list | tuple)
-            x, y, weight = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
-            batch_size = sizes[0] or (sizes[1] if is_data(x) else None)
-            steps, check = config.limited_steps(steps), model._check_batch
-            self._source = make_source(x, y, weight, batch_size, steps, check=check, workers=workers)
+            parts = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
+            batch_size = sizes[0] or (sizes[1] if is_data(parts[0]) else None)
+            epochs, prepare = Epochs(config.limited_steps(steps)), Preparation(check=model._check_batch)
+            self._source = make_source(parts, batch_size, epochs, prepare=prepare, workers=workers)
             self._check()
 
     def _check(self) -> None:

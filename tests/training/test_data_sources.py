@@ -258,12 +258,12 @@ def test_a_part_for_validation_is_cut_without_reading_it():
 
 def test_memory_is_shared_or_copied_once(backend):
     x = np.zeros((1000, 250), "float32")
-    shares = np.shares_memory(backend.to_numpy(make_source(x).device_data[0]), x)
+    shares = np.shares_memory(backend.to_numpy(make_source((x, None, None)).device_data[0]), x)
     assert shares or backend.name in ("tensorflow", "jax")
     with keras.backends.use("numpy"):
         x = x.astype("float64")
         tracemalloc.start()
-        source = make_source(x, batch_size=100)
+        source = make_source((x, None, None), batch_size=100)
         list(source.batches())
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -273,7 +273,7 @@ def test_memory_is_shared_or_copied_once(backend):
 def test_data_too_large_for_the_device_stays_on_the_host(monkeypatch):
     expected = linear().fit(X, Y, SIZE, 2, verbose=0).history["loss"]
     monkeypatch.setattr(source_module, "_MOST_BYTES_ON_DEVICE", 100)
-    assert not hasattr(make_source(X, Y), "device_data")
+    assert not hasattr(make_source((X, Y, None)), "device_data")
     np.testing.assert_allclose(linear().fit(X, Y, SIZE, 2, verbose=0).history["loss"], expected, rtol=1e-5)
 
 

@@ -17,74 +17,79 @@ from polykeras.training.data.arrays import ArraySource, RowOrder
 from polykeras.training.data.batches import Preparation, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import Rows, as_rows, count_rows, is_data, standardize, take
 from polykeras.training.data.datasets import PyDataset, SampleDataset, workers_of
-from polykeras.training.data.streams import StreamSource
-from polykeras.training.data.workers import Workers, reader
+from polykeras.training.data.streams import Epochs, Stream, StreamSource
+from polykeras.training.data.workers import reader
 
-__all__ = ["ArraySource", "make_batch", "make_source", "pack_x_y_sample_weight", "split", "unpack_x_y_sample_weight"]
+__all__ = [
+    "ArraySource", "Epochs", "Preparation", "make_batch", "make_source", "pack_x_y_sample_weight", "split",
+    "unpack_x_y_sample_weight"
+]  # fmt: skip
 
 # Larger data stays on the host, batches of it are moved: it may not fit the device.
 _MOST_BYTES_ON_DEVICE = 2 << 30
+_WHOLE_PASSES = Epochs()
+_PREPARATION = Preparation()
 _ENDLESS = -1  # the "cardinality" of a dataset of TensorFlow that repeats itself
 
 
 def make_source(
-    x: Any,
-    y: Any = None,
-    sample_weight: Any = None,
+    data: tuple,
     batch_size: int | None = None,
-    steps: int | None = None,
+    epochs: Epochs = _WHOLE_PASSES,
     shuffle: Any = False,
-    class_weight: dict | None = None,
-    check: Callable | None = None,
-    first: int = 0,
-    goes_on: bool = False,
+    prepare: Preparation = _PREPARATION,
     workers: dict | None = None,
 ) -> Any:
     """Return the source for whatever a user passes as data.
 
     Args:
-        x: arrays, or a dataset or iterable of ``(x, y, sample_weight)``.
-        y, sample_weight: beside arrays.
+        data: tuple (x, y, sample_weight), where x is arrays, or a dataset or iterable of such tuples, beside which
+            the others are None.
         batch_size: rows a batch of arrays, default 32; a dataset has batches of its own.
-        steps: batches an epoch, default a whole pass.
+        epochs: how epochs divide the passes, default one pass an epoch.
         shuffle: a new order each pass of rows, or of a dataset's batches; ``"batch"`` for batches of rows.
-        class_weight: dict from class index to weight.
-        check: called with x, y and sample_weight on the host, whole or batch by batch.
-        first: number of the first epoch, which the order depends on.
-        goes_on: an epoch of fewer ``steps`` than a pass has goes on where the last one ended.
+        prepare: makes batches on the device, from the rows at once where they fit there.
         workers: ``workers``, ``use_multiprocessing`` and ``max_queue_size``, default the dataset's own.
 
     Raises:
         ValueError: for arrays of different lengths, or targets beside an iterable that has them.
         TypeError: for data of a kind that can't be read.
     """
-    prepare = Preparation(class_weight, check)
+    x, *targets = data
     worker_settings = workers_of(x, **(workers or {}))
     if is_data(x) and not isinstance(x, PyDataset):
-        data = prepare.on_host(*(standardize(part, as_rows) for part in (x, y, sample_weight)))
-        order = RowOrder(count_rows(data), batch_size or 32, shuffle)
-        if steps in (None, order.batches) and _fits_device(data):
-            return ArraySource(data, order)
-        checked_later = prepare if _are_on_disk(data[1:]) else Preparation()
-        read = lambda key: trees.map(lambda leaf: take(leaf, key), data)  # noqa: E731
-        return StreamSource(order.keys, read, checked_later, steps, order.batches, first, goes_on)
+        return _source_of_rows(data, batch_size or 32, epochs, shuffle, prepare)
     is_indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__")
     if isinstance(x, str | bytes) or not (is_indexed or hasattr(x, "__iter__") or isinstance(x, PyDataset)):
         raise TypeError(
             f"Expected data as arrays, lists, dicts of them, a dataset or an iterable of batches. "
             f"Received: {x!r} of type {type(x).__name__}."
         )
-    for name, part in (("y", y), ("sample_weight", sample_weight)):
+    for name, part in zip(("y", "sample_weight"), targets, strict=True):
         if part is not None:
             raise ValueError(
                 f"Expected {name} only beside arrays. Received: x of type {type(x).__name__}, which yields batches "
                 f"(x, y, sample_weight) itself."
             )
     if isinstance(x, PyDataset) or (is_indexed and (hasattr(x, "on_epoch_end") or not hasattr(x, "__iter__"))):
-        return _dataset_source(x, prepare, steps, shuffle, first, goes_on, worker_settings)
+        return StreamSource(_stream_of_dataset(x, epochs.steps, shuffle), prepare, epochs, worker_settings)
     length = _length(x)
-    _check_ends(length, steps, x)
-    return StreamSource(lambda number: x, lambda batch: batch, prepare, steps, length, first, goes_on)
+    _check_ends(length, epochs.steps, x)
+    return StreamSource(Stream(lambda number: x, lambda batch: batch, length), prepare, epochs)
+
+
+def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, prepare: Preparation) -> Any:
+    """Rows on the device, or read in pieces where they don't fit or an epoch is no whole pass."""
+    data = prepare.on_host(*(standardize(part, as_rows) for part in data))
+    order = RowOrder(count_rows(data), batch_size, shuffle)
+    if epochs.steps in (None, order.batches) and _fits_device(data):
+        return ArraySource(data, order)
+
+    def read(key: Any) -> Any:
+        return trees.map(lambda leaf: take(leaf, key), data)
+
+    checked_later = prepare if _are_on_disk(data[1:]) else Preparation()
+    return StreamSource(Stream(order.keys, read, order.batches), checked_later, epochs)
 
 
 def make_batch(
@@ -100,15 +105,13 @@ def make_batch(
     return Preparation(**options)((x, y, sample_weight), place)
 
 
-def _dataset_source(
-    x: Any, prepare: Preparation, steps: int | None, shuffle: Any, first: int, goes_on: bool, workers: Workers
-) -> StreamSource:
+def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
     """Batches by number, in a new order each pass."""
     length = _length(x)
     _check_ends(length, steps, x)
     seed = seeds.next_seed() if shuffle and length else None
 
-    def places(number: int) -> Iterable[int]:
+    def indices(number: int) -> Iterable[int]:
         count = _length(x)  # it may change between epochs
         if count is None:
             return itertools.count()
@@ -117,15 +120,10 @@ def _dataset_source(
         return seeds.host_generator(seed, "shuffle", number).permutation(count).tolist()
 
     is_ordered = isinstance(x, SampleDataset)
-    return StreamSource(
-        (lambda number: x.new_pass()) if is_ordered else places,
+    return Stream(
+        (lambda number: x.new_pass()) if is_ordered else indices,
         x.read if is_ordered else reader(x),
-        prepare,
-        steps,
         length,
-        first,
-        goes_on,
-        workers,
         getattr(x, "on_epoch_begin", None),
         getattr(x, "on_epoch_end", None),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from polykeras.training.data.workers import Workers, ordered
 
@@ -21,44 +21,56 @@ def _warn(received: str) -> None:
     )
 
 
-class StreamSource:
-    """Batches from passes over keys, each of which is read into a batch.
-
-    Epochs of ``steps`` batches go on where the last one ended, as in Keras; a pass that ends in the
-    middle of an epoch ends the epoch, with a warning.
+class Stream(NamedTuple):
+    """Data that comes in passes over keys, each of which is read into a batch.
 
     Args:
         new_pass: returns the keys of a pass, by its number; an iterator goes on instead.
         read: from a key to a batch as the user gives it; several may run at a time.
-        prepare: from that to a batch on the device.
-        steps: batches an epoch, None for a whole pass.
         length: batches in a pass, where it is known.
-        first: number of the first epoch.
-        goes_on: False starts a new pass each epoch.
+        on_begin: called before each epoch.
+        on_end: called after each epoch.
+    """
+
+    new_pass: Callable[[int], Iterable]
+    read: Callable[[Any], Any]
+    length: int | None = None
+    on_begin: Callable[[], None] | None = None
+    on_end: Callable[[], None] | None = None
+
+
+class Epochs(NamedTuple):
+    """How epochs divide the passes over the data.
+
+    Args:
+        steps: batches an epoch, None for a whole pass.
+        first: number of the first epoch, which the order depends on.
+        goes_on: an epoch of fewer ``steps`` than a pass has goes on where the last one ended, as in Keras; otherwise
+            each epoch starts a new pass.
+    """
+
+    steps: int | None = None
+    first: int = 0
+    goes_on: bool = False
+
+
+class StreamSource:
+    """Batches of a stream; a pass that ends in the middle of an epoch ends the epoch, with a warning.
+
+    Args:
+        stream: where batches come from.
+        prepare: from a batch as the user gives it to one on the device.
+        epochs: how epochs divide the passes.
         workers: threads or processes that read.
-        on_begin, on_end: called around each epoch.
     """
 
     batch_size = None
 
-    def __init__(
-        self,
-        new_pass: Callable[[int], Iterable],
-        read: Callable[[Any], Any],
-        prepare: Callable[[Any], Any],
-        steps: int | None = None,
-        length: int | None = None,
-        first: int = 0,
-        goes_on: bool = True,
-        workers: Workers = _NONE,
-        on_begin: Callable[[], None] | None = None,
-        on_end: Callable[[], None] | None = None,
-    ) -> None:
-        self.steps = length if steps is None else steps
-        self._asked, self._goes_on = steps, goes_on
-        self._new_pass, self._number = new_pass, first
-        self._read, self._prepare, self._workers = read, prepare, workers
-        self._on_begin, self._on_end = on_begin, on_end
+    def __init__(self, stream: Stream, prepare: Callable[[Any], Any], epochs: Epochs, workers: Workers = _NONE) -> None:
+        self.steps = stream.length if epochs.steps is None else epochs.steps
+        self._asked, self._number, self._goes_on = epochs
+        self._stream = stream
+        self._read, self._prepare, self._workers = stream.read, prepare, workers
         self._keys: Any = None
         self._items: Any = None
         self._ahead: list = []
@@ -78,11 +90,11 @@ class StreamSource:
         if self._ahead:
             return True
         self.close()
-        if self._on_begin is not None:
-            self._on_begin()
+        if self._stream.on_begin is not None:
+            self._stream.on_begin()
         key = next(self._keys, _END) if self._goes_on and self._keys is not None else _END
         if key is _END:
-            self._keys = iter(self._new_pass(self._number))
+            self._keys = iter(self._stream.new_pass(self._number))
             self._number += 1
             key = next(self._keys, _END)
         if key is _END:
@@ -105,8 +117,8 @@ class StreamSource:
             for item in self._items:
                 count += 1
                 yield self._prepare(item)
-        if self._on_end is not None:
-            self._on_end()
+        if self._stream.on_end is not None:
+            self._stream.on_end()
         if self._asked is None:
             self.steps = count
         elif count < self._asked:
