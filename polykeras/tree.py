@@ -133,7 +133,10 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
     {'x': 2, 'y': 1}
     """
     _check_callable(func)
-    is_shape = lambda x: isinstance(x, tuple | list) and all(isinstance(n, int | None) for n in x)  # noqa: E731
+
+    def is_shape(x: Any) -> Any:
+        return isinstance(x, tuple | list) and all(isinstance(n, int | None) for n in x)
+
     return optree.tree_map(func, structure, is_leaf=is_shape, none_is_leaf=True)
 
 
@@ -153,12 +156,18 @@ def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
 
 
 def _compare(a: Any, b: Any, path: tuple) -> None:
-    kinds = [dict if isinstance(x, Mapping) else type(x) if is_nested(x) else None for x in (a, b)]
     keys = [_entries(x) for x in (a, b)]
-    if kinds[0] is not kinds[1] or keys[0].keys() != keys[1].keys():
+    if _kind(a) is not _kind(b) or keys[0].keys() != keys[1].keys():
         raise ValueError(f"Expected two trees of one structure. Received, at path {path}: {a!r} and {b!r}.")
     for key, child in keys[0].items():
         _compare(child, keys[1][key], (*path, key))
+
+
+def _kind(x: Any) -> type | None:
+    """What two trees of one structure have in common; None for a value."""
+    if isinstance(x, Mapping):
+        return dict
+    return type(x) if is_nested(x) else None
 
 
 def _entries(x: Any) -> dict:

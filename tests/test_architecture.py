@@ -219,6 +219,24 @@ def test_sets_of_identities_keep_what_they_name():
     assert [(path.name, line) for path in FILES for line in additions_of_identities(path)] == []
 
 
+def dense_code(path):
+    """Lines that say more than a reader takes in at once."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.IfExp) and any(isinstance(x, ast.IfExp) for x in (node.body, node.orelse)):
+            yield node.lineno, "a choice inside a choice: use if"
+        if isinstance(node, ast.Assign):
+            target = node.targets[0]
+            if isinstance(target, ast.Name) and isinstance(node.value, ast.Lambda):
+                yield node.lineno, "a lambda with a name: use def"
+            is_pair = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            if is_pair and len(target.elts) > 2 and all(isinstance(x, ast.Attribute) for x in target.elts):
+                yield node.lineno, "three attributes set at once: use a line each"
+
+
+def test_code_is_not_dense():
+    assert [(path.name, *finding) for path in FILES for finding in dense_code(path)] == []
+
+
 def run_fresh(code):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE.parent), "KERAS_VERBOSE": "0"}
     return subprocess.run(

@@ -146,7 +146,9 @@ class Frame:
         classifier_activation: Any,
         name: str | None,
     ) -> None:
-        self.variant, self.name, self.downloads = variant, name, variant.downloads
+        self.variant = variant
+        self.name = name
+        self.downloads = variant.downloads
         self.include_top, self.pooling = include_top, pooling
         self.classes, self.classifier_activation = classes, classifier_activation
         self.weights = weights if weights is None else os.fspath(weights)

@@ -126,7 +126,9 @@ class ReduceLROnPlateau(MonitorCallback):
         if factor >= 1.0:
             raise ValueError(f"Expected factor to be below 1. Received: {factor}.")
         super().__init__(monitor, mode, min_delta)
-        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.factor = factor
+        self.patience = patience
+        self.verbose = verbose
         self.cooldown, self.min_lr = cooldown, min_lr
         self.wait = self.cooldown_counter = 0
 

@@ -76,7 +76,9 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike, separator: str = ",", append: bool = False) -> None:
         super().__init__()
-        self.filename, self.sep, self.append = os.fspath(filename), separator, append
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
         self._file: Any = None
         self._writer: csv.DictWriter | None = None
 
@@ -137,7 +139,9 @@ class RemoteMonitor(Callback):
         send_as_json: bool = False,
     ) -> None:
         super().__init__()
-        self.root, self.path, self.field = root, path, field
+        self.root = root
+        self.path = path
+        self.field = field
         self.headers, self.send_as_json = headers, send_as_json
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

@@ -35,7 +35,9 @@ class MonitorCallback(Callback):
         super().__init__()
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"Expected mode to be 'auto', 'min' or 'max'. Received: {mode!r}.")
-        self.monitor, self.mode, self.min_delta = monitor, mode, abs(min_delta)
+        self.monitor = monitor
+        self.mode = mode
+        self.min_delta = abs(min_delta)
         self.best: float | None = None
         self._sign: Any = None
 

@@ -52,8 +52,12 @@ class Progbar:
     ) -> None:
         if stateful_metrics is not None and stateless_metrics is not None:
             raise ValueError("Expected stateful_metrics or stateless_metrics. Received: both.")
-        self.target, self.width, self.verbose = target, width, verbose
-        self.interval, self.unit_name, self.title = interval, unit_name, title
+        self.target = target
+        self.width = width
+        self.verbose = verbose
+        self.interval = interval
+        self.unit_name = unit_name
+        self.title = title
         self._as_is = None if stateful_metrics is None else set(stateful_metrics)
         self._averaged = None if stateless_metrics is None else set(stateless_metrics)
         self._sums: dict[str, tuple[Any, float]] = {}

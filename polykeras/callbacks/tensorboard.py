@@ -75,8 +75,12 @@ class TensorBoard(Callback):
     ) -> None:
         super().__init__()
         self.log_dir = os.fspath(log_dir)
-        self.histogram_freq, self.write_graph, self.write_images = histogram_freq, write_graph, write_images
-        self.write_steps_per_second, self.write_grads, self.batch_size = write_steps_per_second, write_grads, batch_size
+        self.histogram_freq = histogram_freq
+        self.write_graph = write_graph
+        self.write_images = write_images
+        self.write_steps_per_second = write_steps_per_second
+        self.write_grads = write_grads
+        self.batch_size = batch_size
         self.update_freq = 1 if update_freq == "batch" else update_freq
         if self.update_freq != "epoch" and not (isinstance(self.update_freq, int) and self.update_freq >= 1):
             raise ValueError(

@@ -44,7 +44,9 @@ class _Version:
     """A step as it was made for what its code could reach then."""
 
     def __init__(self, step: Any, reach: Reach, numbers: HeldNumbers) -> None:
-        self.step, self.reach, self.numbers = step, reach, numbers
+        self.step = step
+        self.reach = reach
+        self.numbers = numbers
 
     def fits(self) -> bool:
         """Whether a step made now would be the same."""
@@ -83,7 +85,9 @@ class Captured:
         is_training: bool = False,
     ) -> None:
         self.backend = backends.current()
-        self._model, self._function, self._make = model, function, make
+        self._model = model
+        self._function = function
+        self._make = make
         self._make_plain: Any = make_plain
         self._without = frozenset() if is_training else _OF_TRAINING
         self._is_call = make_plain is None

@@ -234,7 +234,10 @@ class Plan:
                 slots[leave[0]] = operation(slots[arrive[0]])
                 continue
             arguments = iter([slots[n] for n in arrive])
-            fill = lambda x: next(arguments) if isinstance(x, KerasTensor) else x  # noqa: B023, E731
+
+            def fill(x: Any) -> Any:
+                return next(arguments) if isinstance(x, KerasTensor) else x  # noqa: B023
+
             args, kwargs = trees.map(fill, (node.args, node.kwargs))
             result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
             for place, value in zip(leave, trees.leaves(result), strict=True):

@@ -86,7 +86,10 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
         signature = inspect.signature(type(self).__init__)
         given = signature.bind(self, *args, **kwargs)
         given.apply_defaults()
-        is_plain = lambda name: signature.parameters[name].kind in _PLAIN_KINDS  # noqa: E731
+
+        def is_plain(name: Any) -> Any:
+            return signature.parameters[name].kind in _PLAIN_KINDS
+
         config = {name: value for name, value in list(given.arguments.items())[1:] if is_plain(name)} | kwargs
         takes_name = "name" in signature.parameters or not all(map(is_plain, signature.parameters))
         return {**config, "name": self.name} if takes_name else config

@@ -210,7 +210,9 @@ class RematScope:
     ) -> None:
         if mode not in self._MODES:
             raise ValueError(f"Expected mode to be one of {self._MODES}. Received: {mode!r}.")
-        self.mode, self.output_size_threshold, self.layer_names = mode, output_size_threshold, layer_names or []
+        self.mode = mode
+        self.output_size_threshold = output_size_threshold
+        self.layer_names = layer_names or []
 
     def __enter__(self) -> RematScope:
         return self

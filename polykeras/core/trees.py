@@ -68,6 +68,17 @@ def paths(tree: Any) -> list[tuple]:
     return optree.tree_paths(tree)
 
 
+def children(x: Any) -> list:
+    """Return the entries of a list, tuple or dict, None included; no entries of anything else.
+
+    >>> children({"a": 1, "b": None}), children(3)
+    ([1, None], [])
+    """
+    if isinstance(x, dict):
+        return list(x.values())
+    return list(x) if isinstance(x, list | tuple) else []
+
+
 def is_nested(x: Any) -> bool:
     """True for a list, tuple or dict."""
     return isinstance(x, list | tuple | dict)

@@ -165,7 +165,9 @@ class _Download:
     """One file on its way: what has come so far is beside its place, with the server's mark of the version."""
 
     def __init__(self, origin: str, path: Path, digest: tuple[str, str] | None) -> None:
-        self.origin, self.path, self.digest = origin, path, digest
+        self.origin = origin
+        self.path = path
+        self.digest = digest
         self._part = path.with_name(f".{path.name}.part")
         self._mark = path.with_name(f".{path.name}.part.json")
 

@@ -59,7 +59,9 @@ class Distiller(Model):
         self.distillation_losses = list(distillation_losses) if is_list else [distillation_losses]
         self.distillation_loss_weights = distillation_loss_weights or [1.0] * len(self.distillation_losses)
         self._check_losses(teacher, student)
-        self.teacher, self.student, self.student_loss_weight = teacher, student, student_loss_weight
+        self.teacher = teacher
+        self.student = student
+        self.student_loss_weight = student_loss_weight
         self._teacher_features = self._features(teacher, "teacher_layer_name")
         self._student_features = self._features(student, "student_layer_name")
         self.teacher.trainable = False

@@ -120,7 +120,10 @@ class STFT(Initializer):
             raise ValueError(f"Expected window to be one of {list(_WINDOWS)}, or an array. Received: {window!r}.")
         if scaling not in ("density", "spectrum", None):
             raise ValueError(f"Expected scaling to be 'density', 'spectrum' or None. Received: {scaling!r}.")
-        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+        self.side = side
+        self.window = window
+        self.scaling = scaling
+        self.periodic = periodic
 
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         length, _, bins = shape

@@ -149,7 +149,9 @@ class VarianceScaling(RandomInitializer):
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if distribution not in choices:
             raise ValueError(f"Expected distribution to be one of {choices}. Received: {distribution!r}.")
-        self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.scale = scale
+        self.mode = mode
+        self.distribution = distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:

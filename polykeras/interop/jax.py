@@ -56,7 +56,9 @@ class JaxLayer(ForeignLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.call_fn, self.init_fn, self.seed = call_fn, init_fn, seed
+        self.call_fn = call_fn
+        self.init_fn = init_fn
+        self.seed = seed
         self.native_serialization_platforms = native_serialization_platforms
         self.seed_generator = SeedGenerator(seed)
         self._takes = self._wanted("call_fn", call_fn, self._arguments_of_call)

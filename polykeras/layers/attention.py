@@ -249,7 +249,9 @@ class HeadedAttention(Layer):
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
         self.dropout = rate_between(self, "dropout", dropout)
-        self.use_bias, self.use_gate, self.seed = use_bias, use_gate, seed
+        self.use_bias = use_bias
+        self.use_gate = use_gate
+        self.seed = seed
         self.sliding_window = sliding_window
         if sliding_window is not None:
             positive_int(self, "sliding_window", sliding_window)

@@ -90,7 +90,9 @@ class InputLayer(Layer):
             shape = (shape,) if isinstance(shape, int | np.integer) else shape
             batch_shape = (batch_size, *shape)
         self.batch_shape = self._check_shape(batch_shape)
-        self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
+        self.sparse = bool(sparse)
+        self.ragged = bool(ragged)
+        self.optional = optional
         self._batch_input_shape = self.batch_shape
         output = input_tensor
         if output is None:

@@ -128,7 +128,10 @@ class Inference(Whole):
         (None, 4)
         """
         with backends.use(SPEC), attributes_kept():
-            to_spec = lambda shape: SpecArray(shape, self.compute_dtype)  # noqa: E731
+
+            def to_spec(shape: Any) -> Any:
+                return SpecArray(shape, self.compute_dtype)
+
             args = tuple(map_shapes(to_spec, shape) for shape in args)
             kwargs = {k.removesuffix("_shape"): map_shapes(to_spec, shape) for k, shape in kwargs.items()}
             if not args:

@@ -245,9 +245,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         initializer = initializers.get(initializer)
         if shape is None and isinstance(initializer, initializers.Constant):
             shape = np.shape(initializer.value)
+        if shape is None:
+            shape = ()
         variable = Variable(
             initializer,
-            shape=() if shape is None else (shape,) if isinstance(shape, int) else tuple(shape),
+            shape=(shape,) if isinstance(shape, int) else tuple(shape),
             dtype=dtype,
             trainable=trainable,
             autocast=autocast,

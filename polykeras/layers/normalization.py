@@ -52,7 +52,9 @@ class _Scaled(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.epsilon, self.center, self.scale = epsilon, center, scale
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
         keep_options(self, "beta", beta_initializer, beta_regularizer, beta_constraint)
         keep_options(self, "gamma", gamma_initializer, gamma_regularizer, gamma_constraint)
         self.gamma: Any = None

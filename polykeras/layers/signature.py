@@ -26,9 +26,8 @@ class Signature:
         #: The name of the input, where ``call`` can't do without.
         self._required = first.name if first is not None and first.default is kinds.empty else None
         self.takes_training = "training" in parameters
-        default = parameters["training"].default if self.takes_training else None
         #: The training switch where nobody says: None for a call without one.
-        self.training = (default if isinstance(default, bool) else False) if self.takes_training else None
+        self.training = parameters["training"].default is True if self.takes_training else None
         self.takes_mask = "mask" in parameters
         self._mask_names = [n for n in self.names if n.endswith("_mask") and n.removesuffix("_mask") in self.names]
         may_lack_mask = not self.takes_mask or parameters["mask"].default is not kinds.empty

@@ -92,7 +92,9 @@ class MergedWeight:
     """
 
     def __init__(self, weight: Variable, left: Variable, right: Variable, scale: float) -> None:
-        self._weight, self._factors, self._scale = weight, (left, right), scale
+        self._weight = weight
+        self._factors = (left, right)
+        self._scale = scale
         self.name, self.shape = weight.name, weight.shape
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -108,12 +108,12 @@ def _by_place(model: Any, given: Any) -> list[tuple]:
 
 def _in_order(tree: Any) -> list:
     """The values of a tree as they were written, None included."""
-    items = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else None
-    return [tree] if items is None else [value for item in items for value in _in_order(item)]
+    if not trees.is_nested(tree):
+        return [tree]
+    return [value for item in trees.children(tree) for value in _in_order(item)]
 
 
 def _keys_in(tree: Any) -> list:
     """The keys of the dicts in a tree."""
-    items = tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list | tuple) else ()
     own = [*tree] if isinstance(tree, dict) else []
-    return own + [key for item in items for key in _keys_in(item)]
+    return own + [key for item in trees.children(tree) for key in _keys_in(item)]

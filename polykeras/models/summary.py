@@ -95,7 +95,9 @@ class _Table:
     ) -> None:
         self.show, self.line_length = show, line_length
         self.ends = [int(end * line_length) for end in ends] if ends[-1] <= 1 else list(ends)
-        self.is_chain, self.expand_nested, self.show_trainable = is_chain, expand_nested, show_trainable
+        self.is_chain = is_chain
+        self.expand_nested = expand_nested
+        self.show_trainable = show_trainable
 
     def row(self, fields: list, depth: int = 0) -> None:
         line = ""

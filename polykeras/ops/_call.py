@@ -60,7 +60,10 @@ def in_single_precision(function: Function) -> Function:
         if not halves or found & _WIDER:
             return function(*args, **kwargs)
         backend, dtype = current(), _promote(*halves)
-        widen = lambda x: array(x, "float32") if _float_type(x) in _HALF else x  # noqa: E731
+
+        def widen(x: Any) -> Any:
+            return array(x, "float32") if _float_type(x) in _HALF else x
+
         result = function(*map(widen, args), **{key: widen(x) for key, x in kwargs.items()})
         return trees.map(lambda x: backend.cast(x, dtype) if backend.dtype(x) == "float32" else x, result)
 

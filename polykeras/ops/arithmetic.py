@@ -348,7 +348,9 @@ def gcd(x1: Any, x2: Any) -> Any:
     backend = current()
     x1, x2 = _integers(x1, x2)
     x1, x2 = backend.add(x1, backend.multiply(x2, 0)), backend.add(x2, backend.multiply(x1, 0))
-    is_open = lambda a, b: backend.any(backend.not_equal(b, 0))  # noqa: E731
+
+    def is_open(a: Any, b: Any) -> Any:
+        return backend.any(backend.not_equal(b, 0))
 
     def step(a: Any, b: Any) -> tuple:
         is_done = backend.equal(b, 0)

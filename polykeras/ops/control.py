@@ -125,7 +125,10 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     init_val = _arrays(init_val)
     if isinstance(lower, int) and isinstance(upper, int):
         places = backend.arange(lower, upper, 1, "int32")
-        step = lambda value, i: (_body(body_fun)(i, value), None)  # noqa: E731
+
+        def step(value: Any, i: Any) -> Any:
+            return (_body(body_fun)(i, value), None)
+
         return backend.scan(step, init_val, places)[0]
     result = while_loop(
         lambda i, value: backend.less(*_call.operands(i, upper)),
@@ -180,13 +183,19 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
     shape = backend.shape(trees.leaves(elems)[0])
     axis = _call.axis_of(axis, len(shape))
     turn = (lambda tree: trees.map(lambda x: backend.flip(x, (axis,)), tree)) if reverse else (lambda tree: tree)
-    part = lambda tree, *bounds: trees.map(  # noqa: E731
-        lambda x: backend.getitem(x, (slice(None),) * axis + (slice(*bounds),)), tree
-    )
+
+    def part(tree: Any, *bounds: Any) -> Any:
+        return trees.map(  # noqa: E731
+            lambda x: backend.getitem(x, (slice(None),) * axis + (slice(*bounds),)), tree
+        )
+
     result, step = turn(elems), 1
     while step < (shape[axis] or 0):
         combined = _arrays(f(part(result, None, -step), part(result, step, None)))
-        join = lambda x, y: backend.concatenate((x, y), axis)  # noqa: E731
+
+        def join(x: Any, y: Any) -> Any:
+            return backend.concatenate((x, y), axis)
+
         result = trees.map(join, part(result, None, step), combined)
         step *= 2
     return turn(result)
@@ -257,7 +266,9 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
                 full[n] = value
             return pyfunc(*full)
 
-        restore = lambda y: backend.reshape(y, common + tuple(backend.shape(y))[1:])  # noqa: E731
+        def restore(y: Any) -> Any:
+            return backend.reshape(y, common + tuple(backend.shape(y))[1:])
+
         return trees.map(restore, map(one, flat))
 
     return call
@@ -387,7 +398,9 @@ def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = Fa
         return _dot_all(result, weights)
 
     def along(weights: list) -> tuple:
-        inner = lambda values: (weighted(values, weights), None)  # noqa: E731
+        def inner(values: Any) -> Any:
+            return (weighted(values, weights), None)
+
         gradients = backend.value_and_grad(inner, primals)[1]
         return _dot_all(gradients, tangents), None
 

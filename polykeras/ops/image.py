@@ -353,9 +353,12 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
     has_light, has_colour = backend.greater(value, 0.0), backend.greater(spread, 0.0)
     saturation = backend.where(has_light, backend.divide(spread, backend.where(has_light, value, one)), zero)
     unit = backend.multiply(backend.where(has_colour, spread, one), 6.0)
-    turn = lambda a, b, start: backend.add(backend.divide(backend.subtract(a, b), unit), start)  # noqa: E731
-    hue = backend.where(backend.equal(value, green), turn(blue, red, 1 / 3), turn(red, green, 2 / 3))
-    hue = backend.where(backend.equal(value, red), turn(green, blue, 0.0), hue)
+
+    def hue_from(a: Any, b: Any, start: Any) -> Any:
+        return backend.add(backend.divide(backend.subtract(a, b), unit), start)
+
+    hue = backend.where(backend.equal(value, green), hue_from(blue, red, 1 / 3), hue_from(red, green, 2 / 3))
+    hue = backend.where(backend.equal(value, red), hue_from(green, blue, 0.0), hue)
     hue = backend.where(has_colour, hue, zero)
     hue = backend.where(backend.less(hue, 0.0), backend.add(hue, 1.0), hue)
     return backend.stack([hue, saturation, value], -1 if is_last else len(backend.shape(hue)) - 2)
@@ -377,12 +380,17 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
     is_last = is_channels_last(data_format)
     hue, saturation, value = _channels(x, is_last)
     angle = backend.multiply(backend.mod(hue, 1.0), 6.0)
-    held = lambda v: backend.minimum(backend.maximum(v, 0.0), 1.0)  # noqa: E731
-    away = lambda centre: backend.absolute(backend.subtract(angle, centre))  # noqa: E731
+
+    def clipped(v: Any) -> Any:
+        return backend.minimum(backend.maximum(v, 0.0), 1.0)
+
+    def distance_from(centre: Any) -> Any:
+        return backend.absolute(backend.subtract(angle, centre))
+
     shares = [
-        held(backend.subtract(away(3.0), 1.0)),
-        held(backend.subtract(2.0, away(2.0))),
-        held(backend.subtract(2.0, away(4.0))),
+        clipped(backend.subtract(distance_from(3.0), 1.0)),
+        clipped(backend.subtract(2.0, distance_from(2.0))),
+        clipped(backend.subtract(2.0, distance_from(4.0))),
     ]
     rest = backend.subtract(1.0, saturation)
     planes = [backend.multiply(value, backend.add(rest, backend.multiply(saturation, share))) for share in shares]
@@ -725,14 +733,20 @@ def ssim(
     is_last, is_single, dtype = is_channels_last(data_format), len(backend.shape(first)) == 3, backend.dtype(first)
     first, second = (compute_floats(to_batch(x, is_last)) for x in (first, second))
     weights = _bell(filter_size, float(filter_sigma), backend.dtype(first))
-    local = lambda x: _filtered(x, weights, weights, "valid")  # noqa: E731
+
+    def local(x: Any) -> Any:
+        return _filtered(x, weights, weights, "valid")
+
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
     mean1, mean2 = local(first), local(second)
     product, squares = backend.multiply(mean1, mean2), backend.add(backend.square(mean1), backend.square(mean2))
     powers = backend.add(local(backend.square(first)), local(backend.square(second)))
     shared = backend.subtract(local(backend.multiply(first, second)), product)
     spread = backend.subtract(powers, squares)
-    twice = lambda x, c: backend.add(backend.multiply(x, 2.0), c)  # noqa: E731
+
+    def twice(x: Any, c: Any) -> Any:
+        return backend.add(backend.multiply(x, 2.0), c)
+
     upper = backend.multiply(twice(product, c1), twice(shared, c2))
     lower = backend.multiply(backend.add(squares, c1), backend.add(spread, c2))
     result = backend.cast(backend.mean(backend.divide(upper, lower), (1, 2, 3)), dtype)

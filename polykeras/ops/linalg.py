@@ -223,9 +223,12 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
             raise ValueError(f"Expected vectors of size 2 or 3. Received shape: {tuple(shape)}, axis: {place}.")
         parts.append([backend.getitem(x, (slice(None),) * place + (n,)) for n in range(shape[place])])
     a, b = parts
-    minor = lambda i, j: backend.subtract(  # noqa: E731
-        backend.multiply(a[i], b[j]), backend.multiply(a[j], b[i])
-    )
+
+    def minor(i: Any, j: Any) -> Any:
+        return backend.subtract(  # noqa: E731
+            backend.multiply(a[i], b[j]), backend.multiply(a[j], b[i])
+        )
+
     if len(a) == len(b) == 2:
         return minor(0, 1)
     zero = backend.multiply(backend.add(a[0], b[0]), 0)
@@ -333,7 +336,7 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple, keepdims: bool) -> Any:
         result = (backend.max if ord > 0 else backend.min)(sums, (-1,))
     elif ord in ("nuc", 2, -2):
         values = backend.svd(x, False)[1]
-        reduce = backend.sum if ord == "nuc" else backend.max if ord == 2 else backend.min
+        reduce = {"nuc": backend.sum, 2: backend.max, -2: backend.min}[ord]
         result = reduce(values, (-1,))
     else:
         raise _call.WrongArgument(

@@ -159,7 +159,10 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     if dtype not in dtypes.FLOATS:
         return x
     limits = dtypes.ml_dtypes.finfo(dtypes.numpy_dtype(dtype))
-    scalar = lambda v: backend.full((), float(v), dtype)  # noqa: E731
+
+    def scalar(v: Any) -> Any:
+        return backend.full((), float(v), dtype)
+
     result = backend.where(backend.isnan(x), scalar(nan), x)
     top, bottom = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
     result = backend.where(backend.equal(x, math.inf), scalar(top), result)

@@ -605,7 +605,10 @@ def layer_normalization(
     epsilon = config.epsilon() if epsilon is None else float(epsilon)
     if rms_scaling:
         return _over_deviation(x, gamma, axes, epsilon)
-    kernel = lambda x: backend.layer_norm(x, _along(gamma, axes, x), _along(beta, axes, x), axes, epsilon)  # noqa: E731
+
+    def kernel(x: Any) -> Any:
+        return backend.layer_norm(x, _along(gamma, axes, x), _along(beta, axes, x), axes, epsilon)
+
     return _in_single_precision(kernel, x)
 
 

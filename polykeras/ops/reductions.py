@@ -522,7 +522,10 @@ def _interpolated(ordered: Any, place: Any, method: str) -> Any:
     """Entries of the last axis at fractional places."""
     backend = current()
     dtype = backend.dtype(ordered)
-    pick = lambda p: backend.take_along_axis(ordered, backend.cast(p, "int32"), -1)  # noqa: E731
+
+    def pick(p: Any) -> Any:
+        return backend.take_along_axis(ordered, backend.cast(p, "int32"), -1)
+
     if method == "nearest":
         return pick(backend.round(place))
     low, high = backend.floor(place), backend.ceil(place)

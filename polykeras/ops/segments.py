@@ -140,7 +140,9 @@ def reduce(data: Any, ids: Any, count: int | None, combine: Callable, name: str)
     if None not in (count, shape[0]) and shape[0]:
         order = backend.argsort(ids := _place_inside(ids, count), 0)
         ids, data = backend.take(ids, order, 0), backend.take(data, order, 0)
-        column = lambda x: backend.reshape(x, (-1, *(1,) * (len(shape) - 1)))  # noqa: E731
+
+        def column(x: Any) -> Any:
+            return backend.reshape(x, (-1, *(1,) * (len(shape) - 1)))
 
         def step(left: tuple, right: tuple) -> tuple:
             is_same = backend.equal(column(left[0]), column(right[0]))

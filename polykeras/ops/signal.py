@@ -131,7 +131,10 @@ def _transform(pair: tuple, sign: int) -> tuple:
         place = np.arange(length)
         return _times(pair, _rotations(np.outer(place, place), length, sign, dtype), backend.matmul)
     second = length // first
-    flip = lambda x: backend.transpose(x, (*range(len(batch)), len(batch) + 1, len(batch)))  # noqa: E731
+
+    def flip(x: Any) -> Any:
+        return backend.transpose(x, (*range(len(batch)), len(batch) + 1, len(batch)))
+
     pair = tuple(flip(_call.reshaped(x, (*batch, first, second))) for x in pair)
     pair = _transform(pair, sign)
     turns = np.outer(np.arange(second), np.arange(first))
@@ -148,7 +151,10 @@ def _pair(x: Any) -> tuple:
 
 def _over_two_axes(pair: tuple, sign: int) -> tuple:
     rank = len(current().shape(pair[0]))
-    flip = lambda x: current().transpose(x, (*range(rank - 2), rank - 1, rank - 2))  # noqa: E731
+
+    def flip(x: Any) -> Any:
+        return current().transpose(x, (*range(rank - 2), rank - 1, rank - 2))
+
     pair = _transform(pair, sign)
     return tuple(flip(x) for x in _transform(tuple(flip(x) for x in pair), sign))
 

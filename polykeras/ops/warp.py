@@ -90,7 +90,10 @@ def _sample(
     backend = current()
     dtype = backend.dtype(x)
     trailing = len(backend.shape(x)) - 1
-    spread = lambda a: _call.reshaped(a, (*backend.shape(a), *(1,) * trailing))  # noqa: E731
+
+    def spread(a: Any) -> Any:
+        return _call.reshaped(a, (*backend.shape(a), *(1,) * trailing))
+
     choices = [_corners(place, order) for place in coordinates]
     total = None
     for corner in itertools.product(*choices):
@@ -195,9 +198,12 @@ def _project(images: Any, matrix: Any, interpolation: str, fill_mode: str, fill_
     a0, a1, a2, b0, b1, b2, c0, c1 = (_call.reshaped(backend.getitem(matrix, (..., n)), (-1, 1, 1)) for n in range(8))
     columns = _call.reshaped(backend.arange(0, width, 1, backend.dtype(x)), (1, 1, -1))
     rows = _call.reshaped(backend.arange(0, height, 1, backend.dtype(x)), (1, -1, 1))
-    line = lambda a, b, c: backend.add(  # noqa: E731
-        backend.add(backend.multiply(a, columns), backend.multiply(b, rows)), c
-    )
+
+    def line(a: Any, b: Any, c: Any) -> Any:
+        return backend.add(  # noqa: E731
+            backend.add(backend.multiply(a, columns), backend.multiply(b, rows)), c
+        )
+
     depth = line(c0, c1, 1.0)
     down, right = backend.divide(line(b0, b1, b2), depth), backend.divide(line(a0, a1, a2), depth)
     result = sample_images(x, down, right, order, fill_mode, fill_value)

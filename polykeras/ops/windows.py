@@ -357,13 +357,16 @@ def _blocks(x: Any, block_size: int, data_format: str, splits: bool) -> Any:
         x = backend.transpose(x, geometry.to_channels_last(4))
     batch, height, width, channels = backend.shape(x)
     b = block_size
-    share = lambda n: None if n is None else n // b  # noqa: E731
+
+    def divided(n: Any) -> Any:
+        return None if n is None else n // b
+
     if splits:
         if any(n is not None and n % b for n in (height, width)):
             raise ValueError(f"Expected a height and width that {b} divides. Received: {height} and {width}.")
-        x = _call.reshaped(x, (batch, share(height), b, share(width), b, channels))
+        x = _call.reshaped(x, (batch, divided(height), b, divided(width), b, channels))
         x = backend.transpose(x, (0, 1, 3, 2, 4, 5))
-        x = _call.reshaped(x, (batch, share(height), share(width), b * b * channels))
+        x = _call.reshaped(x, (batch, divided(height), divided(width), b * b * channels))
     else:
         if channels % (b * b):
             raise ValueError(f"Expected a number of channels that {b * b} divides. Received: {channels}.")

@@ -135,7 +135,10 @@ class RMSprop(Optimizer):
         **settings: Any,
     ) -> None:
         super().__init__(learning_rate, *shared, **settings)
-        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -290,12 +293,16 @@ class Adafactor(Optimizer):
         **settings: Any,
     ) -> None:
         super().__init__(learning_rate, *shared, **settings)
-        self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
+        self.beta_2_decay = beta_2_decay
+        self.epsilon_1 = epsilon_1
+        self.epsilon_2 = epsilon_2
         self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
-        self._rows, self._columns, self._velocities = [], [], []
+        self._rows = []
+        self._columns = []
+        self._velocities = []
         for variable in variables:
             shape = variable.shape
             # Vectors need neither; the two numbers keep the places that Keras's files have for them.

@@ -26,7 +26,9 @@ class _TwoMoments(Optimizer):
         self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float, *shared: Any, **settings: Any
     ) -> None:
         super().__init__(learning_rate, *shared, **settings)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -179,7 +181,9 @@ class Adamax(Optimizer):
         **settings: Any,
     ) -> None:
         super().__init__(learning_rate, *shared, **settings)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)

@@ -154,7 +154,9 @@ class Optimizer(Trackable):
             raise TypeError(f"Expected arguments among {naming.listed(choices)}. Received: {sorted(kwargs)}.")
         self.name = name or naming.unique(naming.snake_case(type(self).__name__))
         self.weight_decay = weight_decay
-        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
+        self.global_clipnorm = global_clipnorm
         self.use_ema, self.ema_momentum = use_ema, ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self.loss_scale_factor = loss_scale_factor
@@ -570,7 +572,10 @@ class Optimizer(Trackable):
             average.assign(ops.add(ops.multiply(average, momentum), ops.multiply(variable, 1 - momentum)))
         if self.ema_overwrite_frequency:
             is_time = scalars.equal((updates + 1) % self.ema_overwrite_frequency, 0)
-            overwrite = lambda: self.finalize_variable_values(self._trainable_variables)  # noqa: E731
+
+            def overwrite() -> Any:
+                return self.finalize_variable_values(self._trainable_variables)
+
             branch(is_time, overwrite, lambda: None, self.variables + self._trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:

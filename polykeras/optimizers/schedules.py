@@ -78,7 +78,9 @@ class ExponentialDecay(LearningRateSchedule):
         name: str = "ExponentialDecay",
     ) -> None:
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, _positive("decay_steps", decay_steps)
-        self.decay_rate, self.staircase, self.name = decay_rate, staircase, name
+        self.decay_rate = decay_rate
+        self.staircase = staircase
+        self.name = name
 
     def __call__(self, step: Any) -> Scalar:
         return self.decayed(scalars.floor(self._place(step)) if self.staircase else self._place(step))
@@ -150,7 +152,9 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 f"Expected one value more than boundaries. Received: {len(boundaries)} boundaries and "
                 f"{len(values)} values."
             )
-        self.boundaries, self.values, self.name = boundaries, values, name
+        self.boundaries = boundaries
+        self.values = values
+        self.name = name
 
     def __call__(self, step: Any) -> Scalar:
         step = scalars.as_float(step)
@@ -189,7 +193,10 @@ class PolynomialDecay(LearningRateSchedule):
         name: str = "PolynomialDecay",
     ) -> None:
         self.initial_learning_rate, self.decay_steps = initial_learning_rate, _positive("decay_steps", decay_steps)
-        self.end_learning_rate, self.power, self.cycle, self.name = end_learning_rate, power, cycle, name
+        self.end_learning_rate = end_learning_rate
+        self.power = power
+        self.cycle = cycle
+        self.name = name
 
     def __call__(self, step: Any) -> Scalar:
         step = scalars.as_float(step)
@@ -302,7 +309,10 @@ class CosineDecayRestarts(LearningRateSchedule):
     ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.first_decay_steps = _positive("first_decay_steps", first_decay_steps)
-        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+        self.t_mul = t_mul
+        self.m_mul = m_mul
+        self.alpha = alpha
+        self.name = name
 
     def __call__(self, step: Any) -> Scalar:
         wave, done = self._wave(scalars.as_float(step) / self.first_decay_steps)

@@ -69,7 +69,9 @@ class _Search:
     """
 
     def __init__(self, judgement: Judgement, entry: Entry, batch: tuple) -> None:
-        self.judgement, self.entry, self.batch = judgement, entry, batch
+        self.judgement = judgement
+        self.entry = entry
+        self.batch = batch
         self.reference = judgement.reference
         table = {contender.name: contender for contender in judgement.contenders}
         self.other: Contender = table[entry.worst[0]]
@@ -170,7 +172,10 @@ class _Search:
 
     def _flips(self, training: bool, names: frozenset = decisions.NAMES, layer: str = "") -> list[Cause]:
         """Decisions of a forward pass, inside of a layer, that went another way."""
-        wanted = lambda path, name: name in names  # noqa: E731
+
+        def wanted(path, name):
+            return name in names
+
         x = self.batch[0]
         ours, theirs = (c.operations(x, training, wanted) for c in (self.reference, self.other))
         causes = []

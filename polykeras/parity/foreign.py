@@ -132,7 +132,7 @@ def _entry(
     """Compare an array of the second contender with that of the first, the reference."""
     allowed = report.atol + report.rtol * measures.scale(reference)
     found = measures.difference(value, reference)
-    verdict = "equal" if found.is_zero else "within" if found.absolute <= allowed else "different"
+    verdict = measures.verdict(found.absolute, allowed)
     first, second = report.backends
     shape, dtype = reference.shape, reference.dtype.name
     if verdict == "different" and not report.pairs:

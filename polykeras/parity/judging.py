@@ -93,11 +93,9 @@ class Judgement:
         return found
 
     def _verdict(self, entry: Entry) -> str:
-        worst = entry.worst[1].absolute
-        same_types = all(d.dtypes[0] == d.dtypes[1] for d in entry.differences.values())
-        if worst == 0.0 and same_types:
-            return "equal"
-        return "within" if worst <= entry.allowed and same_types else "different"
+        if any(d.dtypes[0] != d.dtypes[1] for d in entry.differences.values()):
+            return "different"
+        return measures.verdict(entry.worst[1].absolute, entry.allowed)
 
     def pairs_of(self, entry: Entry | None) -> dict[str, np.ndarray]:
         """Return the arrays of an entry by backend, for pictures."""

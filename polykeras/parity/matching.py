@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
+from polykeras.core import trees
 from polykeras.interop import readers
 from polykeras.interop.readers import ForeignModel, Part
 from polykeras.layers.layer import Layer
@@ -324,7 +325,7 @@ def foreign_inputs(other: ForeignModel, x: Any, source_x: Any) -> tuple:
     """Return the inputs for another library's model, made of ours unless they are given."""
     if source_x is not None:
         return source_x if isinstance(source_x, tuple) else (source_x,)
-    inputs = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, list | tuple) else [x]
+    inputs = trees.children(x) if trees.is_nested(x) else [x]
     arrays = [np.asarray(a) for a in inputs]
     return tuple(np.moveaxis(a, -1, 1) if other.channels_first and a.ndim > 3 else a for a in arrays)
 

@@ -35,6 +35,17 @@ class Difference:
         return self.absolute == 0.0
 
 
+def verdict(absolute: float, allowed: float) -> str:
+    """Return ``"equal"``, ``"within"`` or ``"different"`` for an absolute difference.
+
+    >>> verdict(0.1, 0.2)
+    'within'
+    """
+    if absolute == 0:
+        return "equal"
+    return "within" if absolute <= allowed else "different"
+
+
 def difference(value: np.ndarray, reference: np.ndarray) -> Difference:
     """Return the difference of an array from a reference.
 

@@ -93,7 +93,10 @@ def _host(backend: Any, x: Any) -> np.ndarray:
 def to_numpy(tree: Any) -> Any:
     """Return a tree whose arrays of the backend in use are NumPy arrays."""
     backend = backends.current()
-    is_value = lambda x: backend.is_array(x) and backend.is_value(x)  # noqa: E731
+
+    def is_value(x):
+        return backend.is_array(x) and backend.is_value(x)
+
     return trees.map(lambda x: _host(backend, x) if is_value(x) else x, tree)
 
 

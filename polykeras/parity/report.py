@@ -71,7 +71,8 @@ class Entry:
     @property
     def title(self) -> str:
         """What it is, for a sentence."""
-        when = "" if self.step is None else f" {'after' if self.part == 'weight' else 'of'} step {self.step}"
+        relation = "after" if self.part == "weight" else "of"
+        when = "" if self.step is None else f" {relation} step {self.step}"
         if self.part == "loss":
             return f"loss{when}"
         what = f"{self.part} {self.name!r}" if self.name else self.part
@@ -140,7 +141,10 @@ class Report:
     @property
     def first(self) -> Entry | None:
         """The first entry that differs by more than is allowed; where all is explained, the one looked into."""
-        of = lambda verdict: next((e for e in self.entries if e.verdict == verdict), None)  # noqa: E731
+
+        def of(verdict):
+            return next((e for e in self.entries if e.verdict == verdict), None)
+
         return of("different") or self.examined or of("explained")
 
     @property

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends as registry
+from polykeras.parity import measures
 from polykeras.parity.measures import Difference
 from polykeras.parity.report import Cause, Entry, Report
 
@@ -127,12 +128,13 @@ def _entry(
     entry = Entry(part, layer, kind, name, step, (), "float32", allowed=tolerance * size)
     for title in titles[1:] or titles:
         gap = abs(values[title] - expected)
-        gap = 0.0 if np.isnan(values[title]) and np.isnan(expected) else np.inf if np.isnan(gap) else gap
+        if np.isnan(gap):
+            gap = 0.0 if np.isnan(values[title]) and np.isnan(expected) else np.inf
         relative = gap / size if size else 0.0
         ulp = relative / float(np.finfo(np.float32).eps)
         entry.differences[title] = Difference(
             float(gap), float(relative), float(ulp), (), values[title], expected, ("float32", "float32")
         )
     worst = entry.worst[1].absolute
-    entry.verdict = "equal" if worst == 0 else "within" if worst <= entry.allowed else "different"
+    entry.verdict = measures.verdict(worst, entry.allowed)
     return entry

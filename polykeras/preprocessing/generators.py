@@ -92,11 +92,9 @@ class ImageDataGenerator:
         self.samplewise_std_normalization = samplewise_std_normalization
         self.samplewise_center = samplewise_center or samplewise_std_normalization
         self.zca_epsilon = zca_epsilon
-        self.rotation_range, self.shear_range, self.channel_shift_range = (
-            rotation_range,
-            shear_range,
-            channel_shift_range,
-        )
+        self.rotation_range = rotation_range
+        self.shear_range = shear_range
+        self.channel_shift_range = channel_shift_range
         self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
         self.brightness_range = None if brightness_range is None else pair("brightness_range", brightness_range)
         is_number = isinstance(zoom_range, int | float)
@@ -246,7 +244,10 @@ class ImageDataGenerator:
             seed: an int; default from the global stream.
         """
         generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "augment")
-        within = lambda limit: generator.uniform(-limit, limit) if limit else 0  # noqa: E731
+
+        def within(limit):
+            return generator.uniform(-limit, limit) if limit else 0
+
         zoom = (1, 1) if self.zoom_range == (1, 1) else generator.uniform(*self.zoom_range, 2).tolist()
         brightness = self.brightness_range
         return {

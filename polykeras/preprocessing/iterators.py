@@ -37,7 +37,9 @@ class Iterator(PyDataset):
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.n, self.batch_size, self.shuffle = n, batch_size, shuffle
+        self.n = n
+        self.batch_size = batch_size
+        self.shuffle = shuffle
         self.seed = seeds.next_seed() if seed is None else seed
         self.epoch = 0
         self.batch_index = 0
@@ -124,7 +126,9 @@ class _ImageIterator(Iterator):
         super().__init__(n, batch_size, shuffle, seed)
         self.image_data_generator = image_data_generator
         self.data_format = config.standardize_data_format(data_format)
-        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
+        self.save_to_dir = save_to_dir
+        self.save_prefix = save_prefix
+        self.save_format = save_format
         self.dtype = dtype or config.floatx()
 
     def _image(self, sample: int) -> np.ndarray:

@@ -135,8 +135,12 @@ class TimeseriesGenerator(PyDataset):
         super().__init__(**kwargs)
         if len(data) != len(targets):
             raise ValueError(f"Expected a target for each time. Received: {len(data)} times, {len(targets)} targets.")
-        self.data, self.targets, self.length = data, targets, length
-        self.sampling_rate, self.stride, self.batch_size = sampling_rate, stride, batch_size
+        self.data = data
+        self.targets = targets
+        self.length = length
+        self.sampling_rate = sampling_rate
+        self.stride = stride
+        self.batch_size = batch_size
         self.start_index = start_index + length
         self.end_index = len(data) - 1 if end_index is None else end_index
         self.shuffle, self.reverse = shuffle, reverse

@@ -122,8 +122,13 @@ class Tokenizer:
         nb_words: int | None = None,
     ) -> None:
         self.num_words = num_words if nb_words is None else nb_words  # Keras 1 calls it nb_words
-        self.filters, self.lower, self.split, self.char_level = filters, lower, split, char_level
-        self.oov_token, self.analyzer, self.document_count = oov_token, analyzer, document_count
+        self.filters = filters
+        self.lower = lower
+        self.split = split
+        self.char_level = char_level
+        self.oov_token = oov_token
+        self.analyzer = analyzer
+        self.document_count = document_count
         self.word_counts: dict[str, int] = {}
         self.word_docs: dict[str, int] = defaultdict(int)
         self.index_docs: dict[int, int] = defaultdict(int)

@@ -217,7 +217,10 @@ class _Part(io.RawIOBase):
     """Some bytes of a file, as a file of their own."""
 
     def __init__(self, file: Any, start: int, size: int) -> None:
-        self._file, self._start, self._size, self._place = file, start, size, 0
+        self._file = file
+        self._start = start
+        self._size = size
+        self._place = 0
 
     def readable(self) -> bool:
         return True

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import dtypes
+from polykeras.core import dtypes, trees
 from polykeras.models import op_configs
 from polykeras.saving import archive, models
 from polykeras.saving.files import limits
@@ -264,10 +264,9 @@ def _histories(call: Any) -> Iterator[str]:
 
 def _find(value: Any) -> Iterator[dict]:
     """All descriptions of objects inside of one."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     if isinstance(value, dict) and isinstance(value.get("class_name"), str):
         yield value
-    for part in inner:
+    for part in trees.children(value):
         yield from _find(part)
 
 

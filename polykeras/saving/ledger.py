@@ -101,7 +101,9 @@ class NotingGroup:
     """A mapping to fill with arrays."""
 
     def __init__(self, ledger: Ledger, path: str, group: Any) -> None:
-        self._ledger, self._path, self._group = ledger, path, group
+        self._ledger = ledger
+        self._path = path
+        self._group = group
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._group[key] = value

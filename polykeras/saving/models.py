@@ -96,7 +96,10 @@ def save_model(
     }
     with files.replacing(path, overwrite) as temporary, assets.collected(model) as members:
         ledger = Ledger()
-        fill = lambda writer: state.save(model, ledger.noting(writer), optimizer)  # noqa: E731
+
+        def fill(writer: Any) -> Any:
+            return state.save(model, ledger.noting(writer), optimizer)
+
         archive.write(temporary, config, metadata, fill, members)
         with hdf5.reading_new(temporary) as reader:
             ledger.check_file(reader.arrays(), path.name)

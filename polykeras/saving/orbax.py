@@ -115,7 +115,9 @@ class Reader:
     """
 
     def __init__(self, tree: dict, config: dict | None = None, files: dict[str, str] | None = None) -> None:
-        self._tree, self.config, self._files = tree, config, files or {}
+        self._tree = tree
+        self.config = config
+        self._files = files or {}
 
     def assets(self) -> list[str]:
         """Return the names of the files that layers keep beside their arrays."""

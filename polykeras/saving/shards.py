@@ -35,7 +35,9 @@ class Writer:
     """
 
     def __init__(self, path: Path, size: float, version: str) -> None:
-        self._path, self._size, self._version = path, size, version
+        self._path = path
+        self._size = size
+        self._version = version
         self._old = _shards_of(path)
         names = (f"{_stem(path)}_{number:05d}.weights.h5" for number in itertools.count())
         self._free_names = (name for name in names if name not in self._old)
@@ -107,7 +109,9 @@ class WritableGroup:
     """A mapping to fill with arrays."""
 
     def __init__(self, writer: Writer, path: str, attributes: dict) -> None:
-        self._writer, self._path, self._attributes = writer, path, attributes
+        self._writer = writer
+        self._path = path
+        self._attributes = attributes
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._writer.put(self._path, key, value, self._attributes)

@@ -159,7 +159,10 @@ class Reader:
     """A group of a safetensors file: the arrays whose names begin with a path."""
 
     def __init__(self, header: dict, attributes: dict, data: np.ndarray, path: str = "") -> None:
-        self._header, self._attributes, self._data, self._path = header, attributes, data, path
+        self._header = header
+        self._attributes = attributes
+        self._data = data
+        self._path = path
         self._keys = list(dict.fromkeys(name[len(path) :].split("/")[0] for name in header if name.startswith(path)))
 
     def group(self, path: str) -> Reader | None:

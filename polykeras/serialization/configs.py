@@ -6,6 +6,7 @@ import json
 import warnings
 from typing import Any
 
+from polykeras.core import trees
 from polykeras.serialization import bytecode, registry
 
 #: The Keras whose layout is written.
@@ -58,8 +59,7 @@ def describe(model: Any, with_compile: bool = True) -> dict:
 
 
 def _holds_code(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return bytecode.holds_code(value) or any(_holds_code(x) for x in inner)
+    return bytecode.holds_code(value) or any(_holds_code(x) for x in trees.children(value))
 
 
 def spell(value: Any) -> Any:

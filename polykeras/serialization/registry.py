@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.core import dtypes, naming
+from polykeras.core import dtypes, naming, trees
 from polykeras.core.tracking import Trackable
 from polykeras.serialization import bytecode
 
@@ -320,7 +320,7 @@ def without_single(description: Any) -> Any:
 def _numbers(value: Any) -> Iterator[int]:
     if isinstance(value, dict) and isinstance(value.get(SHARED), int):
         yield value[SHARED]
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for inner in trees.children(value):
         yield from _numbers(inner)
 
 

@@ -182,7 +182,10 @@ def _complex_cases() -> Iterator[Case]:
     def eigen(b: Any, x: Any) -> tuple:
         """The sum of the eigenvalues w, and the parts of ``x v`` that ``w v`` leaves over."""
         (wr, wi), (vr, vi) = ((b.real(y), b.imag(y)) for y in b.eig(x))
-        times = lambda v, w: b.einsum("...ij,...j->...ij", v, w)  # noqa: E731
+
+        def times(v, w):
+            return b.einsum("...ij,...j->...ij", v, w)
+
         real, imag = b.subtract(times(vr, wr), times(vi, wi)), b.add(times(vr, wi), times(vi, wr))
         return b.sum(wr, (-1,)), b.subtract(b.matmul(x, vr), real), b.subtract(b.matmul(x, vi), imag)
 
@@ -228,12 +231,18 @@ def _factor_cases() -> Iterator[Case]:
         yield Case("cholesky", (x,), lambda x: np.linalg.cholesky(symmetric(x)), label, gradient=True, run=cholesky)
         yield Case("inv", (x,), np.linalg.inv, label, gradient=True)
         yield Case("det", (x,), np.linalg.det, label, gradient=True)
-        oracle = lambda x: (np.linalg.eigh(symmetric(x))[0], symmetric(x))  # noqa: E731
+
+        def oracle(x):
+            return (np.linalg.eigh(symmetric(x))[0], symmetric(x))
+
         yield Case("eigh", (x,), oracle, label, gradient=True, run=rebuild_eigh)
         for shape in ((4, 3), (3, 4), (3, 3)):
             x = values(*batch, *shape, dtype="float64")
             for full in (False, True):
-                oracle = lambda x, full: (np.linalg.svd(x, full)[1], x)  # noqa: E731
+
+                def oracle(x, full):
+                    return (np.linalg.svd(x, full)[1], x)
+
                 case = f"{x.shape}, full {full}"
                 yield Case("svd", (x, full), oracle, case, gradient=not full, run=rebuild_svd)
             for mode in ("reduced", "complete"):
@@ -254,7 +263,10 @@ def _solution_cases() -> Iterator[Case]:
         label = f"batch {left} and {right}"
         yield Case("solve", (a, b), np.linalg.solve, label, gradient=True)
         for lower, cut in ((True, np.tril), (False, np.triu)):
-            oracle = lambda a, b, lower, cut=cut: np.linalg.solve(cut(a), b)  # noqa: E731
+
+            def oracle(a, b, lower, cut=cut):
+                return np.linalg.solve(cut(a), b)
+
             yield Case("solve_triangular", (a, b, lower), oracle, f"{label}, lower {lower}", gradient=True)
     for dtype in dtypes.FLOATS:
         a, b = _definite(dtype=dtype), values(3, 1, dtype=dtype)
@@ -284,7 +296,10 @@ def _reordering_cases() -> Iterator[Case]:
         yield Case("concatenate", ([x, x[:1]], 0), np.concatenate, dtype, dtype, **exact)
         yield Case("pad", (x, [(1, 0), (0, 2)]), np.pad, dtype, dtype, **exact)
         one = 1.5 if dtypes.is_float(dtype) else 1
-        oracle = lambda x, widths, value: np.pad(x, widths, constant_values=value)  # noqa: E731
+
+        def oracle(x, widths, value):
+            return np.pad(x, widths, constant_values=value)
+
         yield Case("pad", (x, [(1, 1), (0, 0)], one), oracle, f"{dtype}, value", dtype, **exact)
         yield Case("flip", (x, (0, -1)), np.flip, dtype, dtype, **exact)
     x = values(2, 3, 4)
@@ -334,13 +349,23 @@ def _index_cases() -> Iterator[Case]:
     x = values(3, 2, 5, dtype="float64")
     for label, index in indices.items():
         unknown = (0,) if index[:1] == (everything,) else ()
-        run = lambda b, x, index=index: b.getitem(x, index)  # noqa: E731
-        oracle = lambda x, index=index: x[index]  # noqa: E731
+
+        def run(b, x, index=index):
+            return b.getitem(x, index)
+
+        def oracle(x, index=index):
+            return x[index]
+
         gradient = label != "nothing"
         yield Case("getitem", (x,), oracle, label, gradient=gradient, unknown=unknown, run=run)
     for dtype in REAL:
-        oracle = lambda x: x[1:, ::-1]  # noqa: E731
-        run = lambda b, x: b.getitem(x, (slice(1, None), slice(None, None, -1)))  # noqa: E731
+
+        def oracle(x):
+            return x[1:, ::-1]
+
+        def run(b, x):
+            return b.getitem(x, (slice(1, None), slice(None, None, -1)))
+
         yield Case("getitem", (values(3, 2, dtype=dtype),), oracle, dtype, dtype, run=run)
 
 
@@ -406,7 +431,10 @@ def _writing_cases() -> Iterator[Case]:
         yield Case(name, (x, np.zeros((0, 1), "int32"), np.zeros((0, 4))), oracle, "no updates")
         yield Case(name, (x[:, 0], np.array([[2]], "int32"), np.array([5.0])), oracle, "vector", None, True)
     for start in ((-5, 0), (1, 99), (np.array(2, "int32"), 1), (np.array(-1, "int32"), np.array(9, "int32"))):
-        cut = lambda x, s, n: x[_clamped(x, s, n)]  # noqa: E731
+
+        def cut(x, s, n):
+            return x[_clamped(x, s, n)]
+
         label = f"start {tuple(map(int, start))} {'dynamic' if isinstance(start[0], np.ndarray) else ''}".strip()
         yield Case("dynamic_slice", (x, start, (2, 2)), cut, label, "float64", True)
         update = values(2, 3, dtype="float64", seed=2)

@@ -247,7 +247,10 @@ def picks_the_first_of_equal_maxima_of_a_pool(b: Any) -> None:
     for rank in (1, 2, 3):
         x = np.ones((1, *(4,) * rank, 1), "float32")
         window = (2,) * rank
-        slope = lambda x, w=window: _gradient(b, lambda x: b.sum(b.pool(x, "max", w, w, "valid")), x)[0]  # noqa: E731
+
+        def slope(x, w=window):
+            return _gradient(b, lambda x: b.sum(b.pool(x, "max", w, w, "valid")), x)[0]
+
         gradient = _computed(b, slope, x)
         expected = np.zeros_like(x)
         expected[(slice(None), *(slice(None, None, 2),) * rank)] = 1
@@ -359,7 +362,9 @@ def takes_custom_gradients(b: Any) -> None:
         return (b.multiply(x, y), b.add(x, y)), backward
 
     def run_single(x: Any, y: Any) -> Any:
-        total = lambda x, y: b.sum(b.multiply(b.custom_gradient(single)(x, y), 2.0))  # noqa: E731
+        def total(x, y):
+            return b.sum(b.multiply(b.custom_gradient(single)(x, y), 2.0))
+
         return b.value_and_grad(lambda given: (total(*given), None), [x, y])
 
     def run_double(x: Any, y: Any) -> Any:
@@ -387,7 +392,9 @@ def computes_checkpoints_again(b: Any) -> None:
         return b.sin(b.multiply(b.exp(x), y))
 
     def run(x: Any, y: Any) -> Any:
-        total = lambda given: (b.sum(b.checkpoint(inner)(*given)), None)  # noqa: E731
+        def total(given):
+            return (b.sum(b.checkpoint(inner)(*given)), None)
+
         return b.value_and_grad(total, [x, y])
 
     slope = np.cos(np.exp(x) * y) * np.exp(x)
@@ -465,7 +472,10 @@ def differentiates_scans(b: Any) -> None:
 
     arrays = [start, xs, weight]
     expected = [central_differences(lambda: plain(*arrays), x) for x in arrays]
-    run = lambda *arrays: _gradient(b, lambda *given: loss(b, *given), *arrays)  # noqa: E731
+
+    def run(*arrays):
+        return _gradient(b, lambda *given: loss(b, *given), *arrays)
+
     for result in _in_both_modes(b, run, *arrays):
         _same_trees(b, result, expected, "the gradient through a scan", 1e3)
 
@@ -475,8 +485,12 @@ def takes_one_of_two_branches(b: Any) -> None:
     x = np.array([1.0, -2.0])
 
     def choose(predicate: Any, x: Any) -> Any:
-        on_true = lambda: {"y": b.multiply(x, 2.0), "n": None}  # noqa: E731
-        on_false = lambda: {"y": b.multiply(x, x), "n": None}  # noqa: E731
+        def on_true():
+            return {"y": b.multiply(x, 2.0), "n": None}
+
+        def on_false():
+            return {"y": b.multiply(x, x), "n": None}
+
         return b.cond(predicate, on_true, on_false)
 
     def slope(predicate: Any, x: Any) -> Any:
@@ -492,7 +506,9 @@ def takes_one_of_two_branches(b: Any) -> None:
 @behaviour
 def repeats_while_a_condition_holds(b: Any) -> None:
     def run(count: Any, x: Any) -> Any:
-        body = lambda count, x: (b.add(count, 1), b.multiply(x, 2.0))  # noqa: E731
+        def body(count, x):
+            return (b.add(count, 1), b.multiply(x, 2.0))
+
         return b.while_loop(lambda count, x: b.less(count, 5), body, (count, x))
 
     x = np.array([1.0, 3.0])

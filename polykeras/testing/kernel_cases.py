@@ -111,7 +111,10 @@ def _selection_cases() -> Iterator[Case]:
         label = f"axes {axes}, keepdims {keepdims}"
         yield Case("mean", (x, axes, keepdims), lambda x, a, k: x.mean(a, keepdims=k), label, gradient=True)
         if axes:
-            oracle = lambda x, a, k: (x.mean(a, keepdims=k), x.var(a, keepdims=k))  # noqa: E731
+
+            def oracle(x, a, k):
+                return (x.mean(a, keepdims=k), x.var(a, keepdims=k))
+
             yield Case("moments", (x, axes, keepdims), oracle, label, gradient=True)
     yield Case("mean", (np.zeros((0, 3)), (0,)), lambda x, _: np.full(3, NAN), "nothing")
     for dtype in dtypes.FLOATS:
@@ -119,23 +122,40 @@ def _selection_cases() -> Iterator[Case]:
         yield Case("mean", (x, (1,)), lambda x, a: x.mean(a), dtype, unknown=(0,), tolerance=4)
         yield Case("moments", (x, (1,)), lambda x, a: (x.mean(a), x.var(a)), dtype, unknown=(0,), tolerance=4)
         arguments = values(2, 5, dtype=dtype), 3
-        values_only = lambda b, x, k: b.top_k(x, k)[0]  # noqa: E731
+
+        def values_only(b, x, k):
+            return b.top_k(x, k)[0]
+
         gradient = dtype == "float64"
         yield Case("top_k", arguments, oracles.top_k, dtype, None, gradient, (0,), values_only)
         yield Case("stack", ([x, x, x],), np.stack, dtype, gradient=gradient)
     ties = np.array([[1.0, 3.0, 3.0, 2.0, 1.0], [0.0, 0.0, 0.0, 5.0, 5.0]])
     yield Case("top_k", (ties, 4), oracles.top_k, "ties", run=values_only)
-    picked = lambda b, x, k: b.take_along_axis(x, b.top_k(x, k)[1], -1)  # noqa: E731
+
+    def picked(b, x, k):
+        return b.take_along_axis(x, b.top_k(x, k)[1], -1)
+
     yield Case("top_k", (ties, 4), oracles.top_k, "ties, picked by index", run=picked)
-    index_only = lambda b, x, k: b.top_k(x, k)[1]  # noqa: E731
-    oracle = lambda x, k: np.argsort(-x)[..., :k]  # noqa: E731
+
+    def index_only(b, x, k):
+        return b.top_k(x, k)[1]
+
+    def oracle(x, k):
+        return np.argsort(-x)[..., :k]
+
     yield Case("top_k", (values(2, 5), 3), oracle, "index", "int32", run=index_only, smooth=False)
     for dtype in ("bool", "int32", "float16", "bfloat16", "float32", "float64"):
         index = np.array([[0, 2], [-1, 3]])
-        oracle = lambda x, classes, _: x[..., None] == np.arange(classes)  # noqa: E731
+
+        def oracle(x, classes, _):
+            return x[..., None] == np.arange(classes)
+
         yield Case("one_hot", (index, 3, dtype), oracle, f"of {dtype}", dtype, unknown=(0,))
     for kind in ("uint8", "int32", "int64"):
-        oracle = lambda x, classes, _: x[..., None] == np.arange(classes)  # noqa: E731
+
+        def oracle(x, classes, _):
+            return x[..., None] == np.arange(classes)
+
         yield Case("one_hot", (np.array([0, 2], kind), 3, "float32"), oracle, f"from {kind}", "float32")
     yield Case("one_hot", (np.array(1), 3, "float32"), lambda *_: np.array([0, 1, 0]), "0-d", "float32")
     for axis in (0, 1, -1):
@@ -262,7 +282,10 @@ def _pool_cases() -> Iterator[Case]:
 def _normalization_cases() -> Iterator[Case]:
     gamma, beta = values(3, dtype="float64", seed=1), values(3, dtype="float64", seed=2)
     mean, variance = values(3, dtype="float64", seed=3), values(3, dtype="float64", low=0.2, seed=4)
-    result_only = lambda b, *arguments: b.batch_norm(*arguments)[0]  # noqa: E731
+
+    def result_only(b, *arguments):
+        return b.batch_norm(*arguments)[0]
+
     for scale, shift in itertools.product((gamma, None), (beta, None)):
         given = f"{'no ' if scale is None else ''}gamma, {'no ' if shift is None else ''}beta"
         x = values(4, 3, dtype="float64")
@@ -273,13 +296,19 @@ def _normalization_cases() -> Iterator[Case]:
             x = values(*shape, dtype="float64")
             arguments, label = (x, scale, shift, axis, 1e-3), f"{shape}, axis {axis}, {given}"
             yield Case("batch_norm", arguments, oracles.batch_norm, label, smooth=False)
-            oracle = lambda *arguments: oracles.batch_norm(*arguments)[0]  # noqa: E731
+
+            def oracle(*arguments):
+                return oracles.batch_norm(*arguments)[0]
+
             yield Case("batch_norm", arguments, oracle, f"result of {label}", None, True, (0,), result_only)
     for epsilon, dtype in itertools.product((1e-3, 1e-7), ("float32", "float64")):
         arrays = (a.astype(dtype) for a in (values(2, 3, 4, 3, dtype="float64"), gamma, beta))
         arguments, label = (*arrays, -1, epsilon), f"images, epsilon {epsilon}, {dtype}"
         yield Case("batch_norm", arguments, oracles.batch_norm, label, tolerance=9, smooth=False)
-        oracle = lambda *arguments: oracles.batch_norm(*arguments)[0]  # noqa: E731
+
+        def oracle(*arguments):
+            return oracles.batch_norm(*arguments)[0]
+
         yield Case("batch_norm", arguments, oracle, f"result of {label}", run=result_only, tolerance=9)
     x = values(2, 3, 4, dtype="float64")
     gamma, beta = values(3, 4, dtype="float64", seed=1), values(3, 4, dtype="float64", seed=2)
@@ -334,7 +363,10 @@ def _random_bits_cases() -> Iterator[Case]:
     known = [-889199728, -787275391, -726475646, -238177609]
     yield Case("random_bits", ((1, 2), (4,)), lambda *_: np.array(known), "known answers", "int32")
     for x in (values(5, dtype="int32"), np.array([-(2**31), 2**31 - 1], "int32")):
-        oracle = lambda x: np.array([_mix(int(v)) for v in x])  # noqa: E731
+
+        def oracle(x):
+            return np.array([_mix(int(v)) for v in x])
+
         yield Case("mix_bits", (x,), oracle, f"of {x.size}")
 
 

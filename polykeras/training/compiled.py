@@ -72,7 +72,9 @@ def _weighed(loss: Any, weights: Any) -> Any:
         parts = {key: _weighed(loss[key], weights[key]) for key in keys}
         return parts if len(keys) == len(loss) and None not in parts.values() else None
     found = [_weighed(part, weight) for part, weight in zip(loss, weights, strict=True)]
-    return None if None in found else tuple(found) if isinstance(loss, tuple) else found
+    if None in found:
+        return None
+    return tuple(found) if isinstance(loss, tuple) else found
 
 
 class _Term(NamedTuple):
@@ -115,7 +117,9 @@ class CompiledLoss:
         for weight in _flat(loss_weights):
             if isinstance(weight, str | bool) or not (isinstance(weight, int | float) or hasattr(weight, "dtype")):
                 raise ValueError(f"Expected loss_weights as numbers. Received: {weight!r}.")
-        self._loss, self._loss_weights, self._names = loss, loss_weights, output_names
+        self._loss = loss
+        self._loss_weights = loss_weights
+        self._names = output_names
         self._outputs: Any = None
         self._terms: list[_Term] = []
 
@@ -296,7 +300,9 @@ class CompiledMetrics:
             for identifier in _flat(given):
                 if not _is_chosen_by_shape(identifier):
                     _check_identifier(identifier, "metrics")
-        self._metrics, self._weighted, self._names = metrics, weighted_metrics, output_names
+        self._metrics = metrics
+        self._weighted = weighted_metrics
+        self._names = output_names
         self._outputs: Any = None
         self._entries: list[_Entry] = []
 

@@ -101,8 +101,12 @@ class Loop:
         chunk: int = 1,
         read_logs: Callable[[], dict] | None = None,
     ) -> None:
-        self.model, self.step, self.source = model, step, source
-        self.callbacks, self.kind, self.chunk = callbacks, kind, chunk
+        self.model = model
+        self.step = step
+        self.source = source
+        self.callbacks = callbacks
+        self.kind = kind
+        self.chunk = chunk
         self._read_logs = read_logs
 
     def epoch(self, number: int = 0, position: Position | None = None) -> dict:
@@ -179,7 +183,10 @@ def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) ->
     last = source.steps
     together = getattr(model, "steps_per_execution", 1)
     outputs: Any = None
-    logs = lambda: {"outputs": trees.map(backend.to_numpy, outputs)}  # noqa: E731
+
+    def logs() -> Any:
+        return {"outputs": trees.map(backend.to_numpy, outputs)}
+
     for place, batch in enumerate(source.batches()):
         if place % together == 0:
             callbacks.batch_begin("predict", place)

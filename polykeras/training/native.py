@@ -117,7 +117,10 @@ class NativeTraining(Host):
         """
         groups = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
         given = trainable_variables, non_trainable_variables, metrics_variables
-        function = lambda: self._compute_loss(x, y, y_pred, sample_weight, training)  # noqa: E731
+
+        def function() -> Any:
+            return self._compute_loss(x, y, y_pred, sample_weight, training)
+
         loss, fresh = stateless(function, groups, given)
         return loss, tuple(fresh)
 

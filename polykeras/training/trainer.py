@@ -410,13 +410,17 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     def _captured(self, kind: str, batch: Any) -> Captured:
         def make(function: Any, numbers: list) -> Any:
-            make_own = lambda: Step(self, function, batch, self._asks_for_compiler, numbers)  # noqa: E731
+            def make_own() -> Any:
+                return Step(self, function, batch, self._asks_for_compiler, numbers)
+
             return self._make_step(kind, function, batch, make_own, True)
 
         def make_plain(function: Any) -> Any:
             return self._make_step(kind, function, batch, lambda: PlainStep(self, function, batch), False)
 
-        run = lambda data: getattr(self, f"{kind}_step")(data)  # noqa: E731
+        def run(data: Any) -> Any:
+            return getattr(self, f"{kind}_step")(data)
+
         return Captured(self, run, make, make_plain, kind != "predict")
 
     # --------------------------------------------------------------------- fit

@@ -240,9 +240,12 @@ class FeatureSpace(Layer):
     def _learners(self) -> dict[str, Layer]:
         """The preprocessors that have yet to see data."""
         found = {name: layer for name, layer in self.preprocessors.items() if hasattr(layer, "adapt")}
-        is_told = lambda layer: any(  # noqa: E731
-            getattr(layer, name, None) is not None for name in ("input_mean", "bin_boundaries", "input_vocabulary")
-        )
+
+        def is_told(layer):
+            return any(  # noqa: E731
+                getattr(layer, name, None) is not None for name in ("input_mean", "bin_boundaries", "input_vocabulary")
+            )
+
         return {name: layer for name, layer in found.items() if not is_told(layer)}
 
     def adapt(self, dataset: Any) -> None:

@@ -175,7 +175,9 @@ class Drawing:
         self.model, self._prefix = model, prefix
         is_graph = model._plan is not None
         self._nodes = model._nodes if is_graph else []
-        operations = (model.layers if isinstance(model, Sequential) else model._graph_layers) if is_graph else [model]
+        operations = [model]
+        if is_graph:
+            operations = model.layers if isinstance(model, Sequential) else model._graph_layers
         self.members: dict[str, Any] = {}
         for operation in operations:
             path = self._path(operation)

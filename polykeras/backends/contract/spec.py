@@ -80,7 +80,8 @@ def broadcast_shapes(*shapes: tuple) -> tuple:
                 f"Expected shapes that broadcast: sizes equal or 1, from the last axis on. "
                 f"Received: {' and '.join(map(str, shapes))}."
             )
-        result.append(known.pop() if known else (None if None in sizes else 1))
+        unless_known = None if None in sizes else 1
+        result.append(known.pop() if known else unless_known)
     return tuple(result)
 
 

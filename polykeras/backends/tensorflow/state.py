@@ -79,7 +79,9 @@ class CompiledFunction:
     """
 
     def __init__(self, function: Callable, array: Callable, donate: bool, optimize: bool) -> None:
-        self._function, self._array, self._optimize = function, array, optimize
+        self._function = function
+        self._array = array
+        self._optimize = optimize
         self._donate = donate
         self._traces = Recent(_MOST_TRACES)
         self._variables: dict[int, tf.Variable] = {}

@@ -77,7 +77,9 @@ class MelSpectrogram(Layer):
         self.window, self.sampling_rate = window, sampling_rate
         self.num_mel_bins = positive_int(self, "num_mel_bins", num_mel_bins)
         self.min_freq, self.max_freq = min_freq, max_freq or int(sampling_rate / 2)
-        self.power_to_db, self.top_db, self.mag_exp = power_to_db, top_db, mag_exp
+        self.power_to_db = power_to_db
+        self.top_db = top_db
+        self.mag_exp = mag_exp
         self.min_power, self.ref_power = min_power, ref_power
 
     def mel_weights(self) -> np.ndarray:

@@ -29,10 +29,10 @@ def salt_pair(layer: Layer, salt: Any) -> tuple[int, int] | None:
     """
     if salt is None:
         return None
-    pair = (salt, salt) if isinstance(salt, int) else tuple(salt) if isinstance(salt, list | tuple) else ()
-    if len(pair) != 2 or not all(isinstance(word, int) for word in pair):
+    pair = (salt, salt) if isinstance(salt, int) else salt
+    if not isinstance(pair, list | tuple) or len(pair) != 2 or not all(isinstance(word, int) for word in pair):
         raise ValueError(f"Layer {layer.name!r}: Expected salt to be an int or two. Received: {salt!r}.")
-    return pair
+    return tuple(pair)
 
 
 def bins_of(values: Any, count: int, salt: tuple[int, int] | None) -> Any:

@@ -497,7 +497,9 @@ class Resizing(ImageLayer):
             self, "interpolation", interpolation, (*INTERPOLATIONS, "bicubic", "lanczos3", "lanczos5")
         )
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
-        self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, antialias
+        self.fill_mode = fill_mode
+        self.fill_value = fill_value
+        self.antialias = antialias
 
     def _resized(self, images: Any, interpolation: str) -> Any:
         return ops.image.resize(

@@ -157,7 +157,10 @@ class MixUp(ImageLayer):
 
     def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
         order, _ = draws
-        both = lambda x: ops.concatenate([x, ops.take(x, order, 0)], 1)  # noqa: E731
+
+        def both(x: Any) -> Any:
+            return ops.concatenate([x, ops.take(x, order, 0)], 1)
+
         return {key: in_batch(ops.convert_to_tensor(x), is_single, both) for key, x in given.items()}
 
 

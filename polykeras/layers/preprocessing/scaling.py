@@ -51,7 +51,9 @@ class Rescaling(Layer):
         return ops.add(ops.multiply(x, self._factor(self.scale)), self._factor(self.offset))
 
     def get_config(self) -> dict:
-        plain = lambda value: value if isinstance(value, int | float) else np.asarray(value).tolist()  # noqa: E731
+        def plain(value: Any) -> Any:
+            return value if isinstance(value, int | float) else np.asarray(value).tolist()
+
         return {**super().get_config(), "scale": plain(self.scale), "offset": plain(self.offset)}
 
 
@@ -82,7 +84,9 @@ class Normalization(Layer):
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        if axis is None:
+            axis = ()
+        self.axis = (axis,) if isinstance(axis, int) else tuple(axis)
         self.invert = invert
         self.supports_masking = True
         if (mean is None) != (variance is None) or np.shape(mean) != np.shape(variance):
@@ -195,7 +199,9 @@ class Normalization(Layer):
         return ops.divide(ops.subtract(x, mean), deviation)
 
     def get_config(self) -> dict:
-        plain = lambda value: None if value is None else np.asarray(value).tolist()  # noqa: E731
+        def plain(value: Any) -> Any:
+            return None if value is None else np.asarray(value).tolist()
+
         return {
             **super().get_config(),
             "axis": self.axis,

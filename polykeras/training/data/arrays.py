@@ -23,7 +23,9 @@ class RowOrder:
     """
 
     def __init__(self, rows: int, batch_size: int, shuffle: Any) -> None:
-        self.rows, self.batch_size, self.shuffle = rows, batch_size, shuffle
+        self.rows = rows
+        self.batch_size = batch_size
+        self.shuffle = shuffle
         self.batches = math.ceil(rows / batch_size)
         self._seed = seeds.next_seed() if shuffle else None
 
@@ -62,7 +64,9 @@ class ArraySource:
     """
 
     def __init__(self, data: Any, order: RowOrder) -> None:
-        self.rows, self.batch_size, self.steps = order.rows, order.batch_size, order.batches
+        self.rows = order.rows
+        self.batch_size = order.batch_size
+        self.steps = order.batches
         self.order, self._keys = order.of, order.keys
         self._data, self._is_moved = data, False
 

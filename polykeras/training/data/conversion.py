@@ -37,8 +37,7 @@ def is_data(x: Any) -> bool:
     """True for arrays, lists of numbers, and lists and dicts of them."""
     if is_array(x) or is_values(x) or x is None:
         return True
-    parts = x.values() if isinstance(x, dict) else x if isinstance(x, list | tuple) else None
-    return parts is not None and all(map(is_data, parts))
+    return trees.is_nested(x) and all(map(is_data, trees.children(x)))
 
 
 def as_array(x: Any) -> Any:

@@ -48,7 +48,9 @@ class PyDataset:
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
         check_workers(workers, use_multiprocessing, max_queue_size)
-        self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
 
     def __getitem__(self, index: int) -> Any:
         """Return batch number ``index``."""
@@ -114,9 +116,13 @@ class SampleDataset(PyDataset):
     ) -> None:
         super().__init__()
         check_counts(batch_size=batch_size)
-        self.read, self._batch_size, self._drop_remainder = read, batch_size, drop_remainder
+        self.read = read
+        self._batch_size = batch_size
+        self._drop_remainder = drop_remainder
         self._samples = np.arange(samples) if isinstance(samples, int) else np.asarray(samples)
-        self._shuffle, self._seed, self._passes = shuffle, None, 0
+        self._shuffle = shuffle
+        self._seed = None
+        self._passes = 0
         if shuffle:
             self._seed = seeds.next_seed() if seed is None else seed
         self._batches = slice(None)

@@ -70,7 +70,9 @@ class StreamSource:
         self.steps = stream.length if epochs.steps is None else epochs.steps
         self._asked, self._number, self._goes_on = epochs
         self._stream = stream
-        self._read, self._prepare, self._workers = stream.read, prepare, workers
+        self._read = stream.read
+        self._prepare = prepare
+        self._workers = workers
         self._keys: Any = None
         self._items: Any = None
         self._ahead: list = []

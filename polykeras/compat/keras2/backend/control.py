@@ -71,7 +71,10 @@ class _GraphFunction:
                     training = bool(value)
             with within(self._name, training):
                 results = iter(self._plan.run(values))
-            fill = lambda x: next(results) if isinstance(x, KerasTensor) else x  # noqa: E731
+
+            def fill(x: Any) -> Any:
+                return next(results) if isinstance(x, KerasTensor) else x
+
             outputs = [get_value(fill(x)) for x in self._outputs]
             fresh = [fill(value) for _, value in self._updates]
             for (variable, _), value in zip(self._updates, fresh, strict=True):

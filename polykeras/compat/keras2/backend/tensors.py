@@ -661,10 +661,8 @@ def slice(x: Any, start: Any, size: Any) -> Any:
            [5, 6]], dtype=int32)
     """
     start, size = ([v] if isinstance(v, int) else list(v) for v in (start, size))
-    sizes = [
-        None if full is None and n == -1 else full - first if n == -1 else n
-        for full, first, n in zip(int_shape(x), start, size, strict=True)
-    ]
+    rests = [None if full is None else full - first for full, first in zip(int_shape(x), start, strict=True)]
+    sizes = [rest if n == -1 else n for rest, n in zip(rests, size, strict=True)]
     return ops.slice(x, start, sizes)
 
 

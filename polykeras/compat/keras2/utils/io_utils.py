@@ -102,7 +102,9 @@ class H5Dict:
     """
 
     def __init__(self, path: Any, mode: str = "a") -> None:
-        self.data, self.read_only, self._is_own = path, mode == "r", False
+        self.data = path
+        self.read_only = mode == "r"
+        self._is_own = False
         if isinstance(path, str | os.PathLike):
             import h5py
 
