@@ -16,7 +16,7 @@ import functools
 import importlib
 import importlib.util
 import os
-import random as python_random
+import random
 import sys
 import threading
 from collections.abc import Iterator
@@ -194,25 +194,26 @@ def load(name: str) -> Backend:
             _check_name(name, "load")
         if config.is_determinism_enabled():
             determinism.prepare()
-        with _undrawn():
+        with _undisturbed_draws():
             adapter = _third_party[name] if name in _third_party else _own_adapter(name)
             _loaded[name] = adapter()
-        for cls in _joining:
-            _loaded[name].join(cls)
+            for cls in _joining:
+                _loaded[name].join(cls)
         if config.is_determinism_enabled():
             determinism.settle(name)
         return _loaded[name]
 
 
 @contextlib.contextmanager
-def _undrawn() -> Iterator[None]:
-    """Leave the global generators as they are: some engines draw from them when they are imported."""
-    own, states = python_random.getstate(), np.random.get_state()
+def _undisturbed_draws() -> Iterator[None]:
+    """TensorFlow and JAX draw from NumPy's and Python's generators when they are imported, which is somewhere in a
+    program, after it was seeded: its own draws must not depend on that."""
+    state, python_state = np.random.get_state(), random.getstate()
     try:
         yield
     finally:
-        python_random.setstate(own)
-        np.random.set_state(states)
+        np.random.set_state(state)
+        random.setstate(python_state)
 
 
 def _own_adapter(name: str) -> type[Backend]:

@@ -62,7 +62,7 @@ class Initializer:
 
     def clone(self) -> Initializer:
         """Return a new one of the same config; without a given seed it draws other values."""
-        return self.from_config(self.get_config())
+        return registry.copy_of(self)
 
     def get_config(self) -> dict:
         """Return the arguments, ready for JSON."""

@@ -19,6 +19,7 @@ from polykeras.layers.core import Dropout
 from polykeras.layers.dense import EinsumDense, outputs_together
 from polykeras.layers.layer import Layer
 from polykeras.layers.weights import keep_options, options_config
+from polykeras.serialization import registry
 
 
 def _distances(query: Any, key: Any) -> Any:
@@ -470,7 +471,7 @@ def _copy(initializer: Any) -> Any:
     """An initializer like another, that draws numbers of its own where it has no seed."""
     if not hasattr(initializer, "get_config"):
         return initializer
-    return type(initializer).from_config(initializer.get_config())
+    return registry.copy_of(initializer)
 
 
 class MultiHeadAttention(HeadedAttention):

@@ -324,10 +324,8 @@ _MERGES = {
 
 def _copy(layer: Layer, direction: str, **changes: Any) -> Layer:
     """A layer with the config of another one, and no weights yet."""
-    classes = {inner.__class__.__name__: inner.__class__ for inner in layer._flatten_layers()}
     name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
-    with registry.custom_object_scope(classes):
-        return type(layer).from_config({**layer.get_config(), "name": name, **changes})
+    return registry.copy_of(layer, name=name, **changes)
 
 
 def _merged(x: Any) -> Any:

@@ -211,7 +211,7 @@ def clone_metric(metric: Any) -> Any:
     >>> clone_metric(Mean(name="x")).name
     'x'
     """
-    return metric.__class__.from_config(metric.get_config()) if isinstance(metric, Metric) else metric
+    return registry.copy_of(metric) if isinstance(metric, Metric) else metric
 
 
 def clone_metrics(metrics: list) -> list:

@@ -182,7 +182,7 @@ def clone_model(
             return clone_model(layer, None, clone_function, call_function, True)
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)
-        return type(layer).from_config(layer.get_config())
+        return registry.copy_of(layer)
 
     if isinstance(model, Sequential):
         new = Sequential([copy(layer) for layer in model.layers], name=model.name, trainable=model.trainable)
@@ -193,7 +193,7 @@ def clone_model(
             new._input_layer = copy(start)
         new._rebuild()
     elif model._plan is None:
-        new = type(model).from_config(model.get_config())
+        new = registry.copy_of(model)
     else:
         new = _clone_graph(model, input_tensors, copy, call_function)
     if model.compiled and type(new) is type(model):
@@ -207,7 +207,7 @@ def _fresh(value: Any) -> Any:
         return {key: _fresh(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_fresh(part) for part in value]
-    return type(value).from_config(value.get_config()) if hasattr(value, "get_config") else value
+    return registry.copy_of(value) if hasattr(value, "get_config") else value
 
 
 def _first_input(tensors: Any) -> InputLayer:

@@ -70,7 +70,7 @@ class Contender:
     def forward(self, x: Any, training: bool, keep_inputs: bool = False) -> list[observing.Call]:
         """Return the calls of all layers for a batch; the model's state stays as it is."""
         with backends.use(self.backend), state.recording(), state.holding({}):
-            batch = make_batch(x)[0]
+            batch = unpack_x_y_sample_weight(make_batch(x))[0]
             with observing.layer_calls(keep_inputs) as calls:
                 self._call(batch, training)
         prefix = f"{self.model.name}/"
@@ -92,7 +92,7 @@ class Contender:
         backend = backends.load(self.backend)
         with state.recording(), state.holding({}), observing.operations(backend, wanted) as records:
             with backends.use(backend):
-                batch = make_batch(x)[0]
+                batch = unpack_x_y_sample_weight(make_batch(x))[0]
             for layer in self.model._flatten_layers():
                 layer._accepted = {}  # what a layer accepted before goes a faster way, which keeps no path
             self._run(batch, training)
@@ -118,7 +118,7 @@ class Contender:
         """
         variables = self.model.trainable_variables
         with backends.use(self.backend) as backend, state.recording(), state.holding({}):
-            batch = make_batch(x, y, sample_weight)
+            batch = unpack_x_y_sample_weight(make_batch(x, y, sample_weight))
             # Over shapes first: that makes the metrics of several outputs, and tells what the loss assigns.
             with state.recording() as assigned, backends.use(SPEC):
                 self._loss(specs_of(backend, batch), training)

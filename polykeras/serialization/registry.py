@@ -39,6 +39,7 @@ class _Scopes(threading.local):
         self.safe_mode: bool | None = None
         self.described: dict[int, tuple] | None = None  # objects and their numbers, by identity
         self.made: dict[Any, Any] | None = None  # objects by these numbers
+        self.live: list[Any] | None = None  # what descriptions of this moment may refer to, by index
 
 
 _scopes = _Scopes()
@@ -306,6 +307,43 @@ def making_shared() -> Iterator[None]:
         _scopes.made = before
 
 
+# ------------------------------------------------------------- copies in a process
+
+#: Where a description keeps the index of a class that is there, for a copy in the same process.
+_LIVE = "live_class"
+
+
+def copy_of(obj: Any, **changes: Any) -> Any:
+    """Return a new object of the same config: of the same classes and functions, whether they have names or not.
+
+    Args:
+        obj: has ``get_config``, and its class ``from_config``.
+        **changes: entries of the config that are other ones.
+
+    >>> import polykeras as keras
+    >>> copy_of(keras.layers.Dense(3, activation=lambda x: 2 * x), name="second").units
+    3
+    """
+    before = _scopes.live
+    _scopes.live = [] if before is None else before
+    try:
+        return type(obj).from_config({**obj.get_config(), **changes})
+    finally:
+        _scopes.live = before
+
+
+def _refer_to(obj: Any) -> int:
+    assert _scopes.live is not None
+    _scopes.live.append(obj)
+    return len(_scopes.live) - 1
+
+
+def _referred(index: Any) -> Any:
+    if _scopes.live is None:
+        raise ValueError(f"Expected a config by names alone. Received: object {index!r} of another moment.")
+    return _scopes.live[index]
+
+
 def without_single(description: Any) -> Any:
     """Leave out the numbers of objects that stand in one place.
 
@@ -401,6 +439,8 @@ def _serialize_instance(obj: Any) -> dict:
         "config": {key: serialize(value) for key, value in obj.get_config().items()},
         "registered_name": None if family else get_registered_name(cls),
     }
+    if _scopes.live is not None and not family:
+        described[_LIVE] = _refer_to(cls)
     if _scopes.described is not None and isinstance(obj, Trackable):
         described[SHARED], _ = _scopes.described.setdefault(id(obj), (len(_scopes.described), obj))
     build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
@@ -410,6 +450,9 @@ def _serialize_instance(obj: Any) -> dict:
 
 
 def _serialize_function(function: Any) -> dict:
+    family = None if function in _registered_names else _family_of(function)
+    if _scopes.live is not None and not family:
+        return {"class_name": "__live__", "config": _refer_to(function)}
     if function.__name__ == "<lambda>":
         warnings.warn(
             "Expected a named function in a config. Received: a lambda, which is written as bytecode: it loads only on "
@@ -419,7 +462,6 @@ def _serialize_function(function: Any) -> dict:
         )
         described = bytecode.dump(function)
         return described | {"config": serialize(described["config"])}
-    family = None if function in _registered_names else _family_of(function)
     return {
         "module": f"keras.{family}" if family else "builtins",
         "class_name": "function",
@@ -440,6 +482,7 @@ _PLAIN = {
     "__bytes__": lambda c: c["config"]["value"].encode(),
     "__slice__": lambda c: slice(*(deserialize(c["config"][name]) for name in _ENDS)),
     "__ellipsis__": lambda c: Ellipsis,
+    "__live__": lambda c: _referred(c["config"]),
     "__numpy__": lambda c: _array(c["config"]),
     "__tensor__": lambda c: backends.current().array(_array(c["config"]), c["config"]["dtype"]),
 }
@@ -483,7 +526,8 @@ def _deserialize(config: Any, family: str | None = None) -> Any:
         return _find_function(config.get("config"), config, family)
     if bytecode.holds_code(config):
         return _function_from_code(config.get("config"), "Config")
-    return _build(_find(name, config, family), config)
+    cls = _referred(config[_LIVE]) if _LIVE in config else _find(name, config, family)
+    return _build(cls, config)
 
 
 def function_from_config(value: Any, kind: str | None, where: str) -> Any:

@@ -387,7 +387,7 @@ def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
 
 def _copy_of(identifier: Any) -> Any:
     """A metric with a state of its own; names and functions have none."""
-    return identifier.from_config(identifier.get_config()) if isinstance(identifier, Metric) else identifier
+    return registry.copy_of(identifier) if isinstance(identifier, Metric) else identifier
 
 
 def _free_name(prefix: str, name: str, is_weighted: bool, taken: set[str]) -> str:

@@ -385,7 +385,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     def _training_variables(self) -> list[Variable]:
         """What steps of training and evaluation read and assign besides."""
         found = [] if self.optimizer is None else list(self.optimizer.variables)
-        return found + [variable for metric in self.metrics for variable in metric.variables]
+        # A model whose own ``metrics`` leave the compiled ones out updates them all the same.
+        metrics = [*self.metrics, *(self._compiled.all_metrics if self._compiled else [])]
+        return found + [variable for metric in unique(iter(metrics)) for variable in metric.variables]
 
     def _as_compiled(self) -> contextlib.AbstractContextManager:
         """A context in which layers are trainable that were when the model was compiled."""
@@ -769,11 +771,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             kind = ("row", backend.name, x.shape, x.dtype) if type(x) is np.ndarray else None
             known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)
             if known is not None:
-                return loop.to_host(backend, known((backend.feed(x),)))
+                return loop.to_host(backend, known(backend.feed(x)))
             batch = make_batch(x, place=None if self.run_eagerly else backend.feed)
             self._prepare(batch)
             step = self._step("predict", batch)
-            is_taken_as_it_is = kind is not None and backend.dtype(batch[0]) == x.dtype.name
+            is_taken_as_it_is = kind is not None and backend.dtype(batch) == x.dtype.name
             if is_taken_as_it_is and not self.run_eagerly:
                 steps_of(self).put(kind, step)
             return loop.to_host(backend, step(batch))

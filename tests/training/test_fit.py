@@ -100,8 +100,7 @@ class Sum(keras.Model):
     def call(self, x):
         return x
 
-    def train_step(self, data):
-        (x,) = data
+    def train_step(self, x):
         self.total.update_state(x)
         return {"total": self.total.result()}
 

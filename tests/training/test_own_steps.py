@@ -73,7 +73,7 @@ def test_own_test_and_predict_steps_are_used(backend):
             return {"constant": ops.sum(ops.zeros_like(data[0])) + 3.0}
 
         def predict_step(self, data):
-            return self(data[0]) * 0.0 + 5.0
+            return self(data) * 0.0 + 5.0
 
     x, y = data()
     model = Net([keras.Input((3,)), layers.Dense(1)])
@@ -96,8 +96,7 @@ class Gan(keras.Model):
         self.generator_optimizer, self.judge_optimizer = keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.01)
         self.entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 
-    def train_step(self, data):
-        (real,) = data
+    def train_step(self, real):
         count = ops.shape(real)[0]
         noise = keras.random.normal((count, 2), seed=self.seeds)
 
@@ -271,3 +270,123 @@ def test_an_own_step_gets_weights_of_rows_and_makes_use_of_compute_loss(backend)
     np.testing.assert_allclose(history, plain.fit(x, y, **arguments).history["loss"], rtol=1e-5)
     for mine, theirs in zip(own.get_weights(), plain.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
+
+
+class Forms(keras.Model):
+    """Keeps the form of the data that its steps are given."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.compile("sgd", "mse", run_eagerly=True)
+
+    def call(self, x):
+        return x
+
+    def _note(self, data):
+        def form(part):
+            if isinstance(part, dict):
+                return {key: form(value) for key, value in part.items()}
+            return type(part)(map(form, part)) if isinstance(part, tuple | list) else "array"
+
+        self.seen.append(form(data))
+        return {"loss": ops.zeros(())}
+
+    train_step = test_step = _note
+
+    def predict_step(self, data):
+        self._note(data)
+        return ops.zeros((4,))
+
+
+class OneBatch(keras.utils.PyDataset):
+    def __init__(self, batch):
+        super().__init__()
+        self.batch = batch
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return self.batch
+
+
+ROWS = np.ones((4, 3), "float32")
+WEIGHTS = np.ones((4,), "float32")
+# What Keras 3.15.1 gives to its steps.
+GIVEN = {
+    "an array": ({"x": ROWS}, "array"),
+    "with targets": ({"x": ROWS, "y": ROWS}, ("array", "array")),
+    "with weights": ({"x": ROWS, "y": ROWS, "sample_weight": WEIGHTS}, ("array", "array", "array")),
+    "a list": ({"x": [ROWS, ROWS]}, (["array", "array"],)),
+    "a dict": ({"x": {"a": ROWS}}, {"a": "array"}),
+    "a dataset of arrays": ({"x": OneBatch(ROWS)}, ("array",)),
+    "a dataset of tuples": ({"x": OneBatch((ROWS,))}, ("array",)),
+    "a dataset with targets": ({"x": OneBatch((ROWS, ROWS))}, ("array", "array")),
+    "a dataset of dicts": ({"x": OneBatch({"a": ROWS})}, {"a": "array"}),
+}
+
+
+@pytest.mark.parametrize(("arguments", "form"), GIVEN.values(), ids=GIVEN)
+def test_own_steps_get_data_in_the_form_that_keras_gives_it(arguments, form, backend):
+    model = Forms()
+    model.fit(**arguments, verbose=0)
+    model.evaluate(**arguments, verbose=0)
+    assert all(seen == form for seen in model.seen)
+    model.seen = []
+    model.predict(arguments["x"], verbose=0)
+    assert all(seen == ("array" if "y" in arguments else form) for seen in model.seen)
+
+
+def test_an_own_step_of_pictures_alone_gets_the_pictures(backend):
+    class Autoencoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = layers.Dense(3)
+
+        def call(self, x):
+            return self.inner(x)
+
+        def train_step(self, images):
+            def loss():
+                return ops.mean(ops.square(self(images) - images))
+
+            value, gradients = ops.value_and_grad(loss, self.trainable_variables)()
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": value, "rows": ops.shape(images)[0]}
+
+    model = Autoencoder()
+    model.compile("adam")
+    history = model.fit(np.random.default_rng(0).normal(size=(8, 3)), batch_size=8, epochs=3, verbose=0).history
+    assert history["rows"] == [8, 8, 8]
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("of_class", [True, False])
+def test_metrics_of_a_models_own_may_leave_the_compiled_ones_out(of_class, backend):
+    class Base(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = ops.mean(ops.abs(y_pred - y))
+            self.own.update_state(loss)
+            return loss
+
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            return {"own": self.own.result()}
+
+        @property
+        def metrics(self):
+            return [self.own]
+
+    class Net(Base):
+        if of_class:
+            own = keras.metrics.Mean(name="loss")
+
+    x, y = data()
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    if not of_class:
+        model.own = keras.metrics.Mean(name="loss")
+    model.compile(keras.optimizers.SGD(0.1))
+    expected = np.abs(model.predict(x, verbose=0) - y).mean()
+    history = model.fit(x, y, batch_size=64, epochs=2, verbose=0).history["own"]
+    np.testing.assert_allclose(history[0], expected, rtol=1e-5)
+    assert history[1] < history[0]

@@ -71,7 +71,7 @@ class Reports(keras.Model):
         return {"kernel": self.dense.kernel, "bias": self.dense.bias}
 
     def predict_step(self, data):
-        return {"kernel": self.dense.kernel, "output": [self(data[0])]}
+        return {"kernel": self.dense.kernel, "output": [self(data)]}
 
 
 def test_steps_report_the_weights_of_their_time(backend):

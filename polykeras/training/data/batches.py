@@ -14,19 +14,22 @@ from polykeras.training.data.conversion import Rows, as_array, count_rows, shape
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Return the data of a step as a tuple without missing parts at the end; a dict x alone stays one.
+    """Return the data of a step: a tuple without missing parts at the end, or x alone where that is no tuple or list.
 
     Args:
         x, y, sample_weight: arrays or trees of arrays; default None.
 
-    >>> pack_x_y_sample_weight(1, 2), pack_x_y_sample_weight({"a": 1})
-    ((1, 2), {'a': 1})
+    >>> pack_x_y_sample_weight(1, 2), pack_x_y_sample_weight(1), pack_x_y_sample_weight([1, 2])
+    ((1, 2), 1, ([1, 2],))
     """
+    parts = _without_missing(x, y, sample_weight)
+    return x if len(parts) == 1 and not isinstance(x, tuple | list) else parts
+
+
+def _without_missing(x: Any, y: Any, sample_weight: Any) -> tuple:
     if sample_weight is not None:
         return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return x if isinstance(x, dict) else (x,)
+    return (x,) if y is None else (x, y)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple:
@@ -67,9 +70,14 @@ class Preparation:
         self._class_weight, self._check = class_weight, check
 
     def __call__(self, batch: Any, place: Callable | None = None) -> tuple:
-        """Return the batch without missing parts at the end; on the device, or where ``place`` puts it."""
+        """Return the batch without missing parts at the end; on the device, or where ``place`` puts it.
+
+        A batch that is no tuple stays none: a step of a user's own gets what the data has.
+        """
         parts = (standardize(part) for part in unpack_x_y_sample_weight(batch))
-        data = self.on_host(*parts)
+        data: Any = self.on_host(*parts)
+        if not isinstance(batch, tuple | list):
+            (data,) = data
         return to_device(data) if place is None else trees.map(place, data)
 
     def on_host(self, x: Any, y: Any, sample_weight: Any) -> tuple:
@@ -84,7 +92,7 @@ class Preparation:
                 sample_weight = class_weights(y, self._class_weight, sample_weight)
             if self._check is not None:
                 self._check(x, y, sample_weight)
-        return pack_x_y_sample_weight(x, y, sample_weight)
+        return _without_missing(x, y, sample_weight)
 
 
 def _check_parts(x: Any, y: Any, sample_weight: Any) -> None:

@@ -75,34 +75,45 @@ def make_source(
         return StreamSource(_stream_of_dataset(x, epochs.steps, shuffle), prepare, epochs, worker_settings)
     length = _length(x)
     _check_ends(length, epochs.steps, x)
-    return StreamSource(Stream(lambda number: x, lambda batch: batch, length), prepare, epochs)
+    read = _as_it_is if hasattr(x, "element_spec") else _as_tuple  # a tf.data.Dataset, or another iterable
+    return StreamSource(Stream(lambda number: x, read, length), prepare, epochs)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _as_tuple(batch: Any) -> Any:
+    """A batch as Keras gives it to steps: an array alone in a tuple."""
+    return batch if isinstance(batch, tuple | list | dict) else (batch,)
 
 
 def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, prepare: Preparation) -> Any:
     """Rows on the device, or read in pieces where they don't fit or an epoch is no whole pass."""
-    data = prepare.on_host(*(standardize(part, as_rows) for part in data))
-    order = RowOrder(count_rows(data), batch_size, shuffle)
-    if epochs.steps in (None, order.batches) and _fits_device(data):
-        return ArraySource(data, order)
+    parts = prepare.on_host(*(standardize(part, as_rows) for part in data))
+    order = RowOrder(count_rows(parts), batch_size, shuffle)
+    packed = pack_x_y_sample_weight(*parts)
+    if epochs.steps in (None, order.batches) and _fits_device(packed):
+        return ArraySource(packed, order)
 
     def read(key: Any) -> Any:
-        return trees.map(lambda leaf: take(leaf, key), data)
+        return trees.map(lambda leaf: take(leaf, key), packed)
 
-    checked_later = prepare if _are_on_disk(data[1:]) else Preparation()
+    checked_later = prepare if _are_on_disk(parts[1:]) else Preparation()
     return StreamSource(Stream(order.keys, read, order.batches), checked_later, epochs)
 
 
 def make_batch(
     x: Any, y: Any = None, sample_weight: Any = None, place: Callable | None = None, **options: Any
-) -> tuple:
-    """Return one batch on the device, or where ``place`` puts it; options as for ``Preparation``.
+) -> Any:
+    """Return one batch on the device, or where ``place`` puts it, packed; options as for ``Preparation``.
 
     Raises:
         ValueError: for data that is no array, or parts that don't fit.
     """
     if not is_data(x) or isinstance(x, PyDataset):
         raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
-    return Preparation(**options)((x, y, sample_weight), place)
+    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), place))
 
 
 def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:

@@ -115,4 +115,5 @@ def reader(dataset: Any) -> Callable[[int], Any]:
 
 
 def _item(dataset: Any, place: int) -> Any:
-    return dataset[place]
+    batch = dataset[place]
+    return batch if isinstance(batch, tuple | list | dict) else (batch,)
