@@ -109,8 +109,13 @@ class JaxLayer(ForeignLayer):
         with backends.use(backend.name), backend.outside_trace():
             seed = int(backend.to_numpy(self._draw()))
         with jax.ensure_compile_time_eval():
-            sized = lambda shape: jax.numpy.ones([n or 1 for n in shape], self.compute_dtype)  # noqa: E731
-            is_shape = lambda x: isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)  # noqa: E731
+
+            def sized(shape):
+                return jax.numpy.ones([n or 1 for n in shape], self.compute_dtype)
+
+            def is_shape(x):
+                return isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)
+
             inputs = jax.tree_util.tree_map(sized, input_shape, is_leaf=is_shape)
             given = {"rng": jax.random.PRNGKey(seed), "inputs": inputs, "training": True}
             made = self.init_fn(*[given[name] for name in self._init_takes])

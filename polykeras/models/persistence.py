@@ -46,7 +46,10 @@ class Persistence(Host):
             )
         if self._plan is not None:
             return (to_specs(self._inputs_structure),)
-        of_any_batch = lambda shape: SpecArray((None, *shape[1:]), self.compute_dtype)  # noqa: E731
+
+        def of_any_batch(shape):
+            return SpecArray((None, *shape[1:]), self.compute_dtype)
+
         return tuple(map_shapes(of_any_batch, shapes) for shapes in (self._build_shapes or {}).values())
 
     def to_backend(self, name: str) -> Any:

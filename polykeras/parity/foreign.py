@@ -78,7 +78,10 @@ def check_foreign(
     if x is not None and other.outputs:
         comparison.report.entries += comparison.outputs(found, x)
         with contextlib.closing(learners.learner(source)) as learner:
-            inputs = lambda x: foreign_inputs(other, x, source_x)  # noqa: E731
+
+            def inputs(x):
+                return foreign_inputs(other, x, source_x)
+
             batches = data.endless() if source_x is None else itertools.repeat(data.first)
             training = Training(comparison.contender, learner, other, found, inputs)
             training.add_to(comparison.report, itertools.islice(batches, steps), data.first)

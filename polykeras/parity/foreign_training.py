@@ -40,7 +40,9 @@ class Counterpart(Contender):
 
     def __init__(self, other: ForeignModel, learner: Learner, found: WeightMap, model: Any, inputs: Callable) -> None:
         super().__init__(learner.backend, model.to_backend(learner.backend), other.framework)
-        self._learner, self._inputs, self._channels_first = learner, inputs, other.channels_first
+        self._learner = learner
+        self._inputs = inputs
+        self._channels_first = other.channels_first
         self._fused = found.fused
         prefix = f"{model.name}/"
         matches = {match.target: match for match in found.matches}
@@ -136,7 +138,7 @@ class Counterpart(Contender):
     def _outputs_of(self, x: Any) -> tuple[Any, list[tuple]]:
         """The structure of our outputs for a batch, and their shapes."""
         with backends.use(self.backend) as backend:
-            leaves, structure = trees.flatten(self.model(make_batch(x)[0], training=False))
+            leaves, structure = trees.flatten(self.model(unpack_x_y_sample_weight(make_batch(x))[0], training=False))
             return structure, [tuple(backend.shape(leaf)) for leaf in leaves]
 
     def _fitted(self, output: Any, shape: tuple) -> Any:

@@ -28,7 +28,9 @@ class Contender:
     """
 
     def __init__(self, backend: str, model: Any, name: str | None = None) -> None:
-        self.backend, self.model, self.name = backend, model, name or backend
+        self.backend = backend
+        self.model = model
+        self.name = name or backend
 
     def __repr__(self) -> str:
         return f"<Contender {self.name}: {self.model.name}>"
@@ -104,7 +106,7 @@ class Contender:
     def draws(self, x: Any) -> bool:
         """Whether a layer draws random numbers in training."""
         with backends.use(self.backend), state.recording() as assigned, state.holding({}):
-            self._call(make_batch(x)[0], True)
+            self._call(unpack_x_y_sample_weight(make_batch(x))[0], True)
         return any(getattr(variable, "counts_draws", False) for variable in assigned)
 
     # ----------------------------------------------------------------- gradients
@@ -176,7 +178,10 @@ class Batches:
     def __init__(self, x: Any, y: Any, sample_weight: Any, size: int) -> None:
         if x is None:
             raise ValueError("Expected inputs x, an array or a tree of them. Received: None.")
-        to_array = lambda a: a if hasattr(a, "shape") else np.asarray(a)  # noqa: E731
+
+        def to_array(a):
+            return a if hasattr(a, "shape") else np.asarray(a)
+
         self._parts = tuple(None if part is None else trees.map(to_array, part) for part in (x, y, sample_weight))
         rows = len(trees.leaves(self._parts[0])[0])
         self._places = [slice(start, start + size) for start in range(0, rows, size)]

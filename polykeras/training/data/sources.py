@@ -103,9 +103,7 @@ def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, 
     return StreamSource(Stream(order.keys, read, order.batches), checked_later, epochs)
 
 
-def make_batch(
-    x: Any, y: Any = None, sample_weight: Any = None, place: Callable | None = None, **options: Any
-) -> Any:
+def make_batch(x: Any, y: Any = None, sample_weight: Any = None, place: Callable | None = None, **options: Any) -> Any:
     """Return one batch on the device, or where ``place`` puts it, packed; options as for ``Preparation``.
 
     Raises:
