@@ -90,7 +90,8 @@ def speaks_natively(cls: type, engine: str) -> bool:
         cls: the class.
         engine: the name of its package.
     """
-    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in ("polykeras", "builtins")]
+    others = ("polykeras", "builtins", engine)
+    own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in others]
     functions = (f for base in own for f in vars(base).values() if isinstance(f, types.FunctionType))
     return any(_mentions(f.__code__, f.__globals__, engine) for f in functions)
 
