@@ -41,7 +41,10 @@ def graph_around(model: Any, batch: Any, outputs: Any = None, training: bool | N
         yield
         return
     before = _state.model, _state.batch, _state.outputs, _state.training
-    _state.model, _state.batch, _state.outputs, _state.training = model, batch, outputs, training
+    _state.model = model
+    _state.batch = batch
+    _state.outputs = outputs
+    _state.training = training
     try:
         yield
     finally:

@@ -105,7 +105,9 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                     f"Expected {what} of the model to be symbolic tensors, from Input() or from layers called on "
                     f"them. Received: {naming.short(tree)}."
                 )
-        self._inputs_structure, self._outputs_structure, self._kept = inputs, outputs, []
+        self._inputs_structure = inputs
+        self._outputs_structure = outputs
+        self._kept = []
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError(f"Expected each input once. Received: {naming.listed([x.name for x in self.inputs])}.")
