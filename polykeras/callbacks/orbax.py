@@ -69,12 +69,12 @@ class OrbaxCheckpoint(ModelCheckpoint):
         )
         self._manager = checkpoint.CheckpointManager(self.directory, options=options)
 
-    def _write(self, fields: dict) -> None:
+    def _write(self, epoch: int, path: str) -> None:
         from polykeras.saving import orbax
 
-        step = fields["epoch"] - 1 if self.save_freq == "epoch" else int(self.model.optimizer.iterations)
+        step = epoch if self.save_freq == "epoch" else int(self.model.optimizer.iterations)
         if self.verbose:
-            say(f"Epoch {fields['epoch']}: saving step {step} to {self.directory}")
+            say(f"Epoch {epoch + 1}: saving step {step} to {self.directory}")
         orbax.save(self._manager, step, self.model, self.save_weights_only)
 
     def on_train_end(self, logs: dict | None = None) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
+from polykeras.core import trees
 from polykeras.serialization import registry
 
 #: Defaults of arguments: (module, class or function, argument, in Keras 2.3.1).
@@ -127,7 +128,7 @@ def complete(config: Any) -> None:
         for key in ("activation", "recurrent_activation", "inner_activation"):
             if config.get(key) == "hard_sigmoid":
                 config[key] = registry.get_registered_name(hard_sigmoid)
-    for inner in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+    for inner in trees.children(config):
         complete(inner)
 
 

@@ -25,12 +25,12 @@ def export_model(
     if format == "litert" and Path(filepath).suffix != ".tflite":
         raise ValueError(f"Expected the name of a .tflite file for format='litert'. Received: {str(filepath)!r}.")
     writers = {"tf_saved_model": ("tensorflow", _write_saved_model), "torch": ("torch", _write_torch)}
-    engine, write = writers.get(format, (None, None))
-    if write is None:
+    if format not in writers:
         raise NotImplementedError(
             f"Model {model.name!r}: Expected one of the formats {naming.listed(sorted(writers))}. Received: "
             f"{format!r}, which is not there yet. Real Keras loads a file of model.save(), and exports it."
         )
+    engine, write = writers[format]
     name = model.weights[0].backend_name if model.weights else backends.current_name()
     if name != engine:
         raise RuntimeError(
@@ -97,7 +97,7 @@ def _write_torch(model: Any, filepath: str, specs: Any, options: dict) -> None:
             f"Expected arguments of torch.export.export among {known}. Received: {naming.listed(unknown)}."
         )
     backend = backends.current()
-    example = trees.map(lambda x: backend.array(backend.stand_in([n or 1 for n in x.shape], x.dtype)), specs)
+    example = trees.map(lambda x: backend.array(backend.stand_in(tuple(n or 1 for n in x.shape), x.dtype)), specs)
     program = torch.export.export(InputsModule(model).eval(), (example,), **{"strict": False, **options})
     torch.export.save(program, filepath)
 
@@ -180,10 +180,11 @@ class ExportArchive:
         if input_signature is not None:
             specs = [trees.map(lambda x: tf.TensorSpec(x.shape, x.dtype), trees.map(_spec, s)) for s in input_signature]
             fn = tf.function(_on_tensorflow(fn), input_signature=specs, autograph=False)
-        for concrete in fn._list_all_concrete_functions() or [fn.get_concrete_function()]:
+        function: Any = fn
+        for concrete in function._list_all_concrete_functions() or [function.get_concrete_function()]:
             self._root.collected += list(concrete.graph.variables)
-        self._endpoints[name] = fn
-        return fn
+        self._endpoints[name] = function
+        return function
 
     def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any, **kwargs: Any) -> Any:
         """Track a layer or model, and add its call as inference.
@@ -202,7 +203,7 @@ class ExportArchive:
             name: of the attribute.
             variables: list of Variables.
         """
-        backend = backends.load("tensorflow")
+        backend: Any = backends.load("tensorflow")
         setattr(self._root, name, [backend.own(variable) for variable in variables])
 
     def write_out(self, filepath: Any, options: Any = None, verbose: bool = True) -> None:

@@ -336,7 +336,7 @@ class _TensorFlow(_OfVariables):
         arguments = [tf.constant(x) if isinstance(x, np.ndarray) else x for x in inputs]
         mode = mode_argument(self._module.__call__, training, len(inputs))
 
-        def run():
+        def run() -> Any:
             return loss(arrays_in(self._module(*arguments, **mode)))
 
         value, self._found = _tensorflow_gradients(run, self._module.trainable_variables)
@@ -391,7 +391,7 @@ class _Keras(_OfVariables):
     def differentiate(self, inputs: tuple, loss: Loss, training: bool) -> float:
         find = _torch_gradients if self.backend == "torch" else _tensorflow_gradients
 
-        def run():
+        def run() -> Any:
             return loss(arrays_in(self._model(*inputs, training=training)))
 
         value, self._found = find(run, [variable.value for variable in self._variables])

@@ -47,7 +47,7 @@ class Persistence(Host):
         if self._plan is not None:
             return (to_specs(self._inputs_structure),)
 
-        def of_any_batch(shape):
+        def of_any_batch(shape: Any) -> Any:
             return SpecArray((None, *shape[1:]), self.compute_dtype)
 
         return tuple(map_shapes(of_any_batch, shapes) for shapes in (self._build_shapes or {}).values())

@@ -60,7 +60,7 @@ def deserialize_keras_object(
     if isinstance(config, str) and config in names:
         named = names[config]
         # A name among a module's own stands for an object with its defaults, one among custom objects for itself.
-        return named() if inspect.isclass(named) and shipped.get(config) is named else named
+        return named() if inspect.isclass(named) and config in shipped and shipped[config] is named else named
     return _deserialize(config, names, safe_mode)
 
 

@@ -19,7 +19,7 @@ def _list_parts(wrapper: Any) -> tuple:
     return list(wrapper), None
 
 
-def _list_of(_: None, values: Any) -> Any:
+def _list_of(_: Any, values: Any) -> Any:
     return ListWrapper(list(values))
 
 
@@ -28,5 +28,5 @@ def _dict_parts(wrapper: Any) -> tuple:
     return [wrapper[key] for key in keys], keys, keys
 
 
-def _dict_of(keys: list, values: Any) -> Any:
+def _dict_of(keys: Any, values: Any) -> Any:
     return _DictWrapper(dict(zip(keys, values, strict=True)))
