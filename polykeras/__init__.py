@@ -67,15 +67,15 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras1 import objectives as objectives
     from polykeras.compat.keras2 import engine as engine
     from polykeras.compat.keras2 import legacy as legacy
-
-__getattr__, __dir__ = lazy.names(
-    __name__,
-    modules=[
-        "applications", "datasets", "distillation", "engine", "export", "initializations", "legacy", "objectives",
-        "parity", "preprocessing", "saving", "visualization", "wrappers",
-    ],
-    members={"polykeras.compat.alias": ["install_as_keras"]},
-)  # fmt: skip
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__,
+        modules=[
+            "applications", "datasets", "distillation", "engine", "export", "initializations", "legacy", "objectives",
+            "parity", "preprocessing", "saving", "visualization", "wrappers",
+        ],
+        members={"polykeras.compat.alias": ["install_as_keras"]},
+    )  # fmt: skip
 
 Operation.register(Layer)
 for _name in ("Distiller", "FeatureDistillation", "LogitsDistillation"):

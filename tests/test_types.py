@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LAZY = ["", "applications", "callbacks", "datasets", "models", "optimizers", "parity", "utils", "wrappers"]
+LAZY = [
+    "", "applications", "callbacks", "datasets", "layers", "metrics", "models", "optimizers", "parity",
+    "utils", "wrappers"
+]  # fmt: skip
 LISTED = ["backends", "initializers", "layers", "losses", "metrics", "ops"]
 
 
@@ -31,13 +34,18 @@ def _imported(module, name):
     return getattr(found, name) if hasattr(found, name) else importlib.import_module(f"{module}.{name}")
 
 
+def names_loaded_late(module):
+    if not hasattr(module, "__getattr__"):
+        return set()
+    table = inspect.getclosurevars(module.__getattr__).nonlocals
+    return {*table["modules"], *table["homes"]}
+
+
 @pytest.mark.parametrize("name", LAZY)
 def test_names_loaded_late_are_shown_to_type_checkers(name):
     module = package(name)
-    table = inspect.getclosurevars(module.__getattr__).nonlocals
-    late = {*table["modules"], *table["homes"]}
     shown = shown_to_type_checkers(module)
-    assert shown.keys() == late
+    assert shown.keys() == names_loaded_late(module)
     assert all(getattr(module, each) is value for each, value in shown.items())
 
 
@@ -53,12 +61,13 @@ def test_packages_that_gather_names_list_all_of_them(name):
         and not value.__module__.startswith("polykeras.core.")
     }
     internal = {"Kernels", "check_labels"}
-    assert gathered - internal <= set(module.__all__)
+    assert gathered - internal - names_loaded_late(module) <= set(module.__all__)
     assert all(hasattr(module, each) for each in module.__all__)
 
 
 def test_all_lazy_packages_are_tested():
-    files = (ROOT / "polykeras").rglob("__init__.py")
+    # Names of older Keras, in compat/, are there for programs that are written already.
+    files = [file for file in (ROOT / "polykeras").rglob("__init__.py") if "compat" not in file.parts]
     found = [file.parent.relative_to(ROOT / "polykeras") for file in files if "lazy.names(" in file.read_text()]
     assert sorted("" if str(path) == "." else str(path) for path in found) == sorted(LAZY)
 

@@ -88,25 +88,25 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.applications.vgg16 import VGG16 as VGG16
     from polykeras.applications.vgg19 import VGG19 as VGG19
     from polykeras.applications.xception import Xception as Xception
-
-__getattr__, __dir__ = lazy.names(
-    __name__,
-    modules=[name for name in __all__ if name.islower()],
-    members={
-        "polykeras.applications.convnext": [name for name in __all__ if name.startswith("ConvNeXt")],
-        "polykeras.applications.densenet": [name for name in __all__ if name.startswith("DenseNet")],
-        "polykeras.applications.efficientnet": [name for name in __all__ if name.startswith("EfficientNetB")],
-        "polykeras.applications.efficientnet_v2": [name for name in __all__ if name.startswith("EfficientNetV2")],
-        "polykeras.applications.inception_resnet_v2": ["InceptionResNetV2"],
-        "polykeras.applications.inception_v3": ["InceptionV3"],
-        "polykeras.applications.mobilenet": ["MobileNet"],
-        "polykeras.applications.mobilenet_v2": ["MobileNetV2"],
-        "polykeras.applications.mobilenet_v3": ["MobileNetV3Large", "MobileNetV3Small"],
-        "polykeras.applications.nasnet": ["NASNetLarge", "NASNetMobile"],
-        "polykeras.applications.resnet": ["ResNet50", "ResNet101", "ResNet152"],
-        "polykeras.applications.resnet_v2": ["ResNet50V2", "ResNet101V2", "ResNet152V2"],
-        "polykeras.applications.vgg16": ["VGG16"],
-        "polykeras.applications.vgg19": ["VGG19"],
-        "polykeras.applications.xception": ["Xception"],
-    },
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__,
+        modules=[name for name in __all__ if name.islower()],
+        members={
+            "polykeras.applications.convnext": [name for name in __all__ if name.startswith("ConvNeXt")],
+            "polykeras.applications.densenet": [name for name in __all__ if name.startswith("DenseNet")],
+            "polykeras.applications.efficientnet": [name for name in __all__ if name.startswith("EfficientNetB")],
+            "polykeras.applications.efficientnet_v2": [name for name in __all__ if name.startswith("EfficientNetV2")],
+            "polykeras.applications.inception_resnet_v2": ["InceptionResNetV2"],
+            "polykeras.applications.inception_v3": ["InceptionV3"],
+            "polykeras.applications.mobilenet": ["MobileNet"],
+            "polykeras.applications.mobilenet_v2": ["MobileNetV2"],
+            "polykeras.applications.mobilenet_v3": ["MobileNetV3Large", "MobileNetV3Small"],
+            "polykeras.applications.nasnet": ["NASNetLarge", "NASNetMobile"],
+            "polykeras.applications.resnet": ["ResNet50", "ResNet101", "ResNet152"],
+            "polykeras.applications.resnet_v2": ["ResNet50V2", "ResNet101V2", "ResNet152V2"],
+            "polykeras.applications.vgg16": ["VGG16"],
+            "polykeras.applications.vgg19": ["VGG19"],
+            "polykeras.applications.xception": ["Xception"],
+        },
+    )

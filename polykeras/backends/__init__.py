@@ -68,6 +68,7 @@ _CARRIERS = ("tensorflow",)
 _loaded: dict[str, Backend] = {}
 _third_party: dict[str, type[Backend]] = {}
 _joining: list[type] = []
+_loading: list[str] = []
 _lock = threading.RLock()
 _default: str | None = None
 _announced: set[str] = set()
@@ -194,7 +195,7 @@ def load(name: str) -> Backend:
             _check_name(name, "load")
         if config.is_determinism_enabled():
             determinism.prepare()
-        with _undisturbed_draws():
+        with _being_loaded(name), _undisturbed_draws():
             adapter = _third_party[name] if name in _third_party else _own_adapter(name)
             _loaded[name] = adapter()
             for cls in _joining:
@@ -202,6 +203,15 @@ def load(name: str) -> Backend:
         if config.is_determinism_enabled():
             determinism.settle(name)
         return _loaded[name]
+
+
+@contextlib.contextmanager
+def _being_loaded(name: str) -> Iterator[None]:
+    _loading.append(name)
+    try:
+        yield
+    finally:
+        _loading.remove(name)
 
 
 @contextlib.contextmanager
@@ -243,7 +253,9 @@ def meet_program() -> None:
     >>> meet_program()
     """
     for name in _HOSTS:
-        if name in sys.modules and name not in _loaded and name == default_name():
+        # What an engine's import makes on the way, as the alias does, comes before its adapter is there.
+        is_new = name not in _loaded and name not in _loading
+        if is_new and name in sys.modules and name == default_name():
             load(name)
 
 

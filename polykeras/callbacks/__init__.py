@@ -36,12 +36,12 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.callbacks.backup import BackupAndRestore as BackupAndRestore
     from polykeras.callbacks.orbax import OrbaxCheckpoint as OrbaxCheckpoint
     from polykeras.callbacks.tensorboard import TensorBoard as TensorBoard
-
-__getattr__, __dir__ = lazy.names(
-    __name__,
-    members={
-        "polykeras.callbacks.backup": ["BackupAndRestore"],
-        "polykeras.callbacks.orbax": ["OrbaxCheckpoint"],
-        "polykeras.callbacks.tensorboard": ["TensorBoard"],
-    },
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__,
+        members={
+            "polykeras.callbacks.backup": ["BackupAndRestore"],
+            "polykeras.callbacks.orbax": ["OrbaxCheckpoint"],
+            "polykeras.callbacks.tensorboard": ["TensorBoard"],
+        },
+    )

@@ -219,6 +219,15 @@ def _stand_ins_for_variables(engine: Any) -> Iterator[StandIns]:
         scope.values, scope.assigned = values, assigned
 
 
+def are_tried() -> bool:
+    """Whether an engine computes on arrays that stand in for others: their values have no meaning.
+
+    >>> are_tried()
+    False
+    """
+    return isinstance(scope.values, StandIns)
+
+
 @contextmanager
 def outside_inference() -> Iterator[None]:
     """Inside, arrays have values, also where only shapes are asked for around; an engine is loaded when one is made."""

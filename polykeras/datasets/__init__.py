@@ -26,5 +26,5 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.datasets import imdb as imdb
     from polykeras.datasets import mnist as mnist
     from polykeras.datasets import reuters as reuters
-
-__getattr__, __dir__ = lazy.names(__name__, modules=__all__)
+else:
+    __getattr__, __dir__ = lazy.names(__name__, modules=__all__)

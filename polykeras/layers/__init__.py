@@ -242,9 +242,9 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # the names below, for editors and type checkers
-    from polykeras.compat.keras1.merging import Merge
-
-__getattr__, __dir__ = lazy.names(__name__, members={"polykeras.compat.keras1.merging": ["Merge"]})
+    from polykeras.compat.keras1.merging import Merge as Merge
+else:
+    __getattr__, __dir__ = lazy.names(__name__, members={"polykeras.compat.keras1.merging": ["Merge"]})
 
 registry.add_family(
     "layers", {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}

@@ -85,10 +85,10 @@ from polykeras.serialization import registry
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2.metrics import Reduce as Reduce
     from polykeras.compat.keras2.metrics import SensitivitySpecificityBase as SensitivitySpecificityBase
-
-__getattr__, __dir__ = lazy.names(
-    __name__, members={"polykeras.compat.keras2.metrics": ["Reduce", "SensitivitySpecificityBase"]}
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__, members={"polykeras.compat.keras2.metrics": ["Reduce", "SensitivitySpecificityBase"]}
+    )
 
 __all__ = [
     "ALIASES", "AUC", "Accuracy", "BCE", "BinaryAccuracy", "BinaryCrossentropy", "BinaryIoU", "CLASSES",

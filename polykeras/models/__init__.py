@@ -44,7 +44,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.saving import load_model as load_model
     from polykeras.saving import model_from_json as model_from_json
     from polykeras.saving import save_model as save_model
-
-__getattr__, __dir__ = lazy.names(
-    __name__, members={"polykeras.saving": ["load_model", "model_from_json", "save_model"]}
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__, members={"polykeras.saving": ["load_model", "model_from_json", "save_model"]}
+    )

@@ -411,9 +411,10 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     >>> arange(3), arange(1, 2, 0.5)
     (array([0, 1, 2], dtype=int32), array([1. , 1.5], dtype=float32))
     """
-    if stop is None and step is not None and current().is_symbolic:
+    ends_at_size = current().is_symbolic and stop is None and step is not None
+    if ends_at_size and start is not None and not (isinstance(start, int) and start == 0):
         raise _call.UnknownSize("Expected a known end of the range. Received: None, which may be a size.")
-    if stop is None:
+    if stop is None and not ends_at_size:
         start, stop = 0, start
     is_open = current().is_symbolic and None in (start, stop)
     if dtype is None:

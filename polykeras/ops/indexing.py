@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends import current
-from polykeras.core import dtypes
+from polykeras.core import dtypes, shapes
 from polykeras.ops import _call
 from polykeras.ops._call import array, op
 
@@ -25,9 +25,17 @@ def _wrapped(indices: Any, size: int | None) -> Any:
     dtype = backend.dtype(indices)
     if dtype not in dtypes.INTEGERS:
         indices = backend.cast(indices, "int32")
-    if dtype in dtypes.UNSIGNED or size is None:
+    if dtype not in dtypes.UNSIGNED and size is not None:
+        indices = backend.where(backend.less(indices, 0), backend.add(indices, size), indices)
+    return _inside(indices, size)
+
+
+def _inside(indices: Any, size: int | None) -> Any:
+    """Indices as they are; those of no meaning, which may lie outside, moved inside."""
+    if size is None or not shapes.are_tried():
         return indices
-    return backend.where(backend.less(indices, 0), backend.add(indices, size), indices)
+    backend = current()
+    return backend.minimum(backend.maximum(indices, 0), builtins.max(size - 1, 0))
 
 
 @op
@@ -78,7 +86,8 @@ def embedding(table: Any, indices: Any) -> Any:
     indices = array(indices)
     if backend.dtype(indices) not in dtypes.INTEGERS:
         indices = backend.cast(indices, "int32")
-    return backend.embedding(array(table), indices)
+    table = array(table)
+    return backend.embedding(table, _inside(indices, backend.shape(table)[0]))
 
 
 @op

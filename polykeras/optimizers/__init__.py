@@ -27,10 +27,10 @@ __all__ = [
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2 import optimizers as legacy
     from polykeras.compat.keras2.optimizers import TFOptimizer as TFOptimizer
-
-__getattr__, __dir__ = lazy.names(
-    __name__, modules=["legacy"], members={"polykeras.compat.keras2.optimizers": ["TFOptimizer"]}
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__, modules=["legacy"], members={"polykeras.compat.keras2.optimizers": ["TFOptimizer"]}
+    )
 
 # Keras 1 and 2 have the classes in lower case too; modules of this package that bear such a name are only asked for
 # by their full paths.

@@ -24,17 +24,17 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.parity.porting import port_weights as port_weights
     from polykeras.parity.report import ParityError as ParityError
     from polykeras.parity.report import Report as Report
-
-__getattr__, __dir__ = lazy.names(
-    __name__,
-    members={
-        "polykeras.parity.checking": ["assert_parity", "check"],
-        "polykeras.parity.comparison": ["Comparison", "Run", "compare"],
-        "polykeras.parity.matching": ["WeightMap", "match_weights"],
-        "polykeras.parity.porting": ["port_weights"],
-        "polykeras.parity.report": ["ParityError", "Report"],
-    },
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__,
+        members={
+            "polykeras.parity.checking": ["assert_parity", "check"],
+            "polykeras.parity.comparison": ["Comparison", "Run", "compare"],
+            "polykeras.parity.matching": ["WeightMap", "match_weights"],
+            "polykeras.parity.porting": ["port_weights"],
+            "polykeras.parity.report": ["ParityError", "Report"],
+        },
+    )
 __all__ = [
     "Comparison",
     "ParityError",

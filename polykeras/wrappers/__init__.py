@@ -16,9 +16,9 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.wrappers.estimators import SKLearnClassifier as SKLearnClassifier
     from polykeras.wrappers.estimators import SKLearnRegressor as SKLearnRegressor
     from polykeras.wrappers.estimators import SKLearnTransformer as SKLearnTransformer
-
-__getattr__, __dir__ = lazy.names(
-    __name__,
-    modules=["scikit_learn"],
-    members={"polykeras.wrappers.estimators": ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]},
-)
+else:
+    __getattr__, __dir__ = lazy.names(
+        __name__,
+        modules=["scikit_learn"],
+        members={"polykeras.wrappers.estimators": ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]},
+    )

@@ -107,6 +107,21 @@ assert tf.function(lambda x: x + 1)(tf.ones(2)).numpy().tolist() == [2, 2]
     run(program + check)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="needs TensorFlow")
+def test_keras_inside_tensorflow_is_polykeras_where_fit_loads_tensorflow():
+    program = """
+import numpy
+import keras
+assert "tensorflow" not in sys.modules
+model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+model.compile("adam", "mse")
+model.fit(numpy.ones((4, 3)), numpy.ones((4, 1)), verbose=0)
+import tensorflow as tf
+assert tf.keras is keras and tf.keras.models.Sequential is polykeras.Sequential
+"""
+    run("import sys\n" + ASK + program, KERAS_BACKEND="tensorflow")
+
+
 def with_startup(folder, program):
     """A program that begins as Python does where the package is installed: site reads the .pth files of a folder."""
     for file in STARTUP.glob("*polykeras_as_keras.*"):

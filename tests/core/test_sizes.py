@@ -124,3 +124,26 @@ def test_shapes_in_layers_are_computed_with_too(backend, name):
     assert all(n in (None, m) for n, m in zip(outputs.shape, expected.shape, strict=True))
     found = ops.convert_to_numpy(keras.Model(inputs, outputs)(ops.convert_to_tensor(X)))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("start", [0, 1])
+def test_a_table_of_positions_may_be_shorter_than_the_lengths_that_shapes_are_tried_on(backend, start):
+    class Positions(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.words = layers.Embedding(5, 3)
+            self.positions = layers.Embedding(8, 3)
+
+        def call(self, x):
+            length = ops.shape(x)[-1]
+            end = length if start == 0 else length + start
+            return self.words(x) + self.positions(ops.arange(start, end, 1))
+
+    inputs = keras.Input((None,), dtype="int32")
+    layer = Positions()
+    outputs = layer(inputs)
+    assert outputs.shape == (None, None, 3)
+    x = np.array([[1, 2, 4], [0, 3, 1]], "int32")
+    words, positions = layer.words.get_weights()[0], layer.positions.get_weights()[0]
+    found = keras.Model(inputs, outputs).predict(x, verbose=0)
+    np.testing.assert_allclose(found, words[x] + positions[start : start + 3], rtol=1e-6)
