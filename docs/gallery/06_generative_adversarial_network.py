@@ -33,8 +33,7 @@ class Adversaries(keras.Model):
     def call(self, noise):
         return self.generator(noise)
 
-    def train_step(self, data):
-        (real,) = data
+    def train_step(self, real):
         noise = keras.random.normal(ops.shape(real), seed=self.seeds)
         discriminator, generator = self.discriminator, self.generator
 

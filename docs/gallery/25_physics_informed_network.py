@@ -25,8 +25,7 @@ class Solver(keras.Model):
     def call(self, t):
         return t + t**2 * self.out(self.hidden(t))
 
-    def train_step(self, data):
-        (t,) = data
+    def train_step(self, t):
         slope = ops.grad(lambda t: ops.sum(self(t)))
         curvature = ops.grad(lambda t: ops.sum(slope(t)))
         weights = self.trainable_variables
