@@ -268,7 +268,8 @@ class _Walk:
 
 
 def _top(kind: type) -> str:
-    return (kind.__module__ or "").partition(".")[0]
+    module = kind.__module__  # Cython's classes have a descriptor there
+    return module.partition(".")[0] if isinstance(module, str) else ""
 
 
 @functools.lru_cache(1024)

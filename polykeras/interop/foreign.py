@@ -25,7 +25,8 @@ def framework_of(x: Any) -> str | None:
     """
     if isinstance(x, Trackable):
         return None
-    roots = {cls.__module__.partition(".")[0] for cls in type(x).__mro__}
+    modules = [cls.__module__ for cls in type(x).__mro__]
+    roots = {module.partition(".")[0] for module in modules if isinstance(module, str)}
     return next((name for name in _FRAMEWORKS if name in roots), None)
 
 

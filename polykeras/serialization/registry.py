@@ -190,7 +190,9 @@ def near(name: object, choices: Iterable[str]) -> str:
     >>> near("dens", ["Dense", "Conv2D", "Embedding", "LSTM"])
     " Did you mean 'Dense' or 'Embedding' or 'LSTM'?"
     """
-    lower = {choice.lower(): choice for choice in choices}
+    # Of two that differ in case alone, the last counts: the one that is written as the unknown name is.
+    ordered = sorted(choices, key=lambda choice: choice.islower() == str(name).islower())
+    lower = {choice.lower(): choice for choice in ordered}
     found = difflib.get_close_matches(str(name).lower()[:100], lower, 3, 0.0)
     return f" Did you mean {' or '.join(repr(lower[each]) for each in found)}?" if found else ""
 

@@ -217,8 +217,9 @@ def _read(path: Path) -> Use:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("PACKAGE", "ENGINES")
     }
     title = ast.get_docstring(program)
+    listed = ", ".join(sorted(constants)) or "none of them"
     if set(constants) != {"PACKAGE", "ENGINES"} or not title:
-        raise ValueError(f"Expected {path} to have a docstring, PACKAGE and ENGINES. Received: {sorted(constants)}.")
+        raise ValueError(f"Expected {path} to have a docstring, PACKAGE and ENGINES. Received: {listed}.")
     return Use(path.resolve(), constants["PACKAGE"], tuple(constants["ENGINES"]), title.splitlines()[0])
 
 

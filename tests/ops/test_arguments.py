@@ -154,4 +154,4 @@ def test_a_list_with_none_is_no_array(backend):
 def test_an_unknown_size_is_not_taken_for_a_number(backend):
     x = KerasTensor((None, None, 3))
     with pytest.raises(ValueError, match="A size that a graph does not know is None"):
-        ops.divide(x, ops.cast(ops.shape(x)[1], "float32"))
+        ops.divide(x, ops.cast(x.shape[1], "float32"))

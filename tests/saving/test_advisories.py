@@ -223,7 +223,7 @@ def test_cve_2026_12481_lambda_from_config_outside_of_a_scope(tmp_path):
             load(described)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x)])
     with pytest.warns(UserWarning), pytest.raises(ValueError, match="without code"):
-        keras.models.clone_model(model)
+        keras.Sequential.from_config(model.get_config())
 
 
 def test_ghsa_hqp4_2352_xf5r_extraction_checks_paths_against_the_right_folder(tmp_path, monkeypatch):

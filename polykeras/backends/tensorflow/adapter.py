@@ -139,9 +139,9 @@ def _spare_from_autograph() -> None:
 
 _spare_from_autograph()
 with contextlib.suppress(ImportError):
-    from polykeras.backends.tensorflow import containers
+    from polykeras.interop import tensorflow_containers
 
-    containers.register()
+    tensorflow_containers.register()
 
 
 try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polykeras.core import naming
 from polykeras.core.graph import KerasTensor
 from polykeras.layers import Layer
 from polykeras.layers.core import Input, Lambda
@@ -106,5 +107,7 @@ def _layer(
         "cos": lambda: Dot(dot_axes, normalize=True, name=name),
     }
     if mode not in makers:
-        raise ValueError(f"Expected mode to be one of {sorted(makers)} or a function. Received: {mode!r}.")
+        raise ValueError(
+            f"Expected mode to be one of {naming.listed(sorted(makers))} or a function. Received: {mode!r}."
+        )
     return makers[mode]()

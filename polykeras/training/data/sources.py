@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
@@ -18,7 +19,6 @@ from polykeras.training.data.batches import Preparation, pack_x_y_sample_weight,
 from polykeras.training.data.conversion import Rows, as_rows, count_rows, is_data, standardize, take
 from polykeras.training.data.datasets import PyDataset, SampleDataset, workers_of
 from polykeras.training.data.streams import Epochs, Stream, StreamSource
-from polykeras.training.data.workers import reader
 
 __all__ = [
     "ArraySource", "Epochs", "Preparation", "make_batch", "make_source", "pack_x_y_sample_weight", "split",
@@ -83,6 +83,10 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
+def _tuple_at(dataset: Any, index: int) -> Any:
+    return _as_tuple(dataset[index])
+
+
 def _as_tuple(batch: Any) -> Any:
     """A batch as Keras gives it to steps: an array alone in a tuple."""
     return batch if isinstance(batch, tuple | list | dict) else (batch,)
@@ -131,7 +135,7 @@ def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
     is_ordered = isinstance(x, SampleDataset)
     return Stream(
         (lambda number: x.new_pass()) if is_ordered else indices,
-        x.read if is_ordered else reader(x),
+        x.read if is_ordered else functools.partial(_tuple_at, x),
         length,
         getattr(x, "on_epoch_begin", None),
         getattr(x, "on_epoch_end", None),

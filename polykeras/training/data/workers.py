@@ -115,5 +115,4 @@ def reader(dataset: Any) -> Callable[[int], Any]:
 
 
 def _item(dataset: Any, place: int) -> Any:
-    batch = dataset[place]
-    return batch if isinstance(batch, tuple | list | dict) else (batch,)
+    return dataset[place]

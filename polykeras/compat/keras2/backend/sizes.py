@@ -16,8 +16,8 @@ class Sizes(tuple):
         tensor: whose shape it is.
 
     >>> from polykeras import backend as K
-    >>> Sizes(K.placeholder((None, 3)))
-    (None, 3)
+    >>> Sizes(K.placeholder((None, 3))) == (None, 3)
+    True
     """
 
     tensor: Any

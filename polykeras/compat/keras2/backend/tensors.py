@@ -436,7 +436,8 @@ def int_shape(x: Any) -> tuple:
     >>> int_shape(placeholder((None, 3)))
     (None, 3)
     """
-    return tuple(None if n is None else int(n) for n in ops.shape(x))
+    sizes = x.shape if hasattr(x, "shape") else ops.shape(x)
+    return tuple(None if n is None else int(n) for n in sizes)
 
 
 get_variable_shape = int_shape

@@ -9,6 +9,7 @@ from typing import Any
 
 from polykeras.callbacks.progbar import Progbar
 from polykeras.compat.keras2.plain_configs import deserialize_keras_object, serialize_keras_object
+from polykeras.core import naming
 from polykeras.serialization import bytecode
 from polykeras.serialization.registry import custom_object_scope, get_custom_objects
 
@@ -182,7 +183,8 @@ def check_for_unexpected_keys(name: str, input_dict: dict, expected_values: Iter
     """
     unknown = sorted(set(input_dict) - set(expected_values))
     if unknown:
-        raise ValueError(f"Expected the keys of {name} to be of {sorted(expected_values)}. Received: {unknown}.")
+        expected = naming.listed(sorted(expected_values))
+        raise ValueError(f"Expected the keys of {name} to be of {expected}. Received: {naming.listed(unknown)}.")
 
 
 def getargspec(fn: Callable) -> inspect.FullArgSpec:

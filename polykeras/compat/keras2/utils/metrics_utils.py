@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from polykeras import ops
+from polykeras.core import naming
 from polykeras.metrics import confusion
 
 __all__ = [
@@ -37,7 +38,7 @@ class _Named(enum.Enum):
         for member in cls:
             if key in (member.value, member.value.lower(), member.value.capitalize()):
                 return member
-        raise ValueError(f"Expected one of {[member.value for member in cls]}. Received: {key!r}.")
+        raise ValueError(f"Expected one of {naming.listed([member.value for member in cls])}. Received: {key!r}.")
 
 
 class AUCCurve(_Named):
