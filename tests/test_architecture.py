@@ -205,6 +205,9 @@ def additions_of_identities(path):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
+        if called == "id" and isinstance(node.args[0], ast.Call | ast.Attribute):
+            if isinstance(node.args[0], ast.Call) or node.args[0].attr == "value":
+                yield node.lineno
         if called.endswith(".add"):
             yield from (node.lineno for x in node.args if ast.unparse(x).startswith("id("))
         if called == "map" and ast.unparse(node.args[0]) == "id" and isinstance(node.args[1], ast.Call):
@@ -214,7 +217,7 @@ def additions_of_identities(path):
 def test_sets_of_identities_keep_what_they_name():
     """The id of a thing that is freed goes to the next one: note ``seen[id(x)] = x``, not ``seen.add(id(x))``.
 
-    Nor are identities taken of what a call returns and nobody holds: ``map(id, f())``.
+    Nor are identities taken of what a call or a property returns and nobody holds: ``map(id, f())``, ``id(v.value)``.
     """
     assert [(path.name, line) for path in FILES for line in additions_of_identities(path)] == []
 

@@ -200,6 +200,7 @@ class Plan:
 
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:
         self.nodes = ancestors(outputs, inputs)
+        self._inputs = list(inputs)  # those that no node reads live on too: slots know tensors by identity
         self._slots = {id(x): n for n, x in enumerate(inputs)}
         self._size = len(inputs)
         for node in self.nodes:

@@ -21,7 +21,7 @@ class _State(threading.local):
     batch: Any = None  # its inputs
     outputs: Any = None  # what it made of them; None where that is no longer at hand
     training: bool | None = None  # whether a step of training asks
-    kept: tuple = (None, {})  # the first output of the last call that kept values, and these by id of their tensors
+    kept: tuple = (None, {})  # the first output of the last call that kept values; their tensors with them, by id
 
 
 _state = _State()
@@ -58,7 +58,7 @@ def keep(output: Any, tensors: list[KerasTensor], values: list) -> None:
         output: the first output of the call, by which it is known.
         tensors, values: the symbolic tensors and what they were.
     """
-    _state.kept = (output, {id(x): value for x, value in zip(tensors, values, strict=True)})
+    _state.kept = (output, {id(x): (x, value) for x, value in zip(tensors, values, strict=True)})
 
 
 def valued(result: Any) -> Any:
@@ -93,7 +93,7 @@ def _values(model: Any, tensors: list[KerasTensor]) -> list:
     outputs = trees.leaves(_state.outputs)
     first, kept = _state.kept
     if outputs and outputs[0] is first and all(id(x) in kept for x in tensors):
-        return [kept[id(x)] for x in tensors]
+        return [kept[id(x)][1] for x in tensors]
     if outputs:
         model._keep_from_now_on(tensors)
     return Plan(model.inputs, tensors).run(model._arrange(_state.batch))

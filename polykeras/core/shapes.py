@@ -94,8 +94,9 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: i
         stand_ins = dict(zip(map(id, specs), arrays, strict=True))
         filled = [stand_ins.get(id(x), x) for x in leaves]
         for spec in specs:
-            if id(masks.get_mask(spec)) in stand_ins:
-                masks.set_mask(stand_ins[id(spec)], stand_ins[id(masks.get_mask(spec))])
+            mask = masks.get_mask(spec)
+            if id(mask) in stand_ins:
+                masks.set_mask(stand_ins[id(spec)], stand_ins[id(mask)])
         args, kwargs = trees.unflatten(structure, filled)
         with backends.use(engine), _stand_ins_for_variables(engine) as values, attributes_kept(of_their_own=True):
             result = function(*args, **kwargs)

@@ -6,7 +6,7 @@ What the caller gave is not changed: a copy is trained, or its weights are put b
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,11 +110,12 @@ def learner(model: Any) -> Learner:
     return kinds[kind_of(model)](model)
 
 
-def _gradient(found: dict[int, Any]) -> Callable[[Any], np.ndarray]:
-    """A function of a weight that returns its gradient among those by identity: zeros where there is none."""
+def _gradient(weights: Iterable[Any], gradients: list) -> Callable[[Any], np.ndarray]:
+    """A function of a weight that returns its gradient, zeros where there is none; the weights are known by identity."""
+    found = {id(weight): (weight, gradient) for weight, gradient in zip(weights, gradients, strict=True)}
 
     def array_of(weight: Any) -> np.ndarray:
-        gradient = found.get(id(weight))
+        _, gradient = found.get(id(weight), (weight, None))
         return np.zeros(tuple(weight.shape), "float32") if gradient is None else to_numpy(gradient)
 
     return array_of
@@ -182,7 +183,7 @@ class _Torch(Learner):
         return torch_parts(self._module)
 
     def gradients(self) -> list[Part]:
-        return torch_parts(self._module, _gradient(dict(zip(map(id, self._parameters), self._found, strict=True))))
+        return torch_parts(self._module, _gradient(self._parameters, self._found))
 
 
 # ------------------------------------------------------------------------ flax
@@ -361,8 +362,7 @@ class _TensorFlow(_OfVariables):
         return tensorflow_parts(self._module)
 
     def gradients(self) -> list[Part]:
-        places = map(id, self._module.trainable_variables)
-        return tensorflow_parts(self._module, _gradient(dict(zip(places, self._found, strict=True))))
+        return tensorflow_parts(self._module, _gradient(self._module.trainable_variables, self._found))
 
 
 # ----------------------------------------------------------------------- keras
@@ -409,8 +409,8 @@ class _Keras(_OfVariables):
         return keras_parts(self._model)
 
     def gradients(self) -> list[Part]:
-        places = (id(variable.value) for variable in self._variables)
-        return keras_parts(self._model, _gradient(dict(zip(places, self._found, strict=True))))
+        values = (variable.value for variable in self._variables)
+        return keras_parts(self._model, _gradient(values, self._found))
 
 
 class _KerasOnJax(_Keras):
