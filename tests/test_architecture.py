@@ -205,9 +205,8 @@ def additions_of_identities(path):
         if not isinstance(node, ast.Call):
             continue
         called = ast.unparse(node.func)
-        if called == "id" and isinstance(node.args[0], ast.Call | ast.Attribute):
-            if isinstance(node.args[0], ast.Call) or node.args[0].attr == "value":
-                yield node.lineno
+        if called == "id" and (isinstance(node.args[0], ast.Call) or ast.unparse(node.args[0]).endswith(".value")):
+            yield node.lineno
         if called.endswith(".add"):
             yield from (node.lineno for x in node.args if ast.unparse(x).startswith("id("))
         if called == "map" and ast.unparse(node.args[0]) == "id" and isinstance(node.args[1], ast.Call):

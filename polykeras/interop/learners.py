@@ -111,7 +111,7 @@ def learner(model: Any) -> Learner:
 
 
 def _gradient(weights: Iterable[Any], gradients: list) -> Callable[[Any], np.ndarray]:
-    """A function of a weight that returns its gradient, zeros where there is none; the weights are known by identity."""
+    """A function of a weight that returns its gradient, zeros where there is none; by identity."""
     found = {id(weight): (weight, gradient) for weight, gradient in zip(weights, gradients, strict=True)}
 
     def array_of(weight: Any) -> np.ndarray:
