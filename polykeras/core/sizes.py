@@ -53,6 +53,9 @@ class Size(KerasTensor):
 
     __hash__ = KerasTensor.__hash__
 
+    def __neg__(self) -> Size:
+        return _computed(operator.neg, self)
+
     def __repr__(self) -> str:
         return f"<Size {self.name}, unknown yet>"
 
@@ -182,7 +185,6 @@ _FUNCTIONS = ("add", "sub", "mul", "floordiv", "mod", "truediv", "pow")
 for _name in _FUNCTIONS:
     setattr(Size, f"__{_name}__", _method(f"__{_name}__", getattr(operator, _name), False))
     setattr(Size, f"__r{_name}__", _method(f"__r{_name}__", getattr(operator, _name), True))
-setattr(Size, "__neg__", lambda self: _computed(operator.neg, self))  # noqa: B010 - as those above
 
 #: What makes sizes of symbolic arguments, by its name in files.
 MAKERS: dict[str, Callable] = {"sizes.size_along": _size_of} | {

@@ -117,7 +117,7 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
 def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
     leaves = trees.leaves(x)
     if _has_none(x):
-        raise ValueError(f"Expected numbers or arrays. Received: {naming.short(x)}, with None. {_UNKNOWN}")
+        raise UnknownSize(f"Expected numbers or arrays. Received: {naming.short(x)}, with None. {_UNKNOWN}")
     if any(isinstance(leaf, Variable) or backend.is_array(leaf) for leaf in leaves):
         return _stacked(x, dtype)
     if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):

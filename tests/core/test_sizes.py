@@ -32,6 +32,8 @@ PROGRAMS = {
         X[:, ::2] + np.arange(0.0, 6.0, 2.0)[:, None],
     ),
     "cast": (lambda x, s: x / ops.cast(s[1], "float32"), X / 6),
+    "cast of all": (lambda x, s: x / ops.cast(s, "float32")[1], X / 6),
+    "product of all": (lambda x, s: x / ops.cast(ops.prod(s), "float32"), X / 120),
     "square root": (lambda x, s: x / ops.sqrt(ops.cast(s[1], "float32")), X / np.sqrt(6)),
     "multiply": (lambda x, s: s[1] * x, X * 6),
     "division": (lambda x, s: x * (1 / s[1]), X / 6),

@@ -54,6 +54,7 @@ from polykeras.compat.keras2.backend.math import (
     minimum,
     not_equal,
     pow,
+    prod,
     round,
     sign,
     sin,
@@ -106,13 +107,13 @@ from polykeras.compat.keras2.backend.settings import (
     symbolic,
     v1_variable_initialization,
 )
-from polykeras.compat.keras2.backend.sizes import cast, prod, shape
 from polykeras.compat.keras2.backend.tensors import (
     SparseTensor,
     arange,
     batch_flatten,
     batch_get_value,
     batch_set_value,
+    cast,
     cast_to_floatx,
     concatenate,
     constant,
@@ -146,6 +147,7 @@ from polykeras.compat.keras2.backend.tensors import (
     reshape,
     reverse,
     set_value,
+    shape,
     size,
     slice,
     squeeze,

@@ -17,6 +17,7 @@ logsumexp = ops.logsumexp
 max = ops.max
 mean = ops.mean
 min = ops.min
+prod = ops.prod
 round = ops.round
 sign = ops.sign
 sin = ops.sin

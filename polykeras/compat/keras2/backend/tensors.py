@@ -14,7 +14,9 @@ from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
 
+cast = ops.cast
 ndim = ops.ndim
+shape = ops.shape
 squeeze = ops.squeeze
 stack = ops.stack
 
