@@ -220,9 +220,9 @@ class Recorder:
             in_place: the name of an argument that the result may be written into, and the source that does so.
         """
         several = isinstance(results, tuple | list)
+        arrays = list(results) if several else [results]
         if results is None:
-            results = []
-        arrays = list(results) if isinstance(results, tuple | list) else [results]
+            arrays = []
         names = [self._new(x) for x in arrays]
         left = f"[{', '.join(names)}] = " if several else "".join(f"{name} = " for name in names)
         # What Python values alone make is the same at every step: kept, and not made again.
