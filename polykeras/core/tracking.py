@@ -57,7 +57,7 @@ class Trackable(Stamped):
 
         Variables go by their own names, those of one name told apart by numbers; all else by attributes, or by places.
         """
-        attributes = {id(value): name for name, value in vars(self).items() if not name.startswith("_")}
+        attributes = {id(value): name for name, value in list(vars(self).items()) if not name.startswith("_")}
         parts: dict[str, Any] = {}
         inner = []
         for item in self._owned():

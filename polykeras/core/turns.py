@@ -1,7 +1,8 @@
 """Who may use the values of variables now, where several threads do.
 
 A step consumes the arrays of its variables: JAX deletes them. While it does, and while it puts their successors
-in the slots, threads that want the values of before or after wait for their turn.
+in the slots, threads that want the values of before or after wait for their turn. So do those that want to know
+which variables there are, while some are added.
 """
 
 from __future__ import annotations
@@ -16,6 +17,22 @@ from typing import Any
 PATIENCE_SECONDS = 10.0
 
 _joining = threading.Lock()
+_growth = threading.RLock()
+
+
+@contextlib.contextmanager
+def growing() -> Iterator[None]:
+    """Hold this while variables are added, and while a model is read as a whole: who reads meets no half-built one.
+
+    It is one for all models, whose layers may be shared. Code that builds may wait for a thread that reads: after
+    ``PATIENCE_SECONDS`` both go on.
+    """
+    is_taken = _growth.acquire(timeout=PATIENCE_SECONDS)
+    try:
+        yield
+    finally:
+        if is_taken:
+            _growth.release()
 
 
 class Turn:

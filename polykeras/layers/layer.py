@@ -15,7 +15,7 @@ import numpy as np
 from polykeras import backends, dtype_policies, regularizers
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import note_inside, remember
-from polykeras.core import dtypes, graph, masks, naming, trees
+from polykeras.core import dtypes, graph, masks, naming, trees, turns
 from polykeras.core.context import context, within
 from polykeras.core.graph import Node
 from polykeras.core.seeds import SeedGenerator
@@ -386,7 +386,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     def get_weights(self) -> list[np.ndarray]:
         """Return the values of the weights as NumPy arrays."""
-        weights = self.weights
+        with turns.growing():
+            weights = self.weights
         with settled(weights):
             return [w.numpy() for w in weights]
 
@@ -494,7 +495,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
                 self._check_inputs(backend, args, kwargs)
                 if not self.built:
                     self._adopt_all()
-                    self._build_for(backend, args, kwargs)
+                    self._build_once(backend, args, kwargs)
                 mask = self._signature.add_masks(args, kwargs)
                 if training is not None and "training" not in kwargs:
                     self._signature.add_training(args, kwargs, training)
@@ -519,7 +520,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         """Call a layer that takes what its caller has: text, or tensors of a pipeline of data."""
         with within(self.name, self._signature.resolve_training(args, kwargs), self):
             if not self.built:
-                self._build_for(backend, args, kwargs)
+                self._build_once(backend, args, kwargs)
             return self.call(*args, **kwargs)
 
     def _note_shapes(self, args: tuple, outputs: Any) -> None:
@@ -591,6 +592,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             remember(self)
 
     # ------------------------------------------------------------------ building
+
+    def _build_once(self, backend: Any, args: tuple, kwargs: dict) -> None:
+        with turns.growing():
+            if not self.built:  # by another thread, while this one waited
+                self._build_for(backend, args, kwargs)
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         shapes = shape_arguments(self._signature, args, kwargs)
@@ -799,7 +805,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         # Nodes belong to the graphs of models, which bring them along; an Input has its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
         fresh: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
-        return {name: value for name, value in vars(self).items() if name != "_torch_module"} | fresh
+        return {name: value for name, value in list(vars(self).items()) if name != "_torch_module"} | fresh
 
 
 def _parameters(cls: Any) -> list[str]:

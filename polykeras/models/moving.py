@@ -18,7 +18,7 @@ def moved(model: Any, name: str) -> Any:
     """Return a copy of a model on the named backend; see ``Model.to_backend``."""
     backends.load(name)
     _refuse_foreign(model)
-    with backends.use(model._backend_name):
+    with backends.use(model._backend_name), model._read_whole():
         result = copy.deepcopy(model)
     for thing in _reached(result):
         if isinstance(thing, Variable):
@@ -58,7 +58,7 @@ def _refuse_foreign(model: Any) -> None:
     from polykeras.interop.foreign import framework_of
 
     for layer in _layers(model):
-        for attribute, value in vars(layer).items():
+        for attribute, value in list(vars(layer).items()):
             for item in _items(value):
                 framework = framework_of(item)
                 if framework is not None and backends.owner(item) is None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.core.graph import Node, Plan, to_specs
-from polykeras.core.state import settled
 from polykeras.layers.signature import map_shapes
 
 if TYPE_CHECKING:
@@ -86,8 +85,7 @@ class Persistence(Host):
         """
         from polykeras import saving
 
-        with settled(self._step_variables() + self._training_variables()):
-            saving.save_model(self, filepath, overwrite, **kwargs)
+        saving.save_model(self, filepath, overwrite, **kwargs)
 
     def save_weights(
         self, filepath: str | os.PathLike, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
@@ -102,8 +100,7 @@ class Persistence(Host):
         """
         from polykeras import saving
 
-        with settled(self.variables):
-            saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
+        saving.save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
 
     def load_weights(
         self, filepath: str | os.PathLike, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any

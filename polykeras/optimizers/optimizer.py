@@ -12,7 +12,7 @@ import numpy as np
 
 from polykeras import backends, initializers, ops
 from polykeras.capture.numbers import is_zero, value_of
-from polykeras.core import naming, state
+from polykeras.core import naming, state, turns
 from polykeras.core.shapes import inferred
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, scope
@@ -275,6 +275,12 @@ class Optimizer(Trackable):
             self._sums = self.add_optimizer_variables(variables, "gradient_accumulator")
         self.built = True
 
+    def _build_once(self, variables: Sequence[Variable]) -> None:
+        with turns.growing():
+            if not self.built:  # by another thread, while this one waited
+                self.build(variables)
+                self.built = True
+
     def _track(self, variable: Variable) -> Variable:
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
@@ -432,8 +438,7 @@ class Optimizer(Trackable):
         if len(variables) != len(grads):
             raise ValueError(f"Expected {len(variables)} gradients, one a variable. Received: {len(grads)}.")
         if variables and not self.built:
-            self.build(variables)
-            self.built = True
+            self._build_once(variables)
         strange = [v.path for v in variables if v not in self._indices]
         if strange:
             raise ValueError(

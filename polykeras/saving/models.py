@@ -80,7 +80,11 @@ def save_model(
         with streams.written(filepath, ".keras") as temporary:
             save_model(model, temporary, overwrite, include_optimizer)
         return
-    path = Path(filepath)
+    with model._read_whole():
+        _write_model(model, Path(filepath), overwrite, include_optimizer)
+
+
+def _write_model(model: Any, path: Path, overwrite: bool, include_optimizer: bool) -> None:
     suffix = suffix_of(path, (".keras", ".h5"))
     config = configs.describe(model, include_optimizer)
     if suffix == ".h5":
@@ -278,6 +282,13 @@ def save_weights(
         raise ValueError(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
+    with model._read_whole():
+        _write_weights(model, path, suffix, overwrite, max_shard_size, objects_to_skip)
+
+
+def _write_weights(
+    model: Any, path: Path, suffix: str, overwrite: bool, max_shard_size: float | None, objects_to_skip: Any
+) -> None:
     if max_shard_size is not None:
         ledger = Ledger()
         with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:

@@ -39,18 +39,25 @@ def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> Non
         weights_only: leave out the architecture, the optimizer with its state, and files such as vocabularies.
     """
     checkpoint = checkpoint_package()
-    writer = _Writer()
-    state.save(model, Ledger().noting(writer), None if weights_only else model.optimizer)
-    items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
-    if not weights_only:
-        items[_CONFIG] = checkpoint.args.JsonSave(configs.describe(model))
-        with assets.collected(model) as files:
-            encoded = {name: base64.b64encode(path.read_bytes()).decode() for name, path in files.items()}
-        if encoded:
-            items[_ASSETS] = checkpoint.args.JsonSave(encoded)
+    with model._read_whole():
+        items = _items(checkpoint, model, weights_only)
     if step in manager.all_steps():
         manager.delete(step)
     manager.save(step, args=checkpoint.args.Composite(**items), force=True)
+
+
+def _items(checkpoint: Any, model: Any, weights_only: bool) -> dict:
+    writer = _Writer()
+    state.save(model, Ledger().noting(writer), None if weights_only else model.optimizer)
+    items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
+    if weights_only:
+        return items
+    items[_CONFIG] = checkpoint.args.JsonSave(configs.describe(model))
+    with assets.collected(model) as files:
+        encoded = {name: base64.b64encode(path.read_bytes()).decode() for name, path in files.items()}
+    if encoded:
+        items[_ASSETS] = checkpoint.args.JsonSave(encoded)
+    return items
 
 
 @contextlib.contextmanager

@@ -96,9 +96,9 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
         model: Any = thing
         yield "layers", model.layers
     skipped = thing._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
-    names = (name for name in vars(thing) if name not in skipped)
-    for name in sorted(names, key=lambda name: (name.startswith("_"), name)):
-        yield _KERAS_NAMES.get((type(thing).__name__, name), name), vars(thing)[name]
+    own = vars(thing).copy()  # other threads set attributes
+    for name in sorted(own.keys() - skipped, key=lambda name: (name.startswith("_"), name)):
+        yield _KERAS_NAMES.get((type(thing).__name__, name), name), own[name]
 
 
 def _items(container: Any) -> Iterator[tuple[str, Any]]:

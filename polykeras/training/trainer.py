@@ -16,10 +16,11 @@ from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.plain import PlainStep
 from polykeras.capture.step import Step, specs_of
-from polykeras.core import dtypes, trees
+from polykeras.core import dtypes, trees, turns
 from polykeras.core.graph import Plan
 from polykeras.core.outer_tensors import graph_around
 from polykeras.core.shapes import inferred
+from polykeras.core.state import settled
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
@@ -389,6 +390,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         metrics = [*self.metrics, *(self._compiled.all_metrics if self._compiled else [])]
         return found + [variable for metric in unique(iter(metrics)) for variable in metric.variables]
 
+    @contextlib.contextmanager
+    def _read_whole(self) -> Iterator[None]:
+        """Inside, this thread reads all variables as one step left them, whatever others do; none are added."""
+        with turns.growing(), settled(self._step_variables() + self._training_variables()):
+            yield
+
     def _as_compiled(self) -> contextlib.AbstractContextManager:
         """A context in which layers are trainable that were when the model was compiled."""
         return contextlib.nullcontext() if self._settled is None else self._settled.in_force()
@@ -403,11 +410,14 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             weights = [] if kind == "predict" else self.trainable_variables
             key = kind, tuple(map(id, weights)), trees.structure(batch), backends.current_name(), defers_logs
             step = steps_of(self).get(key)
-            if step is None:
+            if step is not None:
+                step.step()  # what is wrong with the shapes shows now
+                return step
+            with turns.growing():  # layers, optimizer and metrics get their variables together
                 step = self._captured(kind, specs_of(backends.current(), batch))
                 step.weights = weights
                 steps_of(self).put(key, step)
-            step.step()  # what is wrong with the shapes shows now
+                step.step()
             return step
 
     def _captured(self, kind: str, batch: Any) -> Captured:
@@ -589,7 +599,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     def _prepare(self, batch: Any) -> None:
         """Build the model for data like a batch, if it isn't, without computing anything."""
-        if not self.built:
+        if self.built:
+            return
+        with turns.growing():
             if self._has_call:
                 self.compute_output_spec(_symbols(unpack_x_y_sample_weight(batch)[0]))
             self.built = True

@@ -1,6 +1,8 @@
 """Threads that read, predict, evaluate and save while another one trains the same model."""
 
 import contextlib
+import functools
+import sys
 import threading
 import time
 
@@ -38,7 +40,7 @@ def rows(count=128):
     return x, x.sum(-1, keepdims=True)
 
 
-def while_training(model, readers, train):
+def while_training(model, readers, train, seconds=SECONDS):
     """Train for a while, with a thread for each reader; return what went wrong there."""
     failures, end = [], threading.Event()
 
@@ -54,7 +56,7 @@ def while_training(model, readers, train):
     for thread in threads:
         thread.start()
     try:
-        stop = time.monotonic() + SECONDS
+        stop = time.monotonic() + seconds
         while time.monotonic() < stop:
             train()
     finally:
@@ -140,3 +142,72 @@ def test_a_step_whose_own_code_waits_for_a_reader_does_not_wait_for_ever(backend
     model = make_model(Asks())
     model.fit(*rows(8), batch_size=8, verbose=0)
     assert len(found[-1]) == len(model.weights)
+
+
+@pytest.fixture
+def switching_often():
+    """Threads take turns every ten microseconds, so that a race of two lines shows in seconds."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
+
+
+class Named(keras.Model):
+    """A model whose layers are built as its call comes to them."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.first, self.norm, self.last = layers.Dense(8), layers.BatchNormalization(), layers.Dense(1)
+
+    def call(self, inputs):
+        return self.last(self.norm(self.first(inputs)))
+
+
+def make_unbuilt():
+    model = keras.Sequential([layers.Dense(8), layers.BatchNormalization(), layers.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+def make_named():
+    model = Named()
+    model.compile("adam", "mse", metrics=["mae"])
+    return model
+
+
+@pytest.mark.usefixtures("switching_often")
+@pytest.mark.parametrize("make", [make_model, make_unbuilt, make_named])
+def test_files_saved_while_a_model_gets_its_variables_load(backend, tmp_path, make):
+    path = tmp_path / "model.keras"
+
+    def save(model):
+        with keras.backends.use(backend.name):
+            model.save(path)
+            loaded = keras.saving.load_model(path, {"Named": Named})
+            if loaded.optimizer is not None and loaded.optimizer.built:
+                assert len(loaded.optimizer.variables) == 2 + 2 * len(loaded.trainable_variables)
+
+    for _ in range(8):
+        model = make()
+        failures = while_training(
+            model, [functools.partial(save, model)], lambda model=model: model.fit(*rows(16), verbose=0), 0.05
+        )
+        assert not failures, failures
+
+
+@pytest.mark.usefixtures("switching_often")
+@pytest.mark.parametrize("make", [make_unbuilt, make_named])
+def test_threads_that_call_an_unbuilt_model_together_build_it_once(backend, make):
+    x, y = rows(16)
+    for _ in range(8):
+        model = make()
+
+        def predict(model=model):
+            with keras.backends.use(backend.name):
+                model.predict(x, verbose=0)
+
+        failures = while_training(model, [predict] * 3, lambda model=model: model.fit(x, y, verbose=0), 0.05)
+        assert not failures, failures
+        assert [w.shape for w in model.weights] == [(8, 8), (8,), (8,), (8,), (8,), (8,), (8, 1), (1,)]
+        assert len(model.optimizer.variables) == 2 + 2 * 6
