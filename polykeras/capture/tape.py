@@ -14,7 +14,6 @@ bits as the step it was taken from.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import sys
@@ -334,8 +333,7 @@ class Tape:
 
     def __call__(self, leaves: list) -> Any:
         """Run the list on the flattened arguments; return what the function would."""
-        with deferred() if self._changes_state else contextlib.nullcontext():
-            found = self._run(leaves)
+        found = self._run_whole(leaves) if self._changes_state else self._run(leaves)
         results = list(self._fixed)
         for place, x in zip(self._places, found, strict=True):
             results[place] = x
@@ -343,6 +341,10 @@ class Tape:
 
     def _run(self, leaves: list) -> list:
         return self._replay(leaves)
+
+    def _run_whole(self, leaves: list) -> list:
+        with deferred():
+            return self._run(leaves)
 
 
 class Replayed:

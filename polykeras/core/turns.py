@@ -35,6 +35,23 @@ def growing() -> Iterator[None]:
             _growth.release()
 
 
+class Reading:
+    """A context in which this thread holds the room of a turn, and its door; a generator would take 2 µs a call."""
+
+    __slots__ = ("door", "room")
+
+    def __init__(self, room: Any, door: Any) -> None:
+        self.room, self.door = room, door
+
+    def __enter__(self) -> None:
+        self.door.acquire()
+        self.room.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.room.release()
+        self.door.release()
+
+
 class Turn:
     """A lock of all variables that steps use together.
 
@@ -62,12 +79,10 @@ class Turn:
         """Whether a step of another thread may write into arrays now."""
         return bool(self.writers - {threading.get_ident()})
 
-    @contextlib.contextmanager
-    def taken(self) -> Iterator[None]:
+    def taken(self) -> Reading:
         """Read slots inside; a step's own thread does not wait at the door for readers who wait for that step."""
-        door = contextlib.nullcontext() if threading.get_ident() in self.writers else self.door
-        with door, self.room:
-            yield
+        is_writing = self.writers and threading.get_ident() in self.writers
+        return Reading(self.room, self.room if is_writing else self.door)
 
     @contextlib.contextmanager
     def between_steps(self) -> Iterator[None]:
