@@ -765,9 +765,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             step = self._step(kind, batch)
             if kind == "train":
                 self._settled.warn(self)
-            if reset:
-                self.reset_metrics()
             with self._frozen_lists(), self._deferring(step):
+                if reset:
+                    self.reset_metrics()
                 logs = loop.to_floats(loop.logs_of(step(batch), self._metrics_result))
         return logs if as_dict else self._listed(logs)
 
