@@ -418,6 +418,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 step.weights = weights
                 steps_of(self).put(key, step)
                 step.step()
+            self._renew_snapshot()
             return step
 
     def _captured(self, kind: str, batch: Any) -> Captured:
@@ -762,13 +763,14 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             class_weight = class_weights_in_order(class_weight, _output_names(self))
             batch = make_batch(x, y, weight, class_weight=class_weight, check=self._check_batch)
             self._prepare(batch)
-            step = self._step(kind, batch)
-            if kind == "train":
-                self._settled.warn(self)
-            with self._frozen_lists(), self._deferring(step):
+            with self._frozen_lists():
+                step = self._step(kind, batch)
                 if reset:
                     self.reset_metrics()
-                logs = loop.to_floats(loop.logs_of(step(batch), self._metrics_result))
+                with self._deferring(step):
+                    logs = loop.to_floats(loop.logs_of(step(batch), self._metrics_result))
+            if kind == "train":
+                self._settled.warn(self)
         return logs if as_dict else self._listed(logs)
 
     @filtered
