@@ -92,12 +92,26 @@ def speaks_natively(cls: type, engine: str) -> bool:
     """
     others = ("polykeras", "builtins", engine)
     own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in others]
-    functions = (f for base in own for f in vars(base).values() if isinstance(f, types.FunctionType))
-    return any(_mentions(f.__code__, f.__globals__, engine) for f in functions)
+    functions = [f for base in own for f in vars(base).values()]
+    return any(_mentions(f, engine) for f in _with_called(functions, others))
 
 
-def _mentions(code: types.CodeType, names: dict, engine: str) -> bool:
-    return any(name == "backward" or _is_of(names.get(name), engine) for name in _names(code))
+def _with_called(functions: list, others: tuple) -> Iterator[types.FunctionType]:
+    """Functions, and those of users that they call by a name of their module."""
+    seen, waiting = set(), list(functions)
+    while waiting:
+        function = inspect.unwrap(waiting.pop())
+        is_own = isinstance(function, types.FunctionType) and (function.__module__ or "").partition(".")[0] not in others
+        if is_own and function not in seen:
+            seen.add(function)
+            waiting += [function.__globals__.get(name) for name in _names(function.__code__)]
+            yield function
+
+
+def _mentions(function: types.FunctionType, engine: str) -> bool:
+    names, values = list(_names(function.__code__)), function.__globals__
+    imports = any(name.partition(".")[0] == engine for name in names)
+    return imports or any(name == "backward" or _is_of(values.get(name), engine) for name in names)
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

@@ -236,6 +236,14 @@ def test_words_and_indices_there_and_back():
     assert names(words([b"bee", "ant", "", "cow"])).tolist() == ["bee", "ant", "", "[UNK]"]
 
 
+def test_inverse_lookups_give_every_unknown_index_the_unknown_token(backend):
+    settings = {"num_oov_indices": 2, "invert": True}
+    words = keras.layers.StringLookup(vocabulary=["a", "b"], mask_token="", **settings)
+    assert np.asarray(words(np.arange(6))).tolist() == ["", "[UNK]", "[UNK]", "a", "b", "[UNK]"]
+    codes = keras.layers.IntegerLookup(vocabulary=[5, 6], **settings)
+    assert keras.ops.convert_to_numpy(codes(np.arange(5))).tolist() == [-1, -1, 5, 6, -1]
+
+
 def test_a_vocabulary_comes_from_a_file(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("ant\nbee\n")

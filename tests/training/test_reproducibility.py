@@ -59,3 +59,19 @@ def test_another_seed_or_order_gives_another_curve(reference):
     assert losses(1) == losses(1)
     assert losses(1) != losses(2)
     assert losses(1) != losses(1, shuffle=False)
+
+
+def test_a_program_that_fits_datasets_draws_the_same_weights_afterwards_on_every_backend(backend):
+    series = np.sin(np.arange(30.0, dtype="float32"))
+    keras.utils.set_random_seed(3)
+    dataset = keras.utils.timeseries_dataset_from_array(
+        series[:-2], series[2:], sequence_length=2, batch_size=4, shuffle=True, seed=5
+    )
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(dataset, epochs=2, verbose=0)
+    after = keras.initializers.RandomUniform()((3,))
+    keras.utils.set_random_seed(3)
+    keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    without = keras.initializers.RandomUniform()((3,))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(after), keras.ops.convert_to_numpy(without))

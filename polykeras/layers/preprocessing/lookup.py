@@ -75,8 +75,6 @@ class IndexLookup(HostLayer):
             wrong = f"num_oov_indices from 0 to {_MOST_UNKNOWN}", self.num_oov_indices
         elif self.invert and self.output_mode != "int":
             wrong = "output_mode='int' with invert=True", self.output_mode
-        elif self.invert and self.num_oov_indices > 1:
-            wrong = "num_oov_indices of at most 1 with invert=True", self.num_oov_indices
         elif self.pad_to_max_tokens and self.max_tokens is None:
             wrong = "max_tokens with pad_to_max_tokens=True", None
         elif idf_weights is not None and vocabulary is None:

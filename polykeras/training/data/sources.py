@@ -122,7 +122,8 @@ def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
     """Batches by number, in a new order each pass."""
     length = _length(x)
     _check_ends(length, steps, x)
-    seed = seeds.next_seed() if shuffle and length else None
+    is_ordered = isinstance(x, SampleDataset)
+    seed = seeds.next_seed() if shuffle and length and not is_ordered else None
 
     def indices(number: int) -> Iterable[int]:
         count = _length(x)  # it may change between epochs
@@ -132,7 +133,6 @@ def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
             return range(count)
         return seeds.host_generator(seed, "shuffle", number).permutation(count).tolist()
 
-    is_ordered = isinstance(x, SampleDataset)
     return Stream(
         (lambda number: x.new_pass()) if is_ordered else indices,
         x.read if is_ordered else functools.partial(_tuple_at, x),
