@@ -101,8 +101,9 @@ def _with_called(functions: list, others: tuple) -> Iterator[types.FunctionType]
     seen, waiting = set(), list(functions)
     while waiting:
         function = inspect.unwrap(waiting.pop())
-        is_own = isinstance(function, types.FunctionType) and (function.__module__ or "").partition(".")[0] not in others
-        if is_own and function not in seen:
+        if not isinstance(function, types.FunctionType) or function in seen:
+            continue
+        if (function.__module__ or "").partition(".")[0] not in others:
             seen.add(function)
             waiting += [function.__globals__.get(name) for name in _names(function.__code__)]
             yield function

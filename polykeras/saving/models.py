@@ -80,8 +80,13 @@ def save_model(
         with streams.written(filepath, ".keras") as temporary:
             save_model(model, temporary, overwrite, include_optimizer)
         return
-    with model._read_whole():
+    with _read_whole(model):
         _write_model(model, Path(filepath), overwrite, include_optimizer)
+
+
+def _read_whole(thing: Any) -> contextlib.AbstractContextManager:
+    """A context in which nobody changes what is saved; layers, optimizers and feature spaces have no steps."""
+    return thing._read_whole() if hasattr(thing, "_read_whole") else contextlib.nullcontext()
 
 
 def _write_model(model: Any, path: Path, overwrite: bool, include_optimizer: bool) -> None:
@@ -282,17 +287,18 @@ def save_weights(
         raise ValueError(
             f"Model {model.name!r}: Expected a built model. Received: one without weights yet. Call it on data first."
         )
-    with model._read_whole():
+    with _read_whole(model):
         _write_weights(model, path, suffix, overwrite, max_shard_size, objects_to_skip)
 
 
 def _write_weights(
     model: Any, path: Path, suffix: str, overwrite: bool, max_shard_size: float | None, objects_to_skip: Any
 ) -> None:
+    optimizer = getattr(model, "optimizer", None)
     if max_shard_size is not None:
         ledger = Ledger()
         with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:
-            state.save(model, ledger.noting(writer), model.optimizer, objects_to_skip)
+            state.save(model, ledger.noting(writer), optimizer, objects_to_skip)
             with writer.reading_new() as reader:
                 ledger.check_file(reader.arrays(), path.name)
         return
@@ -301,7 +307,7 @@ def _write_weights(
             _write(temporary, hdf5, lambda writer: keras2_files.save_weights(model, writer))
         else:
             module = tensors if suffix == ".safetensors" else hdf5
-            _write(temporary, module, lambda writer: state.save(model, writer, model.optimizer, objects_to_skip))
+            _write(temporary, module, lambda writer: state.save(model, writer, optimizer, objects_to_skip))
 
 
 def load_weights(

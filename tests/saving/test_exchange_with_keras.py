@@ -250,6 +250,18 @@ def test_attention_is_trained_on_both_ways(real_keras, tmp_path, name):
         np.testing.assert_allclose(losses[1], losses[0], rtol=1e-4)
 
 
+@pytest.mark.parametrize("writes_here", [True, False])
+def test_weights_of_a_layer_alone_go_both_ways(real_keras, tmp_path, writes_here):
+    writer, reader = (polykeras, real_keras) if writes_here else (real_keras, polykeras)
+    path = str(tmp_path / "layer.weights.h5")
+    written, read = writer.layers.Dense(2), reader.layers.Dense(2)
+    written.build((None, 3))
+    read.build((None, 3))
+    writer.saving.save_weights(written, path)
+    reader.saving.load_weights(read, path)
+    np.testing.assert_array_equal(np.asarray(read.get_weights()[0]), np.asarray(written.get_weights()[0]))
+
+
 def nested_graph(keras):
     """A functional model inside another, called twice."""
     inputs = keras.Input((3,))

@@ -28,6 +28,21 @@ def test_weights_come_back_on_every_backend(backend, tmp_path, x):
     np.testing.assert_array_equal(model.predict(x, verbose=0), other.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".safetensors"])
+def test_a_layer_alone_comes_back_on_every_backend(backend, tmp_path, suffix):
+    path = tmp_path / f"layer{suffix}"
+    layer, other = keras.layers.Dense(2), keras.layers.Dense(2)
+    layer.build((None, 3))
+    other.build((None, 3))
+    if suffix == ".keras":
+        keras.saving.save_model(layer, path)
+        other = keras.saving.load_model(path)
+    else:
+        keras.saving.save_weights(layer, path)
+        keras.saving.load_weights(other, path)
+    np.testing.assert_array_equal(other.get_weights()[0], layer.get_weights()[0])
+
+
 def test_weights_of_a_whole_model_load(tmp_path):
     model, other = dense([4, 2]), dense([4, 2])
     model.save(tmp_path / "model.keras")
