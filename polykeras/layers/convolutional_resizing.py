@@ -73,7 +73,7 @@ class _Cropping(_Spatial):
         shape = tuple(ops.shape(inputs))
         index = [slice(None)] * len(shape)
         for axis, (before, after) in zip(self._axes, self._pairs, strict=True):
-            if shape[axis] is not None and before + after >= shape[axis]:
+            if isinstance(shape[axis], int) and before + after >= shape[axis]:
                 raise ValueError(
                     f"Layer {self.path!r}: Expected cropping to leave some of axis {axis}, of size {shape[axis]}. "
                     f"Received: cropping={self.cropping}, input shape {shape}."

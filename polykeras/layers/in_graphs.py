@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.backends.shared.graph_sizes import known
 from polykeras.core import dtypes, trees
 from polykeras.core.context import context, within
 from polykeras.core.variables import scope
+
+_SAMPLES = (48, 64)
 
 
 def is_carried(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> bool:
@@ -34,14 +38,16 @@ def is_carried(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> bool:
     return not is_of_a_step and (layer.in_graphs == "leave" or any(None in carrier.shape(x) for x in arrays))
 
 
-def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> Any:
-    """Return what a layer computes in NumPy, as arrays of the graph that is being made."""
+def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict, method: str = "__call__") -> Any:
+    """Return what a layer's method computes in NumPy, as arrays of the graph that is being made."""
     leaves, structure = trees.flatten((args, kwargs))
     places = [place for place, x in enumerate(leaves) if carrier.is_array(x)]
-    specs = [SpecArray(tuple(carrier.shape(x)), carrier.dtype(x)) if carrier.is_array(x) else x for x in leaves]
-    with backends.use(SPEC):
-        spec_args, spec_kwargs = trees.unflatten(structure, specs)
-        results, result_structure = trees.flatten(layer(*spec_args, **spec_kwargs))
+    specs = [_spec_of(carrier, x) if carrier.is_array(x) else x for x in leaves]
+    infer = _inferred if method == "__call__" else _inferred_by_samples
+    results, result_structure = infer(getattr(layer, method), specs, structure)
+    computed = {place: x for place, x in enumerate(results) if isinstance(x, SpecArray)}
+    if not computed:
+        return trees.unflatten(result_structure, results)
     with carrier.outside_trace():
         twin, training = _twin(layer), context.training
 
@@ -52,11 +58,42 @@ def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> Any:
         around = contextlib.nullcontext() if training is None else within("", training)
         with backends.use("numpy"), around:
             args, kwargs = trees.unflatten(structure, given)
-            outputs = trees.leaves(twin(*args, **kwargs))
-        return [_as_array(y, spec.dtype) for y, spec in zip(outputs, results, strict=True)]
+            outputs = trees.leaves(getattr(twin, method)(*args, **kwargs))
+        return [_as_array(outputs[place], spec.dtype) for place, spec in computed.items()]
 
-    arrays = carrier.on_host(compute, [leaves[place] for place in places], results)
-    return trees.unflatten(result_structure, arrays)
+    arrays = carrier.on_host(compute, [leaves[place] for place in places], list(computed.values()))
+    for place, array in zip(computed, arrays, strict=True):
+        results[place] = array
+    return trees.unflatten(result_structure, results)
+
+
+def _spec_of(carrier: Any, x: Any) -> SpecArray:
+    return SpecArray(known(carrier.shape(x)), carrier.dtype(x))
+
+
+def _inferred(method: Callable, specs: list, structure: Any) -> tuple[list, Any]:
+    """The leaves and the structure of what a method returns for specs."""
+    with backends.use(SPEC):
+        args, kwargs = trees.unflatten(structure, specs)
+        return trees.flatten(method(*args, **kwargs))
+
+
+def _inferred_by_samples(method: Callable, specs: list, structure: Any) -> tuple[list, Any]:
+    """The same for a method that computes with sizes: two numbers in turn stand for those that are unknown."""
+
+    def sized(size: int) -> list:
+        shapes = [tuple(n or size for n in x.shape) if isinstance(x, SpecArray) else x for x in specs]
+        return [SpecArray(s, x.dtype) if isinstance(x, SpecArray) else x for s, x in zip(shapes, specs, strict=True)]
+
+    (ones, made), (others, _) = (_inferred(method, sized(size), structure) for size in _SAMPLES)
+    return [_common(one, other) for one, other in zip(ones, others, strict=True)], made
+
+
+def _common(one: Any, other: Any) -> Any:
+    """What two results agree in; None for a number or a size in which they differ."""
+    if isinstance(one, SpecArray):
+        return SpecArray(tuple(map(_common, one.shape, other.shape)), one.dtype)
+    return one if one is other or not isinstance(one, int) or one == other else None
 
 
 def _as_array(y: Any, dtype: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
+from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.core import dtypes, graph, naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operators import EngineNeeded
@@ -118,7 +119,7 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
     leaves = trees.leaves(x)
     if _has_none(x):
         raise UnknownSize(f"Expected numbers or arrays. Received: {naming.short(x)}, with None. {_UNKNOWN}")
-    if any(isinstance(leaf, Variable) or backend.is_array(leaf) for leaf in leaves):
+    if any(isinstance(leaf, Variable | GraphSize) or backend.is_array(leaf) for leaf in leaves):
         return _stacked(x, dtype)
     if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):
         kinds = {kind for leaf in leaves if (kind := dtypes.scalar_kind(leaf)) is not None}

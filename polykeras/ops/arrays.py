@@ -9,6 +9,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
+from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.core import dtypes, masks, sizes
 from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
@@ -392,7 +393,7 @@ def empty_like(x: Any, dtype: Any = None) -> Any:
 
 def _number(x: Any, name: str) -> Any:
     """A Python number out of a number, NumPy scalar or 0-d array whose value is known."""
-    if dtypes.scalar_kind(x) is not None:
+    if dtypes.scalar_kind(x) is not None or isinstance(x, GraphSize):
         return x
     value = current().concrete(_call.array(x))
     if dtypes.scalar_kind(value) is None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from polykeras.backends import current
+from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.core import dtypes
 from polykeras.ops import _call
 from polykeras.ops._call import op
@@ -36,7 +37,7 @@ def reshape(x: Any, newshape: Any) -> Any:
         newshape = [newshape[place] for place in range(newshape.shape[0])]
     sizes = newshape if isinstance(newshape, list | tuple) else (newshape,)
     sizes = tuple(backend.concrete(n) if backend.is_array(n) else n for n in sizes)
-    known = [int(n) for n in sizes if n is not None and not backend.is_array(n)]
+    known = [int(n) for n in sizes if n != None and not backend.is_array(n)]  # noqa: E711
     if any(n < -1 for n in known) or known.count(-1) > 1:
         raise ValueError(f"Expected sizes of at least 0, and -1 once at most. Received newshape: {tuple(newshape)}.")
     if backend.is_symbolic:
@@ -422,6 +423,10 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
 # ------------------------------------------------------------------ repeating
 
 
+def _count(n: Any) -> Any:
+    return n if isinstance(n, GraphSize) else int(n)
+
+
 @op
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     """Return copies of x side by side, along each axis.
@@ -437,7 +442,7 @@ def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     backend = current()
     x = _call.array(x)
     sizes = tuple(backend.shape(x))
-    repeats = (repeats,) if isinstance(repeats, int) else tuple(map(int, repeats))
+    repeats = (repeats,) if isinstance(repeats, int | GraphSize) else tuple(map(_count, repeats))
     rank = max(len(sizes), len(repeats))
     sizes, repeats = (1,) * (rank - len(sizes)) + sizes, (1,) * (rank - len(repeats)) + repeats
     apart = [n for size in sizes for n in (1, size)]
@@ -466,10 +471,10 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     shape = tuple(backend.shape(x))
     axis = 0 if axis is None else _call.axis_of(axis, len(shape))
     size = shape[axis]
-    if not isinstance(repeats, int):
+    if not isinstance(repeats, int | GraphSize):
         counts = np.asarray(repeats) if isinstance(repeats, list | tuple) else backend.to_numpy(_call.array(repeats))
         if counts.size > 1:
-            if size is not None and len(counts) != size:
+            if isinstance(size, int) and len(counts) != size:
                 raise ValueError(f"Expected a number of repeats for each of {size} entries. Received: {repeats}.")
             places = np.repeat(np.arange(len(counts), dtype="int32"), counts)
             return backend.take(x, backend.array(places), axis)

@@ -164,33 +164,6 @@ def test_saved_models_compute_the_same(tmp_path):
 # ------------------------------------------------------------------- pipelines of data
 
 IMAGES = (rng.random((5, 8, 6, 3)) * 255).astype("float32")
-LAYERS = [
-    (lambda: keras.layers.Rescaling(1 / 255), IMAGES),
-    (lambda: keras.layers.Normalization(mean=[1.0, 2.0, 3.0], variance=[1.0, 4.0, 9.0]), IMAGES),
-    (lambda: keras.layers.Resizing(4, 5), IMAGES),
-    (lambda: keras.layers.CenterCrop(4, 4), IMAGES),
-    (lambda: keras.layers.RandomRotation((0.25, 0.25), seed=1), IMAGES),
-    (lambda: keras.layers.CategoryEncoding(4), np.array([[0], [1], [3]])),
-    (lambda: keras.layers.Discretization([0.0, 1.0]), np.array([[-1.0], [0.5], [2.0]], "float32")),
-    (lambda: keras.layers.Hashing(7), np.array([["a"], ["b"], ["c"]])),
-    (lambda: keras.layers.StringLookup(vocabulary=["a", "b"]), np.array([["a"], ["c"], ["b"]])),
-    (lambda: keras.layers.IntegerLookup(vocabulary=[5, 7]), np.array([[5], [6], [7]])),
-    (lambda: keras.layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3), np.array(["a b", "b"])),
-]
-
-
-@pytest.mark.parametrize("engine", backends.available())
-@pytest.mark.parametrize("batched", [True, False])
-def test_layers_in_a_pipeline_give_what_they_give_outside(engine, batched):
-    with backends.use(engine):
-        for make, data in LAYERS:
-            layer = make()
-            pipeline = tf.data.Dataset.from_tensor_slices(data)
-            pipeline = (pipeline.batch(2) if batched else pipeline).map(lambda x: layer(x))  # noqa: B023
-            found = next(iter(pipeline)).numpy()
-            expected = keras.ops.convert_to_numpy(make()(data[:2] if batched else data[0]))
-            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4, err_msg=layer.name)
-            assert found.dtype == expected.dtype
 
 
 FIRST_USE = """

@@ -21,7 +21,9 @@ import tensorflow as tf
 
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
+from polykeras.backends.shared.graph_sizes import GraphSize, value_of
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
+from polykeras.backends.tensorflow import sizes
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import EngineNeeded, Operators
 from polykeras.core.types import Array
@@ -49,7 +51,9 @@ _LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 
 def _constant(value: Any, dtype: tf.DType) -> tf.Tensor:
-    """A Python scalar as a tensor."""
+    """A Python scalar, or a size, as a tensor."""
+    if isinstance(value, GraphSize):
+        return tf.cast(value.find(), dtype)
     if (value.__class__ is bool) is not (dtype is tf.bool):
         value = bool(value) if dtype is tf.bool else int(value)
     return tf.constant(value, dtype)
@@ -185,6 +189,8 @@ class TensorflowBackend(Backend):
         return isinstance(x, tf.Tensor)
 
     def densified(self, x: Any) -> Any:
+        if isinstance(x, GraphSize):
+            return tf.convert_to_tensor(x)
         if isinstance(x, tf.SparseTensor):
             return tf.sparse.to_dense(tf.sparse.reorder(x))
         if isinstance(x, tf.IndexedSlices):
@@ -220,7 +226,8 @@ class TensorflowBackend(Backend):
         return tf.executing_eagerly() and super().is_value(x)
 
     def shape(self, x: Array) -> tuple:
-        return tuple(x.shape.as_list())
+        shape = tuple(x.shape.as_list())
+        return sizes.shape_of(x, shape) if None in shape else shape
 
     def dtype(self, x: Array) -> str:
         return x.dtype.name
@@ -241,9 +248,11 @@ class TensorflowBackend(Backend):
 
     def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         value = self.cast(value, dtype) if isinstance(value, tf.Tensor) else _constant(value, tf.as_dtype(dtype))
-        return tf.fill(shape, value) if shape else value
+        return tf.fill(sizes.filled(shape), value) if shape else value
 
     def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
+        if any(isinstance(n, GraphSize) for n in (start, stop, step)):
+            return self.cast(tf.range(value_of(start), value_of(stop), value_of(step)), dtype)
         # Counting first: tf.range adds up its step, and with it the rounding errors.
         count = max(math.ceil((stop - start) / step), 0)
         whole = all(isinstance(v, int) for v in (start, step))
@@ -460,19 +469,19 @@ class TensorflowBackend(Backend):
     # ---------------------------------------------------------------- movement
 
     def reshape(self, x: Array, shape: tuple) -> Array:
-        return tf.reshape(x, [-1 if n is None else n for n in shape])
+        return tf.reshape(x, sizes.with_one_open(shape))
 
     def transpose(self, x: Array, axes: tuple) -> Array:
         return tf.transpose(x, axes)
 
     def broadcast_to(self, x: Array, shape: tuple) -> Array:
-        return tf.broadcast_to(x, shape)
+        return tf.broadcast_to(x, sizes.filled(shape))
 
     def concatenate(self, arrays: Any, axis: int) -> Array:
         return tf.concat(list(arrays), axis)
 
     def getitem(self, x: Array, index: tuple) -> Array:
-        return x[index]
+        return x[index] if tf.executing_eagerly() else x[tuple(map(value_of, index))]
 
     def pad(self, x: Array, widths: Any, value: float = 0) -> Array:
         return tf.pad(x, widths, constant_values=_constant(value, x.dtype)) if len(widths) else x
@@ -507,7 +516,7 @@ class TensorflowBackend(Backend):
 
     def scan(self, step: Any, carry: Any, xs: Any, length: int | None = None, reverse: bool = False) -> tuple:
         rows, x_structure = trees.flatten(xs)
-        length = rows[0].shape[0] if rows else length or 0
+        length = value_of(self.shape(rows[0])[0]) if rows else length or 0
         if not tf.executing_eagerly():
             return self._scan_in_graph(step, carry, rows, x_structure, length, reverse)
         ys = []
@@ -669,7 +678,7 @@ class TensorflowBackend(Backend):
         # The gradient of BiasAdd takes a fraction of a sum's time.
         product = tf.matmul if self._gpus else _product
         flat = tf.nn.bias_add(product(tf.reshape(x, (-1, x.shape[-1])) if rank > 2 else x, kernel), bias)
-        return flat if rank == 2 else self.reshape(flat, (*x.shape[:-1], kernel.shape[-1]))
+        return flat if rank == 2 else self.reshape(flat, (*self.shape(x)[:-1], kernel.shape[-1]))
 
     def conv(
         self,
@@ -719,9 +728,10 @@ class TensorflowBackend(Backend):
         plain = channels_last and output_padding is None and max(dilation) == 1
         if not plain or rank not in _LAYOUTS or not _is_float(x):
             return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
-        columns = zip(x.shape[1:-1], kernel.shape, strides, strict=False)
-        sizes = [geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
-        shape = (x.shape[0], *sizes, kernel.shape[-2])
+        batch, *inner, _ = self.shape(x)
+        columns = zip(inner, kernel.shape, strides, strict=False)
+        inner = [geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
+        shape = sizes.filled((batch, *inner, kernel.shape[-2]))
         return tf.nn.conv_transpose(x, kernel, shape, strides, padding.upper(), _LAYOUTS[rank])
 
     @in_single_precision
@@ -746,7 +756,7 @@ class TensorflowBackend(Backend):
     ) -> tuple[Array, Array, Array]:
         # The fused kernel: 3 times as fast as the composite. cuDNN asks for the smallest epsilon.
         images = len(x.shape) == 4 and axis in (-1, 3) and x.dtype is tf.float32
-        if not images or gamma is None or beta is None or epsilon < 1.001e-5:
+        if not images or None in x.shape or gamma is None or beta is None or epsilon < 1.001e-5:
             return super().batch_norm(x, gamma, beta, axis, epsilon)
         result, mean, variance, *_ = raw.FusedBatchNormV3(
             x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
@@ -777,9 +787,9 @@ class TensorflowBackend(Backend):
     def random_bits(self, key: tuple, shape: tuple) -> Array:
         # In unsigned arithmetic, whose shifts bring in zeros. GPUs have no int32 multiplication here.
         first, second = (self._word(k) for k in key)
-        bits = tf.bitcast(tf.range(math.prod(shape)), tf.uint32)
+        bits = tf.bitcast(tf.range(value_of(math.prod(shape))), tf.uint32)
         bits = _mix(tf.bitwise.bitwise_xor(bits, first))
-        return tf.reshape(tf.bitcast(_mix(bits + second), tf.int32), shape)
+        return self.reshape(tf.bitcast(_mix(bits + second), tf.int32), shape)
 
     def _word(self, value: Any) -> Array:
         is_tensor = isinstance(value, tf.Tensor)

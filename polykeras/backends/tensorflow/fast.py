@@ -32,7 +32,8 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
 
     def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
         size = states[0].shape.num_elements()
-        is_small = size is not None and size <= _SMALL_STATE and rows[0].shape[0] >= _LONG_LOOP
+        length = rows[0].shape[0]
+        is_small = None not in (size, length) and size <= _SMALL_STATE and length >= _LONG_LOOP
         if tf.executing_eagerly() or not is_small:
             return super()._over_time(step, states, rows)
         # A step of a graph's loop costs 60 µs, of XLA's 12: one row through an LSTM of 80 steps takes

@@ -185,18 +185,25 @@ class RandomTranslation(_Warp):
     def draw(self, batch: int, height: int, width: int) -> Any:
         down = self.uniform((batch,), *self.height_factor) * float(height)
         right = self.uniform((batch,), *self.width_factor) * float(width)
-        return self._numbers(right, down)
-
-    def _numbers(self, right: Any, down: Any) -> tuple:
-        zero, one = ops.zeros_like(down), ops.ones_like(down)
-        return one, zero, -right, zero, one, -down
+        return right, down
 
     def named(self, draws: Any) -> dict:
-        return {"translations": ops.stack([-draws[2], -draws[5]], 1)}
+        return {"translations": ops.stack(draws, 1)}
 
     def drawn(self, named: dict, size: tuple[int, int]) -> Any:
         moves = _pairs(named["translations"])
-        return self._numbers(moves[:, 0], moves[:, 1])
+        return moves[:, 0], moves[:, 1]
+
+    def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
+        return super().warped(images, self._numbers(*draws), interpolation)
+
+    def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
+        return super().transform_boxes(corners, self._numbers(*draws), size)
+
+    def _numbers(self, right: Any, down: Any) -> tuple:
+        # The only place with negations: TensorFlow loses one of two with a stack between them.
+        zero, one = ops.zeros_like(down), ops.ones_like(down)
+        return one, zero, -right, zero, one, -down
 
 
 class RandomZoom(_Warp):

@@ -66,15 +66,14 @@ def rescaled(x: Any, source: tuple, target: tuple) -> Any:
 
 
 def carried(method: Callable) -> Callable:
-    """Let a method that needs no variables be a part of the graph that a program is making."""
+    """Let a method compute on the host in a graph that a program is making, where a call of the layer would."""
 
     @functools.wraps(method)
     def run(self: ImageLayer, *args: Any, **kwargs: Any) -> Any:
         carrier = backends.carrier()
         if carrier is None or not in_graphs.is_carried(self, carrier, args, kwargs):
             return method(self, *args, **kwargs)
-        with backends.use(carrier.name):
-            return method(self, *args, **kwargs)
+        return in_graphs.call_on_host(self, carrier, args, kwargs, method.__name__)
 
     return run
 
@@ -283,6 +282,7 @@ class ImageLayer(Layer):
         }
         return {key: changes[key](x, transformation) if key in changes else x for key, x in data.items()}
 
+    @carried
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> dict | None:
         """Return one change of a batch, to pass to the methods named ``transform_...``; None for no change.
 
