@@ -170,16 +170,18 @@ class _Search:
 
     # ---------------------------------------------------------------- decisions
 
-    def _flips(self, training: bool, names: frozenset = decisions.NAMES, layer: str = "") -> list[Cause]:
-        """Decisions of a forward pass, inside of a layer, that went another way."""
+    def _decisions(self, training: bool, names: frozenset = decisions.NAMES) -> tuple[list[OpRecord], ...]:
+        """What the operations that decide did in a forward pass of both contenders."""
 
         def wanted(path, name):
             return name in names
 
-        x = self.batch[0]
-        ours, theirs = (c.operations(x, training, wanted) for c in (self.reference, self.other))
+        return tuple(c.operations(self.batch[0], training, wanted) for c in (self.reference, self.other))
+
+    def _flips(self, training: bool, names: frozenset = decisions.NAMES, layer: str = "") -> list[Cause]:
+        """Decisions of a forward pass, inside of a layer, that went another way."""
         causes = []
-        for flip in decisions.flips(ours, theirs):
+        for flip in decisions.flips(*self._decisions(training, names)):
             near = max(self.judgement.rtol * flip.size, self.judgement.atol)
             if not f"{flip.layer}/".startswith(f"{layer}/" if layer else ""):
                 continue
@@ -191,6 +193,20 @@ class _Search:
                 )
                 causes.append(self._cause("near tie", sentence, True, flip.layer, flip.operation))
         return causes[:3]
+
+    def _near_tie(self) -> list[Cause]:
+        """The decision that a pass compiled as a whole, which rounds otherwise, most likely made another way."""
+        if not backends.load(self.other.backend).is_traced:
+            return []
+        tie = next(iter(decisions.near_ties(*self._decisions(True))), None)
+        if tie is None or tie.gap > max(self.judgement.rtol * tie.size, self.judgement.atol):
+            return []
+        sentence = (
+            f"each layer's own gradient agrees, but a near tie may decide: {tie.operation} at {tie.index} is "
+            f"{tie.margin:.1e} from going another way, and rounding makes its inputs differ by {tie.gap:.1e}; "
+            f"{self.other.name} rounds otherwise where it compiles the pass as a whole"
+        )
+        return [self._cause("near tie", sentence, True, tie.layer, tie.operation)]
 
     # ---------------------------------------------------------------- gradients
 
@@ -206,6 +222,9 @@ class _Search:
         losses = [c.gradients(*self.batch)[0] for c in (self.reference, self.other)]
         if abs(losses[1] - losses[0]) > 10 * self.judgement.rtol * abs(losses[0]):
             return [self._cause("defect", f"the loss itself differs: {losses[1]:.9g}, {losses[0]:.9g}", layer="loss")]
+        tie = self._near_tie() if call is not None else []
+        if tie:
+            return tie
         if call is not None and self.entry.worst[1].relative <= 1e-2:
             sentence = "each layer's own gradient agrees: rounding, amplified on the way through the network"
             return [self._cause("accumulated rounding", sentence, True)]

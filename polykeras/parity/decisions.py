@@ -6,6 +6,7 @@ other. Where two engines went different ways, the margin tells whether it was a 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ JUMPS = frozenset((*_STEPS, *_ORDERS))
 
 @dataclass
 class Flip:
-    """A decision that went another way.
+    """A decision that went another way, or could.
 
     Attributes:
         layer, operation: where.
@@ -36,7 +37,7 @@ class Flip:
         margin: how far the reference was from deciding otherwise.
         gap: how far the two engines' inputs of the decision are apart.
         size: the largest value of the input.
-        count: how many decisions of the operation differ.
+        count: how many such decisions the operation has.
     """
 
     layer: str
@@ -50,28 +51,52 @@ class Flip:
 
 def flips(first: list[OpRecord], second: list[OpRecord]) -> list[Flip]:
     """Return the operations that decided differently in two runs of one model, in order."""
-    found = []
-    for a, b in zip(first, second, strict=False):
-        if (a.layer, a.name) != (b.layer, b.name):
-            break
-        flip = _flip(a, b)
-        if flip is not None:
-            found.append(flip)
-    return found
+    return [flip for flip in map(_flip, *_alike(first, second)) if flip is not None]
+
+
+def near_ties(first: list[OpRecord], second: list[OpRecord]) -> list[Flip]:
+    """Return the operations that decided alike, by less than their inputs differ in the two runs, the nearest first."""
+    found = [tie for tie in map(_near_tie, *_alike(first, second)) if tie is not None]
+    return sorted(found, key=lambda tie: tie.margin / tie.gap)
+
+
+def _alike(first: list[OpRecord], second: list[OpRecord]) -> tuple[list[OpRecord], list[OpRecord]]:
+    """The records as far as both runs did the same."""
+    pairs = zip(first, second, strict=False)
+    same = list(itertools.takewhile(lambda pair: (pair[0].layer, pair[0].name) == (pair[1].layer, pair[1].name), pairs))
+    return [a for a, _ in same], [b for _, b in same]
 
 
 def _flip(a: OpRecord, b: OpRecord) -> Flip | None:
     decided, other = _decision(a), _decision(b)
     if decided is None or other is None or decided[0].shape != other[0].shape:
         return None
-    places = np.argwhere(decided[0] != other[0])
-    if not len(places):
+    return _first(a, b, decided[1], decided[0] != other[0])
+
+
+def _near_tie(a: OpRecord, b: OpRecord) -> Flip | None:
+    decided = _decision(a)
+    gap = _gap(a, b)
+    if decided is None or not 0 < gap < np.inf or decided[1].shape != decided[0].shape:
         return None
-    index = tuple(map(int, places[0]))
-    inputs = [np.asarray(r.args[0], np.float64) for r in (a, b)]
-    gap = float(np.max(np.abs(inputs[0] - inputs[1]))) if inputs[0].shape == inputs[1].shape else np.inf
-    margin = float(decided[1][index]) if decided[1].shape == decided[0].shape else float(np.min(decided[1]))
-    return Flip(a.layer, a.name, index, margin, gap, scale(inputs[0]), len(places))
+    nearest = np.min(decided[1], initial=np.inf)
+    return _first(a, b, decided[1], decided[1] == nearest) if nearest <= gap else None
+
+
+def _first(a: OpRecord, b: OpRecord, margins: np.ndarray, is_one: np.ndarray) -> Flip | None:
+    """The first of some decisions."""
+    found = np.argwhere(is_one)
+    if not len(found):
+        return None
+    index = tuple(map(int, found[0]))
+    margin = float(margins[index]) if margins.shape == is_one.shape else float(np.min(margins))
+    return Flip(a.layer, a.name, index, margin, _gap(a, b), scale(np.asarray(a.args[0], np.float64)), len(found))
+
+
+def _gap(a: OpRecord, b: OpRecord) -> float:
+    """How far the inputs of an operation are apart in two runs."""
+    first, second = (np.asarray(record.args[0], np.float64) for record in (a, b))
+    return float(np.max(np.abs(first - second), initial=0.0)) if first.shape == second.shape else np.inf
 
 
 def _decision(record: OpRecord) -> tuple[np.ndarray, np.ndarray] | None:
