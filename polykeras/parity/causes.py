@@ -222,12 +222,9 @@ class _Search:
         losses = [c.gradients(*self.batch)[0] for c in (self.reference, self.other)]
         if abs(losses[1] - losses[0]) > 10 * self.judgement.rtol * abs(losses[0]):
             return [self._cause("defect", f"the loss itself differs: {losses[1]:.9g}, {losses[0]:.9g}", layer="loss")]
-        tie = self._near_tie() if call is not None else []
-        if tie:
-            return tie
         if call is not None and self.entry.worst[1].relative <= 1e-2:
             sentence = "each layer's own gradient agrees: rounding, amplified on the way through the network"
-            return [self._cause("accumulated rounding", sentence, True)]
+            return self._near_tie() or [self._cause("accumulated rounding", sentence, True)]
         return [self._cause("defect", "the gradient differs by more than rounding explains")]
 
     def _worst_gradient(self) -> tuple[Call | None, float]:
