@@ -8,7 +8,8 @@ in ``PACKAGE`` what has to be installed, and in ``ENGINES`` where that package c
     python -m polykeras.testing.packages --keras --markdown docs/packages.md
 
 A program runs in a process of its own, by ``python -m polykeras run``; with ``--keras`` once more under the Keras that
-is installed. The exit status is 1 where a program fails that passes under Keras.
+is installed. The exit status is 1 where a program fails that passes under Keras, or fails there with another kind of
+error.
 """
 
 from __future__ import annotations
@@ -27,8 +28,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ENGINES = ("numpy", "tensorflow", "torch", "jax")
-
-_START = "# Packages on polykeras"
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,15 @@ class Result:
 
     @property
     def is_fault(self) -> bool:
-        """Whether this is polykeras's to mend, as far as is known."""
-        return self.failure is not None and self.keras_failure is None
+        """Whether this is polykeras's to mend, as far as is known: Keras has no failure, or one of another kind."""
+        return self.failure is not None and _kind(self.failure) != _kind(self.keras_failure)
 
     def __str__(self) -> str:
         if self.failure is None:
             return "passes (not with Keras)" if self.keras_failure else "passes"
-        return "fails as with Keras" if self.keras_failure else "fails"
+        if self.keras_failure is None:
+            return "fails"
+        return "fails otherwise than with Keras" if self.is_fault else "fails as with Keras"
 
 
 def find_uses(folder: Path, names: Sequence[str] = ()) -> list[Use]:
@@ -137,12 +138,7 @@ def table(results: Iterable[Result], missing: Iterable[Use] = ()) -> str:
     for result in results:
         rows.setdefault((result.package, result.version, result.use), {})[result.engine] = result
     lines = [
-        _START,
-        "",
-        "Small programs in `tests/packages` use packages that build on Keras as their own pages show it. They ran with",
-        "polykeras in the place of Keras, and, to compare, with Keras. Made by",
-        "`python -m polykeras.testing.packages --keras --markdown docs/packages.md`; `pip install polykeras[packages]`",
-        "brings the packages. A dash means that the package doesn't run on that engine.",
+        *_head(any(result.ran_keras for result in results)),
         "",
         f"| package | use | {' | '.join(ENGINES)} |",
         f"| --- | --- |{' --- |' * len(ENGINES)}",
@@ -159,6 +155,20 @@ def table(results: Iterable[Result], missing: Iterable[Use] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _head(compared: bool) -> list[str]:
+    """What the page says of itself; a run without Keras does not speak of a comparison."""
+    ran = ", and, to compare, with Keras" if compared else "; not with Keras, so nothing is compared here"
+    return [
+        "# Packages on polykeras",
+        "",
+        "Small programs in `tests/packages` use packages that build on Keras as their own pages show it. They ran with",
+        f"polykeras in the place of Keras{ran}. Made by",
+        f"`python -m polykeras.testing.packages {'--keras ' if compared else ''}--markdown docs/packages.md`;",
+        "`pip install polykeras[packages]` brings the packages.",
+        "A dash means that the package doesn't run on that engine.",
+    ]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -166,7 +176,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the command line, by default the process's own.
 
     Returns:
-        The exit status: 1 where a program fails that passes under Keras, or that didn't run there.
+        The exit status: 1 where a program fails that under Keras passes, fails with another type of exception, or
+        didn't run.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -247,6 +258,11 @@ def _last_error(text: str) -> str:
     lines = last.splitlines()
     first = next((place for place, line in enumerate(lines) if line and not line.startswith(" ")), len(lines))
     return " ".join(" ".join(lines[first:]).split())[:300]
+
+
+def _kind(failure: str | None) -> str | None:
+    """The type of the exception that a failure names first."""
+    return failure and failure.partition(":")[0]
 
 
 def _reason(result: Result) -> str:

@@ -65,8 +65,19 @@ def test_a_failure_that_keras_shares_is_not_polykerass_to_mend():
     assert str(ours) == "fails" and ours.is_fault
     theirs = packages.Result("p", "1", "use", "with_p.py", "jax", None, True, "E: b")
     assert str(theirs) == "passes (not with Keras)" and not theirs.is_fault
+    another = packages.Result("p", "1", "use", "with_p.py", "torch", "E: a", True, "F: a")
+    assert str(another) == "fails otherwise than with Keras" and another.is_fault
     text = packages.table([both, theirs])
     assert "on torch: fails with `E: a`; Keras with `E: b`" in text and "Keras fails with `E: b`" in text
+
+
+def test_a_table_speaks_of_a_comparison_only_where_there_was_one():
+    alone = packages.Result("p", "1", "use", "with_p.py", "torch", None)
+    text = " ".join(packages.table([alone]).split())
+    assert "not with Keras" in text and "--keras" not in text
+    compared = packages.Result("p", "1", "use", "with_p.py", "torch", None, True, None)
+    text = " ".join(packages.table([alone, compared]).split())
+    assert "to compare, with Keras" in text and "packages --keras --markdown" in text
 
 
 def test_every_program_of_the_repository_says_what_it_needs():
