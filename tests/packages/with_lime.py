@@ -31,6 +31,6 @@ network.fit(pictures, bright, epochs=5, verbose=0)
 corners = np.kron(np.arange(4).reshape(2, 2), np.ones((8, 8), int))
 explanation = LimeImageExplainer(random_state=0).explain_instance(
     pictures[1].astype("double"), lambda batch: network.predict(batch, verbose=0), labels=(1,), top_labels=None,
-    hide_color=0.5, num_samples=60, segmentation_fn=lambda picture: corners, progress_bar=False,
+    hide_color=0.5, num_samples=60, segmentation_fn=lambda picture: corners,
 )  # fmt: skip
 assert explanation.local_exp[1][0][0] == 0, explanation.local_exp
