@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras import activations, ops, random
+from polykeras import activations, ops, random, regularizers
 from polykeras.backends.shared.graph_sizes import known
 from polykeras.core import naming
 from polykeras.core.seeds import SeedGenerator
@@ -250,6 +250,7 @@ class HeadedAttention(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self._activity_regularizer = self.activity_regularizer  # of the projections
         self.dropout = rate_between(self, "dropout", dropout)
         self.use_bias = use_bias
         self.use_gate = use_gate
@@ -279,6 +280,44 @@ class HeadedAttention(Layer):
     _bias_regularizer = _other_name("bias_regularizer")
     _kernel_constraint = _other_name("kernel_constraint")
     _bias_constraint = _other_name("bias_constraint")
+    _sliding_window = _other_name("sliding_window")
+
+    def _get_common_kwargs_for_sublayer(self) -> dict:
+        options = {
+            f"{part}_{option}": getattr(self, f"{part}_{option}")
+            for part in ("kernel", "bias")
+            for option in ("regularizer", "constraint")
+        }
+        return {
+            **options,
+            "activity_regularizer": self._activity_regularizer,
+            # A copy draws numbers of its own.
+            "kernel_initializer": _copy(self.kernel_initializer),
+            "bias_initializer": _copy(self.bias_initializer),
+            "dtype": self.dtype_policy,
+        }
+
+    def _build_attention(self, rank: int) -> None:
+        """Make what computes attention between projected arrays with ``rank`` axes."""
+        self._softmax = Softmax(dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        self._build_equations(rank)
+
+    def _masked_softmax(self, scores: Any, mask: Any = None) -> Any:
+        mask = None if mask is None else self._for_heads(mask, len(ops.shape(scores)))
+        return self._softmax(scores, mask=mask)
+
+    def _compute_attention_mask(
+        self,
+        query: Any,
+        value: Any,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        return self._mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
 
     def _projection(self, name: str, axes: int, bound: int, sizes: tuple, activation: Any = None) -> EinsumDense:
         """A dense layer from the last ``bound`` axes of an input with ``axes`` others, to ``sizes``."""
@@ -289,15 +328,8 @@ class HeadedAttention(Layer):
             (*(None,) * (axes - 1), *sizes),
             activation=activation,
             bias_axes=outer if self.use_bias else None,
-            # A copy draws numbers of its own.
-            kernel_initializer=_copy(self.kernel_initializer),
-            bias_initializer=_copy(self.bias_initializer),
-            kernel_regularizer=self.kernel_regularizer,
-            bias_regularizer=self.bias_regularizer,
-            kernel_constraint=self.kernel_constraint,
-            bias_constraint=self.bias_constraint,
-            dtype=self.dtype_policy,
             name=name,
+            **self._get_common_kwargs_for_sublayer(),
         )
 
     def _build_heads(
@@ -320,11 +352,9 @@ class HeadedAttention(Layer):
             self.gate_dense.build(query_shape)
         self.value_dense = self._projection("value", len(value_shape) - 1, 1, (key_heads, value_size))
         self.value_dense.build(value_shape)
-        self._softmax = Softmax(dtype=self.dtype_policy)
-        self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
+        self._build_attention(len(query_shape) + 1)
         self.output_dense = self._projection("attention_output", free, 2, output_shape)
         self.output_dense.build((*query_shape[:-1], heads, value_size))
-        self._build_equations(len(query_shape) + 1)
 
     def _build_equations(self, rank: int, axes: tuple | None = None) -> None:
         """The products of projected arrays, with ``rank`` axes, where attention runs along ``axes``."""
@@ -335,7 +365,8 @@ class HeadedAttention(Layer):
         kept = [query[axis] for axis in range(rank - 1) if axis not in axes]
         scores = "".join(kept + [query[axis] for axis in axes] + [key[axis] for axis in axes])
         queries, keys = "".join(query), "".join(key)
-        self._dot_product_equation = f"{queries},{keys}->{scores}"
+        self._scores_equation = f"{queries},{keys}->{scores}"
+        self._dot_product_equation = f"{keys},{queries}->{scores}"  # the order that subclasses of other packages use
         self._combine_equation = f"{scores},{keys}->{queries}"
         self._attended = len(axes)
         self._softmax.axis = list(range(-len(axes), 0))
@@ -383,7 +414,9 @@ class HeadedAttention(Layer):
         is_own = type(self)._compute_attention is HeadedAttention._compute_attention
         fused = is_own and len(ops.shape(query)) == 3 and self._may_fuse(return_attention_scores, training)
         masks = query_mask, value_mask, key_mask, attention_mask
-        mask = self._mask(query, value, *masks, use_causal_mask and not fused)
+        # The kernel looks back only by itself; with other masks this one is joined, for queries that then see nothing.
+        by_kernel = fused and use_causal_mask and self.sliding_window is None and all(part is None for part in masks)
+        mask = self._mask(query, value, *masks, use_causal_mask and not by_kernel)
         gate = self.gate_dense(query) if self.use_gate else None
         if query is key is value:
             query, key, value = outputs_together((self.query_dense, self.key_dense, self.value_dense), query)
@@ -391,7 +424,7 @@ class HeadedAttention(Layer):
             query, key, value = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         scores = None
         if fused:
-            outputs = self._fused_attention(query, key, value, mask, use_causal_mask)
+            outputs = self._fused_attention(query, key, value, mask, by_kernel)
         else:
             outputs, scores = self._compute_attention(query, key, value, mask, training, return_attention_scores)
         outputs = self.output_dense(outputs if gate is None else outputs * gate)
@@ -449,7 +482,7 @@ class HeadedAttention(Layer):
         if heads != own:
             key, value = (ops.repeat(x, heads // own, axis=-2) for x in (key, value))
         query = query * (1 / math.sqrt(query.shape[-1]))
-        scores = ops.einsum(self._dot_product_equation, query, key)
+        scores = ops.einsum(self._scores_equation, query, key)
         mask = None if mask is None else self._for_heads(mask, len(ops.shape(scores)))
         scores = self._softmax(scores, mask=mask)
         dropped = self._dropout_layer(scores, training=training)
@@ -464,6 +497,7 @@ class HeadedAttention(Layer):
             "sliding_window": self.sliding_window,
             "flash_attention": self.flash_attention or None,
             "seed": self.seed,
+            "activity_regularizer": regularizers.serialize(self._activity_regularizer),
             **options_config(self, "kernel", "bias"),
         }
 
@@ -548,6 +582,7 @@ class MultiHeadAttention(HeadedAttention):
         options = (kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer)
         more = (kernel_constraint, bias_constraint, use_gate, seed)
         super().__init__(dropout, use_bias, sliding_window, flash_attention, *options, *more, **kwargs)
+        self.activity_regularizer = None
         self.num_heads = positive_int(self, "num_heads", num_heads)
         self.key_dim = positive_int(self, "key_dim", key_dim)
         self.value_dim = positive_int(self, "value_dim", key_dim if value_dim is None else value_dim)
@@ -558,6 +593,7 @@ class MultiHeadAttention(HeadedAttention):
     _key_dim = _other_name("key_dim")
     _value_dim = _other_name("value_dim")
     _attention_axes = _other_name("attention_axes")
+    _output_shape = _other_name("_sizes")
 
     @property
     def _inverse_sqrt_key_dim(self) -> float:

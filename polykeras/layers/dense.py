@@ -311,7 +311,10 @@ class EinsumDense(LowRankUpdate, Layer):
 def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
     """Return what layers give for one input: together where all their kernels are matrices of its last axes."""
     shape, bounds = ops.shape(inputs), {layer._bound_axes() for layer in layers}
-    are_plain = all(type(layer) is EinsumDense and layer.activation is activations.linear for layer in layers)
+    are_plain = all(
+        type(layer) is EinsumDense and layer.activation is activations.linear and layer.activity_regularizer is None
+        for layer in layers
+    )
     free = shape[: -min(bounds)]
     if bounds != {1} or not are_plain or free.count(None) > 1 or len({layer.bias is None for layer in layers}) > 1:
         return [layer(inputs) for layer in layers]
