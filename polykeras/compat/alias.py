@@ -41,15 +41,19 @@ class Facade(ModuleType):
 
     Args:
         name: its own full name.
-        homes: full names of the modules to search.
+        homes: the modules to search, or their full names.
         names: of its own, before any other.
     """
 
-    def __init__(self, name: str, homes: Sequence[str], **names: Any) -> None:
-        super().__init__(name, importlib.import_module(homes[0]).__doc__ if homes else None)
+    def __init__(self, name: str, homes: Sequence[str | ModuleType], **names: Any) -> None:
+        super().__init__(name)
         self.__path__: list[str] = []
-        self.__dict__.update(names)
         self._homes = tuple(homes)
+        self.__doc__ = self._modules()[0].__doc__ if homes else None
+        self.__dict__.update(names)
+
+    def _modules(self) -> list[ModuleType]:
+        return [importlib.import_module(home) if isinstance(home, str) else home for home in self._homes]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -62,14 +66,13 @@ class Facade(ModuleType):
         inner = f"{self.__name__}.{name}"
         if _exists(inner):
             return importlib.import_module(inner)
-        for home in map(importlib.import_module, self._homes):
-            if hasattr(home, name):
-                return getattr(home, name)
+        for module in self._modules():
+            if hasattr(module, name):
+                return getattr(module, name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
 
     def __dir__(self) -> list[str]:
-        shown = (dir(importlib.import_module(home)) for home in self._homes[:1])
-        return sorted({*vars(self), *(name for names in shown for name in names)})
+        return sorted({*vars(self), *(name for module in self._modules()[:1] for name in dir(module))})
 
 
 class FacadeLoader(importlib.abc.Loader):
@@ -212,7 +215,9 @@ def _loader(fullname: str, name: str) -> importlib.abc.Loader | None:
 def _keras() -> ModuleType:
     """The package ``keras``: what polykeras shows, under that name and with the version of that API."""
     import polykeras
+    from polykeras.compat.keras3.members import add_members
 
+    add_members()
     shown = {name: value for name, value in vars(polykeras).items() if name in polykeras.__all__}
     return Facade(
         "keras",
@@ -235,15 +240,17 @@ def _show_in_tensorflow(tensorflow: ModuleType) -> None:
     """Put polykeras where an imported TensorFlow shows Keras.
 
     Its own code keeps what it holds of its copy of an old Keras; what others import from there is polykeras, where it
-    has such a module.
+    has such a module and name.
     """
     root = "tensorflow.python.keras"
     for name in [name for name in sys.modules if name == root or name.startswith(f"{root}.")]:
         rest = name.removeprefix(root).removeprefix(".")
         home = f"keras.{rest}" if rest else "keras"
         if _exists(home):
-            sys.modules[name] = importlib.import_module(home)
+            facade = Facade(name, (home, sys.modules[name]))
+            facade.__spec__ = importlib.machinery.ModuleSpec(name, None, is_package=True)
+            sys.modules[name] = facade
     tensorflow.keras = importlib.import_module("keras")
     for name in ("losses", "metrics", "optimizers", "initializers"):
         setattr(tensorflow, name, importlib.import_module(f"keras.{name}"))
-    sys.modules["tensorflow.python"].keras = tensorflow.keras
+    sys.modules["tensorflow.python"].keras = sys.modules[root]

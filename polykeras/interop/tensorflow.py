@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -141,3 +142,48 @@ class TFSMLayer(ForeignLayer):
         where = f"Layer {config.get('name')!r}"
         registry.refuse_unless_unsafe(where, f"the SavedModel {config['filepath']!r}", "Make the layer in Python.")
         return super().from_config(config)
+
+
+def distribution_strategy(model: Any) -> Any:
+    """Return TensorFlow's strategy of this moment, which packages ask a model for.
+
+    Args:
+        model: on the tensorflow backend.
+
+    Raises:
+        AttributeError: on another backend.
+    """
+    _require(model, "distribute_strategy")
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy()
+
+
+def input_specs(model: Any) -> Callable[..., list | None]:
+    """Return the function that TensorFlow's own tools ask for the ``tf.TensorSpec``s of a model's inputs.
+
+    Args:
+        model: on the tensorflow backend.
+
+    Raises:
+        AttributeError: on another backend.
+    """
+    _require(model, "_get_save_spec")
+
+    def specs(dynamic_batch: bool = True) -> list | None:
+        import tensorflow as tf
+
+        if getattr(model, "inputs", None) is None:
+            return None
+        return [
+            tf.TensorSpec((None if dynamic_batch else x.shape[0], *x.shape[1:]), x.dtype, name=x.name)
+            for x in model.inputs
+        ]
+
+    return specs
+
+
+def _require(model: Any, name: str) -> None:
+    """Refuse an attribute that only models of this engine have."""
+    if model._backend_name != "tensorflow":
+        raise AttributeError(f"{type(model).__name__!r} object has no attribute {name!r}")

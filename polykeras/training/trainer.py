@@ -63,6 +63,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     """
 
     optimizer: Any = None
+    loss: Any = None
     _compiled: Any = None
     _settled: Any = None
     _plan: Plan | None

@@ -8,6 +8,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import ops
+from polykeras.compat.keras3.members import add_members
 from polykeras.layers.attention import HeadedAttention
 
 
@@ -108,6 +109,148 @@ def test_attention_of_other_packages_uses_and_replaces_the_parts(backend):
     outputs = ops.convert_to_numpy(uniform(x, x))
     np.testing.assert_allclose(outputs, np.broadcast_to(outputs[:, :1], outputs.shape), atol=1e-5)
     assert issubclass(keras.layers.GroupQueryAttention, HeadedAttention)
+
+
+class Stepwise(keras.layers.MultiHeadAttention):
+    """Computes what its base computes from the parts that packages call, in Keras's order of the operands."""
+
+    def build(self, query_shape, value_shape):
+        self._query_dense = self.dense(query_shape, (self._num_heads, self._key_dim), "query")
+        self._key_dense = self.dense(value_shape, (self._num_heads, self._key_dim), "key")
+        self._value_dense = self.dense(value_shape, (self._num_heads, self._value_dim), "value")
+        self._build_attention(4)
+        self._output_dense = keras.layers.EinsumDense(
+            "abcd,cde->abe", (None, query_shape[-1]), bias_axes="e", **self._get_common_kwargs_for_sublayer()
+        )
+        self._output_dense.build((*query_shape[:-1], self._num_heads, self._value_dim))
+
+    def dense(self, shape, sizes, name):
+        options = self._get_common_kwargs_for_sublayer()
+        layer = keras.layers.EinsumDense("abc,cde->abde", (None, *sizes), bias_axes="de", name=name, **options)
+        layer.build(shape)
+        return layer
+
+    def call(self, query, value, attention_mask=None, use_causal_mask=False):
+        mask = self._compute_attention_mask(
+            query, value, attention_mask=attention_mask, use_causal_mask=use_causal_mask
+        )
+        query = self._query_dense(query) * self._inverse_sqrt_key_dim
+        scores = ops.einsum(self._dot_product_equation, self._key_dense(value), query)
+        scores = self._dropout_layer(self._masked_softmax(scores, mask))
+        return self._output_dense(ops.einsum(self._combine_equation, scores, self._value_dense(value)))
+
+
+def test_attention_of_other_packages_builds_itself_from_the_parts(backend):
+    random = np.random.default_rng(0)
+    query, value = (random.normal(size=(2, length, 4)).astype("float32") for length in (3, 5))
+    mask = random.uniform(size=(2, 3, 5)) > 0.3
+    plain, own = (kind(2, 3, value_dim=2) for kind in (keras.layers.MultiHeadAttention, Stepwise))
+    expected = plain(query, value, attention_mask=mask, use_causal_mask=True)
+    own.build(query.shape, value.shape)
+    own.set_weights(plain.get_weights())
+    outputs = own(query, value, attention_mask=mask, use_causal_mask=True)
+    np.testing.assert_allclose(ops.convert_to_numpy(outputs), ops.convert_to_numpy(expected), atol=1e-5)
+    assert not mask[0, 0, 0]  # whose query then sees nothing
+    assert own._output_shape is None and own._sliding_window is None
+
+
+def penalties(module, kind, settings, x):
+    layer = getattr(module.layers, kind)(**settings, kernel_initializer="ones", activity_regularizer="l2")
+    layer(x, x)
+    assert layer.get_config()["activity_regularizer"]["class_name"] == "L2"
+    return sorted(float(module.ops.convert_to_numpy(loss)) for loss in layer.losses)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3}),
+        ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "use_gate": True}),
+        ("GroupQueryAttention", {"head_dim": 3, "num_query_heads": 4, "num_key_value_heads": 2}),
+    ],
+)
+def test_attention_regularizes_the_activity_of_its_projections_as_keras_does(backend, kind, settings):
+    oracle = pytest.importorskip("keras")
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype("float32")
+    expected = penalties(oracle, kind, settings, x)
+    np.testing.assert_allclose(penalties(keras, kind, settings, x), expected, rtol=1e-4)
+
+
+def graph_of(module):
+    inputs = module.Input((4,), name="i")
+    first = module.layers.Dense(3, name="a")(inputs)
+    second = module.layers.Dense(3, name="b")(first)
+    return module.Model(inputs, module.layers.Add(name="c")([first, second]))
+
+
+def told(model):
+    """What packages read from a model's private members."""
+    sequential = type(model.layers[-1])
+    last = model.layers[-1]._inbound_nodes[0]
+    return {
+        "layers": [layer.name for layer in model._layers],
+        "operations": sorted(operation.name for operation in model.operations),
+        "depths": {
+            depth: sorted(node.operation.name for node in nodes) for depth, nodes in model._nodes_by_depth.items()
+        },
+        "parents": sorted(node.operation.name for node in last.parent_nodes),
+        "tensors": [tuple(x.shape) for x in (*last.input_tensors, *last.output_tensors)],
+        "weights": [tuple(weight.shape) for weight in model.layers[1]._trainable_variables],
+        "frozen": [len(part) for part in (model.layers[1]._non_trainable_variables, model.layers[1]._seed_generators)],
+        "inputs": [tuple(x.shape) for x in model._inputs],
+        "kind": sequential.__name__,
+    }
+
+
+def test_members_that_packages_read_are_what_keras_has():
+    oracle = pytest.importorskip("keras")
+    add_members()
+    assert told(graph_of(keras)) == told(graph_of(oracle))
+    for module in (oracle, keras):
+        stack = module.Sequential([module.Input((2,), name="i"), module.layers.Dense(1, name="d")])
+        assert [layer.name for layer in stack._layers] == ["i", "d"]
+        assert [layer.name for layer in stack._functional.layers] == ["i", "d"]
+        assert not hasattr(stack, "distribute_strategy")
+
+
+def test_what_an_object_has_itself_comes_before_the_members_of_the_table():
+    class Owner(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self._metrics = ["own"]
+
+    add_members()
+    assert Owner()._metrics == ["own"] and keras.layers.Dense(1)._metrics == []
+
+
+def test_models_on_tensorflow_tell_its_tools_of_their_inputs_and_strategy():
+    tf = pytest.importorskip("tensorflow")
+    add_members()
+    with keras.backends.use("tensorflow"):
+        model = graph_of(keras)
+    (spec,) = model._get_save_spec(dynamic_batch=True)
+    assert spec.shape.as_list() == [None, 4] and spec.dtype == tf.float32
+    assert model.distribute_strategy is tf.distribute.get_strategy()
+
+
+def test_a_block_is_replaced_at_a_place_that_a_loop_computes_where_tensorflow_compiles_by_xla():
+    tf = pytest.importorskip("tensorflow")
+
+    def filled(x, block):
+        body = lambda place, x: (place + 1, ops.slice_update(x, [0, place], block * x[:, :1]))  # noqa: E731
+        with tf.GradientTape() as tape:
+            tape.watch((x, block))
+            _, y = tf.while_loop(lambda place, _: place < 3, body, (tf.constant(1), x), maximum_iterations=2)
+            loss = tf.reduce_sum(y**2)
+        return y, tape.gradient(loss, (x, block))
+
+    with keras.backends.use("tensorflow"):
+        x, block = tf.fill((2, 4), 3.0), tf.fill((2, 1), 2.0)
+        y, (of_x, of_block) = tf.function(filled, jit_compile=True, autograph=False)(x, block)
+    np.testing.assert_allclose(y, [[3, 6, 6, 3]] * 2)
+    # A row adds 2 (b x0)^2 and the squares of x0 and x3, which stay.
+    np.testing.assert_allclose(of_x, [[2 * 3 + 4 * 2**2 * 3, 0, 0, 2 * 3]] * 2)
+    np.testing.assert_allclose(of_block, [[4 * 3**2 * 2]] * 2)
 
 
 class Words(keras.layers.Layer):

@@ -18,6 +18,8 @@ import numpy as np
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
+from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
@@ -509,6 +511,8 @@ class TensorflowBackend(Backend):
         if not len(x.shape):
             return update
         begin = _clamped(x, start, update.shape)
+        if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+            return _updated_in_xla(x, update, begin)
         place = {"begin": begin, "end": begin + update.shape.as_list(), "strides": (1,) * len(x.shape)}
         return raw.TensorStridedSliceUpdate(input=x, value=update, **place)
 
@@ -846,6 +850,17 @@ def _clamped(x: Array, start: Any, sizes: Any) -> Array:
     room = [n - size for n, size in zip(x.shape, sizes, strict=True)]
     place = tf.stack([tf.cast(s, tf.int32) for s in start])
     return tf.clip_by_value(place, 0, room)
+
+
+@tf.custom_gradient
+def _updated_in_xla(x: Array, update: Array, begin: Array) -> tuple:
+    """XLA's own update, which unlike the strided one takes places that it computes, but has no gradient."""
+
+    def gradient(upstream: Array) -> tuple:
+        inside = tf.slice(upstream, begin, update.shape)
+        return _updated_in_xla(upstream, tf.zeros_like(inside), begin), inside, None
+
+    return dynamic_update_slice(x, update, begin), gradient
 
 
 ADAPTER = TensorflowBackend

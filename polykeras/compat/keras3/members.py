@@ -1,0 +1,107 @@
+"""Members of Keras's classes that packages use though they are not public: one table of what each is here.
+
+They are added when ``import keras`` gives polykeras. What an object or a subclass has of its own under such a name
+comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polykeras.core.graph import KerasTensor, Node
+from polykeras.core.variables import Variable
+from polykeras.interop.tensorflow import distribution_strategy, input_specs
+from polykeras.layers.layer import Layer
+from polykeras.models import Functional, Model, Sequential
+
+
+class Member:
+    """An attribute that is looked up, unless an object has one of its own.
+
+    Args:
+        find: takes the object, and returns the value.
+    """
+
+    def __init__(self, find: Callable[[Any], Any]) -> None:
+        self._find = find
+
+    def __get__(self, owner: Any, cls: type) -> Any:
+        return self if owner is None else self._find(owner)
+
+
+def add_members() -> None:
+    """Give the classes of the table their members.
+
+    >>> import polykeras as keras
+    >>> add_members()
+    >>> keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="out")])._layers[-1].name
+    'out'
+    """
+    for cls, members in MEMBERS.items():
+        for name, find in members.items():
+            setattr(cls, name, Member(find))
+
+
+def _layers(model: Model) -> list[Layer]:
+    """The layers with those of the inputs, which a Sequential does not count among its own."""
+    inputs = [model._input_layer] if isinstance(model, Sequential) and model._input_layer is not None else []
+    return [*inputs, *model.layers]
+
+
+def _own_weights(layer: Layer, trainable: bool) -> list[Variable]:
+    return [weight for weight in layer._own()[0] if weight.made_trainable is trainable]
+
+
+def _nodes_by_depth(model: Functional) -> dict[int, list[Node]]:
+    """The calls of the graph by the longest way from them to an output."""
+    depths: dict[int, int] = {}
+    for node in reversed(model._nodes):  # which stand in the order of their computation
+        depth = depths.setdefault(id(node), 0)
+        for parent in node.parents:
+            depths[id(parent)] = max(depths.get(id(parent), 0), depth + 1)
+    found: dict[int, list[Node]] = {}
+    for node in model._nodes:
+        found.setdefault(depths[id(node)], []).append(node)
+    return found
+
+
+MEMBERS: dict[type, dict[str, Callable[[Any], Any]]] = {
+    Layer: {
+        "_layers": Layer._sublayers,
+        "_metrics": lambda layer: layer._own()[2],
+        "_non_trainable_variables": lambda layer: _own_weights(layer, trainable=False),
+        "_path": lambda layer: layer.path,
+        "_seed_generators": lambda layer: layer._own()[1],
+        "_trainable_variables": lambda layer: _own_weights(layer, trainable=True),
+        "supports_jit": lambda layer: True,
+    },
+    Model: {
+        "_get_save_spec": input_specs,
+        "_layers": _layers,
+        "distribute_strategy": distribution_strategy,
+    },
+    Functional: {
+        "_inputs": lambda model: model.inputs,
+        "_inputs_struct": lambda model: model._inputs_structure,
+        "_nodes_by_depth": _nodes_by_depth,
+        "_outputs": lambda model: model.outputs,
+        "_outputs_struct": lambda model: model._outputs_structure,
+        "operations": lambda model: list(model._graph_layers),
+    },
+    Sequential: {
+        "_functional": lambda model: Functional(model._inputs_structure, model._outputs_structure, name=model.name),
+    },
+    Node: {
+        "input_tensors": lambda node: list(node.inputs),
+        "output_tensors": lambda node: list(node.outputs),
+        "parent_nodes": lambda node: node.parents,
+    },
+    KerasTensor: {
+        "_dtype": lambda tensor: tensor.dtype,
+        "_shape": lambda tensor: tensor.shape,
+    },
+    Variable: {
+        "_path": lambda variable: variable.path,
+    },
+}
