@@ -47,9 +47,9 @@ class GraphCalls(Whole):
     def _node(self, index: int | None) -> Node:
         nodes = self._inbound_nodes
         if index is None and len(nodes) != 1:
+            fix = "Use get_output_at(index)." if nodes else "Begin the model with an Input, or call the layer on one."
             raise AttributeError(
-                f"Layer {self.path!r}: Expected exactly one call on symbolic tensors. Received: {len(nodes)}. "
-                f"Use get_output_at(index)."
+                f"Layer {self.path!r}: Expected exactly one call on symbolic tensors. Received: {len(nodes)}. {fix}"
             )
         return nodes[index or 0]
 

@@ -118,6 +118,11 @@ def check(specs: Any, inputs: Any, layer_path: str, backend: Any) -> None:
         pairs = [(name, specs[name], inputs.get(name)) for name in specs]
     else:
         spec_list, values = trees.leaves(specs), trees.leaves(inputs)
+        if inputs is None and not any(spec.optional for spec in spec_list):
+            raise ValueError(
+                f"Layer {layer_path!r}: Expected an input. Received: None. Does the call() of what made it end with a "
+                f"return?"
+            )
         if len(spec_list) != len(values):
             raise ValueError(
                 f"Layer {layer_path!r}: Expected {len(spec_list)} input(s). Received: {len(values)}: "

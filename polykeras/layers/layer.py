@@ -406,6 +406,11 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         own = self.weights
         shapes = [tuple(np.shape(value)) for value in weights]
         expected = [w.shape for w in own]
+        if shapes and not own and not self.built:
+            raise ValueError(
+                f"Layer {self.path!r}: Expected a built layer to set {len(shapes)} weights of. Received: one without "
+                f"weights yet. Call it on data, or call build(input_shape)."
+            )
         if shapes != expected:
             pairs = enumerate(itertools.zip_longest(expected, shapes))
             place = next(place for place, (one, other) in pairs if one != other)
@@ -599,6 +604,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
                 self._build_for(backend, args, kwargs)
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
+        self._signature.check_complete(args, kwargs, f"Layer {self.path!r} ({type(self).__name__})")
         shapes = shape_arguments(self._signature, args, kwargs)
         wanted = [p for p in _names_after_self(type(self).build) if p not in ("args", "kwargs")]
         if len(wanted) <= 1:

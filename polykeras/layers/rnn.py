@@ -111,6 +111,7 @@ class RNN(Layer):
             initial_state_shape: for compatibility; default None.
         """
         shape = sequences_shape[0] if isinstance(sequences_shape[0], list | tuple) else sequences_shape
+        self._check_rank(tuple(shape))
         batch, _, *step = shape if not self.time_major else (shape[1], shape[0], *shape[2:])
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((batch, *step))
@@ -217,18 +218,29 @@ class RNN(Layer):
 
     def _check_sequences(self, sequences: Any) -> None:
         shape = tuple(ops.shape(sequences))
-        cell = self.cell
-        while isinstance(cell, StackedRNNCells):
-            cell = cell.cells[0]
-        expected = cell.input_spec if isinstance(cell, Cell) else None
-        spec = InputSpec(min_ndim=2) if expected is None else InputSpec(ndim=expected.ndim + 1, axes=expected.axes)
-        problem = spec.problem(shape, ops.dtype(sequences))
+        self._check_rank(shape)
+        problem = self._sequence_spec().problem(shape, ops.dtype(sequences))
         if problem is None and shape[1] == 0:
             problem = f"Expected sequences with at least one step. Received: none, shape {shape}."
         if problem is None and shape[1] is None and self.unroll and not backends.current().is_symbolic:
             problem = f"Expected a known number of steps for unroll=True. Received shape: {shape}."
         if problem is not None:
             raise ValueError(f"Layer {self.path!r} ({type(self).__name__}): {problem}")
+
+    def _check_rank(self, shape: tuple) -> None:
+        problem = InputSpec(ndim=self._sequence_spec().ndim).problem(shape, self.compute_dtype)
+        if problem is not None:
+            raise ValueError(
+                f"Layer {self.path!r} ({type(self).__name__}): {problem} Sequences are (batch, time, ...); a recurrent "
+                f"layer gives them with return_sequences=True."
+            )
+
+    def _sequence_spec(self) -> InputSpec:
+        cell = self.cell
+        while isinstance(cell, StackedRNNCells):
+            cell = cell.cells[0]
+        expected = cell.input_spec if isinstance(cell, Cell) else None
+        return InputSpec(min_ndim=2) if expected is None else InputSpec(ndim=expected.ndim + 1, axes=expected.axes)
 
     def _first_states(self, batch: int | None, given: Any) -> Any:
         """The states to start from, checked, in the structure of the cell's own."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends
-from polykeras.core import masks, trees
+from polykeras.core import masks, naming, trees
 from polykeras.core.context import context
 
 
@@ -25,6 +25,8 @@ class Signature:
         first = parameters.get(self.names[0]) if self.names else None
         #: The name of the input, where ``call`` can't do without.
         self._required = first.name if first is not None and first.default is kinds.empty else None
+        given_by_layers = {"training", "mask", *(n for n in self.names if n.endswith("_mask"))}
+        self._inputs = [n for n in self.names if parameters[n].default is kinds.empty and n not in given_by_layers]
         self.takes_training = "training" in parameters
         #: The training switch where nobody says: None for a call without one.
         self.training = parameters["training"].default is True if self.takes_training else None
@@ -45,6 +47,19 @@ class Signature:
             raise TypeError(
                 f"{what}: Expected {name}. Received: a call without. Call it on an array or a symbolic tensor: "
                 f"layer({name})."
+            )
+
+    def check_complete(self, args: tuple, kwargs: dict, what: str) -> None:
+        """Refuse a call without one of the inputs that the method can't do without.
+
+        Raises:
+            TypeError: naming those that are missing.
+        """
+        by_place = [n for n in self.names if n not in self._by_name_only][: len(args)]
+        missing = [n for n in self._inputs if n not in by_place and n not in kwargs]
+        if missing:
+            raise TypeError(
+                f"{what}: Expected {naming.listed(self._inputs)}. Received: a call without {naming.listed(missing)}."
             )
 
     def first(self, args: tuple, kwargs: dict) -> Any:

@@ -15,7 +15,7 @@ from polykeras.capture.numbers import is_zero
 from polykeras.core import masks, naming
 from polykeras.core.types import Axes, DTypeLike
 from polykeras.losses.loss import LossFunctionWrapper
-from polykeras.losses.shapes import pair
+from polykeras.losses.shapes import flattening_hint, pair
 from polykeras.ops import _call
 from polykeras.ops._call import in_single_precision, op
 
@@ -211,7 +211,9 @@ def _check_labels_fit(labels: tuple, shape: tuple, axis: int, received: tuple) -
     wanted = (*shape[:axis], *shape[axis + 1 :])
     if len(labels) == len(wanted) and all(n in (m, None) or m is None for n, m in zip(labels, wanted, strict=True)):
         return
-    hint = " For one-hot targets use categorical_crossentropy." if len(received) == len(shape) else ""
+    hint = flattening_hint(received, shape)
+    if len(received) == len(shape):
+        hint = " For one-hot targets use categorical_crossentropy."
     raise ValueError(
         f"Expected y_true with one integer label for each prediction, of shape {naming.listed(wanted)}, for "
         f"sparse_categorical_crossentropy. Received: y_true of shape {received}, y_pred of shape {shape}.{hint}"

@@ -9,6 +9,7 @@ from polykeras import config, ops
 from polykeras.capture.stamp import Stamped
 from polykeras.core import dtypes, masks, naming, trees
 from polykeras.core.outer_tensors import valued
+from polykeras.core.returned import returned
 from polykeras.core.shapes import inferred
 from polykeras.core.writes import guard_methods, guarded
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
@@ -134,7 +135,8 @@ class LossFunctionWrapper(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if not trees.is_nested(y_true) and not trees.is_nested(y_pred):
             y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
-        return guarded(self.fn)(y_true, y_pred, **self._arguments())
+        values = guarded(self.fn)(y_true, y_pred, **self._arguments())
+        return returned(values, f"Expected loss {self.name!r} to return values")
 
     def _arguments(self) -> dict:
         return {option: getattr(self, option) for option in self._options}

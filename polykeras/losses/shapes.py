@@ -71,9 +71,22 @@ def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
     if len(first) != len(second) or not (broadcasts(first, second) or broadcasts(second, first)):
         raise ValueError(
             f"Expected y_true of the shape of y_pred, for {function}. "
-            f"Received: y_true of shape {target}, y_pred of shape {predicted}.{hint}"
+            f"Received: y_true of shape {target}, y_pred of shape {predicted}."
+            f"{hint or flattening_hint(target, predicted)}"
         )
     return y_true, y_pred
+
+
+def flattening_hint(target: tuple, predicted: tuple) -> str:
+    """Return a sentence for a message about predictions for places, where there is one target a sample.
+
+    >>> flattening_hint((8,), (8, 6, 6, 1)), flattening_hint((8, 2), (8, 3))
+    (' For one target a sample put Flatten or GlobalAveragePooling in front of the last layer.', '')
+    """
+    is_of_samples = len(target) == 1 or (len(target) == 2 and target[1] == 1)
+    if not is_of_samples or len(predicted) < 3:
+        return ""
+    return " For one target a sample put Flatten or GlobalAveragePooling in front of the last layer."
 
 
 def fit_weights(sample_weight: Any, values: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, Self
 from polykeras import ops
 from polykeras.core import masks
 from polykeras.core.outer_tensors import valued
+from polykeras.core.returned import returned
 from polykeras.core.writes import guarded
 from polykeras.losses.loss import apply_mask
 from polykeras.losses.shapes import fit_weights, shape_of
@@ -159,7 +160,8 @@ class MeanMetricWrapper(Mean):
         """
         mask = masks.get_mask(y_pred)
         y_true, y_pred = (_in_full(y) for y in (y_true, y_pred))
-        values = valued(guarded(self._fn)(y_true, y_pred, **self._arguments()))
+        values = guarded(self._fn)(y_true, y_pred, **self._arguments())
+        values = valued(returned(values, f"Expected metric {self.name!r} to return values"))
         if mask is not None:
             sample_weight = apply_mask(sample_weight, mask, ops.convert_to_tensor(values, dtype=self.dtype), "sum")
         super().update_state(values, sample_weight)

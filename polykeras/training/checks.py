@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
+
+from polykeras.core import naming
 
 _Method = TypeVar("_Method", bound=Callable)
 
@@ -103,16 +106,28 @@ _WORKERS = {
 }
 
 
-def pop_workers(kwargs: dict) -> dict:
+def unknown_arguments(names: Iterable[str], function: Callable) -> TypeError:
+    """Return an error that names the argument nearest to one that a function does not have.
+
+    >>> unknown_arguments(["epoch"], lambda x, epochs=1: None).args[0]
+    "Expected arguments of <lambda>. Received: unknown ['epoch']. Did you mean 'epochs'?"
+    """
+    ordered = sorted(names)
+    near = difflib.get_close_matches(ordered[0], inspect.signature(function).parameters, 1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return TypeError(f"Expected arguments of {function.__name__}. Received: unknown {naming.listed(ordered)}.{hint}")
+
+
+def pop_workers(kwargs: dict, function: Callable) -> dict:
     """Take Keras 1's and 2's settings of workers out of arguments; return them under today's names.
 
     Raises:
         TypeError: for any other argument.
 
-    >>> pop_workers({"workers": 2, "max_q_size": 4})
+    >>> pop_workers({"workers": 2, "max_q_size": 4}, dict)
     {'workers': 2, 'max_queue_size': 4}
     """
     unknown = kwargs.keys() - _WORKERS.keys()
     if unknown:
-        raise TypeError(f"Expected known arguments. Received: {sorted(unknown)}.")
+        raise unknown_arguments(unknown, function)
     return {_WORKERS[name]: value for name, value in kwargs.items()}

@@ -19,6 +19,7 @@ from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees, turns
 from polykeras.core.graph import Plan
 from polykeras.core.outer_tensors import graph_around
+from polykeras.core.returned import returned
 from polykeras.core.shapes import inferred
 from polykeras.core.state import settled
 from polykeras.core.tracebacks import filtered
@@ -33,6 +34,7 @@ from polykeras.training.checks import (
     check_shuffle,
     hide_old_arguments,
     pop_workers,
+    unknown_arguments,
 )
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics
 from polykeras.training.data.batches import check_targets, unpack_x_y_sample_weight
@@ -114,7 +116,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         kwargs.pop("sample_weight_mode", None)
         kwargs.pop("target_tensors", None)
         if kwargs:
-            raise TypeError(f"Expected arguments of compile. Received: unknown {sorted(kwargs)}.")
+            raise unknown_arguments(kwargs, self.compile)
         if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError(
                 f"Expected steps_per_execution to be an int, at least 1. Received: {steps_per_execution!r}."
@@ -221,7 +223,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             data: tree of arrays, (batch, ...).
         """
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, training=False)
+        return self._returned(self(x, training=False), "call")
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -239,6 +241,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         losses = list(self.losses)
         if self._compiled is not None and self._compiled.loss is not None and y is not None:
+            self._returned(y_pred, "call")
             with graph_around(self, x, y_pred, training):
                 losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
         if not losses:
@@ -433,7 +436,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return self._make_step(kind, function, batch, lambda: PlainStep(self, function, batch), False)
 
         def run(data: Any) -> Any:
-            return getattr(self, f"{kind}_step")(data)
+            result = getattr(self, f"{kind}_step")(data)
+            return self._returned(result, f"{kind}_step") if self._has_own_logs else result
 
         return Captured(self, run, make, make_plain, kind != "predict")
 
@@ -494,7 +498,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             ValueError: for arguments or data that don't fit together.
         """
         epochs = kwargs.pop("nb_epoch", epochs)
-        workers = pop_workers(kwargs)
+        workers = pop_workers(kwargs, self.fit)
         self._check_compiled("fit")
         check_fit(epochs, batch_size, steps_per_epoch, initial_epoch, validation_freq)
         check_counts(validation_steps=validation_steps, validation_batch_size=validation_batch_size)
@@ -582,6 +586,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         finally:
             self._defers_logs = False
 
+    def _returned(self, result: Any, method: str) -> Any:
+        what = "a dict of logs" if method in ("train_step", "test_step") else "the outputs"
+        return returned(result, f"Model {self.name!r}: Expected {method}() to return {what}")
+
     @property
     def _has_own_logs(self) -> bool:
         makers = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
@@ -622,7 +630,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         key = stamp.constants, *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
         if self._compiled.output_specs.get(key) is None:
             self._prepare((x,))
-            self._compiled.output_specs[key] = self.compute_output_spec(_symbols(x))
+            self._compiled.output_specs[key] = self._returned(self.compute_output_spec(_symbols(x)), "call")
         self._compiled.loss.check(y, self._compiled.output_specs[key], check_targets, sample_weight)
 
     def _callback_list(self, callbacks: Any, verbose: Any, **params: Any) -> CallbackList:
@@ -656,7 +664,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             steps: int, how many batches; None for all.
             return_dict: whether to return the results by name, not as a list; default False.
         """
-        workers = pop_workers(kwargs)
+        workers = pop_workers(kwargs, self.evaluate)
         self._check_compiled("evaluate")
         check_counts(batch_size=batch_size, steps=steps)
         steps = config.limited_steps(steps)
@@ -699,7 +707,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             verbose, callbacks, **kwargs: see ``fit``.
             steps: batches to use, default all.
         """
-        workers = pop_workers(kwargs)
+        workers = pop_workers(kwargs, self.predict)
         check_counts(batch_size=batch_size, steps=steps)
         if isinstance(x, np.ndarray) and 0 < len(x) <= (batch_size or 32) and not (callbacks or steps or verbose):
             # A server asks for a row at a time: what looks after many batches would take longer than one.

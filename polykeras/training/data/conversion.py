@@ -62,10 +62,10 @@ def as_array(x: Any) -> Any:
     if x.dtype.kind in "OSUMm":
         wrong = [v for v in x.flat if not isinstance(v, numbers.Number | np.bool_)] or list(x.flat)
         if wrong and (x.dtype != object or not isinstance(wrong[0], numbers.Number | np.bool_)):
-            raise ValueError(
-                f"Expected data of numbers. Received: an array of {x.dtype} with {wrong[0]!r}. Encode it as numbers "
-                f"first, for instance by a StringLookup or TextVectorization layer."
-            )
+            fix = "Encode it as numbers first, for instance by a StringLookup or TextVectorization layer."
+            if wrong[0] is None:
+                fix = "Fill in what is missing, or leave its rows out."
+            raise ValueError(f"Expected data of numbers. Received: an array of {x.dtype} with {wrong[0]!r}. {fix}")
         x = x.astype(config.floatx())
     return x.astype(dtypes.numpy_dtype(config.floatx())) if x.dtype == np.float64 else x
 
