@@ -25,24 +25,24 @@ class LayerModule(torch.nn.Module):
     def __init__(self, layer: Any) -> None:
         super().__init__()
         # Not as an attribute that PyTorch or the layer's own search would look into.
-        object.__setattr__(self, "layer", layer)
+        object.__setattr__(self, "_layer", layer)
         self.own_weights: dict[str, Variable] = {}
         self.update()
 
     def update(self) -> None:
         """Take on weights and layers that came since, and the values that steps of the layer have made."""
         with backends.use("torch"):
-            self.own_weights.update(_weights(self.layer))
+            self.own_weights.update(_weights(self._layer))
             for name, weight in self.own_weights.items():
                 array = _array_of(weight)
                 if weight.made_trainable and array.is_floating_point():
                     self._parameters[name] = array
                 else:
                     self._buffers[name] = array
-            for name, layer in _children(self.layer):
+            for name, layer in _children(self._layer):
                 self._modules[name] = module_of(layer)
-            trained = {id(weight) for weight in self.layer.trainable_weights}
-            for weight in self.layer.weights:
+            trained = {id(weight) for weight in self._layer.trainable_weights}
+            for weight in self._layer.weights:
                 if weight.leaf.requires_grad is not (id(weight) in trained) and weight.made_trainable:
                     weight.leaf.requires_grad_(id(weight) in trained)
 
@@ -51,10 +51,10 @@ class LayerModule(torch.nn.Module):
         with backends.use("torch"), within("", self.training):
             others = self._others()
             if not others:
-                return self.layer(*args, **kwargs)
-            variables = self.layer.variables
+                return self._layer(*args, **kwargs)
+            variables = self._layer.variables
             values = [others.get(v, v.raw) for v in variables]
-            return pure(lambda: self.layer(*args, **kwargs), variables)(values)[1]
+            return pure(lambda: self._layer(*args, **kwargs), variables)(values)[1]
 
     def _others(self) -> dict[Variable, Any]:
         """The arrays that ``torch.func.functional_call`` has put in the place of the weights."""
@@ -72,20 +72,20 @@ class LayerModule(torch.nn.Module):
         for weight in self.own_weights.values():  # on another device or of another dtype its memory is another one
             weight._value = weight.leaf.detach()
             weight.dtype = backend.dtype(weight._value)
-        _follow_dtype(self.layer, function)
+        _follow_dtype(self._layer, function)
         return self
 
     def register_forward_hook(self, hook: Any, **options: Any) -> Any:
         """Have a function called after each call of the layer, also where a layer around calls it."""
         if options:
             return super().register_forward_hook(hook, **options)
-        return self.layer.register_forward_hook(lambda _, inputs, outputs: hook(self, inputs, outputs))
+        return self._layer.register_forward_hook(lambda _, inputs, outputs: hook(self, inputs, outputs))
 
     def register_forward_pre_hook(self, hook: Any, **options: Any) -> Any:
         """Have a function called before each call of the layer, also where a layer around calls it."""
         if options:
             return super().register_forward_pre_hook(hook, **options)
-        return self.layer.register_forward_pre_hook(lambda _, inputs: hook(self, inputs))
+        return self._layer.register_forward_pre_hook(lambda _, inputs: hook(self, inputs))
 
 
 class InputsModule(torch.nn.Module):
@@ -102,7 +102,7 @@ class InputsModule(torch.nn.Module):
     def forward(self, inputs: Any) -> Any:
         """Call the model itself: of its arrays, ``torch.export`` knows which are parameters."""
         with backends.use("torch"), within("", self.training):
-            return self.model.layer(inputs)
+            return self.model._layer(inputs)
 
 
 def module_of(layer: Any) -> LayerModule:

@@ -37,7 +37,7 @@ def reshape(x: Any, newshape: Any) -> Any:
         newshape = [newshape[place] for place in range(newshape.shape[0])]
     sizes = newshape if isinstance(newshape, list | tuple) else (newshape,)
     sizes = tuple(backend.concrete(n) if backend.is_array(n) else n for n in sizes)
-    known = [int(n) for n in sizes if n != None and not backend.is_array(n)]  # noqa: E711
+    known = [n for n in sizes if isinstance(n, int | np.integer)]
     if any(n < -1 for n in known) or known.count(-1) > 1:
         raise ValueError(f"Expected sizes of at least 0, and -1 once at most. Received newshape: {tuple(newshape)}.")
     if backend.is_symbolic:

@@ -68,6 +68,28 @@ def test_a_program_of_torch_computes_what_the_model_does(tmp_path, name):
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+RECURRENT = {
+    "lstm": lambda: keras.layers.LSTM(3),
+    "both_ways": lambda: keras.layers.Bidirectional(keras.layers.GRU(3)),
+    "cells": lambda: keras.layers.RNN([keras.layers.LSTMCell(2), keras.layers.SimpleRNNCell(3)]),
+    "each_step": lambda: keras.layers.TimeDistributed(keras.layers.Dense(2)),
+}
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_a_module_of_a_recurrent_model_is_exported_for_batches_of_any_size(name):
+    torch = pytest.importorskip("torch")
+    from polykeras.interop.torch import as_module
+
+    with keras.backends.use("torch"):
+        x = torch.randn(3, 5, 4)
+        model = keras.Sequential([keras.Input((5, 4)), RECURRENT[name]()])
+        rows = {0: torch.export.Dim("rows")}
+        program = torch.export.export(as_module(model).eval(), (x,), dynamic_shapes=((rows,),)).module()
+        for inputs in (x, x[:2]):
+            np.testing.assert_allclose(*on_host([program(inputs), model(inputs)]), rtol=1e-4, atol=1e-6)
+
+
 def test_a_signature_and_options_reach_torch(tmp_path):
     torch = pytest.importorskip("torch")
     with keras.backends.use("torch"):

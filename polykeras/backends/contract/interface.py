@@ -156,7 +156,7 @@ class Primitives:
 
     @primitive
     def shape(self, x: Array) -> tuple:
-        """Return the shape as a tuple of ints; None for a size unknown while tracing."""
+        """Return the shape as a tuple of ints; for a size unknown while tracing None, or a number equal to None."""
 
     @primitive
     def dtype(self, x: Array) -> str:
