@@ -372,7 +372,14 @@ class Variable(EngineProtocols, Operators):
         if scope.values is not None:
             scope.values[self] = array
             return
-        array = backend.stored(self, array) if backend.shows else array
+        array = backend.stored(self, array)
+        if array is None:
+            raise RuntimeError(
+                f"Expected variable {self.path!r} to be assigned an array that lasts. Received: one of a "
+                f"transformation under way, such as jax.jit or vmap, which knows no side effects. Use the pure forms: "
+                f"stateless_call of a model or layer, stateless_update_state of a metric, stateless_apply of an "
+                f"optimizer; or call the model with training=False."
+            )
         if self.turn is None:
             self._value = array
         else:

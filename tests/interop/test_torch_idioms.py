@@ -433,3 +433,23 @@ def test_other_backends_name_themselves():
         model = make_model()
         with pytest.raises(AttributeError, match="'numpy'"):
             model.parameters()
+
+
+@keras.ops.custom_gradient
+def tripled_slope(x, y):
+    product = x * y
+    return product, lambda upstream: (3.0 * upstream * product / x, 5.0 * upstream)
+
+
+def test_own_gradients_under_the_transformations_of_functions():
+    x, y = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([4.0, 5.0, 6.0])
+    func = torch.func
+    np.testing.assert_allclose(func.grad(lambda x: tripled_slope(x, y).sum())(x), 3 * y)
+    np.testing.assert_allclose(func.grad(lambda x: tripled_slope(x, 2 * x).sum())(x), 6 * x + 10)
+    np.testing.assert_allclose(func.vmap(tripled_slope)(x, y), x * y)
+    np.testing.assert_allclose(func.vmap(func.grad(tripled_slope, argnums=1))(x, y), [5.0] * 3)
+    np.testing.assert_allclose(func.jacrev(tripled_slope)(x, y), np.diag(3 * y))
+    second = func.jacrev(func.grad(lambda y: tripled_slope(x, y).sum()))(y)
+    np.testing.assert_allclose(second, np.zeros((3, 3)))
+    mixed = func.jacrev(func.grad(lambda x, y: tripled_slope(x, y).sum()), argnums=1)(x, y)
+    np.testing.assert_allclose(mixed, 3 * np.eye(3), rtol=1e-6)

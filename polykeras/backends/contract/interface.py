@@ -667,7 +667,10 @@ class Primitives:
         return self.read(value)
 
     def stored(self, variable: Any, array: Array) -> Any:
-        """Return what to put into the slot of a variable for an array that a program outside of steps assigns."""
+        """Return what to put into the slot of a variable for an array that a program outside of steps assigns.
+
+        None for an array of a transformation under way in the program, which does not outlive it.
+        """
         return array
 
     def join(self, cls: type) -> None:

@@ -346,6 +346,9 @@ class JaxBackend(Backend):
     def while_loop(self, condition: Any, body: Any, values: tuple) -> tuple:
         return lax.while_loop(lambda v: condition(*v), lambda v: tuple(body(*v)), tuple(values))
 
+    def stored(self, variable: Any, array: Array) -> Array | None:
+        return None if isinstance(array, _Tracer) else array
+
     # -------------------------------------------------------------- transforms
 
     def value_and_grad(self, function: Any, arrays: list) -> tuple:

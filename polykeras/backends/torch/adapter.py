@@ -158,6 +158,32 @@ class _Spliced(torch.autograd.Function):
         return (None, None, *(None,) * ctx.count, *parts)
 
 
+class _Recomputed(torch.autograd.Function):
+    """A function with a gradient of the caller's making, for the transformations of ``torch.func``.
+
+    They run ``backward`` on other wrappers of the arrays than ``forward``, so that it can use nothing that was
+    computed there: it computes the function again.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(function: Any, *arrays: Array) -> Any:
+        output, _ = function(*arrays)
+        return tuple(output) if isinstance(output, list) else output
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
+        ctx.function, *arrays = inputs
+        ctx.save_for_backward(*arrays)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Array) -> tuple:
+        _, pull_back = ctx.function(*ctx.saved_tensors)
+        parts = pull_back(*gradients)
+        return (None, *parts) if isinstance(parts, tuple | list) else (None, parts)
+
+
 def _leaf(x: Array, connected: bool) -> Array:
     """Another name for x, to take a gradient by; an outer gradient still sees x behind it."""
     if connected and x.requires_grad:
@@ -277,7 +303,7 @@ class TorchBackend(Backend):
         leaf = variable.leaf
         if leaf is None:
             is_wanted = variable.trainable and torch.is_grad_enabled() and value.is_floating_point()
-            if not is_wanted or _state.depth or is_recording():
+            if not is_wanted or _state.depth or is_recording() or _functorch_level() is not None:
                 return value
             leaf = self.leaf(variable, value)
         if leaf.data_ptr() != value.data_ptr():  # a step has put another array into the slot
@@ -291,7 +317,13 @@ class TorchBackend(Backend):
             variable.leaf = torch.nn.Parameter(value.detach(), requires_grad)
         return variable.leaf
 
-    def stored(self, variable: Any, array: Array) -> Array:
+    def stored(self, variable: Any, array: Array) -> Array | None:
+        functorch = torch._C._functorch
+        if functorch.is_functorch_wrapped_tensor(array):
+            array = array.detach()  # on all levels
+            while functorch.is_gradtrackingtensor(array):
+                array = functorch.get_unwrapped(array)
+            return None if functorch.is_functorch_wrapped_tensor(array) else array
         return array.detach() if array.requires_grad and _state.depth == 0 else array
 
     def native(self, function: Any, optimize: bool | None = None) -> Any:
@@ -571,6 +603,8 @@ class TorchBackend(Backend):
 
     def custom_gradient(self, function: Any) -> Any:
         def call(*arrays: Array) -> Any:
+            if _functorch_level() is not None:
+                return _Recomputed.apply(function, *arrays)
             # What ``backward`` computes has a gradient itself only if this is recorded.
             with torch.set_grad_enabled(torch.is_grad_enabled() and _state.depth != 1):
                 output, backward = function(*arrays)
