@@ -164,6 +164,12 @@ class SeedGenerator(Stamped):
         bits = backend.mix_bits(backend.add(bits, second))
         return backend.getitem(bits, (0,)), backend.getitem(bits, (1,))
 
+    def _named_parts(self) -> dict[str, Variable]:
+        return {"state": self.state}
+
+    def _serving_specs(self) -> tuple:
+        return ()
+
     def get_config(self) -> dict:
         """Return the arguments of ``__init__``, ready for JSON."""
         return {"seed": None if self._drawn else self.seed}
@@ -217,3 +223,6 @@ def key_of(seed: Any) -> tuple:
         return seed
     bits = digest("key", next_seed() if seed is None else int(seed))
     return bits & _WORD, bits >> 32
+
+
+backends.join(SeedGenerator)

@@ -40,8 +40,8 @@ class _Beside:
         vars(instance).setdefault("_engine_state", _State())[self._name] = value
 
 
-class Kept(tf.__internal__.tracking.Trackable):
-    """Base of classes with variables and ``_named_parts()``: their objects are kept by checkpoints and SavedModels."""
+class _Tracked(tf.__internal__.tracking.Trackable):
+    """TensorFlow's class for what is kept, with its notes on an object out of the way."""
 
     _self_setattr_tracking = _Beside()
     _self_update_uid = _Beside()
@@ -50,6 +50,33 @@ class Kept(tf.__internal__.tracking.Trackable):
     _self_unconditional_deferred_dependencies = _Beside()
     _self_name_based_restores = _Beside()
     _self_saveable_object_factories = _Beside()
+
+
+class KeptVariable(_Tracked):
+    """Base of the class of variables: they are kept as the ``tf.Variable`` that holds their value."""
+
+    @property
+    def _shared_name(self) -> str:
+        return _own(self, self)._shared_name
+
+    def _serialize_to_tensors(self) -> dict[str, Any]:
+        return _own(self, self)._serialize_to_tensors()
+
+    def _restore_from_tensors(self, restored_tensors: dict) -> Any:
+        return _own(self, self)._restore_from_tensors(restored_tensors)
+
+    def _export_to_saved_model_graph(self, object_map: Any, tensor_map: Any, options: Any, **kwargs: Any) -> list:
+        own = _own(self, self)
+        resources = own._export_to_saved_model_graph(object_map, tensor_map, options, **kwargs)
+        object_map[self] = object_map[own]
+        return resources
+
+    def _write_object_proto(self, proto: Any, options: Any) -> None:
+        return _own(self, self)._write_object_proto(proto, options)
+
+
+class Kept(_Tracked):
+    """Base of classes with variables and ``_named_parts()``: their objects are kept by checkpoints and SavedModels."""
 
     def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
         functions = self._functions() if save_type == "savedmodel" else {}
@@ -88,8 +115,15 @@ def _inference(model: Any) -> Callable:
 
 def _shown(owner: Any, part: Any) -> Any:
     """A variable as the ``tf.Variable`` that holds its value; anything else as it is."""
-    if not hasattr(part, "backend_name"):
-        return part
+    return _own(owner, part) if hasattr(part, "backend_name") else part
+
+
+def _own(owner: Any, part: Any) -> tf.Variable:
+    """The ``tf.Variable`` that holds the value of a variable.
+
+    Raises:
+        RuntimeError: for one of another backend.
+    """
     if part.backend_name != "tensorflow":
         raise RuntimeError(
             f"Expected variables on the backend 'tensorflow', for its checkpoints and SavedModels. Received: "

@@ -206,3 +206,88 @@ def test_a_checkpoint_may_be_the_first_to_use_the_engine(tmp_path):
     command = [sys.executable, "-c", FIRST_USE, str(tmp_path / "c")]
     found = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert found.stdout.strip() == "saved", found.stderr[-2000:]
+
+
+# ------------------------------------------------------------- parts of a program on their own
+
+
+class Holder(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = keras.Variable(2.0)
+        self.mean = keras.metrics.Mean()
+
+    @tf.function(input_signature=[tf.TensorSpec(None)])
+    def scaled(self, x):
+        return x * self.scale
+
+
+def changed_optimizer():
+    variable, optimizer = keras.Variable([3.0]), keras.optimizers.Adam(0.1)
+    step = lambda: optimizer.apply([tf.constant([1.0])], [variable])  # noqa: E731
+    step()
+    return {"optimizer": optimizer, "variable": variable}, step, lambda: [variable.numpy(), *optimizer.get_weights()]
+
+
+def changed_metric():
+    metric = keras.metrics.Mean()
+    metric.update_state([1.0, 2.0])
+    return {"metric": metric}, lambda: metric.update_state([7.0]), lambda: [metric.result()]
+
+
+def changed_variables():
+    many = [keras.Variable(3.0), {"inner": keras.Variable([1, 2])}]
+    change = lambda: (many[0].assign(0.0), many[1]["inner"].assign([5, 6]))  # noqa: E731
+    return {"one": keras.Variable(1.0), "many": many}, change, lambda: [many[0].numpy(), many[1]["inner"].numpy()]
+
+
+def changed_seeds():
+    seeds = keras.random.SeedGenerator(1)
+    return {"seeds": seeds}, seeds.next, lambda: [seeds.state.numpy()]
+
+
+def changed_module():
+    holder = Holder()
+    change = lambda: (holder.scale.assign(0.0), holder.mean.update_state(1.0))  # noqa: E731
+    return {"holder": holder}, change, lambda: [holder.scale.numpy(), holder.mean.result()]
+
+
+PARTS = [changed_optimizer, changed_metric, changed_variables, changed_seeds, changed_module]
+
+
+@pytest.mark.parametrize("made", PARTS)
+def test_variables_optimizers_and_metrics_alone_are_kept(tmp_path, made):
+    parts, change, state = made()
+    step = tf.Variable(1)
+    manager = tf.train.CheckpointManager(tf.train.Checkpoint(**parts, step=step), str(tmp_path), max_to_keep=2)
+    manager.save()
+    before = [np.array(x) for x in state()]
+    change()
+    step.assign(2)
+    assert any(not np.array_equal(x, y) for x, y in zip(state(), before, strict=True))
+    manager.checkpoint.restore(manager.latest_checkpoint).assert_consumed()
+    for found, expected in zip(state(), before, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert int(step) == 1
+
+
+def test_a_new_program_takes_on_kept_variables_also_before_an_optimizer_has_its_own(tmp_path):
+    parts, _, state = changed_optimizer()
+    path = tf.train.Checkpoint(**parts).save(str(tmp_path / "c"))
+    variable, optimizer = keras.Variable([0.0]), keras.optimizers.Adam(0.1)
+    tf.train.Checkpoint(variable=variable, optimizer=optimizer).restore(path)
+    optimizer.build([variable])
+    for found, expected in zip([variable.numpy(), *optimizer.get_weights()], state(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_saved_module_of_tensorflow_holds_variables_of_ours(tmp_path):
+    tf.saved_model.save(Holder(), str(tmp_path))
+    assert float(tf.saved_model.load(str(tmp_path)).scaled(3.0)) == 6.0
+
+
+def test_a_variable_of_another_backend_is_refused(tmp_path):
+    with backends.use("numpy"):
+        variable = keras.Variable(1.0)
+    with pytest.raises(RuntimeError, match="variables on the backend 'tensorflow'.*Received.*'numpy'"):
+        tf.train.Checkpoint(v=variable).save(str(tmp_path / "c"))

@@ -293,10 +293,11 @@ class TensorflowBackend(Backend):
         return value
 
     def join(self, cls: type) -> None:
-        from polykeras.interop.tensorflow_checkpoints import Kept
+        from polykeras.interop.tensorflow_checkpoints import Kept, KeptVariable
 
-        if hasattr(cls, "_named_parts"):
-            cls.__bases__ = (*cls.__bases__, Kept)
+        base = Kept if hasattr(cls, "_named_parts") else KeptVariable if hasattr(cls, "backend_name") else None
+        if base is not None:
+            cls.__bases__ = (*cls.__bases__, base)
 
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         return tf.function(function, autograph=False, reduce_retracing=True, jit_compile=bool(optimize))
