@@ -363,6 +363,9 @@ class Variable(EngineProtocols, Operators):
 
         Args:
             array: array of the variable's shape.
+
+        Raises:
+            RuntimeError: for one of a transformation of the engine under way, which does not outlive it.
         """
         if scope.assigned is not None:
             scope.assigned[self] = None

@@ -62,7 +62,6 @@ def test_a_traced_key_gives_the_same_bits_as_a_host_key(backend):
 
     def step(state, _):
         (place,) = state
-        twin.state.put(place)
         key = twin._traced_key(backend, place)
         return [backend.add(place, 1)], backend.random_bits(key, (7,))
 
