@@ -112,7 +112,7 @@ def squeeze_excite(x: KerasTensor, filters: int, name: str) -> KerasTensor:
 
     Source: Hu et al., "Squeeze-and-Excitation Networks" (CVPR 2018).
     """
-    options = {"padding": "same", "kernel_initializer": FAN_OUT}
+    options: dict[str, Any] = {"padding": "same", "kernel_initializer": FAN_OUT}
     count = channels(x)
     shape = (1, 1, count) if channel_axis() == -1 else (count, 1, 1)
     gate = layers.GlobalAveragePooling2D(name=f"{name}squeeze")(x)

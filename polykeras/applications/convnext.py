@@ -99,7 +99,8 @@ def _convnext(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
             "Expected image_data_format() to be 'channels_last'. Received: 'channels_first'. Call "
             "keras.config.set_image_data_format('channels_last') before."
         )
-    name, (counts, width) = frame.name, frame.variant.blocks
+    name = frame.name or frame.variant.name.lower()
+    counts, width = frame.variant.blocks
     x = frame.input()
     if include_preprocessing:
         mean = [255 * value for value in MEAN_OF_UNIT]
@@ -107,8 +108,8 @@ def _convnext(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
         x = layers.Normalization(mean=mean, variance=variance, name=f"{name}_prestem_normalization")(x)
     for stage, count in enumerate(counts):
         x = (_halving(width * 2**stage, name, stage - 1) if stage else _patches(width, name))(x)
-        for place in range(count):
-            x = _block(x, f"{name}_stage_{stage}_block_{place}")
+        for number in range(count):
+            x = _block(x, f"{name}_stage_{stage}_block_{number}")
     if not frame.include_top:
         return layers.LayerNormalization(epsilon=_EPSILON)(frame.pooled(x, (None, None)))
     x = layers.GlobalAveragePooling2D(name=f"{name}_head_gap")(x)
@@ -116,7 +117,9 @@ def _convnext(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
     return frame.classified(x, f"{name}_head_dense")
 
 
-def _constructor(kind: str, counts: tuple[int, ...], width: int, *hashes: str) -> Callable[..., Model]:
+def _constructor(
+    kind: str, counts: tuple[int, ...], width: int, hash_with_top: str, hash_without_top: str
+) -> Callable[..., Model]:
     name = f"convnext_{kind.lower()}"
     variant = Variant(
         name=f"ConvNeXt{kind}",
@@ -124,7 +127,7 @@ def _constructor(kind: str, counts: tuple[int, ...], width: int, *hashes: str) -
         size=224,
         summary=f"ConvNeXt of {sum(counts)} blocks, the first with {width} filters.",
         blocks=(counts, width),
-        downloads=both(f"convnext/{name}", hashes),
+        downloads=both(f"convnext/{name}", (hash_with_top, hash_without_top)),
     )
     return constructor(_convnext, variant, _ORDER)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from polykeras import layers
 from polykeras.applications.blocks import (
@@ -23,6 +24,7 @@ from polykeras.applications.downloads import Download
 from polykeras.applications.frame import Frame, Variant, constructor
 from polykeras.applications.imagenet_utils import DEVIATION_OF_UNIT, decode_predictions, preprocessing
 from polykeras.core.graph import KerasTensor
+from polykeras.models import Model
 
 #: Stages of B0: blocks, size of the window, strides of the first block, how often wider inside, filters.
 _STAGES = (
@@ -122,7 +124,9 @@ def _efficientnet(frame: Frame) -> KerasTensor:
     return head(frame, silu(norm(x, "top_bn"), "top_activation"), dropout_rate)
 
 
-def _constructor(number: int, size: int, blocks: tuple[float, float, float], hashes: tuple[str, str]):
+def _constructor(
+    number: int, size: int, blocks: tuple[float, float, float], hashes: tuple[str, str]
+) -> Callable[..., Model]:
     name = f"efficientnetb{number}"
     address = f"https://storage.googleapis.com/keras-applications/{name}"
     variant = Variant(

@@ -91,13 +91,14 @@ def constructor(family: Callable, variant: Variant, order: tuple[str, ...] = STA
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = inspect.Signature([inspect.Parameter(name, kind, default=defaults[name]) for name in order])
 
-    def build(*args: Any, **kwargs: Any) -> Model:
+    def construct(*args: Any, **kwargs: Any) -> Model:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         special = {name: bound.arguments.pop(name) for name in own}
         frame = Frame(variant, **bound.arguments)
         return frame.model(family(frame, **special))
 
+    build: Any = construct
     build.__name__ = build.__qualname__ = variant.name
     build.__module__ = family.__module__
     build.__signature__ = signature
@@ -106,7 +107,7 @@ def constructor(family: Callable, variant: Variant, order: tuple[str, ...] = STA
 
 
 def _help(family: Callable, variant: Variant, order: tuple[str, ...]) -> str:
-    about, _, own = inspect.cleandoc(family.__doc__).partition("\nArgs:\n")
+    about, _, own = inspect.cleandoc(family.__doc__ or "").partition("\nArgs:\n")
     texts = dict(_HELP)
     for line in inspect.cleandoc(own).splitlines():
         name, _, text = line.partition(": ")
@@ -264,7 +265,7 @@ class Frame:
         sources = graph.sources([self.input_tensor])
         model = Model(sources[0] if len(sources) == 1 else sources, outputs, name=self.name)
         path = self.weights
-        if path == "imagenet":
+        if path == "imagenet" and self.downloads is not None:
             path = downloads.path_of(self.downloads[0 if self.include_top else 1], self.variant.name)
         if path is not None:
             model.load_weights(path)

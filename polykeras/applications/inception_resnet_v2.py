@@ -14,12 +14,17 @@ from polykeras.core.graph import KerasTensor
 from polykeras.layers import Layer
 from polykeras.serialization import registry
 
-_MIXED_5B = [[(96, 1)], [(48, 1), (64, 5)], [(64, 1), (96, 3), (96, 3)], ["average", (64, 1)]]
-_MIXED_6A = [[(384, 3, 2)], [(256, 1), (256, 3), (384, 3, 2)], ["max"]]
-_MIXED_7A = [[(256, 1), (384, 3, 2)], [(256, 1), (288, 3, 2)], [(256, 1), (288, 3), (320, 3, 2)], ["max"]]
+_MIXED_5B: list[list] = [[(96, 1)], [(48, 1), (64, 5)], [(64, 1), (96, 3), (96, 3)], ["average", (64, 1)]]
+_MIXED_6A: list[list] = [[(384, 3, 2)], [(256, 1), (256, 3), (384, 3, 2)], ["max"]]
+_MIXED_7A: list[list] = [
+    [(256, 1), (384, 3, 2)],
+    [(256, 1), (288, 3, 2)],
+    [(256, 1), (288, 3), (320, 3, 2)],
+    ["max"],
+]
 
 #: Branches of the blocks whose outputs are added, by the height and width that they see.
-_RESIDUAL = {
+_RESIDUAL: dict[int, list[list]] = {
     35: [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]],
     17: [[(192, 1)], [(128, 1), (160, (1, 7)), (192, (7, 1))]],
     8: [[(192, 1)], [(192, 1), (224, (1, 3)), (256, (3, 1))]],

@@ -34,11 +34,11 @@ def _crossed_windows(number: int) -> list[list]:
     ]
 
 
-_HALVING_35 = [[(384, 3, 2)], [(64, 1), (96, 3), (96, 3, 2)], ["max"]]
-_HALVING_17 = [[(192, 1), (320, 3, 2)], [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)], ["max"]]
+_HALVING_35: list[list] = [[(384, 3, 2)], [(64, 1), (96, 3), (96, 3, 2)], ["max"]]
+_HALVING_17: list[list] = [[(192, 1), (320, 3, 2)], [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)], ["max"]]
 
 #: The tables of branches, one behind the other.
-_BLOCKS = (
+_BLOCKS: tuple[list[list], ...] = (
     *(_small_windows(pooled) for pooled in (32, 64, 64)),
     _HALVING_35,
     *(_long_windows(filters) for filters in (128, 160, 160, 192)),

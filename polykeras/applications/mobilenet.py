@@ -40,8 +40,9 @@ def size_of_trained(frame: Frame, sizes: tuple[int, ...]) -> int:
 
 def model_name(frame: Frame, kind: str, alpha: float, size: int) -> str:
     """Return the name that was asked for, otherwise one that says width and size of pictures."""
-    known = size if frame.weights == "imagenet" else frame.spatial(frame.input_shape)[0]
-    return frame.name or f"{kind}_{alpha:0.2f}_{known}"
+    if frame.weights != "imagenet" and frame.input_shape is not None:
+        size = frame.spatial(frame.input_shape)[0]
+    return frame.name or f"{kind}_{alpha:0.2f}_{size}"
 
 
 def check_alpha(frame: Frame, alpha: float, choices: tuple[float, ...]) -> None:

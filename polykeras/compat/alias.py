@@ -236,7 +236,7 @@ def _tensorflow_spec() -> importlib.machinery.ModuleSpec | None:
     return spec
 
 
-def _show_in_tensorflow(tensorflow: ModuleType) -> None:
+def _show_in_tensorflow(tensorflow: Any) -> None:
     """Put polykeras where an imported TensorFlow shows Keras.
 
     Its own code keeps what it holds of its copy of an old Keras; what others import from there is polykeras, where it
@@ -253,4 +253,5 @@ def _show_in_tensorflow(tensorflow: ModuleType) -> None:
     tensorflow.keras = importlib.import_module("keras")
     for name in ("losses", "metrics", "optimizers", "initializers"):
         setattr(tensorflow, name, importlib.import_module(f"keras.{name}"))
-    sys.modules["tensorflow.python"].keras = sys.modules[root]
+    python: Any = sys.modules["tensorflow.python"]
+    python.keras = sys.modules[root]

@@ -8,10 +8,10 @@ know about it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-_WithOne: TypeAlias = Callable[[Any], Any]
-_Alone: TypeAlias = Callable[[], Any]
+_Binary: TypeAlias = Callable[[Any, Any], Any]
+_Unary: TypeAlias = Callable[[Any], Any]
 
 
 class EngineNeeded(AttributeError, TypeError):
@@ -30,36 +30,36 @@ class Operators:
     shape: tuple
     # Filled in by ``polykeras.ops``.
     __getitem__: Callable[..., Any]
-    __add__: _WithOne
-    __radd__: _WithOne
-    __sub__: _WithOne
-    __rsub__: _WithOne
-    __mul__: _WithOne
-    __rmul__: _WithOne
-    __truediv__: _WithOne
-    __rtruediv__: _WithOne
-    __floordiv__: _WithOne
-    __rfloordiv__: _WithOne
-    __mod__: _WithOne
-    __rmod__: _WithOne
-    __pow__: _WithOne
-    __rpow__: _WithOne
-    __matmul__: _WithOne
-    __rmatmul__: _WithOne
-    __and__: _WithOne
-    __rand__: _WithOne
-    __or__: _WithOne
-    __ror__: _WithOne
-    __xor__: _WithOne
-    __rxor__: _WithOne
-    __lt__: _WithOne
-    __le__: _WithOne
-    __gt__: _WithOne
-    __ge__: _WithOne
-    __neg__: _Alone
-    __pos__: _Alone
-    __abs__: _Alone
-    __invert__: _Alone
+    __add__: ClassVar[_Binary]
+    __radd__: ClassVar[_Binary]
+    __sub__: ClassVar[_Binary]
+    __rsub__: ClassVar[_Binary]
+    __mul__: ClassVar[_Binary]
+    __rmul__: ClassVar[_Binary]
+    __truediv__: ClassVar[_Binary]
+    __rtruediv__: ClassVar[_Binary]
+    __floordiv__: ClassVar[_Binary]
+    __rfloordiv__: ClassVar[_Binary]
+    __mod__: ClassVar[_Binary]
+    __rmod__: ClassVar[_Binary]
+    __pow__: ClassVar[_Binary]
+    __rpow__: ClassVar[_Binary]
+    __matmul__: ClassVar[_Binary]
+    __rmatmul__: ClassVar[_Binary]
+    __and__: ClassVar[_Binary]
+    __rand__: ClassVar[_Binary]
+    __or__: ClassVar[_Binary]
+    __ror__: ClassVar[_Binary]
+    __xor__: ClassVar[_Binary]
+    __rxor__: ClassVar[_Binary]
+    __lt__: ClassVar[_Binary]
+    __le__: ClassVar[_Binary]
+    __gt__: ClassVar[_Binary]
+    __ge__: ClassVar[_Binary]
+    __neg__: ClassVar[_Unary]
+    __pos__: ClassVar[_Unary]
+    __abs__: ClassVar[_Unary]
+    __invert__: ClassVar[_Unary]
     __round__: Callable[..., Any]
 
     # NumPy scalars and arrays on the left leave the operation to us.
@@ -86,7 +86,7 @@ class Operators:
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[place] for place in range(len(self)))
+        return (self[index] for index in range(len(self)))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise EngineNeeded(

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.parse
@@ -74,6 +75,7 @@ def get_file(
     >>> pathlib.Path(path).relative_to(folder).as_posix(), pathlib.Path(path).read_text()
     ('datasets/b.txt', 'data')
     """
+    origin = _address(origin)
     name = _name(fname, origin)
     folder = Path(cache_dir).expanduser() if cache_dir is not None else config.home()
     folder = folder / cache_subdir
@@ -99,10 +101,14 @@ def get_file(
     return str(unpacked)
 
 
-def _name(fname: Any, origin: Any) -> str:
-    """The name of the file, which is no path."""
+def _address(origin: Any) -> str:
     if not isinstance(origin, str) or urllib.parse.urlsplit(origin).scheme.lower() not in _SCHEMES:
         raise ValueError(f"Expected origin to be an address of {_SCHEMES}. Received: {origin!r}.")
+    return origin
+
+
+def _name(fname: Any, origin: str) -> str:
+    """The name of the file, which is no path."""
     name = (
         os.fspath(fname) if fname is not None else Path(urllib.parse.unquote(urllib.parse.urlsplit(origin).path)).name
     )
@@ -137,7 +143,7 @@ def _matches(path: Path, digest: tuple[str, str] | None) -> bool:
 def _locked(path: Path) -> Iterator[None]:
     """Context manager: alone among processes that lock the same path; the system frees it when one dies."""
     with open(path, "ab") as file:
-        if os.name == "nt":
+        if sys.platform == "win32":
             import msvcrt
 
             msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
@@ -183,7 +189,7 @@ class _Download:
         if was_begun and not _matches(self._part, self.digest):
             self._forget()  # an old beginning may be of another file
             self._fetch()
-        if not _matches(self._part, self.digest):
+        if self.digest is not None and not _matches(self._part, self.digest):
             self._forget()
             raise ValueError(
                 f"Expected {self.origin!r} to have the {self.digest[0]} hash {self.digest[1]}. Received: another file: "
@@ -199,6 +205,7 @@ class _Download:
         self._mark.unlink(missing_ok=True)
 
     def _fetch(self) -> None:
+        failure: Exception
         for again in range(_TRIES):
             try:
                 return self._receive()
@@ -209,8 +216,9 @@ class _Download:
                     raise self._failure(error) from None
                 failure = error
             except (OSError, http.client.HTTPException) as error:
-                if isinstance(getattr(error, "reason", None), FileNotFoundError):
-                    raise self._failure(error.reason) from None
+                reason = getattr(error, "reason", None)
+                if isinstance(reason, FileNotFoundError):
+                    raise self._failure(reason) from None
                 failure = error
             time.sleep(0.1 * 2**again)
         raise self._failure(failure)

@@ -172,6 +172,13 @@ def _one(data: Any, place: int) -> Any:
     return trees.map(lambda x: take(x, np.array([place]))[0], data)
 
 
+def _count_of(size: float | None, count: int) -> int | None:
+    """How many of ``count`` samples a fraction or a number of them is."""
+    if size is None:
+        return None
+    return round(size * count) if isinstance(size, float) else int(size)
+
+
 def _sizes(count: int, left: float | None, right: float | None) -> tuple[int, int]:
     if left is None and right is None:
         raise ValueError("Expected left_size, right_size, or both. Received: neither.")
@@ -186,9 +193,11 @@ def _sizes(count: int, left: float | None, right: float | None) -> tuple[int, in
             )
     if isinstance(left, float) and isinstance(right, float) and left + right > 1:
         raise ValueError(f"Expected left_size and right_size of at most 1 together. Received: {left} and {right}.")
-    sizes = [round(size * count) if isinstance(size, float) else size for size in (left, right)]
-    first = count - sizes[1] if sizes[0] is None else int(sizes[0])
-    second = count - first if sizes[1] is None else int(sizes[1])
+    first, second = _count_of(left, count), _count_of(right, count)
+    if first is None:
+        first = count - (second or 0)
+    if second is None:
+        second = count - first
     if not first or not second or first + second > count:
         raise ValueError(
             f"Expected two parts of {count} samples with at least one in each. Received: {first} and {second}, from "

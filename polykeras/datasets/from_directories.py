@@ -264,7 +264,7 @@ def _dataset(directory: Any, kind: Kind, choice: Choice, batch_size: int | None)
         key = seeds.next_seed() if choice.seed is None else choice.seed
         order = seeds.host_generator(key, "files").permutation(len(paths))
         paths, labels = [paths[n] for n in order], None if labels is None else labels[order]
-    targets = None if labels is None else _targets(labels, choice.label_mode, class_names)
+    targets = None if labels is None else _targets(labels, choice.label_mode, len(class_names or ()))
     made = []
     for part in _parts(len(paths), choice):
         own_paths, own_targets = paths[part], None if targets is None else targets[part]
@@ -396,15 +396,15 @@ def _files_in(root: Path, formats: tuple, follow_links: bool) -> list[str]:
     return paths
 
 
-def _targets(labels: np.ndarray, mode: str, names: list[str]) -> np.ndarray:
+def _targets(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
     if mode == "categorical":
-        return to_categorical(labels, len(names))
+        return to_categorical(labels, classes)
     return labels if mode == "int" else labels[:, None].astype(np.float32)
 
 
 def _parts(count: int, choice: Choice) -> list[slice]:
     """Which files to use; those for validation are the last."""
-    if choice.subset is None:
+    if choice.subset is None or choice.validation_split is None:
         return [slice(None)]
     cut = count - int(count * choice.validation_split)
     parts = {"training": slice(cut), "validation": slice(cut, None)}

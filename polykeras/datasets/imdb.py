@@ -52,13 +52,13 @@ def load_data(
     x_test, y_test = sequences.shuffled(random, x_test, y_test)
     texts = sequences.marked([*x_train, *x_test], start_char, index_from)
     count = len(x_train)
-    parts = [sequences.short(texts[:count], y_train, maxlen), sequences.short(texts[count:], y_test, maxlen)]
-    texts = sequences.thinned(parts[0][0] + parts[1][0], num_words, skip_top, oov_char)
-    count = len(parts[0][0])
-    (_, y_train), (_, y_test) = parts
+    train_texts, train_labels = sequences.short(texts[:count], y_train, maxlen)
+    test_texts, test_labels = sequences.short(texts[count:], y_test, maxlen)
+    texts = sequences.thinned(train_texts + test_texts, num_words, skip_top, oov_char)
+    count = len(train_texts)
     return (
-        (sequences.ragged(texts[:count]), np.array(y_train)),
-        (sequences.ragged(texts[count:]), np.array(y_test)),
+        (sequences.ragged(texts[:count]), np.array(train_labels)),
+        (sequences.ragged(texts[count:]), np.array(test_labels)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ def shuffled(random: np.random.RandomState, *arrays: np.ndarray) -> list[np.ndar
     return [array[order] for array in arrays]
 
 
-def marked(texts: Sequence, start_char: int | None, index_from: int) -> list[list[int]]:
+def marked(texts: Iterable, start_char: int | None, index_from: int) -> list[list[int]]:
     """Return ranks of words as indices: raised by ``index_from``, after ``start_char`` where that isn't None.
 
     >>> marked([[1, 5]], 1, 3)
@@ -42,7 +42,7 @@ def thinned(texts: list[list[int]], num_words: int | None, skip_top: int, oov_ch
     return [[word if skip_top <= word < most else oov_char for word in row] for row in texts]
 
 
-def short(texts: list[list[int]], labels: Sequence, maxlen: int | None) -> tuple[list[list[int]], list]:
+def short(texts: list[list[int]], labels: Iterable, maxlen: int | None) -> tuple[list[list[int]], list]:
     """Return the texts shorter than ``maxlen``, with their labels.
 
     Raises:

@@ -61,11 +61,12 @@ def decode_wav(data: bytes, name: str = "the data") -> tuple[int, np.ndarray]:
 
 
 def _chunks(data: bytes) -> dict[bytes, bytes]:
-    chunks, place = {}, 12
-    while place + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, place)
-        chunks.setdefault(name, data[place + 8 : place + 8 + size])
-        place += 8 + size + size % 2
+    chunks: dict[bytes, bytes] = {}
+    offset = 12
+    while offset + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, offset)
+        chunks.setdefault(name, data[offset + 8 : offset + 8 + size])
+        offset += 8 + size + size % 2
     return chunks
 
 

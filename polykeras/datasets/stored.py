@@ -6,7 +6,7 @@ import math
 import os
 import pickle
 import zipfile
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def unpickle_arrays(file: BinaryIO) -> Any:
+def unpickle_arrays(file: IO[bytes]) -> Any:
     """Return what a pickle holds: arrays, numbers, text, bytes, lists, tuples and dicts.
 
     Raises:

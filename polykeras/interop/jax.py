@@ -95,12 +95,12 @@ class JaxLayer(ForeignLayer):
 
     def _kept(self, leaf: Any, trainable: bool, name: str) -> Any:
         if isinstance(leaf, int | float):
-            leaf = np.asarray(leaf, dtypes.standardize(type(leaf)))
+            leaf = np.asarray(leaf, dtypes.standardize(type(leaf).__name__))
         return self.keep(leaf, trainable, name) if hasattr(leaf, "dtype") else leaf
 
     def build(self, input_shape: Any) -> None:
         """Make the parameters with ``init_fn``."""
-        if self._trees:
+        if self._trees or self.init_fn is None:
             return
         import jax
 
@@ -110,10 +110,10 @@ class JaxLayer(ForeignLayer):
             seed = int(backend.to_numpy(self._draw()))
         with jax.ensure_compile_time_eval():
 
-            def sized(shape):
+            def sized(shape: Any) -> Any:
                 return jax.numpy.ones([n or 1 for n in shape], self.compute_dtype)
 
-            def is_shape(x):
+            def is_shape(x: Any) -> bool:
                 return isinstance(x, list | tuple) and all(n is None or isinstance(n, int) for n in x)
 
             inputs = jax.tree_util.tree_map(sized, input_shape, is_leaf=is_shape)
@@ -129,8 +129,8 @@ class JaxLayer(ForeignLayer):
         import jax
 
         kept, structure = self._trees[name]
-        values = iter(kept if values is None else values)
-        leaves = [next(values) if isinstance(leaf, Variable) else leaf for leaf in kept]
+        remaining = iter(kept if values is None else values)
+        leaves = [next(remaining) if isinstance(leaf, Variable) else leaf for leaf in kept]
         return jax.tree_util.tree_unflatten(structure, leaves)
 
     @property
@@ -147,12 +147,12 @@ class JaxLayer(ForeignLayer):
         weights = {name: self._weights_in(name) for name in self._trees}
         values = {name: [weight.value for weight in own] for name, own in weights.items()}
         seed = self._draw() if "rng" in self._takes else 0
-        run = functools.partial(self._run_on_jax, training=bool(training))
+        run: Callable = functools.partial(self._run_on_jax, training=bool(training))
         if backends.current_name() != self.engine:
             run = self._on_tensorflow(run, inputs, bool(training))
-        outputs, fresh = run(values, seed, inputs)
+        outputs, updated = run(values, seed, inputs)
         if "state" in self._takes:
-            for weight, value in zip(weights["state"], fresh, strict=True):
+            for weight, value in zip(weights["state"], updated, strict=True):
                 weight.assign(value)
         return outputs
 

@@ -115,7 +115,7 @@ def read(model: Any) -> ForeignModel:
     Raises:
         ValueError: for anything else.
     """
-    readers = {
+    readers: dict[str, Callable[[Any], ForeignModel]] = {
         "file": _read_file,
         "linen": _read_linen,
         "torch": _read_torch,
@@ -212,7 +212,7 @@ def _noting(modules: dict[int, str], classes: Iterator[type]) -> Iterator[list]:
 
         return call
 
-    before = {owner: vars(owner)["__call__"] for owner in owners}
+    before: dict[Any, Callable] = {owner: vars(owner)["__call__"] for owner in owners}
     for owner, plain in before.items():
         owner.__call__ = watched(plain)
     try:

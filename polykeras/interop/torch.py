@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from polykeras import backends
@@ -88,7 +88,7 @@ class TorchModuleWrapper(ForeignLayer):
 
         if not isinstance(module, torch.nn.Module):
             raise ValueError(f"Layer {self.name!r}: Expected a torch.nn.Module. Received: {module!r}.")
-        self._module = module
+        self._module: Any = module
         self.output_shape_given = None if output_shape is None else tuple(output_shape)
         named = [(key, p.detach().cpu(), p.requires_grad) for key, p in module.named_parameters()]
         named += [(key, b.detach().cpu(), False) for key, b in module.named_buffers()]
@@ -127,8 +127,8 @@ class TorchModuleWrapper(ForeignLayer):
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         return super().compute_output_shape(*args, **kwargs) if not self._states_output_shape() else self._given(args)
 
-    def _given(self, shapes: tuple) -> tuple:
-        return (shapes[0][0], *self.output_shape_given[1:])
+    def _given(self, shapes: Sequence) -> tuple:
+        return (shapes[0][0], *(self.output_shape_given or ())[1:])
 
     def _stated_outputs(self, args: tuple, kwargs: dict) -> SpecArray:
         return SpecArray(self._given([x.shape for x in args]), self.compute_dtype)

@@ -22,6 +22,8 @@ class LayerModule(torch.nn.Module):
         layer: built, on the torch backend.
     """
 
+    layer: Any
+
     def __init__(self, layer: Any) -> None:
         super().__init__()
         # Not as an attribute that PyTorch or the layer's own search would look into.
@@ -59,7 +61,8 @@ class LayerModule(torch.nn.Module):
     def _others(self) -> dict[Variable, Any]:
         """The arrays that ``torch.func.functional_call`` has put in the place of the weights."""
         found: dict[Variable, Any] = {}
-        for module in self.modules():
+        modules: Iterator[Any] = self.modules()
+        for module in modules:
             for name, weight in module.own_weights.items():
                 array = module._parameters.get(name, module._buffers.get(name))
                 if array is not weight.leaf and array is not None:
@@ -126,7 +129,8 @@ def module_of(layer: Any) -> LayerModule:
 
 def _array_of(weight: Variable) -> Any:
     """The array of a weight that programs of PyTorch hold, in the memory of its value."""
-    backend, value = backends.current(), weight.raw
+    backend: Any = backends.current()
+    value = weight.raw
     backend.leaf(weight, value)
     return backend.show(weight, value)
 

@@ -173,7 +173,7 @@ class _Search:
     def _decisions(self, training: bool, names: frozenset = decisions.NAMES) -> tuple[list[OpRecord], ...]:
         """What the operations that decide did in a forward pass of both contenders."""
 
-        def wanted(path, name):
+        def wanted(path: str, name: str) -> bool:
             return name in names
 
         return tuple(c.operations(self.batch[0], training, wanted) for c in (self.reference, self.other))
@@ -212,13 +212,13 @@ class _Search:
 
     def _of_gradients(self) -> list[Cause]:
         call, gap = self._worst_gradient()
-        is_local = call is not None and gap > 10 * self.judgement.rtol
-        flipped = self._flips(True, layer=call.path if is_local else "")
+        local = call if gap > 10 * self.judgement.rtol else None
+        flipped = self._flips(True, layer="" if local is None else local.path)
         if flipped:
             return flipped
-        if is_local:
+        if local is not None:
             sentence = f"the gradient of this layer alone, on the same input, differs by {gap:.1e}"
-            return [self._cause("defect", sentence, layer=call.path, operation=call.kind)]
+            return [self._cause("defect", sentence, layer=local.path, operation=local.kind)]
         losses = [c.gradients(*self.batch)[0] for c in (self.reference, self.other)]
         if abs(losses[1] - losses[0]) > 10 * self.judgement.rtol * abs(losses[0]):
             return [self._cause("defect", f"the loss itself differs: {losses[1]:.9g}, {losses[0]:.9g}", layer="loss")]
@@ -252,6 +252,8 @@ class _Search:
     def _of_steps(self) -> list[Cause]:
         """Go back to before the step, from one state on all engines, and look where this step alone differs."""
         judgement, entry = self.judgement, self.entry
+        if judgement.parted_at is None:
+            return []
         number, batch = judgement.parted_at
         for contender in judgement.everyone:
             contender.take_state_of(judgement.state_before)
@@ -302,14 +304,16 @@ class _Search:
         return self._cause("defect", sentence, layer=optimizer.name, operation=name)
 
     def _is_undetermined(self, variable: Variable) -> bool:
-        """Whether the places that differ are those whose gradients rounding decides."""
+        """Whether the entries that differ are those whose gradients rounding decides."""
         columns = self.judgement.gradient_values
-        place = [id(v) for v in self.reference.model.trainable_variables].index(id(variable))
-        ours, theirs = (np.asarray(columns[c.name][place], np.float64) for c in (self.reference, self.other))
-        after = [self.judgement.pairs_of(self.entry).get(c.name) for c in (self.reference, self.other)]
-        if after[0] is None or ours.shape != after[0].shape:
+        index = [id(v) for v in self.reference.model.trainable_variables].index(id(variable))
+        ours, theirs = (np.asarray(columns[c.name][index], np.float64) for c in (self.reference, self.other))
+        our_weight, their_weight = (
+            self.judgement.pairs_of(self.entry).get(c.name) for c in (self.reference, self.other)
+        )
+        if our_weight is None or their_weight is None or ours.shape != our_weight.shape:
             return False
-        apart = measures.gaps(after[1], after[0]) > self.entry.allowed
+        apart = measures.gaps(their_weight, our_weight) > self.entry.allowed
         noisy = measures.gaps(ours, theirs) > 1e-3 * np.abs(ours)
         return bool(np.all(noisy[apart]))
 
@@ -343,7 +347,7 @@ def _arguments(backend: Any, tree: Any) -> Any:
     return trees.map(lambda x: backend.array(x) if isinstance(x, np.ndarray) else x, tree)
 
 
-def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray | None:
+def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray:
     """The first output of a layer alone, on another run's inputs."""
     with backends.use(contender.backend) as backend, state.recording(), state.holding({}):
         outputs = trees.leaves(layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from polykeras import backends as registry
 from polykeras.core import naming, seeds
-from polykeras.layers.layer import Layer
+from polykeras.models.model import Model
 from polykeras.parity import causes, judging
 from polykeras.parity.report import Report
 from polykeras.parity.running import Batches, Contender
@@ -98,7 +98,7 @@ def check(
     contenders, judge = _contenders(model, names, referee, data.first[0], progress)
     judgement = judging.Judgement(contenders, judge, rtol, atol)
     report = Report(names, rtol=judgement.rtol, atol=atol)
-    _compare(judgement, report, data, progress, callable(model) and not isinstance(model, Layer))
+    _compare(judgement, report, data, progress, callable(model) and not isinstance(model, Model))
     if explain and not report.is_same:
         # Now, since training changes the weights.
         progress.say("looking for the cause")
@@ -151,7 +151,7 @@ def _contenders(model: Any, names: list[str], referee: bool, x: Any, progress: _
 
         model = saving.load_model(model)
     every = [*names, registry.REFEREE] if referee else names
-    if isinstance(model, Layer):
+    if isinstance(model, Model):
         if not model.built:
             Contender(model._backend_name, model).build(x)
         made = [Contender(name, model.to_backend(name)) for name in every]
@@ -169,7 +169,7 @@ def _build(function: Callable, name: str) -> Any:
         naming.reset()
         seeds.set_seed(_SEED)
         model = function()
-    if not isinstance(model, Layer):
+    if not isinstance(model, Model):
         raise ValueError(f"Expected a model, or a function that returns one. Received: {type(model).__name__}.")
     return model
 

@@ -153,4 +153,4 @@ class _LossOfEachStep(Callback):
         self._losses = losses
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        self._losses.append(logs["loss"])
+        self._losses.append((logs or {})["loss"])

@@ -75,11 +75,11 @@ def check_foreign(
     found = match(model, other, x, map)
     comparison = _Comparison(model, other, rtol, atol)
     comparison.report.entries += comparison.weights(found)
-    if x is not None and other.outputs:
+    if data is not None and other.outputs:
         comparison.report.entries += comparison.outputs(found, x)
         with contextlib.closing(learners.learner(source)) as learner:
 
-            def inputs(x):
+            def inputs(x: Any) -> Any:
                 return foreign_inputs(other, x, source_x)
 
             batches = data.endless() if source_x is None else itertools.repeat(data.first)

@@ -223,8 +223,10 @@ class Training:
     def _name_cause(self, report: Report) -> None:
         """Say where a weight that parts is another thing there."""
         first = report.first
-        match = None if first is None else self._matches.get(f"{first.layer}/{first.name}")
-        if match is not None and not match.is_one_to_one and first.verdict == "different":
+        if first is None or first.verdict != "different":
+            return
+        match = self._matches.get(f"{first.layer}/{first.name}")
+        if match is not None and not match.is_one_to_one:
             sentence = (
                 f"{first.name!r} of layer {first.layer!r} is made of {' + '.join(match.sources)} there, "
                 f"which are trained apart: what is added up moves once for each."

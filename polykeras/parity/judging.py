@@ -41,7 +41,7 @@ class Judgement:
         self.losses: dict[str, list] = {contender.name: [] for contender in self.everyone}
         self.gradient_values: dict[str, list[np.ndarray]] = {}
         self.state_before: list[np.ndarray] = []
-        self.parted_at: tuple | None = None
+        self.parted_at: tuple[int, tuple] | None = None
         self.initial_states: dict[str, list[np.ndarray]] = {}
         self.batches: list[tuple] = []
         self._without_gradient: dict[int, Any] = {}
@@ -181,14 +181,14 @@ class Judgement:
         columns = {contender.name: contender.weights() for contender in self.everyone}
         trainable = {id(v) for v in self.reference.model.trainable_variables}
         entries = []
-        for place, variable in enumerate(self.reference.variables):
+        for index, variable in enumerate(self.reference.variables):
             layer, kind = self.owner(variable)
-            values = {name: column[place] for name, column in columns.items()}
-            facts = {"layer": layer, "kind": kind, "name": variable.name, "step": number}
+            values = {name: column[index] for name, column in columns.items()}
+            facts: dict[str, Any] = {"layer": layer, "kind": kind, "name": variable.name, "step": number}
             if id(variable) in trainable:
                 entries.append(self.entry("weight", values, _LOOSER, **facts))
             else:
-                entries.append(self.entry("weight", values, size=self._moved(place, values), **facts))
+                entries.append(self.entry("weight", values, size=self._moved(index, values), **facts))
         return entries
 
     def _moved(self, place: int, values: dict[str, np.ndarray]) -> float:

@@ -248,11 +248,11 @@ def units_of(contender: Contender, x: Any) -> list[Unit]:
         if own:
             path = own[0].path.rpartition("/")[0].removeprefix(prefix) or layer.name
             units.append(Unit(path, layer, own, flat.get(id(layer)), id(layer) in order))
-    places = {id(unit.layer): _place(model, unit.layer, order) for unit in units}
-    return sorted(units, key=lambda unit: places[id(unit.layer)]) if order else units
+    ranks = {id(unit.layer): _rank(model, unit.layer, order) for unit in units}
+    return sorted(units, key=lambda unit: ranks[id(unit.layer)]) if order else units
 
 
-def _place(model: Any, layer: Layer, order: dict[int, int]) -> tuple:
+def _rank(model: Any, layer: Layer, order: dict[int, int]) -> tuple:
     """When a layer is first called; of one whose weights the layer around it uses, when that begins."""
     if id(layer) in order:
         return order[id(layer)], 1
@@ -279,11 +279,14 @@ def _choose(unit: Unit, part: Part, other: ForeignModel) -> tuple[list, float | 
 def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float | None:
     """How far the layer, with weights made in one way, is from the part, on the part's input."""
     layer = unit.layer
+    if part.output is None:
+        return None
     x, expected = ours(part.inputs[0], channels_first), ours(part.output, channels_first)
     if unit.flattened is not None and channels_first and x.ndim == 2:
         height_last = np.arange(x.shape[1]).reshape(unit.flattened[-1], *unit.flattened[:-1])
         x = x[:, np.moveaxis(height_last, 0, -1).ravel()]
-    settings, values = _settings_of(layer, part), [option.value for option in options]
+    settings: dict[str, Any] = {**_settings_of(layer, part)}
+    values = [option.value for option in options]
     # The other library may have the activation inside of the part, or apart from it.
     ways = [settings] if getattr(layer, "activation", None) is None else [settings, {**settings, "activation": None}]
     errors = []

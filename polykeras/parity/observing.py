@@ -59,8 +59,8 @@ def layer_calls(keep_inputs: bool = False) -> Iterator[list[Call]]:
         path = f"{context.path}/{operation.name}" if context.path else operation.name
         counts[path] = counts.get(path, 0) + 1
         path = path if counts[path] == 1 else f"{path}#{counts[path]}"
-        given = to_numpy((args, kwargs)) if keep_inputs else ((), {})
-        found.append(Call(path, kind, operation, *given, [_host(backend, x) for x in arrays]))
+        kept_args, kept_kwargs = to_numpy((args, kwargs)) if keep_inputs else ((), {})
+        found.append(Call(path, kind, operation, kept_args, kept_kwargs, [_host(backend, x) for x in arrays]))
 
     with _replaced(Layer, note, lambda layer: type(layer).__name__), _replaced(OpCall, note, _op_name):
         yield found
@@ -71,7 +71,7 @@ def _op_name(operation: OpCall) -> str:
 
 
 @contextlib.contextmanager
-def _replaced(cls: type, note: Callable, kind_of: Callable) -> Iterator[None]:
+def _replaced(cls: Any, note: Callable, kind_of: Callable) -> Iterator[None]:
     plain = cls.__call__
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -94,7 +94,7 @@ def to_numpy(tree: Any) -> Any:
     """Return a tree whose arrays of the backend in use are NumPy arrays."""
     backend = backends.current()
 
-    def is_value(x):
+    def is_value(x: Any) -> bool:
         return backend.is_array(x) and backend.is_value(x)
 
     return trees.map(lambda x: _host(backend, x) if is_value(x) else x, tree)
@@ -155,7 +155,7 @@ def operations(backend: Any, wanted: Callable[[str, str], bool]) -> Iterator[lis
 
     names = [name for name in (*primitives(), *_kernels()) if name not in _NOT_RECORDED]
     methods = {name: recording(name) for name in names}
-    watched = object.__new__(type("Recording", (type(backend),), methods))
+    watched: Any = object.__new__(type("Recording", (type(backend),), methods))
     vars(watched).update(vars(backend))
     with backends.use(watched):
         yield records

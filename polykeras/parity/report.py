@@ -142,7 +142,7 @@ class Report:
     def first(self) -> Entry | None:
         """The first entry that differs by more than is allowed; where all is explained, the one looked into."""
 
-        def of(verdict):
+        def of(verdict: str) -> Entry | None:
             return next((e for e in self.entries if e.verdict == verdict), None)
 
         return of("different") or self.examined or of("explained")
@@ -208,7 +208,7 @@ class Report:
         """Return the findings as sentences."""
         found = [self._verdict()]
         if self.first is not None:
-            found.append(self._first())
+            found.append(self._first_difference(self.first))
         found += [cause.sentence for cause in self.causes]
         found += self._nearest()
         return found + self.notes
@@ -227,8 +227,7 @@ class Report:
             return f"Same on {names}: all {len(self.entries)} comparisons are equal to the bit."
         return f"Same on {names}: all {len(self.entries)} comparisons, {counts['equal']} of them to the bit."
 
-    def _first(self) -> str:
-        entry = self.first
+    def _first_difference(self, entry: Entry) -> str:
         name, worst = entry.worst
         value, expected = shown(worst.value), shown(worst.reference)
         return (
@@ -243,7 +242,7 @@ class Report:
         errors = {name: error for name, error in errors.items() if name in self.backends}
         if len(errors) < 2 or min(errors.values()) > 1:  # of rounding alone nobody is near to anything
             return []
-        order = sorted(errors, key=errors.get)
+        order = sorted(errors, key=errors.__getitem__)
         shown = ", ".join(f"{name} {errors[name]:.1e}" for name in order)
         what = "There the" if entry is not None else "The"
         return [f"{what} float64 referee is nearest to {order[0]}; relative errors: {shown}."]

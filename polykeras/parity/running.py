@@ -179,7 +179,7 @@ class Batches:
         if x is None:
             raise ValueError("Expected inputs x, an array or a tree of them. Received: None.")
 
-        def to_array(a):
+        def to_array(a: Any) -> Any:
             return a if hasattr(a, "shape") else np.asarray(a)
 
         self._parts = tuple(None if part is None else trees.map(to_array, part) for part in (x, y, sample_weight))

@@ -68,7 +68,7 @@ def _kinds(model: Any) -> list[str]:
     return [owners.get(id(w), "") for w in model.weights]
 
 
-def hook(model_class: type, callback_class: type, recording: Recording) -> None:
+def hook(model_class: Any, callback_class: Any, recording: Recording) -> None:
     """Let ``fit`` and ``train_on_batch`` of a library tell a recording of each step."""
 
     class Steps(callback_class):

@@ -165,12 +165,12 @@ def _flax_gates(variable: Any, part: Part) -> Iterator[Option]:
         yield Option(names, "gates joined", np.concatenate([part.weights[n] for n in names], -1))
         return
     units = part.weights[f"h{gates[0]}.kernel"].shape[-1]
-    rows, names = [], []
+    rows, sources = [], []
     for side in ("i", "h"):
         columns = [part.weights.get(f"{side}{gate}.bias", np.zeros(units, "float32")) for gate in gates]
         rows.append(np.concatenate(columns))
-        names += [f"{side}{gate}.bias" for gate in gates if f"{side}{gate}.bias" in part.weights]
-    yield Option(tuple(names), "gates stacked", np.stack(rows))
+        sources += [f"{side}{gate}.bias" for gate in gates if f"{side}{gate}.bias" in part.weights]
+    yield Option(tuple(sources), "gates stacked", np.stack(rows))
     yield Option(tuple(names), "gates joined, added up", rows[0] + rows[1])
 
 

@@ -158,7 +158,7 @@ def _draw_steps(axes: Any, report: Report) -> None:
         if curve.size and curve.size == reference.size:
             gaps = np.abs(curve - reference) / np.maximum(np.abs(reference), 1e-30)
             axes.plot(range(1, curve.size + 1), np.maximum(gaps, 1e-10), label=f"loss, {name}")
-    steps = sorted({entry.step for entry in report.part("weight")})
+    steps = sorted({entry.step for entry in report.part("weight") if entry.step is not None})
     if steps:
         worst = [max(e.worst[1].relative for e in report.part("weight") if e.step == step) for step in steps]
         axes.plot(steps, np.maximum(worst, 1e-10), ":", color="gray", label="weights, the worst")
@@ -169,7 +169,7 @@ def _draw_tensor(axes: Any, report: Report) -> None:
     entry = report.first or max(report.entries, key=_gravity, default=None)
     axes.set_title("where in the tensor")
     name = entry.worst[0] if entry is not None else ""
-    if not {name, report.reference} <= set(report.pairs):
+    if entry is None or not {name, report.reference} <= set(report.pairs):
         axes.text(0.5, 0.5, "no difference to show", ha="center", va="center")
         axes.set_axis_off()
         return

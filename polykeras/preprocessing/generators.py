@@ -245,10 +245,11 @@ class ImageDataGenerator:
         """
         generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "augment")
 
-        def within(limit):
+        def within(limit: float) -> float:
             return generator.uniform(-limit, limit) if limit else 0
 
-        zoom = (1, 1) if self.zoom_range == (1, 1) else generator.uniform(*self.zoom_range, 2).tolist()
+        lowest, highest = self.zoom_range
+        zoom = (1, 1) if lowest == highest == 1 else generator.uniform(lowest, highest, 2).tolist()
         brightness = self.brightness_range
         return {
             "theta": within(self.rotation_range),
@@ -274,9 +275,16 @@ class ImageDataGenerator:
         """
         given = transform_parameters
         affine = {name: given[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy") if name in given}
-        axes = {"row_axis": self.row_axis, "col_axis": self.col_axis, "channel_axis": self.channel_axis}
-        fill = {"fill_mode": self.fill_mode, "cval": self.cval, "order": self.interpolation_order}
-        x = apply_affine_transform(x, **affine, **axes, **fill)
+        x = apply_affine_transform(
+            x,
+            row_axis=self.row_axis,
+            col_axis=self.col_axis,
+            channel_axis=self.channel_axis,
+            fill_mode=self.fill_mode,
+            cval=self.cval,
+            order=self.interpolation_order,
+            **affine,
+        )
         if given.get("channel_shift_intensity") is not None:
             x = apply_channel_shift(x, given["channel_shift_intensity"], self.channel_axis)
         if given.get("flip_horizontal"):

@@ -83,9 +83,9 @@ class Iterator(PyDataset):
             if self.batch_index >= len(self):
                 self.on_epoch_end()
                 self.batch_index = 0
-            place = self.batch_index
+            index = self.batch_index
             self.batch_index += 1
-        return self[place]
+        return self[index]
 
     def next(self) -> Any:
         """Return the next batch; after the last of an epoch comes the first of another."""
@@ -150,7 +150,7 @@ class _ImageIterator(Iterator):
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         images = np.stack([self._prepared(sample) for sample in index_array]).astype(self.dtype)
         if self.save_to_dir:
-            self._save(index_array, images)
+            self._save(index_array, images, self.save_to_dir)
         inputs, targets = self._inputs(index_array, images), self._targets(index_array, images)
         if targets is None:
             return inputs
@@ -158,16 +158,16 @@ class _ImageIterator(Iterator):
             return inputs, targets
         return inputs, targets, np.asarray(self.sample_weight)[index_array]
 
-    def _save(self, index_array: np.ndarray, images: np.ndarray) -> None:
+    def _save(self, index_array: np.ndarray, images: np.ndarray, folder: str) -> None:
         for sample, image in zip(index_array, images, strict=True):
             name = f"{self.save_prefix}_{sample}_{self._seed_of(sample) % 10**7}.{self.save_format}"
-            array_to_img(image, self.data_format, scale=True).save(os.path.join(self.save_to_dir, name))
+            array_to_img(image, self.data_format, scale=True).save(os.path.join(folder, name))
 
 
-def _part(subset: str | None, share: float, count: int) -> slice:
+def _part(subset: str | None, fraction: float, count: int) -> slice:
     """The samples of a subset: for validation the first ones."""
     one_of("subset", subset, (None, "training", "validation"))
-    split = int(count * share)
+    split = int(count * fraction)
     return {None: slice(None), "training": slice(split, None), "validation": slice(0, split)}[subset]
 
 
@@ -209,22 +209,30 @@ class NumpyArrayIterator(_ImageIterator):
         dtype: str | None = None,
     ) -> None:
         x, *further = x if isinstance(x, tuple | list) else (x,)
-        further = [part for parts in further for part in (parts if isinstance(parts, list | tuple) else [parts])]
-        columns = [None if column is None else np.asarray(column) for column in (x, y, sample_weight, *further)]
-        lengths = {len(column) for column in columns if column is not None}
+        images = np.asarray(x)
+        targets = None if y is None else np.asarray(y)
+        weights = None if sample_weight is None else np.asarray(sample_weight)
+        others = [
+            np.asarray(part) for parts in further for part in (parts if isinstance(parts, list | tuple) else [parts])
+        ]
+        lengths = {len(column) for column in (images, targets, weights, *others) if column is not None}
         if len(lengths) > 1:
             raise ValueError(
                 "Expected images, targets, weights and inputs of one length. Received: "
                 f"{naming.listed(sorted(lengths))}."
             )
-        if columns[0].ndim != 4:
-            raise ValueError(f"Expected images with four axes. Received shape: {columns[0].shape}.")
+        if images.ndim != 4:
+            raise ValueError(f"Expected images with four axes. Received shape: {images.shape}.")
         part = slice(None)
         if subset is not None:
-            part = _part(subset, image_data_generator._validation_split, len(columns[0]))
-            if y is not None and not ignore_class_split:
-                self._check_classes(columns[1], int(len(columns[0]) * image_data_generator._validation_split))
-        self.x, self.y, self.sample_weight, *self.x_misc = (None if c is None else c[part] for c in columns)
+            fraction = image_data_generator._validation_split
+            part = _part(subset, fraction, len(images))
+            if targets is not None and not ignore_class_split:
+                self._check_classes(targets, int(len(images) * fraction))
+        self.x = images[part]
+        self.y = None if targets is None else targets[part]
+        self.sample_weight = None if weights is None else weights[part]
+        self.x_misc = [column[part] for column in others]
         options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
         super().__init__(len(self.x), image_data_generator, *options)
 
@@ -248,7 +256,12 @@ class NumpyArrayIterator(_ImageIterator):
 
 
 class _FileIterator(_ImageIterator):
-    """Base of iterators over image files. Subclasses set ``filepaths``, ``classes`` and ``class_mode``."""
+    """Base of iterators over image files. Subclasses set the attributes below, and then call ``__init__``."""
+
+    filepaths: list[str]
+    classes: Any
+    class_mode: str | None
+    class_indices: dict[str, int]
 
     def __init__(
         self,
@@ -268,8 +281,13 @@ class _FileIterator(_ImageIterator):
         self.image_shape = (*self.target_size, depth) if is_last else (depth, *self.target_size)
 
     def _image(self, sample: int) -> np.ndarray:
-        options = {"interpolation": self.interpolation, "keep_aspect_ratio": self.keep_aspect_ratio}
-        image = load_img(self.filepaths[sample], color_mode=self.color_mode, target_size=self.target_size, **options)
+        image = load_img(
+            self.filepaths[sample],
+            color_mode=self.color_mode,
+            target_size=self.target_size,
+            interpolation=self.interpolation,
+            keep_aspect_ratio=self.keep_aspect_ratio,
+        )
         return img_to_array(image, self.data_format, self.dtype)
 
     def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
@@ -281,8 +299,8 @@ class _FileIterator(_ImageIterator):
         if self.class_mode != "categorical":
             return np.asarray(classes, self.dtype)
         rows = np.zeros((len(classes), len(self.class_indices)), self.dtype)
-        for row, places in zip(rows, classes, strict=True):
-            row[places] = 1
+        for row, numbers in zip(rows, classes, strict=True):
+            row[numbers] = 1
         return rows
 
     @property
@@ -344,9 +362,9 @@ class DirectoryIterator(_FileIterator):
         names = list(classes or sorted(entry.name for entry in folder.iterdir() if entry.is_dir()))
         self.class_indices = {name: number for number, name in enumerate(names)}
         self.num_classes = len(names)
-        share = getattr(image_data_generator, "_validation_split", 0.0)
+        fraction = getattr(image_data_generator, "_validation_split", 0.0)
         found = [(number, _image_files(folder, name, follow_links)) for name, number in self.class_indices.items()]
-        parts = [(number, files[_part(subset, share, len(files))]) for number, files in found]
+        parts = [(number, files[_part(subset, fraction, len(files))]) for number, files in found]
         self.filenames = [name for _, files in parts for name in files]
         self.classes = np.array([number for number, files in parts for _ in files], "int32")
         self.filepaths = [os.path.join(directory, name) for name in self.filenames]
@@ -414,7 +432,7 @@ class DataFrameIterator(_FileIterator):
         one_of("class_mode", class_mode, _TABLE_MODES)
         self.directory, self.class_mode = directory or "", class_mode
         self.dtype = dtype or config.floatx()
-        columns = {"x": _column(dataframe, x_col)}
+        columns: dict[Any, list] = {"x": _column(dataframe, x_col)}
         if not all(isinstance(name, str) for name in columns["x"]):
             raise ValueError(f"Expected file names in the column {x_col!r}. Received: other values.")
         if class_mode in ("binary", "categorical", "sparse"):
@@ -430,12 +448,11 @@ class DataFrameIterator(_FileIterator):
             columns = self._existing(columns, x_col)
         if "y" in columns:
             columns = self._number_classes(columns, classes)
-        share = getattr(image_data_generator, "_validation_split", 0.0)
-        part = _part(subset, share, len(columns["x"]))
+        part = _part(subset, getattr(image_data_generator, "_validation_split", 0.0), len(columns["x"]))
         columns = {name: column[part] for name, column in columns.items()}
         self._keep(columns, single=class_mode == "raw" and not isinstance(y_col, list | tuple))
-        known = f" belonging to {len(self.class_indices)} classes" if "y" in columns else ""
-        print(f"Found {self.samples} validated image filenames{known}.")
+        belonging = f" belonging to {len(self.class_indices)} classes" if "y" in columns else ""
+        print(f"Found {self.samples} validated image filenames{belonging}.")
         sizes = (target_size, color_mode, interpolation, keep_aspect_ratio)
         options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
         super().__init__(self.samples, image_data_generator, *sizes, *options)
@@ -470,10 +487,9 @@ class DataFrameIterator(_FileIterator):
         self.samples = len(self.filenames)
         self.classes = columns.get("y", [])
         self.sample_weight = columns.get("weight")
-        values = [np.array(column) for name, column in columns.items() if name[0] == "raw"]
+        self._values: Any = [np.array(column) for name, column in columns.items() if name[0] == "raw"]
         if self.class_mode == "raw":
-            values = values[0] if single else np.stack(values, 1)
-        self._values = values
+            self._values = self._values[0] if single else np.stack(self._values, 1)
 
     def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
         if self.class_mode == "multi_output":

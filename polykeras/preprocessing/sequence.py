@@ -71,19 +71,19 @@ def skipgrams(
     """
     generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "skipgrams")
     near, far = ([0, 1], [1, 0]) if categorical else (1, 0)
-    pairs = []
-    for place, word in enumerate(sequence):
+    pairs: list[list[int]] = []
+    for index, word in enumerate(sequence):
         if not word or (sampling_table is not None and sampling_table[word] < generator.random()):
             continue
-        start = max(0, place - window_size)
-        around = [*sequence[start:place], *sequence[place + 1 : place + 1 + window_size]]
+        start = max(0, index - window_size)
+        around = [*sequence[start:index], *sequence[index + 1 : index + 1 + window_size]]
         pairs.extend([word, other] for other in around if other)
     labels = [near] * len(pairs)
     count = int(len(pairs) * negative_samples)
     if count:
         words = generator.permutation([word for word, _ in pairs]).tolist()
         others = generator.integers(1, vocabulary_size, count).tolist()
-        pairs.extend([words[place % len(words)], other] for place, other in enumerate(others))
+        pairs.extend([words[index % len(words)], other] for index, other in enumerate(others))
         labels = labels + [far] * count
     if shuffle:
         order = generator.permutation(len(pairs)).tolist()

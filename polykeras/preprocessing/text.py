@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,16 @@ def _md5(word: str) -> int:
     return int(hashlib.md5(word.encode()).hexdigest(), 16)
 
 
+def _hash_function(given: Callable[[str], int] | str | None) -> Callable[[str], int]:
+    if given is None:
+        return hash
+    if isinstance(given, str):
+        if given != "md5":
+            raise ValueError(f"Expected hash_function to be a function, 'md5' or None. Received: {given!r}.")
+        return _md5
+    return given
+
+
 def hashing_trick(
     text: str,
     n: int,
@@ -55,10 +65,13 @@ def hashing_trick(
         filters, lower, split: as of ``text_to_word_sequence``; default ``FILTERS``.
         analyzer: function from the text to words, instead; default None.
 
+    Raises:
+        ValueError: for another name of a hash function.
+
     >>> hashing_trick("the cat the mat", 10, "md5")
     [6, 3, 6, 8]
     """
-    function = {None: hash, "md5": _md5}.get(hash_function, hash_function)
+    function = _hash_function(hash_function)
     words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
     return [function(word) % (n - 1) + 1 for word in words]
 
@@ -93,7 +106,7 @@ class Tokenizer:
         lower: whether to make small letters first.
         split: what separates words.
         char_level: number characters, not words.
-        oov_token: takes number 1 and the place of words that have none; None leaves them out.
+        oov_token: takes number 1 and replaces words that have no number; None leaves them out.
         analyzer: function from a text to its words, instead of filters, lower and split; default None.
         document_count: how many texts there were so far; default 0.
         nb_words: Keras 1's name of ``num_words``; default None.
@@ -157,10 +170,10 @@ class Tokenizer:
                 self.word_counts[word] = self.word_counts.get(word, 0) + 1
             for word in set(words):
                 self.word_docs[word] += 1
-        ordered = sorted(self.word_counts, key=self.word_counts.get, reverse=True)
+        ordered = sorted(self.word_counts, key=self.word_counts.__getitem__, reverse=True)
         first = [] if self.oov_token is None else [self.oov_token]
-        self.word_index = {word: place for place, word in enumerate([*first, *ordered], 1)}
-        self.index_word = {place: word for word, place in self.word_index.items()}
+        self.word_index = {word: index for index, word in enumerate([*first, *ordered], 1)}
+        self.index_word = {index: word for word, index in self.word_index.items()}
         for word, count in self.word_docs.items():
             self.index_docs[self.word_index[word]] = count
 
@@ -172,11 +185,11 @@ class Tokenizer:
         """
         for sequence in sequences:
             self.document_count += 1
-            for place in set(sequence):
-                self.index_docs[place] += 1
+            for index in set(sequence):
+                self.index_docs[index] += 1
 
-    def _fits(self, place: int | None) -> bool:
-        return place is not None and (self.num_words is None or place < self.num_words)
+    def _fits(self, index: int | None) -> bool:
+        return index is not None and (self.num_words is None or index < self.num_words)
 
     def texts_to_sequences(self, texts: Iterable) -> list[list[int]]:
         """Return texts as lists of numbers.
@@ -192,11 +205,11 @@ class Tokenizer:
         Args:
             texts: list of strings, or of lists of words.
         """
-        unknown = self.word_index.get(self.oov_token)
+        unknown = None if self.oov_token is None else self.word_index.get(self.oov_token)
         for text in texts:
-            places = (self.word_index.get(word) for word in self._words(text))
-            places = (place if self._fits(place) else unknown for place in places)
-            yield [place for place in places if place is not None]
+            indices = (self.word_index.get(word) for word in self._words(text))
+            indices = (index if self._fits(index) else unknown for index in indices)
+            yield [index for index in indices if index is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
         """Return lists of numbers as texts, with spaces between the words.
@@ -213,7 +226,7 @@ class Tokenizer:
             sequences: list of lists of ints.
         """
         for sequence in sequences:
-            words = (self.index_word.get(place) if self._fits(place) else None for place in sequence)
+            words = (self.index_word.get(index) if self._fits(index) else None for index in sequence)
             words = (self.oov_token if word is None else word for word in words)
             yield " ".join(word for word in words if word is not None)
 
@@ -226,7 +239,7 @@ class Tokenizer:
         """
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
 
-    def sequences_to_matrix(self, sequences: Iterable[Iterable[int]], mode: str = "binary") -> np.ndarray:
+    def sequences_to_matrix(self, sequences: Iterable[Sequence[int]], mode: str = "binary") -> np.ndarray:
         """Return a row for each sequence and a column for each number.
 
         Args:
@@ -248,14 +261,14 @@ class Tokenizer:
         columns = self.num_words or len(self.word_index) + 1
         matrix = np.zeros((len(sequences), columns))
         for row, sequence in zip(matrix, sequences, strict=True):
-            counts = Counter(place for place in sequence if place < columns)
-            for place, count in counts.items():
-                row[place] = self._entry(mode, place, count, len(sequence))
+            counts = Counter(index for index in sequence if index < columns)
+            for index, count in counts.items():
+                row[index] = self._entry(mode, index, count, len(sequence))
         return matrix
 
-    def _entry(self, mode: str, place: int, count: int, length: int) -> float:
+    def _entry(self, mode: str, index: int, count: int, length: int) -> float:
         if mode == "tfidf":
-            rarity = math.log(1 + self.document_count / (1 + self.index_docs.get(place, 0)))
+            rarity = math.log(1 + self.document_count / (1 + self.index_docs.get(index, 0)))
             return (1 + math.log(count)) * rarity
         return {"binary": 1, "count": count, "freq": count / length}[mode]
 
@@ -287,6 +300,6 @@ def tokenizer_from_json(json_string: str) -> Tokenizer:
     tokenizer = Tokenizer(**config)
     for name, values in learned.items():
         if name.startswith("index_"):
-            values = {int(place): value for place, value in values.items()}
+            values = {int(index): value for index, value in values.items()}
         getattr(tokenizer, name).update(values)
     return tokenizer

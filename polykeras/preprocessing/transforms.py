@@ -81,8 +81,9 @@ def _linear(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, 
     transform = np.array([e, d, f, b, a, c, 0, 0])
     interpolation = "bilinear" if order else "nearest"
     with backends.use("numpy"):
-        options = {"fill_mode": fill_mode, "fill_value": cval, "data_format": "channels_last"}
-        return ops.image.affine_transform(image, transform, interpolation, **options)
+        return ops.image.affine_transform(
+            image, transform, interpolation, fill_mode=fill_mode, fill_value=cval, data_format="channels_last"
+        )
 
 
 def _splines(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, order: int) -> np.ndarray:
@@ -220,9 +221,18 @@ def random_zoom(
     >>> random_zoom(np.ones((1, 4, 4)), (0.5, 2)).shape
     (1, 4, 4)
     """
-    axes = row_axis, col_axis, channel_axis
-    zooms = _uniform(*pair("zoom_range", zoom_range), 2)
-    return apply_affine_transform(x, 0, 0, 0, 0, *zooms, *axes, fill_mode, cval, interpolation_order)
+    zx, zy = _uniform(*pair("zoom_range", zoom_range), 2)
+    return apply_affine_transform(
+        x,
+        zx=zx,
+        zy=zy,
+        row_axis=row_axis,
+        col_axis=col_axis,
+        channel_axis=channel_axis,
+        fill_mode=fill_mode,
+        cval=cval,
+        order=interpolation_order,
+    )
 
 
 def random_channel_shift(x: Any, intensity_range: float, channel_axis: int = 0) -> np.ndarray:

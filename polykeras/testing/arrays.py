@@ -22,7 +22,7 @@ def _extreme(function: Callable) -> Callable:
 
 REDUCTION = {"sum": _typed(np.sum), "prod": _typed(np.prod), "max": _extreme(np.max), "min": _extreme(np.min)}
 TRUTH = {"any": _extreme(np.any), "all": _extreme(np.all)}
-PLACE = {"argmax": np.argmax, "argmin": np.argmin}
+INDEX_OF_EXTREME: dict[str, Callable] = {"argmax": np.argmax, "argmin": np.argmin}
 RUNNING = {
     "cumsum": lambda x, axis: np.cumsum(x, axis, x.dtype),
     "cumprod": lambda x, axis: np.cumprod(x, axis, x.dtype),
@@ -82,7 +82,7 @@ def _order_cases() -> Iterator[Case]:
     ties = np.array([[3, 1, 3, 1, 2, 0], [1, 1, 0, 5, 5, 0]])
     for dtype in NUMERIC:
         x = ties.astype(dtypes.numpy_dtype(dtype))
-        for name, oracle in PLACE.items():
+        for name, oracle in INDEX_OF_EXTREME.items():
             yield Case(name, (x, 1), oracle, f"ties, {dtype}", "int32", unknown=(0,))
         yield Case("sort", (x, 1), np.sort, dtype, unknown=(0,))
         yield Case("argsort", (x, 1), _stable_order, f"ties, {dtype}", "int32", unknown=(0,))
@@ -90,22 +90,23 @@ def _order_cases() -> Iterator[Case]:
         limits = np.iinfo(dtype)
         x = np.array([1, limits.max, limits.min, 0, limits.max - 1], dtype)
         yield Case("sort", (x, 0), np.sort, f"{dtype}, full width")
-        for name, oracle in PLACE.items():
+        for name, oracle in INDEX_OF_EXTREME.items():
             yield Case(name, (x, 0), oracle, f"{dtype}, full width", "int32")
     cube = values(2, 3, 4, dtype="float64")
     for axis in (0, 1, 2, -1, -3):
         yield Case("sort", (cube, axis), np.sort, f"axis {axis}", gradient=True)
         yield Case("argsort", (cube, axis), _stable_order, f"axis {axis}", "int32")
-        for name, oracle in PLACE.items():
+        for name, oracle in INDEX_OF_EXTREME.items():
             yield Case(name, (cube, axis), oracle, f"axis {axis}", "int32")
     special = np.array([2.0, NAN, -INF, 0.0, INF, -NAN, -1.0, -0.0])
     for dtype in dtypes.FLOATS:
         x = special.astype(dtypes.numpy_dtype(dtype))
         yield Case("sort", (x, 0), np.sort, f"NaN last, {dtype}")
         yield Case("argsort", (x, 0), _stable_order, f"NaN last, {dtype}", "int32")
-    for name, oracle in (("sort", np.sort), ("argsort", _stable_order)):
-        yield Case(name, (np.zeros((2, 0)), 1), oracle, "empty", None if name == "sort" else "int32")
-        yield Case(name, (np.zeros((0, 2)), 1), oracle, "no rows", None if name == "sort" else "int32", unknown=(0,))
+    yield Case("sort", (np.zeros((2, 0)), 1), np.sort, "empty")
+    yield Case("argsort", (np.zeros((2, 0)), 1), _stable_order, "empty", "int32")
+    yield Case("sort", (np.zeros((0, 2)), 1), np.sort, "no rows", unknown=(0,))
+    yield Case("argsort", (np.zeros((0, 2)), 1), _stable_order, "no rows", "int32", unknown=(0,))
 
 
 def _stable_order(x: np.ndarray, axis: int) -> np.ndarray:
@@ -183,7 +184,7 @@ def _complex_cases() -> Iterator[Case]:
         """The sum of the eigenvalues w, and the parts of ``x v`` that ``w v`` leaves over."""
         (wr, wi), (vr, vi) = ((b.real(y), b.imag(y)) for y in b.eig(x))
 
-        def times(v, w):
+        def times(v: Any, w: Any) -> Any:
             return b.einsum("...ij,...j->...ij", v, w)
 
         real, imag = b.subtract(times(vr, wr), times(vi, wi)), b.add(times(vr, wi), times(vi, wr))
@@ -223,6 +224,12 @@ def _factor_cases() -> Iterator[Case]:
         size = x.shape[-2] if mode == "complete" else min(x.shape[-2:])
         return x, np.broadcast_to(np.eye(size), (*x.shape[:-2], size, size))
 
+    def eigh_oracle(x: np.ndarray) -> tuple:
+        return np.linalg.eigh(symmetric(x))[0], symmetric(x)
+
+    def svd_oracle(x: np.ndarray, full: bool) -> tuple:
+        return np.linalg.svd(x, full)[1], x
+
     def cholesky(b: Any, x: Any) -> Any:
         return b.cholesky(_symmetric(b, x))
 
@@ -232,19 +239,12 @@ def _factor_cases() -> Iterator[Case]:
         yield Case("inv", (x,), np.linalg.inv, label, gradient=True)
         yield Case("det", (x,), np.linalg.det, label, gradient=True)
 
-        def oracle(x):
-            return (np.linalg.eigh(symmetric(x))[0], symmetric(x))
-
-        yield Case("eigh", (x,), oracle, label, gradient=True, run=rebuild_eigh)
+        yield Case("eigh", (x,), eigh_oracle, label, gradient=True, run=rebuild_eigh)
         for shape in ((4, 3), (3, 4), (3, 3)):
             x = values(*batch, *shape, dtype="float64")
             for full in (False, True):
-
-                def oracle(x, full):
-                    return (np.linalg.svd(x, full)[1], x)
-
                 case = f"{x.shape}, full {full}"
-                yield Case("svd", (x, full), oracle, case, gradient=not full, run=rebuild_svd)
+                yield Case("svd", (x, full), svd_oracle, case, gradient=not full, run=rebuild_svd)
             for mode in ("reduced", "complete"):
                 yield Case("qr", (x, mode), qr_oracle, f"{x.shape}, {mode}", run=rebuild_qr)
     for dtype in dtypes.FLOATS:
@@ -264,7 +264,7 @@ def _solution_cases() -> Iterator[Case]:
         yield Case("solve", (a, b), np.linalg.solve, label, gradient=True)
         for lower, cut in ((True, np.tril), (False, np.triu)):
 
-            def oracle(a, b, lower, cut=cut):
+            def oracle(a: Any, b: Any, lower: Any, cut: Any = cut) -> Any:
                 return np.linalg.solve(cut(a), b)
 
             yield Case("solve_triangular", (a, b, lower), oracle, f"{label}, lower {lower}", gradient=True)
@@ -288,7 +288,7 @@ def movement_cases() -> Iterator[Case]:
 def _reordering_cases() -> Iterator[Case]:
     for dtype in REAL:
         x = values(2, 3, dtype=dtype)
-        exact = {"gradient": dtype == "float64"}
+        exact: dict[str, Any] = {"gradient": dtype == "float64"}
         yield Case("reshape", (x, (3, 2)), np.reshape, dtype, dtype, **exact)
         yield Case("reshape", (x, (-1,)), np.reshape, f"{dtype}, flat", dtype, **exact)
         yield Case("transpose", (x, (1, 0)), np.transpose, dtype, dtype, **exact)
@@ -297,7 +297,7 @@ def _reordering_cases() -> Iterator[Case]:
         yield Case("pad", (x, [(1, 0), (0, 2)]), np.pad, dtype, dtype, **exact)
         one = 1.5 if dtypes.is_float(dtype) else 1
 
-        def oracle(x, widths, value):
+        def oracle(x: Any, widths: Any, value: Any) -> Any:
             return np.pad(x, widths, constant_values=value)
 
         yield Case("pad", (x, [(1, 1), (0, 0)], one), oracle, f"{dtype}, value", dtype, **exact)
@@ -309,8 +309,8 @@ def _reordering_cases() -> Iterator[Case]:
     yield Case("reshape", (values(), (1, 1)), np.reshape, "0-d to (1, 1)")
     yield Case("reshape", (values(1), ()), np.reshape, "(1,) to 0-d")
     yield Case("reshape", (np.zeros((0, 3)), (0, 5)), np.reshape, "empty")
-    for axes in ((2, 0, 1), (0, 2, 1), (-1, 0, 1)):
-        yield Case("transpose", (x, axes), np.transpose, f"axes {axes}", unknown=(0,) if axes[0] == 0 else ())
+    for order in ((2, 0, 1), (0, 2, 1), (-1, 0, 1)):
+        yield Case("transpose", (x, order), np.transpose, f"axes {order}", unknown=(0,) if order[0] == 0 else ())
     yield Case("transpose", (values(), ()), np.transpose, "0-d")
     for start, end in (((), (2, 3)), ((1, 3), (2, 3)), ((2, 1), (4, 2, 3)), ((2, 0), (2, 0)), ((1,), (0,))):
         arguments = (values(*start, dtype="float64"), end)
@@ -321,7 +321,8 @@ def _reordering_cases() -> Iterator[Case]:
     yield Case("concatenate", ([np.zeros((2, 0)), np.ones((2, 2))], 1), np.concatenate, "with an empty array")
     yield Case("pad", (x, ((0, 0), (1, 1), (2, 0)), -INF), lambda x, w, v: np.pad(x, w, constant_values=v), "-inf")
     yield Case("pad", (np.zeros((0, 2)), ((1, 0), (0, 0))), np.pad, "empty")
-    for axes in ((0,), (-1,), (1, 2), ()):
+    several: tuple[tuple[int, ...], ...] = ((0,), (-1,), (1, 2), ())
+    for axes in several:
         yield Case("flip", (x, axes), np.flip, f"axes {axes}", unknown=(0,) if 0 not in axes else ())
 
 
@@ -350,23 +351,18 @@ def _index_cases() -> Iterator[Case]:
     for label, index in indices.items():
         unknown = (0,) if index[:1] == (everything,) else ()
 
-        def run(b, x, index=index):
+        def run(b: Any, x: Any, index: Any = index) -> Any:
             return b.getitem(x, index)
 
-        def oracle(x, index=index):
+        def oracle(x: Any, index: Any = index) -> Any:
             return x[index]
 
         gradient = label != "nothing"
         yield Case("getitem", (x,), oracle, label, gradient=gradient, unknown=unknown, run=run)
+    turned = (slice(1, None), slice(None, None, -1))
     for dtype in REAL:
-
-        def oracle(x):
-            return x[1:, ::-1]
-
-        def run(b, x):
-            return b.getitem(x, (slice(1, None), slice(None, None, -1)))
-
-        yield Case("getitem", (values(3, 2, dtype=dtype),), oracle, dtype, dtype, run=run)
+        x = values(3, 2, dtype=dtype)
+        yield Case("getitem", (x,), lambda x: x[turned], dtype, dtype, run=lambda b, x: b.getitem(x, turned))
 
 
 def _picking_cases() -> Iterator[Case]:
@@ -430,11 +426,13 @@ def _writing_cases() -> Iterator[Case]:
         yield Case(name, (x, pairs, np.array([5.0, 6.0])), oracle, "two axes", None, True)
         yield Case(name, (x, np.zeros((0, 1), "int32"), np.zeros((0, 4))), oracle, "no updates")
         yield Case(name, (x[:, 0], np.array([[2]], "int32"), np.array([5.0])), oracle, "vector", None, True)
-    for start in ((-5, 0), (1, 99), (np.array(2, "int32"), 1), (np.array(-1, "int32"), np.array(9, "int32"))):
+    starts: list[tuple[Any, Any]] = [(-5, 0), (1, 99), (np.array(2, "int32"), 1)]
+    starts.append((np.array(-1, "int32"), np.array(9, "int32")))
 
-        def cut(x, s, n):
-            return x[_clamped(x, s, n)]
+    def cut(x: np.ndarray, s: Any, n: Any) -> np.ndarray:
+        return x[_clamped(x, s, n)]
 
+    for start in starts:
         label = f"start {tuple(map(int, start))} {'dynamic' if isinstance(start[0], np.ndarray) else ''}".strip()
         yield Case("dynamic_slice", (x, start, (2, 2)), cut, label, "float64", True)
         update = values(2, 3, dtype="float64", seed=2)

@@ -85,8 +85,8 @@ def makes_arrays_of_python_numbers(b: Any) -> None:
             compare(b.to_numpy(b.array(x)), expected, f"array({x!r})")
     for dtype in REAL:
         expected = np.array([0, 1]).astype(dtypes.numpy_dtype(dtype))
-        for x in ([0, 1], expected, b.array(expected)):
-            compare(b.to_numpy(b.array(x, dtype)), expected, f"array({x!r}, {dtype!r})")
+        for given in ([0, 1], expected, b.array(expected)):
+            compare(b.to_numpy(b.array(given, dtype)), expected, f"array({given!r}, {dtype!r})")
     compare(b.to_numpy(b.array(np.array([1.7, -1.7]), "int32")), np.array([1, -1], "int32"), "array(floats, 'int32')")
 
 
@@ -144,8 +144,8 @@ def differentiates_casts_between_floats(b: Any) -> None:
 
 @behaviour
 def reads_bits_as_another_dtype(b: Any) -> None:
-    widths = (("int8", "uint8"), ("int16", "uint16", "float16", "bfloat16"))
-    widths += (("int32", "uint32", "float32"), ("int64", "uint64", "float64"))
+    widths = [["int8", "uint8"], ["int16", "uint16", "float16", "bfloat16"]]
+    widths += [["int32", "uint32", "float32"], ["int64", "uint64", "float64"]]
     pairs = [pair for family in widths for pair in itertools.permutations(family, 2)]
     arrays = [np.array([0, 1, 2, 3]).astype(dtypes.numpy_dtype(source)) for source, _ in pairs]
     targets = [target for _, target in pairs]
@@ -248,7 +248,7 @@ def picks_the_first_of_equal_maxima_of_a_pool(b: Any) -> None:
         x = np.ones((1, *(4,) * rank, 1), "float32")
         window = (2,) * rank
 
-        def slope(x, w=window):
+        def slope(x: Any, w: Any = window) -> Any:
             return _gradient(b, lambda x: b.sum(b.pool(x, "max", w, w, "valid")), x)[0]
 
         gradient = _computed(b, slope, x)
@@ -362,7 +362,7 @@ def takes_custom_gradients(b: Any) -> None:
         return (b.multiply(x, y), b.add(x, y)), backward
 
     def run_single(x: Any, y: Any) -> Any:
-        def total(x, y):
+        def total(x: Any, y: Any) -> Any:
             return b.sum(b.multiply(b.custom_gradient(single)(x, y), 2.0))
 
         return b.value_and_grad(lambda given: (total(*given), None), [x, y])
@@ -392,7 +392,7 @@ def computes_checkpoints_again(b: Any) -> None:
         return b.sin(b.multiply(b.exp(x), y))
 
     def run(x: Any, y: Any) -> Any:
-        def total(given):
+        def total(given: Any) -> Any:
             return (b.sum(b.checkpoint(inner)(*given)), None)
 
         return b.value_and_grad(total, [x, y])
@@ -473,7 +473,7 @@ def differentiates_scans(b: Any) -> None:
     arrays = [start, xs, weight]
     expected = [central_differences(lambda: plain(*arrays), x) for x in arrays]
 
-    def run(*arrays):
+    def run(*arrays: Any) -> Any:
         return _gradient(b, lambda *given: loss(b, *given), *arrays)
 
     for result in _in_both_modes(b, run, *arrays):
@@ -485,10 +485,10 @@ def takes_one_of_two_branches(b: Any) -> None:
     x = np.array([1.0, -2.0])
 
     def choose(predicate: Any, x: Any) -> Any:
-        def on_true():
+        def on_true() -> Any:
             return {"y": b.multiply(x, 2.0), "n": None}
 
-        def on_false():
+        def on_false() -> Any:
             return {"y": b.multiply(x, x), "n": None}
 
         return b.cond(predicate, on_true, on_false)
@@ -506,7 +506,7 @@ def takes_one_of_two_branches(b: Any) -> None:
 @behaviour
 def repeats_while_a_condition_holds(b: Any) -> None:
     def run(count: Any, x: Any) -> Any:
-        def body(count, x):
+        def body(count: Any, x: Any) -> Any:
             return (b.add(count, 1), b.multiply(x, 2.0))
 
         return b.while_loop(lambda count, x: b.less(count, 5), body, (count, x))

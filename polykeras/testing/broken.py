@@ -11,19 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.spec import SpecArray, SpecBackend
 from polykeras.backends.numpy.adapter import NumpyBackend
 from polykeras.core import trees
 from polykeras.core.types import Array
 
-FAULTS: list[type[Backend]] = []
+FAULTS: list[Any] = []
 
 
 def fault(caught_by: str) -> Callable:
     """Add an adapter to the list, with a part of the name of the checks that find its fault."""
 
-    def add(adapter: type[Backend]) -> type[Backend]:
+    def add(adapter: Any) -> Any:
         adapter.name = adapter.__name__
         adapter.caught_by = caught_by
         FAULTS.append(adapter)

@@ -187,7 +187,9 @@ class Case:
 
         def finish(x: Any) -> np.ndarray:
             x = np.asarray(x)
-            dtype = self.dtype or (first.dtype.name if x.dtype != bool else "bool")
+            dtype = self.dtype
+            if dtype is None:
+                dtype = "bool" if x.dtype == bool or first is None else first.dtype.name
             return x.astype(dtypes.numpy_dtype(dtype))
 
         with np.errstate(all="ignore"):
@@ -312,12 +314,12 @@ def weighted_sum(backend: Any, tree: Any) -> Any:
 def central_differences(function: Callable, x: np.ndarray) -> np.ndarray:
     """The gradient of a function of no arguments by an array that it reads."""
     gradient = np.zeros_like(x)
-    for place in np.ndindex(x.shape):
-        middle = x[place]
-        step = 1e-5 * max(1.0, abs(middle))
-        x[place] = middle + step
+    for index in np.ndindex(x.shape):
+        middle = x[index]
+        step = 1e-5 * max(1.0, float(abs(middle)))
+        x[index] = middle + step
         above = function()
-        x[place] = middle - step
-        gradient[place] = (above - function()) / (2 * step)
-        x[place] = middle
+        x[index] = middle - step
+        gradient[index] = (above - function()) / (2 * step)
+        x[index] = middle
     return gradient

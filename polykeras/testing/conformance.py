@@ -68,7 +68,7 @@ def _value_checks(adapter: Backend, compiled: bool) -> Iterator[tuple[str, Calla
     for case in table():
         by_method.setdefault(case.method, []).append(case)
     for method, group in by_method.items():
-        parts = []
+        parts: list[tuple[str, Callable[[Any], Job], Callable]] = []
         for case in group:
             parts.append((f"value of {case.name}", case.value_job, case.check_value))
             if case.gradient:
@@ -76,8 +76,8 @@ def _value_checks(adapter: Backend, compiled: bool) -> Iterator[tuple[str, Calla
             elif method in fast and case.smooth and case.has_floats:
                 parts.append((f"composite gradient of {case.name}", case.composite_job, case.check_composite))
         jobs = _Jobs(adapter, [job(adapter) for _, job, _ in parts], compiled)
-        for place, (name, _, compare) in enumerate(parts):
-            yield name, functools.partial(_compute_and_compare, adapter, jobs, place, compare)
+        for index, (name, _, compare) in enumerate(parts):
+            yield name, functools.partial(_compute_and_compare, adapter, jobs, index, compare)
 
 
 def _compute_and_compare(adapter: Backend, jobs: _Jobs, place: int, compare: Callable) -> None:

@@ -82,13 +82,13 @@ def unary_cases() -> Iterator[Case]:
         x = values(2, 3, dtype=dtype)
         for name, oracle in (("negative", np.negative), ("absolute", np.abs), ("sign", np.sign)):
             yield Case(name, (x,), oracle, dtype, gradient=dtype == "float64")
-    special = np.array([0.0, -0.0, INF, -INF, NAN])
+    extremes = np.array([0.0, -0.0, INF, -INF, NAN])
     for name, oracle in (("negative", np.negative), ("absolute", np.abs), ("sign", np.sign)):
-        yield Case(name, (special,), oracle, "special values")
+        yield Case(name, (extremes,), oracle, "special values")
         yield from _shapes(name, oracle, values)
     for name, oracle in (("isfinite", np.isfinite), ("isnan", np.isnan)):
         for dtype in NUMERIC:
-            x = special.astype(dtypes.numpy_dtype(dtype)) if dtypes.is_float(dtype) else values(3, dtype=dtype)
+            x = extremes.astype(dtypes.numpy_dtype(dtype)) if dtypes.is_float(dtype) else values(3, dtype=dtype)
             yield Case(name, (x,), oracle, dtype)
         yield from _shapes(name, oracle, values)
     truth = np.array([[True, False]])
@@ -209,7 +209,7 @@ def _power_cases() -> Iterator[Case]:
 
 def _bool_cases() -> Iterator[Case]:
     x, y = np.array([[False, False, True, True]]), np.array([[False], [True]])
-    tables = {**LOGICAL, **BITWISE, "add": np.logical_or, "multiply": np.logical_and}
+    tables: dict[str, Callable] = {**LOGICAL, **BITWISE, "add": np.logical_or, "multiply": np.logical_and}
     tables |= {"equal": np.equal, "not_equal": np.not_equal}
     for name, oracle in tables.items():
         yield Case(name, (x, y), oracle, "bool", unknown=(1,))

@@ -51,9 +51,9 @@ def _activation_cases() -> Iterator[Case]:
     zero = np.zeros(1)
     for name in ("square", "sigmoid", "softplus", "silu", "gelu"):
         yield Case(name, (zero,), ACTIVATION[name], "at 0", gradient=True)
-    for label in (0.0, 0.3, 1.0):
-        arguments = np.array([label]), zero
-        yield Case("sigmoid_cross_entropy", arguments, oracles.sigmoid_cross_entropy, f"{label} at 0", gradient=True)
+    for target in (0.0, 0.3, 1.0):
+        arguments = np.array([target]), zero
+        yield Case("sigmoid_cross_entropy", arguments, oracles.sigmoid_cross_entropy, f"{target} at 0", gradient=True)
     large = np.array([-1000.0, -50.0, 0.0, 50.0, 1000.0], "float32")
     for name in ("relu", "sigmoid", "softplus", "silu", "gelu"):
         yield Case(name, (large,), ACTIVATION[name], "large values")
@@ -62,8 +62,8 @@ def _activation_cases() -> Iterator[Case]:
     for name in ("softmax", "log_softmax"):
         oracle = getattr(oracles, name)
         for dtype in dtypes.FLOATS:
-            arguments = values(2, 5, dtype=dtype), -1
-            yield Case(name, arguments, oracle, dtype, None, dtype == "float64", (0,), tolerance=4)
+            x = values(2, 5, dtype=dtype)
+            yield Case(name, (x, -1), oracle, dtype, None, dtype == "float64", (0,), tolerance=4)
         for axis in (0, 1, 2, -1, -2):
             x = values(2, 3, 4, dtype="float64")
             yield Case(name, (x, axis), oracle, f"axis {axis}", gradient=True, unknown=(0,))
@@ -106,62 +106,60 @@ def _entropy_cases() -> Iterator[Case]:
 
 
 def _selection_cases() -> Iterator[Case]:
+    def moments(x: np.ndarray, axes: tuple, keepdims: bool) -> tuple:
+        return x.mean(axes, keepdims=keepdims), x.var(axes, keepdims=keepdims)
+
     x = values(2, 3, 4, dtype="float64")
     for axes, keepdims in itertools.product((None, (0,), (-1, 1), ()), (False, True)):
         label = f"axes {axes}, keepdims {keepdims}"
         yield Case("mean", (x, axes, keepdims), lambda x, a, k: x.mean(a, keepdims=k), label, gradient=True)
         if axes:
-
-            def oracle(x, a, k):
-                return (x.mean(a, keepdims=k), x.var(a, keepdims=k))
-
-            yield Case("moments", (x, axes, keepdims), oracle, label, gradient=True)
+            yield Case("moments", (x, axes, keepdims), moments, label, gradient=True)
     yield Case("mean", (np.zeros((0, 3)), (0,)), lambda x, _: np.full(3, NAN), "nothing")
     for dtype in dtypes.FLOATS:
         x = values(3, 8, dtype=dtype)
         yield Case("mean", (x, (1,)), lambda x, a: x.mean(a), dtype, unknown=(0,), tolerance=4)
         yield Case("moments", (x, (1,)), lambda x, a: (x.mean(a), x.var(a)), dtype, unknown=(0,), tolerance=4)
-        arguments = values(2, 5, dtype=dtype), 3
-
-        def values_only(b, x, k):
-            return b.top_k(x, k)[0]
-
-        gradient = dtype == "float64"
-        yield Case("top_k", arguments, oracles.top_k, dtype, None, gradient, (0,), values_only)
-        yield Case("stack", ([x, x, x],), np.stack, dtype, gradient=gradient)
-    ties = np.array([[1.0, 3.0, 3.0, 2.0, 1.0], [0.0, 0.0, 0.0, 5.0, 5.0]])
-    yield Case("top_k", (ties, 4), oracles.top_k, "ties", run=values_only)
-
-    def picked(b, x, k):
-        return b.take_along_axis(x, b.top_k(x, k)[1], -1)
-
-    yield Case("top_k", (ties, 4), oracles.top_k, "ties, picked by index", run=picked)
-
-    def index_only(b, x, k):
-        return b.top_k(x, k)[1]
-
-    def oracle(x, k):
-        return np.argsort(-x)[..., :k]
-
-    yield Case("top_k", (values(2, 5), 3), oracle, "index", "int32", run=index_only, smooth=False)
+        yield Case("stack", ([x, x, x],), np.stack, dtype, gradient=dtype == "float64")
+    yield from _top_k_cases()
     for dtype in ("bool", "int32", "float16", "bfloat16", "float32", "float64"):
         index = np.array([[0, 2], [-1, 3]])
-
-        def oracle(x, classes, _):
-            return x[..., None] == np.arange(classes)
-
-        yield Case("one_hot", (index, 3, dtype), oracle, f"of {dtype}", dtype, unknown=(0,))
+        yield Case("one_hot", (index, 3, dtype), _one_hot, f"of {dtype}", dtype, unknown=(0,))
     for kind in ("uint8", "int32", "int64"):
-
-        def oracle(x, classes, _):
-            return x[..., None] == np.arange(classes)
-
-        yield Case("one_hot", (np.array([0, 2], kind), 3, "float32"), oracle, f"from {kind}", "float32")
+        yield Case("one_hot", (np.array([0, 2], kind), 3, "float32"), _one_hot, f"from {kind}", "float32")
     yield Case("one_hot", (np.array(1), 3, "float32"), lambda *_: np.array([0, 1, 0]), "0-d", "float32")
     for axis in (0, 1, -1):
         x = values(2, 3, dtype="float64")
         yield Case("stack", ([x, 2 * x], axis), np.stack, f"axis {axis}", gradient=True)
     yield Case("stack", ((values(), values()),), np.stack, "0-d")
+
+
+def _one_hot(index: np.ndarray, classes: int, _: str) -> np.ndarray:
+    return index[..., None] == np.arange(classes)
+
+
+def _top_k_cases() -> Iterator[Case]:
+    def values_only(b: Any, x: Any, k: int) -> Any:
+        return b.top_k(x, k)[0]
+
+    for dtype in dtypes.FLOATS:
+        x = values(2, 5, dtype=dtype)
+        yield Case("top_k", (x, 3), oracles.top_k, dtype, None, dtype == "float64", (0,), values_only)
+    ties = np.array([[1.0, 3.0, 3.0, 2.0, 1.0], [0.0, 0.0, 0.0, 5.0, 5.0]])
+    yield Case("top_k", (ties, 4), oracles.top_k, "ties", run=values_only)
+
+    def picked(b: Any, x: Any, k: int) -> Any:
+        return b.take_along_axis(x, b.top_k(x, k)[1], -1)
+
+    yield Case("top_k", (ties, 4), oracles.top_k, "ties, picked by index", run=picked)
+
+    def index_only(b: Any, x: Any, k: int) -> Any:
+        return b.top_k(x, k)[1]
+
+    def oracle(x: np.ndarray, k: int) -> np.ndarray:
+        return np.argsort(-x)[..., :k]
+
+    yield Case("top_k", (values(2, 5), 3), oracle, "index", "int32", run=index_only, smooth=False)
 
 
 def _dense_cases() -> Iterator[Case]:
@@ -178,15 +176,14 @@ def _dense_cases() -> Iterator[Case]:
     for dtype in dtypes.FLOATS:
         arrays = tuple(values(*shape, dtype=dtype, seed=1) for shape in ((2, 3), (3, 4), (4,)))
         yield Case("dense", arrays, oracle, dtype, tolerance=4)
-    arrays = [values(3, n, dtype="float64", seed=n) for n in (4, 1)]
+    kernels = [values(3, n, dtype="float64", seed=n) for n in (4, 1)]
     for biases in ([values(4, dtype="float64"), values(1, dtype="float64")], [None, None]):
         x = values(2, 5, 3, dtype="float64", seed=1)
         label = f"{'no bias' if biases[0] is None else 'bias'}"
-        yield Case("dense_together", (x, arrays, biases), lambda x, k, b: list(map(oracle, [x, x], k, b)), label)
+        yield Case("dense_together", (x, kernels, biases), lambda x, k, b: list(map(oracle, [x, x], k, b)), label)
     table = values(4, 2, dtype="float64")
-    for shape in ((3,), (2, 3), ()):
-        index = np.resize(np.array([1, 3, 1], "int32"), shape)
-        yield Case("embedding", (table, index), lambda t, i: t[i], f"indices {shape}", "float64", True, ())
+    for index in (np.array([1, 3, 1], "int32"), np.array([[1, 3, 1], [1, 3, 1]], "int32"), np.array(1, "int32")):
+        yield Case("embedding", (table, index), lambda t, i: t[i], f"indices {index.shape}", "float64", True, ())
 
 
 # --------------------------------------------------------- convolution and pooling
@@ -283,33 +280,30 @@ def _normalization_cases() -> Iterator[Case]:
     gamma, beta = values(3, dtype="float64", seed=1), values(3, dtype="float64", seed=2)
     mean, variance = values(3, dtype="float64", seed=3), values(3, dtype="float64", low=0.2, seed=4)
 
-    def result_only(b, *arguments):
+    def result(*arguments: Any) -> np.ndarray:
+        return oracles.batch_norm(*arguments)[0]
+
+    def result_only(b: Any, *arguments: Any) -> Any:
         return b.batch_norm(*arguments)[0]
 
     for scale, shift in itertools.product((gamma, None), (beta, None)):
         given = f"{'no ' if scale is None else ''}gamma, {'no ' if shift is None else ''}beta"
         x = values(4, 3, dtype="float64")
-        arguments = (x, mean, variance, scale, shift, 1e-3)
-        yield Case("normalize", arguments, oracles.normalize, given, gradient=True, unknown=(0,))
+        yield Case(
+            "normalize", (x, mean, variance, scale, shift, 1e-3), oracles.normalize, given, gradient=True, unknown=(0,)
+        )
         yield Case("layer_norm", (x, scale, shift, (-1,), 1e-3), oracles.layer_norm, given, None, True, (0,))
         for shape, axis in (((4, 3), -1), ((2, 2, 3), 2), ((2, 3, 2), 1), ((2, 2, 2, 3), -1), ((2, 3, 2, 2), 1)):
             x = values(*shape, dtype="float64")
-            arguments, label = (x, scale, shift, axis, 1e-3), f"{shape}, axis {axis}, {given}"
+            arguments: tuple = (x, scale, shift, axis, 1e-3)
+            label = f"{shape}, axis {axis}, {given}"
             yield Case("batch_norm", arguments, oracles.batch_norm, label, smooth=False)
-
-            def oracle(*arguments):
-                return oracles.batch_norm(*arguments)[0]
-
-            yield Case("batch_norm", arguments, oracle, f"result of {label}", None, True, (0,), result_only)
+            yield Case("batch_norm", arguments, result, f"result of {label}", None, True, (0,), result_only)
     for epsilon, dtype in itertools.product((1e-3, 1e-7), ("float32", "float64")):
         arrays = (a.astype(dtype) for a in (values(2, 3, 4, 3, dtype="float64"), gamma, beta))
         arguments, label = (*arrays, -1, epsilon), f"images, epsilon {epsilon}, {dtype}"
         yield Case("batch_norm", arguments, oracles.batch_norm, label, tolerance=9, smooth=False)
-
-        def oracle(*arguments):
-            return oracles.batch_norm(*arguments)[0]
-
-        yield Case("batch_norm", arguments, oracle, f"result of {label}", run=result_only, tolerance=9)
+        yield Case("batch_norm", arguments, result, f"result of {label}", run=result_only, tolerance=9)
     x = values(2, 3, 4, dtype="float64")
     gamma, beta = values(3, 4, dtype="float64", seed=1), values(3, 4, dtype="float64", seed=2)
     yield Case("layer_norm", (x, gamma, beta, (1, 2), 1e-3), oracles.layer_norm, "two axes", gradient=True)
@@ -323,11 +317,11 @@ def _attention_cases() -> Iterator[Case]:
     key, value = values(2, 4, 2, 2, dtype="float64", seed=1), values(2, 4, 2, 3, dtype="float64", seed=2)
     full = values(2, 2, 3, 4, dtype="bool", seed=1)
     full[0, 1, 1] = False
-    masks = {"no mask": None, "mask": full, "mask of keys": full[:, :1, :1], "mask of places": full[:1, :1]}
+    masks = {"no mask": None, "mask": full, "mask of keys": full[:, :1, :1], "mask of positions": full[:1, :1]}
     biases = {"no bias": None, "bias": values(2, 2, 3, 4, dtype="float64", seed=3)}
     for (m, mask), (b, bias), causal in itertools.product(masks.items(), biases.items(), (False, True)):
         label = f"{m}, {b}, {'causal' if causal else 'not causal'}"
-        arguments = (query, key, value, mask, bias, 0.7, causal)
+        arguments: tuple = (query, key, value, mask, bias, 0.7, causal)
         yield Case("attention", arguments, oracles.attention, label, gradient=m in ("no mask", "mask"))
     for dtype in dtypes.FLOATS:
         arrays = (values(2, 3, 2, 4, dtype=dtype, seed=n) for n in range(3))
@@ -360,14 +354,10 @@ def _random_bits_cases() -> Iterator[Case]:
             yield Case("random_bits", (key, shape), oracles.random_bits, f"key {label}, shape {shape}", "int32")
     arrays = (np.array(-5, "int32"), np.array(2**31 - 1, "int32"))
     yield Case("random_bits", (arrays, (3, 4)), oracles.random_bits, "key of arrays", "int32")
-    known = [-889199728, -787275391, -726475646, -238177609]
-    yield Case("random_bits", ((1, 2), (4,)), lambda *_: np.array(known), "known answers", "int32")
+    answers = [-889199728, -787275391, -726475646, -238177609]
+    yield Case("random_bits", ((1, 2), (4,)), lambda *_: np.array(answers), "known answers", "int32")
     for x in (values(5, dtype="int32"), np.array([-(2**31), 2**31 - 1], "int32")):
-
-        def oracle(x):
-            return np.array([_mix(int(v)) for v in x])
-
-        yield Case("mix_bits", (x,), oracle, f"of {x.size}")
+        yield Case("mix_bits", (x,), lambda x: np.array([_mix(int(word)) for word in x]), f"of {x.size}")
 
 
 def _mix(word: int) -> int:
@@ -387,7 +377,7 @@ def _update_cases() -> Iterator[Case]:
         second, top = arrays(6, dtype, 0.1), arrays(8, dtype, 0.1)
         for kind, rate in (("number", 0.125), ("array", np.array(0.125, "float32"))):
             for velocities, momentum, nesterov in ((None, 0.0, False), (first, 0.9, False), (first, 0.9, True)):
-                arguments = (weights, gradients, velocities, rate, momentum, nesterov)
+                arguments: tuple = (weights, gradients, velocities, rate, momentum, nesterov)
                 label = f"{dtype}, momentum {momentum}, nesterov {nesterov}, rate a {kind}"
                 yield Case("sgd_update", arguments, oracles.sgd_update, label, tolerance=4, smooth=False)
             for largest in (None, top):

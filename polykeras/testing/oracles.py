@@ -88,10 +88,10 @@ def _for_channels_last(function: Callable) -> Callable:
     """Add the last argument ``channels_last`` to a formula of channels_last arrays."""
 
     def oracle(x: np.ndarray, *arguments: Any) -> np.ndarray:
-        *arguments, channels_last = arguments
+        *others, channels_last = arguments
         if channels_last:
-            return function(x, *arguments)
-        return np.moveaxis(function(np.moveaxis(x, 1, -1), *arguments), -1, 1)
+            return function(x, *others)
+        return np.moveaxis(function(np.moveaxis(x, 1, -1), *others), -1, 1)
 
     return oracle
 

@@ -223,7 +223,7 @@ def _installed_engines() -> list[str]:
 def _read(path: Path) -> Use:
     program = ast.parse(path.read_text())
     constants = {
-        node.targets[0].id: ast.literal_eval(node.value)
+        ast.unparse(node.targets[0]): ast.literal_eval(node.value)
         for node in program.body
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("PACKAGE", "ENGINES")
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import builtins
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -23,8 +24,7 @@ class Feature:
 
     def __init__(self, dtype: str, preprocessor: Any, output_mode: str) -> None:
         self.dtype, self.output_mode = dtype, one_of("output_mode", output_mode, _MODES)
-        known = registry.deserialize(preprocessor) if isinstance(preprocessor, dict) else preprocessor
-        self.preprocessor = known
+        self.preprocessor = registry.deserialize(preprocessor) if isinstance(preprocessor, dict) else preprocessor
 
     def get_config(self) -> dict:
         return {"dtype": self.dtype, "preprocessor": self.preprocessor, "output_mode": self.output_mode}
@@ -129,7 +129,9 @@ class FeatureSpace(Layer):
         return Feature("float32", layers.Identity(name=_named(name, "float")), "float")
 
     @classmethod
-    def float_rescaled(cls, scale: float = 1.0, offset: float = 0.0, name: str | None = None) -> Feature:
+    def float_rescaled(
+        cls, scale: builtins.float = 1.0, offset: builtins.float = 0.0, name: str | None = None
+    ) -> Feature:
         """Floats times ``scale`` plus ``offset``."""
         return Feature("float32", layers.Rescaling(scale, offset, name=_named(name, "float_rescaled")), "float")
 
@@ -166,8 +168,8 @@ class FeatureSpace(Layer):
             max_tokens: int, the size of the vocabulary; None for no limit.
             num_oov_indices: int, how many numbers stand for unknown values; default 1.
         """
-        options = {"max_tokens": max_tokens, "num_oov_indices": num_oov_indices}
-        return Feature("int64", layers.IntegerLookup(**options, name=_named(name, "integer_categorical")), output_mode)
+        layer = layers.IntegerLookup(max_tokens, num_oov_indices, name=_named(name, "integer_categorical"))
+        return Feature("int64", layer, output_mode)
 
     @classmethod
     def string_categorical(
@@ -183,8 +185,8 @@ class FeatureSpace(Layer):
             max_tokens: int, the size of the vocabulary; None for no limit.
             num_oov_indices: int, how many numbers stand for unknown values; default 1.
         """
-        options = {"max_tokens": max_tokens, "num_oov_indices": num_oov_indices}
-        return Feature("string", layers.StringLookup(**options, name=_named(name, "string_categorical")), output_mode)
+        layer = layers.StringLookup(max_tokens, num_oov_indices, name=_named(name, "string_categorical"))
+        return Feature("string", layer, output_mode)
 
     @classmethod
     def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
@@ -209,7 +211,7 @@ class FeatureSpace(Layer):
             return kind
         if isinstance(kind, dict):
             return Feature(**kind)
-        makers = {
+        makers: dict[str, Callable[[], Feature]] = {
             "float": self.float,
             "float_normalized": self.float_normalized,
             "float_rescaled": self.float_rescaled,
@@ -237,12 +239,12 @@ class FeatureSpace(Layer):
 
     # ----------------------------------------------------------------- learning
 
-    def _learners(self) -> dict[str, Layer]:
+    def _learners(self) -> dict[str, Any]:
         """The preprocessors that have yet to see data."""
         found = {name: layer for name, layer in self.preprocessors.items() if hasattr(layer, "adapt")}
 
-        def is_told(layer):
-            return any(  # noqa: E731
+        def is_told(layer: Layer) -> bool:
+            return any(
                 getattr(layer, name, None) is not None for name in ("input_mean", "bin_boundaries", "input_vocabulary")
             )
 
@@ -383,7 +385,7 @@ def _encoded(layer: Layer, result: Any, output_mode: str) -> Any:
     return layers.CategoryEncoding(_count(layer), output_mode="multi_hot")(result)
 
 
-def _count(layer: Layer) -> int:
+def _count(layer: Any) -> int:
     """How many different integers a layer returns."""
     if hasattr(layer, "vocabulary_size"):
         return layer.vocabulary_size()

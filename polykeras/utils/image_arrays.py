@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import warnings
@@ -194,11 +195,17 @@ def smart_resize(
         raise ValueError(f"Expected size to be (height, width). Received: {size!r}.")
     if len(x.shape) not in (3, 4):
         raise ValueError(f"Expected an image of rank 3, or a batch of rank 4. Received shape: {tuple(x.shape)}.")
-    options = {"interpolation": interpolation, "data_format": data_format, "crop_to_aspect_ratio": True}
+    resize = functools.partial(
+        ops.image.resize,
+        size=size,
+        interpolation=interpolation,
+        data_format=data_format,
+        crop_to_aspect_ratio=True,
+    )
     if isinstance(x, np.ndarray):
         with backends.use("numpy"):
-            return np.asarray(ops.image.resize(x, size, **options))
-    return ops.image.resize(x, size, **options)
+            return np.asarray(resize(x))
+    return resize(x)
 
 
 def read_image(

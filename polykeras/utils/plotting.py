@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,21 +175,23 @@ class Drawing:
         self.model, self._prefix = model, prefix
         is_graph = model._plan is not None
         self._nodes = model._nodes if is_graph else []
-        operations = [model]
+        operations: Sequence[Layer] = [model]
         if is_graph:
             operations = model.layers if isinstance(model, Sequential) else model._graph_layers
         self.members: dict[str, Any] = {}
         for operation in operations:
             path = self._path(operation)
-            is_frame = expand_nested and isinstance(operation, Model) and operation._plan is not None
-            self.members[path] = Drawing(operation, True, f"{path}/") if is_frame else operation
+            if expand_nested and isinstance(operation, Model) and operation._plan is not None:
+                self.members[path] = Drawing(operation, True, f"{path}/")
+            else:
+                self.members[path] = operation
         edges = [
             (self._exit(x), entry)
             for node in self._nodes
-            for place, x in enumerate(node.inputs)
-            for entry in self._entries(node, place)
+            for index, x in enumerate(node.inputs)
+            for entry in self._entries(node, index)
         ]
-        self.edges = [edge for edge in dict.fromkeys(edges) if edge[0]]
+        self.edges = [(source, target) for source, target in dict.fromkeys(edges) if source]
         self.exits = [self._exit(x) for x in model.outputs] if is_graph else []
         self.entries = [self._first(x) for x in model.inputs] if is_graph else []
 

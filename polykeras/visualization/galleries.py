@@ -100,7 +100,8 @@ def plot_image_gallery(
 def _titles(count: int, labels: dict, label_map: dict | None) -> list[str]:
     """A title for each image: its labels, those that are given."""
     given = {key: np.asarray(ops.convert_to_numpy(value)) for key, value in labels.items() if value is not None}
-    return ["  ".join(f"{key}: {label_map[int(value[n])]}" for key, value in given.items()) for n in range(count)]
+    names = label_map or {}
+    return ["  ".join(f"{key}: {names[int(value[n])]}" for key, value in given.items()) for n in range(count)]
 
 
 def plot_bounding_box_gallery(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from polykeras.core.extras import require
 from polykeras.models import Model, clone_model
 
-_base = require("sklearn.base", "sklearn", "the wrappers for scikit-learn")
+if TYPE_CHECKING:
+    from sklearn import base as _base
+else:
+    _base = require("sklearn.base", "sklearn", "the wrappers for scikit-learn")
 _checks = require("sklearn.utils.validation", "sklearn", "the wrappers for scikit-learn")
 _multiclass = require("sklearn.utils.multiclass", "sklearn", "the wrappers for scikit-learn")
 

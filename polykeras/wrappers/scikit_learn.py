@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from polykeras.core.extras import require
 from polykeras.models import Model
 from polykeras.utils import to_categorical
 
-_base = require("sklearn.base", "sklearn", "the wrappers for scikit-learn")
+if TYPE_CHECKING:
+    from sklearn import base as _base
+else:
+    _base = require("sklearn.base", "sklearn", "the wrappers for scikit-learn")
 
 _METHODS = (Model.fit, Model.predict, Model.evaluate)
 

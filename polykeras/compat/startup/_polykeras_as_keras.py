@@ -3,6 +3,7 @@
 import importlib.abc
 import importlib.util
 import sys
+from importlib.machinery import ModuleSpec
 
 ROOTS = ("keras", "tensorflow")
 
@@ -10,7 +11,7 @@ ROOTS = ("keras", "tensorflow")
 class Waiting(importlib.abc.MetaPathFinder):
     """Makes room for polykeras's own finder at the first import of Keras or TensorFlow."""
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] not in ROOTS:
             return None
         sys.meta_path.remove(self)

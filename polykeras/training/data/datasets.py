@@ -104,6 +104,9 @@ class SampleDataset(PyDataset):
 
     #: Shape and dtype of a sample, a tree of specs; None where reading one has to tell.
     spec: Any = None
+    #: Of samples that are files in folders: the names of the classes, and the paths.
+    class_names: list[str] | None = None
+    file_paths: list[str] | None = None
 
     def __init__(
         self,

@@ -267,8 +267,8 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
         raise ValueError(f"Expected x and y of at least two axes. Received shapes: {shapes[0]} and {shapes[1]}.")
     if axes is None:
         axes = ranks[0] - 1, ranks[1] - (1 if ranks[1] == 2 else 2)
-    pair = (axes, axes) if isinstance(axes, int) else tuple(axes)
-    pair = [axis + rank if axis < 0 else axis for axis, rank in zip(pair, ranks, strict=True)]
+    given = (axes, axes) if isinstance(axes, int) else tuple(axes)
+    pair = [axis + rank if axis < 0 else axis for axis, rank in zip(given, ranks, strict=True)]
     if not (0 < pair[0] < ranks[0] and 0 < pair[1] < ranks[1]):
         raise ValueError(f"Expected axes of x and y besides the batch, for shapes {shapes}. Received: {axes}.")
     sizes = shapes[0][pair[0]], shapes[1][pair[1]]

@@ -127,9 +127,9 @@ def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: An
     array([[0.2877]], dtype=float32)
     """
     logits = ops.log(ops.add(y_pred, config.epsilon()))
-    lengths = [ops.cast(ops.reshape(n, (-1,)), "int32") for n in (label_length, input_length)]
+    labels, steps = (ops.cast(ops.reshape(n, (-1,)), "int32") for n in (label_length, input_length))
     blank = ops.shape(y_pred)[-1] - 1
-    return ops.expand_dims(ops.ctc_loss(ops.cast(y_true, "int32"), logits, *lengths, mask_index=blank), 1)
+    return ops.expand_dims(ops.ctc_loss(ops.cast(y_true, "int32"), logits, labels, steps, mask_index=blank), 1)
 
 
 def ctc_decode(

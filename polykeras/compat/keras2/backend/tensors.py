@@ -90,7 +90,7 @@ def eye(size: int | tuple, dtype: Any = None, name: str | None = None) -> Any:
            [0., 1.]], dtype=float32)
     """
     sizes = geometry.per_axis(size, 2)
-    return _variable_where_known(lambda sizes, dtype: ops.eye(*sizes, dtype=dtype), sizes, dtype, name)
+    return _variable_where_known(lambda sizes, dtype: ops.eye(sizes[0], sizes[1], dtype=dtype), sizes, dtype, name)
 
 
 def random_uniform_variable(
@@ -276,7 +276,7 @@ def placeholder(
         raise ValueError("Expected sparse=False: tensors are dense. Received: True.")
     if shape is None and ndim is None:
         raise ValueError("Expected shape or ndim of the placeholder. Received: neither.")
-    return KerasTensor((None,) * ndim if shape is None else shape, dtype or config.floatx(), name=name)
+    return KerasTensor((None,) * (ndim or 0) if shape is None else shape, dtype or config.floatx(), name=name)
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
@@ -665,7 +665,7 @@ def slice(x: Any, start: Any, size: Any) -> Any:
     """
     start, size = ([v] if isinstance(v, int) else list(v) for v in (start, size))
     rests = [None if full is None else full - first for full, first in zip(int_shape(x), start, strict=True)]
-    sizes = [rest if n == -1 else n for rest, n in zip(rests, size, strict=True)]
+    sizes: list[Any] = [rest if n == -1 else n for rest, n in zip(rests, size, strict=True)]
     return ops.slice(x, start, sizes)
 
 

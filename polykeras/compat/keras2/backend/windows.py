@@ -103,13 +103,14 @@ def _transposed(
 ) -> Any:
     axes = _axes(x, data_format)
     strides, dilation = geometry.per_axis(strides, len(axes)), geometry.per_axis(dilation_rate, len(axes))
-    extra = []
-    for axis, window, stride, spread in zip(axes, ops.shape(kernel), strides, dilation, strict=False):
-        have, want = ops.shape(x)[axis], output_shape[axis]
-        if have is None or want is None:
-            extra = None
-            break
-        extra.append(want - geometry.transposed_size(have, window, stride, padding, spread, 0))
+    sizes = [(ops.shape(x)[axis], output_shape[axis]) for axis in axes]
+    if any(None in pair for pair in sizes):
+        extra = None
+    else:
+        extra = [
+            want - geometry.transposed_size(have, window, stride, padding, spread, 0)
+            for (have, want), window, stride, spread in zip(sizes, ops.shape(kernel), strides, dilation, strict=False)
+        ]
     return ops.conv_transpose(x, kernel, strides, padding, extra, _layout(data_format), dilation)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class SequenceEnqueuer:
 
     def __init__(self, sequence: Any, use_multiprocessing: bool = False) -> None:
         self.sequence, self.use_multiprocessing = sequence, use_multiprocessing
-        self._batches: Iterator | None = None
+        self._batches: Generator | None = None
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
         """Begin, with a number of workers and of batches to keep ready.
@@ -53,14 +53,14 @@ class SequenceEnqueuer:
         """
         self._batches = self._prepared(Workers(workers, self.use_multiprocessing, max_queue_size))
 
-    def _prepared(self, workers: Workers) -> Iterator:
+    def _prepared(self, workers: Workers) -> Generator:
         raise NotImplementedError
 
     def is_running(self) -> bool:
         """True between ``start()`` and ``stop()``."""
         return self._batches is not None
 
-    def get(self) -> Iterator[Any]:
+    def get(self) -> Generator[Any]:
         """Yield batches.
 
         Raises:
@@ -103,7 +103,7 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self.shuffle = shuffle
         self._seed = seeds.next_seed() if shuffle else None
 
-    def _prepared(self, workers: Workers) -> Iterator:
+    def _prepared(self, workers: Workers) -> Generator:
         for epoch in itertools.count():
             order = range(len(self.sequence))
             if self.shuffle:
@@ -135,7 +135,7 @@ class GeneratorEnqueuer(SequenceEnqueuer):
     ) -> None:
         super().__init__(sequence, use_multiprocessing)
 
-    def _prepared(self, workers: Workers) -> Iterator:
+    def _prepared(self, workers: Workers) -> Generator:
         many = self.sequence if isinstance(self.sequence, list | tuple) else [self.sequence]
         yield from itertools.chain.from_iterable(zip(*many, strict=False))
 
