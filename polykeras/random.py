@@ -56,8 +56,8 @@ def _unit(bits: Any, dtype: str) -> Any:
     """Numbers from 0 to below 1, out of random bits."""
     backend = current()
     count = _BITS.get(dtype, 24)
-    places = backend.bitwise_and(backend.right_shift(bits, 32 - count), (1 << count) - 1)
-    return backend.multiply(backend.cast(places, dtype), 2.0**-count)
+    integers = backend.bitwise_and(backend.right_shift(bits, 32 - count), (1 << count) - 1)
+    return backend.multiply(backend.cast(integers, dtype), 2.0**-count)
 
 
 def _scaled(x: Any, factor: Any, offset: Any) -> Any:
@@ -129,9 +129,9 @@ def truncated_normal(
     backend = current()
     dtype = _float_dtype(dtype)
     # The fraction of a normal distribution within 2 stddev of its mean is erf(sqrt(2)).
-    share = math.erf(math.sqrt(2))
-    place = _scaled(_unit(_bits(shape, seed), "float32"), 2 * share, -share)
-    x = backend.multiply(backend.erfinv(place), math.sqrt(2))
+    fraction = math.erf(math.sqrt(2))
+    position = _scaled(_unit(_bits(shape, seed), "float32"), 2 * fraction, -fraction)
+    x = backend.multiply(backend.erfinv(position), math.sqrt(2))
     x = backend.minimum(backend.maximum(x, -2.0), 2.0)
     return _scaled(backend.cast(x, dtype), stddev, mean)
 
@@ -156,13 +156,13 @@ def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32"
     if dtype not in dtypes.INTEGERS:
         raise ValueError(f"Expected dtype to be one of {dtypes.INTEGERS}. Received: {dtype!r}.")
     backend = current()
-    places = backend.bitwise_and(_bits(shape, seed), 0x7FFFFFFF)
+    integers = backend.bitwise_and(_bits(shape, seed), 0x7FFFFFFF)
     if isinstance(minval, int) and isinstance(maxval, int):
         if not 0 < maxval - minval < 1 << 31:
             raise ValueError(f"Expected maxval above minval, by less than 2**31. Received: {minval}, {maxval}.")
-        return backend.add(backend.cast(backend.mod(places, maxval - minval), dtype), minval)
+        return backend.add(backend.cast(backend.mod(integers, maxval - minval), dtype), minval)
     low, high = array(minval, "int32"), array(maxval, "int32")
-    return backend.cast(backend.add(backend.mod(places, backend.subtract(high, low)), low), dtype)
+    return backend.cast(backend.add(backend.mod(integers, backend.subtract(high, low)), low), dtype)
 
 
 @op
@@ -232,7 +232,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
 
 
 def _bound_and_factor(backend: Any, rate: Any, dtype: str) -> tuple:
-    """Of a share that is a 0-d array, below 1."""
+    """Of a rate that is a 0-d array, below 1."""
     bound = backend.multiply(backend.subtract(rate, 0.5), float(1 << 32))
     factor = backend.divide(1.0, backend.subtract(1.0, rate))
     return backend.cast(bound, "int32"), backend.cast(factor, dtype)
@@ -256,7 +256,7 @@ def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
     is_small = backend.less(alpha, 1.0)
     base = backend.subtract(backend.where(is_small, backend.add(alpha, 1.0), alpha), 1 / 3)
     width = backend.rsqrt(backend.multiply(base, 9.0))
-    # Other places of the same stream than those of the normals.
+    # Other entries of the same stream than those of the normals.
     bits = backend.random_bits(key, (3 * _GAMMA_ROUNDS + 1, *shape))
     unit = backend.add(_unit(bits, "float32"), 2.0**-25)
     result, is_open = base, backend.full(shape, True, "bool")
@@ -312,8 +312,8 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: A
     both = _log_gamma((2, *shape), backend.stack(pair, 0), seed)
     first, second = (backend.getitem(both, (n,)) for n in (0, 1))
     # a / (a + b), of the logarithms of a and b.
-    share = backend.multiply(backend.tanh(backend.multiply(backend.subtract(first, second), 0.5)), 0.5)
-    return backend.cast(backend.add(share, 0.5), _float_dtype(dtype))
+    fraction = backend.multiply(backend.tanh(backend.multiply(backend.subtract(first, second), 0.5)), 0.5)
+    return backend.cast(backend.add(fraction, 0.5), _float_dtype(dtype))
 
 
 @op

@@ -38,8 +38,8 @@ def _densenet(frame: Frame) -> KerasTensor:
     for stage, count in enumerate(frame.variant.blocks, 2):
         if stage > 2:
             x = _transition(x, f"pool{stage - 1}")
-        for place in range(1, count + 1):
-            x = _block(x, f"conv{stage}_block{place}")
+        for index in range(1, count + 1):
+            x = _block(x, f"conv{stage}_block{index}")
     return frame.head(_norm_relu(x, ""))
 
 

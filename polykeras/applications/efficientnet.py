@@ -114,10 +114,10 @@ def _efficientnet(frame: Frame) -> KerasTensor:
     x = silu(norm(x, "stem_bn"), "stem_activation")
     number = 0
     for stage, (count, (_, size, strides, wider, filters)) in enumerate(zip(counts, _STAGES, strict=True), 1):
-        for place in range(count):
-            name = f"block{stage}{chr(ord('a') + place)}_"
+        for index in range(count):
+            name = f"block{stage}{chr(ord('a') + index)}_"
             drop_rate = _DROP_RATE * number / sum(counts)
-            x = _block(x, to_multiple_of_8(filters * width), size, strides if place == 0 else 1, wider, drop_rate, name)
+            x = _block(x, to_multiple_of_8(filters * width), size, strides if index == 0 else 1, wider, drop_rate, name)
             number += 1
     filters = to_multiple_of_8(1280 * width)
     x = conv(x, filters, padding="same", use_bias=False, kernel_initializer=FAN_OUT, name="top_conv")

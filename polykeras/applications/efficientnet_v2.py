@@ -98,10 +98,10 @@ def _efficientnet_v2(frame: Frame, include_preprocessing: bool = True) -> KerasT
     for stage, (count, filters, (strides, wider, is_gated)) in enumerate(
         zip(counts, table[1], _STAGES, strict=False), 1
     ):
-        for place in range(count):
-            name = f"block{stage}{chr(ord('a') + place)}_"
+        for index in range(count):
+            name = f"block{stage}{chr(ord('a') + index)}_"
             drop_rate = _DROP_RATE * number / sum(counts)
-            x = _block(x, _rounded(filters * width), strides if place == 0 else 1, wider, is_gated, drop_rate, name)
+            x = _block(x, _rounded(filters * width), strides if index == 0 else 1, wider, is_gated, drop_rate, name)
             number += 1
     x = _conv(x, _rounded(1280 * width), 1, 1, "top_conv")
     return head(frame, silu(_norm(x, "top_bn"), "top_activation"), dropout_rate=0.2)

@@ -107,13 +107,13 @@ def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, fl
         )
     names = _class_names(downloads.path_of(_NAMES, "decode_predictions"))
     best = np.argsort(-scores, axis=1, kind="stable")[:, :top]
-    return [[(*names[place], row[place]) for place in places] for row, places in zip(scores, best, strict=True)]
+    return [[(*names[index], row[index]) for index in indices] for row, indices in zip(scores, best, strict=True)]
 
 
 @functools.cache
 def _class_names(path: str) -> list[tuple[str, str]]:
     table = json.loads(Path(path).read_text())
-    return [tuple(table[str(place)]) for place in range(len(table))]
+    return [tuple(table[str(index)]) for index in range(len(table))]
 
 
 def preprocessing(mode: str | None) -> Any:

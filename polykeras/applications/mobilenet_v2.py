@@ -63,8 +63,8 @@ def _mobilenet_v2(frame: Frame, alpha: float = 1.0) -> KerasTensor:
     x = _norm_relu(x, "bn_Conv1", "Conv1_relu")
     number = 0
     for filters, strides, count in _STAGES:
-        for place in range(count):
-            x = _block(x, to_multiple_of_8(int(filters * alpha)), strides if place == 0 else 1, number)
+        for index in range(count):
+            x = _block(x, to_multiple_of_8(int(filters * alpha)), strides if index == 0 else 1, number)
             number += 1
     x = conv(x, to_multiple_of_8(1280 * max(alpha, 1.0)), use_bias=False, name="Conv_1")
     x = _norm_relu(x, "Conv_1_bn", "out_relu")

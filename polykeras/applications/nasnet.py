@@ -43,12 +43,12 @@ def _squeezed(x: KerasTensor, filters: int, conv_name: str, norm_name: str) -> K
 
 def _separable(x: KerasTensor, filters: int, size: int, name: str, strides: int = 1) -> KerasTensor:
     """Two separable convolutions, the first of which may halve height and width."""
-    for place in (1, 2):
+    for index in (1, 2):
         x, padding = activation(x), "same"
         if strides > 1:
-            x, padding = pad_for_stride(x, size, f"separable_conv_{place}_pad_{name}"), "valid"
-        x = separable(x, filters, size, strides, padding=padding, name=f"separable_conv_{place}_{name}")
-        x = _norm(x, f"separable_conv_{place}_bn_{name}")
+            x, padding = pad_for_stride(x, size, f"separable_conv_{index}_pad_{name}"), "valid"
+        x = separable(x, filters, size, strides, padding=padding, name=f"separable_conv_{index}_{name}")
+        x = _norm(x, f"separable_conv_{index}_bn_{name}")
         strides = 1
     return x
 
@@ -148,8 +148,8 @@ def _nasnet(frame: Frame) -> KerasTensor:
         x, before = _reduction_cell(x, before, filters // divisor, name), x
     for stage in range(3):
         first = stage * count + (stage > 0)
-        for place in range(first, first + count):
-            x, before = _normal_cell(x, before, filters, str(place)), x
+        for index in range(first, first + count):
+            x, before = _normal_cell(x, before, filters, str(index)), x
         if stage < 2:
             filters *= 2
             reduced = _reduction_cell(x, before, filters, f"reduce_{(stage + 1) * count}")

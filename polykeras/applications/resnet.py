@@ -48,9 +48,9 @@ def _resnet(frame: Frame) -> KerasTensor:
     """
     x = stem(frame.input(), is_normalized=True)
     for stage, (filters, count) in enumerate(zip(STAGES, frame.variant.blocks, strict=True), 2):
-        for place in range(1, count + 1):
-            strides = 2 if place == 1 and stage > 2 else 1
-            x = _block(x, filters, strides, place == 1, f"conv{stage}_block{place}")
+        for index in range(1, count + 1):
+            strides = 2 if index == 1 and stage > 2 else 1
+            x = _block(x, filters, strides, index == 1, f"conv{stage}_block{index}")
     return frame.head(x)
 
 

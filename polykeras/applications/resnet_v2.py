@@ -29,9 +29,9 @@ def _resnet_v2(frame: Frame) -> KerasTensor:
     """
     x = resnet.stem(frame.input(), is_normalized=False)
     for stage, (filters, count) in enumerate(zip(STAGES, frame.variant.blocks, strict=True), 2):
-        for place in range(1, count + 1):
-            strides = 2 if place == count and stage < 5 else 1
-            x = _block(x, filters, strides, place == 1, f"conv{stage}_block{place}")
+        for index in range(1, count + 1):
+            strides = 2 if index == count and stage < 5 else 1
+            x = _block(x, filters, strides, index == 1, f"conv{stage}_block{index}")
     x = activation(norm(x, "post_bn", epsilon=EPSILON), name="post_relu")
     return frame.head(x)
 

@@ -16,14 +16,14 @@ def _vgg(frame: Frame) -> KerasTensor:
     """
     x = frame.input()
     for block, (filters, count) in enumerate(frame.variant.blocks, 1):
-        for place in range(1, count + 1):
-            x = conv(x, filters, 3, padding="same", activation="relu", name=f"block{block}_conv{place}")
+        for index in range(1, count + 1):
+            x = conv(x, filters, 3, padding="same", activation="relu", name=f"block{block}_conv{index}")
         x = max_pool(x, 2, 2, f"block{block}_pool")
     if not frame.include_top:
         return frame.pooled(x, (None, None))
     x = layers.Flatten(name="flatten")(x)
-    for place in (1, 2):
-        x = layers.Dense(4096, activation="relu", name=f"fc{place}")(x)
+    for index in (1, 2):
+        x = layers.Dense(4096, activation="relu", name=f"fc{index}")(x)
     return frame.classified(x)
 
 

@@ -20,8 +20,8 @@ def _separable_norm(x: KerasTensor, filters: int, name: str) -> KerasTensor:
 def _halving(x: KerasTensor, block: int) -> KerasTensor:
     filters = _HALVING[block]
     shortcut = norm(conv(x, filters[-1], 1, 2, padding="same", use_bias=False))
-    for place, count in enumerate(filters, 1):
-        name = f"block{block}_sepconv{place}"
+    for index, count in enumerate(filters, 1):
+        name = f"block{block}_sepconv{index}"
         if name != "block2_sepconv1":  # its input has been rectified
             x = activation(x, name=f"{name}_act")
         x = _separable_norm(x, count, name)
@@ -30,8 +30,8 @@ def _halving(x: KerasTensor, block: int) -> KerasTensor:
 
 def _middle(x: KerasTensor, block: int) -> KerasTensor:
     shortcut = x
-    for place in (1, 2, 3):
-        name = f"block{block}_sepconv{place}"
+    for index in (1, 2, 3):
+        name = f"block{block}_sepconv{index}"
         x = _separable_norm(activation(x, name=f"{name}_act"), 728, name)
     return add([x, shortcut])
 
@@ -42,14 +42,14 @@ def _xception(frame: Frame) -> KerasTensor:
     Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions" (CVPR 2017).
     """
     x = frame.input()
-    for place, filters, strides in ((1, 32, 2), (2, 64, 1)):
-        layer = f"block1_conv{place}"
+    for index, filters, strides in ((1, 32, 2), (2, 64, 1)):
+        layer = f"block1_conv{index}"
         x = norm(conv(x, filters, 3, strides, use_bias=False, name=layer), f"{layer}_bn")
         x = activation(x, name=f"{layer}_act")
     for block in range(2, 14):
         x = _middle(x, block) if block in _MIDDLE else _halving(x, block)
-    for place, filters in ((1, 1536), (2, 2048)):
-        layer = f"block14_sepconv{place}"
+    for index, filters in ((1, 1536), (2, 2048)):
+        layer = f"block14_sepconv{index}"
         x = activation(_separable_norm(x, filters, layer), name=f"{layer}_act")
     names = ("avg_pool", None) if frame.include_top else (None, None)
     return frame.head(x, names)

@@ -175,8 +175,8 @@ class TensorBoard(Callback):
             if np.ndim(value) == 0:
                 file.scalar(pattern.format(name), value, step)
             else:  # a metric with a value for each class
-                for place, part in enumerate(np.ravel(value)):
-                    file.scalar(f"{pattern.format(name)}/{place}", part, step)
+                for index, part in enumerate(np.ravel(value)):
+                    file.scalar(f"{pattern.format(name)}/{index}", part, step)
 
     def _weights(self, epoch: int) -> None:
         for weight in self.model.weights:

@@ -14,8 +14,8 @@ from typing import Any
 
 from polykeras import backends, config
 from polykeras.capture import stamp
-from polykeras.capture.numbers import HeldNumbers, may_be_held
-from polykeras.capture.places import Methods
+from polykeras.capture.namespaces import Methods
+from polykeras.capture.numbers import NumberInputs, may_be_input
 from polykeras.capture.reach import Reach
 from polykeras.capture.recent import Recent
 
@@ -24,8 +24,8 @@ _MOST_VERSIONS = 8
 # Where plain runs are not much slower, a version is made for settings that stay, once they have changed often.
 _RUNS_BEFORE_CAPTURE = 3
 _VERSIONS_AT_ONCE = 3
-# Changes of a number until it is held as an input.
-_CHANGES_BEFORE_HOLDING = 2
+# Changes of a number until it becomes an input.
+_CHANGES_BEFORE_INPUT = 2
 # Versions that are made because something was set back that the step sets itself.
 _VERSIONS_FOR_WRITTEN = 3
 # What a prediction of polykeras's own classes has nothing to do with.
@@ -43,7 +43,7 @@ def steps_of(model: Any) -> Recent:
 class _Version:
     """A step as it was made for what its code could reach then."""
 
-    def __init__(self, step: Any, reach: Reach, numbers: HeldNumbers) -> None:
+    def __init__(self, step: Any, reach: Reach, numbers: NumberInputs) -> None:
         self.step = step
         self.reach = reach
         self.numbers = numbers
@@ -59,8 +59,8 @@ class _Version:
     def note_own_changes(self) -> dict:
         """Take over what the step itself set, which is no reason to make it anew; return where, with the owners."""
         found = _owners_by_key(self.reach)
-        for place in (*self.reach.places, *self.reach.watched):
-            place.take()
+        for namespace in (*self.reach.namespaces, *self.reach.watched):
+            namespace.take()
         return found
 
 
@@ -222,8 +222,8 @@ class Captured:
     def _reach(self) -> Reach:
         reach = Reach(self._model, self._without, self._takes_foreign_code)
         self._methods = reach.methods
-        for place in (*reach.places, *reach.watched) if self._ignored else ():
-            place.ignored.update(name for name in place.values if _key(place, name) in self._ignored)
+        for namespace in (*reach.namespaces, *reach.watched) if self._ignored else ():
+            namespace.ignored.update(name for name in namespace.values if _key(namespace, name) in self._ignored)
         return reach
 
     def _note_written(self) -> None:
@@ -244,55 +244,59 @@ class Captured:
 
     def _new(self, reach: Reach, numbers: list) -> _Version:
         """Make a version; what it holds as inputs is tried, first over shapes."""
-        held = HeldNumbers(numbers)
+        inputs = NumberInputs(numbers)
         before = stamp.count
-        function = held.in_place(self._run_python) if held else self._run_python
+        function = inputs.in_place(self._run_python) if inputs else self._run_python
         try:
-            step = self._make(function, held.variables)
+            step = self._make(function, inputs.variables)
         except Exception:
-            if not held:
+            if not inputs:
                 raise
             self._refuse(numbers)
             return self._new(self._reach(), [])
-        if stamp.count != before and not held:
+        if stamp.count != before and not inputs:
             reach = self._reach()
         self._has_run_python = False
-        version = _Version(step, reach, held)
-        self._untried = step if held else None
+        version = _Version(step, reach, inputs)
+        self._untried = step if inputs else None
         self._versions.insert(0, version)
         del self._versions[_MOST_VERSIONS:]
         self._made += 1
         return version
 
-    # ------------------------------------------------------------- held numbers
+    # ---------------------------------------------------------- numbers as inputs
 
     def _numbers(self, reach: Reach) -> list[tuple]:
-        """The places of numbers that change again and again."""
+        """The namespaces of numbers that change again and again."""
         previous = self._candidate or (self._versions[0].reach if self._versions else None)
-        for place, name, old, new in previous.differences() if previous else ():
-            if may_be_held(old) and may_be_held(new) and not isinstance(place.owner, ModuleType):
-                change = self._changes.setdefault(_key(place, name), [place, 0])
+        for namespace, name, old, new in previous.differences() if previous else ():
+            if may_be_input(old) and may_be_input(new) and not isinstance(namespace.owner, ModuleType):
+                change = self._changes.setdefault(_key(namespace, name), [namespace, 0])
                 change[1] += 1
-        known = {_key(place, name): (place, name) for place in (*reach.places, *reach.watched) for name in place.values}
-        wanted = [key for key, (_, count) in self._changes.items() if count >= _CHANGES_BEFORE_HOLDING]
+        known = {
+            _key(namespace, name): (namespace, name)
+            for namespace in (*reach.namespaces, *reach.watched)
+            for name in namespace.values
+        }
+        wanted = [key for key, (_, count) in self._changes.items() if count >= _CHANGES_BEFORE_INPUT]
         found = [known[key] for key in wanted if key in known]
-        return [(place, name) for place, name in found if may_be_held(place.values[name])]
+        return [(namespace, name) for namespace, name in found if may_be_input(namespace.values[name])]
 
     def _refuse(self, numbers: list) -> None:
-        for place, name in numbers:
-            self._changes[_key(place, name)][1] = float("-inf")
+        for namespace, name in numbers:
+            self._changes[_key(namespace, name)][1] = float("-inf")
 
     def _refuse_numbers(self) -> None:
         """Give up the version in use, whose numbers can be no inputs."""
         version = self._versions.pop(0)
-        self._refuse(version.numbers.places)
+        self._refuse(version.numbers.namespaces)
         self._noted = -1
 
 
 def _owners_by_key(reach: Reach) -> dict[tuple, Any]:
-    """The owners of what was set since, by the keys of the places."""
-    return {_key(place, name): place.owner for place, name, _, _ in reach.differences()}
+    """The owners of what was set since, by the keys of the namespaces."""
+    return {_key(namespace, name): namespace.owner for namespace, name, _, _ in reach.differences()}
 
 
-def _key(place: Any, name: Any) -> tuple:
-    return id(place.owner), type(place), name
+def _key(namespace: Any, name: Any) -> tuple:
+    return id(namespace.owner), type(namespace), name

@@ -1,4 +1,4 @@
-"""Numbers that change again and again, held as inputs of a step instead of being a part of it.
+"""Numbers that change again and again, which are inputs of a step instead of constants in it.
 
 While the step is traced, a variable stands where the number is set, and everything computes with
 it; from then on another number is another value of the variable.
@@ -10,11 +10,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from polykeras.capture.places import Place
+from polykeras.capture.namespaces import Namespace
 from polykeras.core.variables import Variable
 
 
-class HeldNumber(Variable):
+class NumberInput(Variable):
     """A number that a step takes as an input.
 
     Its value is not known while the step is traced: Python that asks for it can't be traced with it.
@@ -36,25 +36,25 @@ class HeldNumber(Variable):
     __bool__ = __float__ = __int__ = __index__ = __round__ = __trunc__ = _refuse
 
 
-class HeldNumbers:
+class NumberInputs:
     """The numbers that one step holds, and where they are set.
 
     Args:
-        found: pairs of a place and a name in it, each with a number that is not 0.
+        found: pairs of a namespace and a name in it, each with a number that is not 0.
     """
 
-    def __init__(self, found: list[tuple[Place, Any]]) -> None:
-        self._found = [(place, name, HeldNumber(place.values[name])) for place, name in found]
-        for place, name in found:
-            place.held[name] = place.values[name].__class__
+    def __init__(self, found: list[tuple[Namespace, Any]]) -> None:
+        self._found = [(namespace, name, NumberInput(namespace.values[name])) for namespace, name in found]
+        for namespace, name in found:
+            namespace.inputs[name] = namespace.values[name].__class__
 
     def __bool__(self) -> bool:
         return bool(self._found)
 
     @property
-    def places(self) -> list[tuple[Place, Any]]:
+    def namespaces(self) -> list[tuple[Namespace, Any]]:
         """Where the numbers are set."""
-        return [(place, name) for place, name, _ in self._found]
+        return [(namespace, name) for namespace, name, _ in self._found]
 
     @property
     def variables(self) -> list[Variable]:
@@ -63,8 +63,8 @@ class HeldNumbers:
 
     def renew(self) -> bool:
         """Bring the variables up to date; true always."""
-        for place, name, variable in self._found:
-            variable.renew(place.read()[name])
+        for namespace, name, variable in self._found:
+            variable.renew(namespace.read()[name])
         return True
 
     def in_place(self, function: Callable) -> Callable:
@@ -78,15 +78,15 @@ class HeldNumbers:
 
     @contextlib.contextmanager
     def _set(self) -> Iterator[None]:
-        before = [place.read()[name] for place, name, _ in self._found]
-        for place, name, variable in self._found:
-            place.write(name, variable)
+        before = [namespace.read()[name] for namespace, name, _ in self._found]
+        for namespace, name, variable in self._found:
+            namespace.write(name, variable)
         try:
             yield
         finally:
-            for (place, name, variable), value in zip(self._found, before, strict=True):
-                if place.read().get(name) is variable:
-                    place.write(name, value)
+            for (namespace, name, variable), value in zip(self._found, before, strict=True):
+                if namespace.read().get(name) is variable:
+                    namespace.write(name, value)
 
 
 def is_zero(x: Any) -> bool:
@@ -95,17 +95,17 @@ def is_zero(x: Any) -> bool:
     Args:
         x: number, array or None.
 
-    >>> is_zero(0.0), is_zero(None), is_zero(0.5), is_zero(HeldNumber(0.5))
+    >>> is_zero(0.0), is_zero(None), is_zero(0.5), is_zero(NumberInput(0.5))
     (True, True, False, False)
     """
-    return x.__class__ is not HeldNumber and not x
+    return x.__class__ is not NumberInput and not x
 
 
 def value_of(x: Any) -> Any:
     """A number as it is, or the array of one that a step holds as an input, in its own precision."""
-    return x.raw if x.__class__ is HeldNumber else x
+    return x.raw if x.__class__ is NumberInput else x
 
 
-def may_be_held(value: Any) -> bool:
+def may_be_input(value: Any) -> bool:
     """Whether a value is a number that a step may hold: 0 often switches something off."""
     return value.__class__ in (float, int) and value != 0

@@ -70,7 +70,7 @@ class PlainStep:
         if self.backend.is_traced:
             return
         with self._turn.now().room:  # a step that ends meanwhile would lose what it puts
-            values = [v.held() for v in self._variables]
+            values = [v.in_slot() for v in self._variables]
             for variable, before, own in zip(self._variables, values, unshared(self.backend, values), strict=True):
                 if own is not before:
                     variable.put(own)

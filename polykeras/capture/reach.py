@@ -18,7 +18,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.capture import stamp
-from polykeras.capture.places import (
+from polykeras.capture.namespaces import (
     Attributes,
     Cells,
     ClassAttributes,
@@ -26,7 +26,7 @@ from polykeras.capture.places import (
     Entries,
     Globals,
     Methods,
-    Place,
+    Namespace,
     Slots,
 )
 from polykeras.capture.stamp import PLAIN, Stamped, remember
@@ -68,20 +68,22 @@ class Reach:
             names = walk.names
         self.is_own = walk.is_own
         self.methods = Methods(list(walk.methods))
-        self.places = [*walk.places, self.methods]
+        self.namespaces = [*walk.namespaces, self.methods]
         self.watched = walk.watched
 
     def is_same(self) -> bool:
         """Whether a step can tell nothing from what it was made from."""
-        return all(place.is_same() for place in self.places) and self.is_quiet()
+        return all(namespace.is_same() for namespace in self.namespaces) and self.is_quiet()
 
     def is_quiet(self) -> bool:
         """``is_same``, where the stamp has not moved."""
-        return all(place.is_same() for place in self.watched)
+        return all(namespace.is_same() for namespace in self.watched)
 
-    def differences(self) -> list[tuple[Place, Any, Any, Any]]:
-        """Return ``(place, name, value before, value now)`` of all that has changed."""
-        return [(place, *found) for place in (*self.places, *self.watched) for found in place.differences()]
+    def differences(self) -> list[tuple[Namespace, Any, Any, Any]]:
+        """Return ``(namespace, name, value before, value now)`` of all that has changed."""
+        return [
+            (namespace, *found) for namespace in (*self.namespaces, *self.watched) for found in namespace.differences()
+        ]
 
 
 class _Walk:
@@ -95,15 +97,15 @@ class _Walk:
     def __init__(self, names: frozenset | None, to_the_end: bool) -> None:
         self.names = names
         self.is_own = True
-        self.places: list[Place] = []
-        self.watched: list[Place] = []
+        self.namespaces: list[Namespace] = []
+        self.watched: list[Namespace] = []
         self.methods: dict[tuple[type, str], Any] = {}
         self._to_the_end = to_the_end
         self._seen: dict[tuple, Any] = {}
         self._pending: list[tuple] = []
 
     def start(self, root: Any, without: frozenset) -> None:
-        self.places += [Attributes(config, _SETTINGS), Attributes(stamp, ("constants",))]
+        self.namespaces += [Attributes(config, _SETTINGS), Attributes(stamp, ("constants",))]
         self._seen[id(root), False] = root
         self._visit_instance(root, False, without)
         while self._pending and (self.is_own or self._to_the_end):
@@ -119,8 +121,8 @@ class _Walk:
             if value.__class__ not in PLAIN:
                 self._add(value, watched)
 
-    def _keep(self, place: Place, watched: bool) -> None:
-        (self.watched if watched else self.places).append(place)
+    def _keep(self, namespace: Namespace, watched: bool) -> None:
+        (self.watched if watched else self.namespaces).append(namespace)
 
     def _visit(self, value: Any, watched: bool) -> None:
         """Note what a value holds, and what to visit next.
@@ -147,16 +149,16 @@ class _Walk:
         elif isinstance(value, types.ModuleType):
             self._visit_module(value)
         elif isinstance(value, _CONTAINERS) and not isinstance(value, Stamped):
-            place = Entries(value)
-            self._keep(place, watched)
-            self._add_all(place.contents(), watched)
+            namespace = Entries(value)
+            self._keep(namespace, watched)
+            self._add_all(namespace.contents(), watched)
         elif not isinstance(value, _LEAVES):
             self._visit_instance(value, watched)
 
     def _visit_variable(self, variable: Variable) -> None:
         remember(variable)
         if variable.made_trainable or variable.regularizer is not None or variable.constraint is not None:
-            self.places.append(Attributes(variable, ("trainable", "autocast", "regularizer", "constraint")))
+            self.namespaces.append(Attributes(variable, ("trainable", "autocast", "regularizer", "constraint")))
             self._add_all((variable.regularizer, variable.constraint), False)
 
     def _visit_plan(self, plan: Plan) -> None:
@@ -191,9 +193,9 @@ class _Walk:
                     self._add(method, True)
         if not hasattr(value, "__dict__"):
             return
-        place = Attributes(value, without=without)
-        self._keep(place, watched and not isinstance(value, Stamped))
-        for name, item in place.values.items():
+        namespace = Attributes(value, without=without)
+        self._keep(namespace, watched and not isinstance(value, Stamped))
+        for name, item in namespace.values.items():
             # What a weight began with is past.
             if item.__class__ not in PLAIN and not name.endswith("initializer"):
                 self._add(item, False)
@@ -204,11 +206,11 @@ class _Walk:
         self._visit_methods(type(value), isinstance(value, Stamped))
         makes = Attributes if hasattr(value, "__dict__") else Slots
         names = self.names if makes is Attributes else self._named(_slots(type(value)))
-        place = makes(value, names, without)
+        namespace = makes(value, names, without)
         if isinstance(value, Stamped):  # polykeras's own code reads what its base classes have
-            place = Attributes(value, None, without)
-        self._keep(place, watched)
-        self._add_all(place.values.values(), True)
+            namespace = Attributes(value, None, without)
+        self._keep(namespace, watched)
+        self._add_all(namespace.values.values(), True)
 
     def _visit_methods(self, kind: type, is_layer: bool) -> None:
         """Visit the functions of a foreign class that a step may call."""
@@ -229,16 +231,16 @@ class _Walk:
         if _is_own(kind) or _is_of_a_library(kind):
             return
         self.is_own = False
-        place = ClassAttributes(kind, self._named(vars(kind)))
-        self.watched.append(place)
-        self._add_all(place.values.values(), True)
+        namespace = ClassAttributes(kind, self._named(vars(kind)))
+        self.watched.append(namespace)
+        self._add_all(namespace.values.values(), True)
 
     def _visit_module(self, module: types.ModuleType) -> None:
         top = module.__name__.partition(".")[0]
         if top != "polykeras" and top not in _ENGINES and top not in sys.stdlib_module_names:
-            place = Attributes(module, self._named(vars(module)))
-            self.watched.append(place)
-            self._add_all(place.values.values(), True)
+            namespace = Attributes(module, self._named(vars(module)))
+            self.watched.append(namespace)
+            self._add_all(namespace.values.values(), True)
 
     # ------------------------------------------------------------------ functions
 
@@ -251,12 +253,12 @@ class _Walk:
         if not self._to_the_end or _is_of_an_engine(function):
             return
         self._mention(_names_in(function.__code__))
-        places: list[Place] = [Globals(function, sorted(_names_in(function.__code__)))]
-        places += [Cells(function)] if function.__closure__ else []
-        places += [Attributes(function)] if vars(function) else []
-        self.watched += places
-        for place in places:
-            self._add_all(place.values.values(), True)
+        namespaces: list[Namespace] = [Globals(function, sorted(_names_in(function.__code__)))]
+        namespaces += [Cells(function)] if function.__closure__ else []
+        namespaces += [Attributes(function)] if vars(function) else []
+        self.watched += namespaces
+        for namespace in namespaces:
+            self._add_all(namespace.values.values(), True)
 
     def _mention(self, names: frozenset) -> None:
         if self.names is not None:

@@ -118,7 +118,7 @@ class Step:
             return self._advance(call, inputs)
         if not self.state:
             with self._turn.now().taken():
-                constants = [v.held() for v in self.constants]
+                constants = [v.in_slot() for v in self.constants]
             return call([], constants, *inputs)[1]
         if not self._is_traced:
             return self._turn.now().write(self._advance, call, inputs)
@@ -128,8 +128,8 @@ class Step:
             return self._turn.now().write(self._advance, call, inputs)
 
     def _advance(self, call: Callable, inputs: tuple, holders: int = HOLDERS + 1) -> Any:
-        constants = [v.held() for v in self.constants]
-        state = unshared(self.backend, [v.held() for v in self.state], holders + self.backend.holds_state)
+        constants = [v.in_slot() for v in self.constants]
+        state = unshared(self.backend, [v.in_slot() for v in self.state], holders + self.backend.holds_state)
         return self._store(*call(state, constants, *inputs))
 
     def _consume(self, call: Callable, inputs: tuple) -> Any:

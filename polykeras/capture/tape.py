@@ -327,7 +327,7 @@ class Tape:
             source, names = recorder.source(arrays)
             exec(compile(source, "<a recorded step>", "exec"), names)  # of our own making, from names and numbers
             self._replay, self._with_gradients = names["replay"], recorder.with_gradients
-            self._structure, self._places = outputs, [place for place, found in enumerate(is_array) if found]
+            self._structure, self._indices = outputs, [index for index, found in enumerate(is_array) if found]
             self._fixed = [None if found else x for x, found in zip(results, is_array, strict=True)]
         return arrays
 
@@ -335,8 +335,8 @@ class Tape:
         """Run the list on the flattened arguments; return what the function would."""
         found = self._run_whole(leaves) if self._changes_state else self._run(leaves)
         results = list(self._fixed)
-        for place, x in zip(self._places, found, strict=True):
-            results[place] = x
+        for index, x in zip(self._indices, found, strict=True):
+            results[index] = x
         return trees.unflatten(self._structure, results)
 
     def _run(self, leaves: list) -> list:

@@ -100,8 +100,8 @@ def random_inputs(model: Any, seed: int = 0, rows: int = 8) -> Any:
     if not getattr(model, "inputs", None):
         raise ValueError(f"Model {model.name!r}: Expected --data, of a model without known inputs. Received: none.")
     inputs = []
-    for place, tensor in enumerate(model.inputs):
-        generator = seeds.host_generator("parity", seed, place)
+    for index, tensor in enumerate(model.inputs):
+        generator = seeds.host_generator("parity", seed, index)
         shape = tuple(rows if axis == 0 else size or 8 for axis, size in enumerate(tensor.shape))
         is_float = "float" in tensor.dtype
         values = generator.standard_normal(shape) if is_float else generator.integers(0, 2, shape)

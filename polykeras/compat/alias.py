@@ -94,7 +94,7 @@ class FacadeLoader(importlib.abc.Loader):
 
 
 class TensorFlowLoader(importlib.abc.Loader):
-    """Imports TensorFlow, whose own copy of an old Keras then leaves its place to polykeras.
+    """Imports TensorFlow, whose own copy of an old Keras then gives way to polykeras.
 
     Args:
         loader: that of TensorFlow.

@@ -65,7 +65,7 @@ class AliasLoader(importlib.abc.Loader):
         self._home = home
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of that name in the place of the one that is being imported."""
+        """Put the module of that name in place of the one that is being imported."""
         # The import system takes what it finds here afterwards as the module.
         sys.modules[module.__name__] = importlib.import_module(self._home)
 

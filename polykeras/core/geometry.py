@@ -39,8 +39,8 @@ def padding_pair(size: int, window: int, stride: int, padding: str, dilation: in
     """
     if padding == "valid":
         return 0, 0
-    places = -(-size // stride)
-    total = max((places - 1) * stride + spread(window, dilation) - size, 0)
+    count = -(-size // stride)
+    total = max((count - 1) * stride + spread(window, dilation) - size, 0)
     return total // 2, total - total // 2
 
 

@@ -70,8 +70,8 @@ class KerasTensor(Operators):
     def _keras_history(self) -> tuple:
         """(operation, number of its call, number of the output), as in Keras."""
         node = self.maker
-        place = node.operation._inbound_nodes.index(node) if hasattr(node.operation, "_inbound_nodes") else 0
-        return node.operation, place, self.index
+        index = node.operation._inbound_nodes.index(node) if hasattr(node.operation, "_inbound_nodes") else 0
+        return node.operation, index, self.index
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -241,8 +241,8 @@ class Plan:
 
             args, kwargs = trees.map(fill, (node.args, node.kwargs))
             result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
-            for place, value in zip(leave, trees.leaves(result), strict=True):
-                slots[place] = value
+            for index, value in zip(leave, trees.leaves(result), strict=True):
+                slots[index] = value
         return [slots[n] for n in self._results]
 
 

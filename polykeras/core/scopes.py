@@ -109,7 +109,7 @@ class StatelessScope:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._values = {variable: variable.held() for variable in self._assigned}
+        self._values = {variable: variable.in_slot() for variable in self._assigned}
         self._inside.close()
         self._is_open = False
 
@@ -157,20 +157,20 @@ def remat(f: Callable) -> Callable:
         variables = _variables_read(backend, f, leaves, structure)
         if variables is None:
             return f(*args, **kwargs)
-        places = [n for n, x in enumerate(leaves) if backend.is_array(x) and dtypes.is_float(backend.dtype(x))]
+        indices = [n for n, x in enumerate(leaves) if backend.is_array(x) and dtypes.is_float(backend.dtype(x))]
 
         def run(*arrays: Any) -> Any:
             values = list(leaves)
-            for place, array in zip(places, arrays, strict=True):
-                values[place] = array
+            for index, array in zip(indices, arrays, strict=True):
+                values[index] = array
             args, kwargs = trees.unflatten(structure, values)
             return f(*args, **kwargs)
 
         def inner(*arrays: Any) -> Any:
             # The engines differentiate by arguments only: variables come as such.
-            return state.pure(run, variables)(list(arrays[len(places) :]), *arrays[: len(places)])[1]
+            return state.pure(run, variables)(list(arrays[len(indices) :]), *arrays[: len(indices)])[1]
 
-        return backend.checkpoint(inner)(*(leaves[n] for n in places), *(v.raw for v in variables))
+        return backend.checkpoint(inner)(*(leaves[n] for n in indices), *(v.raw for v in variables))
 
     return call
 

@@ -53,7 +53,7 @@ def next_seed() -> int:
 
 
 def state() -> tuple[int | None, Any]:
-    """Return the global stream's place, to go on from later, in what JSON can hold."""
+    """Return the global stream's position, to go on from later, in what JSON can hold."""
     if _global_seed is not None:
         return _global_seed, _draws
     if not asks_numpy:
@@ -62,11 +62,11 @@ def state() -> tuple[int | None, Any]:
     return None, (kind, tuple(words.tolist()), *rest)
 
 
-def set_state(place: tuple[int | None, Any]) -> None:
-    """Go on from a place that ``state`` returned."""
+def set_state(position: tuple[int | None, Any]) -> None:
+    """Go on from a position that ``state`` returned."""
     global _global_seed, _draws
     with _lock:
-        _global_seed, inner = place
+        _global_seed, inner = position
         if _global_seed is not None:
             _draws = inner
         elif isinstance(inner[0], str):
@@ -103,9 +103,9 @@ def _mix(x: int) -> int:
     return x ^ (x >> 16)
 
 
-def _word(key: tuple[int, int], place: int) -> int:
+def _word(key: tuple[int, int], position: int) -> int:
     """One entry of ``random_bits``, in Python integers."""
-    return _mix((_mix((place & _WORD) ^ key[0]) + key[1]) & _WORD)
+    return _mix((_mix((position & _WORD) ^ key[0]) + key[1]) & _WORD)
 
 
 class SeedGenerator(Stamped):
@@ -116,7 +116,7 @@ class SeedGenerator(Stamped):
         name: prefix of the name of its state variable; default None.
         **kwargs: for compatibility; they change nothing.
 
-    Its place in the stream is a Variable: a layer that owns a generator repeats nothing from step
+    Its position in the stream is a Variable: a layer that owns a generator repeats nothing from step
     to step, compiled or not, and a saved model goes on where it stopped.
 
     Raises:
@@ -151,15 +151,15 @@ class SeedGenerator(Stamped):
         if backend.is_symbolic:
             self.state.put(None)  # a dry run notes that a step assigns it
             return 0, 0
-        place = backend.concrete(self.state.value)
-        self.state.assign(place + 1)
-        if isinstance(place, int):
-            return _word(self._key, 2 * place), _word(self._key, 2 * place + 1)
-        return self._traced_key(backend, place)
+        position = backend.concrete(self.state.value)
+        self.state.assign(position + 1)
+        if isinstance(position, int):
+            return _word(self._key, 2 * position), _word(self._key, 2 * position + 1)
+        return self._traced_key(backend, position)
 
-    def _traced_key(self, backend: Any, place: Any) -> tuple:
+    def _traced_key(self, backend: Any, position: Any) -> tuple:
         first, second = (word - (1 << 32) if word >> 31 else word for word in self._key)
-        pair = backend.add(backend.multiply(place, 2), backend.arange(0, 2, 1, "int32"))
+        pair = backend.add(backend.multiply(position, 2), backend.arange(0, 2, 1, "int32"))
         bits = backend.mix_bits(backend.bitwise_xor(pair, first))
         bits = backend.mix_bits(backend.add(bits, second))
         return backend.getitem(bits, (0,)), backend.getitem(bits, (1,))
@@ -175,7 +175,7 @@ class SeedGenerator(Stamped):
         return {"seed": None if self._drawn else self.seed}
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the seed and the place in the stream into a mapping.
+        """Write the seed and the position in the stream into a mapping.
 
         Args:
             store: mapping from names to NumPy arrays.
@@ -192,7 +192,7 @@ class SeedGenerator(Stamped):
         self.reseed(int(store["1"]))
 
     def reseed(self, seed: int) -> None:
-        """Change to the stream of another seed, at the same place."""
+        """Change to the stream of another seed, at the same position."""
         self.seed = seed
         bits = digest("key", seed)
         self._key = bits & _WORD, bits >> 32
@@ -210,7 +210,7 @@ class SeedGenerator(Stamped):
 def key_of(seed: Any) -> tuple:
     """Return the key for a user's ``seed``: a SeedGenerator's next, an int's own, or a new one.
 
-    Inside a layer's call a new one comes from a generator of the layer, whose place is a variable: a
+    Inside a layer's call a new one comes from a generator of the layer, whose position is a variable: a
     compiled step, which is traced once, draws other numbers each time too.
     """
     if seed is None and context.owner is not None:

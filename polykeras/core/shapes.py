@@ -64,7 +64,7 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
     engine = backends.load(backends.outer_name())
     leaves, structure = trees.flatten((args, kwargs))
     try:
-        runs = [_run(engine, function, leaves, structure, place) for place in range(1 + _has_unknown(leaves))]
+        runs = [_run(engine, function, leaves, structure, trial) for trial in range(1 + _has_unknown(leaves))]
         result, notes = runs[0] if len(runs) == 1 else common(*runs)
     except Exception as error:
         if isinstance(reason, EngineNeeded):
@@ -79,13 +79,13 @@ def _has_unknown(leaves: list) -> bool:
     return any(None in x.shape for x in leaves if isinstance(x, SpecArray))
 
 
-def known_shape(shape: tuple, place: int) -> tuple:
+def known_shape(shape: tuple, trial: int) -> tuple:
     """A shape with sizes for those unknown: a batch's, and one for each other axis."""
-    sizes = [_BATCHES[place], *(_LENGTHS[place] + 24 * axis for axis in range(len(shape)))]
+    sizes = [_BATCHES[trial], *(_LENGTHS[trial] + 24 * axis for axis in range(len(shape)))]
     return tuple(sizes[axis] if n is None else n for axis, n in enumerate(shape))
 
 
-def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: int) -> Any:
+def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: int) -> Any:
     specs = [x for x in leaves if isinstance(x, SpecArray)]
     specs += [mask for x in specs if isinstance(mask := masks.get_mask(x), SpecArray)]
     found: list = []
@@ -104,7 +104,7 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, place: i
                 values.note(functools.partial(_show_attribute, owner, name, before), vars(owner).get(name))
             found[:] = _specs_of(engine, result), values.notes
 
-    engine.over_shapes(compute, [(known_shape(x.shape, place), x.dtype) for x in specs])
+    engine.over_shapes(compute, [(known_shape(x.shape, trial), x.dtype) for x in specs])
     return found
 
 

@@ -1,6 +1,6 @@
 """Sizes that a graph does not know, as numbers to compute with.
 
-``ops.shape(x)`` of a symbolic tensor has one in each unknown place. Python's arithmetic with it gives another one.
+``ops.shape(x)`` of a symbolic tensor has one for each unknown size. Python's arithmetic with it gives another one.
 Each is a plain number once the model is called. While the graph is made it has two values on trial, those for two
 shapes of the inputs: of what follows from it, what differs between both is unknown.
 """

@@ -73,14 +73,14 @@ def settled(variables: Iterable[Variable]) -> Iterator[None]:
         yield
         return
     variables = list(variables)
-    is_new = any(v.held() is None for v in variables)
+    is_new = any(v.in_slot() is None for v in variables)
     found = [turns.shared(variables)] if is_new else [v.turn.now() for v in variables if v.turn is not None]
     found = [turn for _, turn in sorted({id(turn): turn for turn in found}.items())]
     with contextlib.ExitStack() as kept, contextlib.ExitStack() as stack:
         for turn in found:
             stack.enter_context(turn.between_steps())
         is_written = any(turn.is_written_elsewhere() for turn in found)
-        values = {v: v.snapshot(is_written) for v in variables if v.held() is not None}
+        values = {v: v.snapshot(is_written) for v in variables if v.in_slot() is not None}
         if is_new:  # first values are made as they are read: until then no step may begin
             kept.enter_context(stack.pop_all())
         stack.close()
@@ -104,10 +104,10 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
     """
 
     def call(values: list, *inputs: Any) -> tuple:
-        with recording() as assigned, holding(dict(zip(variables, values, strict=True))) as held:
+        with recording() as assigned, holding(dict(zip(variables, values, strict=True))) as slots:
             result = values_of(function(*inputs))
             check_owned(assigned, variables)
-            return [held[variable] for variable in variables], result
+            return [slots[variable] for variable in variables], result
 
     return call
 
@@ -149,7 +149,7 @@ def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool 
                 result = function(*inputs)
                 loss, aux = result if has_aux else (result, None)
                 effects[:] = list(assigned)
-                return _loss(backend, loss), (values_of(aux), [variable.held() for variable in effects])
+                return _loss(backend, loss), (values_of(aux), [variable.in_slot() for variable in effects])
 
         values = [variable.raw for variable in variables]
         (loss, (aux, assigned)), gradients = backend.value_and_grad(inner, values)

@@ -55,7 +55,7 @@ class Trackable(Stamped):
     def _named_parts(self) -> dict[str, Variable | Trackable]:
         """Return what is owned by names that the parts of another object of the kind have too.
 
-        Variables go by their own names, those of one name told apart by numbers; all else by attributes, or by places.
+        Variables go by their own names, those of one name told apart by numbers; all else by attributes, or by indices.
         """
         attributes = {id(value): name for name, value in list(vars(self).items()) if not name.startswith("_")}
         parts: dict[str, Any] = {}
@@ -68,7 +68,7 @@ class Trackable(Stamped):
             name = variable.name.replace(".", "_")
             counts = (f"{name}_{number}" for number in itertools.count(1))
             parts[next(n for n in itertools.chain([name], counts) if n not in parts)] = variable
-        return parts | {attributes.get(id(item), str(place)): item for place, item in enumerate(inner)}
+        return parts | {attributes.get(id(item), str(index)): item for index, item in enumerate(inner)}
 
     def _serving_specs(self) -> tuple:
         """Return the arguments of what a file for other programs computes; empty for what computes nothing there."""
@@ -102,8 +102,8 @@ class Trackable(Stamped):
         Args:
             store: mapping from names to NumPy arrays.
         """
-        for place, variable in enumerate(self._stored_variables()):
-            store[str(place)] = variable
+        for index, variable in enumerate(self._stored_variables()):
+            store[str(index)] = variable
 
     def load_own_variables(self, store: Any) -> None:
         """Read what ``save_own_variables`` wrote.
@@ -111,8 +111,8 @@ class Trackable(Stamped):
         Args:
             store: mapping from names to NumPy arrays.
         """
-        for place, variable in enumerate(self._stored_variables()):
-            variable.assign(store[str(place)])
+        for index, variable in enumerate(self._stored_variables()):
+            variable.assign(store[str(index)])
 
 
 class _Searches(threading.local):

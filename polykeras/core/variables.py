@@ -93,9 +93,9 @@ class Variable(EngineProtocols, Operators):
     autocast = Setting()
     regularizer = _Function()
     constraint = _Function()
-    #: Whether an optimizer puts the gradient in the place of the value.
+    #: Whether an optimizer puts the gradient in place of the value.
     overwrite_with_gradient = _Flag()
-    #: Whether it is the place of a generator in its stream, which any step may move on.
+    #: Whether it is the position of a generator in its stream, which any step may move on.
     counts_draws = False
     #: On an engine whose own programs ask for it: what they hold of the value, as long as the variable lives.
     leaf: Any = None
@@ -183,7 +183,7 @@ class Variable(EngineProtocols, Operators):
         if backend.is_symbolic:
             self._note_read()
             return SpecArray(self.shape, scope.autocast if self._casts() and scope.autocast else self.dtype)
-        value = self.held()
+        value = self.in_slot()
         if value is None:
             value = self._materialize()
         elif self._backend_name != backend.name:
@@ -196,7 +196,7 @@ class Variable(EngineProtocols, Operators):
             return backend.cast(value, scope.autocast)
         return value
 
-    def held(self) -> Any:
+    def in_slot(self) -> Any:
         """The array in the slot as this thread sees it; None before there is one."""
         return self._value if scope.values is None else scope.values.get(self, self._value)
 
@@ -207,7 +207,7 @@ class Variable(EngineProtocols, Operators):
             is_written: a step under way may write into it: return a copy.
         """
         backend = backends.load(self._backend_name)
-        value = backend.read(self.held())
+        value = backend.read(self.in_slot())
         return backend.copy(value) if is_written else value
 
     def _note_read(self) -> None:
@@ -231,7 +231,7 @@ class Variable(EngineProtocols, Operators):
         if backend.is_symbolic:
             self._note_read()
             return SpecArray(self.shape, self.dtype)
-        value = self.held()
+        value = self.in_slot()
         value = self._materialize() if value is None else value
         if scope.values is None and backend.is_tracing():
             return backend.show(self, value)
@@ -275,7 +275,7 @@ class Variable(EngineProtocols, Operators):
 
     def view(self) -> np.ndarray:
         """Return the value as a NumPy array to look at and forget: it may share memory with the variable."""
-        has_array = self.held() is not None
+        has_array = self.in_slot() is not None
         if not has_array and hasattr(self._initial, "sample"):
             # No framework is needed to show a weight that none has computed with.
             self._initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))

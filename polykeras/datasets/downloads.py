@@ -262,6 +262,6 @@ class _Download:
 
 def _start(response: Any) -> int | None:
     """Where the bytes of an answer belong, from ``Content-Range: bytes 5-9/10``."""
-    unit, _, place = (response.headers.get("Content-Range") or "").partition(" ")
-    first = place.partition("-")[0]
+    unit, _, span = (response.headers.get("Content-Range") or "").partition(" ")
+    first = span.partition("-")[0]
     return int(first) if unit == "bytes" and first.isdigit() else None

@@ -94,12 +94,12 @@ def len_of(x: Any) -> int:
 
 def _windows(data: Any, targets: Any, entries: np.ndarray, start: Any) -> Any:
     """The windows that begin at the starts; those on disk are read once where they overlap."""
-    places = np.asarray(start)[..., None] + entries
+    indices = np.asarray(start)[..., None] + entries
     if isinstance(data, Rows):
-        needed, inverse = np.unique(places, return_inverse=True)
-        windows = data.read(needed)[inverse.reshape(places.shape)]
+        needed, inverse = np.unique(indices, return_inverse=True)
+        windows = data.read(needed)[inverse.reshape(indices.shape)]
     else:
-        windows = data[places]
+        windows = data[indices]
     if targets is None:
         return windows
     return windows, take(targets, np.atleast_1d(start)).reshape(np.shape(start) + targets.shape[1:])
@@ -162,14 +162,14 @@ def _samples(dataset: Any) -> SampleDataset:
     elif (
         hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not isinstance(dataset, str | bytes | dict)
     ):
-        found = [dataset[place] for place in range(len(dataset))]
+        found = [dataset[index] for index in range(len(dataset))]
     else:
         raise TypeError(f"Expected arrays or a dataset of samples. Received: {type(dataset).__name__}.")
     return SampleDataset(functools.partial(operator.getitem, found), len(found))
 
 
-def _one(data: Any, place: int) -> Any:
-    return trees.map(lambda x: take(x, np.array([place]))[0], data)
+def _one(data: Any, index: int) -> Any:
+    return trees.map(lambda x: take(x, np.array([index]))[0], data)
 
 
 def _count_of(size: float | None, count: int) -> int | None:

@@ -294,7 +294,7 @@ def _read_files(paths: list, targets: Any, read: Callable, join: Callable, key: 
     if isinstance(key, int):
         sample = read(paths[key])
         return sample if targets is None else (sample, targets[key])
-    batch = join([read(paths[place]) for place in key])
+    batch = join([read(paths[index]) for index in key])
     return batch if targets is None else (batch, targets[key])
 
 

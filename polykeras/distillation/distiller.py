@@ -125,12 +125,12 @@ class Distiller(Model):
             training: whether the student trains; default True.
         """
         y_pred = self(x, training=training) if y_pred is None else y_pred
-        share, own, distilled = self.student_loss_weight, 0.0, 0.0
-        if share > 0 and y is not None:
+        fraction, own, distilled = self.student_loss_weight, 0.0, 0.0
+        if fraction > 0 and y is not None:
             own = super().compute_loss(x, y, y_pred, sample_weight, training)
-        if share < 1:
+        if fraction < 1:
             distilled = self._distillation_loss(x, y_pred, training)
-        total = share * own + (1 - share) * distilled
+        total = fraction * own + (1 - fraction) * distilled
         self.student_loss_tracker.update_state(own)
         self.distillation_loss_tracker.update_state(distilled)
         self.total_loss_tracker.update_state(total)

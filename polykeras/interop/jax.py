@@ -88,8 +88,8 @@ class JaxLayer(ForeignLayer):
 
         for name, tree, trainable in (("params", params, True), ("state", state, False)):
             leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
-            places = ["".join(str(key) for key in path) or name for path, _ in leaves]
-            kept = [self._kept(leaf, trainable, n) for n, (_, leaf) in zip(places, leaves, strict=True)]
+            paths = ["".join(str(key) for key in path) or name for path, _ in leaves]
+            kept = [self._kept(leaf, trainable, n) for n, (_, leaf) in zip(paths, leaves, strict=True)]
             self._trees[name] = kept, structure
         self.built = True
 

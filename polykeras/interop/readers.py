@@ -52,7 +52,7 @@ class ForeignModel:
     Attributes:
         framework: ``"torch"``, ``"jax"``, ``"tensorflow"``, ``"keras"`` or ``"file"``.
         parts: in the order of their calls after a run, before one in that of their definition.
-        channels_first: whether images come with the channels before the places.
+        channels_first: whether images come with the channels before the spatial axes.
         outputs: of the run.
         seen: all arrays that went into a part, or anything around or between, or came out of it, in the run.
     """
@@ -165,8 +165,8 @@ def mode_argument(call: Callable, training: bool, given: int) -> dict[str, bool]
         parameters = list(inspect.signature(call).parameters.values())
     except (TypeError, ValueError):  # written in C
         return {}
-    for place, parameter in enumerate(parameters):
-        if parameter.name in _MODES and (place >= given or parameter.kind is parameter.KEYWORD_ONLY):
+    for index, parameter in enumerate(parameters):
+        if parameter.name in _MODES and (index >= given or parameter.kind is parameter.KEYWORD_ONLY):
             return {parameter.name: _MODES[parameter.name] is training}
     return {}
 
@@ -307,8 +307,8 @@ def _torch_recurrent(path: str, kind: str, own: dict) -> list[Part]:
     """A part for each layer and direction of torch's recurrent modules."""
     parts: dict[str, Part] = {}
     for name, value in own.items():
-        stem, _, place = name.rpartition("_l")
-        part = parts.setdefault(place, Part(f"{path}.l{place}".lstrip("."), kind, {}))
+        stem, _, number = name.rpartition("_l")
+        part = parts.setdefault(number, Part(f"{path}.l{number}".lstrip("."), kind, {}))
         part.weights[stem] = value
     return list(parts.values())
 
@@ -382,7 +382,7 @@ def _read_linen(pair: tuple) -> ForeignModel:
             path, output = ".".join(map(str, where.module.path)), _first(result)
             kinds[path], settings[path] = type(where.module).__name__, _settings(where.module)
             if where.method_name == "__call__" and backends.owner(output) is not None:
-                # Of a traced call, as inside of a loop, only its place in the order is known.
+                # Of a traced call, as inside of a loop, only its position in the order is known.
                 is_value = _is_value(output)
                 calls.append((path, _arrays(args) if is_value else (), to_numpy(output) if is_value else None))
             return result
@@ -403,12 +403,12 @@ def nnx_parts(module: Any) -> list[Part]:
     from flax import nnx
 
     weights, kinds, settings = [], {}, {}
-    for place, value in nnx.iter_graph(module):
+    for path, value in nnx.iter_graph(module):
         if isinstance(value, nnx.Module):
-            whole = ".".join(map(str, place))
+            whole = ".".join(map(str, path))
             kinds[whole], settings[whole] = type(value).__name__, _settings(value)
         elif isinstance(value, nnx.Param | nnx.BatchStat):
-            weights.append((".".join(map(str, place[:-1])), str(place[-1]), np.asarray(value.get_value())))
+            weights.append((".".join(map(str, path[:-1])), str(path[-1]), np.asarray(value.get_value())))
     return _grouped(iter(weights), kinds, settings)
 
 
@@ -416,7 +416,7 @@ def _read_nnx(module: Any) -> ForeignModel:
     from flax import nnx
 
     view = nnx.merge(*nnx.split(module))  # whose mode may be changed
-    inner = [(".".join(map(str, place)), m) for place, m in nnx.iter_graph(view) if isinstance(m, nnx.Module)]
+    inner = [(".".join(map(str, path)), m) for path, m in nnx.iter_graph(view) if isinstance(m, nnx.Module)]
     modules = {id(m): path for path, m in inner}
     callable_classes = [type(m) for _, m in inner if any("__call__" in vars(base) for base in type(m).__mro__)]
 
@@ -531,9 +531,9 @@ def _read_file(path: str | Path) -> ForeignModel:
     separator = "/" if any("/" in name for name in named) else "."
     weights = []
     for name, value in named.items():
-        place, _, last = name.rpartition(separator)
+        path, _, last = name.rpartition(separator)
         if last != "num_batches_tracked":
-            weights.append((place.removesuffix("/vars").replace("/", "."), last, np.asarray(value)))
+            weights.append((path.removesuffix("/vars").replace("/", "."), last, np.asarray(value)))
     return ForeignModel("file", _grouped(iter(weights), {}, {}))
 
 

@@ -59,7 +59,7 @@ class LayerModule(torch.nn.Module):
             return pure(lambda: self._layer(*args, **kwargs), variables)(values)[1]
 
     def _others(self) -> dict[Variable, Any]:
-        """The arrays that ``torch.func.functional_call`` has put in the place of the weights."""
+        """The arrays that ``torch.func.functional_call`` has put in place of the weights."""
         found: dict[Variable, Any] = {}
         modules: Iterator[Any] = self.modules()
         for module in modules:

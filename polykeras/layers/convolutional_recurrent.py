@@ -78,7 +78,7 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
         self._step_shape = tuple(input_shape[1:])
         for axis in geometry.spatial_axes(len(input_shape), self.feature_axis == -1):
             known_size(self, input_shape, axis)
-        axes = {place - len(self._step_shape): size for place, size in enumerate(self._step_shape)}
+        axes = {index - len(self._step_shape): size for index, size in enumerate(self._step_shape)}
         self.input_spec = InputSpec(ndim=self.rank + 2, axes=axes)
         self.kernel = add_weight(self, "kernel", (*self.kernel_size, channels, 4 * self.filters))
         recurrent_shape = (*self.kernel_size, self.filters, 4 * self.filters)

@@ -275,8 +275,8 @@ class _SpatialDropout(Dropout):
     @legacy_arguments(p="rate", dim_ordering="data_format")
     def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
         self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
-        places = (1,) * self.rank
-        shape = (None, *places, None) if self.data_format == "channels_last" else (None, None, *places)
+        spatial = (1,) * self.rank
+        shape = (None, *spatial, None) if self.data_format == "channels_last" else (None, None, *spatial)
         super().__init__(rate, shape, seed, **kwargs)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 

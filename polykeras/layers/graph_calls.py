@@ -16,7 +16,7 @@ else:
 
 
 class replaceable:
-    """A property in whose place a user's class may set an attribute: ``self.input_shape = ...`` is a common line."""
+    """A property instead of which a user's class may set an attribute: ``self.input_shape = ...`` is a common line."""
 
     __wrapped__: Callable[[Any], Any]
 

@@ -56,6 +56,6 @@ class EngineIdioms(ModuleIdioms, Whole):
             outputs = self(*args, **kwargs)
             return outputs, (self.losses if return_losses else [])
 
-        fresh, (outputs, losses) = pure(call, [*trainable, *others])([*trainable_variables, *non_trainable_variables])
-        rest = fresh[len(trainable) :]
+        updated, (outputs, losses) = pure(call, [*trainable, *others])([*trainable_variables, *non_trainable_variables])
+        rest = updated[len(trainable) :]
         return (outputs, rest, losses) if return_losses else (outputs, rest)

@@ -413,10 +413,10 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             )
         if shapes != expected:
             pairs = enumerate(itertools.zip_longest(expected, shapes))
-            place = next(place for place, (one, other) in pairs if one != other)
+            index = next(index for index, (one, other) in pairs if one != other)
             raise ValueError(
                 f"Layer {self.path!r}: Expected {len(own)} weights of shapes {naming.listed(expected)}. "
-                f"Received: {len(shapes)} of shapes {naming.listed(shapes)}. The first that differs: number {place}."
+                f"Received: {len(shapes)} of shapes {naming.listed(shapes)}. The first that differs: number {index}."
             )
         for weight, value in zip(own, weights, strict=True):
             replace(weight, value)
@@ -481,7 +481,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         signature = self.__class__._signature
         if signature is None or signature.function is not self.__class__.call:
             self.__class__._signature = Signature(self.__class__.call)
-        if "call" in vars(self):  # a function put in the place of the method
+        if "call" in vars(self):  # a function put in place of the method
             self._signature = Signature(vars(self)["call"])
         if not args:
             self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
@@ -529,7 +529,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             return self.call(*args, **kwargs)
 
     def _note_shapes(self, args: tuple, outputs: Any) -> None:
-        """Keep the output shape for ``summary``, and at how many places of a row the weights are used."""
+        """Keep the output shape for ``summary``, and at how many positions of a row the weights are used."""
         self._shown_shape = trees.map(lambda x: getattr(x, "shape", ()), outputs)
         shapes = [x.shape for x in trees.leaves((args, outputs)) if isinstance(x, SpecArray)]
         self._weight_places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
@@ -810,8 +810,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     def __getstate__(self) -> dict:
         # Nodes belong to the graphs of models, which bring them along; an Input has its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
-        fresh: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
-        return {name: value for name, value in list(vars(self).items()) if name != "_torch_module"} | fresh
+        updated: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
+        return {name: value for name, value in list(vars(self).items()) if name != "_torch_module"} | updated
 
 
 def _parameters(cls: Any) -> list[str]:

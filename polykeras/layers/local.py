@@ -1,4 +1,4 @@
-"""Convolutions with filters of their own at each place."""
+"""Convolutions with filters of their own at each position."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class LocallyConnected(Convolution):
         sizes = tuple(input_shape[axis] for axis in axes)
         if None in sizes:
             raise ValueError(
-                f"Layer {self.path!r}: Expected all sizes of an input but the batch to be known, as each place has its "
+                f"Layer {self.path!r}: Expected all sizes of an input but the batch to be known: each position has its "
                 f"own weights. Received shape: {tuple(input_shape)}."
             )
         columns = list(zip(sizes, self.kernel_size, self.strides, strict=True))
@@ -77,8 +77,8 @@ class LocallyConnected(Convolution):
         if self.use_bias:
             self.bias = add_weight(self, "bias", (*self._output_sizes, self.filters))
 
-    def _window_places(self) -> np.ndarray:
-        """Row-major places in a padded input: (windows, entries of a window); made for the first value."""
+    def _window_indices(self) -> np.ndarray:
+        """Row-major positions in a padded input: (windows, entries of a window); made for the first value."""
         if backends.current().is_symbolic:
             return np.broadcast_to(np.int32(0), (math.prod(self._output_sizes), math.prod(self.kernel_size)))
         if self._windows is None:
@@ -105,7 +105,7 @@ class LocallyConnected(Convolution):
         inputs = ops.pad(inputs, [(0, 0), *self._border, (0, 0)])
         batch, *_, channels = ops.shape(inputs)
         flat = ops.reshape(inputs, (batch, math.prod(self._padded), channels))
-        windows = ops.take(flat, self._window_places(), axis=1)
+        windows = ops.take(flat, self._window_indices(), axis=1)
         if not is_last:
             windows = ops.swapaxes(windows, 2, 3)  # weights are ordered as the input is: channels first
         windows = ops.reshape(windows, (batch, *self.kernel.shape[:2]))

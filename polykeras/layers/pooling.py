@@ -1,4 +1,4 @@
-"""Layers that reduce windows, or all places, of sequences, images and volumes."""
+"""Layers that reduce windows, or all positions, of sequences, images and volumes."""
 
 from __future__ import annotations
 

@@ -101,8 +101,10 @@ class Cell(Layer):
         """
         batch = tuple(ops.shape(inputs))[0]
         with self.dropping(batch, training):
-            output, fresh = self.advance(self.project(inputs), states if isinstance(states, list | tuple) else [states])
-        return output, fresh if isinstance(states, list | tuple) else fresh[0]
+            output, updated = self.advance(
+                self.project(inputs), states if isinstance(states, list | tuple) else [states]
+            )
+        return output, updated if isinstance(states, list | tuple) else updated[0]
 
     def project(self, inputs: Any) -> Any:
         """Return what the gates take from the inputs of a step, (batch, ...), or of steps, (time, batch, ...).
@@ -587,11 +589,11 @@ class StackedRNNCells(Layer):
 
         Shapes: inputs (batch, features) to the output of the last cell, (batch, units).
         """
-        fresh = []
+        updated = []
         for cell, its_states in zip(self.cells, states, strict=True):
             inputs, its_states = step_of(cell, training, **kwargs)(inputs, its_states)
-            fresh.append(its_states)
-        return inputs, fresh
+            updated.append(its_states)
+        return inputs, updated
 
     def get_config(self) -> dict:
         return {**super().get_config(), "cells": [inner_config(cell) for cell in self.cells]}
@@ -635,8 +637,8 @@ def step_of(cell: Any, training: bool, **kwargs: Any) -> Callable:
         kwargs["training"] = training
 
     def step(inputs: Any, states: list) -> tuple[Any, list]:
-        output, fresh = call(inputs, states, **kwargs)
-        return output, list(fresh) if isinstance(fresh, list | tuple) else [fresh]
+        output, updated = call(inputs, states, **kwargs)
+        return output, list(updated) if isinstance(updated, list | tuple) else [updated]
 
     return step
 

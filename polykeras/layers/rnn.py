@@ -127,15 +127,15 @@ class RNN(Layer):
         with backends.use(SPEC):
             specs, structure = trees.flatten(self.get_initial_state(batch))
         variables = []
-        for place, spec in enumerate(specs):
-            first_value = functools.partial(self._first_state, batch, place)
+        for index, spec in enumerate(specs):
+            first_value = functools.partial(self._first_state, batch, index)
             options = {"dtype": self.variable_dtype, "trainable": False, "name": "rnn_state"}
             variables.append(Variable(first_value, spec.shape, **options))
             variables[-1].path = f"{self.path}/rnn_state"
         self.states = trees.unflatten(structure, variables)
 
-    def _first_state(self, batch: int, place: int, shape: tuple, dtype: str) -> Any:
-        return ops.cast(trees.leaves(self.get_initial_state(batch))[place], dtype)
+    def _first_state(self, batch: int, index: int, shape: tuple, dtype: str) -> Any:
+        return ops.cast(trees.leaves(self.get_initial_state(batch))[index], dtype)
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
         """Return the states that sequences start from.
@@ -155,8 +155,8 @@ class RNN(Layer):
         if not variables:
             return
         with backends.use(variables[0].backend_name):
-            fresh = self.get_initial_state(variables[0].shape[0]) if states is None else states
-            for variable, value in zip(variables, trees.leaves(fresh), strict=True):
+            updated = self.get_initial_state(variables[0].shape[0]) if states is None else states
+            for variable, value in zip(variables, trees.leaves(updated), strict=True):
                 variable.assign(value)
 
     reset_states = reset_state
@@ -286,9 +286,9 @@ class RNN(Layer):
         """Run a cell, or the cells of a stack in turn, over (batch, time, ...): (outputs, last states)."""
         if isinstance(cell, StackedRNNCells):
             last_states = []
-            for place, inner in enumerate(cell.cells):
-                wants_all = all_outputs or place < len(cell.cells) - 1
-                sequences, last = self._through(inner, sequences, states[place], mask, training, constants, wants_all)
+            for index, inner in enumerate(cell.cells):
+                wants_all = all_outputs or index < len(cell.cells) - 1
+                sequences, last = self._through(inner, sequences, states[index], mask, training, constants, wants_all)
                 last_states.append(last)
             return sequences, last_states
         if not isinstance(cell, Cell):
@@ -324,15 +324,15 @@ class RNN(Layer):
         def step(carry: tuple, row: tuple) -> tuple:
             before, states = carry
             inputs, counts = row
-            output, fresh = advance(inputs, states)
-            fresh = [ops.cast(x, dtype) for x, dtype in zip(trees.leaves(fresh), dtypes, strict=True)]
-            fresh = trees.unflatten(structure, fresh)
+            output, updated = advance(inputs, states)
+            updated = [ops.cast(x, dtype) for x, dtype in zip(trees.leaves(updated), dtypes, strict=True)]
+            updated = trees.unflatten(structure, updated)
             output = ops.cast(output, ops.dtype(before))
             if counts is not None:
                 held = ops.zeros_like(before) if self.zero_output_for_mask else before
                 output = ops.where(_like(counts, output), output, held)
-                fresh = trees.map(lambda new, old: ops.where(_like(counts, new), new, old), fresh, states)
-            return (output, fresh), output if all_outputs else None
+                updated = trees.map(lambda new, old: ops.where(_like(counts, new), new, old), updated, states)
+            return (output, updated), output if all_outputs else None
 
         first = trees.leaves(states)[0]
         if not isinstance(cell, Cell):  # else it may be an image, and is of the shape of the output
@@ -349,8 +349,8 @@ Recurrent = RNN
 def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
     """Do as ``ops.scan`` does, without a loop in the compiled program."""
     ys = []
-    for place in range(tuple(ops.shape(rows[0]))[0]):
-        carry, y = step(carry, trees.map(lambda x: x[place], rows))  # noqa: B023
+    for index in range(tuple(ops.shape(rows[0]))[0]):
+        carry, y = step(carry, trees.map(lambda x: x[index], rows))  # noqa: B023
         ys.append(y)
     return carry, None if ys[0] is None else ops.stack(ys)
 

@@ -37,7 +37,7 @@ class Signature:
         self.is_plain = len(set(self.names) - {"training", "mask"}) == 1 and may_lack_mask and not takes_any
 
     def check_has_input(self, kwargs: dict, what: str) -> None:
-        """Refuse a call without arguments by place that names no input either.
+        """Refuse a call without positional arguments that names no input either.
 
         Raises:
             TypeError: if there is none.
@@ -63,7 +63,7 @@ class Signature:
             )
 
     def first(self, args: tuple, kwargs: dict) -> Any:
-        """Return the input of a call, by place or by name; None if there is none."""
+        """Return the input of a call, by position or by name; None if there is none."""
         if args:
             return args[0]
         return kwargs.get(self.names[0]) if self.names else None
@@ -72,8 +72,8 @@ class Signature:
         """Return the value that a call gives to a parameter, None if none."""
         if name in kwargs:
             return kwargs[name]
-        place = self.names.index(name) if name in self.names and name not in self._by_name_only else len(args)
-        return args[place] if place < len(args) else None
+        index = self.names.index(name) if name in self.names and name not in self._by_name_only else len(args)
+        return args[index] if index < len(args) else None
 
     def resolve_training(self, args: tuple, kwargs: dict) -> bool | None:
         """Return the training switch for a call: its own argument, the caller's, or the default."""

@@ -43,7 +43,7 @@ def evenly_spaced(count: int) -> list:
     >>> evenly_spaced(3), evenly_spaced(1)
     ([0.0, 0.5, 1.0], [0.5])
     """
-    return [0.5] if count == 1 else [place / (count - 1) for place in range(count)]
+    return [0.5] if count == 1 else [index / (count - 1) for index in range(count)]
 
 
 @functools.lru_cache
@@ -341,9 +341,9 @@ class Recall(_Share):
 
 
 class _BestAt(_ConfusionMetric):
-    """The best of one share, over the thresholds where another is at least some value."""
+    """The best of one rate, over the thresholds where another is at least some value."""
 
-    #: Name of the argument that the other share must reach; names of the counts of both shares.
+    #: Name of the argument that the other rate must reach; names of the counts of both rates.
     argument: str
     constrained: tuple
     wanted: tuple

@@ -57,9 +57,9 @@ class _IoUBase(Metric):
         is_known = ops.logical_and(_is_within(y_true, self.num_classes), _is_within(y_pred, self.num_classes))
         if self.ignore_class is not None:
             is_known = ops.logical_and(is_known, ops.not_equal(y_true, self.ignore_class))
-        place = ops.where(is_known, y_true * self.num_classes + y_pred, 0)
+        index = ops.where(is_known, y_true * self.num_classes + y_pred, 0)
         counts = ops.where(is_known, counts, ops.zeros_like(counts))
-        matrix = ops.segment_sum(counts, place, self.num_classes**2)
+        matrix = ops.segment_sum(counts, index, self.num_classes**2)
         self.total_cm.assign_add(ops.reshape(matrix, (self.num_classes, self.num_classes)))
 
     def _weights(self, sample_weight: Any, y_true: Any) -> Any:
@@ -84,8 +84,8 @@ class _IoUBase(Metric):
         chosen = np.zeros(self.num_classes, "bool")
         chosen[self.target_class_ids] = True
         counts = ops.cast(ops.logical_and(either > 1e-9, ops.convert_to_tensor(chosen)), config.floatx())
-        share = counts * shared / (either + config.epsilon())
-        return ops.sum(share) / (ops.sum(counts) + config.epsilon())
+        fraction = counts * shared / (either + config.epsilon())
+        return ops.sum(fraction) / (ops.sum(counts) + config.epsilon())
 
     def _config(self, *arguments: str) -> dict:
         return {**super().get_config(), **{argument: getattr(self, argument) for argument in arguments}}

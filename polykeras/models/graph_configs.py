@@ -83,7 +83,7 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
         built[name] = _operation(described)
         if isinstance(built[name], InputLayer):
             made[name, 0] = [built[name].output]
-        waiting.extend((name, place, call) for place, call in enumerate(described["inbound_nodes"]))
+        waiting.extend((name, index, call) for index, call in enumerate(described["inbound_nodes"]))
     while waiting:
         ready = [item for item in waiting if all((h[0], h[1]) in made for h in _histories(item[2]))]
         if not ready:
@@ -91,10 +91,10 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
                 f"Expected the calls of model {config.get('name')!r} to follow from its inputs. Received: calls of "
                 f"{naming.listed(sorted({item[0] for item in waiting}))} whose inputs nothing makes."
             )
-        for name, place, call in ready:
+        for name, index, call in ready:
             args = _arguments(call["args"], made)
             kwargs = _arguments(call["kwargs"], made)
-            made[name, place] = trees.leaves(built[name](*args, **kwargs))
+            made[name, index] = trees.leaves(built[name](*args, **kwargs))
         waiting = [item for item in waiting if item not in ready]
     inputs = _from_histories(config["input_layers"], made)
     outputs = _from_histories(config["output_layers"], made)
@@ -132,8 +132,8 @@ def _arguments(value: Any, made: dict) -> Any:
     if isinstance(value, dict):
         kind = value.get("class_name")
         if kind == "__keras_tensor__":
-            name, place, index = value["config"]["keras_history"]
-            return made[name, place][index]
+            name, call, index = value["config"]["keras_history"]
+            return made[name, call][index]
         if kind == "__tuple__":
             return tuple(_arguments(x, made) for x in value["items"])
         if isinstance(kind, str):
@@ -146,8 +146,8 @@ def _from_histories(tree: Any, made: dict) -> Any:
     if isinstance(tree, dict):
         return {key: _from_histories(value, made) for key, value in tree.items()}
     if len(tree) == 3 and isinstance(tree[0], str):
-        name, place, index = tree
-        return made[name, place][index]
+        name, call, index = tree
+        return made[name, call][index]
     parts = [_from_histories(x, made) for x in tree]
     return tuple(parts) if isinstance(tree, tuple) else parts
 

@@ -136,14 +136,14 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             depths[id(node)] = by_operation[id(node.operation)] = depth
             for parent in node.parents:
                 depths[id(parent)] = max(depths.get(id(parent), 0), depth + 1)
-        places = self._visit_order()
+        indices = self._visit_order()
         operations = {id(n.operation): n.operation for n in nodes}.values()
         self._nodes = nodes
-        return sorted(operations, key=lambda o: (-by_operation[id(o)], places.get(id(o), -1)))
+        return sorted(operations, key=lambda o: (-by_operation[id(o)], indices.get(id(o), -1)))
 
     def _visit_order(self) -> dict[int, int]:
         """When a walk from the outputs to the inputs first meets each operation."""
-        places: dict[int, int] = {}
+        indices: dict[int, int] = {}
         seen: dict[int, Any] = {}
         stop = {id(x) for x in self.inputs}
         pending = list(reversed(self._results))
@@ -153,10 +153,10 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             if node is None or id(node) in seen:
                 continue
             seen[id(node)] = node
-            places.setdefault(id(node.operation), len(places))
+            indices.setdefault(id(node.operation), len(indices))
             if id(tensor) not in stop:
                 pending.extend(reversed(node.inputs))
-        return places
+        return indices
 
     def _check_names(self) -> None:
         counts = Counter(layer.name for layer in self._graph_layers)
@@ -188,7 +188,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     def _sublayers(self) -> list[Layer]:
         owned = super()._sublayers()
-        order = {id(layer): place for place, layer in enumerate(self._graph_layers)}
+        order = {id(layer): index for index, layer in enumerate(self._graph_layers)}
         return sorted(owned, key=lambda layer: order.get(id(layer), len(order)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:

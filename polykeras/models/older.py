@@ -30,7 +30,7 @@ class OlderMethods:
             x, batch_size, verbose, **kwargs: as for ``predict``; default None for ``batch_size``, 0 for ``verbose``.
 
         Returns:
-            The place of the largest output; of a single output whether it is above 0.5, with its last axis.
+            The index of the largest output; of a single output whether it is above 0.5, with its last axis.
 
         >>> import polykeras as keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])

@@ -55,7 +55,7 @@ def _layers_in(model: Any, layer_range: tuple | None) -> list:
     if layer_range is None:
         return layers
     first, last = (
-        [place for place, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range
+        [index for index, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range
     )
     if not first or not last:
         raise ValueError(
@@ -107,9 +107,9 @@ class _Table:
         self.show("|    " * depth + line[: self.line_length - 5 * depth])
 
     def layers(self, model: Any, layers: list, depth: int = 0) -> None:
-        for place, layer in enumerate(layers):
+        for index, layer in enumerate(layers):
             self._layer(model, layer, depth)
-            is_last = place == len(layers) - 1
+            is_last = index == len(layers) - 1
             if depth and is_last:
                 break
             self.show(("=" if is_last else "_") * self.line_length)
@@ -160,6 +160,6 @@ def _connections(model: Any, layer: Any) -> list[str]:
         if id(node) not in ours or node.is_input:
             continue
         for x in node.inputs:
-            maker, place, index = x._keras_history
-            names.append(f"{maker.name}[{place}][{index}]")
+            maker, call, index = x._keras_history
+            names.append(f"{maker.name}[{call}][{index}]")
     return names

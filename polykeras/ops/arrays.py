@@ -458,12 +458,12 @@ def linspace(
     steps = num - 1 if endpoint else num
     span = backend.subtract(stop, start)
     rank = len(backend.shape(span))
-    places = np.arange(num) / max(steps, 1)
-    places = backend.reshape(backend.array(places, compute_dtype), (num, *(1,) * rank))
-    result = backend.add(start, backend.multiply(places, span))
-    place = _call.axis_of(axis, rank + 1)
-    if place:
-        result = backend.transpose(result, (*range(1, place + 1), 0, *range(place + 1, rank + 1)))
+    fractions = np.arange(num) / max(steps, 1)
+    fractions = backend.reshape(backend.array(fractions, compute_dtype), (num, *(1,) * rank))
+    result = backend.add(start, backend.multiply(fractions, span))
+    index = _call.axis_of(axis, rank + 1)
+    if index:
+        result = backend.transpose(result, (*range(1, index + 1), 0, *range(index + 1, rank + 1)))
     result = result if dtype is None else backend.cast(result, dtypes.standardize(dtype))
     return (result, backend.divide(span, float(steps) if steps else math.nan)) if retstep else result
 
@@ -516,7 +516,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 def _steps_right(rows: int | None, columns: int | None) -> Any:
-    """An int32 matrix: how far each place lies to the right of the diagonal."""
+    """An int32 matrix: how far each entry lies to the right of the diagonal."""
     backend = current()
     down = backend.reshape(backend.arange(0, rows, 1, "int32"), (-1, 1))
     return backend.subtract(backend.arange(0, columns, 1, "int32"), down)
@@ -752,15 +752,15 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list:
         raise ValueError(f'Expected indexing to be "xy" or "ij". Received: {indexing!r}.')
     backend = current()
     vectors = [backend.reshape(_call.array(v), (-1,)) for v in x]
-    places = list(range(len(x)))
+    indices = list(range(len(x)))
     if indexing == "xy" and len(x) > 1:
-        places[:2] = 1, 0
+        indices[:2] = 1, 0
     sizes = [backend.shape(v)[0] for v in vectors]
     whole = [0] * len(x)
-    for place, n in zip(places, sizes, strict=True):
-        whole[place] = n
+    for index, n in zip(indices, sizes, strict=True):
+        whole[index] = n
     result = []
-    for v, place in zip(vectors, places, strict=True):
-        own = [-1 if place == axis else 1 for axis in range(len(x))]
+    for v, index in zip(vectors, indices, strict=True):
+        own = [-1 if index == axis else 1 for axis in range(len(x))]
         result.append(backend.broadcast_to(backend.reshape(v, tuple(own)), tuple(whole)))
     return result

@@ -236,7 +236,7 @@ def affine_transform(
         scale: 2 doubles.
         shear_x, shear_y: degrees that vertical and horizontal lines lean.
         height, width: of the image.
-        center_x, center_y: the place that stays, as fractions; default the middle.
+        center_x, center_y: the point that stays, as fractions; default the middle.
         bounding_box_format: as of ``convert_format``.
 
     >>> import polykeras as keras
@@ -432,6 +432,6 @@ def decode_deltas_to_boxes(
     factors, size = _factors("encoded_format", encoded_format, variance), _image_size(image_shape)
     own = convert_format(anchors, anchor_format, encoded_format, *size)
     deltas = ops.cast(_check_boxes(boxes_delta), "float32") * factors
-    places = own[..., :2] + deltas[..., :2] * own[..., 2:]
-    boxes = ops.concatenate([places, ops.exp(deltas[..., 2:]) * own[..., 2:]], -1)
+    centers = own[..., :2] + deltas[..., :2] * own[..., 2:]
+    boxes = ops.concatenate([centers, ops.exp(deltas[..., 2:]) * own[..., 2:]], -1)
     return convert_format(boxes, encoded_format, box_format, *size)

@@ -63,15 +63,15 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
     np.int32(10)
     """
     backend = current()
-    place = backend.concrete(array(index))
+    number = backend.concrete(array(index))
     calls = [functools.partial(branch, *operands) for branch in branches]
-    if isinstance(place, int):
-        return calls[min(max(place, 0), len(calls) - 1)]()
+    if isinstance(number, int):
+        return calls[min(max(number, 0), len(calls) - 1)]()
 
     def choose(first: int) -> Any:
         if first == len(calls) - 1:
             return _body(calls[first])()
-        return backend.cond(backend.less_equal(place, first), _body(calls[first]), lambda: choose(first + 1))
+        return backend.cond(backend.less_equal(number, first), _body(calls[first]), lambda: choose(first + 1))
 
     return choose(0)
 
@@ -124,12 +124,12 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     backend = current()
     init_val = _arrays(init_val)
     if isinstance(lower, int) and isinstance(upper, int):
-        places = backend.arange(lower, upper, 1, "int32")
+        indices = backend.arange(lower, upper, 1, "int32")
 
         def step(value: Any, i: Any) -> Any:
             return (_body(body_fun)(i, value), None)
 
-        return backend.scan(step, init_val, places)[0]
+        return backend.scan(step, init_val, indices)[0]
     result = while_loop(
         lambda i, value: backend.less(*_call.operands(i, upper)),
         lambda i, value: (backend.add(i, 1), body_fun(i, value)),
@@ -250,8 +250,8 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
 
     def call(*args: Any) -> Any:
         backend = current()
-        places = [n for n in range(len(args)) if n not in excluded]
-        arrays = [array(args[n]) for n in places]
+        indices = [n for n in range(len(args)) if n not in excluded]
+        arrays = [array(args[n]) for n in indices]
         shapes = [tuple(backend.shape(x)) for x in arrays]
         splits = [len(s) - core for s, core in zip(shapes, cores or [0] * len(arrays), strict=True)]
         common = np.broadcast_shapes(*(s[:n] for s, n in zip(shapes, splits, strict=True)))
@@ -262,7 +262,7 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
 
         def one(values: list) -> Any:
             full = list(args)
-            for n, value in zip(places, values, strict=True):
+            for n, value in zip(indices, values, strict=True):
                 full[n] = value
             return pyfunc(*full)
 

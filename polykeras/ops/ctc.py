@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: labels of a sequence without their places.
+"""Connectionist temporal classification: labels of a sequence whose positions are unknown.
 
 A. Graves et al., "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with
 Recurrent Neural Networks" (ICML 2006).

@@ -101,10 +101,10 @@ def _weights(size: int, count: int, scale: Any, shift: Any, method: str, antiali
     """
     backend = current()
     step = backend.divide(1.0, array(scale, dtype))
-    place = backend.add(backend.arange(0, count, 1, dtype), 0.5)
-    place = backend.subtract(backend.multiply(backend.subtract(place, array(shift, dtype)), step), 0.5)
+    position = backend.add(backend.arange(0, count, 1, dtype), 0.5)
+    position = backend.subtract(backend.multiply(backend.subtract(position, array(shift, dtype)), step), 0.5)
     entry = _call.reshaped(backend.arange(0, size, 1, dtype), (-1, 1))
-    distance = backend.absolute(backend.subtract(place, entry))
+    distance = backend.absolute(backend.subtract(position, entry))
     if antialias:
         distance = backend.divide(distance, backend.maximum(step, 1.0))
     weights = _KERNELS[method](distance)
@@ -112,9 +112,9 @@ def _weights(size: int, count: int, scale: Any, shift: Any, method: str, antiali
     limit = 1000 * float(dtypes.ml_dtypes.finfo(dtypes.numpy_dtype(dtype)).eps)
     is_covered = backend.greater(backend.absolute(total), limit)
     last = None if size is None else size - 0.5
-    inside = backend.greater_equal(place, -0.5)
+    inside = backend.greater_equal(position, -0.5)
     if last is not None:
-        inside = backend.logical_and(inside, backend.less_equal(place, last))
+        inside = backend.logical_and(inside, backend.less_equal(position, last))
     is_covered = backend.logical_and(is_covered, inside)
     one, zero = backend.full((), 1.0, dtype), backend.full((), 0.0, dtype)
     return backend.where(is_covered, backend.divide(weights, backend.where(is_covered, total, one)), zero)
@@ -232,7 +232,7 @@ def resize(
         if have == count:
             continue
         if interpolation == "nearest":
-            x = backend.take(x, _nearest_places(have, count), axis)
+            x = backend.take(x, _nearest_indices(have, count), axis)
         else:
             ratio = 1.0 if have is None else count / have
             weights = _weights(have, count, ratio, 0.0, interpolation, antialias, backend.dtype(x))
@@ -245,7 +245,7 @@ def _spatial_axes(x: Any, is_last: bool) -> tuple[int, int]:
     return (rank - 3, rank - 2) if is_last else (rank - 2, rank - 1)
 
 
-def _nearest_places(have: int | None, count: int) -> Any:
+def _nearest_indices(have: int | None, count: int) -> Any:
     if have is None:
         return current().full((count,), 0, "int32")
     return current().array(((np.arange(count) + 0.5) * have / count).astype("int32"))
@@ -387,13 +387,15 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
     def distance_from(centre: Any) -> Any:
         return backend.absolute(backend.subtract(angle, centre))
 
-    shares = [
+    fractions = [
         clipped(backend.subtract(distance_from(3.0), 1.0)),
         clipped(backend.subtract(2.0, distance_from(2.0))),
         clipped(backend.subtract(2.0, distance_from(4.0))),
     ]
     rest = backend.subtract(1.0, saturation)
-    planes = [backend.multiply(value, backend.add(rest, backend.multiply(saturation, share))) for share in shares]
+    planes = [
+        backend.multiply(value, backend.add(rest, backend.multiply(saturation, fraction))) for fraction in fractions
+    ]
     return backend.stack(planes, -1 if is_last else len(backend.shape(hue)) - 2)
 
 
@@ -586,9 +588,9 @@ def extract_patches_3d(
 def _bell(size: int, sigma: Any, dtype: str) -> Any:
     """The weights of a Gaussian around the middle of a window."""
     backend = current()
-    place = backend.array(np.arange(size) - (size - 1) / 2, dtype)
-    share = backend.square(backend.divide(place, array(sigma, dtype)))
-    weights = backend.exp(backend.multiply(share, -0.5))
+    position = backend.array(np.arange(size) - (size - 1) / 2, dtype)
+    distance = backend.square(backend.divide(position, array(sigma, dtype)))
+    weights = backend.exp(backend.multiply(distance, -0.5))
     return backend.divide(weights, backend.sum(weights))
 
 
@@ -674,8 +676,8 @@ def elastic_transform(
     rows = _call.reshaped(backend.arange(0, height, 1, backend.dtype(x)), (1, -1, 1))
     columns = _call.reshaped(backend.arange(0, width, 1, backend.dtype(x)), (1, 1, -1))
     down, across = (backend.getitem(pulls, (..., n)) for n in (0, 1))
-    places = backend.add(rows, down), backend.add(columns, across)
-    result = sample_images(x, *places, INTERPOLATIONS[interpolation], fill_mode, fill_value)
+    positions = backend.add(rows, down), backend.add(columns, across)
+    result = sample_images(x, *positions, INTERPOLATIONS[interpolation], fill_mode, fill_value)
     return from_batch(as_dtype(result, dtype), is_last, is_single)
 
 

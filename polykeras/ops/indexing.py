@@ -1,4 +1,4 @@
-"""Picking entries of arrays, writing to places, choosing, sorting and counting."""
+"""Picking entries of arrays, writing to indices, choosing, sorting and counting."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def _is_mask(item: Any) -> bool:
 
 
 def _masks_as_indices(key: tuple) -> tuple:
-    """Replace bool arrays by the integer arrays of their True places."""
+    """Replace bool arrays by the integer arrays of their True entries."""
     result: list = []
     for item in key:
         result.extend(np.nonzero(current().to_numpy(array(item))) if _is_mask(item) else (item,))
@@ -173,12 +173,12 @@ def _masks_as_indices(key: tuple) -> tuple:
 
 def _spelled_out(key: tuple, rank: int) -> list:
     """A key in which every axis has an item."""
-    places = [n for n, item in enumerate(key) if item is Ellipsis]
+    ellipses = [n for n, item in enumerate(key) if item is Ellipsis]
     missing = rank - sum(item is not None and item is not Ellipsis for item in key)
-    if missing < 0 or len(places) > 1:
+    if missing < 0 or len(ellipses) > 1:
         raise IndexError(f"Expected at most {rank} indices and one '...'. Received: {key}.")
-    place = places[0] if places else len(key)
-    return [*key[:place], *[builtins.slice(None)] * missing, *key[place + 1 :]]
+    ellipsis = ellipses[0] if ellipses else len(key)
+    return [*key[:ellipsis], *[builtins.slice(None)] * missing, *key[ellipsis + 1 :]]
 
 
 def _as_python(item: Any) -> Any:
@@ -213,12 +213,12 @@ def _index_by_arrays(x: Any, arrays: dict[int, Any]) -> Any:
         part = backend.cast(_wrapped(arrays[axis], shape[axis]), "int32")
         index = part if index is None else backend.add(backend.multiply(index, shape[axis]), part)
     rest = [a for a in range(len(shape)) if a not in axes]
-    place = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
-    order = [*rest[:place], *axes, *rest[place:]]
+    first_axis = axes[0] if axes[-1] - axes[0] == len(axes) - 1 else 0
+    order = [*rest[:first_axis], *axes, *rest[first_axis:]]
     x = backend.transpose(x, tuple(order))
     joined = _call.times(*(shape[a] for a in axes))
-    x = _call.reshaped(x, [*(shape[a] for a in rest[:place]), joined, *(shape[a] for a in rest[place:])])
-    return backend.take(x, index, place)
+    x = _call.reshaped(x, [*(shape[a] for a in rest[:first_axis]), joined, *(shape[a] for a in rest[first_axis:])])
+    return backend.take(x, index, first_axis)
 
 
 @op
@@ -335,11 +335,11 @@ def _scatter_combine(x: Any, columns: list, updates: Any, reduction: str) -> Any
     backend = current()
     shape = tuple(backend.shape(x))
     depth = len(columns)
-    place = columns[0]
+    flat = columns[0]
     for size, column in zip(shape[1:], columns[1:], strict=False):
-        place = backend.add(backend.multiply(place, size), column)
+        flat = backend.add(backend.multiply(flat, size), column)
     combine = {"max": backend.maximum, "min": backend.minimum, "mul": backend.multiply}[reduction]
-    parts = segments.reduce(updates, place, _call.times(*shape[:depth]), combine, reduction)
+    parts = segments.reduce(updates, flat, _call.times(*shape[:depth]), combine, reduction)
     return combine(x, backend.reshape(parts, shape))
 
 
@@ -572,10 +572,10 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
     size = backend.shape(choices)[0]
     if size == 0:
         return backend.full(tuple(backend.shape(x1)), invert, "bool")
-    place = searchsorted(choices, x1)
-    place = place if size is None else backend.minimum(place, size - 1)
+    index = searchsorted(choices, x1)
+    index = index if size is None else backend.minimum(index, size - 1)
     compare = backend.not_equal if invert else backend.equal
-    return compare(backend.take(choices, place, 0), x1)
+    return compare(backend.take(choices, index, 0), x1)
 
 
 @op
@@ -661,9 +661,9 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if len(shape) == 1:
         return backend.scatter_add(backend.full((length,), 0, dtype), flat, ones)
     rows = backend.add(backend.reshape(backend.arange(0, shape[0], 1, "int32"), (-1, 1)), backend.multiply(x, 0))
-    place = backend.concatenate([backend.reshape(rows, (-1, 1)), flat], 1)
+    index = backend.concatenate([backend.reshape(rows, (-1, 1)), flat], 1)
     counts = backend.full((shape[0], length), 0, dtype)
-    return backend.scatter_add(counts, place, backend.reshape(ones, (-1,)))
+    return backend.scatter_add(counts, index, backend.reshape(ones, (-1,)))
 
 
 def _count_length(x: Any, minlength: int) -> int | None:
@@ -699,13 +699,13 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
     else:
         edges = array(bins)
     count = backend.shape(edges)[0] - 1
-    place = searchsorted(edges, x, "right")
+    index = searchsorted(edges, x, "right")
     last = backend.equal(*_call.operands(x, backend.getitem(edges, (-1,))))
-    place = backend.where(last, backend.full((), count, "int32"), place)
-    # Place 0 and the last one hold what lies outside.
+    index = backend.where(last, backend.full((), count, "int32"), index)
+    # Index 0 and the last one hold what lies outside.
     counts = backend.full((count + 2,), 0, "int32")
-    ones = backend.full(tuple(backend.shape(place)), 1, "int32")
-    counts = backend.scatter_add(counts, backend.reshape(place, (-1, 1)), ones)
+    ones = backend.full(tuple(backend.shape(index)), 1, "int32")
+    counts = backend.scatter_add(counts, backend.reshape(index, (-1, 1)), ones)
     return backend.getitem(counts, (builtins.slice(1, count + 1),)), edges
 
 

@@ -204,7 +204,7 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     Args:
         x1, x2: arrays that broadcast together, with 2 or 3 entries along the vectors' axis.
         axisa, axisb, axisc: the axis of the vectors in x1, in x2, and in the result; default -1.
-        axis: one axis in place of these three; default None.
+        axis: one axis instead of these three; default None.
 
     Raises:
         ValueError: for vectors of another size.
@@ -216,12 +216,12 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     if axis is not None:
         axisa = axisb = axisc = axis
     parts = []
-    for x, place in zip(_call.same_dtype(*_call.number_operands(x1, x2)), (axisa, axisb), strict=True):
+    for x, own_axis in zip(_call.same_dtype(*_call.number_operands(x1, x2)), (axisa, axisb), strict=True):
         shape = backend.shape(x)
-        place = _call.axis_of(place, len(shape))
-        if shape[place] not in (2, 3):
-            raise ValueError(f"Expected vectors of size 2 or 3. Received shape: {tuple(shape)}, axis: {place}.")
-        parts.append([backend.getitem(x, (slice(None),) * place + (n,)) for n in range(shape[place])])
+        own_axis = _call.axis_of(own_axis, len(shape))
+        if shape[own_axis] not in (2, 3):
+            raise ValueError(f"Expected vectors of size 2 or 3. Received shape: {tuple(shape)}, axis: {own_axis}.")
+        parts.append([backend.getitem(x, (slice(None),) * own_axis + (n,)) for n in range(shape[own_axis])])
     a, b = parts
 
     def minor(i: Any, j: Any) -> Any:
@@ -413,8 +413,8 @@ def cholesky_inverse(x: Any, upper: bool = False) -> Any:
 def _identity_like(x: Any) -> Any:
     backend = current()
     shape = tuple(backend.shape(x))
-    place = backend.arange(0, shape[-1], 1, "int32")
-    ones = backend.equal(_call.reshaped(place, (-1, 1)), place)
+    index = backend.arange(0, shape[-1], 1, "int32")
+    ones = backend.equal(_call.reshaped(index, (-1, 1)), index)
     return backend.broadcast_to(backend.cast(ones, backend.dtype(x)), shape)
 
 
@@ -568,7 +568,7 @@ def lu_factor(x: Any) -> tuple:
     backend = current()
     x = _matrices(x)
     *batch, rows, columns = backend.shape(x)
-    place = backend.arange(0, rows, 1, "int32")
+    index = backend.arange(0, rows, 1, "int32")
     zero = backend.full((), 0.0, backend.dtype(x))
     pivots = []
     for step in range(min(rows, columns)):
@@ -576,8 +576,8 @@ def lu_factor(x: Any) -> tuple:
         size = backend.absolute(backend.getitem(x, (*below, step)))
         pivot = backend.add(backend.argmax(size, len(batch)), step)
         wide = _call.reshaped(pivot, (*batch, 1))
-        order = backend.where(backend.equal(place, wide), backend.full((), step, "int32"), place)
-        order = backend.where(backend.equal(place, step), wide, order)
+        order = backend.where(backend.equal(index, wide), backend.full((), step, "int32"), index)
+        order = backend.where(backend.equal(index, step), wide, order)
         order = backend.broadcast_to(_call.reshaped(order, (*batch, rows, 1)), (*batch, rows, columns))
         x = backend.take_along_axis(x, order, len(batch))
         head = backend.getitem(x, (..., slice(step, step + 1), slice(None)))
@@ -586,7 +586,7 @@ def lu_factor(x: Any) -> tuple:
         # A column of zeros is left as it is.
         is_zero = backend.equal(top, 0.0)
         factor = backend.divide(column, backend.where(is_zero, backend.full((), 1.0, backend.dtype(x)), top))
-        lower = backend.reshape(backend.greater(place, step), (rows, 1))
+        lower = backend.reshape(backend.greater(index, step), (rows, 1))
         factor = backend.where(lower, factor, zero)
         right = backend.greater(backend.arange(0, columns, 1, "int32"), step)
         x = backend.subtract(x, backend.multiply(factor, backend.where(right, head, zero)))
@@ -660,8 +660,8 @@ def pinv(x: Any, rcond: float | None = None) -> Any:
     backend = current()
     x = _matrices(x)
     u, s, vh = backend.svd(x, False)
-    share = _rounding(x) if rcond is None else float(rcond)
-    limit = backend.multiply(backend.max(s, (-1,), True), share)
+    relative = _rounding(x) if rcond is None else float(rcond)
+    limit = backend.multiply(backend.max(s, (-1,), True), relative)
     is_kept = backend.greater(s, limit)
     safe = backend.where(is_kept, s, backend.full((), 1.0, backend.dtype(s)))
     inverse = backend.where(is_kept, backend.divide(1.0, safe), backend.full((), 0.0, backend.dtype(s)))

@@ -876,7 +876,7 @@ def view_as_complex(x: Any) -> Any:
     if not shape or shape[-1] not in (2, None):
         raise ValueError(f"Expected a last axis of size 2: real and imaginary parts. Received shape: {shape}.")
     x = current().cast(x, "float32")  # as Keras does
-    return current().complex(*(current().getitem(x, (..., place)) for place in (0, 1)))
+    return current().complex(*(current().getitem(x, (..., index)) for index in (0, 1)))
 
 
 @op

@@ -34,7 +34,7 @@ def reshape(x: Any, newshape: Any) -> Any:
     """
     backend = current()
     if hasattr(newshape, "shape") and len(newshape.shape) == 1:
-        newshape = [newshape[place] for place in range(newshape.shape[0])]
+        newshape = [newshape[index] for index in range(newshape.shape[0])]
     sizes = newshape if isinstance(newshape, list | tuple) else (newshape,)
     sizes = tuple(backend.concrete(n) if backend.is_array(n) else n for n in sizes)
     known = [n for n in sizes if isinstance(n, int | np.integer)]
@@ -72,8 +72,8 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     x = _call.array(x)
     sizes = list(current().shape(x))
     count = 1 if isinstance(axis, int) else len(axis)
-    for place in sorted(_call.axes_of(axis, len(sizes) + count)):
-        sizes.insert(place, 1)
+    for index in sorted(_call.axes_of(axis, len(sizes) + count)):
+        sizes.insert(index, 1)
     return _call.reshaped(x, sizes)
 
 
@@ -162,8 +162,8 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     if len(sources) != len(destinations):
         raise ValueError(f"Expected as many destinations as sources. Received: {source} and {destination}.")
     order = [a for a in range(rank) if a not in sources]
-    for place, axis in sorted(zip(destinations, sources, strict=True)):
-        order.insert(place, axis)
+    for index, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(index, axis)
     return current().transpose(x, tuple(order))
 
 
@@ -292,8 +292,8 @@ def _part(x: Any, axis: int, *bounds: int | None) -> Any:
     return current().getitem(x, (slice(None),) * axis + (slice(*bounds),))
 
 
-def _split_at(x: Any, places: Sequence[int], axis: int) -> list:
-    starts = [0, *map(int, places)]
+def _split_at(x: Any, indices: Sequence[int], axis: int) -> list:
+    starts = [0, *map(int, indices)]
     parts = [_part(x, axis, start, stop) for start, stop in zip(starts, [*starts[1:], None], strict=True)]
     if current().shape(x)[axis] is None and current().is_symbolic:  # the axis is long enough for its parts
         sizes = [*np.diff(starts).tolist(), None]
@@ -417,7 +417,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
     count = shape[axis] if num is None else num
     if count is None:
         raise ValueError(f"Expected num, as the size of axis {axis} is unknown. Received shape: {tuple(shape)}.")
-    return [current().getitem(x, (slice(None),) * axis + (place,)) for place in range(count)]
+    return [current().getitem(x, (slice(None),) * axis + (index,)) for index in range(count)]
 
 
 # ------------------------------------------------------------------ repeating
@@ -476,8 +476,8 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
         if counts.size > 1:
             if isinstance(size, int) and len(counts) != size:
                 raise ValueError(f"Expected a number of repeats for each of {size} entries. Received: {repeats}.")
-            places = np.repeat(np.arange(len(counts), dtype="int32"), counts)
-            return backend.take(x, backend.array(places), axis)
+            indices = np.repeat(np.arange(len(counts), dtype="int32"), counts)
+            return backend.take(x, backend.array(indices), axis)
         repeats = int(counts.reshape(()))
     x = _call.reshaped(x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))
     x = backend.broadcast_to(x, (*shape[: axis + 1], repeats, *shape[axis + 1 :]))
@@ -573,11 +573,11 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
         return _call.reshaped(roll(ravel(x), shift, 0), shape)
     axes = [_call.axis_of(a, len(shape)) for a in ((axis,) if isinstance(axis, int) else axis)]
     shifts = (shift,) * len(axes) if isinstance(shift, int) else tuple(shift)
-    for place, steps in zip(axes, shifts, strict=True):
-        steps = int(steps) % shape[place] if shape[place] else 0
+    for index, steps in zip(axes, shifts, strict=True):
+        steps = int(steps) % shape[index] if shape[index] else 0
         if steps:
-            parts = _part(x, place, -steps, None), _part(x, place, None, -steps)
-            x = current().concatenate(parts, place)
+            parts = _part(x, index, -steps, None), _part(x, index, None, -steps)
+            x = current().concatenate(parts, index)
     return x
 
 
@@ -612,8 +612,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         return backend.pad(x, widths, kind(constant_values or 0))
     for axis, (size, pair) in enumerate(zip(shape, widths, strict=True)):
         if pair != (0, 0) and size is not None:
-            places = np.pad(np.arange(size, dtype="int32"), pair, cast(Any, mode))
-            x = backend.take(x, backend.array(places), axis)
+            indices = np.pad(np.arange(size, dtype="int32"), pair, cast(Any, mode))
+            x = backend.take(x, backend.array(indices), axis)
     return x
 
 

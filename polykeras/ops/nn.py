@@ -760,7 +760,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     """Return ``-log(p[target])``, with p along the axis of classes.
 
     Args:
-        target: int classes, of output's shape without the axis, or with 1 in its place.
+        target: int classes, of output's shape without the axis, or with 1 in its stead.
         output: predicted probabilities p, which are scaled to sum 1; or logits.
         from_logits: whether ``output`` holds logits.
         axis: of the classes; default -1.

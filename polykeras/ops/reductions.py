@@ -507,8 +507,8 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
     numbers = backend.sum(backend.cast(backend.logical_not(is_nan), "float32"), (-1,), True)
     q = array(q, "float32")
     q_shape = tuple(backend.shape(q))
-    place = backend.multiply(backend.reshape(q, (-1,)), backend.maximum(backend.subtract(numbers, 1.0), 0.0))
-    result = _interpolated(backend.sort(x, -1), place, method)
+    position = backend.multiply(backend.reshape(q, (-1,)), backend.maximum(backend.subtract(numbers, 1.0), 0.0))
+    result = _interpolated(backend.sort(x, -1), position, method)
     if not skips_nan:
         has_nan = backend.any(is_nan, (-1,), True)
         result = backend.where(has_nan, backend.full((), math.nan, dtype), result)
@@ -518,8 +518,8 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
     return _call.reshaped(result, q_shape + kept_sizes)
 
 
-def _interpolated(ordered: Any, place: Any, method: str) -> Any:
-    """Entries of the last axis at fractional places."""
+def _interpolated(ordered: Any, position: Any, method: str) -> Any:
+    """Entries of the last axis at fractional positions."""
     backend = current()
     dtype = backend.dtype(ordered)
 
@@ -527,15 +527,15 @@ def _interpolated(ordered: Any, place: Any, method: str) -> Any:
         return backend.take_along_axis(ordered, backend.cast(p, "int32"), -1)
 
     if method == "nearest":
-        return pick(backend.round(place))
-    low, high = backend.floor(place), backend.ceil(place)
+        return pick(backend.round(position))
+    low, high = backend.floor(position), backend.ceil(position)
     if method in ("lower", "higher"):
         return pick(low if method == "lower" else high)
-    share = backend.cast(backend.subtract(place, low), dtype)
+    fraction = backend.cast(backend.subtract(position, low), dtype)
     if method == "midpoint":
-        share = backend.multiply(backend.cast(backend.greater(share, 0.0), dtype), 0.5)
+        fraction = backend.multiply(backend.cast(backend.greater(fraction, 0.0), dtype), 0.5)
     below, above = pick(low), pick(high)
-    mixed = backend.add(below, backend.multiply(backend.subtract(above, below), share))
+    mixed = backend.add(below, backend.multiply(backend.subtract(above, below), fraction))
     # Between equal infinities the difference is NaN.
     return backend.where(backend.equal(below, above), below, mixed)
 

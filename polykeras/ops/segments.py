@@ -32,7 +32,7 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
     """
     backend = current()
     data, ids, count = _arguments(data, segment_ids, num_segments)
-    inside = _place_inside(ids, count)
+    inside = _clamped(ids, count)
     zeros = backend.full((None if count is None else count + 1, *backend.shape(data)[1:]), 0, backend.dtype(data))
     total = backend.scatter_add(zeros, _call.reshaped(inside, (-1, 1)), data)
     return backend.getitem(total, (slice(0, count),))
@@ -111,8 +111,8 @@ def _arguments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple:
     return data, ids, num_segments
 
 
-def _place_inside(ids: Any, count: int | None) -> Any:
-    """Ids, with all that lie outside moved to one place after the last segment."""
+def _clamped(ids: Any, count: int | None) -> Any:
+    """Ids, with all that lie outside moved to one index after the last segment."""
     if count is None:
         return ids
     backend = current()
@@ -138,7 +138,7 @@ def reduce(data: Any, ids: Any, count: int | None, combine: Callable, name: str)
     empty = _neutral(name, backend.dtype(data))
     result = backend.full((None if count is None else count + 1, *shape[1:]), empty, backend.dtype(data))
     if None not in (count, shape[0]) and shape[0]:
-        order = backend.argsort(ids := _place_inside(ids, count), 0)
+        order = backend.argsort(ids := _clamped(ids, count), 0)
         ids, data = backend.take(ids, order, 0), backend.take(data, order, 0)
 
         def column(x: Any) -> Any:
@@ -151,8 +151,8 @@ def reduce(data: Any, ids: Any, count: int | None, combine: Callable, name: str)
         _, running = control.associative_scan(step, (ids, data))
         is_last = backend.not_equal(backend.getitem(ids, (slice(1, None),)), backend.getitem(ids, (slice(None, -1),)))
         is_last = backend.pad(is_last, [(0, 1)], True)
-        place = backend.where(is_last, ids, backend.full((), count, "int32"))
-        result = backend.scatter_set(result, backend.reshape(place, (-1, 1)), running)
+        index = backend.where(is_last, ids, backend.full((), count, "int32"))
+        result = backend.scatter_set(result, backend.reshape(index, (-1, 1)), running)
     return backend.getitem(result, (slice(0, count),))
 
 

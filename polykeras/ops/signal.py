@@ -128,8 +128,8 @@ def _transform(pair: tuple, sign: int) -> tuple:
     dtype = backend.dtype(pair[0])
     first = _split_length(length)
     if length <= _DIRECT or first == 1:
-        place = np.arange(length)
-        return _times(pair, _rotations(np.outer(place, place), length, sign, dtype), backend.matmul)
+        position = np.arange(length)
+        return _times(pair, _rotations(np.outer(position, position), length, sign, dtype), backend.matmul)
     second = length // first
 
     def flip(x: Any) -> Any:
@@ -259,8 +259,8 @@ def irfft(x: tuple, fft_length: int | None = None) -> Any:
     last = len(backend.shape(real)) - 1
     turned = [backend.flip(backend.getitem(part, mirror), (last,)) for part in (real, imaginary)]
     # The imaginary parts of the first entry, and of a middle, belong to no real signal.
-    place = np.arange(half)
-    is_free = (place > 0) & ~((length % 2 == 0) & (place == length // 2))
+    position = np.arange(half)
+    is_free = (position > 0) & ~((length % 2 == 0) & (position == length // 2))
     imaginary = backend.multiply(imaginary, backend.array(is_free, backend.dtype(real)))
     whole = (
         backend.concatenate((real, turned[0]), last),
@@ -296,8 +296,8 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
     if length is None:
         return backend.take(x, backend.full((None, sequence_length), 0, "int32"), len(batch))
     count = (length - sequence_length) // sequence_stride + 1
-    places = np.arange(count, dtype="int32")[:, None] * sequence_stride + np.arange(sequence_length, dtype="int32")
-    return backend.take(x, backend.array(places), len(batch))
+    positions = np.arange(count, dtype="int32")[:, None] * sequence_stride + np.arange(sequence_length, dtype="int32")
+    return backend.take(x, backend.array(positions), len(batch))
 
 
 def _frame_window(window: Any, sequence_length: int, fft_length: int, dtype: str) -> Any:
@@ -396,15 +396,15 @@ def _check_stride(stride: Any) -> None:
 
 
 def _overlap(frames: Any, stride: int, whole: int) -> Any:
-    """Add up frames at their places."""
+    """Add up frames at their positions."""
     backend = current()
     *batch, count, length = backend.shape(frames)
-    places = np.arange(count, dtype="int32")[:, None] * stride + np.arange(length, dtype="int32")
+    positions = np.arange(count, dtype="int32")[:, None] * stride + np.arange(length, dtype="int32")
     flat = _call.reshaped(frames, (*batch, count * length))
     rank = len(batch)
     flat = backend.transpose(flat, (rank, *range(rank)))
     total = backend.scatter_add(
-        backend.full((whole, *batch), 0.0, backend.dtype(frames)), backend.array(places.reshape(-1, 1)), flat
+        backend.full((whole, *batch), 0.0, backend.dtype(frames)), backend.array(positions.reshape(-1, 1)), flat
     )
     return backend.transpose(total, (*range(1, rank + 1), 0))
 

@@ -1,4 +1,4 @@
-"""Images sampled at other places: coordinates, affine, perspective and elastic transforms."""
+"""Images sampled at other positions: coordinates, affine, perspective and elastic transforms."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _sample(
     Args:
         x: (prod(sizes) * batch, ...): entries in row-major order.
         sizes: of the axes that the coordinates go along.
-        coordinates: an array of places for each of them, all of one shape.
+        coordinates: an array of positions for each of them, all of one shape.
         order: 0 for the nearest entry, 1 for a linear mixture.
         fill_mode: what lies outside.
         fill_value: for "constant".
@@ -94,17 +94,17 @@ def _sample(
     def spread(a: Any) -> Any:
         return _call.reshaped(a, (*backend.shape(a), *(1,) * trailing))
 
-    choices = [_corners(place, order) for place in coordinates]
+    choices = [_corners(position, order) for position in coordinates]
     total = None
     for corner in itertools.product(*choices):
         flat, weight, inside = offset, None, None
         stride = 1
-        for (index, share), size in reversed(list(zip(corner, sizes, strict=True))):
+        for (index, fraction), size in reversed(list(zip(corner, sizes, strict=True))):
             step = backend.multiply(_folded(index, size, fill_mode), stride)
             flat = step if flat is None else backend.add(flat, step)
             stride *= size
-            if share is not None:
-                weight = share if weight is None else backend.multiply(weight, share)
+            if fraction is not None:
+                weight = fraction if weight is None else backend.multiply(weight, fraction)
             if fill_mode == "constant":
                 fits = backend.logical_and(backend.greater_equal(index, 0), backend.less(index, size))
                 inside = fits if inside is None else backend.logical_and(inside, fits)
@@ -117,15 +117,15 @@ def _sample(
     return total
 
 
-def _corners(place: Any, order: int) -> list:
-    """(int32 index, weight) of the entries around a place."""
+def _corners(position: Any, order: int) -> list:
+    """(int32 index, weight) of the entries around a position."""
     backend = current()
     if order == 0:
-        return [(backend.cast(backend.floor(backend.add(place, 0.5)), "int32"), None)]
-    low = backend.floor(place)
-    share = backend.subtract(place, low)
+        return [(backend.cast(backend.floor(backend.add(position, 0.5)), "int32"), None)]
+    low = backend.floor(position)
+    fraction = backend.subtract(position, low)
     index = backend.cast(low, "int32")
-    return [(index, backend.subtract(1.0, share)), (backend.add(index, 1), share)]
+    return [(index, backend.subtract(1.0, fraction)), (backend.add(index, 1), fraction)]
 
 
 def _check_modes(order: int | None, fill_mode: str) -> int:
@@ -158,16 +158,16 @@ def map_coordinates(
     """
     _check_modes(order, fill_mode)
     backend = current()
-    x, places = array(inputs), compute_floats(float_array(coordinates))
+    x, positions = array(inputs), compute_floats(float_array(coordinates))
     shape, dtype = tuple(backend.shape(x)), backend.dtype(x)
-    if backend.shape(places)[0] != len(shape):
+    if backend.shape(positions)[0] != len(shape):
         raise ValueError(
             f"Expected coordinates for {len(shape)} axes. Received: inputs of shape {shape}, coordinates of "
-            f"shape {tuple(backend.shape(places))}."
+            f"shape {tuple(backend.shape(positions))}."
         )
     if None in shape or 0 in shape:
-        return backend.full(tuple(backend.shape(places))[1:], 0, dtype)
-    rows = [backend.getitem(places, (n,)) for n in range(len(shape))]
+        return backend.full(tuple(backend.shape(positions))[1:], 0, dtype)
+    rows = [backend.getitem(positions, (n,)) for n in range(len(shape))]
     flat = backend.reshape(compute_floats(x), (-1,))
     return as_dtype(_sample(flat, shape, rows, order, fill_mode, fill_value), dtype)
 
@@ -187,7 +187,7 @@ def sample_images(x: Any, y: Any, column: Any, order: int, fill_mode: str, fill_
 
 
 def _project(images: Any, matrix: Any, interpolation: str, fill_mode: str, fill_value: Any, is_last: bool) -> Any:
-    """Sample each output place (x, y) at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)."""
+    """Sample each output pixel (x, y) at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)."""
     order = _check_modes(INTERPOLATIONS.get(interpolation), fill_mode)
     backend = current()
     x = check_images(images)

@@ -308,9 +308,9 @@ def adaptive_average_pool(inputs: Any, output_size: int | Sequence[int], data_fo
     backend = current()
 
     def reduce(x: Any, axis: int, starts: np.ndarray, stops: np.ndarray) -> Any:
-        place = np.arange(backend.shape(x)[axis])[:, None]
-        shares = ((place >= starts) & (place < stops)) / (stops - starts)
-        matrix = backend.array(shares, backend.dtype(x))
+        position = np.arange(backend.shape(x)[axis])[:, None]
+        fractions = ((position >= starts) & (position < stops)) / (stops - starts)
+        matrix = backend.array(fractions, backend.dtype(x))
         rank = len(backend.shape(x))
         order = (*(a for a in range(rank) if a != axis), axis)
         mixed = backend.matmul(backend.transpose(x, order), matrix)
@@ -337,8 +337,8 @@ def adaptive_max_pool(inputs: Any, output_size: int | Sequence[int], data_format
     def reduce(x: Any, axis: int, starts: np.ndarray, stops: np.ndarray) -> Any:
         width = int((stops - starts).max())
         # Narrower windows repeat their last entry.
-        places = np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)
-        windows = backend.take(x, backend.array(places.astype("int32")), axis)
+        positions = np.minimum(starts[:, None] + np.arange(width), stops[:, None] - 1)
+        windows = backend.take(x, backend.array(positions.astype("int32")), axis)
         return backend.max(windows, (axis + 1,))
 
     return _adaptive(inputs, output_size, data_format, reduce)
@@ -410,7 +410,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
 
 
 def _grid(size: Sequence[int], kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> np.ndarray:
-    """Flat places of a padded image: (window entries, windows)."""
+    """Flat indices of a padded image: (window entries, windows)."""
     padded = [n + 2 * p for n, p in zip(size, padding, strict=True)]
     axes = zip(padded, kernel, stride, dilation, strict=True)
     counts = [(n - geometry.spread(k, d)) // s + 1 for n, k, s, d in axes]
@@ -418,8 +418,8 @@ def _grid(size: Sequence[int], kernel: tuple, dilation: tuple, padding: tuple, s
         np.arange(k)[:, None] * d + np.arange(c) * s
         for k, d, c, s in zip(kernel, dilation, counts, stride, strict=True)
     )
-    places = rows[:, None, :, None] * padded[1] + columns[None, :, None, :]
-    return places.reshape(math.prod(kernel), math.prod(counts)).astype("int32")
+    positions = rows[:, None, :, None] * padded[1] + columns[None, :, None, :]
+    return positions.reshape(math.prod(kernel), math.prod(counts)).astype("int32")
 
 
 @op

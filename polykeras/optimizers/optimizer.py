@@ -255,7 +255,7 @@ class Optimizer(Trackable):
         return self.variables
 
     def _named_parts(self) -> dict:
-        return {str(place): variable for place, variable in enumerate(self.variables)}
+        return {str(index): variable for index, variable in enumerate(self.variables)}
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Add what is kept for each variable; overridden methods call this one first.

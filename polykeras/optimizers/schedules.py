@@ -83,9 +83,9 @@ class ExponentialDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> Scalar:
-        return self.decayed(scalars.floor(self._place(step)) if self.staircase else self._place(step))
+        return self.decayed(scalars.floor(self._progress(step)) if self.staircase else self._progress(step))
 
-    def _place(self, step: Any) -> Scalar:
+    def _progress(self, step: Any) -> Scalar:
         return scalars.as_float(step) / self.decay_steps
 
     def decayed(self, progress: Scalar) -> Scalar:

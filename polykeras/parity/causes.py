@@ -259,10 +259,10 @@ class _Search:
             contender.take_state_of(judgement.state_before)
         if self.reference.can_be_called:
             self.batch = batch
-            fresh = judgement.outputs(batch[0], True, "training output")
+            updated = judgement.outputs(batch[0], True, "training output")
             if entry.part == "weight":  # the loss of a step comes before its gradients do anything
-                fresh += judgement.gradients(*batch)
-            found = next((e for e in fresh if e.verdict == "different"), None)
+                updated += judgement.gradients(*batch)
+            found = next((e for e in updated if e.verdict == "different"), None)
             if found is not None:
                 return _Search(judgement, found, batch).causes() if found.worst[0] != self.reference.name else []
         trainable = {id(v) for v in self.reference.model.trainable_variables}
@@ -398,19 +398,19 @@ def _local_gradients(contender: Contender, layer: Any, call: Call) -> list[np.nd
     else:
         own = layer.trainable_variables
     leaves, structure = trees.flatten((call.args, call.kwargs))
-    places = [n for n, x in enumerate(leaves) if isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)]
+    indices = [n for n, x in enumerate(leaves) if isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)]
     with backends.use(contender.backend) as backend, state.recording(), state.holding({}):
-        inputs = [Variable(leaves[n]) for n in places]
+        inputs = [Variable(leaves[n]) for n in indices]
 
         def loss() -> Any:
             values = [backend.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
-            for n, variable in zip(places, inputs, strict=True):
+            for n, variable in zip(indices, inputs, strict=True):
                 values[n] = variable.value
             args, kwargs = trees.unflatten(structure, values)
             outputs = [x for x in trees.leaves(layer(*args, **kwargs)) if dtypes.is_float(backend.dtype(x))]
             total = None
-            for place, x in enumerate(outputs):
-                factors = seeds.host_generator("local", place).standard_normal(tuple(backend.shape(x)))
+            for index, x in enumerate(outputs):
+                factors = seeds.host_generator("local", index).standard_normal(tuple(backend.shape(x)))
                 part = ops.sum(ops.multiply(ops.cast(x, "float32"), backend.array(factors.astype("float32"))))
                 total = part if total is None else total + part
             return total

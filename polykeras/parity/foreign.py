@@ -183,10 +183,10 @@ class _Comparison:
                 entries.append(_entry(self.report, "output", call.path, call.kind, value, call.outputs[0]))
         model = self.contender.model
         results = trees.leaves(model.predict(x, verbose=0))
-        for place, (result, value) in enumerate(zip(results, self.other.outputs, strict=False)):
+        for index, (result, value) in enumerate(zip(results, self.other.outputs, strict=False)):
             value = ours(value, self.other.channels_first)
             value = value.reshape(result.shape) if value.size == result.size else value
-            name = f"output {place}" if len(results) > 1 else ""
+            name = f"output {index}" if len(results) > 1 else ""
             entries.append(_entry(self.report, "output", model.name, type(model).__name__, value, result, name))
         self._name_what_lies_before(entries, calls)
         return entries
@@ -194,16 +194,16 @@ class _Comparison:
     def _name_what_lies_before(self, entries: list[Entry], calls: list[Call]) -> None:
         """Where the first layer that differs is given another input: name what made it, of layers without weights."""
         first = next((entry for entry in entries if entry.verdict == "different"), None)
-        places = {call.path: place for place, call in enumerate(calls)}
+        indices = {call.path: index for index, call in enumerate(calls)}
         if first is None:
             return
-        place = places.get(first.layer, len(calls) - 1)
-        agreeing = [places[e.layer] for e in entries[: entries.index(first)] if e.layer in places]
-        is_whole = calls[place].operation is self.contender.model
-        given = [a for a in trees.leaves(calls[place].args) if isinstance(a, np.ndarray)]
+        index = indices.get(first.layer, len(calls) - 1)
+        agreeing = [indices[e.layer] for e in entries[: entries.index(first)] if e.layer in indices]
+        is_whole = calls[index].operation is self.contender.model
+        given = [a for a in trees.leaves(calls[index].args) if isinstance(a, np.ndarray)]
         if not is_whole and all(self._is_seen(a, in_order=False) for a in given):
             return
-        between = calls[max(agreeing, default=0) : place]
+        between = calls[max(agreeing, default=0) : index]
         unseen = [call for call in between if not self._is_seen(call.outputs[0], call.kind not in _REARRANGING)]
         if unseen:
             names = ", ".join(f"{call.path!r} ({call.kind})" for call in unseen[:4])

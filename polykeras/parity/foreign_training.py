@@ -199,11 +199,11 @@ class Training:
     def _excuse_variances(self, entries: list[Entry], before: list[list], report: Report) -> None:
         """Explain moving variances that are unbiased there, n / (n - 1) of the biased ones in each step."""
         after = [contender.weights() for contender in (self._reference, self._counterpart)]
-        for place, entry in enumerate(entries):
+        for index, entry in enumerate(entries):
             if entry.verdict != "different" or entry.name != "moving_variance":
                 continue
             momentum = self._momenta[entry.layer]
-            ours, theirs = (new[place] - momentum * old[place] for new, old in zip(after, before, strict=True))
+            ours, theirs = (new[index] - momentum * old[index] for new, old in zip(after, before, strict=True))
             ratios = theirs / np.maximum(ours, np.finfo("float32").tiny)
             if ratios.min() > 1 and np.ptp(ratios) < 0.05 * (ratios.mean() - 1):
                 entry.verdict = "explained"

@@ -107,9 +107,9 @@ class Judgement:
         """Compare the weights that ``build`` made on each engine: they are equal to the bit, or differ."""
         columns = {contender.name: contender.weights() for contender in self.contenders}
         entries = []
-        for place, variable in enumerate(self.reference.variables):
+        for index, variable in enumerate(self.reference.variables):
             layer, kind = self.owner(variable)
-            values = {name: column[place] for name, column in columns.items()}
+            values = {name: column[index] for name, column in columns.items()}
             found = Entry("initial weight", layer, kind, variable.name, None, variable.shape, variable.dtype)
             reference = values[self.reference.name]
             others = list(values)[1:] or list(values)
@@ -128,9 +128,9 @@ class Judgement:
         for call in calls[self.reference.name]:
             if not all(call.path in table for table in tables.values()):
                 continue  # a cell inside of a loop, which some engines trace
-            for place in range(len(call.outputs)):
-                values = {name: table[call.path].outputs[place] for name, table in tables.items()}
-                name = "" if len(call.outputs) == 1 else f"output {place}"
+            for index in range(len(call.outputs)):
+                values = {name: table[call.path].outputs[index] for name, table in tables.items()}
+                name = "" if len(call.outputs) == 1 else f"output {index}"
                 entries.append(self.entry(part, values, layer=call.path, kind=call.kind, name=name))
         return entries
 
@@ -141,9 +141,9 @@ class Judgement:
             losses[contender.name], columns[contender.name] = contender.gradients(x, y, sample_weight, training)
         self.gradient_values = columns
         entries = []
-        for place, variable in reversed(list(enumerate(self.reference.model.trainable_variables))):
+        for index, variable in reversed(list(enumerate(self.reference.model.trainable_variables))):
             layer, kind = self.owner(variable)
-            values = {name: column[place] for name, column in columns.items()}
+            values = {name: column[index] for name, column in columns.items()}
             found = self.entry("gradient", values, _LOOSER, layer=layer, kind=kind, name=variable.name)
             if self._is_without_gradient(values, columns):
                 self._without_gradient[id(variable)] = variable
@@ -191,11 +191,11 @@ class Judgement:
                 entries.append(self.entry("weight", values, size=self._moved(index, values), **facts))
         return entries
 
-    def _moved(self, place: int, values: dict[str, np.ndarray]) -> float:
+    def _moved(self, index: int, values: dict[str, np.ndarray]) -> float:
         """How far a statistic has moved: in a moving average, a mistake is a small part of the whole."""
         now = values[self.reference.name]
         rounding = 8 * measures.epsilon_of(now.dtype.name) * measures.scale(now)
-        return measures.scale(measures.gaps(now, self._initial[place])) + rounding / self.rtol
+        return measures.scale(measures.gaps(now, self._initial[index])) + rounding / self.rtol
 
     def _excuse(self, entries: list[Entry]) -> None:
         """Mark weights that have no gradient but rounding, which optimizers like Adam make a step of, as explained.

@@ -235,8 +235,8 @@ def units_of(contender: Contender, x: Any) -> list[Unit]:
     flat: dict[int, tuple] = {}
     if x is not None:
         flattened: tuple | None = None
-        for place, call in enumerate(contender.forward(x, False, keep_inputs=True)):
-            order.setdefault(id(call.operation), place)
+        for index, call in enumerate(contender.forward(x, False, keep_inputs=True)):
+            order.setdefault(id(call.operation), index)
             shapes = [a.shape for a in call.args if isinstance(a, np.ndarray)]
             if call.kind == "Flatten" and len(shapes[0]) > 2:
                 flattened = shapes[0][1:]

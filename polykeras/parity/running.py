@@ -163,10 +163,10 @@ def projection(outputs: Any) -> Any:
     """Return a scalar of some outputs that depends on each of their values by a fixed random factor."""
     backend = backends.current()
     total = None
-    for place, x in enumerate(trees.leaves(outputs)):
+    for index, x in enumerate(trees.leaves(outputs)):
         if not dtypes.is_float(backend.dtype(x)):
             continue
-        factors = seeds.host_generator("projection", place).standard_normal(tuple(backend.shape(x)))
+        factors = seeds.host_generator("projection", index).standard_normal(tuple(backend.shape(x)))
         part = ops.mean(ops.multiply(ops.cast(x, "float32"), backend.array(factors.astype("float32"))))
         total = part if total is None else total + part
     return total
@@ -186,8 +186,8 @@ class Batches:
         rows = len(trees.leaves(self._parts[0])[0])
         self._places = [slice(start, start + size) for start in range(0, rows, size)]
 
-    def _at(self, place: slice) -> tuple:
-        return tuple(None if part is None else trees.map(lambda a: a[place], part) for part in self._parts)
+    def _at(self, rows: slice) -> tuple:
+        return tuple(None if part is None else trees.map(lambda a: a[rows], part) for part in self._parts)
 
     @property
     def first(self) -> tuple:

@@ -62,10 +62,10 @@ def compare_script(
         contenders.append((f"keras on {engine}", "keras", engine))
     with tempfile.TemporaryDirectory() as folder:
         runs = {}
-        for place, (title, library, engine) in enumerate(contenders):
+        for index, (title, library, engine) in enumerate(contenders):
             settings = {"library": library, "seed": seed, "most_steps": most_steps, "in_order": against is not None}
-            settings["results"] = str(Path(folder) / f"{place}.json")
-            if against is not None and place == 0:
+            settings["results"] = str(Path(folder) / f"{index}.json")
+            if against is not None and index == 0:
                 settings["write_weights"] = str(Path(folder) / "initial")
             if library == "keras":
                 settings["read_weights"] = str(Path(folder) / "initial")
@@ -102,13 +102,13 @@ def _report(runs: dict[str, dict], rtol: float) -> Report:
     for step in range(min(lengths.values())):
         losses = {name: run["losses"][step] for name, run in runs.items()}
         report.entries.append(_entry("loss", "the model", "", "", step + 1, losses, abs(losses[names[0]]), rtol))
-        for place, path in enumerate(reference["names"]):
-            if any(place >= len(run["summaries"][step]) for run in runs.values()):
+        for index, path in enumerate(reference["names"]):
+            if any(index >= len(run["summaries"][step]) for run in runs.values()):
                 continue
             layer, _, name = path.rpartition("/")
-            kind = reference["kinds"][place]
-            size = max(reference["summaries"][step][place][0], 1e-30)
-            values = {title: run["summaries"][step][place][1] for title, run in runs.items()}
+            kind = reference["kinds"][index]
+            size = max(reference["summaries"][step][index][0], 1e-30)
+            values = {title: run["summaries"][step][index][1] for title, run in runs.items()}
             report.entries.append(_entry("weight", layer, kind, name, step + 1, values, size, _LOOSER * rtol))
     first = report.first
     if first is not None:

@@ -44,7 +44,7 @@ class Recording:
             np.savez(f"{write}.{number}.npz", *model.get_weights())
         if read:
             with np.load(f"{read}.{number}.npz") as saved:
-                model.set_weights([saved[f"arr_{place}"] for place in range(len(saved.files))])
+                model.set_weights([saved[f"arr_{index}"] for index in range(len(saved.files))])
         self.names = [w.path.removeprefix(f"{model.name}/") for w in model.weights]
         self.kinds = _kinds(model)
 

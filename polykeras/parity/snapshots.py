@@ -75,15 +75,15 @@ class Snapshots:
 
 def _compare(key: str, part: str, kept: dict, now: dict, report: Report) -> None:
     __tracebackhide__ = True
-    then, fresh = np.asarray(kept[part], np.float64), np.asarray(now[part], np.float64)
-    gap = np.inf if then.shape != fresh.shape else np.max(np.abs(then - fresh), initial=0.0)
+    then, updated = np.asarray(kept[part], np.float64), np.asarray(now[part], np.float64)
+    gap = np.inf if then.shape != updated.shape else np.max(np.abs(then - updated), initial=0.0)
     size = np.max(np.abs(then), initial=1e-30)
     if gap > report.atol + report.rtol * size:
-        place = 0 if then.shape != fresh.shape else int(np.argmax(np.abs(then - fresh)))
-        values = "other shapes" if then.shape != fresh.shape else f"{fresh[place]!r}, then {then[place]!r}"
+        index = 0 if then.shape != updated.shape else int(np.argmax(np.abs(then - updated)))
+        values = "other shapes" if then.shape != updated.shape else f"{updated[index]!r}, then {then[index]!r}"
         raise ParityError(
             f"Expected the {part} of {key!r} as in the snapshot, which {kept['version']} made. Received with "
-            f"{now['version']}: number {place} is {values}; relative {gap / size:.1e}, allowed {report.rtol:.1e}.",
+            f"{now['version']}: number {index} is {values}; relative {gap / size:.1e}, allowed {report.rtol:.1e}.",
             report,
         )
 
@@ -92,9 +92,9 @@ def _snapshots(report: Report) -> dict[str, dict]:
     result = {}
     for backend in report.backends:
         output = np.asarray(report.outputs.get(backend, ()), np.float64).ravel()
-        places = np.unique(np.linspace(0, max(output.size - 1, 0), _MOST_VALUES).astype(int))
+        indices = np.unique(np.linspace(0, max(output.size - 1, 0), _MOST_VALUES).astype(int))
         result[backend] = {
-            "outputs": [float(output[n]) for n in places] if output.size else [],
+            "outputs": [float(output[n]) for n in indices] if output.size else [],
             "losses": report.losses.get(backend, []),
             "version": f"{backend} {backends.load(backend).version()}",
         }

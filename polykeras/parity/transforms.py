@@ -93,8 +93,8 @@ def _kernels(unit: Any, shape: tuple, name: str, value: np.ndarray) -> Iterator[
     yield from (*first, *second)
     for option in [*first, *second]:
         if option.value.ndim > 2 and len(shape) > 2:
-            places = tuple(range(option.value.ndim - 2))
-            yield Option(option.sources, f"{option.how}, flipped", np.flip(option.value, places))
+            spatial = tuple(range(option.value.ndim - 2))
+            yield Option(option.sources, f"{option.how}, flipped", np.flip(option.value, spatial))
     if not turned and not plain and value.size == int(np.prod(shape)):
         yield Option((name,), "reshaped", value.reshape(shape))
 
@@ -121,8 +121,8 @@ def _transposed(shape: tuple, name: str, value: np.ndarray) -> Iterator[Option]:
 
 def _rows(kernel: np.ndarray, unit: Any) -> np.ndarray:
     """Rows for an input that was flattened with its channels last, of those for channels first."""
-    *places, channels = unit.flattened
-    order = np.arange(kernel.shape[0]).reshape(channels, *places)
+    *spatial, channels = unit.flattened
+    order = np.arange(kernel.shape[0]).reshape(channels, *spatial)
     return kernel[np.moveaxis(order, 0, -1).ravel()]
 
 
@@ -269,7 +269,7 @@ def split(counts: dict[str, int], parts: list[Part]) -> list[Part]:
 
 
 def _pieces(value: np.ndarray, count: int) -> list[np.ndarray]:
-    """Pieces along the axis that has one place for each, or else the longest; [] where that doesn't work out."""
+    """Pieces along the axis that has one entry for each, or else the longest; [] where that doesn't work out."""
     axis = next((n for n, size in enumerate(value.shape) if size == count and value.ndim != 2), None)
     if axis is not None:
         return [np.take(value, n, axis) for n in range(count)]

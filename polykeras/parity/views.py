@@ -142,9 +142,9 @@ def _draw_layers(axes: Any, report: Report) -> None:
     labels = [entry.layer for entry in outputs]
     if len(labels) <= 40:
         axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
-    for place, entry in enumerate(outputs):
+    for index, entry in enumerate(outputs):
         if entry.verdict == "different":
-            axes.axvspan(place - 0.5, place + 0.5, color="red", alpha=0.15)
+            axes.axvspan(index - 0.5, index + 0.5, color="red", alpha=0.15)
     _legend(axes)
 
 

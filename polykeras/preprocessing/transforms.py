@@ -180,7 +180,9 @@ def random_shift(
     (1, 4, 4)
     """
     axes = row_axis, col_axis, channel_axis
-    tx, ty = (_uniform(-share, share) * np.shape(x)[axis] for share, axis in ((hrg, row_axis), (wrg, col_axis)))
+    tx, ty = (
+        _uniform(-fraction, fraction) * np.shape(x)[axis] for fraction, axis in ((hrg, row_axis), (wrg, col_axis))
+    )
     return apply_affine_transform(x, 0, tx, ty, 0, 1, 1, *axes, fill_mode, cval, interpolation_order)
 
 

@@ -13,11 +13,11 @@ from polykeras.layers.layer import Layer
 from polykeras.saving import state
 
 
-def _keepers(model: Any, method: str) -> Iterator[state.Place]:
+def _keepers(model: Any, method: str) -> Iterator[state.Entry]:
     """The layers of a model that define a method themselves."""
-    for place in state.places(model):
-        if isinstance(place.owner, Layer) and getattr(type(place.owner), method) is not getattr(Layer, method):
-            yield place
+    for entry in state.entries(model):
+        if isinstance(entry.owner, Layer) and getattr(type(entry.owner), method) is not getattr(Layer, method):
+            yield entry
 
 
 @contextlib.contextmanager
@@ -25,10 +25,10 @@ def collected(model: Any) -> Iterator[dict[str, Path]]:
     """Context manager: the files that the layers of a model save, by their names in an archive."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for place in _keepers(model, "save_assets"):
-            inner = root / place.path
+        for entry in _keepers(model, "save_assets"):
+            inner = root / entry.path
             inner.mkdir(parents=True, exist_ok=True)
-            place.owner.save_assets(str(inner))
+            entry.owner.save_assets(str(inner))
         yield {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
 
 
@@ -48,8 +48,8 @@ def load(model: Any, source: Any) -> None:
         raise ValueError(
             f"Expected files with relative names. Received: {naming.listed(strange)}. The file was made to do harm."
         )
-    for place in _keepers(model, "load_assets"):
-        prefix = f"{place.path}/".lstrip("/")
+    for entry in _keepers(model, "load_assets"):
+        prefix = f"{entry.path}/".lstrip("/")
         own = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
         if not own:
             continue
@@ -58,4 +58,4 @@ def load(model: Any, source: Any) -> None:
                 path = Path(folder, name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 source.copy_asset(prefix + name, path)
-            place.owner.load_assets(folder)
+            entry.owner.load_assets(folder)

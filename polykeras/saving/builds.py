@@ -34,7 +34,7 @@ def describe(model: Any) -> dict[str, dict]:
 
 def _optimizers(model: Any) -> dict[str, dict]:
     numbers = {id(weight): number for number, weight in enumerate(model.weights)}
-    found = {place.path: place.owner for place in state.places(model) if isinstance(place.owner, Optimizer)}
+    found = {entry.path: entry.owner for entry in state.entries(model) if isinstance(entry.owner, Optimizer)}
     optimized = {path: optimizer._trainable_variables for path, optimizer in found.items() if optimizer.built}
     return {
         path: {"optimizes": [numbers[id(variable)] for variable in variables]}
@@ -53,7 +53,7 @@ def _entry(layer: Layer) -> dict:
 
 
 def _layers(model: Any) -> Iterator[tuple[str, Layer]]:
-    return ((place.path, place.owner) for place in state.places(model) if isinstance(place.owner, Layer))
+    return ((entry.path, entry.owner) for entry in state.entries(model) if isinstance(entry.owner, Layer))
 
 
 def restore(model: Any, described: dict[str, dict]) -> None:
@@ -67,10 +67,10 @@ def restore(model: Any, described: dict[str, dict]) -> None:
         described: what ``describe`` returned.
     """
     _restore_layers(model, {path: entry for path, entry in described.items() if "weights" in entry})
-    for place in state.places(model):
-        numbers = described.get(place.path, {}).get("optimizes")
-        if numbers and not place.owner.built and max(numbers) < len(model.weights):
-            place.owner.build([model.weights[number] for number in numbers])
+    for entry in state.entries(model):
+        numbers = described.get(entry.path, {}).get("optimizes")
+        if numbers and not entry.owner.built and max(numbers) < len(model.weights):
+            entry.owner.build([model.weights[number] for number in numbers])
 
 
 def _restore_layers(model: Any, described: dict[str, dict]) -> None:

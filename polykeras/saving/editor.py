@@ -104,10 +104,10 @@ class KerasFileEditor:
             Dict of ``"status"``, "success" or "error"; ``"error_count"``; and ``"match_count"``.
         """
         expected = {
-            f"{place.path}/{number}".lstrip("/"): variable.shape
-            for place in state.places(reference_model)
-            if hasattr(place.owner, "_stored_variables")
-            for number, variable in enumerate(place.owner._stored_variables())
+            f"{entry.path}/{number}".lstrip("/"): variable.shape
+            for entry in state.entries(reference_model)
+            if hasattr(entry.owner, "_stored_variables")
+            for number, variable in enumerate(entry.owner._stored_variables())
         }
         saved = {path: array.shape for path, array in _arrays(self.weights_dict) if not path.startswith("optimizer/")}
         matches = sum(saved.get(path) == shape for path, shape in expected.items())

@@ -138,20 +138,20 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def seal(path: Path, place: int | None = None, crc: int | None = None) -> None:
+def seal(path: Path, offset: int | None = None, crc: int | None = None) -> None:
     """Fill in the seal of a file.
 
     Args:
         path: of a file with eight zeros for the seal.
-        place: where these are; default at the end.
+        offset: where these are; default at the end.
         crc: the checksum with these zeros, where it is known.
     """
-    place = path.stat().st_size - DIGITS if place is None else place
+    offset = path.stat().st_size - DIGITS if offset is None else offset
     with open(path, "r+b") as file:
         if crc is None:
             with flushing(file):
-                crc = checksum(file, blank=place)
-        file.seek(place)
+                crc = checksum(file, blank=offset)
+        file.seek(offset)
         file.write(_digits(crc))
 
 
@@ -164,27 +164,27 @@ def flushing(file: Any) -> Iterator[None]:
         flushed.result()
 
 
-def is_sealed(file: Any, name: str | os.PathLike, place: int | None = None) -> bool:
+def is_sealed(file: Any, name: str | os.PathLike, offset: int | None = None) -> bool:
     """Return whether a file has a seal, after checking it.
 
     Args:
         file: open for reading. It is one file from the first byte to the last, also while another takes
             its name.
         name: of the file, for messages.
-        place: where the seal is; default at the end, if the mark of one is there.
+        offset: where the seal is; default at the end, if the mark of one is there.
 
     Raises:
         ValueError: if the file is not what it was when it was sealed.
     """
-    if place is None:
-        place = file.seek(0, os.SEEK_END) - DIGITS
-        if place < len(MARK):
+    if offset is None:
+        offset = file.seek(0, os.SEEK_END) - DIGITS
+        if offset < len(MARK):
             return False
-        file.seek(place - len(MARK))
+        file.seek(offset - len(MARK))
         if file.read(len(MARK)) != MARK:
             return False
-    file.seek(place)
-    if file.read(DIGITS) != _digits(checksum(file, blank=place)):
+    file.seek(offset)
+    if file.read(DIGITS) != _digits(checksum(file, blank=offset)):
         raise ValueError(
             f"Expected {os.fspath(name)!r} to be as it was written. Received: a file whose bytes don't match its "
             f"checksum: it is damaged, or was changed. Use another copy."
@@ -192,7 +192,7 @@ def is_sealed(file: Any, name: str | os.PathLike, place: int | None = None) -> b
     return True
 
 
-def place_of_seal(text: bytes) -> int | None:
+def offset_of_seal(text: bytes) -> int | None:
     """Return where the seal stands in JSON, or None."""
     found = re.search(f'"{FIELD}": "'.encode(), text)
     return None if found is None else found.end()
@@ -239,7 +239,7 @@ def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
     >>> checksum(io.BytesIO(b"abc")) == zlib.crc32(b"abc")
     True
     """
-    total, place = 0, start
+    total, offset = 0, start
     size = min(_BLOCK, max(1, file.seek(0, os.SEEK_END) - start))
     buffers = itertools.cycle([bytearray(size) for _ in range(_THREADS + 1)])
     sums: deque = deque()
@@ -251,11 +251,11 @@ def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
 
     with ThreadPoolExecutor(_THREADS) as pool:
         while length := _fill(file, buffer := next(buffers)):
-            if blank is not None and place - DIGITS < blank < place + length:
-                first, last = max(blank - place, 0), min(blank - place + DIGITS, length)
+            if blank is not None and offset - DIGITS < blank < offset + length:
+                first, last = max(blank - offset, 0), min(blank - offset + DIGITS, length)
                 buffer[first:last] = b"0" * (last - first)
             sums.append((length, pool.submit(zlib.crc32, memoryview(buffer)[:length])))
-            place += length
+            offset += length
             if len(sums) == _THREADS:  # so the next buffer is free
                 total = add()
         while sums:

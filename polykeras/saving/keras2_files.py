@@ -39,7 +39,7 @@ def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
     own = _own_weights(model)
     writer.attributes(path, layer_names=[name for name, *_ in groups])
     for name, weights, by_making in [*groups, *([(_OWN, own, own)] if own else [])]:
-        keys = [f"{place}_{weight.name}" for place, weight in enumerate(weights)]
+        keys = [f"{index}_{weight.name}" for index, weight in enumerate(weights)]
         numbers = {id(weight): number for number, weight in enumerate(by_making)}
         order = [numbers[id(weight)] for weight in weights]
         group = writer.group(f"{path}/{name}".lstrip("/"), weight_names=keys, **{_ORDER: order})
@@ -170,7 +170,7 @@ def save_model(model: Any, writer: NotingWriter, config: dict) -> None:
         training = {key: value for key, value in compiled.items() if key != "optimizer"}
         writer.attributes("", training_config=json.dumps(training | {"optimizer_config": compiled["optimizer"]}))
         variables = model.optimizer.variables
-        names = [f"{place}_{variable.name}" for place, variable in enumerate(variables)]
+        names = [f"{index}_{variable.name}" for index, variable in enumerate(variables)]
         group = writer.group("optimizer_weights", weight_names=names)
         for name, variable in zip(names, variables, strict=True):
             group[name] = variable
@@ -230,12 +230,12 @@ def _by_variable(own: list, saved: list[np.ndarray], count: int) -> list[np.ndar
     """
     scalars = [variable for variable in own if variable.name in _SCALARS]
     kinds = (len(own) - len(scalars)) // count if count else 0
-    first = next((place for place, array in enumerate(saved) if array.shape), len(saved))
+    first = next((index for index, array in enumerate(saved) if array.shape), len(saved))
     slots = saved[first:]
     if len(slots) < kinds * count:
         return saved
     known = dict(zip(("iteration", "momentum_product"), saved[:first], strict=False))
-    by_variable = iter([slots[kind * count + place] for place in range(count) for kind in range(kinds)])
+    by_variable = iter([slots[kind * count + index] for index in range(count) for kind in range(kinds)])
     return [known.get(v.name, v.numpy()) if v.name in _SCALARS else next(by_variable, v.numpy()) for v in own]
 
 
@@ -316,7 +316,7 @@ def _count_from_zero(graph: dict) -> None:
 
 
 def _histories(value: Any) -> Iterator[list]:
-    """The places of tensors, [layer, call, output], in the calls of a graph."""
+    """The references to tensors, [layer, call, output], in the calls of a graph."""
     if _is_history(value):
         yield value
     elif isinstance(value, list | dict):

@@ -249,7 +249,7 @@ def save_weights(
     Args:
         model: built.
         filepath: ends in ``.weights.h5``; in ``.safetensors``; in ``.weights.json`` for an index of several
-            files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer. Or a binary file open
+            files; or in ``.h5`` for the layout of Keras 2, which has no room for the optimizer. Or a binary file open
             for writing, which gets a ``.weights.h5`` file; or an h5py File or Group.
         overwrite: whether there may be a file already.
         max_shard_size: most GiB of arrays in a file, for an index; default None.

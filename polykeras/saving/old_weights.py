@@ -108,9 +108,9 @@ def _converted(layer: Any, saved: list[Saved], origin: Origin, split: Callable) 
 def _converted_model(model: Model, saved: list[Saved], origin: Origin, split: Callable) -> list[Saved]:
     """Those of a model inside: what is trainable in all of its layers, then the rest of all of them."""
     result, rest = [], list(saved)
-    for place in (0, 1):
+    for index in (0, 1):
         for layer in model.layers:
-            count = len(split(layer)[place])
+            count = len(split(layer)[index])
             result += _converted(layer, rest[:count], origin, split) if count else []
             rest = rest[count:]
     return result + rest
@@ -139,7 +139,7 @@ def _joined(saved: list[Saved], gates: tuple[int, ...]) -> list[Saved]:
     """Kernel, recurrent kernel and bias, from three arrays for each gate."""
     if len(saved) != 3 * len(gates):
         return saved
-    return [_concatenated([saved[3 * gate + place] for gate in gates]) for place in range(3)]
+    return [_concatenated([saved[3 * gate + index] for gate in gates]) for index in range(3)]
 
 
 def _concatenated(parts: list[Saved]) -> Saved:

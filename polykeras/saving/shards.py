@@ -101,7 +101,7 @@ class Writer:
         text = json.dumps({"metadata": metadata, "weight_map": self.places}, indent=4).encode()
         with files.replacing(self._path) as temporary:
             temporary.write_bytes(text)
-            files.seal(temporary, files.place_of_seal(text))
+            files.seal(temporary, files.offset_of_seal(text))
         self.remove([name for name in self._old if name not in self.made])
 
 
@@ -210,8 +210,8 @@ def _open_all(path: Path, text: bytes, stack: contextlib.ExitStack) -> list[Read
 
 def _read_index(path: Path, text: bytes) -> tuple[list[str], dict]:
     """The names of the files, and their seals where we wrote them."""
-    place = files.place_of_seal(text)
-    sealed = place is not None and files.is_sealed(io.BytesIO(text), path, place)
+    offset = files.offset_of_seal(text)
+    sealed = offset is not None and files.is_sealed(io.BytesIO(text), path, offset)
     try:
         index = json.loads(text)
         names, metadata = _names(index), dict(index.get("metadata", {}))

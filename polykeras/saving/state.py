@@ -42,7 +42,7 @@ _KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer", ("TextVectorization
 
 
 @dataclass
-class Place:
+class Entry:
     """An object with arrays, and the path of its group."""
 
     path: str
@@ -54,23 +54,23 @@ class Place:
         return f"{type(self.owner).__name__} {naming.short(name, 80)} ({end or 'the model itself'})"
 
 
-def places(model: Any, skipped: Any = ()) -> Iterator[Place]:
+def entries(model: Any, skipped: Any = ()) -> Iterator[Entry]:
     """Yield all things with arrays in a model, parents first, each once; nothing of those skipped.
 
     >>> import polykeras as keras
-    >>> [place.path for place in places(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
+    >>> [entry.path for entry in entries(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
     ['', 'layers/dense', 'layers/dense_1']
     """
     yield from _visit("", model, {id(thing): thing for thing in skipped or ()})
 
 
-def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Place]:
+def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Entry]:
     """Walk what is below a thing; ``seen`` keeps all of it alive, since the id of a freed list goes to the next."""
     if id(thing) in seen:
         return
     seen[id(thing)] = thing
     if isinstance(thing, Trackable | SeedGenerator):
-        yield Place(path, thing)
+        yield Entry(path, thing)
         children = _attributes(thing)
     elif isinstance(thing, _CONTAINERS):
         children = _items(thing)
@@ -118,14 +118,14 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
         ValueError: if a weight of the model is not among them.
     """
     apart: list[Variable] = [variable for thing in skipped or () for variable in thing.variables]
-    for place in places(model, skipped):
-        name = getattr(place.owner, "name", None)
-        place.owner.save_own_variables(writer.group(f"{place.path}/vars".lstrip("/"), name=name or ""))
-        if isinstance(place.owner, Trackable):
-            _save_unmerged(place, writer)
-            is_own = type(place.owner).save_own_variables is not Trackable.save_own_variables
-            stored = {} if is_own else {id(variable): variable for variable in place.owner._stored_variables()}
-            apart += [variable for variable in place.owner._own_variables() if id(variable) not in stored]
+    for entry in entries(model, skipped):
+        name = getattr(entry.owner, "name", None)
+        entry.owner.save_own_variables(writer.group(f"{entry.path}/vars".lstrip("/"), name=name or ""))
+        if isinstance(entry.owner, Trackable):
+            _save_unmerged(entry, writer)
+            is_own = type(entry.owner).save_own_variables is not Trackable.save_own_variables
+            stored = {} if is_own else {id(variable): variable for variable in entry.owner._stored_variables()}
+            apart += [variable for variable in entry.owner._own_variables() if id(variable) not in stored]
     _check_complete(writer, model, model.weights, apart)
     if optimizer is not None:
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
@@ -137,10 +137,10 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
 _UNMERGED = "unmerged"
 
 
-def _save_unmerged(place: Place, writer: NotingWriter) -> None:
-    parts = place.owner._unmerged_variables()
+def _save_unmerged(entry: Entry, writer: NotingWriter) -> None:
+    parts = entry.owner._unmerged_variables()
     if parts:
-        group = writer.group(f"{place.path}/{_UNMERGED}".lstrip("/"))
+        group = writer.group(f"{entry.path}/{_UNMERGED}".lstrip("/"))
         for number, variable in enumerate(parts):
             group[str(number)] = variable
 
@@ -183,22 +183,22 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     found, problems = [], []
-    in_order = ((place, _holder(reader, place.path)) for place in places(model, skipped))
-    for place, holder in _by_name(model, reader) if by_name else in_order:
+    in_order = ((entry, _holder(reader, entry.path)) for entry in entries(model, skipped))
+    for entry, holder in _by_name(model, reader) if by_name else in_order:
         group = holder.group("vars") if holder is not None else None
-        problem = _problem(place, group)
+        problem = _problem(entry, group)
         if problem:
             problems.append(problem)
         elif group is not None and len(group):
-            found.append((place, group, holder))
+            found.append((entry, group, holder))
     if problems and not skip_mismatch:
         hint = "load_weights(skip_mismatch=True) leaves such layers as they are, by_name=True matches layers by name."
         raise ValueError(f"{joined(problems)}\n{hint}")
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
-    for place, group, holder in found:
-        _take(place.owner, group)
-        _load_unmerged(place.owner, holder.group(_UNMERGED))
+    for entry, group, holder in found:
+        _take(entry.owner, group)
+        _load_unmerged(entry.owner, holder.group(_UNMERGED))
 
 
 def joined(problems: list[str]) -> str:
@@ -238,7 +238,7 @@ def _holder(reader: Any, path: str) -> Any:
     return group
 
 
-def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
+def _by_name(model: Any, reader: Any) -> list[tuple[Entry, Any]]:
     """The layers of a model, and what is inside them, with groups where the file has a layer of the same name."""
     layers = reader.group("layers")
     inner = {key: layers.group(key) for key in layers or ()}
@@ -247,20 +247,20 @@ def _by_name(model: Any, reader: Any) -> list[tuple[Place, Any]]:
     for layer in model.layers:
         group = named.get(layer.name)
         if group is not None:
-            pairs.extend((place, _holder(group, place.path)) for place in places(layer))
+            pairs.extend((entry, _holder(group, entry.path)) for entry in entries(layer))
     return pairs
 
 
-def _problem(place: Place, group: Any) -> str | None:
+def _problem(entry: Entry, group: Any) -> str | None:
     """What keeps the arrays of a group from being those of a layer."""
-    owner = place.owner
+    owner = entry.owner
     if isinstance(owner, SeedGenerator):
         return None
     variables = owner._stored_variables() if isinstance(owner, Trackable) else owner._own_variables()
     if type(owner).load_own_variables is not Trackable.load_own_variables:
-        return None if group is not None or not variables else f"{place}: Expected arrays. Received: none in the file."
+        return None if group is not None or not variables else f"{entry}: Expected arrays. Received: none in the file."
     if isinstance(owner, Layer) and not variables and group is not None and len(group) and not owner.built:
-        return f"{place}: Expected a built layer to load weights into. Received: one without weights. Call it on data."
+        return f"{entry}: Expected a built layer to load weights into. Received: one without weights. Call it on data."
     if not variables or (group is None and not isinstance(owner, Layer)):
         return None
     saved = {key: group.shape(key) for key in group if group.is_array(key)} if group is not None else {}
@@ -269,7 +269,7 @@ def _problem(place: Place, group: Any) -> str | None:
         return None
     names = [variable.name for variable in variables]
     return (
-        f"{place}: Expected arrays {naming.listed(names, 60)} of shapes {naming.listed(expected.values(), 60)}. "
+        f"{entry}: Expected arrays {naming.listed(names, 60)} of shapes {naming.listed(expected.values(), 60)}. "
         f"Received: {len(saved)} of shapes {naming.listed(saved.values(), 60)}."
     )
 

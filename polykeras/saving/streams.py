@@ -50,7 +50,7 @@ def written(target: Any, suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def readable(source: Any, h5: str, other: str) -> Iterator[Path]:
-    """Context manager: the path of a file that holds what an open one does from its place on.
+    """Context manager: the path of a file that holds what an open one does from its position on.
 
     Args:
         source: a binary file, open for reading; or an h5py File or Group.

@@ -1,4 +1,4 @@
-"""Arrays in safetensors files: a JSON header with names, dtypes and places, then the bytes of the arrays.
+"""Arrays in safetensors files: a JSON header with names, dtypes and offsets, then the bytes of the arrays.
 
 The layout is that of https://github.com/huggingface/safetensors: nothing in it can run code, and arrays
 are read where they lie, by mapping the file into memory. An array is named as in an HDF5 file of weights,
@@ -62,7 +62,7 @@ class Writer:
             file.write(len(text).to_bytes(8, "little") + text)
             for name in names:
                 file.write(np.ascontiguousarray(host_array(self._values[name])).view(np.uint8).data)
-        files.seal(path, 8 + (files.place_of_seal(text) or 0))
+        files.seal(path, 8 + (files.offset_of_seal(text) or 0))
 
 
 class WritableGroup:
@@ -103,8 +103,8 @@ def reading(path: str | os.PathLike) -> Iterator[Reader]:
         if not 2 <= length <= min(size - 8, files.limits.text):
             _refuse(path, f"a header of {length} bytes in a file of {size}")
         text = file.read(length)
-        place = files.place_of_seal(text)
-        sealed = place is not None and files.is_sealed(file, path, 8 + place)
+        offset = files.offset_of_seal(text)
+        sealed = offset is not None and files.is_sealed(file, path, 8 + offset)
         header = _header(path, text)
         metadata = header.pop(_METADATA, {})
         files.check_claim(path, sealed, _VERSION in metadata)
@@ -146,13 +146,13 @@ def _check_layout(path: str | os.PathLike, header: dict, size: int) -> None:
         if not fits:
             _refuse(path, f"for {name!r}: {str(entry)[:100]}")
         spans.append((start, end))
-    place = 0
+    offset = 0
     for start, end in sorted(spans):
-        if start != place:
+        if start != offset:
             _refuse(path, f"arrays with overlaps or gaps, at byte {start}")
-        place = end
-    if place != size:
-        _refuse(path, f"{size} bytes of arrays, where the header tells of {place}")
+        offset = end
+    if offset != size:
+        _refuse(path, f"{size} bytes of arrays, where the header tells of {offset}")
 
 
 class Reader:

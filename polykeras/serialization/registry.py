@@ -283,13 +283,13 @@ def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
 
 # ------------------------------------------------------------- shared objects
 
-#: Where a description keeps the number of an object that stands in several places, as in Keras 3.
+#: Where a description keeps the number of an object that occurs several times, as in Keras 3.
 SHARED = "shared_object_id"
 
 
 @contextlib.contextmanager
 def describing_shared() -> Iterator[None]:
-    """Context manager: descriptions number the objects with state, so that one in two places can be told."""
+    """Context manager: descriptions number the objects with state, so that one that occurs twice can be recognized."""
     before = _scopes.described
     _scopes.described = {}
     try:
@@ -347,7 +347,7 @@ def _referred(index: Any) -> Any:
 
 
 def without_single(description: Any) -> Any:
-    """Leave out the numbers of objects that stand in one place.
+    """Leave out the numbers of objects that occur once.
 
     >>> one, other = {SHARED: 0}, {SHARED: 1}
     >>> without_single([one, one, other])

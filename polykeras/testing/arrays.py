@@ -391,16 +391,16 @@ def _picking_cases() -> Iterator[Case]:
 def _scatter(change: Callable) -> Callable:
     def oracle(x: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
         result = x.copy()
-        for place, update in zip(indices, updates, strict=True):
-            result[tuple(place)] = change(result[tuple(place)], update)
+        for index, update in zip(indices, updates, strict=True):
+            result[tuple(index)] = change(result[tuple(index)], update)
         return result
 
     return oracle
 
 
 def _clamped(x: np.ndarray, start: Any, sizes: tuple) -> tuple:
-    places = (min(max(int(s), 0), n - size) for s, n, size in zip(start, x.shape, sizes, strict=True))
-    return tuple(slice(s, s + size) for s, size in zip(places, sizes, strict=True))
+    starts = (min(max(int(s), 0), n - size) for s, n, size in zip(start, x.shape, sizes, strict=True))
+    return tuple(slice(s, s + size) for s, size in zip(starts, sizes, strict=True))
 
 
 def _dynamic_update(x: np.ndarray, update: np.ndarray, start: Any) -> np.ndarray:

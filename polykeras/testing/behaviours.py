@@ -292,7 +292,7 @@ def gives_zeros_where_the_value_does_not_depend(b: Any) -> None:
 
 
 @behaviour
-def differentiates_by_place_and_not_by_object(b: Any) -> None:
+def differentiates_by_argument_and_not_by_object(b: Any) -> None:
     x = np.array([1.0, 2.0])
 
     def twice(x: Any) -> Any:
@@ -302,7 +302,7 @@ def differentiates_by_place_and_not_by_object(b: Any) -> None:
         return _gradient(b, lambda p: b.sum(b.multiply(p, x)), x)
 
     for result in _in_both_modes(b, twice, x):
-        _same_trees(b, result, [x * x, 2 * x * x], "the gradient by one array in two places")
+        _same_trees(b, result, [x * x, 2 * x * x], "the gradient by one array given twice")
     for result in _in_both_modes(b, enclosed, x):
         _same_trees(b, result, [x], "the gradient beside an enclosed array")
 

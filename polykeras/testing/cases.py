@@ -62,9 +62,9 @@ def to_float64(tree: Any) -> Any:
     return trees.map(lambda x: x.astype(np.float64) if is_float_array(x) else x, tree)
 
 
-def weights_like(shape: tuple, place: int = 0) -> np.ndarray:
+def weights_like(shape: tuple, index: int = 0) -> np.ndarray:
     """Fixed numbers that turn an output into a scalar whose gradient shows every entry's."""
-    return np.random.default_rng([7, place]).uniform(0.5, 1.5, shape)
+    return np.random.default_rng([7, index]).uniform(0.5, 1.5, shape)
 
 
 def compare(actual: np.ndarray, expected: np.ndarray, what: str, tolerance: float = 1.0) -> None:
@@ -118,17 +118,17 @@ class Job:
 
 
 def _split(arguments: tuple, wanted: Callable) -> tuple[list, Callable]:
-    """The arrays among arguments that are wanted, and a function that puts others in their places."""
+    """The arrays among arguments that are wanted, and a function that puts others in their stead."""
     leaves, structure = trees.flatten(arguments)
-    places = [n for n, x in enumerate(leaves) if wanted(x)]
+    indices = [n for n, x in enumerate(leaves) if wanted(x)]
 
     def join(arrays: Any, convert: Callable = lambda x: x) -> tuple:
-        fresh = [convert(x) if isinstance(x, np.ndarray) else x for x in leaves]
-        for place, array in zip(places, arrays, strict=True):
-            fresh[place] = array
-        return trees.unflatten(structure, fresh)
+        updated = [convert(x) if isinstance(x, np.ndarray) else x for x in leaves]
+        for index, array in zip(indices, arrays, strict=True):
+            updated[index] = array
+        return trees.unflatten(structure, updated)
 
-    return [leaves[n] for n in places], join
+    return [leaves[n] for n in indices], join
 
 
 @dataclasses.dataclass(eq=False)
@@ -142,7 +142,7 @@ class Case:
         label: what is special about this case.
         dtype: of the result; by default that of the first array, or bool where the oracle's is.
         gradient: whether the gradient by every float array is compared too.
-        unknown: places of the arguments whose leading size may be None in shape inference, and
+        unknown: indices of the arguments whose leading size may be None in shape inference, and
             then is None in the result.
         run: computes the result, where it is more than the one call: ``run(backend, *arguments)``.
         tolerance: multiplies the allowed error.
@@ -228,8 +228,8 @@ class Case:
 
     def check_gradient(self, backend: Any, gradients: list) -> None:
         """Compare it with central finite differences of the oracle."""
-        for place, (actual, right) in enumerate(zip(gradients, self.expected_gradients, strict=True)):
-            what = f"the gradient of {self.name} by float array {place}"
+        for index, (actual, right) in enumerate(zip(gradients, self.expected_gradients, strict=True)):
+            what = f"the gradient of {self.name} by float array {index}"
             # Finite differences are right to about nine digits, of numbers of this size.
             size = max(1.0, np.abs(right).max(initial=0.0))
             compare(backend.to_numpy(actual), right, what, 1e3 * size * self.tolerance)
@@ -259,10 +259,10 @@ class Case:
         The composite runs on NumPy: on the adapter, it would be no more than its primitives,
         which have cases of their own.
         """
-        for place, (actual, right) in enumerate(zip(gradients, self.composite_gradients, strict=True)):
+        for index, (actual, right) in enumerate(zip(gradients, self.composite_gradients, strict=True)):
             size = max(1.0, np.abs(right).max(initial=0.0))
             array = backend.to_numpy(actual)
-            what = f"the gradient of {self.name} by float array {place}, as that of the composite,"
+            what = f"the gradient of {self.name} by float array {index}, as that of the composite,"
             compare(array, right.astype(array.dtype), what, 10 * size * self.tolerance)
 
     @functools.cached_property
@@ -280,9 +280,9 @@ class Case:
     def check_unknown_size(self, backend: Any) -> None:
         """Leave the leading size open: it is open in the result too, and nothing else changes."""
         arguments = [trees.map(_spec_of, x) for x in self.arguments]
-        for place in self.unknown:
-            x = self.arguments[place]
-            arguments[place] = _spec_of(x, (None, *x.shape[1:]))
+        for index in self.unknown:
+            x = self.arguments[index]
+            arguments[index] = _spec_of(x, (None, *x.shape[1:]))
         self._infer(backend, tuple(arguments), lambda shape: (None, *shape[1:]))
 
     def _infer(self, backend: Any, arguments: tuple, wanted: Callable) -> None:
@@ -304,8 +304,8 @@ def weighted_sum(backend: Any, tree: Any) -> Any:
     """Multiply the float results of a call by fixed numbers and add them all up."""
     floats = [x for x in trees.leaves(tree) if dtypes.is_float(backend.dtype(x))]
     total = None
-    for place, x in enumerate(floats):
-        weights = backend.array(weights_like(backend.shape(x), place), backend.dtype(x))
+    for index, x in enumerate(floats):
+        weights = backend.array(weights_like(backend.shape(x), index), backend.dtype(x))
         part = backend.sum(backend.multiply(x, weights))
         total = part if total is None else backend.add(total, part)
     return total

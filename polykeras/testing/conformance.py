@@ -80,8 +80,8 @@ def _value_checks(adapter: Backend, compiled: bool) -> Iterator[tuple[str, Calla
             yield name, functools.partial(_compute_and_compare, adapter, jobs, index, compare)
 
 
-def _compute_and_compare(adapter: Backend, jobs: _Jobs, place: int, compare: Callable) -> None:
-    compare(adapter, jobs.result(place))
+def _compute_and_compare(adapter: Backend, jobs: _Jobs, index: int, compare: Callable) -> None:
+    compare(adapter, jobs.result(index))
 
 
 class _Jobs:
@@ -92,13 +92,13 @@ class _Jobs:
         self._jobs = jobs
         self._compiled = compiled
 
-    def result(self, place: int) -> Any:
+    def result(self, index: int) -> Any:
         """Compute a job, at the latest now."""
         if not self._compiled:
-            return self._jobs[place].run(self._adapter)
+            return self._jobs[index].run(self._adapter)
         if self._together is None:
-            return self._compile([self._jobs[place]])[0]
-        return self._together[place]
+            return self._compile([self._jobs[index]])[0]
+        return self._together[index]
 
     @functools.cached_property
     def _together(self) -> list | None:
@@ -194,7 +194,7 @@ def _check_signature(adapter: Backend, name: str) -> None:
 
 
 def _accepts(signature: inspect.Signature, expected: list) -> bool:
-    """True if a call can give the required arguments by place, and the options by place or name."""
+    """True if a call can give the required arguments by position, and the options by position or name."""
     required = [p for p in expected if p.default is inspect.Parameter.empty]
     options = {p.name: None for p in expected if p.default is not inspect.Parameter.empty}
     try:

@@ -83,8 +83,8 @@ def _entropy_cases() -> Iterator[Case]:
         labels, logits = values(2, 5, dtype=dtype, low=0.0, high=0.9), values(2, 5, dtype=dtype, low=-3.0, high=3.0)
         case = (dtype, None, gradient, (0, 1))
         yield Case("sigmoid_cross_entropy", (labels, logits), oracles.sigmoid_cross_entropy, *case, tolerance=4)
-        shares = (labels, values(2, 5, dtype=dtype, low=0.05, high=0.95), 1e-3)
-        yield Case("binary_cross_entropy", shares, oracles.binary_cross_entropy, *case, tolerance=4)
+        probabilities = (labels, values(2, 5, dtype=dtype, low=0.05, high=0.95), 1e-3)
+        yield Case("binary_cross_entropy", probabilities, oracles.binary_cross_entropy, *case, tolerance=4)
         # These labels don't sum to 1: weights and masks are allowed to be part of them.
         yield Case("softmax_cross_entropy", (labels, logits), oracles.softmax_cross_entropy, *case, tolerance=9)
         arguments = np.array([4, 0], "int32"), logits

@@ -1,4 +1,4 @@
-"""Plain NumPy formulas of the kernels: loops over places, one window or query at a time."""
+"""Plain NumPy formulas of the kernels: loops over positions, one window or query at a time."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ def top_k(x: np.ndarray, k: int) -> np.ndarray:
 
 
 def _same_padding(size: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Entries before and after: ceil(size / stride) places, the smaller half in front."""
-    places = math.ceil(size / stride)
-    total = max((places - 1) * stride + (window - 1) * dilation + 1 - size, 0)
+    """Entries before and after: ceil(size / stride) windows, the smaller half in front."""
+    count = math.ceil(size / stride)
+    total = max((count - 1) * stride + (window - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
 
 
-def _places(x: np.ndarray, window: tuple, strides: tuple, padding: str, dilation: tuple) -> tuple[list, list]:
+def _starts(x: np.ndarray, window: tuple, strides: tuple, padding: str, dilation: tuple) -> tuple[list, list]:
     """For each spatial axis, where windows start in x; and the sizes of the result."""
     starts = []
     for size, width, stride, step in zip(x.shape[1:-1], window, strides, dilation, strict=True):
@@ -98,19 +98,19 @@ def _for_channels_last(function: Callable) -> Callable:
 
 def _conv(x: np.ndarray, kernel: np.ndarray, strides: tuple, padding: str, dilation: tuple, groups: int) -> np.ndarray:
     window, width, filters = kernel.shape[:-2], kernel.shape[-2], kernel.shape[-1]
-    starts, sizes = _places(x, window, strides, padding, dilation)
+    starts, sizes = _starts(x, window, strides, padding, dilation)
     result = np.zeros((len(x), *sizes, filters))
-    share = filters // groups
-    for place in np.ndindex(*sizes):
+    per_group = filters // groups
+    for index in np.ndindex(*sizes):
         for offset in np.ndindex(*window):
-            at = [s[p] + o * d for s, p, o, d in zip(starts, place, offset, dilation, strict=True)]
+            at = [s[p] + o * d for s, p, o, d in zip(starts, index, offset, dilation, strict=True)]
             if any(not 0 <= a < n for a, n in zip(at, x.shape[1:-1], strict=True)):
                 continue
             entry = x[(slice(None), *at)]
             for group in range(groups):
                 inside = entry[:, group * width : (group + 1) * width]
-                part = slice(group * share, (group + 1) * share)
-                result[(slice(None), *place, part)] += inside @ kernel[(*offset, slice(None), part)]
+                part = slice(group * per_group, (group + 1) * per_group)
+                result[(slice(None), *index, part)] += inside @ kernel[(*offset, slice(None), part)]
     return result
 
 
@@ -132,24 +132,24 @@ def _conv_transpose(
             sizes.append(n * s if padding == "same" else max(full, n * s))
         befores.append(max(full - sizes[-1], 0) // 2 if padding == "same" else 0)
     result = np.zeros((len(x), *sizes, kernel.shape[-2]))
-    for place in np.ndindex(*x.shape[1:-1]):
+    for index in np.ndindex(*x.shape[1:-1]):
         for offset in np.ndindex(*window):
-            columns = zip(place, strides, offset, dilation, befores, strict=True)
+            columns = zip(index, strides, offset, dilation, befores, strict=True)
             at = [p * s + o * d - before for p, s, o, d, before in columns]
             if all(0 <= a < n for a, n in zip(at, sizes, strict=True)):
-                result[(slice(None), *at)] += x[(slice(None), *place)] @ kernel[offset].T
+                result[(slice(None), *at)] += x[(slice(None), *index)] @ kernel[offset].T
     return result
 
 
 def _pool(x: np.ndarray, mode: str, window: tuple, strides: tuple, padding: str) -> np.ndarray:
-    starts, sizes = _places(x, window, strides, padding, (1,) * len(window))
+    starts, sizes = _starts(x, window, strides, padding, (1,) * len(window))
     result = np.zeros((len(x), *sizes, x.shape[-1]))
     axes = tuple(range(1, 1 + len(window)))
-    for place in np.ndindex(*sizes):
-        corner = [s[p] for s, p in zip(starts, place, strict=True)]
+    for index in np.ndindex(*sizes):
+        corner = [s[p] for s, p in zip(starts, index, strict=True)]
         inside = tuple(slice(max(c, 0), c + w) for c, w in zip(corner, window, strict=True))
         block = x[(slice(None), *inside)]
-        result[(slice(None), *place)] = block.max(axes) if mode == "max" else block.mean(axes)
+        result[(slice(None), *index)] = block.max(axes) if mode == "max" else block.mean(axes)
     return result
 
 
@@ -214,7 +214,7 @@ def random_bits(key: tuple, shape: tuple) -> np.ndarray:
         return word ^ word >> 16
 
     first, second = (int(k) % 2**32 for k in key)
-    words = [mix((mix(place ^ first) + second) % 2**32) for place in range(math.prod(shape))]
+    words = [mix((mix(index ^ first) + second) % 2**32) for index in range(math.prod(shape))]
     return np.array(words, np.uint32).view(np.int32).reshape(shape)
 
 
@@ -279,7 +279,7 @@ def gru(x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent_kernel: np.n
         update, reset, candidate = np.split(x[:, time] @ kernel + before, 3, -1)
         more_update, more_reset, inner = np.split(h @ recurrent_kernel + after, 3, -1)
         update, reset = _sigmoid(update + more_update), _sigmoid(reset + more_reset)
-        fresh = update * h + (1 - update) * np.tanh(candidate + reset * inner)
-        h = np.where(True if mask is None else mask[:, time, None], fresh, h)
+        updated = update * h + (1 - update) * np.tanh(candidate + reset * inner)
+        h = np.where(True if mask is None else mask[:, time, None], updated, h)
         sequence.append(h)
     return np.stack(sequence, 1), h

@@ -81,7 +81,7 @@ class _Term(NamedTuple):
     """The losses of an output, or of a group of outputs that are judged together."""
 
     path: tuple
-    places: list[int]
+    indices: list[int]
     losses: list[_Weighed]
     tracker: Mean | None
 
@@ -92,8 +92,8 @@ class CompiledLoss:
     Args:
         loss: a loss, function or name for every output; or a list or dict of them, None for an
             output without a loss. "crossentropy" means the one that fits the shapes. Where the outputs
-            are nested, a loss in the place of several outputs takes them together, as a tree; a list
-            of losses in the place of an output is their sum.
+            are nested, a loss instead of several outputs takes them together, as a tree; a list
+            of losses for one output is their sum.
         loss_weights: a number for each loss, default 1.
         output_names: names of the outputs, where the model has them.
 
@@ -144,7 +144,7 @@ class CompiledLoss:
             y_true, y_pred = self._pair(outputs, path, targets, predictions)
             made = [_Weighed(_make_loss(one.loss, y_true, y_pred), one.weight) for one in given]
             tracker = Mean(name=f"{outputs.name_of(path)}_loss") if len(by_path) > 1 else None
-            self._terms.append(_Term(path, outputs.places_below(path), made, tracker))
+            self._terms.append(_Term(path, outputs.indices_below(path), made, tracker))
 
     def _by_path(self, outputs: Outputs) -> dict[tuple, list[_Weighed]]:
         """Return the losses and their weights by the outputs that they judge."""
@@ -161,8 +161,8 @@ class CompiledLoss:
 
     def _pair(self, outputs: Outputs, path: tuple, targets: list, predictions: list) -> tuple:
         """Return targets and outputs as a loss takes them: two arrays, or two trees of one structure."""
-        for place in outputs.places_below(path):
-            _check_target(targets[place], outputs.names[place])
+        for index in outputs.indices_below(path):
+            _check_target(targets[index], outputs.names[index])
         return outputs.together(targets, path), outputs.together(predictions, path)
 
     def check(self, y_true: Any, y_pred: Any, check: Callable[[Any, Any, Any, Any], None], sample_weight: Any) -> None:
@@ -187,12 +187,12 @@ class CompiledLoss:
 
     def _targets(self, outputs: Outputs, by_path: dict, y_true: Any) -> list:
         """Targets of each output; outputs without a loss need none."""
-        places = sorted({place for path in by_path for place in outputs.places_below(path)})
-        if isinstance(y_true, list | tuple) and len(y_true) == len(places) < len(outputs.paths):
-            by_place = dict(zip(places, y_true, strict=True))
-            return [by_place.get(place) for place in range(len(outputs.paths))]
-        if not trees.is_nested(y_true) and len(places) == 1 and outputs.are_several:
-            return [y_true if place == places[0] else None for place in range(len(outputs.paths))]
+        indices = sorted({index for path in by_path for index in outputs.indices_below(path)})
+        if isinstance(y_true, list | tuple) and len(y_true) == len(indices) < len(outputs.paths):
+            by_index = dict(zip(indices, y_true, strict=True))
+            return [by_index.get(index) for index in range(len(outputs.paths))]
+        if not trees.is_nested(y_true) and len(indices) == 1 and outputs.are_several:
+            return [y_true if index == indices[0] else None for index in range(len(outputs.paths))]
         return outputs.spread(y_true, "targets y_true")
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -210,12 +210,12 @@ class CompiledLoss:
         targets = self._targets(outputs, {term.path: term for term in self._terms}, y_true)
         weights = outputs.spread(sample_weight, "sample_weight", shared=True)
         total = None
-        for path, places, parts, tracker in self._terms:
+        for path, indices, parts, tracker in self._terms:
             own, output = self._pair(outputs, path, targets, predictions)
-            weight = _common_weight([weights[place] for place in places], outputs.name_of(path))
+            weight = _common_weight([weights[index] for index in indices], outputs.name_of(path))
             values = [ops.cast(one.loss(own, output, weight), config.floatx()) for one in parts]
             if tracker is not None:
-                tracker.update_state(sum(values[1:], values[0]), sample_weight=shape_of(predictions[places[0]])[0])
+                tracker.update_state(sum(values[1:], values[0]), sample_weight=shape_of(predictions[indices[0]])[0])
             for value, one in zip(values, parts, strict=True):
                 value = value if one.weight is None else value * one.weight
                 total = value if total is None else total + value
@@ -266,7 +266,7 @@ def _make_loss(identifier: Any, y_true: Any, y_pred: Any) -> losses.Loss:
 
 
 class _Entry(NamedTuple):
-    place: int
+    output: int
     metric: Metric
     name: str
     is_weighted: bool
@@ -331,13 +331,13 @@ class CompiledMetrics:
             (False, "metrics", self._metrics),
             (True, "weighted_metrics", self._weighted),
         ):
-            for place, identifiers in enumerate(_by_output(outputs, given, argument)):
+            for index, identifiers in enumerate(_by_output(outputs, given, argument)):
                 for identifier in identifiers:
-                    _check_target(targets[place], outputs.names[place])
-                    metric, name = _make_metric(identifier, targets[place], predictions[place])
-                    prefix = f"{outputs.names[place]}_" if outputs.are_several else ""
+                    _check_target(targets[index], outputs.names[index])
+                    metric, name = _make_metric(identifier, targets[index], predictions[index])
+                    prefix = f"{outputs.names[index]}_" if outputs.are_several else ""
                     name = _free_name(prefix, name, is_weighted, taken)
-                    entries.append(_Entry(place, metric, name, is_weighted))
+                    entries.append(_Entry(index, metric, name, is_weighted))
         self._outputs, self._entries = outputs, entries
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -353,12 +353,12 @@ class CompiledMetrics:
         outputs = self._outputs
         targets, predictions = outputs.spread(y_true, "targets y_true"), outputs.leaves(y_pred)
         weights = outputs.spread(sample_weight, "sample_weight", shared=True)
-        for place, metric, _, is_weighted in self._entries:
-            weight = weights[place] if is_weighted else None
+        for index, metric, _, is_weighted in self._entries:
+            weight = weights[index] if is_weighted else None
             if weight is None:
-                inferred(metric.update_state, targets[place], predictions[place])
+                inferred(metric.update_state, targets[index], predictions[index])
             else:
-                inferred(metric.update_state, targets[place], predictions[place], sample_weight=weight)
+                inferred(metric.update_state, targets[index], predictions[index], sample_weight=weight)
 
     def result(self) -> dict:
         """Return the results by name; with several outputs ``<output>_<metric>``."""
@@ -381,7 +381,7 @@ def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
     if not outputs.are_several:
         return [_flat(outputs.spread(given, argument)[0] if isinstance(given, dict) else given)]
     if isinstance(given, list | tuple) and len(given) != len(outputs.paths) and not any(map(trees.is_nested, given)):
-        return [[_copy_of(one) if place else one for one in given] for place in range(len(outputs.paths))]
+        return [[_copy_of(one) if index else one for one in given] for index in range(len(outputs.paths))]
     return [_flat(identifiers) for identifiers in outputs.spread(given, argument)]
 
 

@@ -42,7 +42,7 @@ def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | Non
 
 
 def model_cost(model: Any) -> int:
-    """Return roughly how many multiplications a row costs: weights times places they are used at."""
+    """Return roughly how many multiplications a row costs: weights times positions that use them."""
     return sum(sum(w.size for w in layer._weights) * layer._weight_places for layer in model._flatten_layers())
 
 
@@ -148,8 +148,8 @@ class Loop:
         return self.model.stop_training if self.kind == "train" else self.model.stop_evaluating
 
     def _batches(self, number: int) -> Iterator[tuple]:
-        for place, batch in enumerate(self.source.batches(number)):
-            yield place, place + 1, lambda: self.step(batch)  # noqa: B023
+        for index, batch in enumerate(self.source.batches(number)):
+            yield index, index + 1, lambda: self.step(batch)  # noqa: B023
 
     def _rows(self, number: int) -> Iterator[tuple]:
         """Whole chunks first, then the whole batches left, then a last smaller one."""
@@ -187,14 +187,14 @@ def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) ->
     def logs() -> Any:
         return {"outputs": trees.map(backend.to_numpy, outputs)}
 
-    for place, batch in enumerate(source.batches()):
-        if place % together == 0:
-            callbacks.batch_begin("predict", place)
+    for index, batch in enumerate(source.batches()):
+        if index % together == 0:
+            callbacks.batch_begin("predict", index)
         outputs = step(batch)
         parts.append(outputs)
-        after = place + 1
+        after = index + 1
         if after % together == 0 or after == last:
-            callbacks.batch_end("predict", place, logs, after == last)
+            callbacks.batch_end("predict", index, logs, after == last)
             if model.stop_predicting:
                 break
     if last is None and len(parts) % together:  # data of unknown length ended among steps that are told together

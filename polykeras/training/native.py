@@ -121,8 +121,8 @@ class NativeTraining(Host):
         def function() -> Any:
             return self._compute_loss(x, y, y_pred, sample_weight, training)
 
-        loss, fresh = stateless(function, groups, given)
-        return loss, tuple(fresh)
+        loss, updated = stateless(function, groups, given)
+        return loss, tuple(updated)
 
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict:
         """Return the values of all variables, in dicts nested by their paths.
@@ -219,10 +219,10 @@ def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
                 f"Received: {len(values)}."
             )
     variables = [v for group in groups for v in group]
-    fresh, result = pure(function, variables)([x for values in given for x in values])
+    updated, result = pure(function, variables)([x for values in given for x in values])
     lists, first = [], 0
     for group in groups:
-        lists.append(fresh[first : first + len(group)])
+        lists.append(updated[first : first + len(group)])
         first += len(group)
     return result, lists
 
@@ -243,10 +243,10 @@ def _nested(variables: list[Variable], read: Callable) -> dict:
     tree: dict = {}
     for path, variable in _by_path(variables).items():
         *parents, last = path.split("/")
-        place = tree
+        node = tree
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = read(variable)
+            node = node.setdefault(parent, {})
+        node[last] = read(variable)
     return tree
 
 

@@ -1,4 +1,4 @@
-"""The outputs of a model by place and by name, and trees that say something for each of them."""
+"""The outputs of a model by index and by name, and trees that say something for each of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Outputs:
         self.paths = list(_paths(y_pred))
         self._are_named = names is not None and len(names) == len(self.paths)
         if names is None or not self._are_named:
-            names = [f"output_{place + 1}" for place in range(len(self.paths))]
+            names = [f"output_{index + 1}" for index in range(len(self.paths))]
         keys = [path[-1] if path else None for path in self.paths]
         self.names = [key if isinstance(key, str) else name for key, name in zip(keys, names, strict=True)]
         self.are_several = len(self.paths) > 1
@@ -86,7 +86,7 @@ class Outputs:
         """Return what a tree says, each with the path to the output, or to the group of outputs, of which it says it.
 
         Besides the forms of ``spread``, a value stands for a whole group of outputs where one of them could stand, and
-        a list that is no list of the outputs of its place holds values for that place, each for all of it.
+        a list that is no list of the outputs at its path holds values for that path, each for all of it.
 
         Args:
             tree: one value for every output; or a list, tuple or dict of values, nested at will.
@@ -105,7 +105,7 @@ class Outputs:
         return list(self._placed(tree, (), argument))
 
     def _placed(self, tree: Any, path: tuple, argument: str) -> Iterator[tuple[tuple, Any]]:
-        node, below = part_at(self.structure, path), self.places_below(path)
+        node, below = part_at(self.structure, path), self.indices_below(path)
         if tree is None:
             return
         if not is_tree(tree):
@@ -114,13 +114,13 @@ class Outputs:
             for key, meant in self._keys(node, path, below, tree, argument):
                 yield from self._placed(tree[key], meant, argument)
         elif len(tree) == len(below) and not any(map(is_tree, tree)):
-            for place, part in zip(below, tree, strict=True):
-                yield from self._placed(part, self.paths[place], argument)
+            for index, part in zip(below, tree, strict=True):
+                yield from self._placed(part, self.paths[index], argument)
         elif trees.is_nested(node) and _is_by_part(tree, node):
             for key, part in zip(node, tree, strict=True) if isinstance(node, dict) else enumerate(tree):
                 yield from self._placed(part, (*path, key), argument)
         elif trees.is_nested(node) and not any(map(is_tree, tree)):
-            raise self._wrong_count(tree, [self.names[place] for place in below], argument)
+            raise self._wrong_count(tree, [self.names[index] for index in below], argument)
         else:
             for part in tree:
                 yield from self._placed(part, path, argument)
@@ -128,19 +128,19 @@ class Outputs:
     def _keys(self, node: Any, path: tuple, below: list, tree: dict, argument: str) -> Iterator[tuple[Any, tuple]]:
         """Yield the keys of a dict, in the order of the outputs, each with the path that it means."""
         children = [] if not trees.is_nested(node) else list(node if isinstance(node, dict) else range(len(node)))
-        by_name = {self.names[place]: self.paths[place] for place in below}
+        by_name = {self.names[index]: self.paths[index] for index in below}
         self._check_names(tree, [*children, *by_name], argument)
         meant = {**by_name, **{key: (*path, key) for key in children}}
-        found = [(key, place) for key, place in meant.items() if key in tree]
-        yield from sorted(found, key=lambda pair: self.places_below(pair[1])[0])
+        found = [(key, target) for key, target in meant.items() if key in tree]
+        yield from sorted(found, key=lambda pair: self.indices_below(pair[1])[0])
 
-    def places_below(self, path: tuple) -> list[int]:
-        """Return the places of the outputs of a group; of an output its own.
+    def indices_below(self, path: tuple) -> list[int]:
+        """Return the indices of the outputs of a group; of an output its own.
 
-        >>> Outputs({"a": 1.0, "b": [2.0, 3.0]}).places_below(("b",))
+        >>> Outputs({"a": 1.0, "b": [2.0, 3.0]}).indices_below(("b",))
         [1, 2]
         """
-        return [place for place, own in enumerate(self.paths) if own[: len(path)] == path]
+        return [index for index, own in enumerate(self.paths) if own[: len(path)] == path]
 
     def name_of(self, path: tuple) -> str:
         """Return the name of an output or of a group of them, with the keys that lead there.

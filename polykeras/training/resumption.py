@@ -1,6 +1,6 @@
 """A fit that goes on: all that its continuation depends on, besides its arguments, to a file and back.
 
-That is every variable of the step (weights, optimizer, metrics of the epoch so far, places of seed
+That is every variable of the step (weights, optimizer, metrics of the epoch so far, positions of seed
 generators), the seeds themselves, the global stream of seeds when ``fit`` began and now, the epoch and
 batch to come, and what training changed in the attributes of the other callbacks.
 """
@@ -79,10 +79,10 @@ def save(path: Path, model: Any, changes: list[dict]) -> None:
     }
     with files.replacing(path) as temporary, hdf5.writing(temporary, __version__) as writer:
         writer.attributes("", state=json.dumps(state))
-        for place, variable in enumerate(position.variables):
-            writer.group("variables")[str(place)] = variable
-        for place, array in enumerate(arrays):
-            writer.group("callbacks")[str(place)] = array
+        for index, variable in enumerate(position.variables):
+            writer.group("variables")[str(index)] = variable
+        for index, array in enumerate(arrays):
+            writer.group("callbacks")[str(index)] = array
 
 
 def read_position(path: Path) -> Position:
@@ -109,7 +109,7 @@ def load(path: Path, model: Any) -> list[dict]:
         state = json.loads(reader.attribute("state"))
         variables, generators = model._position.variables, _generators(model)
         group: Any = reader.group("variables")
-        saved = [group.shape(str(place)) for place in range(len(group))]
+        saved = [group.shape(str(index)) for index in range(len(group))]
         expected = [variable.shape for variable in variables]
         if saved != expected or len(generators) != len(state["generators"]):
             different = [v.path for v, shape in zip(variables, saved, strict=False) if v.shape != shape]
@@ -120,8 +120,8 @@ def load(path: Path, model: Any) -> list[dict]:
                 f"{(different or [None])[0]!r}. Give "
                 f"each model a backup_dir of its own, or delete the file to train from the start."
             )
-        for place, variable in enumerate(variables):
-            variable.adopt(group[str(place)])
+        for index, variable in enumerate(variables):
+            variable.adopt(group[str(index)])
         arrays = reader.group("callbacks")
         changes = _decode(state["callbacks"], arrays)
     for generator, seed in zip(generators, state["generators"], strict=True):

@@ -795,7 +795,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)
             if known is not None:
                 return loop.to_host(backend, known(backend.feed(x)))
-            batch = make_batch(x, place=None if self.run_eagerly else backend.feed)
+            batch = make_batch(x, put=None if self.run_eagerly else backend.feed)
             self._prepare(batch)
             step = self._step("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch) == x.dtype.name

@@ -109,14 +109,14 @@ def pad_sequences(
     longest = max(map(len, rows), default=0) if maxlen is None else maxlen
     inner = next((row.shape[1:] for row in rows if len(row)), ())
     result = np.full((len(rows), longest, *inner), value, dtype)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if not len(row) or not longest:
             continue
         if row.shape[1:] != inner:
             raise ValueError(
-                f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} in number {place}."
+                f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} in number {index}."
             )
         cut = row[-longest:] if truncating == "pre" else row[:longest]
         where = slice(longest - len(cut), None) if padding == "pre" else slice(0, len(cut))
-        result[place, where] = cut
+        result[index, where] = cut
     return result

@@ -270,8 +270,8 @@ def _mixing(have: int, count: int, interpolation: str) -> np.ndarray:
         entry = np.arange(have)
         weights = np.clip(np.minimum(start + step, entry + 1) - np.maximum(start, entry), 0, None)
     else:
-        place = (np.arange(count)[:, None] + 0.5) * step - 0.5
-        weights = _KERNELS[interpolation](np.abs(place - np.arange(have)))
+        position = (np.arange(count)[:, None] + 0.5) * step - 0.5
+        weights = _KERNELS[interpolation](np.abs(position - np.arange(have)))
     return weights / weights.sum(1, keepdims=True)
 
 

@@ -206,19 +206,19 @@ class Drawing:
             return member.exits[tensor.index]
         return path if member is not None else None
 
-    def _entries(self, node: Any, place: int) -> list[str]:
+    def _entries(self, node: Any, index: int) -> list[str]:
         """The boxes that an input of a call goes to."""
         path = self._path(node.operation)
         member = self.members[path]
-        return member.entries[place] if isinstance(member, Drawing) else [path]
+        return member.entries[index] if isinstance(member, Drawing) else [path]
 
     def _first(self, tensor: Any) -> list[str]:
         """The box of an input, or the boxes that take it where it has none."""
         path = self._exit(tensor)
         if path:
             return [path]
-        uses = [(node, place) for node in self._nodes for place, x in enumerate(node.inputs) if x is tensor]
-        return [entry for node, place in uses for entry in self._entries(node, place)]
+        uses = [(node, index) for node in self._nodes for index, x in enumerate(node.inputs) if x is tensor]
+        return [entry for node, index in uses for entry in self._entries(node, index)]
 
     def boxes(self) -> Iterator[tuple[str, Any]]:
         """Yield (path, operation) of each box, those in frames too."""

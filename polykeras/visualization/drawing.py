@@ -104,13 +104,13 @@ def draw_bounding_boxes(
     confidences = bounding_boxes.get("confidences")
     confidences = None if confidences is None else ops.convert_to_numpy(confidences)
     ink = _in_channels(color, result.shape[-1])
-    for place in zip(*np.nonzero(labels != -1), strict=True):
-        image, label = result[place[0]], int(labels[place])
-        _draw_frame(image, corners[place], ink, line_thickness)
+    for index in zip(*np.nonzero(labels != -1), strict=True):
+        image, label = result[index[0]], int(labels[index])
+        _draw_frame(image, corners[index], ink, line_thickness)
         if class_mapping is not None and label in class_mapping:
             text = str(class_mapping[label])
-            text = text if confidences is None else f"{text} {confidences[place]:.2f}"
-            _write(image, text, corners[place][:2], ink, text_thickness, font_scale)
+            text = text if confidences is None else f"{text} {confidences[index]:.2f}"
+            _write(image, text, corners[index][:2], ink, text_thickness, font_scale)
     return _as_given(result, data_format)
 
 
@@ -137,8 +137,8 @@ def _write(image: np.ndarray, text: str, corner: np.ndarray, ink: np.ndarray, th
     options = {"font": font, "stroke_width": thickness - 1}
     left, top = int(max(corner[0], 0)), int(corner[1])
     height = pen.textbbox((0, 0), text, **options)[3]
-    place = (left, top - height if top >= height else max(top, 0))
-    pen.text(place, text, fill=tuple(map(int, ink)) if len(ink) > 1 else int(ink[0]), **options)
+    start = (left, top - height if top >= height else max(top, 0))
+    pen.text(start, text, fill=tuple(map(int, ink)) if len(ink) > 1 else int(ink[0]), **options)
     image[...] = np.asarray(picture).reshape(image.shape)
 
 
@@ -189,11 +189,11 @@ def draw_segmentation_masks(
         )
     count = int(masks.max(initial=0)) if num_classes is None else num_classes
     colors = hues(count) if color_mapping is None else color_mapping
-    share = alpha if blend else 1.0
+    fraction = alpha if blend else 1.0
     for label, color in colors.items():
         if label not in (0, ignore_index) and label <= count:
             is_here = masks == label
-            result[is_here] = (1 - share) * result[is_here] + share * _in_channels(color, result.shape[-1])
+            result[is_here] = (1 - fraction) * result[is_here] + fraction * _in_channels(color, result.shape[-1])
     return _as_given(_as_bytes(result), data_format)
 
 

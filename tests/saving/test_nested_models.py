@@ -151,7 +151,7 @@ def test_what_is_walked_stays_alive_so_that_no_two_things_share_an_identity(monk
 
     inner = [Fresh(x := keras.Input((4,)), keras.layers.Dense(4)(x)) for _ in range(50)]
     model = functional(inner)
-    owners = [place.owner for place in saving.state.places(model)]
+    owners = [entry.owner for entry in saving.state.entries(model)]
     assert sum(isinstance(owner, keras.layers.Dense) for owner in owners) == 50
 
 
@@ -177,9 +177,9 @@ def test_keras_learns_of_shared_layers(real_keras, tmp_path):
 # ---------------------------------------------------------- a file that is wrong
 
 
-def forgetful(places):
+def forgetful(entries):
     def walk(model, *skipped):
-        yield from list(places(model, *skipped))[:-1]
+        yield from list(entries(model, *skipped))[:-1]
 
     return walk
 
@@ -189,7 +189,7 @@ def test_a_weight_that_is_not_written_is_named_and_the_old_file_stays(tmp_path, 
     model = functional([keras.layers.Dense(4), keras.layers.Dense(4, name="forgotten")])
     save(model, tmp_path / name)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    monkeypatch.setattr(saving.state, "places", forgetful(saving.state.places))
+    monkeypatch.setattr(saving.state, "entries", forgetful(saving.state.entries))
     with pytest.raises(ValueError, match=r"Expected all 4 variables.*Received: 2, without \['forgotten/kernel'"):
         save(model, tmp_path / name)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before

@@ -594,7 +594,7 @@ class Primitives:
 
         ``carry``, ``xs``, ``y`` are trees of arrays (None is an empty tree); the carry keeps
         its shapes and dtypes. ``length`` is needed when ``xs`` holds no array. ``reverse`` runs
-        from the last entry to the first; each y stays at the place of its x.
+        from the last entry to the first; each y stays at the index of its x.
         """
 
     @primitive
@@ -691,9 +691,9 @@ class Primitives:
         """
         raise NotImplementedError(f"Expected an engine with steps of its own. Received: {self.name!r}.")
 
-    def read(self, held: Any) -> Array:
+    def read(self, content: Any) -> Array:
         """Return the array of a piece of state from a compiled call."""
-        return held
+        return content
 
     # --------------------------------------------------------------- placement
 

@@ -168,8 +168,8 @@ class Kernels(Primitives):
 
     def one_hot(self, x: Array, classes: int, dtype: str) -> Array:
         """Return vectors with 1 at the index, along a new last axis; zeros where out of range."""
-        places = self.arange(0, classes, 1, self.dtype(x))
-        return self.cast(self.equal(self.reshape(x, (*self.shape(x), 1)), places), dtype)
+        indices = self.arange(0, classes, 1, self.dtype(x))
+        return self.cast(self.equal(self.reshape(x, (*self.shape(x), 1)), indices), dtype)
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
         """Join arrays of one shape along a new axis."""
@@ -304,8 +304,8 @@ class Kernels(Primitives):
         """The entry at one offset of every window."""
         index = [slice(None)]
         columns = zip(self.shape(x)[1:-1], offset, windows, strides, dilation, strict=True)
-        for size, place, window, stride, step in columns:
-            start, covered = place * step, geometry.spread(window, step)
+        for size, offset, window, stride, step in columns:
+            start, covered = offset * step, geometry.spread(window, step)
             index.append(slice(start, start + (size - covered) // stride * stride + 1, stride))
         return self.getitem(x, tuple(index))
 
@@ -502,10 +502,10 @@ class Kernels(Primitives):
 
         def step(states: tuple, row: tuple) -> tuple:
             inputs, counts = row
-            fresh = advance(states, inputs)
+            updated = advance(states, inputs)
             if counts is not None:
-                fresh = tuple(self.where(counts, new, old) for new, old in zip(fresh, states, strict=True))
-            return fresh, fresh
+                updated = tuple(self.where(counts, new, old) for new, old in zip(updated, states, strict=True))
+            return updated, updated
 
         states, sequences = self._over_time(step, states, (inputs, self._mask_steps(mask)))
         return sequences, states
@@ -522,13 +522,13 @@ class Kernels(Primitives):
             key: two 32-bit words, each hashed well, as Python ints or 0-d int32 arrays.
             shape: ints.
 
-        Entry i is ``mix(mix(i ^ key[0]) + key[1])`` in 32-bit arithmetic, with i the place in
+        Entry i is ``mix(mix(i ^ key[0]) + key[1])`` in 32-bit arithmetic, with i the index in
         row-major order and ``mix`` the finalizer "lowbias32" of C. Wellons, "Prospecting for
         Hash Functions" (2018), https://nullprogram.com/blog/2018/07/31/.
         """
         first, second = (_signed(k) if isinstance(k, int) else k for k in key)
-        place = self.arange(0, math.prod(shape), 1, "int32")
-        bits = self.mix_bits(self.bitwise_xor(place, first))
+        index = self.arange(0, math.prod(shape), 1, "int32")
+        bits = self.mix_bits(self.bitwise_xor(index, first))
         return self.reshape(self.mix_bits(self.add(bits, second)), shape)
 
     def mix_bits(self, x: Array) -> Array:
@@ -552,15 +552,15 @@ class Kernels(Primitives):
         """Return (weights, velocities) after a step of gradient descent."""
         if velocities is None:
             return [self._step(w, g, rate) for w, g in zip(weights, gradients, strict=True)], None
-        fresh, moved = [], []
+        updated, moved = [], []
         for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
             push = self.multiply(gradient, self._scalar(rate, weight))
             kept = self._scalar(momentum, weight)
             velocity = self.subtract(self.multiply(velocity, kept), push)
             ahead = self.subtract(self.multiply(velocity, kept), push) if nesterov else velocity
-            fresh.append(self.add(weight, ahead))
+            updated.append(self.add(weight, ahead))
             moved.append(velocity)
-        return fresh, moved
+        return updated, moved
 
     def adam_update(
         self,
@@ -578,22 +578,22 @@ class Kernels(Primitives):
 
         ``rate`` holds the bias correction; ``largest`` is given for AMSGrad only.
         """
-        fresh, firsts, seconds, tops = [], [], [], []
+        updated, firsts, seconds, tops = [], [], [], []
         columns = zip(weights, gradients, momentums, velocities, strict=True)
-        for place, (weight, gradient, first, second) in enumerate(columns):
+        for index, (weight, gradient, first, second) in enumerate(columns):
             new = self._scalar(1 - beta_1, weight)
             first = self.add(first, self.multiply(self.subtract(gradient, first), new))
             rise = self.subtract(self.multiply(gradient, gradient), second)
             second = self.add(second, self.multiply(rise, 1 - beta_2))
             top = second
             if largest is not None:
-                top = self.maximum(largest[place], second)
+                top = self.maximum(largest[index], second)
                 tops.append(top)
             direction = self.divide(first, self.add(self.sqrt(top), self._scalar(epsilon, weight)))
-            fresh.append(self._step(weight, direction, rate))
+            updated.append(self._step(weight, direction, rate))
             firsts.append(first)
             seconds.append(second)
-        return fresh, firsts, seconds, None if largest is None else tops
+        return updated, firsts, seconds, None if largest is None else tops
 
     def adam_decay(self, beta_2: float) -> float:
         """Return the decay that ``adam_update`` takes for ``beta_2``: its bias is to be corrected by.

@@ -338,10 +338,10 @@ class SpecBackend(Backend):
         rank = len(shapes[0])
         axis = _axis(axis, rank)
         result = []
-        for place in range(rank):
-            sizes = {s[place] if len(s) == rank else -1 for s in shapes} - {None}
-            if place == axis:
-                total = [s[place] for s in shapes]
+        for index in range(rank):
+            sizes = {s[index] if len(s) == rank else -1 for s in shapes} - {None}
+            if index == axis:
+                total = [s[index] for s in shapes]
                 result.append(None if None in total else sum(total))
             elif len(sizes) > 1 or -1 in sizes:
                 raise ValueError(f"Expected arrays of one shape but for axis {axis}. Received: {shapes}.")
@@ -354,8 +354,8 @@ class SpecBackend(Backend):
         if missing < 0:
             raise ValueError(f"Expected at most {len(x.shape)} indices. Received: {index}.")
         if Ellipsis in index:
-            place = index.index(Ellipsis)
-            index = index[:place] + (slice(None),) * missing + index[place + 1 :]
+            ellipsis = index.index(Ellipsis)
+            index = index[:ellipsis] + (slice(None),) * missing + index[ellipsis + 1 :]
         else:
             index += (slice(None),) * missing
         sizes = iter(x.shape)
@@ -475,8 +475,8 @@ class SpecBackend(Backend):
             )
         sizes = self._spatial(x, channels_last)
         columns = zip(sizes, window, strides, dilation, strict=True)
-        places = [geometry.output_size(n, w, s, padding, d) for n, w, s, d in columns]
-        return self._from_spatial(x, places, filters, channels_last, window)
+        counts = [geometry.output_size(n, w, s, padding, d) for n, w, s, d in columns]
+        return self._from_spatial(x, counts, filters, channels_last, window)
 
     def conv_transpose(
         self,

@@ -325,8 +325,8 @@ class JaxBackend(Backend):
     def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
         # Each row is read in the step before. XLA does not vectorize the gates in one kernel with
         # the read of their row: 4.5 ms for 32 sequences of 80 steps and 64 units; so 2.1.
-        def read(place: Any) -> tuple:
-            return trees.map(lambda x: lax.dynamic_index_in_dim(x, place, 0, False), rows)
+        def read(index: Any) -> tuple:
+            return trees.map(lambda x: lax.dynamic_index_in_dim(x, index, 0, False), rows)
 
         def step_and_read(carry: tuple, following: Array) -> tuple:
             states, y = step(*carry)
@@ -530,7 +530,7 @@ class JaxBackend(Backend):
             return lax.reduce_window(x, np.asarray(-np.inf, x.dtype), lax.max, sizes, sizes, "VALID")
 
         def pull_back(x: Array, gradient: Array) -> tuple:
-            # Of equal values the first takes the gradient, on all engines; JAX's own would share it out.
+            # Of equal values the first takes the gradient, on all engines; JAX's own would split it.
             return jax.vjp(lambda x: Backend.pool(self, x, mode, window, window, "valid"), x)[1](gradient)
 
         largest.defvjp(lambda x: (jnp.max(x.reshape(shape), axes), x), pull_back)

@@ -280,18 +280,18 @@ defvjp(_add_gathered, lambda ans, g, index, shape: lambda v: _gather(v, index), 
 
 
 def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
-    """A view (batch, *places, channels, *window) of a (batch, *spatial, channels) array."""
+    """A view (batch, *positions, channels, *window) of a (batch, *spatial, channels) array."""
     axes = tuple(range(1, 1 + len(window)))
     covered = tuple(map(geometry.spread, window, dilation))
     view = np.lib.stride_tricks.sliding_window_view(x, covered, axes)
-    places = tuple(slice(None, None, s) for s in strides)
-    return view[(slice(None), *places, slice(None), *(slice(None, None, d) for d in dilation))]
+    starts = tuple(slice(None, None, s) for s in strides)
+    return view[(slice(None), *starts, slice(None), *(slice(None, None, d) for d in dilation))]
 
 
 @primitive
 @as_one
 def _columns(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
-    """Copy every window into a row: (batch, *places, prod(window) * channels)."""
+    """Copy every window into a row: (batch, *positions, prod(window) * channels)."""
     view = _windows(x, window, strides, dilation)
     rank = len(window)
     order = (*range(rank + 1), *range(rank + 2, 2 * rank + 2), rank + 1)
@@ -307,14 +307,14 @@ def _columns_vjp(ans: Any, x: Any, window: tuple, strides: tuple, dilation: tupl
 @primitive
 @as_one
 def _add_columns(g: np.ndarray, shape: tuple, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
-    """Add every row back to the places that its window was copied from."""
+    """Add every row back to the entries that its window was copied from."""
     result = np.zeros(shape, g.dtype)
     rank = len(window)
     g = g.reshape(*g.shape[: rank + 1], *window, shape[-1])
     for offset in np.ndindex(*window):
         index = [slice(None)]
-        for place, count, stride, step in zip(offset, g.shape[1:], strides, dilation, strict=False):
-            start = place * step
+        for shift, count, stride, step in zip(offset, g.shape[1:], strides, dilation, strict=False):
+            start = shift * step
             index.append(slice(start, start + (count - 1) * stride + 1, stride))
         result[tuple(index)] += g[(slice(None),) * (rank + 1) + offset]
     return result
@@ -509,8 +509,8 @@ class NumpyBackend(Backend):
             return np.cumprod(x, axis, x.dtype)
         before = (slice(None),) * (axis % x.ndim)
         running = [x[(*before, slice(0, 1))]]
-        for place in range(1, x.shape[axis]):
-            running.append(running[-1] * x[(*before, slice(place, place + 1))])
+        for index in range(1, x.shape[axis]):
+            running.append(running[-1] * x[(*before, slice(index, index + 1))])
         return anp.concatenate(running, axis)
 
     def sort(self, x: Array, axis: int) -> Array:
@@ -621,8 +621,8 @@ class NumpyBackend(Backend):
         length = len(leaves[0]) if leaves else length or 0
         order = range(length - 1, -1, -1) if reverse else range(length)
         ys = []
-        for place in order:
-            carry, y = step(carry, trees.map(lambda a: a[place], xs))  # noqa: B023
+        for index in order:
+            carry, y = step(carry, trees.map(lambda a: a[index], xs))  # noqa: B023
             ys.append(y)
         ys = ys[::-1] if reverse else ys
         return carry, trees.map(lambda *values: anp.stack(values), *ys) if ys else None
@@ -750,8 +750,8 @@ class NumpyBackend(Backend):
 
 
 def _columns_of(indices: np.ndarray) -> tuple:
-    """Places in each axis, of rows of places."""
-    return tuple([indices[:, place] for place in range(indices.shape[-1])])
+    """Indices in each axis, of rows of indices."""
+    return tuple([indices[:, index] for index in range(indices.shape[-1])])
 
 
 def _word(x: Any) -> Any:
@@ -764,14 +764,14 @@ def _diagonals(subscripts: str, operands: tuple) -> tuple:
     """Take diagonals along letters that an operand repeats: autograd differentiates no such einsum."""
     inputs, arrow, output = subscripts.partition("->")
     terms, arrays = inputs.split(","), list(operands)
-    for place, term in enumerate(terms):
+    for index, term in enumerate(terms):
         for letter in {c for c in term if c.isalpha() and term.count(c) > 1}:
             before, _, after = term.partition("...")
             first, second = (n if n < len(before) else n - len(term) for n, c in enumerate(term) if c == letter)
-            axes = [a % arrays[place].ndim for a in (first, second)]
-            kept = [a for a in range(arrays[place].ndim) if a not in axes]
-            arrays[place] = anp.diagonal(anp.transpose(arrays[place], (*kept, *axes)), 0, -1, -2)
-            term = terms[place] = term.replace(letter, "") + letter
+            axes = [a % arrays[index].ndim for a in (first, second)]
+            kept = [a for a in range(arrays[index].ndim) if a not in axes]
+            arrays[index] = anp.diagonal(anp.transpose(arrays[index], (*kept, *axes)), 0, -1, -2)
+            term = terms[index] = term.replace(letter, "") + letter
     return ",".join(terms) + arrow + output, *arrays
 
 

@@ -67,11 +67,11 @@ class RecurrenceWithGradient(Backend):
             by_h = self.add(by_h, by_output)
             through = self.add(by_c, self.multiply(by_h, slope_of_h))
             by_gates = self.multiply(self.concatenate([through, through, through, by_h], 1), slopes)
-            fresh = self.matmul(by_gates, turned_kernel), self.multiply(through, forget)
+            updated = self.matmul(by_gates, turned_kernel), self.multiply(through, forget)
             if counts is None:
-                return fresh, by_gates
-            fresh = self.where(counts, fresh[0], by_h), self.where(counts, fresh[1], by_c)
-            return fresh, self._where_counts(counts, by_gates)
+                return updated, by_gates
+            updated = self.where(counts, updated[0], by_h), self.where(counts, updated[1], by_c)
+            return updated, self._where_counts(counts, by_gates)
 
         return step
 
@@ -115,10 +115,10 @@ class RecurrenceWithGradient(Backend):
             by_output, slopes, update, counts = row
             by_h = self.add(by_h, by_output)
             by_product = self.multiply(self.concatenate([by_h, by_h, by_h], 1), slopes)
-            fresh = self.add(self.multiply(by_h, update), self.matmul(by_product, turned_kernel))
+            updated = self.add(self.multiply(by_h, update), self.matmul(by_product, turned_kernel))
             if counts is None:
-                return fresh, by_h
-            return self.where(counts, fresh, by_h), self._where_counts(counts, by_h)
+                return updated, by_h
+            return self.where(counts, updated, by_h), self._where_counts(counts, by_h)
 
         return step
 

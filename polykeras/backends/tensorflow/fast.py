@@ -27,8 +27,8 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
     def hold(self, x: Array, trainable: bool = False) -> Any:
         return x if isinstance(x, tf.Variable) else hold(x, trainable)
 
-    def read(self, held: Any) -> Array:
-        return read(held)
+    def read(self, content: Any) -> Array:
+        return read(content)
 
     def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
         size = states[0].shape.num_elements()
@@ -55,8 +55,8 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
             else:
                 options = {"momentum": tf.cast(momentum, gradient.dtype), "use_nesterov": nesterov}
                 raw.ResourceApplyKerasMomentum(var=row[0], accum=row[1], lr=step, grad=gradient, **options)
-        fresh, *fast = read_again(resources, *columns)
-        return fresh, fast[0] if fast else None
+        updated, *fast = read_again(resources, *columns)
+        return updated, fast[0] if fast else None
 
     def adam_update(
         self,
@@ -80,8 +80,8 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
             numbers = {"beta1_power": 0.0, "beta2_power": 0.0, "lr": tf.cast(rate, tf.float32)}
             numbers |= {"beta1": beta_1, "beta2": beta_2, "epsilon": epsilon}
             raw.ResourceApplyAdam(var=weight, m=first, v=second, grad=gradient, **numbers)
-        fresh, firsts, seconds = read_again(resources, *columns)
-        return fresh, firsts, seconds, None
+        updated, firsts, seconds = read_again(resources, *columns)
+        return updated, firsts, seconds, None
 
 
 ADAPTER = FastTensorflowBackend

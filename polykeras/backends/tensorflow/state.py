@@ -64,8 +64,8 @@ def resources_of(*columns: list) -> list[tuple] | None:
 def read_again(resources: list[tuple], *columns: list) -> list[list]:
     """Return the columns of arrays as the resources hold them after an update in place."""
     rows = zip(resources, zip(*columns, strict=True), strict=True)
-    fresh = [[_read_in_graph(r, x.shape, x.dtype) for r, x in zip(*row, strict=True)] for row in rows]
-    return [list(column) for column in zip(*fresh, strict=True)]
+    updated = [[_read_in_graph(r, x.shape, x.dtype) for r, x in zip(*row, strict=True)] for row in rows]
+    return [list(column) for column in zip(*updated, strict=True)]
 
 
 class CompiledFunction:
@@ -91,7 +91,7 @@ class CompiledFunction:
         leaves, structure = trees.flatten(arguments)
         count = len(trees.leaves(arguments[0])) if self._donate else 0
         leaves = [x if isinstance(x, tf.Tensor | tf.Variable) else self._array(x) for x in leaves]
-        state = leaves[:count] = [self._held(place, x) for place, x in enumerate(leaves[:count])]
+        state = leaves[:count] = [self._variable_at(index, x) for index, x in enumerate(leaves[:count])]
         inputs = [x.handle if isinstance(x, tf.Variable) else x for x in leaves]
         key = (structure, *[(x.shape, x.dtype, isinstance(x, tf.Variable)) for x in leaves])
         found = self._traces.get(key)
@@ -103,15 +103,15 @@ class CompiledFunction:
         result = trees.unflatten(result_structure, traced._call_flat(inputs, traced.captured_inputs))
         return (trees.unflatten(trees.structure(arguments[0]), state), result) if self._donate else result
 
-    def _held(self, place: int, x: Any) -> tf.Variable:
+    def _variable_at(self, index: int, x: Any) -> tf.Variable:
         """The variable that holds an array of the state."""
         if isinstance(x, tf.Variable):
             return x
-        variable = self._variables.get(place)
+        variable = self._variables.get(index)
         if variable is not None and (variable.shape, variable.dtype) == (x.shape, x.dtype):
             variable.assign(x, read_value=False)
             return variable
-        variable = self._variables[place] = hold(x)
+        variable = self._variables[index] = hold(x)
         return variable
 
     def _trace(self, leaves: list, inputs: list, structure: Any, count: int) -> tuple:
@@ -125,12 +125,12 @@ class CompiledFunction:
                 for x, (shape, dtype, is_held) in zip(values, kinds, strict=True)
             ]
             result = self._function(*trees.unflatten(structure, arrays))
-            fresh, result = result if self._donate else ((), result)
+            updated, result = result if self._donate else ((), result)
             results, result_structure = trees.flatten(result)
             results = [self._array(x) for x in results]
             # A result that fails leaves the state as it was.
             with tf.control_dependencies(results):
-                for resource, x in zip(values[:count], trees.leaves(fresh), strict=True):
+                for resource, x in zip(values[:count], trees.leaves(updated), strict=True):
                     if _tracing.resources.get(id(x)) is not resource:
                         raw.AssignVariableOp(resource=resource, value=self._array(x))
             return results

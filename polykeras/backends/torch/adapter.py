@@ -486,23 +486,23 @@ class TorchBackend(Backend):
         return torch.cat(list(arrays), axis)
 
     def getitem(self, x: Array, index: tuple) -> Array:
-        for place in index:
-            if isinstance(place, slice) and place.step is not None and place.step < 0:
+        for item in index:
+            if isinstance(item, slice) and item.step is not None and item.step < 0:
                 return self._getitem_backwards(x, index)
         return x[index]
 
     def _getitem_backwards(self, x: Array, index: tuple) -> Array:
         """Turn the axes with a negative step round first: torch steps forwards only."""
-        rest = x.ndim - sum(place is not None and place is not Ellipsis for place in index)
+        rest = x.ndim - sum(item is not None and item is not Ellipsis for item in index)
         forward, turned, axis = [], [], 0
-        for place in index:
-            if isinstance(place, slice) and (place.step or 1) < 0:
-                start, stop, step = place.indices(x.shape[axis])
+        for item in index:
+            if isinstance(item, slice) and (item.step or 1) < 0:
+                start, stop, step = item.indices(x.shape[axis])
                 last = x.shape[axis] - 1
-                place = slice(last - start, last - stop, -step)
+                item = slice(last - start, last - stop, -step)
                 turned.append(axis)
-            forward.append(place)
-            axis += rest if place is Ellipsis else place is not None
+            forward.append(item)
+            axis += rest if item is Ellipsis else item is not None
         return self.flip(x, turned)[tuple(forward)]
 
     def pad(self, x: Array, widths: Any, value: float = 0) -> Array:
@@ -692,8 +692,8 @@ class TorchBackend(Backend):
         return mean, variance
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
-        values, places = torch.sort(x, descending=True, stable=True)  # torch.topk breaks ties arbitrarily
-        return values[..., :k], places[..., :k].to(torch.int32)
+        values, indices = torch.sort(x, descending=True, stable=True)  # torch.topk breaks ties arbitrarily
+        return values[..., :k], indices[..., :k].to(torch.int32)
 
     def sigmoid_cross_entropy(self, labels: Array, logits: Array) -> Array:
         if labels.shape != logits.shape:

@@ -85,7 +85,7 @@ class _Counted:
 
     def __init__(self, mask: Array) -> None:
         self._order = torch.argsort(mask.logical_not(), dim=1, stable=True)[..., None]
-        self._place = (mask.cumsum(1) - 1)[..., None]
+        self._source = (mask.cumsum(1) - 1)[..., None]
         count = mask.sum(1, keepdim=True)
         self.is_rest = (torch.arange(mask.shape[1], device=mask.device) >= count)[..., None]
 
@@ -95,8 +95,8 @@ class _Counted:
 
     def scatter(self, sequence: Array, first: Array) -> Array:
         """Each step gets the state after the last counted step so far, otherwise the first state."""
-        place = self._place.clamp(min=0).expand(sequence.shape)
-        return torch.where(self._place < 0, first[:, None], torch.gather(sequence, 1, place))
+        index = self._source.clamp(min=0).expand(sequence.shape)
+        return torch.where(self._source < 0, first[:, None], torch.gather(sequence, 1, index))
 
 
 # As the pieces of a step it would be too long a list: a row through two GRUs over 60 steps takes 3.1 ms, so 1.9.
@@ -106,7 +106,7 @@ def _gru_sequence(projected: Array, h: Array, kernel: Array, bias: Array | None,
     (steps, rows, _), units = projected.shape, h.shape[1]
     gates, candidates = (part.unbind() for part in projected.split([2 * units, units], 2))
     sequence = projected.new_empty(steps, rows, units)
-    product, shut, fresh = (projected.new_empty(rows, parts * units) for parts in (3, 2, 1))
+    product, shut, updated = (projected.new_empty(rows, parts * units) for parts in (3, 2, 1))
     to_gates, inner = product.split([2 * units, units], 1)
     update, reset = shut.chunk(2, 1)
     for step, h_next in enumerate(sequence.unbind()):
@@ -115,11 +115,11 @@ def _gru_sequence(projected: Array, h: Array, kernel: Array, bias: Array | None,
         else:
             torch.addmm(bias, h, kernel, out=product)
         torch.add(gates[step], to_gates, out=shut).sigmoid_()
-        torch.addcmul(candidates[step], reset, inner, out=fresh).tanh_()
+        torch.addcmul(candidates[step], reset, inner, out=updated).tanh_()
         if counted is None:
-            torch.lerp(fresh, h, update, out=h_next)
+            torch.lerp(updated, h, update, out=h_next)
         else:
-            torch.where(counted[step], torch.lerp(fresh, h, update), h, out=h_next)
+            torch.where(counted[step], torch.lerp(updated, h, update), h, out=h_next)
         h = h_next
     return sequence
 

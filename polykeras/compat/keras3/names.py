@@ -59,7 +59,7 @@ from polykeras.training.trainer import Trainer
 CustomObjectScope = custom_object_scope
 JAXTrainer = NumpyTrainer = TensorFlowTrainer = TorchTrainer = Trainer
 
-#: A layer of data becomes what it is by its place in a pipeline; here every layer runs in one.
+#: A layer of data becomes what it is by its position in a pipeline; here every layer runs in one.
 DataLayer = TFDataLayer = Layer
 
 ALL_OBJECTS_DICT = _families["activations"]

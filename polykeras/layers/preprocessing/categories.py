@@ -220,8 +220,8 @@ def _compressed(summary: np.ndarray, epsilon: float) -> np.ndarray:
     """A summary of about 1 / epsilon numbers: (their values, how many each stands for)."""
     if summary.shape[1] * epsilon < 1:
         return summary
-    shares = epsilon + np.arange(0.0, 1.0, epsilon)
+    fractions = epsilon + np.arange(0.0, 1.0, epsilon)
     total = summary[1].cumsum()
     reached = total / total[-1]
-    values, counts = np.interp(shares, reached, summary[0]), np.interp(shares, reached, total)
+    values, counts = np.interp(fractions, reached, summary[0]), np.interp(fractions, reached, total)
     return np.stack([values, np.diff(counts, prepend=0)]).astype("float32")

@@ -135,8 +135,8 @@ class RandomSaturation(_Colour):
     lowest = -1.0
 
     def draw(self, batch: int, height: int, width: int) -> Any:
-        share = super().draw(batch, height, width)
-        return share / (1.0 - share + 1e-7)
+        fraction = super().draw(batch, height, width)
+        return fraction / (1.0 - fraction + 1e-7)
 
     def changed(self, images: Any, draws: Any) -> Any:
         return _in_hsv(images, self.value_range, lambda hue, saturation: (hue, ops.clip(saturation * draws, 0, 1)))
@@ -417,8 +417,8 @@ class AutoContrast(ImageLayer):
     def transform(self, images: Any, draws: Any) -> Any:
         low, high = (reduce(images, (1, 2), keepdims=True) for reduce in (ops.min, ops.max))
         is_flat = ops.equal(low, high)
-        share = (images - low) / ops.where(is_flat, ops.ones_like(low), high - low)
-        return ops.where(is_flat, images, rescaled(share, (0, 1), self.value_range))
+        fraction = (images - low) / ops.where(is_flat, ops.ones_like(low), high - low)
+        return ops.where(is_flat, images, rescaled(fraction, (0, 1), self.value_range))
 
 
 class RandomColorJitter(ImageLayer):

@@ -1,8 +1,8 @@
 """64-bit hashes of texts: those with which TensorFlow, and so Keras, puts values into bins.
 
 The formulas hold for Python's integers, of one text, and for ``Words``, arrays of one word of each
-of many texts. A text has a ``size`` in bytes, and little-endian numbers: ``word(place)`` of eight
-bytes, ``half(place)`` of four, ``byte(place)``.
+of many texts. A text has a ``size`` in bytes, and little-endian numbers: ``word(offset)`` of eight
+bytes, ``half(offset)`` of four, ``byte(offset)``.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class Text:
     def __init__(self, data: bytes) -> None:
         self.data, self.size = data, len(data)
 
-    def _number(self, place: int, size: int) -> int:
-        return int.from_bytes(self.data[place : place + size], "little")
+    def _number(self, offset: int, size: int) -> int:
+        return int.from_bytes(self.data[offset : offset + size], "little")
 
-    def word(self, place: int) -> int:
-        return self._number(place, 8)
+    def word(self, offset: int) -> int:
+        return self._number(offset, 8)
 
-    def half(self, place: int) -> int:
-        return self._number(place, 4)
+    def half(self, offset: int) -> int:
+        return self._number(offset, 4)
 
-    def byte(self, place: int) -> int:
-        return self.data[place]
+    def byte(self, offset: int) -> int:
+        return self.data[offset]
 
 
 def _rotate(x: Any, shift: int) -> Any:
@@ -97,9 +97,9 @@ def _farm_33_to_64(text: Any) -> Any:
 FARMS = ((1, _farm_1_to_3), (4, _farm_4_to_7), (8, _farm_8_to_16), (17, _farm_17_to_32), (33, _farm_33_to_64))
 
 
-def _absorb(data: bytes, place: int, a: int, b: int) -> tuple[int, int]:
+def _absorb(data: bytes, offset: int, a: int, b: int) -> tuple[int, int]:
     """Stir 32 bytes into two words."""
-    w, x, y, z = struct.unpack_from("<4Q", data, place)
+    w, x, y, z = struct.unpack_from("<4Q", data, offset)
     a = (a + w) & ALL
     b = _rotate(b + a + z, 21)
     total = (a + x + y) & ALL
@@ -126,15 +126,15 @@ def _farm_of_blocks(text: Text) -> int:
     v, w = (0, 0), (0, 0)
     blocks, last = (size - 1) // 64, size - 64
 
-    def round_at(place: int, x: int, y: int, z: int, factor: int, weight: int) -> tuple:
+    def round_at(offset: int, x: int, y: int, z: int, factor: int, weight: int) -> tuple:
         """One block of 64 bytes; the final one has another factor and weight."""
-        x = _rotate(x + y + v[0] + text.word(place + 8), 37) * factor & ALL
-        y = _rotate(y + v[1] + text.word(place + 48), 42) * factor & ALL
+        x = _rotate(x + y + v[0] + text.word(offset + 8), 37) * factor & ALL
+        y = _rotate(y + v[1] + text.word(offset + 48), 42) * factor & ALL
         x ^= w[1] * weight & ALL
-        y = (y + v[0] * weight + text.word(place + 40)) & ALL
+        y = (y + v[0] * weight + text.word(offset + 40)) & ALL
         z = _rotate(z + w[0], 33) * factor & ALL
-        new_v = _absorb(data, place, v[1] * factor & ALL, (x + w[0]) & ALL)
-        new_w = _absorb(data, place + 32, (z + w[1]) & ALL, (y + text.word(place + 16)) & ALL)
+        new_v = _absorb(data, offset, v[1] * factor & ALL, (x + w[0]) & ALL)
+        new_w = _absorb(data, offset + 32, (z + w[1]) & ALL, (y + text.word(offset + 16)) & ALL)
         return z, y, x, new_v, new_w
 
     for block in range(blocks):

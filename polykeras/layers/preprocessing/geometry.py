@@ -71,7 +71,7 @@ class RandomFlip(ImageLayer):
 
 
 class _Warp(ImageLayer):
-    """Base of layers that sample images at other places. Subclasses define ``warped``."""
+    """Base of layers that sample images at other positions. Subclasses define ``warped``."""
 
     def __init__(
         self, interpolation: str, fill_mode: str, fill_value: float, data_format: Any, seed: Any, **kwargs: Any
@@ -103,7 +103,7 @@ class _Warp(ImageLayer):
         return self.warped(masks, draws, "nearest")
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
-        # The numbers say where each place of the result lies in the image: boxes go the other way.
+        # The numbers say where each pixel of the result lies in the image: boxes go the other way.
         numbers = (*draws, 0.0, 0.0)[:8]
         return boxes.project(corners, boxes.inverse((*numbers, 1.0)))
 
@@ -341,10 +341,10 @@ class RandomPerspective(_Warp):
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         is_moved = ops.less(self.uniform((batch,)), self.uniform((batch,), *self.factor))
-        share = self.uniform((batch, 4, 2), -0.5 * self.scale, 0.5 * self.scale)
+        fraction = self.uniform((batch, 4, 2), -0.5 * self.scale, 0.5 * self.scale)
         corners = [[0.0, 0.0], [width - 1.0, 0.0], [0.0, height - 1.0], [width - 1.0, height - 1.0]]
         start = ops.broadcast_to(ops.convert_to_tensor(corners, "float32"), (batch, 4, 2))
-        return self._numbers(is_moved, start, start + start * share)
+        return self._numbers(is_moved, start, start + start * fraction)
 
     def drawn(self, named: dict, size: tuple[int, int]) -> Any:
         if "draws" in named:
@@ -410,11 +410,11 @@ class RandomElasticTransform(_Warp):
         is_moved, pulls = draws
         batch, height, width, channels = images.shape
         axes = [ops.arange(size, dtype="float32") for size in (batch, height, width, channels)]
-        places = list(ops.meshgrid(*axes, indexing="ij"))
+        positions = list(ops.meshgrid(*axes, indexing="ij"))
         for axis in (0, 1):
-            places[axis + 1] = places[axis + 1] + pulls[..., axis][..., None]
+            positions[axis + 1] = positions[axis + 1] + pulls[..., axis][..., None]
         moved = ops.image.map_coordinates(
-            images, ops.stack(places), INTERPOLATIONS.index(interpolation), self.fill_mode, self.fill_value
+            images, ops.stack(positions), INTERPOLATIONS.index(interpolation), self.fill_mode, self.fill_value
         )
         return ops.where(is_moved, moved, images)
 
@@ -422,7 +422,7 @@ class RandomElasticTransform(_Warp):
         return ops.clip(super().transform(images, draws), *self.value_range)
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
-        """The boxes around all places that show something of a box.
+        """The boxes around all pixels that show something of a box.
 
         Args:
             corners: array, (batch, boxes, 4).
@@ -432,12 +432,12 @@ class RandomElasticTransform(_Warp):
         is_moved, pulls = draws
         across, down = ops.meshgrid(*(ops.arange(n, dtype="float32") for n in reversed(size)))
         left, top, right, bottom = (ops.expand_dims(edge, -1) for edge in ops.split(corners, 4, -1))
-        x, y = (ops.expand_dims(place + pulls[..., n] + 0.5, 1) for n, place in ((1, across), (0, down)))
+        x, y = (ops.expand_dims(position + pulls[..., n] + 0.5, 1) for n, position in ((1, across), (0, down)))
         is_inside = [ops.greater_equal(x, left), ops.less(x, right), ops.greater_equal(y, top), ops.less(y, bottom)]
         is_inside = functools.reduce(ops.logical_and, is_inside)
         edges = []
-        for place, end in ((across, size[1]), (down, size[0])):
-            edges.append(ops.min(ops.where(is_inside, place, float(end)), (-2, -1)))
-            edges.append(ops.max(ops.where(is_inside, place + 1.0, 0.0), (-2, -1)))
+        for position, end in ((across, size[1]), (down, size[0])):
+            edges.append(ops.min(ops.where(is_inside, position, float(end)), (-2, -1)))
+            edges.append(ops.max(ops.where(is_inside, position + 1.0, 0.0), (-2, -1)))
         moved = ops.stack([edges[0], edges[2], edges[1], edges[3]], -1)
         return ops.where(ops.reshape(is_moved, (-1, 1, 1)), moved, corners)

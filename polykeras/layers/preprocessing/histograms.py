@@ -13,10 +13,10 @@ from polykeras.layers.arguments import window_sizes
 from polykeras.layers.preprocessing.image import ImageLayer, rescaled, value_limits
 
 
-def _counts(places: Any, bins: int) -> Any:
+def _counts(positions: Any, bins: int) -> Any:
     """float32 (rows, bins): how often each number occurs in each row of int32 (rows, entries)."""
-    rows = places.shape[0]
-    flat = ops.reshape(places + ops.expand_dims(ops.arange(rows, dtype="int32") * bins, 1), (-1,))
+    rows = positions.shape[0]
+    flat = ops.reshape(positions + ops.expand_dims(ops.arange(rows, dtype="int32") * bins, 1), (-1,))
     return ops.reshape(ops.segment_sum(ops.ones_like(flat, "float32"), flat, rows * bins), (rows, bins))
 
 
@@ -46,14 +46,14 @@ class Equalization(ImageLayer):
     def transform(self, images: Any, draws: Any) -> Any:
         batch, height, width, channels = images.shape
         rows = ops.reshape(ops.transpose(images, (0, 3, 1, 2)), (batch * channels, height * width))
-        share = ops.clip(rescaled(rows, self.value_range, (0, 1)), 0, 1)
-        places = ops.cast(ops.floor(share * (self.bins - 1) + 1e-4), "int32")
-        reached = ops.cumsum(_counts(places, self.bins), 1)
+        fraction = ops.clip(rescaled(rows, self.value_range, (0, 1)), 0, 1)
+        positions = ops.cast(ops.floor(fraction * (self.bins - 1) + 1e-4), "int32")
+        reached = ops.cumsum(_counts(positions, self.bins), 1)
         # The pixels of the lowest value that occurs.
         first = ops.min(ops.where(ops.greater(reached, 0), reached, float(height * width)), 1, keepdims=True)
         rest = float(height * width) - first
         table = ops.clip(ops.round((reached - first) * 255.0 / ops.maximum(rest, 1.0)), 0, 255)
-        even = rescaled(ops.take_along_axis(table, places, 1), (0, 255), self.value_range)
+        even = rescaled(ops.take_along_axis(table, positions, 1), (0, 255), self.value_range)
         even = ops.where(ops.greater(rest, 0), even, rows)
         return ops.transpose(ops.reshape(even, (batch, channels, height, width)), (0, 2, 3, 1))
 
@@ -109,11 +109,11 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         first = ops.reshape(ops.arange(batch, dtype="int32"), (-1, 1, 1, 1)) * math.prod(self.tile_grid_size)
         channel = ops.arange(channels, dtype="int32")
         mixed: Any = 0.0
-        for (row, share_down), (column, share_across) in itertools.product(down, across):
+        for (row, weight_down), (column, weight_across) in itertools.product(down, across):
             tile = ops.convert_to_tensor((row[:, None] * self.tile_grid_size[1] + column)[..., None], "int32")
-            share = ops.convert_to_tensor((share_down[:, None] * share_across)[..., None], "float32")
+            fraction = ops.convert_to_tensor((weight_down[:, None] * weight_across)[..., None], "float32")
             table = (first + tile) * channels + channel
-            mixed = mixed + ops.take(tables, table * 256 + values) * share
+            mixed = mixed + ops.take(tables, table * 256 + values) * fraction
         return rescaled(mixed[:, :height, :width], (0, 255), self.value_range)
 
     def _tables(self, values: Any) -> Any:
@@ -134,8 +134,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
 
 def _neighbours(size: int, tiles: int) -> list[tuple]:
-    """For the places of an axis: (number of a tile, its share), of the tiles before and behind."""
-    place = np.arange(size) / (size // tiles) - 0.5
-    low = np.floor(place)
-    share = place - low
-    return [(np.clip(low + n, 0, tiles - 1), 1 - share if n == 0 else share) for n in (0, 1)]
+    """For the positions of an axis: (number of a tile, its weight), of the tiles before and behind."""
+    position = np.arange(size) / (size // tiles) - 0.5
+    low = np.floor(position)
+    fraction = position - low
+    return [(np.clip(low + n, 0, tiles - 1), 1 - fraction if n == 0 else fraction) for n in (0, 1)]

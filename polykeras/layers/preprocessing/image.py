@@ -113,7 +113,7 @@ class ImageLayer(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.autocast = False  # 16 bits are too few for the places of boxes
+        self.autocast = False  # 16 bits are too few for the coordinates of boxes
         self.data_format = standardize_data_format(data_format)
         self.bounding_box_format = bounding_box_format
         if bounding_box_format is not None:
@@ -634,5 +634,5 @@ class RandomCrop(_Crop):
         return self._fitting(inputs)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
-        share, spare = self.uniform((2,)), (height - self.height, width - self.width)
-        return tuple(ops.minimum(ops.cast(share[n] * float(spare[n] + 1), "int32"), spare[n]) for n in range(2))
+        fraction, spare = self.uniform((2,)), (height - self.height, width - self.width)
+        return tuple(ops.minimum(ops.cast(fraction[n] * float(spare[n] + 1), "int32"), spare[n]) for n in range(2))

@@ -67,10 +67,10 @@ class IndexLookup(HostLayer):
             self.set_vocabulary(vocabulary, idf_weights)
 
     def _check_arguments(self, idf_weights: Any, vocabulary: Any) -> None:
-        first = self._first_place()
+        first = self._first_index()
         wrong: tuple[str, Any] | None = None
         if self.max_tokens is not None and self.max_tokens <= first:
-            wrong = f"max_tokens above the {first} places of mask and unknown tokens", self.max_tokens
+            wrong = f"max_tokens above the {first} indices of mask and unknown tokens", self.max_tokens
         elif not 0 <= self.num_oov_indices <= _MOST_UNKNOWN:
             wrong = f"num_oov_indices from 0 to {_MOST_UNKNOWN}", self.num_oov_indices
         elif self.invert and self.output_mode != "int":
@@ -86,15 +86,15 @@ class IndexLookup(HostLayer):
 
     # -------------------------------------------------------------- vocabulary
 
-    def _mask_places(self) -> int:
+    def _count_of_mask(self) -> int:
         return 1 if self.mask_token is not None and self.output_mode == "int" else 0
 
-    def _first_place(self) -> int:
+    def _first_index(self) -> int:
         """The index of the first token: after those of the mask and of unknown tokens."""
-        return self._mask_places() + self.num_oov_indices
+        return self._count_of_mask() + self.num_oov_indices
 
     def _special_tokens(self) -> list:
-        return [self.mask_token] * self._mask_places() + [self.oov_token] * self.num_oov_indices
+        return [self.mask_token] * self._count_of_mask() + [self.oov_token] * self.num_oov_indices
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list:
         """Return the tokens in the order of their indices.
@@ -106,7 +106,7 @@ class IndexLookup(HostLayer):
 
     def vocabulary_size(self) -> int:
         """Return the number of indices, those of the mask and of unknown tokens included."""
-        return self._first_place() + len(self._tokens)
+        return self._first_index() + len(self._tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Replace the vocabulary.
@@ -172,7 +172,7 @@ class IndexLookup(HostLayer):
         path = Path(dir) / "vocabulary.txt"
         if not self._tokens and path.is_file():
             tokens = path.read_text(encoding="utf-8").split("\n")
-            self._take([self._parse(token) for token in tokens[self._first_place() :]])
+            self._take([self._parse(token) for token in tokens[self._first_index() :]])
 
     def _parse(self, token: str) -> Any:
         """A token from how a text file holds it."""
@@ -189,22 +189,22 @@ class IndexLookup(HostLayer):
             problem = "each token once", repeated
         elif misplaced:
             problem = f"mask and unknown tokens nowhere, or in front: {self._special_tokens()}", misplaced
-        elif self.max_tokens is not None and self._first_place() + len(tokens) > self.max_tokens:
-            problem = f"at most {self.max_tokens} tokens (max_tokens)", self._first_place() + len(tokens)
+        elif self.max_tokens is not None and self._first_index() + len(tokens) > self.max_tokens:
+            problem = f"at most {self.max_tokens} tokens (max_tokens)", self._first_index() + len(tokens)
         if problem:
             expected, received = problem
             shown = naming.listed(received) if isinstance(received, list) else received
             raise ValueError(f"Layer {self.name!r}: Expected a vocabulary with {expected}. Received: {shown}.")
 
     def _take(self, tokens: list) -> None:
-        first = self._first_place()
+        first = self._first_index()
         self._tokens = tokens
         self._places = {token: first + n for n, token in enumerate(tokens)}
         renew_constants()
 
     def _with_special_weights(self, weights: np.ndarray) -> np.ndarray:
         """Unknown tokens weigh as much as known ones on average."""
-        return np.concatenate([np.full(self._first_place(), weights.mean(), "float32"), weights])
+        return np.concatenate([np.full(self._first_index(), weights.mean(), "float32"), weights])
 
     def _depth(self) -> int:
         return self.max_tokens if self.pad_to_max_tokens and self.max_tokens else self.vocabulary_size()
@@ -254,7 +254,7 @@ class IndexLookup(HostLayer):
         special = (self.mask_token, self.oov_token)
         counted = [(count, token) for token, count in self._counts.items() if token not in special]
         tokens = [token for _, token in sorted(counted, reverse=True)]
-        self._take(tokens if self.max_tokens is None else tokens[: self.max_tokens - self._first_place()])
+        self._take(tokens if self.max_tokens is None else tokens[: self.max_tokens - self._first_index()])
         if self.output_mode == "tf_idf":
             found_in = np.array([self._documents_with[token] for token in self._tokens], "float64")
             weights = np.log1p(self._document_total / (1 + found_in))
@@ -281,15 +281,15 @@ class IndexLookup(HostLayer):
         unknown = -2
         found = np.array([self._places.get(token, unknown) for token in flat], "int64")
         if self.mask_token is not None:
-            found[[token == self.mask_token for token in flat]] = self._place_of_mask()
+            found[[token == self.mask_token for token in flat]] = self._index_of_mask()
         (missing,) = np.nonzero(found == unknown)
         if missing.size:
             self._check_known({flat[n] for n in missing})
-            places = self.unknown_places(tokens.reshape(-1)[missing]) if self.num_oov_indices > 1 else 0
-            found[missing] = self._mask_places() + places
+            indices = self.unknown_indices(tokens.reshape(-1)[missing]) if self.num_oov_indices > 1 else 0
+            found[missing] = self._count_of_mask() + indices
         return found.reshape(tokens.shape)
 
-    def _place_of_mask(self) -> int:
+    def _index_of_mask(self) -> int:
         return 0 if self.output_mode == "int" else -1
 
     def _check_known(self, unknown: set) -> None:
@@ -299,7 +299,7 @@ class IndexLookup(HostLayer):
                 f"Received: {sorted(unknown)}."
             )
 
-    def unknown_places(self, tokens: Any) -> Any:
+    def unknown_indices(self, tokens: Any) -> Any:
         """Return which of several indices of unknown tokens each one gets.
 
         Args:
@@ -541,18 +541,18 @@ class IntegerLookup(IndexLookup):
     def lookup(self, tokens: Any) -> Any:
         tokens = bits_of(tokens)
         order = np.argsort(np.array(self._tokens, "int64"))
-        unknown = ops.full_like(tokens, self._mask_places())
+        unknown = ops.full_like(tokens, self._count_of_mask())
         if self.num_oov_indices > 1:
-            unknown = ops.add(unknown, self.unknown_places(tokens))
+            unknown = ops.add(unknown, self.unknown_indices(tokens))
         found, is_known = unknown, ops.zeros_like(tokens, dtype="bool")
         if self._tokens:
             known = np.array(self._tokens, "int64")[order]
-            places = ops.minimum(ops.searchsorted(known, tokens), len(known) - 1)
-            is_known = ops.equal(ops.take(known, places), tokens)
-            found = ops.where(is_known, ops.take(order + self._first_place(), places), unknown)
+            indices = ops.minimum(ops.searchsorted(known, tokens), len(known) - 1)
+            is_known = ops.equal(ops.take(known, indices), tokens)
+            found = ops.where(is_known, ops.take(order + self._first_index(), indices), unknown)
         if self.mask_token is not None:
             is_mask = ops.equal(tokens, self.mask_token)
-            found = ops.where(is_mask, self._place_of_mask(), found)
+            found = ops.where(is_mask, self._index_of_mask(), found)
             is_known = ops.logical_or(is_known, is_mask)
         return found if self.num_oov_indices else self._checked(tokens, found, is_known)
 
@@ -562,10 +562,10 @@ class IntegerLookup(IndexLookup):
             self._check_known(set(ops.convert_to_numpy(tokens)[~ops.convert_to_numpy(is_known)].tolist()))
         return ops.where(is_known, found, -1)
 
-    def unknown_places(self, tokens: Any) -> Any:
+    def unknown_indices(self, tokens: Any) -> Any:
         if self.oov_method == "floormod":
             return ops.mod(tokens, self.num_oov_indices)
-        return super().unknown_places(tokens)
+        return super().unknown_indices(tokens)
 
     def _parse(self, token: str) -> int:
         return int(token)

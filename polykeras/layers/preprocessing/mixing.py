@@ -12,21 +12,21 @@ from polykeras.layers.preprocessing.image import ImageLayer, in_batch, limits, v
 class _Patch(ImageLayer):
     """Base of layers that change a rectangle of each image."""
 
-    def rectangles(self, size: tuple[int, int], shares: tuple) -> Any:
+    def rectangles(self, size: tuple[int, int], fractions: tuple) -> Any:
         """Return where rectangles at random positions lie, as bools (batch, height, width, 1).
 
         Args:
             size: (height, width) of the images.
-            shares: of the height and of the width that each rectangle takes, both (batch,).
+            fractions: of the height and of the width that each rectangle takes, both (batch,).
         """
         is_inside = []
-        for axis, (count, share) in enumerate(zip(size, shares, strict=True)):
-            length = ops.round(share * float(count))
+        for axis, (count, fraction) in enumerate(zip(size, fractions, strict=True)):
+            length = ops.round(fraction * float(count))
             spare = float(count) - length
-            first = ops.minimum(ops.floor(self.uniform(share.shape) * (spare + 1.0)), spare)
-            place = ops.arange(count, dtype="float32")
+            first = ops.minimum(ops.floor(self.uniform(fraction.shape) * (spare + 1.0)), spare)
+            position = ops.arange(count, dtype="float32")
             first, length = (ops.expand_dims(x, 1) for x in (first, length))
-            inside = ops.logical_and(ops.greater_equal(place, first), ops.less(place, first + length))
+            inside = ops.logical_and(ops.greater_equal(position, first), ops.less(position, first + length))
             is_inside.append(ops.expand_dims(inside, (2, 3) if axis == 0 else (1, 3)))
         return ops.logical_and(*is_inside)
 
@@ -36,10 +36,10 @@ def _wide(x: Any, rank: int) -> Any:
     return ops.reshape(x, (-1, *(1,) * (rank - 1)))
 
 
-def _blended(x: Any, order: Any, share: Any) -> Any:
+def _blended(x: Any, order: Any, fraction: Any) -> Any:
     """Each entry of a batch with a fraction of another one in it."""
     x = ops.cast(x, "float32")
-    return x + _wide(share, len(x.shape)) * (ops.take(x, order, 0) - x)
+    return x + _wide(fraction, len(x.shape)) * (ops.take(x, order, 0) - x)
 
 
 class CutMix(_Patch):
@@ -204,8 +204,8 @@ class RandomErasing(_Patch):
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         is_erased = ops.less(self.uniform((batch,)), self.uniform((batch,), *self.factor))
-        shares = ops.sqrt(self.uniform((2, batch), *self.scale))
-        return ops.logical_and(_wide(is_erased, 4), self.rectangles((height, width), (shares[0], shares[1])))
+        fractions = ops.sqrt(self.uniform((2, batch), *self.scale))
+        return ops.logical_and(_wide(is_erased, 4), self.rectangles((height, width), (fractions[0], fractions[1])))
 
     def transform(self, images: Any, draws: Any) -> Any:
         if self.fill_value is None:

@@ -176,11 +176,11 @@ class AugMix(_Policy):
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         # Gamma numbers, divided by their sum, are of the Dirichlet distribution.
-        shares = random.gamma((self.num_chains, batch, 1, 1, 1), self.alpha, "float32", self.generator)
-        shares = shares / ops.sum(shares, 0)
+        weights = random.gamma((self.num_chains, batch, 1, 1, 1), self.alpha, "float32", self.generator)
+        weights = weights / ops.sum(weights, 0)
         mixture = random.beta((batch, 1, 1, 1), self.alpha, self.alpha, "float32", self.generator)
         chains = [self._draw_chain((batch, height, width)) for _ in range(self.num_chains)]
-        return shares * mixture, mixture, chains
+        return weights * mixture, mixture, chains
 
     def _draw_chain(self, size: tuple) -> list:
         depth = random.randint((), 0, self.chain_depth + 1, seed=self.generator)
@@ -190,11 +190,11 @@ class AugMix(_Policy):
         ]
 
     def transform(self, images: Any, draws: Any) -> Any:
-        shares, mixture, chains = draws
+        weights, mixture, chains = draws
         result = images * (1.0 - mixture)
         for n, chain in enumerate(chains):
             x = images
             for drawn in chain:
                 x = self.step(self.candidates, drawn, lambda layer, x, own: layer.transform(x, own), x)
-            result = result + x * shares[n]
+            result = result + x * weights[n]
         return result

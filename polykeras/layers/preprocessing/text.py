@@ -227,8 +227,8 @@ class TextVectorization(HostLayer):
         length = self.output_sequence_length
         length = max(map(len, rows), default=0) if length is None else length
         result = np.zeros((len(rows), length), "int64")
-        for place, row in enumerate(rows):
-            result[place, : len(row)] = row[:length]
+        for index, row in enumerate(rows):
+            result[index, : len(row)] = row[:length]
         return self.finish(result if inputs.ndim else result[0])
 
     def output_shape_of(self, shape: tuple) -> tuple:

@@ -46,9 +46,9 @@ class Words:
     def __and__(self, mask: int) -> Words:
         return self if mask == ALL else Words(backends.current().bitwise_and(self.bits, _operand(mask)))
 
-    def __rshift__(self, places: int) -> Words:
-        shifted = Words(backends.current().right_shift(self.bits, places))
-        return shifted & (ALL >> places)  # without the copies of the highest bit
+    def __rshift__(self, offsets: int) -> Words:
+        shifted = Words(backends.current().right_shift(self.bits, offsets))
+        return shifted & (ALL >> offsets)  # without the copies of the highest bit
 
     def __mod__(self, divisor: int) -> Any:
         """Return the remainders as int64; the divisor is below 2**62."""
@@ -86,31 +86,31 @@ class Digits:
 
     def _text(self, digits: Any, is_negative: Any, size: Any) -> Any:
         """The bytes along the last axis, zeros behind."""
-        places = ops.broadcast_to(np.arange(self.LONGEST + 8), (*digits.shape[:-1], self.LONGEST + 8))
-        from_right = ops.clip(size - 1 - places, 0, self.LONGEST - 1)
+        offsets = ops.broadcast_to(np.arange(self.LONGEST + 8), (*digits.shape[:-1], self.LONGEST + 8))
+        from_right = ops.clip(size - 1 - offsets, 0, self.LONGEST - 1)
         text = ops.take_along_axis(digits, from_right, -1) + ord("0")
-        text = ops.where(ops.logical_and(is_negative, ops.equal(places, 0)), ord("-"), text)
-        return ops.where(ops.less(places, size), text, 0)
+        text = ops.where(ops.logical_and(is_negative, ops.equal(offsets, 0)), ord("-"), text)
+        return ops.where(ops.less(offsets, size), text, 0)
 
-    def _number(self, place: Any, size: int) -> Words:
-        if isinstance(place, int):
-            found = self._bytes[..., place : place + size]
+    def _number(self, offset: Any, size: int) -> Words:
+        if isinstance(offset, int):
+            found = self._bytes[..., offset : offset + size]
         else:
-            places = ops.add(ops.expand_dims(place.bits, -1), np.arange(size))
-            found = ops.take_along_axis(self._bytes, ops.clip(places, 0, self.LONGEST + 7), -1)
+            offsets = ops.add(ops.expand_dims(offset.bits, -1), np.arange(size))
+            found = ops.take_along_axis(self._bytes, ops.clip(offsets, 0, self.LONGEST + 7), -1)
         return Words(ops.sum(ops.left_shift(found, 8 * np.arange(size)), -1))
 
-    def word(self, place: Any) -> Words:
-        """Return the number of eight bytes from a place on."""
-        return self._number(place, 8)
+    def word(self, offset: Any) -> Words:
+        """Return the number of eight bytes from an offset on."""
+        return self._number(offset, 8)
 
-    def half(self, place: Any) -> Words:
+    def half(self, offset: Any) -> Words:
         """Return the number of four bytes."""
-        return self._number(place, 4)
+        return self._number(offset, 4)
 
-    def byte(self, place: Any) -> Words:
+    def byte(self, offset: Any) -> Words:
         """Return one byte."""
-        return self._number(place, 1)
+        return self._number(offset, 1)
 
 
 def farmhash(text: Digits) -> Words:
@@ -126,9 +126,9 @@ def siphash(text: Digits, key: tuple[int, int]) -> Words:
     """Return ``fingerprints.siphash`` of each text."""
     last = (text.size >> 3).bits
     state = fingerprints.sip_start(key)
-    for place in range(3):
-        word = text.word(8 * place) | (text.size << 56).where(ops.equal(last, place), Words(ops.zeros_like(last)))
+    for index in range(3):
+        word = text.word(8 * index) | (text.size << 56).where(ops.equal(last, index), Words(ops.zeros_like(last)))
         after = fingerprints.sip_absorb(state, word)
-        is_inside = ops.less_equal(place, last)
-        state = after if place == 0 else tuple(new.where(is_inside, old) for new, old in zip(after, state, strict=True))
+        is_inside = ops.less_equal(index, last)
+        state = after if index == 0 else tuple(new.where(is_inside, old) for new, old in zip(after, state, strict=True))
     return fingerprints.sip_end(state)

@@ -69,8 +69,8 @@ class Preparation:
             check_class_weight(class_weight)
         self._class_weight, self._check = class_weight, check
 
-    def __call__(self, batch: Any, place: Callable | None = None) -> tuple:
-        """Return the batch without missing parts at the end; on the device, or where ``place`` puts it.
+    def __call__(self, batch: Any, put: Callable | None = None) -> tuple:
+        """Return the batch without missing parts at the end; on the device, or where ``put`` puts it.
 
         A batch that is no tuple stays none: a step of a user's own gets what the data has.
         """
@@ -78,7 +78,7 @@ class Preparation:
         data: Any = self.on_host(*parts)
         if not isinstance(batch, tuple | list):
             (data,) = data
-        return to_device(data) if place is None else trees.map(place, data)
+        return to_device(data) if put is None else trees.map(put, data)
 
     def on_host(self, x: Any, y: Any, sample_weight: Any) -> tuple:
         """Return standardized data as a checked tuple; parts that are read later are checked then.
@@ -157,8 +157,8 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> Any:
     if y.ndim > 2:
         raise ValueError(f"Expected y of shape (n,) or (n, classes) for class_weight. Received: {y.shape}.")
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
-    found, places = np.unique(np.round(labels), return_inverse=True)
-    result = np.array([weights.get(c, 1.0) for c in found], np.float32)[places]
+    found, indices = np.unique(np.round(labels), return_inverse=True)
+    result = np.array([weights.get(c, 1.0) for c in found], np.float32)[indices]
     return result if sample_weight is None else result * on_host(sample_weight).astype(np.float32).reshape(len(y))
 
 

@@ -147,7 +147,7 @@ class SampleDataset(PyDataset):
         if self._batch_size is None:
             return order.tolist()[self._batches]
         size = self._batch_size
-        return [order[place * size : (place + 1) * size] for place in range(self._count)[self._batches]]
+        return [order[index * size : (index + 1) * size] for index in range(self._count)[self._batches]]
 
     def __iter__(self) -> Iterator[Any]:
         return ordered(self.read, self.new_pass(), workers_of(self))
@@ -155,8 +155,8 @@ class SampleDataset(PyDataset):
     def __getitem__(self, index: int) -> Any:
         """Return a batch in the order that the samples came in."""
         size = self._batch_size
-        place = range(self._count)[self._batches][index]
-        return self.read(self._samples[place].item() if size is None else self._samples[place * size :][:size])
+        number = range(self._count)[self._batches][index]
+        return self.read(self._samples[number].item() if size is None else self._samples[number * size :][:size])
 
     def batch(self, batch_size: int, drop_remainder: bool = False) -> SampleDataset:
         """Return a dataset of batches of these samples, each read on its own and stacked."""
@@ -174,14 +174,14 @@ class SampleDataset(PyDataset):
         if self._batch_size is None:
             return self
         first = np.arange(self._count)[self._batches] * self._batch_size
-        places = (first[:, None] + np.arange(self._batch_size)).ravel()
-        samples = self._samples[places[places < len(self._samples)]]
+        indices = (first[:, None] + np.arange(self._batch_size)).ravel()
+        samples = self._samples[indices[indices < len(self._samples)]]
         read = functools.partial(_read_single, self.read)
         return self._changed(read=read, _samples=samples, _batches=slice(None), _batch_size=None)
 
-    def part(self, places: Any) -> SampleDataset:
+    def part(self, indices: Any) -> SampleDataset:
         """Return a dataset of some of the samples, by their indices in the original order."""
-        return self._changed(_samples=self._samples[places])
+        return self._changed(_samples=self._samples[indices])
 
     def map(self, function: Callable) -> SampleDataset:
         """Return a dataset whose batches ``(x, y)`` have become ``function(x, y)``."""

@@ -1,4 +1,4 @@
-"""The one place that looks at what a user passes as data, and makes a source of batches of it."""
+"""The one module that looks at what a user passes as data, and makes a source of batches of it."""
 
 from __future__ import annotations
 
@@ -107,15 +107,15 @@ def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, 
     return StreamSource(Stream(order.keys, read, order.batches), checked_later, epochs)
 
 
-def make_batch(x: Any, y: Any = None, sample_weight: Any = None, place: Callable | None = None, **options: Any) -> Any:
-    """Return one batch on the device, or where ``place`` puts it, packed; options as for ``Preparation``.
+def make_batch(x: Any, y: Any = None, sample_weight: Any = None, put: Callable | None = None, **options: Any) -> Any:
+    """Return one batch on the device, or where ``put`` puts it, packed; options as for ``Preparation``.
 
     Raises:
         ValueError: for data that is no array, or parts that don't fit.
     """
     if not is_data(x) or isinstance(x, PyDataset):
         raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
-    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), place))
+    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), put))
 
 
 def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:

@@ -114,5 +114,5 @@ def reader(dataset: Any) -> Callable[[int], Any]:
     return functools.partial(_item, dataset)
 
 
-def _item(dataset: Any, place: int) -> Any:
-    return dataset[place]
+def _item(dataset: Any, index: int) -> Any:
+    return dataset[index]

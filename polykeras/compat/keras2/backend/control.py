@@ -76,8 +76,8 @@ class _GraphFunction:
                 return next(results) if isinstance(x, KerasTensor) else x
 
             outputs = [get_value(fill(x)) for x in self._outputs]
-            fresh = [fill(value) for _, value in self._updates]
-            for (variable, _), value in zip(self._updates, fresh, strict=True):
+            updated = [fill(value) for _, value in self._updates]
+            for (variable, _), value in zip(self._updates, updated, strict=True):
                 variable.assign(value)
         return outputs[0] if self._is_single else outputs
 
@@ -330,12 +330,12 @@ def rnn(
 
     def step(carry: tuple, row: list) -> tuple:
         before, states = carry
-        output, fresh = step_function(row[0], [*states, *constants])
-        fresh = list(fresh)
+        output, updated = step_function(row[0], [*states, *constants])
+        updated = list(updated)
         if mask is not None:
             output = _where_counted(row[1], output, before)
-            fresh = [_where_counted(row[1], new, old) for new, old in zip(fresh, states, strict=True)]
-        return (output if before is not None else None, fresh), output
+            updated = [_where_counted(row[1], new, old) for new, old in zip(updated, states, strict=True)]
+        return (output if before is not None else None, updated), output
 
     first = None
     if mask is not None:
@@ -351,8 +351,8 @@ def _unrolled(step: Callable, carry: tuple, rows: list) -> tuple:
     if time is None:
         raise ValueError("Expected inputs of known time for unroll=True. Received: an unknown time.")
     ys = []
-    for place in range(time):
-        carry, y = step(carry, [row[place] for row in rows])
+    for index in range(time):
+        carry, y = step(carry, [row[index] for row in rows])
         ys.append(y)
     return carry, ops.stack(ys)
 

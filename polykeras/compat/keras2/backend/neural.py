@@ -101,7 +101,7 @@ def normalize_batch_in_training(
     """
     shape, axes = ops.shape(x), tuple(reduction_axes)
     mean, variance = ops.moments(x, axes, keepdims=True)
-    kept = [1 if {place, place - len(shape)} & set(axes) else size for place, size in enumerate(shape)]
+    kept = [1 if {index, index - len(shape)} & set(axes) else size for index, size in enumerate(shape)]
     result = ops.divide(ops.subtract(x, mean), ops.sqrt(ops.add(variance, epsilon)))
     result = result if gamma is None else ops.multiply(result, ops.reshape(gamma, kept))
     result = result if beta is None else ops.add(result, ops.reshape(beta, kept))
@@ -161,7 +161,7 @@ def ctc_decode(
     blank = ops.shape(y_pred)[-1] - 1
     strategy = "greedy" if greedy else "beam_search"
     paths, scores = ops.ctc_decode(logits, input_length, strategy, beam_width, top_paths, True, blank)
-    paths = [paths[place] for place in range(1 if greedy else top_paths)]
+    paths = [paths[index] for index in range(1 if greedy else top_paths)]
     return [_merged(labels) if merge_repeated and not greedy else labels for labels in paths], scores
 
 
@@ -186,6 +186,6 @@ def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> NamedTuple:
     """
     labels, lengths = ops.convert_to_numpy(labels), ops.convert_to_numpy(label_lengths).reshape(-1, 1)
     counts = range(labels.shape[1]) < lengths
-    places = counts.nonzero()
-    indices = ops.convert_to_tensor(list(zip(*map(list, places), strict=True)), "int32")
-    return SparseTensor(indices, ops.convert_to_tensor(labels[places]), labels.shape)
+    positions = counts.nonzero()
+    indices = ops.convert_to_tensor(list(zip(*map(list, positions), strict=True)), "int32")
+    return SparseTensor(indices, ops.convert_to_tensor(labels[positions]), labels.shape)

@@ -121,7 +121,7 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 def learning_phase() -> Any:
     """Return 1 in training and 0 otherwise: the innermost ``training`` that a call around this one was given.
 
-    Among the inputs of ``K.function`` it stands for the place of the phase.
+    Among the inputs of ``K.function`` it stands for the phase.
 
     >>> learning_phase()
     0

@@ -239,16 +239,16 @@ def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_f
     shape, is_last = ops.shape(inputs), axes[0] == 1
     sizes = [shape[axis] for axis in axes]
     channels = shape[-1 if is_last else 1]
-    places = np.arange(math.prod(sizes), dtype="int32").reshape(sizes)
-    places = np.lib.stride_tricks.sliding_window_view(places, window)[tuple(slice(None, None, n) for n in steps)]
-    counts = places.shape[: len(axes)]
-    places = places.reshape(math.prod(counts), math.prod(window))
+    indices = np.arange(math.prod(sizes), dtype="int32").reshape(sizes)
+    indices = np.lib.stride_tricks.sliding_window_view(indices, window)[tuple(slice(None, None, n) for n in steps)]
+    counts = indices.shape[: len(axes)]
+    indices = indices.reshape(math.prod(counts), math.prod(window))
     if is_last:
-        windows = ops.take(ops.reshape(inputs, (-1, math.prod(sizes), channels)), places, axis=1)
+        windows = ops.take(ops.reshape(inputs, (-1, math.prod(sizes), channels)), indices, axis=1)
     else:
-        windows = ops.take(ops.reshape(inputs, (-1, channels, math.prod(sizes))), places, axis=2)
+        windows = ops.take(ops.reshape(inputs, (-1, channels, math.prod(sizes))), indices, axis=2)
         windows = ops.moveaxis(windows, 1, 2)
-    outputs = ops.einsum("bpi,pif->bpf", ops.reshape(windows, (-1, len(places), channels * math.prod(window))), kernel)
+    outputs = ops.einsum("bpi,pif->bpf", ops.reshape(windows, (-1, len(indices), channels * math.prod(window))), kernel)
     outputs = ops.reshape(outputs, (-1, *counts, ops.shape(kernel)[-1]))
     return outputs if is_last else ops.moveaxis(outputs, -1, 1)
 

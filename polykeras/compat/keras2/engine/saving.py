@@ -108,8 +108,8 @@ def save_attributes_to_hdf5_group(group: Any, name: str, data: Any) -> None:
         raise ValueError(f"Expected names of at most {_LARGEST_ATTRIBUTE} bytes. Received: one of {longest}.")
     count = max(1, _LARGEST_ATTRIBUTE // max(1, longest))
     parts = [items[start : start + count] for start in range(0, len(items), count)] or [[]]
-    for place, part in enumerate(parts):
-        group.attrs[name if len(parts) == 1 else f"{name}{place}"] = np.array(part, f"S{max(1, longest)}")
+    for index, part in enumerate(parts):
+        group.attrs[name if len(parts) == 1 else f"{name}{index}"] = np.array(part, f"S{max(1, longest)}")
 
 
 def load_attributes_from_hdf5_group(group: Any, name: str) -> list[str]:
@@ -119,7 +119,7 @@ def load_attributes_from_hdf5_group(group: Any, name: str) -> list[str]:
         group: an h5py Group.
         name: of the attribute.
     """
-    numbered = itertools.takewhile(group.attrs.__contains__, (f"{name}{place}" for place in itertools.count()))
+    numbered = itertools.takewhile(group.attrs.__contains__, (f"{name}{index}" for index in itertools.count()))
     keys = [name] if name in group.attrs else list(numbered)
     return [x.decode() if isinstance(x, bytes) else str(x) for key in keys for x in group.attrs[key]]
 
@@ -141,7 +141,7 @@ def save_weights_to_hdf5_group(group: Any, layers: list) -> None:
     save_attributes_to_hdf5_group(group, "layer_names", [layer.name for layer in layers])
     for layer in layers:
         own, weights = group.create_group(layer.name), old_weights.ordered(layer)
-        names = [f"{layer.name}/{place}_{weight.name}" for place, weight in enumerate(weights)]
+        names = [f"{layer.name}/{index}_{weight.name}" for index, weight in enumerate(weights)]
         save_attributes_to_hdf5_group(own, "weight_names", names)
         for name, weight in zip(names, weights, strict=True):
             own[name] = weight.numpy()
@@ -179,7 +179,7 @@ def load_weights_from_hdf5_group_by_name(
 
 
 def _together(layers: list) -> Any:
-    """Layers in the place of a model that has no weights beside theirs."""
+    """Layers in place of a model that has no weights beside theirs."""
     weights = [weight for layer in layers for weight in layer.weights]
     return SimpleNamespace(layers=layers, weights=weights, name="layers")
 
@@ -206,8 +206,8 @@ def preprocess_weights_for_loading(
     [(3, 2), (2,)]
     """
     saved = [
-        old_weights.Saved(str(place), np.shape(array), functools.partial(np.asarray, array))
-        for place, array in enumerate(weights)
+        old_weights.Saved(str(index), np.shape(array), functools.partial(np.asarray, array))
+        for index, array in enumerate(weights)
     ]
     origin = old_weights.Origin(int(str(original_keras_version or 1).partition(".")[0]), original_backend)
     return [array.read() for array in old_weights.arranged(layer, saved, origin)[1]]

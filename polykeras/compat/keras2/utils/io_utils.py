@@ -56,12 +56,12 @@ class HDF5Matrix:
             first, last, step = key.indices(len(self))
             rows = self.data[self.start + first : self.start + max(first, last) : step]
         else:
-            places = np.asarray(key)
-            if places.size and not (-len(self) <= places.min() and places.max() < len(self)):
+            indices = np.asarray(key)
+            if indices.size and not (-len(self) <= indices.min() and indices.max() < len(self)):
                 raise IndexError(f"Expected rows from {-len(self)} to {len(self) - 1}. Received: {key!r}.")
             # HDF5 reads rows in their order, each once.
-            unique, back = np.unique(places % max(len(self), 1) + self.start, return_inverse=True)
-            rows = self.data[unique][back.reshape(places.shape)]
+            unique, back = np.unique(indices % max(len(self), 1) + self.start, return_inverse=True)
+            rows = self.data[unique][back.reshape(indices.shape)]
         return rows if self.normalizer is None else self.normalizer(rows)
 
     @property

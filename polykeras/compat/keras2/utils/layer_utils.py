@@ -103,5 +103,5 @@ def convert_dense_weights_data_format(
             f"Expected target_data_format to be one of {naming.listed(orders)}. Received: {target_data_format!r}."
         )
     kernel = dense.kernel.numpy()
-    places = np.arange(len(kernel)).reshape(previous_feature_map_shape)
-    dense.kernel.assign(kernel[places.transpose(orders[target_data_format]).ravel()])
+    indices = np.arange(len(kernel)).reshape(previous_feature_map_shape)
+    dense.kernel.assign(kernel[indices.transpose(orders[target_data_format]).ravel()])

@@ -1,6 +1,6 @@
 """Where a step finds the values that it is made from: attributes, entries, closures, globals.
 
-A place knows its values at the time of ``take`` and tells which are others now. One that is
+A namespace remembers its values at the time of ``take`` and tells which have changed since. One that is
 ``is_watched`` belongs to foreign code, where setting a value moves no stamp.
 """
 
@@ -19,17 +19,17 @@ _missing = object()
 _MOST_ITEMS = 64
 
 
-class Place:
+class Namespace:
     """Named values of one object.
 
     Args:
-        owner: the object, which the place keeps alive: an identity stays that of one object.
+        owner: the object, which the namespace keeps alive: an identity stays that of one object.
     """
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
         #: Names of numbers that are inputs of the step: any value will do but 0, which may mean something else.
-        self.held: dict[Any, type] = {}
+        self.inputs: dict[Any, type] = {}
         #: Names of what no longer counts: the step sets it itself, again and again.
         self.ignored: set = set()
         self.take()
@@ -60,7 +60,7 @@ class Place:
     def _is_free(self, name: Any, value: Any) -> bool:
         if name in self.ignored:
             return True
-        return value.__class__ is self.held.get(name) and value != 0
+        return value.__class__ is self.inputs.get(name) and value != 0
 
     def differences(self) -> list[tuple[Any, Any, Any]]:
         """Return ``(name, value before, value now)`` of what has changed."""
@@ -70,7 +70,7 @@ class Place:
         return [(n, old, new) for n, old, new in pairs if not (is_equal(old, new) or self._is_free(n, new))]
 
 
-class Attributes(Place):
+class Attributes(Namespace):
     """The attributes of an object: all but polykeras's bookkeeping, or those that are named.
 
     Args:
@@ -115,8 +115,8 @@ class ClassAttributes(Attributes):
         setattr(self.owner, name, value)
 
 
-class Methods(Place):
-    """Functions of classes, own and inherited: putting another's in their place moves no stamp.
+class Methods(Namespace):
+    """Functions of classes, own and inherited: replacing one moves no stamp.
 
     Args:
         owner: pairs of a class and a name.
@@ -138,7 +138,7 @@ class Methods(Place):
         return list(map(getattr, self._kinds, self._names)) == self._functions
 
 
-class Entries(Place):
+class Entries(Namespace):
     """What a dict holds, or a list, tuple or set; of a large table of plain values only how much."""
 
     def read(self) -> dict:
@@ -160,7 +160,7 @@ class Entries(Place):
         return next(iter(items)).__class__ in PLAIN
 
 
-class Cells(Place):
+class Cells(Namespace):
     """The values that a function found where it was made."""
 
     def read(self) -> dict:
@@ -168,11 +168,11 @@ class Cells(Place):
         return {name: _content(cell) for name, cell in found}
 
     def write(self, name: str, value: Any) -> None:
-        place = self.owner.__code__.co_freevars.index(name)
-        self.owner.__closure__[place].cell_contents = value
+        index = self.owner.__code__.co_freevars.index(name)
+        self.owner.__closure__[index].cell_contents = value
 
 
-class Globals(Place):
+class Globals(Namespace):
     """The global values that a function names, and its defaults.
 
     Args:
@@ -193,7 +193,7 @@ class Globals(Place):
         self.owner.__globals__[name] = value
 
 
-class Contents(Place):
+class Contents(Namespace):
     """The values in a small array, which may be written to."""
 
     def read(self) -> dict:
