@@ -171,7 +171,7 @@ def _flax_gates(variable: Any, part: Part) -> Iterator[Option]:
         rows.append(np.concatenate(columns))
         sources += [f"{side}{gate}.bias" for gate in gates if f"{side}{gate}.bias" in part.weights]
     yield Option(tuple(sources), "gates stacked", np.stack(rows))
-    yield Option(tuple(names), "gates joined, added up", rows[0] + rows[1])
+    yield Option(tuple(sources), "gates joined, added up", rows[0] + rows[1])
 
 
 # --------------------------------------------------------------------- pairing
