@@ -52,10 +52,10 @@ def draw(results: dict[str, dict], path: Path) -> None:
     networks = list(dict.fromkeys(name.partition(": ")[0] for name in results if not name.endswith("numpy")))
     figure, axes = plt.subplots(1, len(_ENGINES), figsize=(10, 3.4), sharey=True)
     for axis, (engine, label) in zip(axes, _ENGINES.items(), strict=True):
-        for place, (title, titles) in enumerate(_CONTENDERS.items()):
+        for index, (title, titles) in enumerate(_CONTENDERS.items()):
             widths = [ratio(results[f"{name}: {engine}"], titles) for name in networks]
-            places = [row + 0.4 * place - 0.2 for row in range(len(networks))]
-            bars = axis.barh(places, widths, height=0.38, color=_COLOURS[place], label=title)
+            positions = [row + 0.4 * index - 0.2 for row in range(len(networks))]
+            bars = axis.barh(positions, widths, height=0.38, color=_COLOURS[index], label=title)
             axis.bar_label(bars, fmt="%.2f", fontsize=7, padding=2)
         axis.axvline(1, color="#333333", linewidth=1)
         axis.set_xlim(0, 8.5)

@@ -78,7 +78,7 @@ def field(backend: str, quick: bool = False) -> list[Contender]:
 
 def save_weights(path: str, weights: dict[str, list[np.ndarray]]) -> None:
     """Write arrays by layer."""
-    np.savez(path, **{f"{name}|{place}": x for name, arrays in weights.items() for place, x in enumerate(arrays)})
+    np.savez(path, **{f"{name}|{index}": x for name, arrays in weights.items() for index, x in enumerate(arrays)})
 
 
 def load_weights(path: str) -> dict[str, list[np.ndarray]]:

@@ -99,9 +99,9 @@ def resnet(w: dict, x: jax.Array, training: bool) -> tuple:
         return (x - mean) * (lax.rsqrt(variance + 1e-3) * gamma) + beta
 
     x = jax.nn.relu(convolution(x, 1, "stem"))
-    for place, (_, strides) in enumerate(RESNET_BLOCKS):
-        y = convolution(jax.nn.relu(convolution(x, strides, f"{place}a")), 1, f"{place}b")
-        x = jax.nn.relu((convolution(x, strides, f"{place}c") if strides > 1 else x) + y)
+    for index, (_, strides) in enumerate(RESNET_BLOCKS):
+        y = convolution(jax.nn.relu(convolution(x, strides, f"{index}a")), 1, f"{index}b")
+        x = jax.nn.relu((convolution(x, strides, f"{index}c") if strides > 1 else x) + y)
     return _dense(x.mean((1, 2)), w["output"]), statistics
 
 

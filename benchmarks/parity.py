@@ -101,8 +101,8 @@ def draw(results: dict[str, dict], path: Path) -> None:
     columns = 6
     rows = -(-len(results) // columns)
     figure, axes = pyplot.subplots(rows, columns, figsize=(16, 2.1 * rows), sharex=True, sharey=True, squeeze=False)
-    for place, (name, row) in enumerate(results.items()):
-        panel = axes[place // columns][place % columns]
+    for index, (name, row) in enumerate(results.items()):
+        panel = axes[index // columns][index % columns]
         reference = row["losses"]["numpy"]
         for engine, curve in row["losses"].items():
             if engine not in ("numpy", "referee"):

@@ -563,8 +563,8 @@ class Physics(keras.Model):
         return self.head(x)
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **others: Any) -> Any:
-        slope = ops.grad(lambda places: ops.sum(self(places)))
-        bend = ops.grad(lambda places: ops.sum(slope(places)))(x)
+        slope = ops.grad(lambda points: ops.sum(self(points)))
+        bend = ops.grad(lambda points: ops.sum(slope(points)))(x)
         return ops.mean(ops.square(bend + ops.sin(x))) + ops.mean(ops.square(y_pred - y))
 
 

@@ -40,12 +40,12 @@ def _unrolled(step: Callable, inputs: tf.Tensor, state: tuple) -> tuple:
     rows = tf.TensorArray(tf.float32, length).unstack(inputs)
     outputs = tf.TensorArray(tf.float32, length)
 
-    def body(place: tf.Tensor, state: tuple, outputs: tf.TensorArray) -> tuple:
-        state = step(rows.read(place), state)
-        return place + 1, state, outputs.write(place, state[0])
+    def body(index: tf.Tensor, state: tuple, outputs: tf.TensorArray) -> tuple:
+        state = step(rows.read(index), state)
+        return index + 1, state, outputs.write(index, state[0])
 
     _, state, outputs = tf.while_loop(
-        lambda place, *_: place < length, body, (0, state, outputs), maximum_iterations=length
+        lambda index, *_: index < length, body, (0, state, outputs), maximum_iterations=length
     )
     return state, tf.transpose(outputs.stack(), (1, 0, 2))
 
@@ -93,8 +93,8 @@ def _layer_norm(x: tf.Tensor, weights: list) -> tf.Tensor:
 def _attention(x: tf.Tensor, weights: list) -> tf.Tensor:
     length, width, heads, size = 64, 128, 4, 32
 
-    def project(place: int) -> tf.Tensor:
-        kernel, bias = tf.reshape(weights[place], (width, -1)), tf.reshape(weights[place + 1], (-1,))
+    def project(index: int) -> tf.Tensor:
+        kernel, bias = tf.reshape(weights[index], (width, -1)), tf.reshape(weights[index + 1], (-1,))
         return tf.transpose(tf.reshape(_rows(x, [kernel, bias]), (-1, length, heads, size)), (0, 2, 1, 3))
 
     query, key, value = project(0), project(2), project(4)
@@ -124,9 +124,9 @@ def resnet(w: dict, x: tf.Tensor, training: bool) -> tf.Tensor:
         return x
 
     x = tf.nn.relu(convolution(x, 1, "stem"))
-    for place, (_, strides) in enumerate(RESNET_BLOCKS):
-        y = convolution(tf.nn.relu(convolution(x, strides, f"{place}a")), 1, f"{place}b")
-        x = tf.nn.relu((convolution(x, strides, f"{place}c") if strides > 1 else x) + y)
+    for index, (_, strides) in enumerate(RESNET_BLOCKS):
+        y = convolution(tf.nn.relu(convolution(x, strides, f"{index}a")), 1, f"{index}b")
+        x = tf.nn.relu((convolution(x, strides, f"{index}c") if strides > 1 else x) + y)
     return _dense(tf.reduce_mean(x, (1, 2)), w["output"])
 
 
@@ -165,7 +165,7 @@ class NativeContender:
         self._row = x[:1]
         self.x, self.y = tf.constant(x), tf.constant(y)
         self.weights = {
-            name: [tf.Variable(array, trainable=not (name.startswith("norm") and place > 1)) for place, array in
+            name: [tf.Variable(array, trainable=not (name.startswith("norm") and index > 1)) for index, array in
                    enumerate(arrays)]
             for name, arrays in weights.items()
         }  # fmt: skip

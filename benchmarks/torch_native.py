@@ -124,11 +124,11 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, weights: dict, place: int) -> None:
+    def __init__(self, weights: dict, index: int) -> None:
         super().__init__()
-        self.norm_a, self.norm_b = _layer_norm(weights[f"norm_{place}a"]), _layer_norm(weights[f"norm_{place}b"])
-        self.attention = Attention(weights[f"attention_{place}"])
-        self.wide, self.narrow = _linear(weights[f"wide_{place}"]), _linear(weights[f"narrow_{place}"])
+        self.norm_a, self.norm_b = _layer_norm(weights[f"norm_{index}a"]), _layer_norm(weights[f"norm_{index}b"])
+        self.attention = Attention(weights[f"attention_{index}"])
+        self.wide, self.narrow = _linear(weights[f"wide_{index}"]), _linear(weights[f"narrow_{index}"])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x + self.attention(self.norm_a(x))
@@ -167,12 +167,12 @@ class ResNet(nn.Module):
         super().__init__()
         self.stem = NormedConvolution(weights, "stem", 1)
         self.blocks = nn.ModuleList()
-        for place, (_, strides) in enumerate(RESNET_BLOCKS):
+        for index, (_, strides) in enumerate(RESNET_BLOCKS):
             block = nn.ModuleDict(
                 {
-                    "a": NormedConvolution(weights, f"{place}a", strides),
-                    "b": NormedConvolution(weights, f"{place}b", 1),
-                    "c": NormedConvolution(weights, f"{place}c", strides) if strides > 1 else nn.Identity(),
+                    "a": NormedConvolution(weights, f"{index}a", strides),
+                    "b": NormedConvolution(weights, f"{index}b", 1),
+                    "c": NormedConvolution(weights, f"{index}c", strides) if strides > 1 else nn.Identity(),
                 }
             )
             self.blocks.append(block)

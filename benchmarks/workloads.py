@@ -171,11 +171,11 @@ def resnet(keras: Any) -> Any:
 
     inputs = keras.Input((32, 32, 3))
     x = layers.ReLU()(convolution(inputs, 16, 3, 1, "stem"))
-    for place, (filters, strides) in enumerate(RESNET_BLOCKS):
-        y = layers.ReLU()(convolution(x, filters, 3, strides, f"{place}a"))
-        y = convolution(y, filters, 3, 1, f"{place}b")
+    for index, (filters, strides) in enumerate(RESNET_BLOCKS):
+        y = layers.ReLU()(convolution(x, filters, 3, strides, f"{index}a"))
+        y = convolution(y, filters, 3, 1, f"{index}b")
         if strides > 1:
-            x = convolution(x, filters, 1, strides, f"{place}c")
+            x = convolution(x, filters, 1, strides, f"{index}c")
         x = layers.ReLU()(layers.Add()([x, y]))
     x = layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, layers.Dense(10, activation="softmax", name="output")(x))

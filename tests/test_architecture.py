@@ -88,9 +88,9 @@ def level(name):
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         prefix = ".".join(parts[:length])
-        for place, row in enumerate(LEVELS):
+        for index, row in enumerate(LEVELS):
             if prefix in row:
-                return place
+                return index
     return len(LEVELS) - 1 if name in ("", "__init__") else None
 
 

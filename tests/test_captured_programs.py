@@ -109,7 +109,7 @@ def test_programs_do_what_they_do_line_by_line(name, most, monkeypatch):
 @pytest.mark.parametrize("name", [name for name in ("jax", "tensorflow") if name in backends.available()])
 def test_a_compiled_program_does_what_it_does_line_by_line(name):
     """One of each kind: compiling takes its time."""
-    moves = [("set", name, 0, place) for place in range(1, 5) for name in ("rate", "momentum", "l2", "learning_rate")]
+    moves = [("set", name, 0, index) for index in range(1, 5) for name in ("rate", "momentum", "l2", "learning_rate")]
     actions = [step for move in range(4) for step in (*moves[move * 4 : move * 4 + 4], ("fit", 1), ("call", 1))]
     with backends.use(name):
         check((["dense", "dropout", "average"], "sgd", actions))

@@ -462,8 +462,8 @@ def test_steps_of_many_settings_are_kept_within_bounds(backend):
     model.compile("sgd", "mse")
     names = "tanh relu softplus elu gelu selu sigmoid softsign exponential linear"
     activations = [keras.activations.get(name) for name in names.split()]
-    for place in range(30):
-        model.layers[2].activation = activations[place % 10]
+    for index in range(30):
+        model.layers[2].activation = activations[index % 10]
         for _ in range(5):
             model.train_on_batch(X, Y)
     (step,) = steps_of(model).values()
@@ -473,8 +473,8 @@ def test_steps_of_many_settings_are_kept_within_bounds(backend):
 def test_an_annealed_number_makes_three_versions_at_most(backend):
     model = network(layers.Dropout(0.5))
     model.compile("sgd", "mse")
-    for place in range(12):
-        model.layers[1].rate = 0.5 - place / 30
+    for index in range(12):
+        model.layers[1].rate = 0.5 - index / 30
         model.train_on_batch(X, Y)
     (step,) = steps_of(model).values()
     assert len(step._versions) <= 3
@@ -507,8 +507,8 @@ def test_an_int_that_counts_steps_makes_few_versions(backend):
     layer = Scaled(name="own")
     model = network(layer)
     model.compile("sgd", "mse")
-    for place in range(1, 9):
-        layer.factor = place
+    for index in range(1, 9):
+        layer.factor = index
         found = model.predict(X, verbose=0)
     assert layer.factor == 8
     np.testing.assert_allclose(found, ops.convert_to_numpy(model(X)), rtol=1e-5, atol=1e-5)

@@ -77,8 +77,8 @@ def broken_links(path):
         if parts.scheme or parts.netloc:
             continue
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-        place = unquote(parts.fragment) if target.suffix == ".html" else ""
-        if not target.exists() or place and place not in page(target).ids:
+        anchor = unquote(parts.fragment) if target.suffix == ".html" else ""
+        if not target.exists() or anchor and anchor not in page(target).ids:
             yield path.name, link
 
 

@@ -1,1 +1,1 @@
-"""Steps and calls that are run once to be compiled or written down, and from then on run without their Python."""
+"""Steps and calls that run once to be compiled or recorded, and then run without their Python code."""

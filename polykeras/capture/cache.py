@@ -1,4 +1,4 @@
-"""Steps that are captured where that changes nothing, and made anew when what they were made from was set.
+"""Captured steps, which are made again when something that they were made from has changed.
 
 A step is compiled, recorded or replayed for what it was made from: shapes and dtypes, and all that
 its code reads. Before each run the stamp is compared, which takes nanoseconds. Where it moved, the
@@ -28,12 +28,12 @@ _VERSIONS_AT_ONCE = 3
 _CHANGES_BEFORE_INPUT = 2
 # Versions that are made because something was set back that the step sets itself.
 _VERSIONS_FOR_WRITTEN = 3
-# What a prediction of polykeras's own classes has nothing to do with.
+# Attributes that a prediction of polykeras's own classes does not depend on.
 _OF_TRAINING = frozenset({"optimizer", "_compiled", "loss"})
 
 
 def steps_of(model: Any) -> Recent:
-    """The steps of a model, by what tells them apart."""
+    """The captured steps of a model, by kind."""
     steps = vars(model).get("_steps")
     if steps is None:
         steps = vars(model)["_steps"] = Recent(_MOST_STEPS)
@@ -41,7 +41,7 @@ def steps_of(model: Any) -> Recent:
 
 
 class _Version:
-    """A step as it was made for what its code could reach then."""
+    """A step, and what its code could reach when it was made."""
 
     def __init__(self, step: Any, reach: Reach, numbers: NumberInputs) -> None:
         self.step = step
@@ -57,7 +57,7 @@ class _Version:
         return self.reach.methods.is_untouched() and self.reach.is_quiet() and self.numbers.renew()
 
     def note_own_changes(self) -> dict:
-        """Take over what the step itself set, which is no reason to make it anew; return where, with the owners."""
+        """Accept what the step itself set, which is no reason to make it again; return where, with the owners."""
         found = _owners_by_key(self.reach)
         for namespace in (*self.reach.namespaces, *self.reach.watched):
             namespace.take()
@@ -65,7 +65,7 @@ class _Version:
 
 
 class Captured:
-    """One step of a model, which does at each run what the settings of that moment say.
+    """One step of a model, which at each run obeys the settings of that moment.
 
     Args:
         model: what the step belongs to.

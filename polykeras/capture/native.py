@@ -12,7 +12,7 @@ from polykeras.core.variables import Variable
 
 
 class NativeStep:
-    """A step that is run on the variables as they are, by what its engine offers.
+    """A step that is run on the variables as they are, by the means of its engine.
 
     Args:
         function: of a batch; returns logs.

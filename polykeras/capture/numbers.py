@@ -25,7 +25,7 @@ class NumberInput(Variable):
         self.last = value
 
     def renew(self, value: float | int) -> None:
-        """Hold another value."""
+        """Take another value."""
         if value != self.last:
             self.assign(value)
             self.last = value
@@ -37,7 +37,7 @@ class NumberInput(Variable):
 
 
 class NumberInputs:
-    """The numbers that one step holds, and where they are set.
+    """The numbers that one step takes as inputs, and where they are set.
 
     Args:
         found: pairs of a namespace and a name in it, each with a number that is not 0.

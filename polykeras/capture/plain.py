@@ -17,7 +17,7 @@ from polykeras.core.variables import values_of
 
 
 class PlainStep:
-    """One step of a model, without a version of it that could grow old.
+    """One step of a model, of which no captured version exists that could become outdated.
 
     Args:
         model: gives ``_step_variables()`` and ``_training_variables()``.

@@ -72,7 +72,7 @@ class Reach:
         self.watched = walk.watched
 
     def is_same(self) -> bool:
-        """Whether a step can tell nothing from what it was made from."""
+        """Whether all that a step was made from is unchanged."""
         return all(namespace.is_same() for namespace in self.namespaces) and self.is_quiet()
 
     def is_quiet(self) -> bool:

@@ -9,10 +9,10 @@ _uses = itertools.count()
 
 
 class Recent:
-    """A table in which the value that was not used for longest makes room for a new one.
+    """A table of limited size that drops the least recently used value.
 
     Args:
-        most: how many there is room for.
+        most: how many values are kept.
 
     >>> found = Recent(2)
     >>> found.put("a", 1); found.put("b", 2)

@@ -101,7 +101,7 @@ def note_inside(x: Any) -> None:
 
 
 class Setting:
-    """An attribute of a class that has no time for more: reading it takes no longer, setting it moves the stamp."""
+    """An attribute of a performance-critical class: reading it costs nothing extra, setting it moves the stamp."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name

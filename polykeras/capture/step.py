@@ -141,7 +141,7 @@ class Step:
             return result
         turn = self._turn.now()
         with turn.door:
-            pass  # readers who wait come first
+            pass  # waiting readers come first
         with turn.room:
             state, constants = [v._value for v in self.state], [v._value for v in self.constants]
             try:

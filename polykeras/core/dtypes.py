@@ -1,4 +1,4 @@
-"""Names of number types, and the one table that says what two of them make together.
+"""Names of dtypes, and the one table of type promotion.
 
 The table is the type promotion lattice of JAX ("JEP 9263: Typed keys & type promotion",
 https://docs.jax.dev/en/latest/jep/9407-type-promotion.html), which Keras 3 follows too. It is
@@ -74,7 +74,7 @@ def standardize(dtype: object) -> str:
         dtype: str, class, or dtype of NumPy or an engine.
 
     Raises:
-        ValueError: for a type that there is not.
+        ValueError: for an unknown type.
 
     >>> standardize("half"), standardize(int), standardize(np.dtype("uint8"))
     ('float16', 'int32', 'uint8')

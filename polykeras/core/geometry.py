@@ -87,7 +87,7 @@ def has_faulty_gradient(window: tuple[int, ...], strides: tuple[int, ...], chann
     """Whether oneDNN may write past its memory where it differentiates a convolution by such a kernel.
 
     Seen with oneDNN in PyTorch 2.13 and TensorFlow 2.21 on processors with AVX-512: segmentation faults. A window
-    of 1 sees only every ``stride``-th index of its input: taken before, none is left to stride over.
+    of 1 sees only every ``stride``-th index of its input: taking these first leaves nothing to stride over.
 
     >>> has_faulty_gradient((1, 1), (2, 2), 8), has_faulty_gradient((3, 3), (2, 2), 8)
     (True, False)

@@ -15,7 +15,7 @@ _NEVER_SYMBOLS = frozenset({int, float, bool, str, type(None)})
 
 
 class KerasTensor(Operators):
-    """A value still to come: its shape, its dtype, and the node that will make it.
+    """A symbolic tensor: a shape, a dtype, and the node that will compute the value.
 
     Args:
         shape: sizes, None where unknown.
@@ -57,10 +57,10 @@ class KerasTensor(Operators):
 
     @property
     def maker(self) -> Node:
-        """The node that makes the value.
+        """The node that computes the value.
 
         Raises:
-            ValueError: for a tensor that nothing makes, such as ``KerasTensor(shape)``.
+            ValueError: for a tensor that nothing computes, such as ``KerasTensor(shape)``.
         """
         if self.node is None:
             raise ValueError(f"Expected a symbolic tensor from Input() or a layer. Received: {self!r}.")
@@ -152,7 +152,7 @@ def record(function: Callable, args: tuple, kwargs: dict, name: str | None = Non
 
 
 def has_symbols(args: tuple, kwargs: dict) -> bool:
-    """True if a symbolic tensor stands among the arguments, or in a list or dict of them."""
+    """True if a symbolic tensor is among the arguments, or in a list or dict among them."""
     for x in args:
         kind = x.__class__
         if kind in SYMBOLS:
@@ -200,7 +200,7 @@ class Plan:
 
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:
         self.nodes = ancestors(outputs, inputs)
-        self._inputs = list(inputs)  # those that no node reads live on too: slots know tensors by identity
+        self._inputs = list(inputs)  # keeps unread inputs alive too: slots know tensors by identity
         self._slots = {id(x): n for n, x in enumerate(inputs)}
         self._size = len(inputs)
         for node in self.nodes:

@@ -21,16 +21,16 @@ class Logs(dict):
     """
 
     def __getitem__(self, name: str) -> Any:
-        return super().__getitem__(self._known(name))
+        return super().__getitem__(self._stored_name(name))
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(self._known(name))
+        return super().__contains__(self._stored_name(name))
 
     def get(self, name: Any, default: Any = None) -> Any:
-        return super().get(self._known(name), default)
+        return super().get(self._stored_name(name), default)
 
-    def _known(self, name: Any) -> Any:
-        """A name that is there, if one of both is."""
+    def _stored_name(self, name: Any) -> Any:
+        """Whichever of the two names is stored; the given one if neither is."""
         if super().__contains__(name):
             return name
         for here, there in _PAIRS.items():

@@ -54,7 +54,7 @@ def handed_on(array: Any, other: Any) -> Any:
 
 
 def parted(outputs: Any, inputs: Any, copy: Callable) -> Any:
-    """Return outputs, copied where they are masked inputs themselves: their masks stay behind.
+    """Return outputs; those that are masked inputs themselves are copied, without their masks.
 
     >>> import numpy as np
     >>> x = np.zeros(3); set_mask(x, "m"); get_mask(parted([x], (x,), np.copy)[0]) is None

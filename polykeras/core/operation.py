@@ -1,4 +1,4 @@
-"""Operation and Function: steps of a graph, of one's own class and made of a graph."""
+"""Operation, the base of a user's own steps of a graph, and Function, a graph as a function."""
 
 from __future__ import annotations
 

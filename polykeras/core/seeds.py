@@ -53,7 +53,7 @@ def next_seed() -> int:
 
 
 def state() -> tuple[int | None, Any]:
-    """Return the global stream's position, to go on from later, in what JSON can hold."""
+    """Return the position in the global stream, ready for JSON, for ``set_state`` to continue from."""
     if _global_seed is not None:
         return _global_seed, _draws
     if not asks_numpy:
@@ -63,7 +63,7 @@ def state() -> tuple[int | None, Any]:
 
 
 def set_state(position: tuple[int | None, Any]) -> None:
-    """Go on from a position that ``state`` returned."""
+    """Continue from a position that ``state`` returned."""
     global _global_seed, _draws
     with _lock:
         _global_seed, inner = position
@@ -109,7 +109,7 @@ def _word(key: tuple[int, int], position: int) -> int:
 
 
 class SeedGenerator(Stamped):
-    """A stream of keys for random functions; each draw is another one.
+    """A stream of keys for random functions; each draw gives the next one.
 
     Args:
         seed: an int; None draws one from the global stream.

@@ -29,7 +29,7 @@ _NONE = object()  # no attribute
 
 
 def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Return what a function makes of specs, by the engine where specs do not do.
+    """Return the specs of a function's result, found by the engine where specs are not enough.
 
     Raises:
         TypeError: where it asks for values on an engine that traces.
@@ -59,7 +59,7 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
 
     Args:
         function, args, kwargs: the call.
-        reason: why specs do not do, for the error of the engine if they do not on it either.
+        reason: why specs are not enough, for the message if the engine fails too.
     """
     engine = backends.load(backends.outer_name())
     leaves, structure = trees.flatten((args, kwargs))
@@ -171,7 +171,7 @@ def _specs_of(engine: Any, tree: Any) -> Any:
 
 
 def common(first: Any, second: Any) -> Any:
-    """What two runs with other sizes agree about."""
+    """What two runs with different sizes have in common."""
 
     def spec(x: Any, y: Any) -> Any:
         if not isinstance(x, SpecArray):

@@ -1,8 +1,8 @@
 """Sizes that a graph does not know, as numbers to compute with.
 
 ``ops.shape(x)`` of a symbolic tensor has one for each unknown size. Python's arithmetic with it gives another one.
-Each is a plain number once the model is called. While the graph is made it has two values on trial, those for two
-shapes of the inputs: of what follows from it, what differs between both is unknown.
+Each is a plain number once the model is called. While the graph is made it has two trial values, for two shapes
+of the inputs: a result that differs between the two is unknown.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Size(KerasTensor):
     """A number that follows from the shapes of a model's inputs.
 
     Args:
-        trials: function that returns its two values on trial.
+        trials: function that returns its two trial values.
         dtype: "int32", or "float32" of what was divided.
 
     >>> from polykeras import ops
@@ -42,7 +42,7 @@ class Size(KerasTensor):
 
     @property
     def trials(self) -> tuple:
-        """The two values on trial."""
+        """The two trial values."""
         if self._trials is None:
             self._trials = self._find_trials()
         return self._trials
@@ -129,7 +129,7 @@ def _sliced(x: Any) -> Any:
 
 
 def _trial_shapes(x: KerasTensor) -> tuple:
-    """The shapes of a symbolic tensor on trial."""
+    """The trial shapes of a symbolic tensor."""
     if None not in x.shape:
         return (x.shape, x.shape)
     if "trial_shapes" not in vars(x):
@@ -159,7 +159,7 @@ def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
 
 
 def _computed(function: Callable, *args: Any) -> Size:
-    """The size that a function of Python's makes of sizes and numbers."""
+    """The size that a Python function computes from sizes and numbers."""
 
     def trials() -> tuple:
         return tuple(function(*(x.trials[n] if isinstance(x, Size) else x for x in args)) for n in _TRIALS)

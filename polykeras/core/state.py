@@ -96,8 +96,8 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
         variables: in the order of the values.
 
     Returns:
-        ``f(values, *inputs) -> (new values, result)``, where a variable in the result has given place
-        to its value. The slots stay as they are: other threads see nothing of a call.
+        ``f(values, *inputs) -> (new values, result)``, where a variable in the result is replaced
+        by its value. The slots stay as they are: other threads see nothing of a call.
 
     Raises:
         RuntimeError: from the call, if the function assigns a variable that is not in the list.

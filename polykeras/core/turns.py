@@ -1,4 +1,4 @@
-"""Who may use the values of variables now, where several threads do.
+"""Turns among threads that use the values of the same variables.
 
 A step consumes the arrays of its variables: JAX deletes them. While it does, and while it puts their successors
 in the slots, threads that want the values of before or after wait for their turn. So do those that want to know
@@ -22,10 +22,10 @@ _growth = threading.RLock()
 
 @contextlib.contextmanager
 def growing() -> Iterator[None]:
-    """Hold this while variables are added, and while a model is read as a whole: who reads meets no half-built one.
+    """Context manager, held while variables are added and while a model is read: no reader sees a half-built model.
 
-    It is one for all models, whose layers may be shared. Code that builds may wait for a thread that reads: after
-    ``PATIENCE_SECONDS`` both go on.
+    There is one lock for all models, since they may share layers. Code that builds may itself wait for a thread that
+    reads: after ``PATIENCE_SECONDS`` both continue.
     """
     is_taken = _growth.acquire(timeout=PATIENCE_SECONDS)
     try:
@@ -55,8 +55,8 @@ class Reading:
 class Turn:
     """A lock of all variables that steps use together.
 
-    Who holds ``room`` reads slots or puts arrays into them. Steps and readers pass ``door`` before: without this,
-    steps that follow one another would leave readers waiting for all of them. Both are locks of the interpreter
+    The holder of ``room`` reads slots or puts arrays into them. Steps and readers acquire ``door`` first: otherwise
+    steps in quick succession would starve readers. Both are locks of the interpreter
     itself, which a Ctrl-C cannot leave taken. ``writers`` are the threads whose steps write into the arrays
     themselves, without ``room``: it is not held while a user's code runs.
     """
@@ -110,7 +110,7 @@ class Turn:
             self.writers.discard(thread)
 
     def join(self, other: Turn) -> None:
-        """Be one with another from now on."""
+        """Merge with another turn."""
         if self is not other:
             self._joined = other
 

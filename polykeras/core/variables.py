@@ -274,7 +274,7 @@ class Variable(EngineProtocols, Operators):
         return np.array(self.view())
 
     def view(self) -> np.ndarray:
-        """Return the value as a NumPy array to look at and forget: it may share memory with the variable."""
+        """Return the value as a NumPy array for immediate use: it may share memory with the variable."""
         has_array = self.in_slot() is not None
         if not has_array and hasattr(self._initial, "sample"):
             # No framework is needed to show a weight that none has computed with.
@@ -467,7 +467,7 @@ backends.join(Variable)
 
 
 def values_of(tree: Any) -> Any:
-    """Return a tree in which each variable has given place to its value, as it is read here.
+    """Return a tree in which each variable is replaced by its value, as it is read here.
 
     >>> float(values_of({"rate": [Variable(0.5)]})["rate"][0])
     0.5

@@ -1,4 +1,4 @@
-"""Layers in which queries look for what they need among keys, and take the values found there."""
+"""Attention: means of values, weighted by how well their keys match a query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a layer tells of its calls on symbolic tensors."""
+"""What a layer knows about its calls on symbolic tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 
 class replaceable:
-    """A property instead of which a user's class may set an attribute: ``self.input_shape = ...`` is a common line."""
+    """A property that an attribute of a user's class replaces: ``self.input_shape = ...`` is a common line."""
 
     __wrapped__: Callable[[Any], Any]
 

@@ -1,4 +1,4 @@
-"""Functions of a user's that run before or after each call of a layer."""
+"""Hooks: a user's functions that run before or after each call of a layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a layer's outputs are for symbolic inputs: stated by its class, or found by running its call."""
+"""Outputs of a layer for symbolic inputs: stated by its class, or found by running its call."""
 
 from __future__ import annotations
 

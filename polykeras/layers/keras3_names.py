@@ -16,7 +16,7 @@ else:
 
 
 class Keras3Names(Whole):
-    """Further names of what a layer does, and errors that say what it doesn't."""
+    """Further names of what a layer does, and errors for what it doesn't do."""
 
     def add_variable(self, *args: Any, **kwargs: Any) -> Variable:
         """Make a weight; see ``add_weight``.

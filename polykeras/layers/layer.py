@@ -522,7 +522,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return outputs
 
     def _call_unconverted(self, backend: Any, args: tuple, kwargs: dict) -> Any:
-        """Call a layer that takes what its caller has: text, or tensors of a pipeline of data."""
+        """Call a layer whose inputs stay what they are: text, or tensors of a data pipeline."""
         with within(self.name, self._signature.resolve_training(args, kwargs), self):
             if not self.built:
                 self._build_once(backend, args, kwargs)

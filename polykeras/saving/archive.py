@@ -83,7 +83,7 @@ class Archive:
         path: of the file.
 
     Raises:
-        ValueError: for a file that is no archive, is damaged, or has members that none of ours has.
+        ValueError: for a file that is no archive, is damaged, or has members that no archive of polykeras has.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and telling when one has changed since.
+"""Writing files atomically, and detecting files that have changed since.
 
 A *seal* is the CRC-32 of a whole file inside of it, as eight digits that count as zeros in the sum: no
 flipped byte, and no run of up to four, escapes it. Zip archives hold it as the end of their comment, HDF5

@@ -44,7 +44,7 @@ class Writer:
 
 
 def host_array(value: Any) -> np.ndarray:
-    """Return a variable or array-like as a NumPy array, without copying it where it needn't be."""
+    """Return a variable or array-like as a NumPy array, copied only where necessary."""
     return value.view() if isinstance(value, Variable) else np.asarray(value)
 
 

@@ -1,4 +1,4 @@
-"""What a model file holds, told without building anything or running any code of it."""
+"""What a model file holds, found without building anything or running any of its code."""
 
 from __future__ import annotations
 

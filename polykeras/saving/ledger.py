@@ -1,4 +1,4 @@
-"""What goes into a file, noted while it is written, and compared with the file and the model before it counts."""
+"""What goes into a file, noted while it is written, and compared with file and model before it counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Ledger:
         self._written: dict[int, Variable] = {}
 
     def noting(self, writer: Any) -> NotingWriter:
-        """Return a writer that does as another one, and notes what it is given."""
+        """Return a writer that forwards to another one, and notes what it is given."""
         return NotingWriter(self, writer)
 
     def note(self, path: str, value: Any) -> None:
@@ -65,7 +65,7 @@ class Ledger:
             name: of the file, for messages.
 
         Raises:
-            OSError: if one is missing, is too much, or differs.
+            OSError: if one is missing, is unexpected, or differs.
         """
         found = {path: _digest(array) for path, array in arrays}
         wrong = [path for path in {**self._notes, **found} if self._notes.get(path) != found.get(path)]

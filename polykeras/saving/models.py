@@ -1,4 +1,4 @@
-"""Saving and loading whole models and weights, in the format that a file's name says."""
+"""Saving and loading whole models and weights, in the format that the file name states."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _write_model(model: Any, path: Path, overwrite: bool, include_optimizer: boo
 
 
 def _write(path: Path, module: Any, fill: Callable[[NotingWriter], None]) -> None:
-    """Write a file of arrays by a module, and compare what stands in it with what was written."""
+    """Write a file of arrays by a module, and compare its contents with what was written."""
     ledger = Ledger()
     with module.writing(path, version()) as writer:
         fill(ledger.noting(writer))

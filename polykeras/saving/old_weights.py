@@ -1,7 +1,7 @@
 """Weights of Keras 1 and 2, laid out as today: gates in one array, kernels of cuDNN and of Theano turned.
 
-What Keras 2.3 converted when it read an older file is converted here, and what its files hold otherwise than
-those of today. An array is read when it is needed, not before.
+What Keras 2.3 converted when it read an older file is converted here, and so is what its files hold in another
+way than those of today. An array is read when it is needed, not before.
 """
 
 from __future__ import annotations

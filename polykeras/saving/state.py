@@ -1,4 +1,4 @@
-"""Where each layer's arrays stand in a weights file: the tree of Keras 3, walked once for all uses."""
+"""Where each layer's arrays are in a weights file: the tree of Keras 3, with one walk for all uses."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Entry:
 
 
 def entries(model: Any, skipped: Any = ()) -> Iterator[Entry]:
-    """Yield all things with arrays in a model, parents first, each once; nothing of those skipped.
+    """Yield all objects with arrays in a model, parents first, each once, except for those skipped.
 
     >>> import polykeras as keras
     >>> [entry.path for entry in entries(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]

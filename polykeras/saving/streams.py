@@ -1,4 +1,4 @@
-"""Open files, and groups of open HDF5 files, in the place of a path: a file beside is written or read for them."""
+"""Open files, and groups of open HDF5 files, in place of a path: a temporary file is written or read for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals of arguments of fit, evaluate and predict that make no sense."""
+"""Checks of the arguments of fit, evaluate and predict."""
 
 from __future__ import annotations
 

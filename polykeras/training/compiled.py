@@ -78,7 +78,7 @@ def _weighed(loss: Any, weights: Any) -> Any:
 
 
 class _Term(NamedTuple):
-    """The losses of an output, or of a group of outputs that are judged together."""
+    """The losses of an output, or of a group of outputs that share a loss."""
 
     path: tuple
     indices: list[int]
@@ -147,7 +147,7 @@ class CompiledLoss:
             self._terms.append(_Term(path, outputs.indices_below(path), made, tracker))
 
     def _by_path(self, outputs: Outputs) -> dict[tuple, list[_Weighed]]:
-        """Return the losses and their weights by the outputs that they judge."""
+        """Return the losses and their weights by the outputs that they apply to."""
         paired = _weighed(self._loss, self._loss_weights)
         placed = outputs.placed(self._loss if paired is None else paired, "loss")
         if paired is None:
@@ -223,7 +223,7 @@ class CompiledLoss:
 
 
 def _common_weight(weights: list, name: str) -> Any:
-    """The sample weights of outputs that are judged together."""
+    """The sample weights of outputs that share a loss."""
     if any(weight is not weights[0] for weight in weights):
         raise ValueError(
             f"Expected one sample_weight for the outputs of {name!r}, which have one loss together. Received: one for "
@@ -238,7 +238,7 @@ def _check_target(target: Any, name: str) -> None:
 
 
 def _check_identifier(identifier: Any, family: str) -> None:
-    """Refuse what can't be resolved, long before it is."""
+    """Refuse early what can't be resolved."""
     if isinstance(identifier, str):
         registry.lookup(identifier, family)
     elif not (identifier is None or callable(identifier) or isinstance(identifier, dict)):

@@ -9,7 +9,7 @@ from polykeras.training.data.batches import unpack_x_y_sample_weight
 
 
 class StepFunctions:
-    """``make_train_function`` and its brothers; ``fit``, ``evaluate`` and ``predict`` do without them."""
+    """``make_train_function`` and its counterparts; ``fit``, ``evaluate`` and ``predict`` do without them."""
 
     predict_on_batch: Callable[..., Any]
     _check_compiled: Callable[[str], None]
@@ -22,7 +22,7 @@ class StepFunctions:
         """Return, and keep as ``train_function``, what trains on the next batch of an iterator; it returns logs.
 
         Args:
-            force: make it anew; default False.
+            force: make it again; default False.
 
         >>> import numpy as np, polykeras as keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); model.compile("sgd", "mse")
@@ -36,7 +36,7 @@ class StepFunctions:
         """Return, and keep as ``test_function``, what evaluates the next batch of an iterator; it returns logs.
 
         Args:
-            force: make it anew; default False.
+            force: make it again; default False.
         """
         return self._step_function("test_function", lambda batch: self._logs_of("test", batch), force)
 
@@ -44,7 +44,7 @@ class StepFunctions:
         """Return, and keep as ``predict_function``, what returns the outputs for the next batch of an iterator.
 
         Args:
-            force: make it anew; default False.
+            force: make it again; default False.
         """
 
         def predict(batch: Any) -> Any:

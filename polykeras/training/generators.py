@@ -10,7 +10,7 @@ from polykeras.core import trees
 
 
 class GeneratorMethods:
-    """``fit_generator`` and its kin, with their own order of arguments."""
+    """``fit_generator`` and the like, with their own order of arguments."""
 
     fit: Callable[..., Any]
     evaluate: Callable[..., Any]

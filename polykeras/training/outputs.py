@@ -1,4 +1,4 @@
-"""The outputs of a model by index and by name, and trees that say something for each of them."""
+"""The outputs of a model by index and by name, and trees with a value for each of them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Outputs:
         return [part_at(y_pred, path) for path in self.paths]
 
     def spread(self, tree: Any, argument: str, shared: bool = False) -> list:
-        """Return what a tree says for each output, in order; None where it says nothing.
+        """Return the value for each output, in order; None where the tree has none.
 
         Args:
             tree: in the structure of the outputs, a flat list, or a dict by name.
@@ -52,7 +52,7 @@ class Outputs:
         return self._spread(tree, self.structure, self.names, argument)
 
     def _only(self, tree: Any, argument: str) -> Any:
-        """What a tree says for the only output."""
+        """The value for the only output."""
         if not is_tree(tree):
             return tree
         if isinstance(tree, dict) and (self._are_named or trees.is_nested(self.structure)):

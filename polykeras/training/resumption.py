@@ -1,4 +1,4 @@
-"""A fit that goes on: all that its continuation depends on, besides its arguments, to a file and back.
+"""Resuming ``fit``: all that its continuation depends on, besides its arguments, to a file and back.
 
 That is every variable of the step (weights, optimizer, metrics of the epoch so far, positions of seed
 generators), the seeds themselves, the global stream of seeds when ``fit`` began and now, the epoch and
@@ -26,7 +26,7 @@ _GIVEN = ("params", "_model", "validation_data")
 
 @dataclass
 class Position:
-    """Where a fit is.
+    """How far a ``fit`` has come.
 
     Args:
         seeds: the global stream of seeds when it began.

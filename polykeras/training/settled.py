@@ -1,4 +1,4 @@
-"""What of a model trains: settled by ``compile``, as Keras documents.
+"""Which weights of a model train: settled by ``compile``, as Keras documents.
 
 A discriminator is compiled, then frozen, and a generator is compiled with it: steps of both train the one and freeze
 it in the other, though its flags are the same all the time.

@@ -196,7 +196,7 @@ def test_pictures_that_can_not_be_scaled_are_refused():
 
 @pytest.fixture
 def class_names(monkeypatch, tmp_path):
-    names = {str(place): [f"n{place:08}", f"thing_{place}"] for place in range(1000)}
+    names = {str(index): [f"n{index:08}", f"thing_{index}"] for index in range(1000)}
     (tmp_path / "names.json").write_text(json.dumps(names))
     monkeypatch.setattr(downloads, "get_file", lambda *_, **__: str(tmp_path / "names.json"))
 

@@ -115,9 +115,9 @@ class Shuffled(keras.utils.PyDataset):
     def __len__(self):
         return 6
 
-    def __getitem__(self, place):
+    def __getitem__(self, index):
         self.reads += 1
-        rows = self.order[place * 4 : place * 4 + 4]
+        rows = self.order[index * 4 : index * 4 + 4]
         return X[rows], Y[rows]
 
     def on_epoch_end(self):

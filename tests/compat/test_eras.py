@@ -129,7 +129,7 @@ def test_numpys_seed_repeats_weights_in_keras_2_and_pythons_in_keras_3(backend):
 
     from polykeras.core import seeds
 
-    place = seeds.state()
+    position = seeds.state()
     try:
         seeds._global_seed = None
         for era, seed in (("keras2", np.random.seed), ("keras3", random.seed)):
@@ -143,7 +143,7 @@ def test_numpys_seed_repeats_weights_in_keras_2_and_pythons_in_keras_3(backend):
             assert (first == again).all() and (first != other).any()
     finally:
         keras.config.set_era("keras3")
-        seeds.set_state(place)
+        seeds.set_state(position)
 
 
 def test_an_unknown_era_is_refused():
@@ -197,7 +197,7 @@ def test_files_of_keras_2_are_read_by_its_defaults(tmp_path):
         root = file.create_group("model_weights")
         root.attrs["layer_names"] = [b"g", b"d"]
         for name, shapes in (("g", [(2, 6), (2, 6), (6,)]), ("d", [(2, 1), (1,)])):
-            keys = [f"{name}_{place}" for place in range(len(shapes))]
+            keys = [f"{name}_{index}" for index in range(len(shapes))]
             root.create_group(name).attrs["weight_names"] = [key.encode() for key in keys]
             for key, shape in zip(keys, shapes, strict=True):
                 root[name][key] = np.full(shape, 0.3, "float32")

@@ -52,9 +52,9 @@ def transposed(x, kernel, steps, shape):
 
 def local(x, kernel, size, steps):
     view = np.moveaxis(windows(x, size, steps), x.ndim - 1, -1)  # (batch, *places, *window, channels)
-    places = view.shape[1 : x.ndim - 1]
-    flat = view.reshape(len(x), int(np.prod(places)), -1)
-    return np.einsum("bpi,pif->bpf", flat, kernel).reshape(len(x), *places, -1)
+    counts = view.shape[1 : x.ndim - 1]
+    flat = view.reshape(len(x), int(np.prod(counts)), -1)
+    return np.einsum("bpi,pif->bpf", flat, kernel).reshape(len(x), *counts, -1)
 
 
 def softmax(x):

@@ -23,9 +23,9 @@ def found(path):
     """The object of a name: attributes of the longest part that is a module."""
     parts = path.split(".")[1:]
     value = keras
-    for place, part in enumerate(parts):
+    for index, part in enumerate(parts):
         if not hasattr(value, part):
-            value = importlib.import_module(".".join(["polykeras", *parts[: place + 1]]))
+            value = importlib.import_module(".".join(["polykeras", *parts[: index + 1]]))
         else:
             value = getattr(value, part)
     return value

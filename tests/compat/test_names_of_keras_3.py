@@ -30,11 +30,11 @@ def test_flash_attention_is_a_setting_that_changes_no_value():
 
 
 def test_take_along_axis_broadcasts_as_numpy_does():
-    x, places = np.arange(6.0).reshape(1, 2, 3), np.array([[[0]], [[1]], [[0]]])
+    x, indices = np.arange(6.0).reshape(1, 2, 3), np.array([[[0]], [[1]], [[0]]])
     for name in backends.available():
         with backends.use(name):
-            actual = ops.convert_to_numpy(ops.take_along_axis(x, places, 1))
-            np.testing.assert_array_equal(actual, np.take_along_axis(x, places, 1))
+            actual = ops.convert_to_numpy(ops.take_along_axis(x, indices, 1))
+            np.testing.assert_array_equal(actual, np.take_along_axis(x, indices, 1))
 
 
 def test_view_changes_the_last_size_with_the_width():

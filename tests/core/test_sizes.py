@@ -10,8 +10,8 @@ X = np.random.default_rng(0).random((5, 6, 4)).astype("float32")
 
 
 def _causal(x, length):
-    places = ops.arange(length)
-    return ops.where((places[:, None] >= places[None, :])[None], ops.matmul(x, ops.transpose(x, (0, 2, 1))), -1.0)
+    indices = ops.arange(length)
+    return ops.where((indices[:, None] >= indices[None, :])[None], ops.matmul(x, ops.transpose(x, (0, 2, 1))), -1.0)
 
 
 # By name: a program of an array x and its shape s, and what NumPy makes of X.

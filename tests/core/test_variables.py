@@ -52,8 +52,8 @@ def test_variables_compare_their_values_and_stay_keys_of_dicts(backend):
     assert keras.ops.convert_to_numpy(variable == other).tolist() == [True, False]
     assert keras.ops.convert_to_numpy(variable != [1.0, 3.0]).tolist() == [False, True]
     assert bool(keras.optimizers.SGD().iterations == 0)
-    places = {variable: 0, other: 1}
-    assert (places[variable], places[other]) == (0, 1) and keras.Variable([1.0, 2.0]) not in places
+    indices = {variable: 0, other: 1}
+    assert (indices[variable], indices[other]) == (0, 1) and keras.Variable([1.0, 2.0]) not in indices
 
 
 def test_a_variable_shows_a_known_value(backend):

@@ -257,6 +257,6 @@ def test_an_error_names_the_line_of_the_users_file(backend):
 
     with pytest.raises(ZeroDivisionError) as caught:
         Fails()(numbers())
-    place = caught.traceback[-1]
-    assert str(place.path) == __file__
-    assert 'raise ZeroDivisionError("here")' in str(place.statement)
+    entry = caught.traceback[-1]
+    assert str(entry.path) == __file__
+    assert 'raise ZeroDivisionError("here")' in str(entry.statement)

@@ -94,14 +94,14 @@ def correlate(x, kernel, strides, padding, dilation=1):
     covered = (window - 1) * dilation + 1
     steps = x.shape[1]
     if padding == "same":
-        places = -(-steps // strides)
-        total = max((places - 1) * strides + covered - steps, 0)
+        count = -(-steps // strides)
+        total = max((count - 1) * strides + covered - steps, 0)
         x = np.pad(x, [(0, 0), (total // 2, total - total // 2), (0, 0)])
     else:
-        places = (steps - covered) // strides + 1
-    result = np.zeros((len(x), places, kernel.shape[2]))
-    for place, offset in itertools.product(range(places), range(window)):
-        result[:, place] += x[:, place * strides + offset * dilation] @ kernel[offset]
+        count = (steps - covered) // strides + 1
+    result = np.zeros((len(x), count, kernel.shape[2]))
+    for index, offset in itertools.product(range(count), range(window)):
+        result[:, index] += x[:, index * strides + offset * dilation] @ kernel[offset]
     return result
 
 

@@ -29,13 +29,13 @@ def by_loops(x, window, strides, padding, kernel, bias):
     """(batch, *sizes, channels) by a matrix for each place."""
     sizes = x.shape[1:-1]
     if padding == "same":
-        places = [-(-n // s) for n, s in zip(sizes, strides, strict=True)]
-        totals = [max((p - 1) * s + w - n, 0) for p, s, w, n in zip(places, strides, window, sizes, strict=True)]
+        counts = [-(-n // s) for n, s in zip(sizes, strides, strict=True)]
+        totals = [max((p - 1) * s + w - n, 0) for p, s, w, n in zip(counts, strides, window, sizes, strict=True)]
         x = np.pad(x, [(0, 0), *((t // 2, t - t // 2) for t in totals), (0, 0)])
     else:
-        places = [(n - w) // s + 1 for n, w, s in zip(sizes, window, strides, strict=True)]
-    result = np.zeros((len(x), *places, kernel.shape[-1]))
-    for n, place in enumerate(itertools.product(*map(range, places))):
+        counts = [(n - w) // s + 1 for n, w, s in zip(sizes, window, strides, strict=True)]
+    result = np.zeros((len(x), *counts, kernel.shape[-1]))
+    for n, place in enumerate(itertools.product(*map(range, counts))):
         index = tuple(slice(p * s, p * s + w) for p, s, w in zip(place, strides, window, strict=True))
         result[(slice(None), *place)] = x[(slice(None), *index)].reshape(len(x), -1) @ kernel[n]
     return result + bias

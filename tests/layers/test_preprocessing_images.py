@@ -127,13 +127,13 @@ def test_configs_of_real_keras_make_the_layers(real_keras, name, arguments):
 def test_crops_are_pieces_of_the_image(backend):
     x = np.arange(2 * 6 * 8, dtype="float32").reshape(2, 6, 8, 1)
     layer = keras.layers.RandomCrop(3, 4, seed=1)
-    places = set()
+    corners = set()
     for _ in range(12):
         piece = to_numpy(layer(x, training=True))
         top, left = divmod(int(piece[0, 0, 0, 0]), 8)
         np.testing.assert_array_equal(piece, x[:, top : top + 3, left : left + 4])
-        places.add((top, left))
-    assert len(places) > 4
+        corners.add((top, left))
+    assert len(corners) > 4
     halved = x.reshape(2, 3, 2, 4, 2).mean((2, 4))[..., None]
     np.testing.assert_allclose(to_numpy(layer(x, training=False)), halved)
 

@@ -131,12 +131,12 @@ def test_cudnn_layers_add_up_two_biases_for_each_gate(backend):
     assert_close(to_numpy(fused(X)), to_numpy(plain(X)))
 
 
-@pytest.mark.parametrize(("name", "place"), [("LSTM", slice(4, 8)), ("CuDNNLSTM", slice(20, 24))])
-def test_the_bias_of_the_forget_gate_begins_at_one(name, place):
+@pytest.mark.parametrize(("name", "gate"), [("LSTM", slice(4, 8)), ("CuDNNLSTM", slice(20, 24))])
+def test_the_bias_of_the_forget_gate_begins_at_one(name, gate):
     layer = getattr(keras.layers, name)(4)
     layer.build(X.shape)
     bias = layer.get_weights()[2]
-    assert (bias[place] == 1).all() and bias.sum() == 4
+    assert (bias[gate] == 1).all() and bias.sum() == 4
 
 
 # ------------------------------------------------------------------------ user's cells
@@ -303,13 +303,13 @@ def test_dropout_is_one_mask_for_all_steps(backend, name):
     layer(ones)
     kernel, *others = layer.get_weights()
     layer.set_weights([kernel, *(np.zeros_like(w) for w in others)])
-    place = layer.variables[-1].numpy()
+    gate = layer.variables[-1].numpy()
     output = to_numpy(layer(ones, training=True))
     plain = getattr(keras.layers, name)(4, return_sequences=True)
     plain.build(ones.shape)
     plain.set_weights(layer.get_weights())
     seeds = keras.random.SeedGenerator(1)
-    seeds.state.assign(place)
+    seeds.state.assign(gate)
     mask = to_numpy(keras.random.dropout(np.ones((3, 2), "float32"), 0.5, seed=seeds))
     assert set(np.unique(mask)) == {0, 2}
     assert_close(output, to_numpy(plain(ones * mask[:, None])))

@@ -72,8 +72,8 @@ def test_samples_per_epoch_becomes_steps(backend):
     taken = []
 
     def batches():
-        for place in itertools.count():
-            taken.append(place)
+        for index in itertools.count():
+            taken.append(index)
             yield X[:4], Y[:4]
 
     model = linear()

@@ -123,13 +123,13 @@ def answers(real_keras):
     known = {}
 
     def answer(name, arguments, kwargs):
-        place = id(arguments)
-        if place not in known:
+        key = id(arguments)
+        if key not in known:
             tensors = [real_keras.ops.convert_to_tensor(x) if isinstance(x, np.ndarray) else x for x in arguments]
             result = find(real_keras.ops, name)(*tensors, **kwargs)
             results = result if isinstance(result, tuple | list) else [result]
-            known[place] = [real_keras.ops.convert_to_numpy(x) for x in results]
-        return known[place]
+            known[key] = [real_keras.ops.convert_to_numpy(x) for x in results]
+        return known[key]
 
     return answer
 
@@ -238,7 +238,7 @@ def test_window_functions_are_those_of_numpy(backend, name):
 
 
 def test_every_keras_op_is_here(real_keras):
-    places = [(real_keras.ops, ops)]
-    places += [(getattr(real_keras.ops, name), getattr(ops, name)) for name in ("nn", "numpy", "linalg", "image")]
-    for theirs, ours in places:
+    modules = [(real_keras.ops, ops)]
+    modules += [(getattr(real_keras.ops, name), getattr(ops, name)) for name in ("nn", "numpy", "linalg", "image")]
+    for theirs, ours in modules:
         assert {name for name in dir(theirs) if not name.startswith("_") and not hasattr(ours, name)} == set()

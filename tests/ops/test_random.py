@@ -160,9 +160,9 @@ def test_seeds_repeat_and_generators_go_on():
 def test_symbolic_draws_take_nothing_from_the_stream():
     from polykeras.core import seeds
 
-    place = seeds.state()
+    position = seeds.state()
     x = random.dropout(KerasTensor((None, 3)), 0.5)
-    assert x.shape == (None, 3) and seeds.state() == place
+    assert x.shape == (None, 3) and seeds.state() == position
 
 
 def test_bad_arguments_are_named():

@@ -165,8 +165,8 @@ def test_saved_state_continues_the_same(name):
     settings = {"use_ema": True, "gradient_accumulation_steps": 2}
     first, second = (getattr(optimizers, name)(0.1, **settings) for _ in range(2))
     v = Variable(np.float32([[1.0, 2.0]]))
-    for place in range(3):
-        first.apply([np.float32([[place, 1.0]])], [v])
+    for index in range(3):
+        first.apply([np.float32([[index, 1.0]])], [v])
     w = Variable(v.numpy())
     second.build([w])
     store = {}

@@ -29,17 +29,17 @@ STEPS = [0, 1, 2, 4, 5, 6, 7, 8, 12, 13, 14, 19, 20, 21, 24, 25, 40]
 
 
 @functools.cache
-def expected(keras, place: int) -> list:
-    name, options = OPTIONS[place]
+def expected(keras, index: int) -> list:
+    name, options = OPTIONS[index]
     schedule = getattr(keras.optimizers.schedules, name)(**options)
     return [float(schedule(step)) for step in STEPS]
 
 
-@pytest.mark.parametrize("place", range(len(OPTIONS)))
-def test_rates_are_those_of_real_keras(place, backend, real_keras):
-    name, options = OPTIONS[place]
+@pytest.mark.parametrize("index", range(len(OPTIONS)))
+def test_rates_are_those_of_real_keras(index, backend, real_keras):
+    name, options = OPTIONS[index]
     schedule = getattr(schedules, name)(**options)
-    rates = expected(real_keras, place)
+    rates = expected(real_keras, index)
     np.testing.assert_allclose([schedule(step) for step in STEPS], rates, rtol=1e-5, atol=1e-8)
     if backend.is_traced:
 
@@ -51,17 +51,17 @@ def test_rates_are_those_of_real_keras(place, backend, real_keras):
         np.testing.assert_allclose(traced, rates, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("place", range(len(OPTIONS)))
-def test_rates_have_a_shape_before_they_have_a_value(place):
-    name, options = OPTIONS[place]
+@pytest.mark.parametrize("index", range(len(OPTIONS)))
+def test_rates_have_a_shape_before_they_have_a_value(index):
+    name, options = OPTIONS[index]
     with backends.use(SPEC):
         rate = getattr(schedules, name)(**options)(SpecArray((), "int32"))
     assert (rate.shape, rate.dtype) == ((), "float32")
 
 
-@pytest.mark.parametrize("place", range(len(OPTIONS)))
-def test_configs_build_the_same_schedule(place):
-    name, options = OPTIONS[place]
+@pytest.mark.parametrize("index", range(len(OPTIONS)))
+def test_configs_build_the_same_schedule(index):
+    name, options = OPTIONS[index]
     schedule = getattr(schedules, name)(**options)
     copy = schedules.deserialize(schedules.serialize(schedule))
     assert type(copy) is type(schedule)

@@ -68,13 +68,13 @@ def noise(step: int) -> list[np.ndarray]:
 
 
 def gradients(weights: list, targets: list) -> list:
-    return [(w - t) * (0.5 + place) for place, (w, t) in enumerate(zip(weights, targets, strict=True))]
+    return [(w - t) * (0.5 + index) for index, (w, t) in enumerate(zip(weights, targets, strict=True))]
 
 
 @functools.cache
-def expected(keras, place: int) -> tuple:
+def expected(keras, index: int) -> tuple:
     """Weights after each step by real Keras, and after ``finalize_variable_values``."""
-    name, options = OPTIONS[place]
+    name, options = OPTIONS[index]
     optimizer = getattr(keras.optimizers, name)(**options)
     variables = [keras.Variable(w, name=n) for n, w in starts().items()]
     optimizer.build(variables)
@@ -91,10 +91,10 @@ def names(options: list) -> list[str]:
     return [f"{name}-{'-'.join(settings)}" for name, settings in options]
 
 
-@pytest.mark.parametrize("place", range(len(OPTIONS)), ids=names(OPTIONS))
-def test_weights_follow_real_keras(place, backend, real_keras):
-    path, final, shapes = expected(real_keras, place)
-    name, options = OPTIONS[place]
+@pytest.mark.parametrize("index", range(len(OPTIONS)), ids=names(OPTIONS))
+def test_weights_follow_real_keras(index, backend, real_keras):
+    path, final, shapes = expected(real_keras, index)
+    name, options = OPTIONS[index]
     optimizer = getattr(optimizers, name)(**options)
     variables = [Variable(w, name=n) for n, w in starts().items()]
     optimizer.build(variables)
@@ -126,9 +126,9 @@ def traced(backend, step, variables):
     return call
 
 
-@pytest.mark.parametrize("place", range(len(OPTIONS)), ids=names(OPTIONS))
-def test_a_dry_run_on_shapes_notes_what_an_update_assigns(place):
-    name, options = OPTIONS[place]
+@pytest.mark.parametrize("index", range(len(OPTIONS)), ids=names(OPTIONS))
+def test_a_dry_run_on_shapes_notes_what_an_update_assigns(index):
+    name, options = OPTIONS[index]
     optimizer = getattr(optimizers, name)(**options)
     variables = [Variable(w, name=n) for n, w in starts().items()]
     optimizer.build(variables)

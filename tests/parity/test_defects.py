@@ -60,10 +60,10 @@ def override(name, change):
     return lambda patch: patch.setattr(TORCH, name, method)
 
 
-def scaled(place, factor):
+def scaled(index, factor):
     def change(original, *args):
         args = list(args)
-        args[place] = args[place] * factor
+        args[index] = args[index] * factor
         return original(*args)
 
     return change

@@ -31,7 +31,7 @@ def write_weights(path, weights, version=b"2.3.1", backend=b"tensorflow"):
 
 
 def numbered(weights):
-    return [(f"w{place}", array) for place, array in enumerate(weights)]
+    return [(f"w{index}", array) for index, array in enumerate(weights)]
 
 
 def output(model, x):
@@ -163,7 +163,7 @@ def test_weights_of_keras_1_by_gate(tmp_path):
     shapes = [(FEATURES, UNITS), (UNITS, UNITS), (UNITS,)]
     for name, gates in (("LSTM", "icfo"), ("GRU", "zrh")):
         saved = arrays(*shapes * len(gates))
-        table = {gate: saved[3 * place : 3 * place + 3] for place, gate in enumerate(gates)}
+        table = {gate: saved[3 * index : 3 * index + 3] for index, gate in enumerate(gates)}
         old = {"output_dim": UNITS, "init": "glorot_uniform", "inner_init": "orthogonal", "activation": "tanh"}
         old |= {"inner_activation": "hard_sigmoid", "input_dim": FEATURES, "go_backwards": False, "consume_less": "cpu"}
         old |= {"W_regularizer": None, "dropout_W": 0.0, "dropout_U": 0.0, "name": "r", "input_dtype": "float32"}
@@ -179,7 +179,7 @@ def test_weights_of_keras_1_by_gate(tmp_path):
             for key, array in zip(keys, saved, strict=True):
                 root["r"][key] = array
         model = keras.models.load_model(tmp_path / "old.h5")
-        parts = [[table[gate][place] for gate in ("ifco" if name == "LSTM" else "zrh")] for place in range(3)]
+        parts = [[table[gate][index] for gate in ("ifco" if name == "LSTM" else "zrh")] for index in range(3)]
         for weight, part in zip(model.get_weights(), parts, strict=True):
             np.testing.assert_array_equal(weight, np.concatenate(part, axis=-1))
         assert model.layers[0].recurrent_activation is keras.backend.hard_sigmoid
@@ -463,7 +463,7 @@ def test_training_goes_on_as_keras_2_would(tmp_path, name):
     error = 2 * (x @ weights[0] + weights[1] - y) / y.size
     gradients = [x.T @ error, error.sum(0)]
     model.train_on_batch(x, y)
-    for place, weight in enumerate(model.get_weights()):
-        expected = steps(kind, weights[place], gradients[place], [slot[place] for slot in slots])
+    for index, weight in enumerate(model.get_weights()):
+        expected = steps(kind, weights[index], gradients[index], [slot[index] for slot in slots])
         np.testing.assert_allclose(weight, expected, rtol=1e-4, atol=1e-6)
     assert int(model.optimizer.iterations) == (6 if scalars else 1)

@@ -55,11 +55,11 @@ def opened(target):
 def test_a_model_goes_into_an_open_file_and_back(tmp_path, kind, backend):
     model, target = trained(), TARGETS[kind](tmp_path)
     with opened(target) as context:
-        place = context if kind == "file" else target
-        model.save(place)
-        if hasattr(place, "seek"):
-            place.seek(0)
-        loaded = keras.saving.load_model(place)
+        destination = context if kind == "file" else target
+        model.save(destination)
+        if hasattr(destination, "seek"):
+            destination.seek(0)
+        loaded = keras.saving.load_model(destination)
     assert same(model, loaded)
     assert [np.asarray(v) for v in loaded.optimizer.variables]
     assert int(loaded.optimizer.iterations.numpy()) == int(model.optimizer.iterations.numpy()) == 1
@@ -69,11 +69,11 @@ def test_a_model_goes_into_an_open_file_and_back(tmp_path, kind, backend):
 def test_weights_go_into_an_open_file_and_back(tmp_path, kind):
     model, other, target = trained(), trained(), TARGETS[kind](tmp_path)
     with opened(target) as context:
-        place = context if kind == "file" else target
-        model.save_weights(place)
-        if hasattr(place, "seek"):
-            place.seek(0)
-        other.load_weights(place)
+        destination = context if kind == "file" else target
+        model.save_weights(destination)
+        if hasattr(destination, "seek"):
+            destination.seek(0)
+        other.load_weights(destination)
     assert same(model, other)
 
 

@@ -62,8 +62,8 @@ def test_one_flipped_byte_anywhere_is_detected(tmp_path, name):
     save, load = (model.save, saving.load_model) if name == "model.keras" else (model.save_weights, model.load_weights)
     save(path)
     whole = path.read_bytes()
-    for place in [*range(0, len(whole), 97), *range(len(whole) - 100, len(whole))]:
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+    for index in [*range(0, len(whole), 97), *range(len(whole) - 100, len(whole))]:
+        path.write_bytes(whole[:index] + bytes([whole[index] ^ 0x10]) + whole[index + 1 :])
         with pytest.raises((ValueError, OSError)):
             load(path)
     path.write_bytes(whole)

@@ -66,8 +66,8 @@ def test_one_flipped_byte_anywhere_is_detected_and_the_file_named(tmp_path, name
     save(make(1.5), path)
     for file in files_of(path):
         whole = file.read_bytes()
-        for place in [*range(0, len(whole), 7), *range(max(0, len(whole) - 50), len(whole))]:
-            file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x04]) + whole[place + 1 :])
+        for index in [*range(0, len(whole), 7), *range(max(0, len(whole) - 50), len(whole))]:
+            file.write_bytes(whole[:index] + bytes([whole[index] ^ 0x04]) + whole[index + 1 :])
             with pytest.raises(ValueError, match=file.name.replace(".", r"\.")):
                 load(path)
         file.write_bytes(whole)

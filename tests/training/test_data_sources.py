@@ -686,8 +686,8 @@ def test_one_array_may_be_filled_again_for_each_batch(backend, columns):
         x, y = aligned(64, columns), np.ones((64, 1), "float32")
 
         def batches(x=x, y=y, is_copied=is_copied):
-            for place in range(20):
-                x[:] = place % 7
+            for index in range(20):
+                x[:] = index % 7
                 yield (x.copy() if is_copied else x), y
 
         losses.append(model.fit(batches(), steps_per_epoch=20, verbose=0).history["loss"])
@@ -698,9 +698,9 @@ def test_an_array_may_be_filled_again_after_a_call(backend):
     model = keras.Sequential([keras.Input((256,)), keras.layers.Dense(256, kernel_initializer="identity")])
     busy = backend.array(np.ones((700, 700), "float32"))
     x = aligned(1, 256)
-    for place in range(8):
-        x[:] = place
+    for index in range(8):
+        x[:] = index
         backend.matmul(backend.matmul(busy, busy), busy)
         outputs = model(x)
         x[:] = -1
-        np.testing.assert_array_equal(keras.ops.convert_to_numpy(outputs), np.full((1, 256), place, "float32"))
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(outputs), np.full((1, 256), index, "float32"))

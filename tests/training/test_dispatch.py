@@ -18,8 +18,8 @@ def linear(library=keras, **arguments):
 
 
 def batches():
-    for place in range(BATCHES):
-        yield X[place * 4 : place * 4 + 4], Y[place * 4 : place * 4 + 4]
+    for index in range(BATCHES):
+        yield X[index * 4 : index * 4 + 4], Y[index * 4 : index * 4 + 4]
 
 
 def recorder(library=keras, stop_at=None):
@@ -91,10 +91,10 @@ class Meddler(keras.callbacks.Callback):
 
 
 def steps_by_formula(kernel, bias):
-    for place, (x, y) in enumerate(batches()):
-        if place == 6:
+    for index, (x, y) in enumerate(batches()):
+        if index == 6:
             return kernel, bias
-        rate = 0.1 if place < 3 else 0.01
+        rate = 0.1 if index < 3 else 0.01
         error = 2 * (x @ kernel + bias - y) / len(x)
         kernel, bias = kernel - rate * x.T @ error, bias - rate * error.sum(0)
 

@@ -104,13 +104,13 @@ def scaled_by_hand(batches, momentum=0.0, weight_decay=0.0, clipnorm=None, use_e
         sums = [s + g for s, g in zip(sums, [x.T @ error, error.sum(0)], strict=True)]
         updates += 1
         if updates % accumulated == 0:
-            for place, total in enumerate(sums):
+            for index, total in enumerate(sums):
                 gradient = total / accumulated
                 if clipnorm:
                     gradient = gradient * min(1, clipnorm / np.linalg.norm(gradient))
-                weights[place] = weights[place] * (1 - RATE * weight_decay)
-                velocities[place] = momentum * velocities[place] - RATE * gradient
-                weights[place] = weights[place] + velocities[place]
+                weights[index] = weights[index] * (1 - RATE * weight_decay)
+                velocities[index] = momentum * velocities[index] - RATE * gradient
+                weights[index] = weights[index] + velocities[index]
             sums = [np.zeros_like(total) for total in sums]
         part = 0.0 if updates == 1 else 0.5
         averages = [part * a + (1 - part) * w for a, w in zip(averages, weights, strict=True)]

@@ -85,11 +85,11 @@ def test_eight_threads_predicting_get_the_serial_answers(backend):
     expected = [fresh.predict(x, verbose=0) for x in inputs]
     results = [None] * 8
 
-    def work(place):
+    def work(index):
         for _ in range(5):
-            results[place] = model.predict(inputs[place], verbose=0)
+            results[index] = model.predict(inputs[index], verbose=0)
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     for result, wanted in zip(results, expected, strict=True):

@@ -22,8 +22,8 @@ def images(tmp_path_factory):
     root = tmp_path_factory.mktemp("images")
     for name in ("dogs", "cats"):
         (root / name / "more").mkdir(parents=True)
-        for place in range(4):
-            path = root / name / ("more" if place == 3 else "") / f"{place}.png"
+        for index in range(4):
+            path = root / name / ("more" if index == 3 else "") / f"{index}.png"
             pillow.fromarray(GENERATOR.integers(0, 255, (6, 9, 3)).astype("uint8")).save(path)
     (root / "cats" / "readme.md").write_text("no image")
     return root
@@ -34,8 +34,8 @@ def texts(tmp_path_factory):
     root = tmp_path_factory.mktemp("texts")
     for label in ("neg", "pos"):
         (root / label).mkdir()
-        for place in range(3):
-            (root / label / f"{place}.txt").write_text(f"{label} {place} with some words", "utf-8")
+        for index in range(3):
+            (root / label / f"{index}.txt").write_text(f"{label} {index} with some words", "utf-8")
     return root
 
 
@@ -52,10 +52,10 @@ def write_wav(path, samples, bytes_each=2, rate=8000):
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
     root = tmp_path_factory.mktemp("sounds")
-    for place, label in enumerate(("a", "b")):
+    for index, label in enumerate(("a", "b")):
         (root / label).mkdir()
         for length in (5, 8):
-            write_wav(root / label / f"{length}.wav", GENERATOR.integers(-1000, 1000, (length + place, 1)))
+            write_wav(root / label / f"{length}.wav", GENERATOR.integers(-1000, 1000, (length + index, 1)))
     return root
 
 

@@ -38,8 +38,8 @@ def test_columns_are_encoded_by_their_kinds(backend):
     assert parts["d"].argmax(1).tolist() == [0, 0, 1, 1]
     np.testing.assert_allclose(parts["r"][:, 0], [3.0, 5.0, 7.0, 9.0])
     # Places in the vocabularies are crossed; those of "i" come behind two for unknown integers.
-    places = [parts[name].argmax(1) for name in ("s", "i")]
-    crossed = keras.ops.convert_to_numpy(keras.layers.HashedCrossing(4)(places))
+    indices = [parts[name].argmax(1) for name in ("s", "i")]
+    crossed = keras.ops.convert_to_numpy(keras.layers.HashedCrossing(4)(indices))
     assert parts["s_X_i"].shape == (4, 4) and parts["s_X_i"].argmax(1).tolist() == crossed.tolist()
 
 

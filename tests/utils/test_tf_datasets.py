@@ -14,12 +14,12 @@ tf = pytest.importorskip("tensorflow")
 def folder(tmp_path):
     for name in ("cats", "dogs"):
         (tmp_path / name).mkdir()
-        for place in range(4):
-            keras.utils.save_img(tmp_path / name / f"{place}.png", np.full((4, 6, 3), 40 * place), scale=False)
-            (tmp_path / name / f"{place}.txt").write_text(f"{name} {place}")
-            with wave.open(str(tmp_path / name / f"{place}.wav"), "wb") as file:
+        for index in range(4):
+            keras.utils.save_img(tmp_path / name / f"{index}.png", np.full((4, 6, 3), 40 * index), scale=False)
+            (tmp_path / name / f"{index}.txt").write_text(f"{name} {index}")
+            with wave.open(str(tmp_path / name / f"{index}.wav"), "wb") as file:
                 file.setparams((1, 2, 8000, 4, "NONE", ""))
-                file.writeframes(np.arange(place + 2).astype("int16").tobytes())
+                file.writeframes(np.arange(index + 2).astype("int16").tobytes())
     return tmp_path
 
 
