@@ -15,9 +15,9 @@ from polykeras import layers, ops
 LENGTH, NUMBERS, MARKER = 10, 8, 8
 rng = np.random.default_rng(0)
 x = rng.integers(0, NUMBERS, (1000, LENGTH))
-places = rng.integers(0, LENGTH - 1, 1000)
-x[np.arange(1000), places] = MARKER
-y = x[np.arange(1000), places + 1]
+positions = rng.integers(0, LENGTH - 1, 1000)
+x[np.arange(1000), positions] = MARKER
+y = x[np.arange(1000), positions + 1]
 
 tokens = keras.Input((LENGTH,), dtype="int32")
 embedded = layers.Embedding(NUMBERS + 1, 24)(tokens)
@@ -33,7 +33,7 @@ history = model.fit(x, y, batch_size=100, epochs=20, verbose=0)
 print(f"accuracy: {history.history['accuracy'][-1]:.3f}")
 
 # %%
-# The darker a place, the more of it the answer takes. The marker is written as ``*``.
+# The darker a position, the larger its weight in the answer. The marker is written as ``*``.
 
 looked = ops.convert_to_numpy(keras.Model(tokens, scores)(x[:6]))[:, 0, 0]
 plt.imshow(looked, cmap="Blues")

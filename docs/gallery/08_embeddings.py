@@ -2,7 +2,7 @@
 Words whose neighbours are alike
 ================================
 
-Embeddings learned from a toy text: words that stand in the same places end up close to one another.
+Embeddings learned from a toy text: words that occur in the same contexts end up close to one another.
 """
 
 import matplotlib.pyplot as plt

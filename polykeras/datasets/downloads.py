@@ -168,7 +168,7 @@ def _unpack(path: Path, folder: Path, kind: str) -> None:
 
 
 class _Download:
-    """One file on its way: what has come so far is beside its place, with the server's mark of the version."""
+    """A download in progress: what has arrived lies beside the target, with the server's mark of the version."""
 
     def __init__(self, origin: str, path: Path, digest: tuple[str, str] | None) -> None:
         self.origin = origin

@@ -88,7 +88,7 @@ def _is_chain(model: Any) -> bool:
 
 
 class _Table:
-    """Rows of columns that end at given places."""
+    """Rows of columns that end at given positions."""
 
     def __init__(
         self, show: Callable, line_length: int, ends: list, is_chain: bool, expand_nested: bool, show_trainable: bool

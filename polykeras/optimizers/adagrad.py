@@ -305,7 +305,7 @@ class Adafactor(Optimizer):
         self._velocities = []
         for variable in variables:
             shape = variable.shape
-            # Vectors need neither; the two numbers keep the places that Keras's files have for them.
+            # Vectors need neither; the two numbers keep the indices that Keras's files have for them.
             row, column = ((), ()) if len(shape) < 2 else (shape[:-1], (*shape[:-2], shape[-1]))
             self._rows.append(self.add_variable(row, dtype=variable.dtype, name=f"{variable.name}_row"))
             self._columns.append(self.add_variable(column, dtype=variable.dtype, name=f"{variable.name}_column"))

@@ -46,7 +46,7 @@ class Writer:
         self._used = 0
         self.total = 0
         self.made: list[str] = []
-        self.places: dict[str, list[str]] = {}
+        self.weight_map: dict[str, list[str]] = {}
 
     def group(self, path: str, **attributes: Any) -> WritableGroup:
         """Return a new group to put arrays into by ``group[key] = array``."""
@@ -65,7 +65,7 @@ class Writer:
         self._used += value.nbytes
         self.total += value.nbytes
         self._writer.group(path, **attributes)[key] = value
-        names = self.places.setdefault(f"/{path}", [])
+        names = self.weight_map.setdefault(f"/{path}", [])
         if self.made[-1] not in names:
             names.append(self.made[-1])
 
@@ -98,7 +98,7 @@ class Writer:
         """Write the index, and remove the files of the old one."""
         seals = {name: _seal_of(self._path.with_name(name)) for name in self.made}
         metadata = {"total_size": float(self.total), _VERSION: self._version, _SEALS: seals, files.FIELD: files.BLANK}
-        text = json.dumps({"metadata": metadata, "weight_map": self.places}, indent=4).encode()
+        text = json.dumps({"metadata": metadata, "weight_map": self.weight_map}, indent=4).encode()
         with files.replacing(self._path) as temporary:
             temporary.write_bytes(text)
             files.seal(temporary, files.offset_of_seal(text))

@@ -202,6 +202,27 @@ def _complex_cases() -> Iterator[Case]:
         yield Case("eig", (x,), eigen_oracle, dtype, tolerance=9, run=eigen)
 
 
+def _rebuild_svd(b: Any, x: Any, full: bool) -> tuple:
+    u, s, vh = b.svd(x, full)
+    rank = min(b.shape(x)[-2:])
+    u, vh = b.getitem(u, (..., slice(0, rank))), b.getitem(vh, (..., slice(0, rank), slice(None)))
+    return s, b.einsum("...ij,...j,...jk->...ik", u, s, vh)
+
+
+def _rebuild_qr(b: Any, x: Any, mode: str) -> tuple:
+    q, r = b.qr(x, mode)
+    return b.matmul(q, r), b.einsum("...ji,...jk->...ik", q, q)
+
+
+def _qr_oracle(x: np.ndarray, mode: str) -> tuple:
+    size = x.shape[-2] if mode == "complete" else min(x.shape[-2:])
+    return x, np.broadcast_to(np.eye(size), (*x.shape[:-2], size, size))
+
+
+def _svd_oracle(x: np.ndarray, full: bool) -> tuple:
+    return np.linalg.svd(x, full)[1], x
+
+
 def _factor_cases() -> Iterator[Case]:
     def symmetric(x: np.ndarray) -> np.ndarray:
         return (x + np.swapaxes(x, -1, -2)) / 2
@@ -210,25 +231,8 @@ def _factor_cases() -> Iterator[Case]:
         w, v = b.eigh(_symmetric(b, x))
         return w, b.einsum("...ij,...j,...kj->...ik", v, w, v)
 
-    def rebuild_svd(b: Any, x: Any, full: bool) -> tuple:
-        u, s, vh = b.svd(x, full)
-        rank = min(b.shape(x)[-2:])
-        u, vh = b.getitem(u, (..., slice(0, rank))), b.getitem(vh, (..., slice(0, rank), slice(None)))
-        return s, b.einsum("...ij,...j,...jk->...ik", u, s, vh)
-
-    def rebuild_qr(b: Any, x: Any, mode: str) -> tuple:
-        q, r = b.qr(x, mode)
-        return b.matmul(q, r), b.einsum("...ji,...jk->...ik", q, q)
-
-    def qr_oracle(x: np.ndarray, mode: str) -> tuple:
-        size = x.shape[-2] if mode == "complete" else min(x.shape[-2:])
-        return x, np.broadcast_to(np.eye(size), (*x.shape[:-2], size, size))
-
     def eigh_oracle(x: np.ndarray) -> tuple:
         return np.linalg.eigh(symmetric(x))[0], symmetric(x)
-
-    def svd_oracle(x: np.ndarray, full: bool) -> tuple:
-        return np.linalg.svd(x, full)[1], x
 
     def cholesky(b: Any, x: Any) -> Any:
         return b.cholesky(_symmetric(b, x))
@@ -244,9 +248,9 @@ def _factor_cases() -> Iterator[Case]:
             x = values(*batch, *shape, dtype="float64")
             for full in (False, True):
                 case = f"{x.shape}, full {full}"
-                yield Case("svd", (x, full), svd_oracle, case, gradient=not full, run=rebuild_svd)
+                yield Case("svd", (x, full), _svd_oracle, case, gradient=not full, run=_rebuild_svd)
             for mode in ("reduced", "complete"):
-                yield Case("qr", (x, mode), qr_oracle, f"{x.shape}, {mode}", run=rebuild_qr)
+                yield Case("qr", (x, mode), _qr_oracle, f"{x.shape}, {mode}", run=_rebuild_qr)
     for dtype in dtypes.FLOATS:
         x = _definite(dtype=dtype)
         yield Case("cholesky", (x,), np.linalg.cholesky, dtype, tolerance=9)
@@ -254,7 +258,7 @@ def _factor_cases() -> Iterator[Case]:
         yield Case("det", (x,), np.linalg.det, dtype, tolerance=9)
         yield Case("eigh", (x,), lambda x: np.linalg.eigh(x)[0], dtype, tolerance=9, run=lambda b, x: b.eigh(x)[0])
         yield Case("svd", (x,), lambda x: np.linalg.svd(x)[1], dtype, tolerance=9, run=lambda b, x: b.svd(x)[1])
-        yield Case("qr", (x, "reduced"), qr_oracle, dtype, tolerance=9, run=rebuild_qr)
+        yield Case("qr", (x, "reduced"), _qr_oracle, dtype, tolerance=9, run=_rebuild_qr)
 
 
 def _solution_cases() -> Iterator[Case]:

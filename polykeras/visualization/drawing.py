@@ -203,6 +203,6 @@ def hues(count: int) -> dict[int, tuple]:
     >>> hues(1)
     {1: (65, 109, 217)}
     """
-    # Steps of the golden ratio never come near a place twice.
+    # Steps of the golden ratio never come near a hue twice.
     colors = (colorsys.hsv_to_rgb(n * 0.618034 % 1, 0.7, 0.85) for n in range(1, count + 1))
     return {n + 1: tuple(round(255 * part) for part in color) for n, color in enumerate(colors)}
