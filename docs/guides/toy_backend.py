@@ -200,7 +200,7 @@ class ToyBackend(Backend):
             raise ValueError(f"Expected one of the devices {self.devices()}. Received: {name!r}.")
         return contextlib.nullcontext()
 
-    def index(self, x, device=None):
+    def place(self, x, device=None):
         return x
 
     def version(self):
