@@ -41,11 +41,11 @@ def is_carried(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> bool:
 def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict, method: str = "__call__") -> Any:
     """Return what a layer's method computes in NumPy, as arrays of the graph that is being made."""
     leaves, structure = trees.flatten((args, kwargs))
-    places = [place for place, x in enumerate(leaves) if carrier.is_array(x)]
+    indices = [index for index, x in enumerate(leaves) if carrier.is_array(x)]
     specs = [_spec_of(carrier, x) if carrier.is_array(x) else x for x in leaves]
     infer = _inferred if method == "__call__" else _inferred_by_samples
     results, result_structure = infer(getattr(layer, method), specs, structure)
-    computed = {place: x for place, x in enumerate(results) if isinstance(x, SpecArray)}
+    computed = {index: x for index, x in enumerate(results) if isinstance(x, SpecArray)}
     if not computed:
         return trees.unflatten(result_structure, results)
     with carrier.outside_trace():
@@ -53,17 +53,17 @@ def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict, method: st
 
     def compute(*values: np.ndarray) -> list:
         given = list(leaves)
-        for place, value in zip(places, values, strict=True):
-            given[place] = value
+        for index, value in zip(indices, values, strict=True):
+            given[index] = value
         around = contextlib.nullcontext() if training is None else within("", training)
         with backends.use("numpy"), around:
             args, kwargs = trees.unflatten(structure, given)
             outputs = trees.leaves(getattr(twin, method)(*args, **kwargs))
-        return [_as_array(outputs[place], spec.dtype) for place, spec in computed.items()]
+        return [_as_array(outputs[index], spec.dtype) for index, spec in computed.items()]
 
-    arrays = carrier.on_host(compute, [leaves[place] for place in places], list(computed.values()))
-    for place, array in zip(computed, arrays, strict=True):
-        results[place] = array
+    arrays = carrier.on_host(compute, [leaves[index] for index in indices], list(computed.values()))
+    for index, array in zip(computed, arrays, strict=True):
+        results[index] = array
     return trees.unflatten(result_structure, results)
 
 

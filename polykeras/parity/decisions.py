@@ -127,8 +127,8 @@ def _is_number(x: Any) -> bool:
     return isinstance(x, np.ndarray) or (isinstance(x, int | float) and not isinstance(x, bool))
 
 
-def _argument(record: OpRecord, place: int, name: str, default: Any = None) -> Any:
-    return record.args[place] if place < len(record.args) else record.kwargs.get(name, default)
+def _argument(record: OpRecord, index: int, name: str, default: Any = None) -> Any:
+    return record.args[index] if index < len(record.args) else record.kwargs.get(name, default)
 
 
 def _axis(record: OpRecord) -> int:

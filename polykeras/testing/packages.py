@@ -1,4 +1,4 @@
-"""Run small programs of packages that build on Keras, with polykeras in the place of Keras, and compare with Keras.
+"""Run small programs of packages that build on Keras, with polykeras in place of Keras, and compare with Keras.
 
 Each program of a folder is one use of one package: a file ``with_<use>.py`` that ends in assertions and says
 in ``PACKAGE`` what has to be installed, and in ``ENGINES`` where that package can run::
@@ -162,7 +162,7 @@ def _head(compared: bool) -> list[str]:
         "# Packages on polykeras",
         "",
         "Small programs in `tests/packages` use packages that build on Keras as their own pages show it. They ran with",
-        f"polykeras in the place of Keras{ran}. Made by",
+        f"polykeras in place of Keras{ran}. Made by",
         f"`python -m polykeras.testing.packages {'--keras ' if compared else ''}--markdown docs/packages.md`;",
         "`pip install polykeras[packages]` brings the packages.",
         "A dash means that the package doesn't run on that engine.",
@@ -256,7 +256,7 @@ def _last_error(text: str) -> str:
     """The type and message of the last traceback in a text, on one line."""
     _, _, last = text.rpartition("Traceback (most recent call last):\n")
     lines = last.splitlines()
-    first = next((place for place, line in enumerate(lines) if line and not line.startswith(" ")), len(lines))
+    first = next((index for index, line in enumerate(lines) if line and not line.startswith(" ")), len(lines))
     return " ".join(" ".join(lines[first:]).split())[:300]
 
 

@@ -274,7 +274,7 @@ class TensorflowBackend(Backend):
         return self.own(variable).read_value() if self.is_tracing() or self.is_differentiating() else value
 
     def stored(self, variable: Any, array: Array) -> Any:
-        if not isinstance(variable.held(), tf.Variable) and not self.is_tracing():
+        if not isinstance(variable.in_slot(), tf.Variable) and not self.is_tracing():
             return array
         own = self.own(variable)
         own.assign(array, read_value=False)
@@ -285,7 +285,7 @@ class TensorflowBackend(Backend):
 
     def own(self, variable: Any) -> tf.Variable:
         """Return the tf.Variable in the slot of a variable, from now on."""
-        value = variable.held()
+        value = variable.in_slot()
         value = variable._materialize() if value is None else value
         if not isinstance(value, tf.Variable):
             with tf.init_scope(), tf.device(value.device):
@@ -514,8 +514,8 @@ class TensorflowBackend(Backend):
         begin = _clamped(x, start, update.shape)
         if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
             return _updated_in_xla(x, update, begin)
-        place = {"begin": begin, "end": begin + update.shape.as_list(), "strides": (1,) * len(x.shape)}
-        return raw.TensorStridedSliceUpdate(input=x, value=update, **place)
+        window = {"begin": begin, "end": begin + update.shape.as_list(), "strides": (1,) * len(x.shape)}
+        return raw.TensorStridedSliceUpdate(input=x, value=update, **window)
 
     # ----------------------------------------------------------------- control
 
@@ -525,8 +525,8 @@ class TensorflowBackend(Backend):
         if not tf.executing_eagerly():
             return self._scan_in_graph(step, carry, rows, x_structure, length, reverse)
         ys = []
-        for place in range(length - 1, -1, -1) if reverse else range(length):
-            carry, y = step(carry, trees.unflatten(x_structure, [x[place] for x in rows]))
+        for index in range(length - 1, -1, -1) if reverse else range(length):
+            carry, y = step(carry, trees.unflatten(x_structure, [x[index] for x in rows]))
             ys.append(y)
         ys = ys[::-1] if reverse else ys
         return carry, trees.map(lambda *values: tf.stack(values), *ys) if ys else None
@@ -538,9 +538,9 @@ class TensorflowBackend(Backend):
         def flat_step(*leaves: Array) -> list:
             nonlocal y_structure
             head, tail = leaves[: len(state)], leaves[len(state) :]
-            fresh, y = step(trees.unflatten(carry_structure, head), trees.unflatten(x_structure, tail))
+            updated, y = step(trees.unflatten(carry_structure, head), trees.unflatten(x_structure, tail))
             y_leaves, y_structure = trees.flatten(y)
-            return [*trees.leaves(fresh), *y_leaves]
+            return [*trees.leaves(updated), *y_leaves]
 
         # Traced by itself, because the arrays that collect ys want their shapes before the loop.
         shapes = [(x.shape, x.dtype) for x in state] + [(x.shape[1:], x.dtype) for x in rows]
@@ -551,10 +551,10 @@ class TensorflowBackend(Backend):
         sinks = [tf.TensorArray(y.dtype, length, element_shape=y.shape) for y in outputs]
 
         def body(count: Array, state: list, sinks: list) -> tuple:
-            place = length - 1 - count if reverse else count
-            results = traced(*state, *(source.read(place) for source in sources))
-            fresh, ys = results[: len(state)], results[len(state) :]
-            return count + 1, fresh, [sink.write(place, y) for sink, y in zip(sinks, ys, strict=True)]
+            index = length - 1 - count if reverse else count
+            results = traced(*state, *(source.read(index) for source in sources))
+            updated, ys = results[: len(state)], results[len(state) :]
+            return count + 1, updated, [sink.write(index, y) for sink, y in zip(sinks, ys, strict=True)]
 
         start = (tf.constant(0), state, sinks)
         # XLA wants to know the bound of a loop that it differentiates.
@@ -847,10 +847,10 @@ def _swap_last(x: Array, axis: int) -> Array:
 
 
 def _clamped(x: Array, start: Any, sizes: Any) -> Array:
-    """The place where a block fits inside x."""
+    """The start at which a block fits inside x."""
     room = [n - size for n, size in zip(x.shape, sizes, strict=True)]
-    place = tf.stack([tf.cast(s, tf.int32) for s in start])
-    return tf.clip_by_value(place, 0, room)
+    first = tf.stack([tf.cast(s, tf.int32) for s in start])
+    return tf.clip_by_value(first, 0, room)
 
 
 @tf.custom_gradient
