@@ -22,7 +22,7 @@ class LayerModule(torch.nn.Module):
         layer: built, on the torch backend.
     """
 
-    layer: Any
+    _layer: Any
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
