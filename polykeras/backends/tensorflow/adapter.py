@@ -295,9 +295,10 @@ class TensorflowBackend(Backend):
     def join(self, cls: type) -> None:
         from polykeras.interop.tensorflow_checkpoints import Kept, KeptVariable
 
-        base = Kept if hasattr(cls, "_named_parts") else KeptVariable if hasattr(cls, "backend_name") else None
-        if base is not None:
-            cls.__bases__ = (*cls.__bases__, base)
+        if hasattr(cls, "_named_parts"):
+            cls.__bases__ = (*cls.__bases__, Kept)
+        elif hasattr(cls, "backend_name"):
+            cls.__bases__ = (*cls.__bases__, KeptVariable)
 
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         return tf.function(function, autograph=False, reduce_retracing=True, jit_compile=bool(optimize))
