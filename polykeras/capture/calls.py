@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from polykeras import backends
 from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.step import Step, specs_of
@@ -24,7 +26,8 @@ def captured_call(model: Any, x: Any) -> tuple | None:
     backend = backends.current()
     if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
         return None
-    if backend.is_differentiating():
+    is_of_objects = isinstance(x, np.ndarray) and x.dtype.kind in "OSU"  # texts, which layers take or refuse
+    if is_of_objects or backend.is_differentiating():
         return None
     steps, key = steps_of(model), ("call", x.shape, x.dtype, backend.name)
     call = steps.get(key)

@@ -58,6 +58,10 @@ _LATTICE = {
 
 @functools.cache
 def _wider(dtype: str) -> frozenset[str]:
+    if dtype == "string":
+        raise ValueError(
+            "Expected numbers. Received: strings. Put StringLookup, TextVectorization or Hashing in front for strings."
+        )
     found = {dtype}
     for parent in _LATTICE[dtype]:
         found |= _wider(parent)

@@ -551,10 +551,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
         def convert(x: Any) -> Any:
             if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
-                raise ValueError(
-                    f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
-                    f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
-                )
+                x = self._convert_text(backend, x)
             x = backend.densified(x)
             if isinstance(x, Variable):
                 x = x.value
@@ -573,6 +570,15 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if len(args) == 1 and not kwargs and backend.is_array(args[0]):
             return (convert(args[0]),), {}
         return trees.map(convert, args), trees.map(convert, kwargs)
+
+    def _convert_text(self, backend: Any, x: np.ndarray) -> Any:
+        """Texts as the engine has them, for a layer inside that takes them."""
+        if backend.has_text and self._sublayers() and all(isinstance(text, str | bytes) for text in x.flat):
+            return backend.array(x)
+        raise ValueError(
+            f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
+            f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
+        )
 
     def _check_inputs(self, backend: Any, args: tuple, kwargs: dict) -> None:
         if self.input_spec is not None and args:

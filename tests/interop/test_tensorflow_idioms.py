@@ -204,6 +204,10 @@ def test_strings_go_into_models():
     model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(text(inputs)))
     words = np.array([["good"], ["good bad"], ["else"]])
     np.testing.assert_allclose(model(tf.constant(words)).numpy()[:, 0], [1, 2, 1])
+    for given in (words, words.astype(object), words.astype("S")):
+        np.testing.assert_allclose(model(given).numpy()[:, 0], [1, 2, 1])
+    with pytest.raises(ValueError, match="Expected numbers"):
+        model(np.array([[None]]))
     function = tf.function(model)
     np.testing.assert_allclose(function(tf.constant(words)).numpy()[:, 0], [1, 2, 1])
     model.compile("sgd", "mse")

@@ -113,6 +113,14 @@ OTHERS = {
         lambda: keras.Sequential([layers.Dense(1)]).layers[0].output,
         (AttributeError, "Begin the model with an Input"),
     ),
+    "objects, in a call": (
+        lambda: keras.Sequential([keras.Input((2,)), layers.Dense(1)])(np.array([[1.0, None]], object)),
+        (ValueError, "Expected numbers. Received: strings or objects"),
+    ),
+    "texts, in a call": (
+        lambda: keras.Sequential([keras.Input((2,)), layers.Dense(1)])(np.array([["a", "b"]])),
+        (ValueError, "Expected numbers. Received: strings.*Put StringLookup"),
+    ),
     "missing values": (
         lambda: compiled().fit(np.array([[1.0, None]], object), np.ones(1), verbose=0),
         (ValueError, "Received: an array of object with None. Fill in"),

@@ -53,6 +53,8 @@ class Primitives:
     shows = False
     #: Programs of the engine expect datasets of its own kind, such as ``tf.data``'s.
     has_datasets = False
+    #: There are arrays of strings.
+    has_text = False
 
     # ---------------------------------------------------------------- arrays
 

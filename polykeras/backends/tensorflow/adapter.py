@@ -162,7 +162,7 @@ class TensorflowBackend(Backend):
     """The interface over TensorFlow."""
 
     name = "tensorflow"
-    is_traced = captures = has_datasets = True
+    is_traced = captures = has_datasets = has_text = True
     shows = True
 
     def __init__(self) -> None:
