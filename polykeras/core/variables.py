@@ -139,6 +139,28 @@ class Variable(EngineProtocols, Operators):
             self._from_value(initializer, shape, dtype)
         self._is_float = dtypes.is_float(self.dtype)
 
+    @classmethod
+    def around(cls, engine_variable: Any) -> Variable:
+        """Return a variable whose value an engine's own variable holds: what is assigned to one, both have.
+
+        Args:
+            engine_variable: such as a ``tf.Variable``, on the backend in use.
+
+        Raises:
+            TypeError: for anything else.
+        """
+        backend = backends.current()
+        if not backend.is_own_variable(engine_variable):
+            raise TypeError(
+                f"Expected a Variable of polykeras, or of the backend in use, {backend.name!r}. Received: "
+                f"{naming.short(engine_variable)}."
+            )
+        dtype, name = backend.dtype(engine_variable), engine_variable.name.partition(":")[0].replace("/", "_")
+        options = {"trainable": engine_variable.trainable, "name": name}
+        variable = cls("zeros", backend.shape(engine_variable), dtype, **options)
+        variable._value, variable._initial = engine_variable, None
+        return variable
+
     def _from_function(self, initializer: Callable, shape: Any, dtype: Any) -> None:
         if shape is None:
             raise ValueError(f"Expected a shape, for the variable {self.name!r} made by a function. Received: None.")

@@ -125,7 +125,7 @@ class Optimizer(Trackable):
     #: Where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
     _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
-    _untracked = frozenset({"_trainable_variables", "_excluded"})
+    _untracked = frozenset({"_trainable_variables", "_excluded", "_standing"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -166,6 +166,7 @@ class Optimizer(Trackable):
         self._variables: list[Variable] = []
         self._trainable_variables: list[Variable] = []
         self._indices: dict[Variable, int] = {}
+        self._standing: list[tuple[Any, Variable]] = []  # variables of the engine, and those of ours around them
         self._excluded: tuple[set[Variable], list[str]] = set(), []
         self._iterations = self._track(Variable(0, dtype="int32", trainable=False, name="iteration", on_host=True))
         is_number = not callable(learning_rate)
@@ -263,7 +264,8 @@ class Optimizer(Trackable):
         Args:
             variables: list of Variables.
         """
-        self._trainable_variables = list(variables)
+        variables = self._ours(variables)
+        self._trainable_variables = variables
         self._indices = {variable: index for index, variable in enumerate(variables)}
         if variables:
             # An optimizer may be made before the backend of its model is chosen.
@@ -280,6 +282,18 @@ class Optimizer(Trackable):
             if not self.built:  # by another thread, while this one waited
                 self.build(variables)
                 self.built = True
+
+    def _ours(self, variables: Iterable[Any]) -> list[Variable]:
+        """Variables, with one of ours around each that is of the engine's own kind."""
+        return [v if isinstance(v, Variable) else self._around(v) for v in variables]
+
+    def _around(self, engine_variable: Any) -> Variable:
+        for known, variable in self._standing:
+            if known is engine_variable:
+                return variable
+        variable = Variable.around(engine_variable)
+        self._standing.append((engine_variable, variable))
+        return variable
 
     def _track(self, variable: Variable) -> Variable:
         variable.path = f"{self.name}/{variable.name}"
@@ -329,6 +343,7 @@ class Optimizer(Trackable):
             reference_variable: Variable.
             initializer: name of an initializer, or Initializer; default "zeros".
         """
+        [reference_variable] = self._ours([reference_variable])
         path = reference_variable.path.replace("/", "_")
         return self.add_variable(
             reference_variable.shape, initializer, reference_variable.dtype, name=f"{path}_{name or 'var'}"
@@ -434,7 +449,7 @@ class Optimizer(Trackable):
                     "build(variables) before. Received: gradients alone."
                 )
             variables = self._trainable_variables
-        variables = list(variables)
+        variables = self._ours(variables)
         if len(variables) != len(grads):
             raise ValueError(f"Expected {len(variables)} gradients, one a variable. Received: {len(grads)}.")
         if variables and not self.built:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,21 @@ class NativeTraining(Host):
         self._check_compiled("compiled_metrics")
         metrics = self._compiled.metrics
         return types.SimpleNamespace(update_state=lambda *arguments: None) if metrics is None else metrics
+
+
+def also_of_states(step: Callable) -> Callable:
+    """Let a step of ``Trainer`` be called with a state too, as by ``super()`` in a step of ``(state, data)``."""
+    kind = step.__name__.removesuffix("_step")
+
+    @functools.wraps(step)
+    def run(self: Any, data: Any, *further: Any) -> Any:
+        if not further:
+            return step(self, data)
+        given, (batch,) = data, further
+        logs, state = stateless(lambda: step(self, batch), self._state_groups(kind), given)
+        return logs, tuple(state)
+
+    return run
 
 
 def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:

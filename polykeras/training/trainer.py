@@ -42,7 +42,7 @@ from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
 from polykeras.training.generators import GeneratorMethods
-from polykeras.training.native import NativeTraining
+from polykeras.training.native import NativeTraining, also_of_states
 from polykeras.training.outputs import class_weights_in_order
 from polykeras.training.settled import Settled
 
@@ -166,6 +166,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     # ------------------------------------------------------------------- steps
 
+    @also_of_states
     def train_step(self, data: Any) -> Any:
         """Train on one batch ``(x, y, sample_weight)``; return a dict of logs.
 
@@ -204,6 +205,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return logs
 
+    @also_of_states
     def test_step(self, data: Any) -> Any:
         """Evaluate one batch; return a dict of logs.
 
@@ -216,6 +218,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
+    @also_of_states
     def predict_step(self, data: Any) -> Any:
         """Return the output for one batch.
 

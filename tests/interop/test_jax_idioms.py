@@ -261,3 +261,37 @@ def test_masks_are_read_beside_arrays_of_every_backend(engine):
         assert keras.get_mask(keras.ops.ones(3)) is None
         if engine in ("tensorflow", "torch"):
             assert y._keras_mask is keras.get_mask(y)
+
+
+class BuildingOnSteps(NativeModel):
+    """Steps of states that add to those of ``Model``."""
+
+    def train_step(self, state, data):
+        logs, state = keras.Model.train_step(self, state, data)
+        return {**logs, "twice": 2 * logs["loss"]}, state
+
+    def test_step(self, state, data):
+        logs, state = super().test_step(state, data)
+        return {**logs, "twice": 2 * logs["loss"]}, state
+
+    def predict_step(self, state, data):
+        outputs, state = super().predict_step(state, data)
+        return 2 * outputs, state
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_steps_of_states_build_on_those_of_the_model(eagerly):
+    plain = type("Plain", (NativeModel,), {"train_step": keras.Model.train_step})
+    results = []
+    for kind in (plain, BuildingOnSteps):
+        keras.utils.set_random_seed(1)
+        model = kind()
+        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
+        history = model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+        results.append((history, model.evaluate(X, Y, return_dict=True, verbose=0), model.predict(X, verbose=0)))
+    (history, scores, outputs), (own_history, own_scores, own_outputs) = results
+    for name in ("loss", "mae"):
+        np.testing.assert_allclose(own_history[name], history[name], rtol=1e-4)
+        np.testing.assert_allclose(own_scores[name], scores[name], rtol=1e-4)
+    np.testing.assert_allclose(own_history["twice"], 2 * np.array(own_history["loss"]), rtol=1e-5)
+    np.testing.assert_allclose(own_outputs, 2 * outputs, rtol=1e-4, atol=1e-6)

@@ -213,3 +213,43 @@ def test_strings_go_into_models():
     model.compile("sgd", "mse")
     model.fit(tf.data.Dataset.from_tensor_slices((words, np.zeros((3, 1)))).batch(3), verbose=0)
     assert model.predict(tf.constant(words), verbose=0).shape == (3, 1)
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.optimizers.SGD(0.1, momentum=0.9, clipnorm=1.0),
+        lambda: keras.optimizers.AdamW(0.1),
+        lambda: keras.optimizers.RMSprop(0.1, use_ema=True),
+    ],
+)
+def test_optimizers_update_variables_of_tensorflow_as_they_do_ours(make, as_function):
+    theirs, ours, alone = tf.Variable([1.0, 2.0]), keras.Variable([1.0, 2.0]), keras.Variable([1.0, 2.0])
+    optimizer, other = make(), make()
+    optimizer.build([theirs, ours])
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(theirs**2) + tf.reduce_sum(ours**2)
+        optimizer.apply_gradients(zip(tape.gradient(loss, [theirs, ours]), [theirs, ours], strict=True))
+
+    run = tf.function(step) if as_function else step
+    for _ in range(3):
+        run()
+        other.apply([2 * alone.value], [alone])
+    np.testing.assert_allclose(theirs.numpy(), alone.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(ours.numpy(), alone.numpy(), rtol=1e-5)
+    assert len(optimizer.variables) == 2 * len(other.variables) - 2  # rate and count are there once
+
+
+def test_a_variable_around_one_of_tensorflow_shares_its_value():
+    theirs = tf.Variable([1.0, 2.0], trainable=False, name="theirs")
+    ours = keras.Variable.around(theirs)
+    ours.assign([3.0, 4.0])
+    assert theirs.numpy().tolist() == [3.0, 4.0]
+    theirs.assign([5.0, 6.0])
+    assert ours.numpy().tolist() == [5.0, 6.0]
+    assert (ours.shape, ours.dtype, ours.trainable, ours.name) == ((2,), "float32", False, "theirs")
+    with pytest.raises(TypeError, match="Expected a Variable of polykeras.*Received"):
+        keras.optimizers.SGD().build([np.ones(2)])

@@ -681,6 +681,10 @@ class Primitives:
         The class is that of variables, or has ``_named_parts()``: the variables of an object and what else it owns.
         """
 
+    def is_own_variable(self, x: object) -> bool:
+        """True for a variable of the engine's own, which may stand in the slot of a variable."""
+        return False
+
     def handle(self, variable: Any) -> Any:
         """Return what the engine's own tapes know a variable by."""
         raise AttributeError(f"Expected a variable on an engine with tapes. Received: one on {self.name!r}.")

@@ -280,6 +280,9 @@ class TensorflowBackend(Backend):
         own.assign(array, read_value=False)
         return own
 
+    def is_own_variable(self, x: object) -> bool:
+        return isinstance(x, tf.Variable)
+
     def handle(self, variable: Any) -> Any:
         return self.own(variable).handle
 
