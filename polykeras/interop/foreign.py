@@ -92,7 +92,8 @@ def adopted(layer: Layer, name: str, value: Any) -> Any:
         f"Layer {layer.path!r}: Expected weights that polykeras trains, saves and counts. Received: {kind}"
         f"{f' as attribute {name!r}' if name else ' in a list or dict'}, which has its own. For a number or array use "
         f"self.add_weight(initializer=value); for a torch module keras.layers.TorchModuleWrapper(module); for a "
-        f"function of JAX or a Flax module JaxLayer or FlaxLayer; for a SavedModel TFSMLayer."
+        f"function of JAX, and with nnx.split and nnx.merge for a module of flax.nnx, JaxLayer; for one of flax.linen "
+        f"FlaxLayer; for a SavedModel TFSMLayer."
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from polykeras import backends, random
-from polykeras.core import dtypes, trees
+from polykeras.core import dtypes, naming, trees
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
 from polykeras.interop.foreign import ForeignLayer
@@ -228,6 +228,7 @@ class FlaxLayer(JaxLayer):
     All collections but ``"params"`` are state. A config can't hold a module: it is refused.
 
     Raises:
+        TypeError: for a module that keeps its own parameters, as those of ``flax.nnx`` do.
         RuntimeError: on another backend.
     """
 
@@ -239,6 +240,17 @@ class FlaxLayer(JaxLayer):
         self._has_training = "training" in inspect.signature(function).parameters
         params, state = (None, None) if variables is None else self._split(variables)
         super().__init__(self._apply, self._init, params, state, **kwargs)
+        self._check_is_linen(module)
+
+    @staticmethod
+    def _check_is_linen(module: Any) -> None:
+        if not (hasattr(module, "init") and hasattr(module, "apply")):
+            raise TypeError(
+                f"Expected a flax.linen.Module, with init and apply, for FlaxLayer. Received: "
+                f"{naming.short(type(module))}. A module of flax.nnx goes into a JaxLayer: graph, params = "
+                f"nnx.split(module), then JaxLayer(lambda params, inputs: nnx.merge(graph, params)(inputs), "
+                f"params=params)."
+            )
 
     @staticmethod
     def _split(variables: Any) -> tuple[dict, dict]:

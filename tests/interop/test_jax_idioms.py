@@ -295,3 +295,37 @@ def test_steps_of_states_build_on_those_of_the_model(eagerly):
         np.testing.assert_allclose(own_scores[name], scores[name], rtol=1e-4)
     np.testing.assert_allclose(own_history["twice"], 2 * np.array(own_history["loss"]), rtol=1e-5)
     np.testing.assert_allclose(own_outputs, 2 * outputs, rtol=1e-4, atol=1e-6)
+
+
+def nnx_module():
+    nnx = pytest.importorskip("flax.nnx")
+    return nnx, nnx.Linear(3, 1, rngs=nnx.Rngs(0))
+
+
+class HoldingModule(keras.Model):
+    def __init__(self, held):
+        super().__init__()
+        self.held = held
+
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize("hold", [lambda module: module, lambda module: [module], lambda module: module.kernel])
+def test_modules_and_parameters_of_nnx_as_attributes_are_refused_with_what_to_do(hold):
+    _, module = nnx_module()
+    with pytest.raises(TypeError, match=r"Received: flax's .*nnx.split and nnx.merge.*JaxLayer"):
+        HoldingModule(hold(module))(jnp.asarray(X))
+
+
+def test_a_module_of_nnx_trains_as_a_function_of_its_parameters():
+    nnx, module = nnx_module()
+    with pytest.raises(TypeError, match=r"flax.linen.Module.*JaxLayer"):
+        keras.layers.FlaxLayer(module)
+    graph, params = nnx.split(module)
+    layer = keras.layers.JaxLayer(lambda params, inputs: nnx.merge(graph, params)(inputs), params=params)
+    model = keras.Sequential([layer])
+    np.testing.assert_allclose(model(X), module(X), rtol=1e-5)
+    model.compile("sgd", "mse")
+    losses = model.fit(X, Y, epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] and model.count_params() == 4
