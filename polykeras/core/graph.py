@@ -241,9 +241,15 @@ class Plan:
 
             args, kwargs = trees.map(fill, (node.args, node.kwargs))
             result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
-            for index, value in zip(leave, trees.leaves(result), strict=True):
+            for index, value in zip(leave, _values(result, len(leave)), strict=True):
                 slots[index] = value
         return [slots[n] for n in self._results]
+
+
+def _values(result: Any, count: int) -> list:
+    """The values of what a layer returned; None is one of them where it stated a shape for it."""
+    values = trees.leaves(result)
+    return values if len(values) == count else trees.leaves_and_nones(result)
 
 
 def _disconnected(tensor: KerasTensor, inputs: list[KerasTensor]) -> str:

@@ -65,7 +65,7 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
     leaves, structure = trees.flatten((args, kwargs))
     try:
         runs = [_run(engine, function, leaves, structure, trial) for trial in range(1 + _has_unknown(leaves))]
-        result, notes = runs[0] if len(runs) == 1 else common(*runs)
+        result, notes = runs[0] if len(runs) == 1 else _joined(*runs)
     except Exception as error:
         if isinstance(reason, EngineNeeded):
             error.add_note(f"It ran on {engine.name} because: {reason}")
@@ -168,6 +168,12 @@ def _specs_of(engine: Any, tree: Any) -> Any:
         return result
 
     return trees.map(spec, tree)
+
+
+def _joined(first: tuple, second: tuple) -> tuple:
+    """Result and notes of two runs; a layer that knew the sizes of one of them already noted nothing there."""
+    (result, notes), (other, others) = first, second
+    return common(result, other), common(notes, others) if len(notes) == len(others) else notes
 
 
 def common(first: Any, second: Any) -> Any:

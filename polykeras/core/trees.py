@@ -23,6 +23,15 @@ def leaves(tree: Any) -> list:
     return optree.tree_leaves(tree)
 
 
+def leaves_and_nones(tree: Any) -> list:
+    """Return the values of a tree and its Nones, in order.
+
+    >>> leaves_and_nones([1, (None, 2)])
+    [1, None, 2]
+    """
+    return optree.tree_leaves(tree, none_is_leaf=True)
+
+
 def flatten(tree: Any) -> tuple[list, Any]:
     """Return the values and the structure of a tree.
 

@@ -517,7 +517,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if mask is not None and not self._may_pass_masks():
             outputs = masks.parted(outputs, args, backend.copy)
         self._pass_mask(self._signature.first(args, kwargs), mask, outputs)
-        if first is not None and args[0] is first:
+        # Of stand-ins no shape is remembered: the next run of them has to note what this one did.
+        if first is not None and args[0] is first and not isinstance(scope.values, StandIns):
             self._accept(backend, first)
         return outputs
 

@@ -187,9 +187,16 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         return [layer for layer in self._sublayers() if layer is not self]
 
     def _sublayers(self) -> list[Layer]:
-        owned = super()._sublayers()
-        order = {id(layer): index for index, layer in enumerate(self._graph_layers)}
-        return sorted(owned, key=lambda layer: order.get(id(layer), len(order)))
+        return self._as_in_graph(super()._sublayers())
+
+    def _own(self) -> tuple[list, list, list, list]:
+        weights, seeds, metrics, layers = super()._own()
+        return weights, seeds, metrics, self._as_in_graph(layers)
+
+    def _as_in_graph(self, layers: list[Layer]) -> list[Layer]:
+        """Layers in the order of the graph, whatever attributes hold them; those outside of it come last."""
+        order = {id(layer): place for place, layer in enumerate(self._graph_layers)}
+        return sorted(layers, key=lambda layer: order.get(id(layer), len(order)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by name or index.

@@ -253,6 +253,61 @@ def test_a_block_is_replaced_at_a_place_that_a_loop_computes_where_tensorflow_co
     np.testing.assert_allclose(of_block, [[4 * 3**2 * 2]] * 2)
 
 
+class Backbone(keras.Model):
+    """Its attributes hold its layers in another order than the graph."""
+
+    def __init__(self):
+        self.last = keras.layers.Dense(2, name="last")
+        self.first = keras.layers.Dense(3, name="first")
+        inputs = keras.Input((4,))
+        super().__init__(inputs, self.last(self.first(inputs)))
+
+
+def test_weights_of_a_functional_class_come_in_the_order_of_its_graph(backend):
+    model = Backbone()
+    shapes = [(4, 3), (3,), (3, 2), (2,)]
+    assert [weight.shape for weight in model.weights] == shapes
+    assert [weight.shape for weight in model.trainable_weights] == shapes
+    assert [weight.shape for layer in model.layers for weight in layer.weights] == shapes
+
+
+class Positions(keras.layers.Layer):
+    """Repeats a table for each row, by a number that specs do not have, after a layer whose input has known sizes."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = keras.layers.LayerNormalization()
+
+    def build(self, input_shape):
+        self.table = self.add_weight((4, 3), name="table")
+        self.norm.build((None, 4, 3))
+
+    def call(self, x):
+        return ops.repeat(self.norm(ops.expand_dims(self.table, 0)), ops.shape(x)[0], axis=0)
+
+
+def test_a_layer_may_ask_for_the_number_of_rows_after_one_of_known_sizes(backend):
+    inputs = keras.Input((6,))
+    outputs = Positions()(inputs)
+    assert outputs.shape == (None, 4, 3)
+    assert keras.Model(inputs, outputs)(np.ones((5, 6), "float32")).shape == (5, 4, 3)
+
+
+class TwoStreams(keras.layers.Layer):
+    def call(self, x):
+        return x + 1, None
+
+    def compute_output_shape(self, input_shape):
+        return input_shape, input_shape
+
+
+def test_a_layer_may_state_a_shape_for_an_output_that_it_leaves_out(backend):
+    inputs = keras.Input((2,))
+    first, _ = TwoStreams()(inputs)
+    outputs = keras.Model(inputs, first)(np.ones((3, 2), "float32"))
+    np.testing.assert_allclose(ops.convert_to_numpy(outputs), np.full((3, 2), 2.0))
+
+
 class Words(keras.layers.Layer):
     def __init__(self):
         super().__init__()
