@@ -139,7 +139,7 @@ def searched_once() -> Iterator[None]:
 
 # Classes whose objects hold nothing to find; more are added when they are met.
 _plain = {str, int, float, bool, type(None)}
-_TRACKED = (Variable, Trackable, SeedGenerator)
+TRACKED = (Variable, Trackable, SeedGenerator)
 _SEQUENCES = (list, tuple, set, frozenset)
 _CONTAINERS = (*_SEQUENCES, dict)
 
@@ -149,7 +149,7 @@ _FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) -
 
 def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "") -> None:
     """Add what is owned to ``found``; ``seen`` keeps what was visited alive, for its id to stay its own."""
-    if isinstance(value, _TRACKED):
+    if isinstance(value, TRACKED):
         if id(value) not in seen:
             seen[id(value)] = value
             found.append(value)

@@ -8,7 +8,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core.operators import EngineNeeded
-from polykeras.core.tracking import Trackable
+from polykeras.core.tracking import TRACKED
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 
@@ -23,7 +23,7 @@ def framework_of(x: Any) -> str | None:
     >>> framework_of(3) is None
     True
     """
-    if isinstance(x, Trackable):
+    if isinstance(x, TRACKED):
         return None
     modules = [cls.__module__ for cls in type(x).__mro__]
     roots = {module.partition(".")[0] for module in modules if isinstance(module, str)}
