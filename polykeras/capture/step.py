@@ -118,7 +118,7 @@ class Step:
             return self._advance(call, inputs)
         if not self.state:
             with self._turn.now().taken():
-                constants = [v.in_slot() for v in self.constants]
+                constants = [v._value for v in self.constants]
             return call([], constants, *inputs)[1]
         if not self._is_traced:
             return self._turn.now().write(self._advance, call, inputs)

@@ -61,10 +61,11 @@ class Turn:
     themselves, without ``room``: it is not held while a user's code runs.
     """
 
-    __slots__ = ("_joined", "door", "room", "writers")
+    __slots__ = ("_joined", "_reading", "door", "room", "writers")
 
     def __init__(self) -> None:
         self.door, self.room = threading.RLock(), threading.RLock()
+        self._reading = Reading(self.room, self.door)
         self.writers: set[int] = set()
         self._joined: Turn | None = None
 
@@ -82,7 +83,7 @@ class Turn:
     def taken(self) -> Reading:
         """Read slots inside; a step's own thread does not wait at the door for readers who wait for that step."""
         is_writing = self.writers and threading.get_ident() in self.writers
-        return Reading(self.room, self.room if is_writing else self.door)
+        return Reading(self.room, self.room) if is_writing else self._reading
 
     @contextlib.contextmanager
     def between_steps(self) -> Iterator[None]:
