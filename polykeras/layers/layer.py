@@ -480,7 +480,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             )
         signature = self.__class__._signature
         if signature is None or signature.function is not self.__class__.call:
-            self.__class__._signature = Signature(self.__class__.call)
+            self.__class__._signature = Signature(self.__class__.call, is_of_class=True)
         if "call" in vars(self):  # a function put in place of the method
             self._signature = Signature(vars(self)["call"])
         if not args:

@@ -12,13 +12,19 @@ from polykeras.core.context import context
 
 
 class Signature:
-    """The parameters of one ``call`` method, looked at once, until another takes its place."""
+    """The parameters of one ``call`` method, looked at once, until another takes its place.
 
-    def __init__(self, call: Callable) -> None:
+    Args:
+        call: method of an object, or function.
+        is_of_class: it is the function of a class, whose first parameter is the object, by whatever name.
+    """
+
+    def __init__(self, call: Callable, is_of_class: bool = False) -> None:
         self.function = call
-        parameters = dict(inspect.signature(call).parameters)
-        parameters.pop("self", None)
         kinds = inspect.Parameter
+        found = list(inspect.signature(call).parameters.items())
+        has_object = is_of_class and found and found[0][1].kind is not kinds.VAR_POSITIONAL
+        parameters = dict(found[1:] if has_object else found)
         self._by_name_only = {n for n, p in parameters.items() if p.kind is kinds.KEYWORD_ONLY}
         self.names = [n for n, p in parameters.items() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())

@@ -50,6 +50,18 @@ def value_of(x: Any) -> Any:
     return x.find() if isinstance(x, GraphSize) else x
 
 
+def filled(shape: tuple) -> list:
+    """Return a shape with scalars of the graph for the sizes that it does not know."""
+    return [value_of(n) for n in shape]
+
+
+def with_one_open(shape: tuple) -> list:
+    """Return the new shape of an array: where one size alone is unknown, it follows from the others."""
+    if None in shape and shape.count(None) == 1 and -1 not in shape:
+        return [-1 if n == None else n for n in shape]  # noqa: E711
+    return filled(shape)
+
+
 def _computed(function: Callable, *args: Any) -> GraphSize:
     return GraphSize(lambda: function(*map(value_of, args)))
 

@@ -20,12 +20,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+from tensorflow.python.util.dispatch import GlobalOpDispatcher
 
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
-from polykeras.backends.shared.graph_sizes import GraphSize, value_of
+from polykeras.backends.shared.graph_sizes import GraphSize, filled, value_of, with_one_open
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
-from polykeras.backends.tensorflow import sizes
 from polykeras.core import dtypes, geometry, trees
 from polykeras.core.operators import EngineNeeded, Operators
 from polykeras.core.types import Array
@@ -229,7 +229,7 @@ class TensorflowBackend(Backend):
 
     def shape(self, x: Array) -> tuple:
         shape = tuple(x.shape.as_list())
-        return sizes.shape_of(x, shape) if None in shape else shape
+        return tuple(_size(x, axis) if n is None else n for axis, n in enumerate(shape)) if None in shape else shape
 
     def dtype(self, x: Array) -> str:
         return x.dtype.name
@@ -250,7 +250,7 @@ class TensorflowBackend(Backend):
 
     def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         value = self.cast(value, dtype) if isinstance(value, tf.Tensor) else _constant(value, tf.as_dtype(dtype))
-        return tf.fill(sizes.filled(shape), value) if shape else value
+        return tf.fill(filled(shape), value) if shape else value
 
     def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         if any(isinstance(n, GraphSize) for n in (start, stop, step)):
@@ -476,13 +476,13 @@ class TensorflowBackend(Backend):
     # ---------------------------------------------------------------- movement
 
     def reshape(self, x: Array, shape: tuple) -> Array:
-        return tf.reshape(x, sizes.with_one_open(shape))
+        return tf.reshape(x, with_one_open(shape))
 
     def transpose(self, x: Array, axes: tuple) -> Array:
         return tf.transpose(x, axes)
 
     def broadcast_to(self, x: Array, shape: tuple) -> Array:
-        return tf.broadcast_to(x, sizes.filled(shape))
+        return tf.broadcast_to(x, filled(shape))
 
     def concatenate(self, arrays: Any, axis: int) -> Array:
         return tf.concat(list(arrays), axis)
@@ -740,7 +740,7 @@ class TensorflowBackend(Backend):
         batch, *inner, _ = self.shape(x)
         columns = zip(inner, kernel.shape, strides, strict=False)
         inner = [geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
-        shape = sizes.filled((batch, *inner, kernel.shape[-2]))
+        shape = filled((batch, *inner, kernel.shape[-2]))
         return tf.nn.conv_transpose(x, kernel, shape, strides, padding.upper(), _LAYOUTS[rank])
 
     @in_single_precision
@@ -848,6 +848,31 @@ def _swap_last(x: Array, axis: int) -> Array:
     order = list(range(rank))
     order[axis], order[-1] = order[-1], order[axis]
     return tf.transpose(x, order)
+
+
+def _size(x: Array, axis: int) -> GraphSize:
+    """A size that the graph does not know, to compute with."""
+    return GraphSize(lambda: tf.shape(x)[axis])
+
+
+def _as_tensor(size: GraphSize, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Array:
+    value = tf.convert_to_tensor(size.find())
+    return value if dtype in (None, value.dtype) else tf.cast(value, dtype)
+
+
+class _Dispatcher(GlobalOpDispatcher):
+    """Calls a function of TensorFlow that refused a size again, with the scalar in its place."""
+
+    def handle(self, op: Any, args: tuple, kwargs: dict) -> Any:
+        given = args, kwargs
+        args, kwargs = trees.map(value_of, given)
+        if all(one is other for one, other in zip(trees.leaves(given), trees.leaves((args, kwargs)), strict=True)):
+            return self.NOT_SUPPORTED
+        return op(*args, **kwargs)
+
+
+tf.register_tensor_conversion_function(GraphSize, _as_tensor)
+_Dispatcher().register()
 
 
 def _clamped(x: Array, start: Any, sizes: Any) -> Array:
