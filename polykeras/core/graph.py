@@ -200,35 +200,37 @@ class Plan:
 
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:
         self.nodes = ancestors(outputs, inputs)
-        self._inputs = list(inputs)  # keeps unread inputs alive too: slots know tensors by identity
-        self._slots = {id(x): n for n, x in enumerate(inputs)}
-        self._size = len(inputs)
+        self._tensors = list(inputs)
+        # By identities, which no copy of the plan shares: they are forgotten with this call.
+        slots = {id(x): n for n, x in enumerate(inputs)}
         for node in self.nodes:
             for x in node.outputs:
-                self._slots.setdefault(id(x), len(self._slots))
-        self._steps = [self._step(node, inputs) for node in self.nodes]
+                if id(x) not in slots:
+                    slots[id(x)] = len(self._tensors)
+                    self._tensors.append(x)
+        self._steps = [self._step(node, inputs, slots) for node in self.nodes]
         for x in outputs:
-            if id(x) not in self._slots:
+            if id(x) not in slots:
                 raise ValueError(_disconnected(x, inputs))
-        self._results = [self._slots[id(x)] for x in outputs]
+        self._results = [slots[id(x)] for x in outputs]
 
     def __contains__(self, tensor: KerasTensor) -> bool:
-        return id(tensor) in self._slots
+        return any(x is tensor for x in self._tensors)
 
-    def _step(self, node: Node, inputs: list[KerasTensor]) -> tuple:
+    def _step(self, node: Node, inputs: list[KerasTensor], slots: dict[int, int]) -> tuple:
         if node.is_input:
             raise ValueError(_disconnected(node.outputs[0], inputs))
         for x in node.inputs:
-            if id(x) not in self._slots:
+            if id(x) not in slots:
                 raise ValueError(_disconnected(x, inputs))
-        arrive = [self._slots[id(x)] for x in node.inputs]
-        leave = [self._slots[id(x)] for x in node.outputs]
+        arrive = [slots[id(x)] for x in node.inputs]
+        leave = [slots[id(x)] for x in node.outputs]
         is_simple = not node.kwargs and len(node.args) == 1 and isinstance(node.args[0], KerasTensor)
         return node.operation, node, arrive, leave, is_simple and len(leave) == 1
 
     def run(self, values: list, call: Callable | None = None) -> list:
         """Return the output values; ``call(operation, args, kwargs)`` replaces plain calling."""
-        slots: list = [None] * len(self._slots)
+        slots: list = [None] * len(self._tensors)
         slots[: len(values)] = values
         for operation, node, arrive, leave, is_simple in self._steps:
             if is_simple and call is None:

@@ -195,7 +195,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     def _as_in_graph(self, layers: list[Layer]) -> list[Layer]:
         """Layers in the order of the graph, whatever attributes hold them; those outside of it come last."""
-        order = {id(layer): place for place, layer in enumerate(self._graph_layers)}
+        order = {id(layer): index for index, layer in enumerate(self._graph_layers)}
         return sorted(layers, key=lambda layer: order.get(id(layer), len(order)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:

@@ -11,7 +11,15 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends
-from tests.interop.idioms import X, Y, check_trains_as_by_fit, losses_of_fit, make_model
+from tests.interop.idioms import (
+    X,
+    Y,
+    check_trains_as_by_fit,
+    losses_of_fit,
+    make_model,
+    trained,
+    with_plain_training,
+)
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -281,13 +289,9 @@ class BuildingOnSteps(NativeModel):
 
 @pytest.mark.parametrize("eagerly", [False, True])
 def test_steps_of_states_build_on_those_of_the_model(eagerly):
-    plain = type("Plain", (NativeModel,), {"train_step": keras.Model.train_step})
     results = []
-    for kind in (plain, BuildingOnSteps):
-        keras.utils.set_random_seed(1)
-        model = kind()
-        model.compile(keras.optimizers.Adam(0.1), "mse", metrics=["mae"], run_eagerly=eagerly)
-        history = model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+    for kind in (with_plain_training(NativeModel), BuildingOnSteps):
+        model, history = trained(kind, eagerly)
         results.append((history, model.evaluate(X, Y, return_dict=True, verbose=0), model.predict(X, verbose=0)))
     (history, scores, outputs), (own_history, own_scores, own_outputs) = results
     for name in ("loss", "mae"):

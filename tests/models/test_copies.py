@@ -1,5 +1,8 @@
 """Copies of layers and models keep the very functions and classes of their origin, named or not."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -93,3 +96,13 @@ def test_a_config_does_not_refer_to_objects_of_a_copy_that_is_over():
         keras.saving.deserialize_keras_object({"class_name": "__live__", "config": 0})
     with pytest.raises(ValueError, match="Expected a config by names alone"):
         keras.saving.deserialize_keras_object({"class_name": "Dense", "config": {"units": 1}, "live_class": 0})
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_the_plan_of_a_copy_knows_its_own_tensors_and_no_others(copied):
+    inputs = keras.Input((2,))
+    hidden = keras.layers.Dense(3)(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
+    twin = copied(model)
+    assert hidden in model._plan and hidden not in twin._plan
+    assert all(x in twin._plan and x not in model._plan for node in twin._nodes for x in node.outputs)
