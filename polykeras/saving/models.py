@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from polykeras.core import naming
+from polykeras.core.state import settled
 from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, streams, tensors
 from polykeras.saving.ledger import Ledger, NotingWriter
 from polykeras.serialization import configs, registry
@@ -85,8 +86,8 @@ def save_model(
 
 
 def _read_whole(thing: Any) -> contextlib.AbstractContextManager:
-    """A context in which nobody changes what is saved; layers, optimizers and feature spaces have no steps."""
-    return thing._read_whole() if hasattr(thing, "_read_whole") else contextlib.nullcontext()
+    """A context in which this thread reads what is saved as one step left it; layers may be parts of a model."""
+    return thing._read_whole() if hasattr(thing, "_read_whole") else settled(getattr(thing, "variables", []))
 
 
 def _write_model(model: Any, path: Path, overwrite: bool, include_optimizer: bool) -> None:

@@ -107,6 +107,25 @@ def test_weights_read_beside_training_are_those_after_one_step(backend):
     assert twins.get_weights()[0].any()
 
 
+def test_a_layer_saved_beside_training_is_that_after_one_step(backend, tmp_path):
+    model = make_model(Twins())
+    x, y = rows()
+    twins = model.layers[-2]
+    copy = Twins()
+    copy.build((None, 8))
+
+    def save():
+        with keras.backends.use(backend.name):
+            keras.saving.save_weights(twins, tmp_path / "twins.weights.h5")
+            keras.saving.load_weights(copy, tmp_path / "twins.weights.h5")
+        np.testing.assert_array_equal(*copy.get_weights())
+
+    failures = while_training(model, [save], lambda: model.train_on_batch(x[:8], y[:8]))
+    assert not failures, failures
+    save()
+    assert copy.get_weights()[0].any()
+
+
 def without_gradients(backend):
     """While gradients are on, PyTorch's programs are given the parameter itself, which steps change."""
     if backend.name != "torch":
