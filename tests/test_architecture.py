@@ -17,7 +17,7 @@ FRAMEWORKS = ("tensorflow", "torch", "jax", "jaxlib", "autograd")
 LEVELS = [
     ["config", "tree", "compat.paths", "capture.stamp", "capture.recent", "capture.namespaces"],
     [
-        *("core.dtypes", "core.trees", "core.geometry", "core.operators", "core.naming", "core.lazy"),
+        *("core.dtypes", "core.trees", "core.window_geometry", "core.operators", "core.naming", "core.lazy"),
         *("core.context", "core.interrupts", "core.types"),
     ],
     ["capture.tape"],

@@ -10,8 +10,8 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
 from polykeras.core import trees, turns
 from polykeras.core.context import owned
-from polykeras.core.shapes import attributes_kept, inferred
-from polykeras.core.state import check_owned, holding, reading, recording
+from polykeras.core.functionalization import check_owned, holding, reading, recording
+from polykeras.core.shape_inference import attributes_kept, inferred
 from polykeras.core.tracking import unique
 from polykeras.core.variables import values_of
 

@@ -15,9 +15,9 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.capture.plain import HOLDERS, drawing_from, in_order, unshared
 from polykeras.core import trees, turns
+from polykeras.core.functionalization import check_owned, pure, reading, recording
 from polykeras.core.interrupts import deferred
-from polykeras.core.shapes import attributes_kept, inferred
-from polykeras.core.state import check_owned, pure, reading, recording
+from polykeras.core.shape_inference import attributes_kept, inferred
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable, scope
 

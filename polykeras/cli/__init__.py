@@ -70,7 +70,7 @@ def _add_backend(parser: argparse._ActionsContainer) -> None:
 
 
 def _backends(options: argparse.Namespace) -> int:
-    from polykeras.cli.report import print_backends
+    from polykeras.cli.backend_list import print_backends
 
     return print_backends()
 

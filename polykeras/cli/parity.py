@@ -62,7 +62,7 @@ def check_options(options: argparse.Namespace) -> None:
 
 
 def _of_script(options: argparse.Namespace, names: list[str] | None) -> Any:
-    from polykeras.parity.script import compare_script
+    from polykeras.parity.script_comparison import compare_script
 
     rtol = {} if options.rtol is None else {"rtol": options.rtol}
     return compare_script(options.file, options.arguments, names, options.against, seed=options.seed, **rtol)

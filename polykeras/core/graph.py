@@ -9,7 +9,7 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import dtypes, masks, naming, trees
 from polykeras.core.operators import Operators
-from polykeras.core.shapes import inferred
+from polykeras.core.shape_inference import inferred
 
 _NEVER_SYMBOLS = frozenset({int, float, bool, str, type(None)})
 

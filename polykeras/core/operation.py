@@ -11,7 +11,7 @@ from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.stamp import Stamped
 from polykeras.core import graph, naming, trees
 from polykeras.core.graph import KerasTensor, Node, Plan
-from polykeras.core.shapes import inferred
+from polykeras.core.shape_inference import inferred
 
 _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 

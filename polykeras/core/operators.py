@@ -15,7 +15,7 @@ _Unary: TypeAlias = Callable[[Any], Any]
 
 
 class EngineNeeded(AttributeError, TypeError):
-    """Code asked an array without values for what only one of an engine has; see ``core.shapes``."""
+    """Code asked an array without values for what only one of an engine has; see ``core.shape_inference``."""
 
 
 class ValueNeeded(EngineNeeded):

@@ -9,9 +9,9 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import dtypes, graph, state, trees
+from polykeras.core import dtypes, functionalization, graph, trees
 from polykeras.core.context import context
-from polykeras.core.shapes import inferred
+from polykeras.core.shape_inference import inferred
 from polykeras.core.variables import Variable
 
 
@@ -97,8 +97,8 @@ class StatelessScope:
 
     def __enter__(self) -> StatelessScope:
         self._inside = contextlib.ExitStack()
-        self._assigned = self._inside.enter_context(state.recording())
-        self._inside.enter_context(state.holding({}))
+        self._assigned = self._inside.enter_context(functionalization.recording())
+        self._inside.enter_context(functionalization.holding({}))
         self._is_open = True
         try:
             for variable, value in self.state_mapping:
@@ -168,7 +168,7 @@ def remat(f: Callable) -> Callable:
 
         def inner(*arrays: Any) -> Any:
             # The engines differentiate by arguments only: variables come as such.
-            return state.pure(run, variables)(list(arrays[len(indices) :]), *arrays[: len(indices)])[1]
+            return functionalization.pure(run, variables)(list(arrays[len(indices) :]), *arrays[: len(indices)])[1]
 
         return backend.checkpoint(inner)(*(leaves[n] for n in indices), *(v.raw for v in variables))
 
@@ -179,7 +179,7 @@ def _variables_read(backend: Any, f: Callable, leaves: list, structure: Any) -> 
     """The float variables that a call reads, by a run over shapes; None for what can't be computed again."""
     specs = [SpecArray(tuple(backend.shape(x)), backend.dtype(x)) if backend.is_array(x) else x for x in leaves]
     args, kwargs = trees.unflatten(structure, specs)
-    with state.recording() as assigned, state.reading() as read, backends.use(SPEC):
+    with functionalization.recording() as assigned, functionalization.reading() as read, backends.use(SPEC):
         result = inferred(f, *args, **kwargs)
     variables = [v for v in read if dtypes.is_float(v.dtype)]
     return None if assigned or not isinstance(result, SpecArray) else variables

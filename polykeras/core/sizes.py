@@ -14,7 +14,7 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import graph, masks, shapes, trees
+from polykeras.core import graph, masks, shape_inference, trees
 from polykeras.core.graph import KerasTensor, Node, OpCall
 from polykeras.core.operators import EngineNeeded
 
@@ -101,7 +101,7 @@ def record_with_sizes(function: Callable, args: tuple, kwargs: dict, name: str |
     args, kwargs = _spans(args), _spans(kwargs)
     operation = SizedCall(function, name)
     runs = [_run(operation, args, kwargs, trial) for trial in _TRIALS]
-    outputs = graph.to_symbols(shapes.common(*runs))
+    outputs = graph.to_symbols(shape_inference.common(*runs))
     _note_trials(outputs, runs)
     _add_node(operation, args, kwargs, outputs)
     return outputs
@@ -136,7 +136,7 @@ def _trial_shapes(x: KerasTensor) -> tuple:
         for node in graph.ancestors([x]):
             if any(None in y.shape and "trial_shapes" not in vars(y) for y in node.outputs) and not node.is_input:
                 _note_trials(node.outputs, [_run(node.operation, node.args, node.kwargs, n) for n in _TRIALS])
-    known = tuple(shapes.known_shape(x.shape, trial) for trial in _TRIALS)
+    known = tuple(shape_inference.known_shape(x.shape, trial) for trial in _TRIALS)
     return vars(x).setdefault("trial_shapes", known)
 
 
@@ -155,7 +155,7 @@ def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
 
     args, kwargs = trees.map(on_trial, (args, kwargs))
     with backends.use(SPEC):
-        return shapes.inferred(operation, *args, **kwargs)
+        return shape_inference.inferred(operation, *args, **kwargs)
 
 
 def _computed(function: Callable, *args: Any) -> Size:

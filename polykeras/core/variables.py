@@ -1,7 +1,7 @@
 """A Variable: a slot that holds an array of one backend.
 
 Reading gives the array that is in the slot now; assigning puts another one in. Layers,
-optimizers and metrics are written in this plain stateful style, and ``core.state`` turns them
+optimizers and metrics are written in this plain stateful style, and ``core.functionalization`` turns them
 into pure functions: while one runs, its thread sees other arrays in the slots.
 
 A variable has no array until its value is first needed: building a model and counting its

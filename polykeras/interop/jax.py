@@ -13,7 +13,7 @@ from polykeras import backends, random
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
-from polykeras.interop.foreign import ForeignLayer
+from polykeras.interop.foreign_layer import ForeignLayer
 from polykeras.serialization import registry
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.interop.foreign import framework_of
+from polykeras.interop.foreign_layer import framework_of
 
 
 @dataclass

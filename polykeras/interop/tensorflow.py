@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from polykeras.core import naming, trees
-from polykeras.interop.foreign import ForeignLayer
+from polykeras.interop.foreign_layer import ForeignLayer
 from polykeras.serialization import registry
 
 

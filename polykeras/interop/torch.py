@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SpecArray
-from polykeras.interop.foreign import ForeignLayer
+from polykeras.interop.foreign_layer import ForeignLayer
 from polykeras.serialization import registry
 
 

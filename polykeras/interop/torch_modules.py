@@ -10,7 +10,7 @@ import torch
 from polykeras import backends
 from polykeras.core import dtypes
 from polykeras.core.context import within
-from polykeras.core.state import pure
+from polykeras.core.functionalization import pure
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
 

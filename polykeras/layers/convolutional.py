@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from polykeras import activations, ops, regularizers
 from polykeras.config import standardize_data_format
-from polykeras.core import geometry, lazy
+from polykeras.core import lazy, window_geometry
 from polykeras.core.types import Function
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.convolutional_resizing import (  # noqa: F401
@@ -190,7 +190,7 @@ class _Causal(Convolution):
 
     def convolve(self, inputs: Any) -> Any:
         if self.padding == "causal":
-            time = (geometry.spread(self.kernel_size[0], self.dilation_rate[0]) - 1, 0)
+            time = (window_geometry.spread(self.kernel_size[0], self.dilation_rate[0]) - 1, 0)
             widths = [(0, 0), time, (0, 0)] if self.data_format == "channels_last" else [(0, 0), (0, 0), time]
             inputs = ops.pad(inputs, widths)
         return super().convolve(inputs)
@@ -478,10 +478,10 @@ class ConvTranspose(LowRankUpdate, Convolution):
         if self._expected_output_shape is None:
             return
         is_last = self.data_format == "channels_last"
-        axes = geometry.spatial_axes(self.rank + 2, is_last)
+        axes = window_geometry.spatial_axes(self.rank + 2, is_last)
         extra = self.output_padding or (None,) * self.rank
         columns = zip(axes, self.kernel_size, self.strides, self.dilation_rate, extra, strict=True)
-        sizes = [geometry.transposed_size(input_shape[a], w, s, self.padding, d, e) for a, w, s, d, e in columns]
+        sizes = [window_geometry.transposed_size(input_shape[a], w, s, self.padding, d, e) for a, w, s, d, e in columns]
         expected = [self._expected_output_shape[axis] for axis in axes]
         if any(None not in pair and pair[0] != pair[1] for pair in zip(sizes, expected, strict=True)):
             raise ValueError(

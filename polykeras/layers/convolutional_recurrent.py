@@ -7,7 +7,7 @@ from typing import Any
 from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC, array_of
 from polykeras.config import standardize_data_format
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.recurrent import CellRNN
@@ -76,7 +76,7 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
     def build(self, input_shape: tuple) -> None:
         channels = known_size(self, input_shape, self.feature_axis)
         self._step_shape = tuple(input_shape[1:])
-        for axis in geometry.spatial_axes(len(input_shape), self.feature_axis == -1):
+        for axis in window_geometry.spatial_axes(len(input_shape), self.feature_axis == -1):
             known_size(self, input_shape, axis)
         axes = {index - len(self._step_shape): size for index, size in enumerate(self._step_shape)}
         self.input_spec = InputSpec(ndim=self.rank + 2, axes=axes)

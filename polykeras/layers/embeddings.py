@@ -6,7 +6,7 @@ from typing import Any
 
 from polykeras import constraints, initializers, ops, random, regularizers
 from polykeras.backends import current
-from polykeras.core import dtypes, masks, shapes
+from polykeras.core import dtypes, masks, shape_inference
 from polykeras.core.context import context
 from polykeras.layers.arguments import legacy_arguments, positive_int
 from polykeras.layers.layer import Layer
@@ -170,7 +170,7 @@ class Embedding(Layer):
     def _check_range(self, inputs: Any) -> None:
         """Refuse integers outside the table, where looking costs no wait for a device."""
         backend = current()
-        if backend.is_symbolic or shapes.are_tried():
+        if backend.is_symbolic or shape_inference.are_tried():
             return
         if inputs.shape and 0 not in tuple(inputs.shape):
             low, high = backend.concrete(backend.min(inputs)), backend.concrete(backend.max(inputs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from polykeras.core.state import pure
+from polykeras.core.functionalization import pure
 from polykeras.layers.module_idioms import ModuleIdioms
 
 if TYPE_CHECKING:

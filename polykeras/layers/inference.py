@@ -12,7 +12,7 @@ from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import graph, naming, trees
 from polykeras.core.context import context, stating
 from polykeras.core.graph import Node
-from polykeras.core.shapes import StandIns, attributes_kept, is_settled, note_attributes, on_engine
+from polykeras.core.shape_inference import StandIns, attributes_kept, is_settled, note_attributes, on_engine
 from polykeras.core.variables import scope
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 

@@ -17,10 +17,10 @@ from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, trees, turns
 from polykeras.core.context import context, within
+from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
 from polykeras.core.seeds import SeedGenerator
-from polykeras.core.shapes import StandIns, inferred, outside_inference
-from polykeras.core.state import settled
+from polykeras.core.shape_inference import StandIns, inferred, outside_inference
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
@@ -287,7 +287,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             self._owned()
 
     def _adopt(self, name: str, value: Any) -> Any:
-        from polykeras.interop.foreign import adopted
+        from polykeras.interop.foreign_layer import adopted
 
         layer = adopted(self, name, value)
         setattr(self, name, layer)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import activations, backends, ops
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.convolutional import Convolution, old_names
 from polykeras.layers.weights import add_weight, keep_options
@@ -55,7 +55,7 @@ class LocallyConnected(Convolution):
             ValueError: if a size of the input is unknown, or smaller than the window.
         """
         channels = self._channels(input_shape)
-        axes = geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
+        axes = window_geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
         sizes = tuple(input_shape[axis] for axis in axes)
         if None in sizes:
             raise ValueError(
@@ -63,13 +63,13 @@ class LocallyConnected(Convolution):
                 f"own weights. Received shape: {tuple(input_shape)}."
             )
         columns = list(zip(sizes, self.kernel_size, self.strides, strict=True))
-        self._output_sizes = tuple(geometry.output_size(n, w, s, self.padding) or 0 for n, w, s in columns)
+        self._output_sizes = tuple(window_geometry.output_size(n, w, s, self.padding) or 0 for n, w, s in columns)
         if min(self._output_sizes) < 1:
             raise ValueError(
                 f"Layer {self.path!r}: Expected an input no smaller than kernel_size={self.kernel_size}. Received "
                 f"shape: {tuple(input_shape)}."
             )
-        self._border = [geometry.padding_pair(n, w, s, self.padding) for n, w, s in columns]
+        self._border = [window_geometry.padding_pair(n, w, s, self.padding) for n, w, s in columns]
         self._padded = [n + sum(pair) for n, pair in zip(sizes, self._border, strict=True)]
         self._windows: Any = None
         width = math.prod(self.kernel_size) * channels
@@ -101,7 +101,7 @@ class LocallyConnected(Convolution):
         """
         is_last = self.data_format == "channels_last"
         if not is_last:
-            inputs = ops.transpose(inputs, geometry.to_channels_last(self.rank + 2))
+            inputs = ops.transpose(inputs, window_geometry.to_channels_last(self.rank + 2))
         inputs = ops.pad(inputs, [(0, 0), *self._border, (0, 0)])
         batch, *_, channels = ops.shape(inputs)
         flat = ops.reshape(inputs, (batch, math.prod(self._padded), channels))
@@ -114,7 +114,7 @@ class LocallyConnected(Convolution):
         if self.use_bias:
             outputs = ops.add(outputs, self.bias)
         if not is_last:
-            outputs = ops.transpose(outputs, geometry.to_channels_first(self.rank + 2))
+            outputs = ops.transpose(outputs, window_geometry.to_channels_first(self.rank + 2))
         return outputs if self.activation in (None, activations.linear) else self.activation(outputs)
 
     def get_config(self) -> dict:

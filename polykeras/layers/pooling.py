@@ -6,7 +6,7 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.config import standardize_data_format
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
@@ -209,7 +209,7 @@ class GlobalPooling(Layer):
 
     @property
     def _axes(self) -> tuple[int, ...]:
-        return geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
+        return window_geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
 
     def call(self, inputs: Any) -> Any:
         """Apply the layer.

@@ -10,7 +10,7 @@ from polykeras.capture.stamp import Stamped
 from polykeras.core import dtypes, masks, naming, trees
 from polykeras.core.outer_tensors import valued
 from polykeras.core.returned import returned
-from polykeras.core.shapes import inferred
+from polykeras.core.shape_inference import inferred
 from polykeras.core.writes import guard_methods, guarded
 from polykeras.losses.shapes import fit_weights, shape_of, squeeze_or_expand_to_same_rank
 from polykeras.serialization import registry

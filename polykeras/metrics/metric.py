@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.core import dtypes, naming
-from polykeras.core.state import pure
+from polykeras.core.functionalization import pure
 from polykeras.core.tracking import Trackable
 from polykeras.core.variables import Variable
 from polykeras.serialization import registry

@@ -55,7 +55,7 @@ def _layers(model: Any) -> Iterator[Any]:
 
 
 def _refuse_foreign(model: Any) -> None:
-    from polykeras.interop.foreign import framework_of
+    from polykeras.interop.foreign_layer import framework_of
 
     for layer in _layers(model):
         for attribute, value in list(vars(layer).items()):

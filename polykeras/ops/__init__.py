@@ -48,7 +48,23 @@ from polykeras.ops.arithmetic import (
     subtract,
     true_divide,
 )
-from polykeras.ops.arrays import (
+from polykeras.ops.control import (
+    associative_scan,
+    cond,
+    custom_gradient,
+    fori_loop,
+    grad,
+    jvp,
+    map,
+    scan,
+    stop_gradient,
+    switch,
+    value_and_grad,
+    vectorize,
+    vectorized_map,
+    while_loop,
+)
+from polykeras.ops.creation import (
     arange,
     array,
     cast,
@@ -84,22 +100,6 @@ from polykeras.ops.arrays import (
     view,
     zeros,
     zeros_like,
-)
-from polykeras.ops.control import (
-    associative_scan,
-    cond,
-    custom_gradient,
-    fori_loop,
-    grad,
-    jvp,
-    map,
-    scan,
-    stop_gradient,
-    switch,
-    value_and_grad,
-    vectorize,
-    vectorized_map,
-    while_loop,
 )
 from polykeras.ops.ctc import ctc_decode, ctc_loss
 from polykeras.ops.indexing import (

@@ -8,7 +8,7 @@ from typing import Any
 from polykeras.core import dtypes
 from polykeras.core.operators import Operators
 from polykeras.core.variables import Variable
-from polykeras.ops import arithmetic, arrays, indexing, linalg, math
+from polykeras.ops import arithmetic, creation, indexing, linalg, math
 
 
 def _by_kind(bitwise: Callable, logical: Callable) -> Callable:
@@ -21,7 +21,7 @@ def _by_kind(bitwise: Callable, logical: Callable) -> Callable:
 
 
 def _is_inexact(x: Any) -> bool:
-    return isinstance(x, float) or (hasattr(x, "dtype") and arrays.dtype(x) in dtypes.FLOATS + dtypes.COMPLEX)
+    return isinstance(x, float) or (hasattr(x, "dtype") and creation.dtype(x) in dtypes.FLOATS + dtypes.COMPLEX)
 
 
 # Not ``==``: symbolic tensors are compared by identity, as keys of dicts are.
@@ -44,7 +44,7 @@ _COMPARISONS = {
     "gt": arithmetic.greater,
     "ge": arithmetic.greater_equal,
 }
-_ONE = {"neg": math.negative, "pos": arrays.convert_to_tensor, "abs": math.absolute, "invert": math.bitwise_not}
+_ONE = {"neg": math.negative, "pos": creation.convert_to_tensor, "abs": math.absolute, "invert": math.bitwise_not}
 
 
 def _forward(function: Callable) -> Callable:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends import current
-from polykeras.core import state, trees
+from polykeras.core import functionalization, trees
 from polykeras.core.context import owned
 from polykeras.core.variables import Variable
 from polykeras.ops import _call
@@ -327,7 +327,7 @@ def value_and_grad(fn: Callable, variables: list[Variable] | None = None, has_au
     (np.float32(5.0), array([2., 4.], dtype=float32))
     """
     if variables is not None:
-        return state.value_and_grad(fn, list(variables), has_aux)
+        return functionalization.value_and_grad(fn, list(variables), has_aux)
 
     def call(first: Any, *inputs: Any, **kwargs: Any) -> tuple:
         backend = current()
@@ -337,7 +337,7 @@ def value_and_grad(fn: Callable, variables: list[Variable] | None = None, has_au
         def inner(values: list) -> tuple:
             result = fn(trees.unflatten(structure, values), *inputs, **kwargs)
             loss, aux = result if has_aux else (result, None)
-            return state._loss(backend, loss), aux
+            return functionalization._loss(backend, loss), aux
 
         (loss, aux), gradients = backend.value_and_grad(inner, leaves)
         return ((loss, aux) if has_aux else loss), trees.unflatten(structure, gradients)

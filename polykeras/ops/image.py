@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends import current
-from polykeras.core import dtypes, geometry
+from polykeras.core import dtypes, window_geometry
 from polykeras.ops import _call, movement, windows
 from polykeras.ops._call import array, float_array, op
 from polykeras.ops.warp import (
@@ -508,7 +508,7 @@ def _with_targets(x: Any, targets: Mapping[int, int | None]) -> Any:
 def _patch_size(size: Any, axes: int) -> tuple:
     if not isinstance(size, int | list | tuple):
         raise TypeError(f"Expected size to be an int or a tuple of ints. Received: {size!r}.")
-    return geometry.per_axis(size, axes)
+    return window_geometry.per_axis(size, axes)
 
 
 def _patches(x: Any, size: Any, strides: Any, dilation: Any, padding: str, data_format: str | None) -> Any:

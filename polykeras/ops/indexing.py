@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends import current
-from polykeras.core import dtypes, shapes
+from polykeras.core import dtypes, shape_inference
 from polykeras.ops import _call
 from polykeras.ops._call import array, op
 
@@ -32,7 +32,7 @@ def _wrapped(indices: Any, size: int | None) -> Any:
 
 def _inside(indices: Any, size: int | None) -> Any:
     """Indices as they are; those of no meaning, which may lie outside, moved inside."""
-    if size is None or not shapes.are_tried():
+    if size is None or not shape_inference.are_tried():
         return indices
     backend = current()
     return backend.minimum(backend.maximum(indices, 0), builtins.max(size - 1, 0))
@@ -686,7 +686,7 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
     >>> histogram([1.0, 2.0, 1.0], bins=2)
     (array([2, 1], dtype=int32), array([1. , 1.5, 2. ], dtype=float32))
     """
-    from polykeras.ops import arrays
+    from polykeras.ops import creation
 
     backend = current()
     x = backend.reshape(_call.float_array(x), (-1,))
@@ -695,7 +695,7 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
         low, high = _call.same_dtype(low, high)
         is_flat = backend.cast(backend.equal(low, high), backend.dtype(low))
         half = backend.multiply(is_flat, 0.5) if backend.dtype(low) in dtypes.FLOATS else is_flat
-        edges = arrays.linspace(backend.subtract(low, half), backend.add(high, half), bins + 1)
+        edges = creation.linspace(backend.subtract(low, half), backend.add(high, half), bins + 1)
     else:
         edges = array(bins)
     count = backend.shape(edges)[0] - 1

@@ -10,7 +10,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
-from polykeras.core import dtypes, geometry
+from polykeras.core import dtypes, window_geometry
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
 
@@ -31,13 +31,13 @@ def to_batch(x: Any, is_channels_last: bool) -> Any:
     backend = current()
     if len(backend.shape(x)) == 3:
         x = _call.reshaped(x, (1, *backend.shape(x)))
-    return x if is_channels_last else backend.transpose(x, geometry.to_channels_last(4))
+    return x if is_channels_last else backend.transpose(x, window_geometry.to_channels_last(4))
 
 
 def from_batch(x: Any, is_channels_last: bool, is_single: bool) -> Any:
     """Undo ``to_batch``."""
     backend = current()
-    x = x if is_channels_last else backend.transpose(x, geometry.to_channels_first(4))
+    x = x if is_channels_last else backend.transpose(x, window_geometry.to_channels_first(4))
     return backend.getitem(x, (0,)) if is_single else x
 
 

@@ -13,7 +13,7 @@ from polykeras import config
 from polykeras.backends import current
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.backends.shared.graph_sizes import known
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
 
@@ -49,8 +49,8 @@ def _check_reach(shape: tuple, window: tuple, padding: str, dilation: tuple, is_
     """
     if padding == "same":
         return
-    sizes = tuple(shape[axis] for axis in geometry.spatial_axes(len(shape), is_last))
-    covered = tuple(map(geometry.spread, window, dilation))
+    sizes = tuple(shape[axis] for axis in window_geometry.spatial_axes(len(shape), is_last))
+    covered = tuple(map(window_geometry.spread, window, dilation))
     if any(size is not None and size < length for size, length in zip(sizes, covered, strict=True)):
         raise ValueError(
             f'Expected windows that cover {covered} to fit into the input, or padding="same". Received: spatial sizes '
@@ -109,7 +109,7 @@ def conv(
             f"Expected a kernel of {rank + 2} axes whose channels fit the input's. Received: input shape {shape}, "
             f"kernel shape {window}."
         )
-    strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
+    strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
     padding = _padding(padding)
     _check_reach(known(shape), window[:-2], padding, dilation, is_last)
     return _convolved(x, kernel, strides, padding, dilation, groups, is_last)
@@ -141,7 +141,7 @@ def depthwise_conv(
     *sizes, channels, multiplier = backend.shape(kernel)
     window = tuple(sizes)
     kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
-    strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
+    strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
     _check_reach(known(shape), window, padding, dilation, is_last)
     return _convolved(x, kernel, strides, padding, dilation, channels, is_last)
@@ -203,8 +203,8 @@ def conv_transpose(
     x, kernel = _call.same_dtype(inputs, kernel)
     backend = current()
     rank = _spatial_rank(x, tuple(backend.shape(x)))
-    strides, dilation = geometry.per_axis(strides, rank), geometry.per_axis(dilation_rate, rank)
-    extra = None if output_padding is None else geometry.per_axis(output_padding, rank)
+    strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
+    extra = None if output_padding is None else window_geometry.per_axis(output_padding, rank)
     is_last = _is_channels_last(data_format)
     return backend.conv_transpose(x, kernel, strides, _padding(padding), extra, dilation, is_last)
 
@@ -217,8 +217,8 @@ def _pool(mode: str, inputs: Any, pool_size: Any, strides: Any, padding: str, da
     x = array(inputs) if mode == "max" else float_array(inputs)
     shape = tuple(backend.shape(x))
     rank = _spatial_rank(x, shape)
-    window = geometry.per_axis(pool_size, rank)
-    strides = window if strides is None else geometry.per_axis(strides, rank)
+    window = window_geometry.per_axis(pool_size, rank)
+    strides = window if strides is None else window_geometry.per_axis(strides, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
     _check_reach(known(shape), window, padding, (1,) * rank, is_last)
     return backend.pool(x, mode, window, strides, padding, is_last)
@@ -278,8 +278,8 @@ def _adaptive(inputs: Any, output_size: Any, data_format: str | None, reduce: An
     x = float_array(inputs)
     shape = tuple(backend.shape(x))
     rank = _spatial_rank(x, shape)
-    axes = geometry.spatial_axes(len(shape), _is_channels_last(data_format))
-    for axis, count in zip(axes, geometry.per_axis(output_size, rank), strict=True):
+    axes = window_geometry.spatial_axes(len(shape), _is_channels_last(data_format))
+    for axis, count in zip(axes, window_geometry.per_axis(output_size, rank), strict=True):
         size = shape[axis]
         if size is None:
             # Of an unknown size only the result's is known.
@@ -355,7 +355,7 @@ def _blocks(x: Any, block_size: int, data_format: str, splits: bool) -> Any:
     x = array(x)
     is_last = _is_channels_last(data_format)
     if not is_last:
-        x = backend.transpose(x, geometry.to_channels_last(4))
+        x = backend.transpose(x, window_geometry.to_channels_last(4))
     batch, height, width, channels = backend.shape(x)
     b = block_size
 
@@ -375,7 +375,7 @@ def _blocks(x: Any, block_size: int, data_format: str, splits: bool) -> Any:
         x = _call.reshaped(x, (batch, height, width, b, b, depth))
         x = backend.transpose(x, (0, 1, 3, 2, 4, 5))
         x = _call.reshaped(x, (batch, _call.times(height, b), _call.times(width, b), depth))
-    return x if is_last else backend.transpose(x, geometry.to_channels_first(4))
+    return x if is_last else backend.transpose(x, window_geometry.to_channels_first(4))
 
 
 @op
@@ -413,7 +413,7 @@ def _grid(size: Sequence[int], kernel: tuple, dilation: tuple, padding: tuple, s
     """Flat indices of a padded image: (window entries, windows)."""
     padded = [n + 2 * p for n, p in zip(size, padding, strict=True)]
     axes = zip(padded, kernel, stride, dilation, strict=True)
-    counts = [(n - geometry.spread(k, d)) // s + 1 for n, k, s, d in axes]
+    counts = [(n - window_geometry.spread(k, d)) // s + 1 for n, k, s, d in axes]
     rows, columns = (
         np.arange(k)[:, None] * d + np.arange(c) * s
         for k, d, c, s in zip(kernel, dilation, counts, stride, strict=True)
@@ -441,7 +441,9 @@ def unfold(x: Any, kernel_size: int | Sequence[int], dilation: Any = 1, padding:
             [2., 4.]]], dtype=float32)
     """
     backend = current()
-    kernel, dilation, padding, stride = (geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride))
+    kernel, dilation, padding, stride = (
+        window_geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride)
+    )
     x = array(x)
     batch, channels, *size = backend.shape(x)
     grid = _grid(size, kernel, dilation, padding, stride)
@@ -475,8 +477,10 @@ def fold(
              [3., 4.]]]], dtype=float32)
     """
     backend = current()
-    kernel, dilation, padding, stride = (geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride))
-    size = geometry.per_axis(output_size, 2)
+    kernel, dilation, padding, stride = (
+        window_geometry.per_axis(v, 2) for v in (kernel_size, dilation, padding, stride)
+    )
+    size = window_geometry.per_axis(output_size, 2)
     x = array(x)
     batch, depth, count = backend.shape(x)
     grid = _grid(size, kernel, dilation, padding, stride)

@@ -12,8 +12,8 @@ import numpy as np
 
 from polykeras import backends, initializers, ops
 from polykeras.capture.numbers import is_zero, value_of
-from polykeras.core import naming, state, turns
-from polykeras.core.shapes import inferred
+from polykeras.core import functionalization, naming, turns
+from polykeras.core.shape_inference import inferred
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, scope
 from polykeras.optimizers import scalars
@@ -60,7 +60,7 @@ def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: 
     values = [variable.value for variable in variables]
 
     def outcome(function: Callable) -> Callable:
-        return lambda: state.pure(function, variables)(values)[0]
+        return lambda: functionalization.pure(function, variables)(values)[0]
 
     updated = backend.cond(predicate, outcome(on_true), outcome(on_false))
     for variable, value in zip(variables, updated, strict=True):
@@ -436,7 +436,7 @@ class Optimizer(Trackable):
         counts, expected = (len(trainable_variables), len(optimizer_variables)), (len(weights), len(own))
         if counts != expected:
             raise ValueError(f"Expected {expected} trainable and optimizer variables. Received: {counts}.")
-        update = state.pure(lambda: self.apply(grads, weights), [*weights, *own])
+        update = functionalization.pure(lambda: self.apply(grads, weights), [*weights, *own])
         given = zip([*trainable_variables, *optimizer_variables], [*weights, *own], strict=True)
         updated, _ = update([ops.convert_to_tensor(value, v.dtype) for value, v in given])
         return updated[: len(weights)], updated[len(weights) :]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends, ops
-from polykeras.core import dtypes, seeds, state, trees
+from polykeras.core import dtypes, functionalization, seeds, trees
 from polykeras.core.variables import Variable
 from polykeras.parity import decisions, measures, precision
 from polykeras.parity.judging import Judgement
@@ -349,7 +349,7 @@ def _arguments(backend: Any, tree: Any) -> Any:
 
 def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray:
     """The first output of a layer alone, on another run's inputs."""
-    with backends.use(contender.backend) as backend, state.recording(), state.holding({}):
+    with backends.use(contender.backend) as backend, functionalization.recording(), functionalization.holding({}):
         outputs = trees.leaves(layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs)))
         return np.array(backend.to_numpy(outputs[0]))
 
@@ -357,7 +357,11 @@ def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray:
 def _recorded(contender: Contender, layer: Any, call: Call) -> list[OpRecord]:
     """The operations of a layer alone, on another run's inputs."""
     backend = backends.load(contender.backend)
-    with state.recording(), state.holding({}), operations(backend, lambda path, name: True) as records:
+    with (
+        functionalization.recording(),
+        functionalization.holding({}),
+        operations(backend, lambda path, name: True) as records,
+    ):
         layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs))
     return records
 
@@ -399,7 +403,7 @@ def _local_gradients(contender: Contender, layer: Any, call: Call) -> list[np.nd
         own = layer.trainable_variables
     leaves, structure = trees.flatten((call.args, call.kwargs))
     indices = [n for n, x in enumerate(leaves) if isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)]
-    with backends.use(contender.backend) as backend, state.recording(), state.holding({}):
+    with backends.use(contender.backend) as backend, functionalization.recording(), functionalization.holding({}):
         inputs = [Variable(leaves[n]) for n in indices]
 
         def loss() -> Any:
@@ -417,5 +421,5 @@ def _local_gradients(contender: Contender, layer: Any, call: Call) -> list[np.nd
 
         if not inputs and not own:
             return None
-        _, gradients = state.value_and_grad(loss, [*inputs, *own])()
+        _, gradients = functionalization.value_and_grad(loss, [*inputs, *own])()
         return [np.array(backend.to_numpy(g)) for g in gradients]

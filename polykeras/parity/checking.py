@@ -78,7 +78,7 @@ def check(
     >>> report.is_same, len(report.losses["numpy"])
     (True, 2)
     """
-    from polykeras.parity import foreign as others
+    from polykeras.parity import foreign_models as others
 
     if others.is_foreign(x):
         if isinstance(backends, list) and any(isinstance(name, str) for name in backends):

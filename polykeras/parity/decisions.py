@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 from polykeras.parity.measures import scale
 from polykeras.parity.observing import OpRecord
 
@@ -162,7 +162,7 @@ def _pooled(record: OpRecord, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | 
     if not _argument(record, 5, "channels_last", True):
         x = np.moveaxis(x, 1, -1)
     sizes = zip(x.shape[1:-1], window, strides, strict=True)
-    pairs = [geometry.padding_pair(n, w, s, padding, 1) for n, w, s in sizes]
+    pairs = [window_geometry.padding_pair(n, w, s, padding, 1) for n, w, s in sizes]
     padded = np.pad(x, [(0, 0), *pairs, (0, 0)], constant_values=-np.inf)
     view = np.lib.stride_tricks.sliding_window_view(padded, window, tuple(range(1, 1 + len(window))))
     view = view[(slice(None), *(slice(None, None, s) for s in strides))]

@@ -11,7 +11,7 @@ from polykeras import backends, ops
 from polykeras.core import trees
 from polykeras.interop.learners import Learner, Update
 from polykeras.interop.readers import ForeignModel, Part
-from polykeras.parity import causes, transforms
+from polykeras.parity import causes, weight_layouts
 from polykeras.parity.judging import Judgement
 from polykeras.parity.matching import WeightMap
 from polykeras.parity.report import Cause, Entry, Report
@@ -117,7 +117,7 @@ class Counterpart(Contender):
 
     def _ours(self, parts: list[Part]) -> list[np.ndarray]:
         """The values of parts, in the order of our weights; zeros for a weight without counterpart."""
-        by_path = {part.path: part for part in transforms.split(self._fused, parts)}
+        by_path = {part.path: part for part in weight_layouts.split(self._fused, parts)}
         pairs = zip(self._matches, self.model.weights, strict=True)
         return [np.zeros(v.shape, v.dtype) if m is None else m.turn(by_path[m.part]) for m, v in pairs]
 

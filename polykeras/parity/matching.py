@@ -15,7 +15,7 @@ from polykeras.core import trees
 from polykeras.interop import readers
 from polykeras.interop.readers import ForeignModel, Part
 from polykeras.layers.layer import Layer
-from polykeras.parity import measures, transforms
+from polykeras.parity import measures, weight_layouts
 from polykeras.parity.running import Contender
 
 
@@ -187,18 +187,18 @@ def match(model: Any, other: ForeignModel, x: Any, names: dict | None = None) ->
             used |= {(part.path, name) for name in option.sources}
             result.matches.append(_matched(unit, variable, part, option, error))
         _compare_settings(unit, part, result)
-    result.unused = _unused(transforms.split(result.fused, other.parts), used)
+    result.unused = _unused(weight_layouts.split(result.fused, other.parts), used)
     return result
 
 
 def _pairs(units: list[Unit], other: ForeignModel, names: dict) -> tuple[list, WeightMap]:
     """Layers with their parts, those that hold the weights of several in pieces, and a map that knows the latter."""
-    pairs = transforms.paired(units, other.parts, names)
+    pairs = weight_layouts.paired(units, other.parts, names)
     taken = {id(part) for _, part in pairs}
     left = [part for part in other.parts if id(part) not in taken]
-    fused = transforms.fused([unit for unit, part in pairs if part is None], left)
+    fused = weight_layouts.fused([unit for unit, part in pairs if part is None], left)
     if fused:
-        pairs = transforms.paired(units, transforms.split(fused, other.parts), names)
+        pairs = weight_layouts.paired(units, weight_layouts.split(fused, other.parts), names)
     return pairs, WeightMap(fused=fused)
 
 
@@ -213,13 +213,13 @@ def _unused(parts: list[Part], used: set[tuple[str, str]]) -> list[str]:
     return [part.full_name(name) for part, name in every if not is_tied(part.weights[name])]
 
 
-def _matched(unit: Unit, variable: Any, part: Part, option: transforms.Option, error: float | None) -> Match:
+def _matched(unit: Unit, variable: Any, part: Part, option: weight_layouts.Option, error: float | None) -> Match:
     return Match(
         f"{unit.path}/{variable.name}",
         tuple(part.full_name(name) for name in option.sources),
         option.how,
         option.value,
-        functools.partial(transforms.again, unit, variable, option),
+        functools.partial(weight_layouts.again, unit, variable, option),
         part.path,
         is_one_to_one=sum(part.weights[name].size for name in option.sources) == option.value.size,
         is_equal=measures.difference(variable.numpy(), option.value).is_zero,
@@ -264,7 +264,7 @@ def _rank(model: Any, layer: Layer, order: dict[int, int]) -> tuple:
 
 def _choose(unit: Unit, part: Part, other: ForeignModel) -> tuple[list, float | None]:
     """The way to make each weight: the one that has the values already, or gives the part's output."""
-    choices = transforms.combinations(unit, part)
+    choices = weight_layouts.combinations(unit, part)
     now = [v.numpy() for v in unit.variables]
     for options in choices:
         if all(measures.difference(a, o.value).relative < 1e-6 for a, o in zip(now, options, strict=True)):

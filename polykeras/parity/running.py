@@ -10,7 +10,7 @@ import numpy as np
 from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC
 from polykeras.capture.step import specs_of
-from polykeras.core import dtypes, seeds, state, trees
+from polykeras.core import dtypes, functionalization, seeds, trees
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.parity import observing
@@ -71,7 +71,7 @@ class Contender:
 
     def forward(self, x: Any, training: bool, keep_inputs: bool = False) -> list[observing.Call]:
         """Return the calls of all layers for a batch; the model's state stays as it is."""
-        with backends.use(self.backend), state.recording(), state.holding({}):
+        with backends.use(self.backend), functionalization.recording(), functionalization.holding({}):
             batch = unpack_x_y_sample_weight(make_batch(x))[0]
             with observing.layer_calls(keep_inputs) as calls:
                 self._call(batch, training)
@@ -92,7 +92,11 @@ class Contender:
     def operations(self, x: Any, training: bool, wanted: Any) -> list[observing.OpRecord]:
         """Return the operations of a forward pass that ``wanted(path, name)`` asks for."""
         backend = backends.load(self.backend)
-        with state.recording(), state.holding({}), observing.operations(backend, wanted) as records:
+        with (
+            functionalization.recording(),
+            functionalization.holding({}),
+            observing.operations(backend, wanted) as records,
+        ):
             with backends.use(backend):
                 batch = unpack_x_y_sample_weight(make_batch(x))[0]
             for layer in self.model._flatten_layers():
@@ -105,7 +109,7 @@ class Contender:
 
     def draws(self, x: Any) -> bool:
         """Whether a layer draws random numbers in training."""
-        with backends.use(self.backend), state.recording() as assigned, state.holding({}):
+        with backends.use(self.backend), functionalization.recording() as assigned, functionalization.holding({}):
             self._call(unpack_x_y_sample_weight(make_batch(x))[0], True)
         return any(getattr(variable, "counts_draws", False) for variable in assigned)
 
@@ -119,17 +123,17 @@ class Contender:
         Without targets, or a loss, the loss is a fixed random projection of the outputs.
         """
         variables = self.model.trainable_variables
-        with backends.use(self.backend) as backend, state.recording(), state.holding({}):
+        with backends.use(self.backend) as backend, functionalization.recording(), functionalization.holding({}):
             batch = unpack_x_y_sample_weight(make_batch(x, y, sample_weight))
             # Over shapes first: that makes the metrics of several outputs, and tells what the loss assigns.
-            with state.recording() as assigned, backends.use(SPEC):
+            with functionalization.recording() as assigned, backends.use(SPEC):
                 self._loss(specs_of(backend, batch), training)
             everything = unique(iter([*self.model._step_variables(), *assigned]))
 
             def differentiate(batch: tuple) -> tuple:
-                return state.value_and_grad(lambda: self._loss(batch, training), variables)()
+                return functionalization.value_and_grad(lambda: self._loss(batch, training), variables)()
 
-            run = state.pure(differentiate, everything)
+            run = functionalization.pure(differentiate, everything)
             # Operation by operation, an engine that traces would compile hundreds of functions.
             run = backend.compile(run) if backend.is_traced else run
             value, found = run([variable.raw for variable in everything], batch)[1]

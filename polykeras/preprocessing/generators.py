@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.core import geometry, seeds
+from polykeras.core import seeds, window_geometry
 from polykeras.preprocessing.iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
 from polykeras.preprocessing.transforms import (
     FILL_MODES,
@@ -106,7 +106,7 @@ class ImageDataGenerator:
         self._validation_split, self.interpolation_order = validation_split, interpolation_order
         self.dtype = dtype or config.floatx()
         is_last = self.data_format == "channels_last"
-        self.row_axis, self.col_axis = (axis - 1 for axis in geometry.spatial_axes(4, is_last))
+        self.row_axis, self.col_axis = (axis - 1 for axis in window_geometry.spatial_axes(4, is_last))
         self.channel_axis = 2 if is_last else 0
         self.mean: Any = None
         self.std: Any = None

@@ -10,12 +10,12 @@ from typing import Any
 
 from polykeras.core import naming
 from polykeras.layers.layer import Layer
-from polykeras.saving import state
+from polykeras.saving import weight_tree
 
 
-def _keepers(model: Any, method: str) -> Iterator[state.Entry]:
+def _keepers(model: Any, method: str) -> Iterator[weight_tree.Entry]:
     """The layers of a model that define a method themselves."""
-    for entry in state.entries(model):
+    for entry in weight_tree.entries(model):
         if isinstance(entry.owner, Layer) and getattr(type(entry.owner), method) is not getattr(Layer, method):
             yield entry
 

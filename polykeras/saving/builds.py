@@ -9,7 +9,7 @@ from polykeras.core.context import within
 from polykeras.layers.layer import Layer
 from polykeras.models.model import Model
 from polykeras.optimizers.optimizer import Optimizer
-from polykeras.saving import state
+from polykeras.saving import weight_tree
 
 
 def describe(model: Any) -> dict[str, dict]:
@@ -34,7 +34,7 @@ def describe(model: Any) -> dict[str, dict]:
 
 def _optimizers(model: Any) -> dict[str, dict]:
     numbers = {id(weight): number for number, weight in enumerate(model.weights)}
-    found = {entry.path: entry.owner for entry in state.entries(model) if isinstance(entry.owner, Optimizer)}
+    found = {entry.path: entry.owner for entry in weight_tree.entries(model) if isinstance(entry.owner, Optimizer)}
     optimized = {path: optimizer._trainable_variables for path, optimizer in found.items() if optimizer.built}
     return {
         path: {"optimizes": [numbers[id(variable)] for variable in variables]}
@@ -53,7 +53,7 @@ def _entry(layer: Layer) -> dict:
 
 
 def _layers(model: Any) -> Iterator[tuple[str, Layer]]:
-    return ((entry.path, entry.owner) for entry in state.entries(model) if isinstance(entry.owner, Layer))
+    return ((entry.path, entry.owner) for entry in weight_tree.entries(model) if isinstance(entry.owner, Layer))
 
 
 def restore(model: Any, described: dict[str, dict]) -> None:
@@ -67,7 +67,7 @@ def restore(model: Any, described: dict[str, dict]) -> None:
         described: what ``describe`` returned.
     """
     _restore_layers(model, {path: entry for path, entry in described.items() if "weights" in entry})
-    for entry in state.entries(model):
+    for entry in weight_tree.entries(model):
         numbers = described.get(entry.path, {}).get("optimizes")
         if numbers and not entry.owner.built and max(numbers) < len(model.weights):
             entry.owner.build([model.weights[number] for number in numbers])

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.core import naming
-from polykeras.saving import archive, files, hdf5, models, state
+from polykeras.saving import archive, files, hdf5, models, weight_tree
 
 _VARS = "vars"
 
@@ -105,7 +105,7 @@ class KerasFileEditor:
         """
         expected = {
             f"{entry.path}/{number}".lstrip("/"): variable.shape
-            for entry in state.entries(reference_model)
+            for entry in weight_tree.entries(reference_model)
             if hasattr(entry.owner, "_stored_variables")
             for number, variable in enumerate(entry.owner._stored_variables())
         }

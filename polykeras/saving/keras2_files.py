@@ -15,7 +15,7 @@ from polykeras.core import naming
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 from polykeras.models import op_configs
-from polykeras.saving import old_weights, state
+from polykeras.saving import old_weights, weight_tree
 from polykeras.saving.hdf5 import Reader
 from polykeras.saving.ledger import NotingWriter
 from polykeras.saving.old_weights import Origin, Saved
@@ -82,7 +82,7 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
                 f"{naming.listed(received, 100)}.{old_weights.hint(layer, saved)}"
             )
     if problems and not skip_mismatch:
-        raise ValueError(state.joined(problems))
+        raise ValueError(weight_tree.joined(problems))
     for problem in problems:
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for weight, array in pairs:

@@ -12,8 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from polykeras.core import naming
-from polykeras.core.state import settled
-from polykeras.saving import archive, assets, files, hdf5, keras2_files, orbax, shards, state, streams, tensors
+from polykeras.core.functionalization import settled
+from polykeras.saving import (
+    archive,
+    assets,
+    files,
+    hdf5,
+    keras2_files,
+    open_files,
+    orbax,
+    safetensors_files,
+    shards,
+    weight_tree,
+)
 from polykeras.saving.ledger import Ledger, NotingWriter
 from polykeras.serialization import configs, registry
 
@@ -77,8 +88,8 @@ def save_model(
     kwargs.pop("save_format", None)
     if kwargs:
         raise ValueError(f"Expected arguments of save_model. Received: unknown {sorted(kwargs)}.")
-    if streams.is_open(filepath):
-        with streams.written(filepath, ".keras") as temporary:
+    if open_files.is_open(filepath):
+        with open_files.written(filepath, ".keras") as temporary:
             save_model(model, temporary, overwrite, include_optimizer)
         return
     with _read_whole(model):
@@ -108,7 +119,7 @@ def _write_model(model: Any, path: Path, overwrite: bool, include_optimizer: boo
         ledger = Ledger()
 
         def fill(writer: Any) -> Any:
-            return state.save(model, ledger.noting(writer), optimizer)
+            return weight_tree.save(model, ledger.noting(writer), optimizer)
 
         archive.write(temporary, config, metadata, fill, members)
         with hdf5.reading_new(temporary) as reader:
@@ -148,8 +159,8 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
     >>> model.save(path); keras.models.load_model(path).count_params()
     3
     """
-    if streams.is_open(filepath):
-        with streams.readable(filepath, ".h5", ".keras") as path:
+    if open_files.is_open(filepath):
+        with open_files.readable(filepath, ".h5", ".keras") as path:
             return load_model(path, custom_objects, compile, safe_mode)
     with registry.safe_mode_scope(safe_mode), registry.custom_object_scope(custom_objects or {}):
         return _load_model(filepath, compile)
@@ -162,13 +173,13 @@ def _load_model(filepath: str | os.PathLike, compile: bool) -> Any:
         raise files.NoFileError(f"Expected a model file. Received: {str(path)!r}, where there is none.")
     if path.is_dir():
         return _load_checkpoint(path, compile)
-    if streams.is_hdf5(path) or suffix_of(path, (".keras", ".h5")) == ".h5":
+    if open_files.is_hdf5(path) or suffix_of(path, (".keras", ".h5")) == ".h5":
         return _load_legacy(path, compile)
     with archive.Archive(path) as opened:
         config = opened.json(archive.CONFIG)
         model = _build(config, opened.metadata)
         with opened.weights() as reader:
-            state.load(model, reader)
+            weight_tree.load(model, reader)
             assets.load(model, opened)
             if compile:
                 _compile_as_saved(model, config, reader)
@@ -178,7 +189,7 @@ def _load_model(filepath: str | os.PathLike, compile: bool) -> Any:
 def _compile_as_saved(model: Any, config: dict, reader: Any) -> None:
     if config.get("compile_config") and hasattr(model, "compile_from_config"):
         model.compile_from_config(configs.read(config["compile_config"]))
-        state.load_optimizer(model, reader)
+        weight_tree.load_optimizer(model, reader)
 
 
 def _load_checkpoint(path: Path, compile: bool) -> Any:
@@ -189,7 +200,7 @@ def _load_checkpoint(path: Path, compile: bool) -> Any:
                 f"model.load_weights."
             )
         model = _build(reader.config, {})
-        state.load(model, reader)
+        weight_tree.load(model, reader)
         assets.load(model, reader)
         if compile:
             _compile_as_saved(model, reader.config, reader)
@@ -270,8 +281,8 @@ def save_weights(
     kwargs.pop("save_format", None)
     if kwargs:
         raise ValueError(f"Expected arguments of save_weights. Received: unknown {sorted(kwargs)}.")
-    if streams.is_open(filepath):
-        with streams.written(filepath, ".weights.h5") as temporary:
+    if open_files.is_open(filepath):
+        with open_files.written(filepath, ".weights.h5") as temporary:
             save_weights(model, temporary, overwrite, max_shard_size, objects_to_skip)
         return
     path = Path(filepath)
@@ -299,7 +310,7 @@ def _write_weights(
     if max_shard_size is not None:
         ledger = Ledger()
         with shards.writing(path, max_shard_size * 2**30, version(), overwrite) as writer:
-            state.save(model, ledger.noting(writer), optimizer, objects_to_skip)
+            weight_tree.save(model, ledger.noting(writer), optimizer, objects_to_skip)
             with writer.reading_new() as reader:
                 ledger.check_file(reader.arrays(), path.name)
         return
@@ -307,8 +318,8 @@ def _write_weights(
         if suffix == ".h5":
             _write(temporary, hdf5, lambda writer: keras2_files.save_weights(model, writer))
         else:
-            module = tensors if suffix == ".safetensors" else hdf5
-            _write(temporary, module, lambda writer: state.save(model, writer, optimizer, objects_to_skip))
+            module = safetensors_files if suffix == ".safetensors" else hdf5
+            _write(temporary, module, lambda writer: weight_tree.save(model, writer, optimizer, objects_to_skip))
 
 
 def load_weights(
@@ -342,8 +353,8 @@ def load_weights(
     """
     if kwargs:
         raise ValueError(f"Expected arguments of load_weights. Received: unknown {sorted(kwargs)}.")
-    if streams.is_open(filepath):
-        with streams.readable(filepath, ".weights.h5", ".keras") as path:
+    if open_files.is_open(filepath):
+        with open_files.readable(filepath, ".weights.h5", ".keras") as path:
             load_weights(model, path, skip_mismatch, by_name, objects_to_skip)
         return
     path = Path(filepath)
@@ -355,9 +366,9 @@ def load_weights(
         if is_legacy:
             keras2_files.load_weights(model, reader, skip_mismatch, by_name)
         else:
-            state.load(model, reader, skip_mismatch, by_name, objects_to_skip)
+            weight_tree.load(model, reader, skip_mismatch, by_name, objects_to_skip)
             if getattr(model, "compiled", False) and not by_name:
-                state.load_optimizer(model, reader)
+                weight_tree.load_optimizer(model, reader)
 
 
 def _check_skipped(objects_to_skip: Any, is_legacy: bool) -> None:
@@ -376,12 +387,12 @@ def reading(path: Path) -> Iterator[Any]:
             yield reader
         return
     has_suffix = path.name.endswith((".keras", *_WEIGHTS))
-    suffix = ".h5" if not has_suffix and streams.is_hdf5(path) else suffix_of(path, (".keras", *_WEIGHTS))
+    suffix = ".h5" if not has_suffix and open_files.is_hdf5(path) else suffix_of(path, (".keras", *_WEIGHTS))
     if suffix == ".keras":
         with archive.Archive(path) as opened, opened.weights() as reader:
             yield reader
     else:
-        modules = {shards.SUFFIX: shards, ".safetensors": tensors}
+        modules = {shards.SUFFIX: shards, ".safetensors": safetensors_files}
         with modules.get(suffix, hdf5).reading(path) as reader:
             yield reader
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.core.extras import require
-from polykeras.saving import assets, state
+from polykeras.saving import assets, weight_tree
 from polykeras.saving.hdf5 import host_array
 from polykeras.saving.ledger import Ledger
 from polykeras.serialization import configs
@@ -48,7 +48,7 @@ def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> Non
 
 def _items(checkpoint: Any, model: Any, weights_only: bool) -> dict:
     writer = _Writer()
-    state.save(model, Ledger().noting(writer), None if weights_only else model.optimizer)
+    weight_tree.save(model, Ledger().noting(writer), None if weights_only else model.optimizer)
     items = {_STATE: checkpoint.args.StandardSave(writer.tree)}
     if weights_only:
         return items

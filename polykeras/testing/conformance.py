@@ -22,7 +22,7 @@ from typing import Any
 
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.interface import primitives
-from polykeras.testing import arrays, behaviours, elementwise, kernel_cases
+from polykeras.testing import array_cases, behaviours, elementwise, kernel_cases
 from polykeras.testing.cases import Case, ConformanceError, Job, overridden
 
 
@@ -32,9 +32,9 @@ def table() -> tuple[Case, ...]:
     parts = (
         elementwise.unary_cases,
         elementwise.binary_cases,
-        arrays.reduction_cases,
-        arrays.linear_algebra_cases,
-        arrays.movement_cases,
+        array_cases.reduction_cases,
+        array_cases.linear_algebra_cases,
+        array_cases.movement_cases,
         kernel_cases.kernel_cases,
     )
     return tuple(case for part in parts for case in part())

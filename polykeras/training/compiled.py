@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from polykeras import config, losses, ops
 from polykeras.core import log_names, naming, trees
-from polykeras.core.shapes import inferred
+from polykeras.core.shape_inference import inferred
 from polykeras.losses.crossentropies import LabelLossWrapper
 from polykeras.losses.labels import check_labels as check_labels
 from polykeras.losses.labels import takes_labels

@@ -17,11 +17,11 @@ from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.plain import PlainStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees, turns
+from polykeras.core.functionalization import settled
 from polykeras.core.graph import Plan
 from polykeras.core.outer_tensors import graph_around
 from polykeras.core.returned import returned
-from polykeras.core.shapes import inferred
-from polykeras.core.state import settled
+from polykeras.core.shape_inference import inferred
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
@@ -41,8 +41,8 @@ from polykeras.training.data.batches import check_targets, unpack_x_y_sample_wei
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
-from polykeras.training.generators import GeneratorMethods
-from polykeras.training.native import NativeTraining, also_of_states
+from polykeras.training.generator_methods import GeneratorMethods
+from polykeras.training.native_training import NativeTraining, also_of_states
 from polykeras.training.outputs import class_weights_in_order
 from polykeras.training.settled import Settled
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from polykeras import activations, ops
-from polykeras.core import state
+from polykeras.core import functionalization
 from polykeras.core.variables import Variable
 
 NAMES = [
@@ -47,7 +47,7 @@ def test_values_and_gradients_are_those_of_real_keras(name, options, backend, re
 
     y = getattr(activations, name)(backend.array(X), **options)
     np.testing.assert_allclose(backend.to_numpy(y), expected.detach().numpy(), rtol=2e-5, atol=2e-6)
-    _, (gradient,) = state.value_and_grad(loss, [v])()
+    _, (gradient,) = functionalization.value_and_grad(loss, [v])()
     np.testing.assert_allclose(backend.to_numpy(gradient), x.grad.numpy(), rtol=1e-4, atol=1e-5)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends, ops
-from polykeras.core import masks, state, trees
+from polykeras.core import functionalization, masks, trees
 
 TOLERANCE = 1e-5
 
@@ -66,7 +66,7 @@ def compiled(function: Callable, variables: list) -> Callable:
     backend = backends.current()
     if not backend.is_traced:
         return function
-    step = backend.compile(state.pure(function, variables))
+    step = backend.compile(functionalization.pure(function, variables))
 
     def call(*inputs: Any) -> Any:
         values, result = step([v.raw for v in variables], *inputs)
@@ -89,7 +89,7 @@ def outputs_and_gradients(layer: Any, inputs: tuple, call: dict) -> tuple:
         parts = [ops.sum(ops.multiply(y, projection(tuple(y.shape)))) for y in trees.leaves(outputs)]
         return sum(parts[1:], parts[0]), outputs
 
-    step = state.value_and_grad(loss, targets, has_aux=True)
+    step = functionalization.value_and_grad(loss, targets, has_aux=True)
     (_, outputs), gradients = compiled(step, [*floats, *layer.variables])()
     gradients = to_numpy(gradients)
     return to_numpy(outputs), gradients[: len(floats)], gradients[len(floats) :]

@@ -9,7 +9,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import ops
-from polykeras.core import state
+from polykeras.core import functionalization
 from tests.layers.checks import to_numpy
 
 X = np.array([[1.5, 2.5, 3.5], [0.5, 4.0, 2.0]], "float32")
@@ -39,7 +39,7 @@ def test_a_weight_is_no_constant_on_the_left_or_right(backend, name):
             by_left(X * W, W) * X + by_right(X * W, W),
         ),
     ):
-        total = state.value_and_grad(lambda compute=compute: ops.sum(compute()), [weight])
+        total = functionalization.value_and_grad(lambda compute=compute: ops.sum(compute()), [weight])
         value, (gradient,) = total()
         np.testing.assert_allclose(to_numpy(value), expected.sum(), rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(to_numpy(gradient), slope.sum(0), rtol=1e-5, atol=1e-5)
@@ -52,5 +52,5 @@ def test_comparisons_and_products_of_matrices_take_weights_too(backend):
     def loss():
         return ops.sum((x * 1.0) @ weight)
 
-    _, (gradient,) = state.value_and_grad(loss, [weight])()
+    _, (gradient,) = functionalization.value_and_grad(loss, [weight])()
     np.testing.assert_allclose(to_numpy(gradient), X.sum(0)[:, None], rtol=1e-6)

@@ -10,7 +10,7 @@ import pytest
 import polykeras as keras
 from polykeras import backends, ops
 from polykeras.backends.contract.kernels import Kernels
-from polykeras.core import masks, state
+from polykeras.core import functionalization, masks
 from tests.layers.checks import (
     assert_close,
     check_layer,
@@ -223,7 +223,7 @@ def test_compiled_steps_keep_the_states(backend):
     expected = to_numpy(twice(np.concatenate([X, X], 1)))
     layer.build(X.shape)
     layer.set_weights(twice.get_weights())
-    step = backend.compile(state.pure(lambda: layer(ops.convert_to_tensor(X)), layer.variables))
+    step = backend.compile(functionalization.pure(lambda: layer(ops.convert_to_tensor(X)), layer.variables))
     values = [v.raw for v in layer.variables]
     for _ in range(2):
         values, output = step(values)

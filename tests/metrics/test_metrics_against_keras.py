@@ -9,7 +9,7 @@ import pytest
 
 import polykeras as keras
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core.state import pure
+from polykeras.core.functionalization import pure
 
 rng = np.random.default_rng(0)
 REAL = [rng.normal(size=(n, 4)).astype("float32") for n in (5, 8, 3)]

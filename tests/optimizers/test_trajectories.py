@@ -9,7 +9,7 @@ import pytest
 
 from polykeras import backends, optimizers
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.core import state
+from polykeras.core import functionalization
 from polykeras.core.variables import Variable
 
 STEPS = 20
@@ -116,7 +116,7 @@ def test_weights_follow_real_keras(index, backend, real_keras):
 
 def traced(backend, step, variables):
     """A function of variables as one compiled call."""
-    compiled = backend.compile(state.pure(step, variables), donate=True)
+    compiled = backend.compile(functionalization.pure(step, variables), donate=True)
 
     def call(*inputs):
         values, _ = compiled([v.raw for v in variables], *inputs)
@@ -132,9 +132,9 @@ def test_a_dry_run_on_shapes_notes_what_an_update_assigns(index):
     optimizer = getattr(optimizers, name)(**options)
     variables = [Variable(w, name=n) for n, w in starts().items()]
     optimizer.build(variables)
-    with state.recording() as noted, backends.use(SPEC):
+    with functionalization.recording() as noted, backends.use(SPEC):
         optimizer.apply([SpecArray(v.shape, v.dtype) for v in variables], variables)
-    with state.recording() as assigned:
+    with functionalization.recording() as assigned:
         for number in range(12):
             optimizer.apply(noise(number), variables)
     assert set(noted) == set(assigned)

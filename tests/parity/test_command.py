@@ -7,7 +7,7 @@ import pytest
 
 import polykeras as keras
 from polykeras import backends, cli
-from polykeras.parity.script import compare_script
+from polykeras.parity.script_comparison import compare_script
 
 OTHER = next((name for name in ("torch", "jax", "tensorflow") if backends.is_installed(name)), None)
 SCRIPT = """

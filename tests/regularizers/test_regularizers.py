@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from polykeras import regularizers
-from polykeras.core import state
+from polykeras.core import functionalization
 from polykeras.core.variables import Variable
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
@@ -39,7 +39,7 @@ def test_configs_build_the_same(name, options):
 
 def test_gradients_follow_the_formula(backend):
     w = Variable(X)
-    _, (gradient,) = state.value_and_grad(lambda: regularizers.L1L2(0.3, 0.2)(w), [w])()
+    _, (gradient,) = functionalization.value_and_grad(lambda: regularizers.L1L2(0.3, 0.2)(w), [w])()
     np.testing.assert_allclose(backend.to_numpy(gradient), 0.3 * np.sign(X) + 0.4 * X, rtol=1e-5)
 
 

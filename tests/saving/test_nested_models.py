@@ -151,7 +151,7 @@ def test_what_is_walked_stays_alive_so_that_no_two_things_share_an_identity(monk
 
     inner = [Fresh(x := keras.Input((4,)), keras.layers.Dense(4)(x)) for _ in range(50)]
     model = functional(inner)
-    owners = [entry.owner for entry in saving.state.entries(model)]
+    owners = [entry.owner for entry in saving.weight_tree.entries(model)]
     assert sum(isinstance(owner, keras.layers.Dense) for owner in owners) == 50
 
 
@@ -189,7 +189,7 @@ def test_a_weight_that_is_not_written_is_named_and_the_old_file_stays(tmp_path, 
     model = functional([keras.layers.Dense(4), keras.layers.Dense(4, name="forgotten")])
     save(model, tmp_path / name)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    monkeypatch.setattr(saving.state, "entries", forgetful(saving.state.entries))
+    monkeypatch.setattr(saving.weight_tree, "entries", forgetful(saving.weight_tree.entries))
     with pytest.raises(ValueError, match=r"Expected all 4 variables.*Received: 2, without \['forgotten/kernel'"):
         save(model, tmp_path / name)
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
@@ -214,7 +214,7 @@ def test_a_file_that_holds_other_arrays_than_were_written_never_takes_the_place_
     model = functional([keras.layers.Dense(4)])
     save(model, tmp_path / name)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
-    for module in (saving.hdf5, saving.tensors):
+    for module in (saving.hdf5, saving.safetensors_files):
         kind = module.WritableGroup
         monkeypatch.setattr(kind, "__setitem__", losing(kind.__setitem__, is_lost))
     with pytest.raises(OSError, match=f"{name}.*2 arrays.*Received: {1 if is_lost else 2}, with other"):

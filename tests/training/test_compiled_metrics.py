@@ -8,7 +8,7 @@ import pytest
 import polykeras as keras
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import trees
-from polykeras.core.state import pure
+from polykeras.core.functionalization import pure
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics, check_labels
 from polykeras.training.outputs import Outputs
 

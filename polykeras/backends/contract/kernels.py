@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from polykeras.backends.contract.interface import Primitives
-from polykeras.core import geometry, trees
+from polykeras.core import trees, window_geometry
 from polykeras.core.types import Array, Function
 
 _WORD = 0xFFFFFFFF
@@ -235,8 +235,8 @@ class Kernels(Primitives):
         x = self._insert_zeros(x, strides)
         widths = [(0, 0)]
         for window, stride, step, more in zip(self.shape(kernel), strides, dilation, extra, strict=False):
-            before, after = geometry.transposed_crop(window, stride, padding, step, more)
-            border = geometry.spread(window, step) - 1
+            before, after = window_geometry.transposed_crop(window, stride, padding, step, more)
+            border = window_geometry.spread(window, step) - 1
             widths.append((border - before, border - after))
         index = tuple(slice(max(-a, 0), -max(-b, 0) or None) for a, b in widths)
         x = self.getitem(x, index)
@@ -282,15 +282,15 @@ class Kernels(Primitives):
 
     def _as_channels_last(self, kernel: Any, x: Array, *arguments: Any) -> Array:
         rank = len(self.shape(x))
-        x = self.transpose(x, geometry.to_channels_last(rank))
-        return self.transpose(kernel(x, *arguments), geometry.to_channels_first(rank))
+        x = self.transpose(x, window_geometry.to_channels_last(rank))
+        return self.transpose(kernel(x, *arguments), window_geometry.to_channels_first(rank))
 
     def _spatial_widths(
         self, x: Array, windows: tuple, strides: tuple, padding: str, dilation: tuple
     ) -> list[tuple[int, int]]:
         sizes = self.shape(x)[1:-1]
         columns = zip(sizes, windows, strides, dilation, strict=True)
-        pairs = [geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]
+        pairs = [window_geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]
         return [(0, 0), *pairs, (0, 0)]
 
     def _pad_spatial(
@@ -305,7 +305,7 @@ class Kernels(Primitives):
         index = [slice(None)]
         columns = zip(self.shape(x)[1:-1], offset, windows, strides, dilation, strict=True)
         for size, offset, window, stride, step in columns:
-            start, covered = offset * step, geometry.spread(window, step)
+            start, covered = offset * step, window_geometry.spread(window, step)
             index.append(slice(start, start + (size - covered) // stride * stride + 1, stride))
         return self.getitem(x, tuple(index))
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends.contract.backend import Backend
-from polykeras.core import dtypes, geometry, trees
+from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.operators import EngineNeeded, Operators, ValueNeeded
 
 
@@ -475,7 +475,7 @@ class SpecBackend(Backend):
             )
         sizes = self._spatial(x, channels_last)
         columns = zip(sizes, window, strides, dilation, strict=True)
-        counts = [geometry.output_size(n, w, s, padding, d) for n, w, s, d in columns]
+        counts = [window_geometry.output_size(n, w, s, padding, d) for n, w, s, d in columns]
         return self._from_spatial(x, counts, filters, channels_last, window)
 
     def conv_transpose(
@@ -497,7 +497,7 @@ class SpecBackend(Backend):
             )
         extra = output_padding or (None,) * len(strides)
         columns = zip(self._spatial(x, channels_last), window, strides, dilation, extra, strict=True)
-        sizes = [geometry.transposed_size(n, w, s, padding, d, e) for n, w, s, d, e in columns]
+        sizes = [window_geometry.transposed_size(n, w, s, padding, d, e) for n, w, s, d, e in columns]
         return self._from_spatial(x, sizes, filters, channels_last, window)
 
     def pool(
@@ -510,7 +510,7 @@ class SpecBackend(Backend):
         channels_last: bool = True,
     ) -> SpecArray:
         columns = zip(self._spatial(x, channels_last), window, strides, strict=True)
-        sizes = [geometry.output_size(n, w, s, padding) for n, w, s in columns]
+        sizes = [window_geometry.output_size(n, w, s, padding) for n, w, s in columns]
         channels = x.shape[-1] if channels_last else x.shape[1]
         return self._from_spatial(x, sizes, channels, channels_last, window)
 

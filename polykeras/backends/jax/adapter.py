@@ -19,7 +19,7 @@ from jax import lax
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
-from polykeras.core import dtypes, geometry, trees
+from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.types import Array
 
 # Else JAX turns every 64-bit array into a 32-bit one. Here each array's dtype is given
@@ -477,8 +477,8 @@ class JaxBackend(Backend):
         widths = []
         columns = zip(kernel.shape, strides, dilation, output_padding or (None,) * rank, strict=False)
         for window, stride, step, more in columns:
-            before, after = geometry.transposed_crop(window, stride, padding, step, more)
-            border = geometry.spread(window, step) - 1
+            before, after = window_geometry.transposed_crop(window, stride, padding, step, more)
+            border = window_geometry.spread(window, step) - 1
             widths.append((border - before, border - after))
         return lax.conv_general_dilated(
             x,

@@ -27,7 +27,7 @@ from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.capture.tape import as_one, is_recording, refuse_recording
-from polykeras.core import dtypes, geometry, trees
+from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.operators import Operators
 from polykeras.core.types import Array
 
@@ -282,7 +282,7 @@ defvjp(_add_gathered, lambda ans, g, index, shape: lambda v: _gather(v, index), 
 def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
     """A view (batch, *positions, channels, *window) of a (batch, *spatial, channels) array."""
     axes = tuple(range(1, 1 + len(window)))
-    covered = tuple(map(geometry.spread, window, dilation))
+    covered = tuple(map(window_geometry.spread, window, dilation))
     view = np.lib.stride_tricks.sliding_window_view(x, covered, axes)
     starts = tuple(slice(None, None, s) for s in strides)
     return view[(slice(None), *starts, slice(None), *(slice(None, None, d) for d in dilation))]

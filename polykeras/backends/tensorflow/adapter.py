@@ -26,7 +26,7 @@ from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.graph_sizes import GraphSize, filled, value_of, with_one_open
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
-from polykeras.core import dtypes, geometry, trees
+from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.operators import EngineNeeded, Operators
 from polykeras.core.types import Array
 
@@ -700,7 +700,7 @@ class TensorflowBackend(Backend):
         channels_last: bool = True,
     ) -> Array:
         rank = len(strides)
-        if channels_last and geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
+        if channels_last and window_geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
             x, strides = x[:, *(slice(None, None, step) for step in strides)], (1,) * rank
         arguments = (strides, padding, dilation, groups, channels_last)
         strided_and_dilated = max(strides) > 1 and max(dilation) > 1
@@ -739,7 +739,7 @@ class TensorflowBackend(Backend):
             return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
         batch, *inner, _ = self.shape(x)
         columns = zip(inner, kernel.shape, strides, strict=False)
-        inner = [geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
+        inner = [window_geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
         shape = filled((batch, *inner, kernel.shape[-2]))
         return tf.nn.conv_transpose(x, kernel, shape, strides, padding.upper(), _LAYOUTS[rank])
 

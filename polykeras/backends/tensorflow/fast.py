@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from polykeras.backends.shared.recurrence import RecurrenceWithGradient
 from polykeras.backends.tensorflow.adapter import TensorflowBackend
-from polykeras.backends.tensorflow.state import CompiledFunction, hold, read, read_again, resources_of
+from polykeras.backends.tensorflow.in_place_state import CompiledFunction, hold, read, read_again, resources_of
 from polykeras.core.types import Array
 
 raw = tf.raw_ops

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from polykeras.backends.contract.backend import Backend
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 from polykeras.core.types import Array
 
 _CONV = {2: F.conv2d, 3: F.conv3d}
@@ -70,7 +70,7 @@ class NativeWindows(Backend):
         pairs = self._pairs(x, kernel.shape[:rank], strides, padding, dilation, channels_last)
         x, ends = _padded(_channels_first(x, channels_last), pairs, 0.0)
         filters = _filters(kernel, rank)
-        if geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
+        if window_geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
             x, strides = x[(..., *(slice(None, None, step) for step in _two(strides)))], (1,) * rank
         result = _CONV[max(rank, 2)](x, filters, None, _two(strides), ends, _two(dilation), groups)
         return _as_given(result, rank, channels_last)
@@ -87,7 +87,7 @@ class NativeWindows(Backend):
     ) -> Array:
         rank = len(strides)
         columns = zip(kernel.shape, strides, dilation, output_padding or (None,) * rank, strict=False)
-        crops = [geometry.transposed_crop(w, s, padding, d, more) for w, s, d, more in columns]
+        crops = [window_geometry.transposed_crop(w, s, padding, d, more) for w, s, d, more in columns]
         if rank > 3 or not x.is_floating_point():
             return super().conv_transpose(x, kernel, strides, padding, output_padding, dilation, channels_last)
         transposed = _CONV_TRANSPOSE[max(rank, 2)]
@@ -129,4 +129,4 @@ class NativeWindows(Backend):
         if padding == "valid":
             return [(0, 0)] * len(strides)
         columns = zip(x.shape[1:-1] if last else x.shape[2:], window, strides, dilation, strict=True)
-        return [geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]
+        return [window_geometry.padding_pair(n, w, s, padding, d) for n, w, s, d in columns]

@@ -14,7 +14,7 @@ import numpy as np
 
 from polykeras.core import seeds, trees
 from polykeras.training.checks import check_fraction
-from polykeras.training.data.arrays import ArraySource, RowOrder
+from polykeras.training.data.array_source import ArraySource, RowOrder
 from polykeras.training.data.batches import Preparation, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import Rows, as_rows, count_rows, is_data, standardize, take
 from polykeras.training.data.datasets import PyDataset, SampleDataset, workers_of

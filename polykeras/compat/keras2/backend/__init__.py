@@ -83,7 +83,7 @@ from polykeras.compat.keras2.backend.neural import (
     sparse_categorical_crossentropy,
     tanh,
 )
-from polykeras.compat.keras2.backend.settings import (
+from polykeras.compat.keras2.backend.session import (
     backend,
     clear_session,
     control_dependencies,

@@ -7,7 +7,7 @@ from typing import Any
 
 from polykeras import backends, ops
 from polykeras.backends.contract.spec import SpecArray
-from polykeras.compat.keras2.backend.settings import learning_phase
+from polykeras.compat.keras2.backend.session import learning_phase
 from polykeras.compat.keras2.backend.tensors import get_value
 from polykeras.core import graph, naming
 from polykeras.core.context import within

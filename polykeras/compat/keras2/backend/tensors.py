@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import config, ops, random
 from polykeras.backends import current
-from polykeras.core import dtypes, geometry
+from polykeras.core import dtypes, window_geometry
 from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
@@ -89,7 +89,7 @@ def eye(size: int | tuple, dtype: Any = None, name: str | None = None) -> Any:
     array([[1., 0.],
            [0., 1.]], dtype=float32)
     """
-    sizes = geometry.per_axis(size, 2)
+    sizes = window_geometry.per_axis(size, 2)
     return _variable_where_known(lambda sizes, dtype: ops.eye(sizes[0], sizes[1], dtype=dtype), sizes, dtype, name)
 
 

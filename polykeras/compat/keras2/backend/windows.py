@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config, ops
-from polykeras.core import geometry
+from polykeras.core import window_geometry
 
 
 def _layout(data_format: str | None) -> str:
@@ -17,7 +17,7 @@ def _layout(data_format: str | None) -> str:
 
 
 def _axes(x: Any, data_format: str | None) -> tuple[int, ...]:
-    return geometry.spatial_axes(ops.ndim(x), _layout(data_format) == "channels_last")
+    return window_geometry.spatial_axes(ops.ndim(x), _layout(data_format) == "channels_last")
 
 
 # ---------------------------------------------------------------- convolution
@@ -45,7 +45,7 @@ def conv1d(
     array([[[1.],
             [3.]]], dtype=float32)
     """
-    strides, dilation_rate = (geometry.per_axis(n, 1)[0] for n in (strides, dilation_rate))
+    strides, dilation_rate = (window_geometry.per_axis(n, 1)[0] for n in (strides, dilation_rate))
     if padding == "causal":
         window = ops.shape(kernel)[0]
         x = temporal_padding(x, ((window - 1) * dilation_rate, 0), data_format)
@@ -102,13 +102,13 @@ def _transposed(
     x: Any, kernel: Any, output_shape: Any, strides: Any, padding: str, data_format: str | None, dilation_rate: Any
 ) -> Any:
     axes = _axes(x, data_format)
-    strides, dilation = geometry.per_axis(strides, len(axes)), geometry.per_axis(dilation_rate, len(axes))
+    strides, dilation = window_geometry.per_axis(strides, len(axes)), window_geometry.per_axis(dilation_rate, len(axes))
     sizes = [(ops.shape(x)[axis], output_shape[axis]) for axis in axes]
     if any(None in pair for pair in sizes):
         extra = None
     else:
         extra = [
-            want - geometry.transposed_size(have, window, stride, padding, spread, 0)
+            want - window_geometry.transposed_size(have, window, stride, padding, spread, 0)
             for (have, want), window, stride, spread in zip(sizes, ops.shape(kernel), strides, dilation, strict=False)
         ]
     return ops.conv_transpose(x, kernel, strides, padding, extra, _layout(data_format), dilation)
@@ -235,7 +235,7 @@ def separable_conv2d(
 def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None) -> Any:
     """Multiply each window, laid out as the input is, by a matrix of its own."""
     axes = _axes(inputs, data_format)
-    window, steps = geometry.per_axis(kernel_size, len(axes)), geometry.per_axis(strides, len(axes))
+    window, steps = window_geometry.per_axis(kernel_size, len(axes)), window_geometry.per_axis(strides, len(axes))
     shape, is_last = ops.shape(inputs), axes[0] == 1
     sizes = [shape[axis] for axis in axes]
     channels = shape[-1 if is_last else 1]

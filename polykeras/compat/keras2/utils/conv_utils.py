@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.compat.keras2.backend.settings import normalize_data_format as normalize_data_format
-from polykeras.core import geometry
+from polykeras.compat.keras2.backend.session import normalize_data_format as normalize_data_format
+from polykeras.core import window_geometry
 
 _PADDINGS = ("valid", "same", "causal")
 
@@ -92,8 +92,8 @@ def conv_output_length(
     if input_length is None:
         return None
     if padding == "full":
-        return (input_length + geometry.spread(filter_size, dilation) - 2 + stride) // stride
-    return geometry.output_size(input_length, filter_size, stride, padding, dilation)
+        return (input_length + window_geometry.spread(filter_size, dilation) - 2 + stride) // stride
+    return window_geometry.output_size(input_length, filter_size, stride, padding, dilation)
 
 
 def conv_input_length(output_length: int | None, filter_size: int, padding: str, stride: int) -> int | None:
@@ -140,8 +140,8 @@ def deconv_length(
     if dim_size is None:
         return None
     if padding == "full":
-        window = geometry.spread(kernel_size, dilation)
+        window = window_geometry.spread(kernel_size, dilation)
         if output_padding is None:
             return dim_size * stride_size - (stride_size + window - 2)
         return (dim_size - 1) * stride_size + window - 2 * (window - 1) + output_padding
-    return geometry.transposed_size(dim_size, kernel_size, stride_size, padding, dilation, output_padding)
+    return window_geometry.transposed_size(dim_size, kernel_size, stride_size, padding, dilation, output_padding)

@@ -14,7 +14,7 @@ from polykeras import backends
 from polykeras.core import naming, trees
 from polykeras.interop import learners, readers
 from polykeras.interop.readers import ForeignModel
-from polykeras.parity import judging, measures, transforms
+from polykeras.parity import judging, measures, weight_layouts
 from polykeras.parity.foreign_training import Training
 from polykeras.parity.matching import Unit, WeightMap, foreign_inputs, match, ours, units_of
 from polykeras.parity.observing import Call
@@ -164,7 +164,7 @@ class _Comparison:
 
     def outputs(self, found: WeightMap, x: Any) -> list[Entry]:
         """Compare the outputs of layers with those of their parts, and the outputs of the whole."""
-        pieces = transforms.split(found.fused, self.other.parts)
+        pieces = weight_layouts.split(found.fused, self.other.parts)
         parts = {part.full_name(name): part for part in pieces for name in part.weights}
         sources = {entry.target.rpartition("/")[0]: entry.sources[0] for entry in found.matches}
         by_layer: dict[int, Unit] = {id(unit.layer): unit for unit in units_of(self.contender, None)}

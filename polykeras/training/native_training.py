@@ -11,9 +11,9 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
-from polykeras.capture.native import NativeStep, StatelessStep, speaks_natively, takes_anything, takes_state
+from polykeras.capture.native_steps import NativeStep, StatelessStep, speaks_natively, takes_anything, takes_state
 from polykeras.core import naming, trees
-from polykeras.core.state import pure
+from polykeras.core.functionalization import pure
 from polykeras.core.variables import Variable
 from polykeras.layers.graph_calls import replaceable
 from polykeras.training.data.batches import unpack_x_y_sample_weight
