@@ -13,12 +13,12 @@ import importlib.metadata
 import importlib.util
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 from polykeras.compat.keras3.paths import homes_of
-from polykeras.compat.paths import AliasLoader
+from polykeras.compat.loaders import AliasLoader, FacadeLoader
 
 #: The version of Keras whose API polykeras has.
 KERAS_VERSION = "3.15.1"
@@ -73,24 +73,6 @@ class Facade(ModuleType):
 
     def __dir__(self) -> list[str]:
         return sorted({*vars(self), *(name for module in self._modules()[:1] for name in dir(module))})
-
-
-class FacadeLoader(importlib.abc.Loader):
-    """Makes a facade, or gives the one that is there already.
-
-    Args:
-        make: returns it.
-    """
-
-    def __init__(self, make: Callable[[], ModuleType]) -> None:
-        self._make = make
-
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        """Return the facade."""
-        return self._make()
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: a facade is complete when it is made."""
 
 
 class TensorFlowLoader(importlib.abc.Loader):

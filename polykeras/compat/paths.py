@@ -7,8 +7,6 @@ True
 
 from __future__ import annotations
 
-import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
@@ -54,23 +52,7 @@ def home_of(path: str) -> str | None:
     return None
 
 
-class AliasLoader(importlib.abc.Loader):
-    """Gives a module that exists under another name: the same object and not a copy.
-
-    Args:
-        home: the full name of that module.
-    """
-
-    def __init__(self, home: str) -> None:
-        self._home = home
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Put the module of that name in place of the one that is being imported."""
-        # The import system takes what it finds here afterwards as the module.
-        sys.modules[module.__name__] = importlib.import_module(self._home)
-
-
-class OldPathFinder(importlib.abc.MetaPathFinder):
+class OldPathFinder:
     """Lets ``import polykeras.engine`` and the other old paths find their modules."""
 
     def find_spec(
@@ -80,6 +62,9 @@ class OldPathFinder(importlib.abc.MetaPathFinder):
         home = home_of(fullname) if fullname.startswith("polykeras.") else None
         if home is None or importlib.util.find_spec(home) is None:
             return None
+        # Late: importlib.abc imports shutil, tempfile and more, which would slow every start by some milliseconds.
+        from polykeras.compat.loaders import AliasLoader
+
         return importlib.machinery.ModuleSpec(fullname, AliasLoader(home))
 
 
