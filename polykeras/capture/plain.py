@@ -45,7 +45,7 @@ class PlainStep:
 
     def __call__(self, batch: Any) -> Any:
         """Run the step on a batch."""
-        return self._turn.now().write(self._run, batch)
+        return self._turn.current().write(self._run, batch)
 
     def _run(self, batch: Any) -> Any:
         self._part()
@@ -69,7 +69,7 @@ class PlainStep:
         """Give variables arrays of their own, where kernels write into the ones that they update."""
         if self.backend.is_traced:
             return
-        with self._turn.now().room:  # a step that ends meanwhile would lose what it puts
+        with self._turn.current().lock:  # a step that ends meanwhile would lose what it puts
             values = [v.in_slot() for v in self._variables]
             for variable, before, own in zip(self._variables, values, unshared(self.backend, values), strict=True):
                 if own is not before:

@@ -117,15 +117,15 @@ class Step:
         if scope.values is not None:  # a step inside another one
             return self._advance(call, inputs)
         if not self.state:
-            with self._turn.now().taken():
+            with self._turn.current().reading():
                 constants = [v._value for v in self.constants]
             return call([], constants, *inputs)[1]
         if not self._is_traced:
-            return self._turn.now().write(self._advance, call, inputs)
+            return self._turn.current().write(self._advance, call, inputs)
         with deferred():  # the state is consumed: until the results are stored there is none
             if self._deletes:
                 return self._consume(call, inputs)
-            return self._turn.now().write(self._advance, call, inputs)
+            return self._turn.current().write(self._advance, call, inputs)
 
     def _advance(self, call: Callable, inputs: tuple, holders: int = HOLDERS + 1) -> Any:
         constants = [v.in_slot() for v in self.constants]
@@ -139,10 +139,10 @@ class Step:
             result = self._advance(call, inputs, holders=0)
             self._compiled.add(key)
             return result
-        turn = self._turn.now()
-        with turn.door:
+        turn = self._turn.current()
+        with turn.turnstile:
             pass  # waiting readers come first
-        with turn.room:
+        with turn.lock:
             state, constants = [v._value for v in self.state], [v._value for v in self.constants]
             try:
                 for variable in self.state:
@@ -158,7 +158,7 @@ class Step:
             for variable, value in zip(self.state, state, strict=True):
                 variable.put(value)
             return result
-        with self._turn.now().room:
+        with self._turn.current().lock:
             for variable, value in zip(self.state, state, strict=True):
                 variable._value = value
         return result

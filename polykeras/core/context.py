@@ -1,4 +1,4 @@
-"""What a layer's call has to know from the calls around it."""
+"""What a layer's call needs to know about the calls that enclose it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 class _Context(threading.local):
     """The innermost running layer call of this thread."""
 
-    training: bool | None = None  # None: nobody said
-    path: str = ""  # names of the layers around, joined by "/"
+    training: bool | None = None  # None: not specified
+    path: str = ""  # names of the enclosing layers, joined by "/"
     entry: int | None = None  # number of the outermost call
-    owner: Any = None  # the layer, for what its call draws without a seed
-    stating: Any = None  # the layer whose own method says what its outputs are
+    owner: Any = None  # the layer that unseeded random draws belong to
+    stating: Any = None  # the layer whose compute_output_spec() or the like is running
 
 
 context = _Context()
@@ -22,7 +22,7 @@ _entries = itertools.count()
 
 
 class within:
-    """Context manager: the state of things inside one layer's call."""
+    """Context manager: the context inside one layer's call."""
 
     __slots__ = ("_training", "_path", "_owner", "_before")
 
@@ -47,7 +47,7 @@ class within:
 
 
 class owned:
-    """Context manager: what is drawn without a seed belongs to a layer; with None to no layer, as inside a loop."""
+    """Context manager: unseeded random draws belong to ``owner``; None for no layer, as inside a loop."""
 
     __slots__ = ("_owner", "_before")
 
@@ -62,7 +62,7 @@ class owned:
 
 
 class stating:
-    """Context manager: a layer's own method says what its outputs are."""
+    """Context manager: a layer's own method that describes its outputs is running."""
 
     __slots__ = ("_layer", "_before")
 

@@ -1,6 +1,6 @@
-"""Names of dtypes, and the one table of type promotion.
+"""Names of dtypes, and the table of type promotion.
 
-The table is the type promotion lattice of JAX ("JEP 9263: Typed keys & type promotion",
+The table is JAX's type promotion lattice ("JEP 9407: Design of Type Promotion Semantics for JAX",
 https://docs.jax.dev/en/latest/jep/9407-type-promotion.html), which Keras 3 follows too. It is
 the same on every backend; adapters hold no promotion code.
 """
@@ -32,8 +32,8 @@ _ALIASES = {
 }
 _PYTHON = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
 
-# Each type's next wider types in the lattice. A Python scalar's kind ("int", "float",
-# "complex") stands below every sized type of that kind, so that ``x + 1`` keeps x's type.
+# The next wider types of each type in the lattice. The kind of a Python scalar ("int", "float",
+# "complex") lies below every sized type of that kind, so that ``x + 1`` keeps the dtype of x.
 _LATTICE = {
     "bool": ("int",),
     "int": ("uint8", "int8"),
@@ -70,15 +70,15 @@ def _wider(dtype: str) -> frozenset[str]:
 
 @functools.cache
 def standardize(dtype: object) -> str:
-    """Return the plain name of a type given as a name, class, NumPy or framework dtype.
+    """Return the standard name of a dtype given as a name, a class, or a NumPy or framework dtype.
 
-    None means ``floatx()`` where the caller says so; here it is refused.
+    Callers replace None by ``floatx()`` where it is allowed; here it is refused.
 
     Args:
-        dtype: str, class, or dtype of NumPy or an engine.
+        dtype: str, class, or a dtype of NumPy or an engine.
 
     Raises:
-        ValueError: for an unknown type.
+        ValueError: for an unknown dtype.
 
     >>> standardize("half"), standardize(int), standardize(np.dtype("uint8"))
     ('float16', 'int32', 'uint8')
@@ -101,7 +101,7 @@ def standardize(dtype: object) -> str:
 
 
 def numpy_dtype(dtype: str) -> np.dtype:
-    """Return the NumPy dtype of a name, bfloat16 included."""
+    """Return the NumPy dtype with a standard name, including bfloat16."""
     return _NUMPY[dtype]
 
 
@@ -111,17 +111,17 @@ _NUMPY["string"] = np.dtype(object)
 
 
 def is_float(dtype: str) -> bool:
-    """True for the real floating point types."""
+    """True for the real floating-point dtypes."""
     return dtype in FLOATS
 
 
 def is_integer(dtype: str) -> bool:
-    """True for signed and unsigned integers; bool is none."""
+    """True for signed and unsigned integers; bool is not an integer."""
     return dtype in INTEGERS
 
 
 def scalar_kind(value: object) -> str | None:
-    """Return the weak type of a Python scalar ("bool", "int", "float"), None for anything else."""
+    """Return the weak type of a Python scalar ("bool", "int", "float", "complex"); None for anything else."""
     return _KINDS.get(value.__class__)
 
 
@@ -141,11 +141,11 @@ def _promote(dtypes: tuple[str, ...], floatx: str) -> str:
 
 
 def result_type(*dtypes: object) -> str:
-    """Return the type that a computation on these types has, on every backend.
+    """Return the dtype of a computation on these dtypes, the same on every backend.
 
     Args:
         *dtypes: names or dtypes; ``int`` and ``float`` (the classes) stand for Python scalars,
-            which never widen an array's type; None stands for ``floatx()``.
+            which never widen an array's dtype of their kind; None stands for ``floatx()``.
 
     >>> result_type("int32", "float16"), result_type("uint8", "int8"), result_type("int64", float)
     ('float16', 'int16', 'float32')
@@ -155,5 +155,5 @@ def result_type(*dtypes: object) -> str:
 
 
 def promote(*names: str) -> str:
-    """``result_type`` for names that are standard already ("int", "float" for scalars)."""
+    """``result_type`` for names that are standard already ("int", "float" for Python scalars)."""
     return _promote(names, config.floatx())

@@ -1,4 +1,4 @@
-"""Packages that only some features need: imported when used, named when missing."""
+"""Optional dependencies: imported when used, with a helpful error when missing."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from types import ModuleType
 
 
 def require(module: str, extra: str, purpose: str) -> ModuleType:
-    """Import and return a module that comes with an extra of this package.
+    """Import and return a module that an extra of this package installs.
 
     Args:
-        module: such as ``"matplotlib.pyplot"``.
-        extra: what to install, as in ``polykeras[charts]``.
-        purpose: what needs it, for the message.
+        module: str, such as ``"matplotlib.pyplot"``.
+        extra: str, the extra to install, as in ``polykeras[charts]``.
+        purpose: str, what needs it, for the message.
 
     Raises:
-        ImportError: if it isn't installed; the message says how to.
+        ImportError: if it is not installed; the message says how to install it.
 
     >>> require("math", "charts", "an example").sqrt(4.0)
     2.0

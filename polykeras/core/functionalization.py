@@ -1,4 +1,4 @@
-"""From functions that read and assign Variables to pure functions, and back.
+"""Turning functions that read and assign Variables into pure functions.
 
 >>> import polykeras as keras
 >>> v = keras.Variable(2.0)
@@ -23,7 +23,7 @@ from polykeras.core.variables import Variable, scope, values_of
 
 @contextlib.contextmanager
 def recording() -> Iterator[dict]:
-    """Yield a dict that fills with the variables assigned inside, in order."""
+    """Yield a dict that collects the variables assigned inside, in order."""
     outside = scope.assigned
     assigned: dict = {}
     scope.assigned = assigned
@@ -35,7 +35,7 @@ def recording() -> Iterator[dict]:
 
 @contextlib.contextmanager
 def reading() -> Iterator[dict]:
-    """Yield a dict that fills with the variables read inside, while functions run over shapes, in order."""
+    """Yield a dict that collects the variables read inside while shapes are inferred, in order."""
     outside = scope.read
     found: dict = {}
     scope.read = found
@@ -49,7 +49,7 @@ def reading() -> Iterator[dict]:
 
 @contextlib.contextmanager
 def holding(values: dict[Variable, Any]) -> Iterator[dict]:
-    """Let variables hold other arrays inside, in this thread; yields all of them, as assignments change them."""
+    """Replace the values of variables inside, in this thread; yields the live dict of replaced values."""
     outside = scope.values
     scope.values = inside = {} if outside is None else outside.copy()
     inside.update(values)
@@ -61,7 +61,7 @@ def holding(values: dict[Variable, Any]) -> Iterator[dict]:
 
 @contextlib.contextmanager
 def settled(variables: Iterable[Variable]) -> Iterator[None]:
-    """Inside, this thread reads the values that variables have together after one step, whatever others do.
+    """Inside, this thread reads one consistent set of values, as one step left them, whatever other threads do.
 
     >>> import polykeras as keras
     >>> v = keras.Variable(1.0)
@@ -74,30 +74,31 @@ def settled(variables: Iterable[Variable]) -> Iterator[None]:
         return
     variables = list(variables)
     is_new = any(v.in_slot() is None for v in variables)
-    found = [turns.shared(variables)] if is_new else [v.turn.now() for v in variables if v.turn is not None]
+    found = [turns.shared(variables)] if is_new else [v.turn.current() for v in variables if v.turn is not None]
+    # All threads acquire several turns in the same order, so that they cannot deadlock.
     found = [turn for _, turn in sorted({id(turn): turn for turn in found}.items())]
     with contextlib.ExitStack() as kept, contextlib.ExitStack() as stack:
         for turn in found:
             stack.enter_context(turn.between_steps())
         is_written = any(turn.is_written_elsewhere() for turn in found)
         values = {v: v.snapshot(is_written) for v in variables if v.in_slot() is not None}
-        if is_new:  # first values are made as they are read: until then no step may begin
+        if is_new:  # values that do not exist yet are created when first read: keep steps out until then
             kept.enter_context(stack.pop_all())
-        stack.close()
+        stack.close()  # release the turns: steps may run on while this thread reads its snapshots
         with holding(values):
             yield
 
 
 def pure(function: Callable, variables: list[Variable]) -> Callable:
-    """Make a function of Variables pure.
+    """Return a function of Variables as a pure function.
 
     Args:
         function: reads and assigns ``variables``, and no others.
-        variables: in the order of the values.
+        variables: the variables, in the order of the values.
 
     Returns:
         ``f(values, *inputs) -> (new values, result)``, where a variable in the result is replaced
-        by its value. The slots stay as they are: other threads see nothing of a call.
+        by its value. The slots themselves are not touched, so other threads do not notice a call.
 
     Raises:
         RuntimeError: from the call, if the function assigns a variable that is not in the list.
@@ -113,28 +114,28 @@ def pure(function: Callable, variables: list[Variable]) -> Callable:
 
 
 def check_owned(assigned: Iterable[Variable], variables: list[Variable]) -> None:
-    """Refuse a step that assigns what the model does not hold.
+    """Refuse a step that assigns variables that the model does not own.
 
     Raises:
-        RuntimeError: then.
+        RuntimeError: if there are any.
     """
-    known = set(map(id, variables))
-    strangers = [v.path for v in assigned if id(v) not in known]
-    if strangers:
+    owned = set(map(id, variables))
+    others = [v.path for v in assigned if id(v) not in owned]
+    if others:
         raise RuntimeError(
-            "Expected a step to assign only variables that the model holds. Received: assignments to "
-            f"{naming.listed(strangers)}. "
+            "Expected a step to assign only variables that the model owns. Received: assignments to "
+            f"{naming.listed(others)}. "
             "Make the variable, or the layer, metric or optimizer that owns it, an attribute of the model."
         )
 
 
 def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool = False) -> Callable:
-    """Differentiate a function of Variables.
+    """Return a function that computes the value and the gradients of a function of Variables.
 
     Args:
         function: returns a 0-d loss, or (loss, aux) with ``has_aux``; may assign variables.
-        variables: what to differentiate by; they stay as they are.
-        has_aux: the function returns a tree of further results.
+        variables: the variables to differentiate with respect to; they are not modified.
+        has_aux: whether the function returns a tree of auxiliary results too.
 
     Returns:
         ``f(*inputs) -> (loss or (loss, aux), list of gradients)``.

@@ -1,4 +1,4 @@
-"""Symbolic tensors, the nodes that made them, and the function between two sets of them."""
+"""Symbolic tensors, the nodes that compute them, and execution plans between two sets of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class KerasTensor(Operators):
     Args:
         shape: sizes, None where unknown.
         dtype: default ``"float32"``.
-        sparse, ragged: False; arrays are dense.
+        sparse, ragged: for compatibility; arrays are always dense.
         record_history: for compatibility; it changes nothing.
         name: for messages; default None.
         **kwargs: for compatibility; they change nothing.
@@ -57,7 +57,7 @@ class KerasTensor(Operators):
 
     @property
     def maker(self) -> Node:
-        """The node that computes the value.
+        """The node that computes the tensor.
 
         Raises:
             ValueError: for a tensor that nothing computes, such as ``KerasTensor(shape)``.
@@ -68,7 +68,7 @@ class KerasTensor(Operators):
 
     @property
     def _keras_history(self) -> tuple:
-        """(operation, number of its call, number of the output), as in Keras."""
+        """(operation, index of its call, index of the output), as in Keras."""
         node = self.maker
         index = node.operation._inbound_nodes.index(node) if hasattr(node.operation, "_inbound_nodes") else 0
         return node.operation, index, self.index
@@ -79,12 +79,12 @@ class KerasTensor(Operators):
     __hash__ = object.__hash__
 
 
-#: The classes of symbolic tensors: those of arrays, and of sizes.
+#: The classes of symbolic tensors: of arrays, and of sizes.
 SYMBOLS: set[type] = {KerasTensor}
 
 
 class OpCall:
-    """A public op, as the operation of a node."""
+    """One use of a public op, as the operation of a node."""
 
     def __init__(self, function: Callable, name: str | None = None) -> None:
         self.function = function
@@ -96,7 +96,7 @@ class OpCall:
 
 
 class Node:
-    """One call of an operation: what went in, and what came out."""
+    """One call of an operation: its arguments and its outputs."""
 
     __slots__ = ("operation", "args", "kwargs", "inputs", "outputs", "__weakref__")
 
@@ -110,7 +110,7 @@ class Node:
 
     @property
     def parents(self) -> list[Node]:
-        """The nodes that made the inputs."""
+        """The nodes that compute the inputs."""
         return [x.node for x in self.inputs if x.node is not None]
 
     @property
@@ -125,21 +125,21 @@ def is_symbol(x: Any) -> bool:
 
 def to_specs(tree: Any) -> Any:
     """Replace the symbolic tensors of a tree by their specs, with the specs of their masks."""
-    return trees.map(lambda x: masks.handed_on(x, x.spec) if isinstance(x, KerasTensor) else x, tree)
+    return trees.map(lambda x: masks.copy_mask(x, x.spec) if isinstance(x, KerasTensor) else x, tree)
 
 
 def to_symbols(tree: Any) -> Any:
     """Replace the specs of a tree by new symbolic tensors."""
 
     def symbol(x: Any) -> Any:
-        return masks.handed_on(x, KerasTensor(x.shape, x.dtype)) if isinstance(x, SpecArray) else x
+        return masks.copy_mask(x, KerasTensor(x.shape, x.dtype)) if isinstance(x, SpecArray) else x
 
     return trees.map(symbol, tree)
 
 
 def record(function: Callable, args: tuple, kwargs: dict, name: str | None = None) -> Any:
-    """Infer what an op makes of symbolic arguments, and remember the call as a node."""
-    from polykeras.core import sizes  # which builds on this module
+    """Infer the outputs of an op for symbolic arguments, and record the call as a node."""
+    from polykeras.core import sizes  # which imports this module
 
     if sizes.holds_sizes((args, kwargs)):
         return sizes.record_with_sizes(function, args, kwargs, name)
@@ -152,7 +152,7 @@ def record(function: Callable, args: tuple, kwargs: dict, name: str | None = Non
 
 
 def has_symbols(args: tuple, kwargs: dict) -> bool:
-    """True if a symbolic tensor is among the arguments, or in a list or dict among them."""
+    """True if the arguments, or lists, tuples and dicts among them, contain a symbolic tensor."""
     for x in args:
         kind = x.__class__
         if kind in SYMBOLS:
@@ -165,7 +165,7 @@ def has_symbols(args: tuple, kwargs: dict) -> bool:
 
 
 def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()) -> list[Node]:
-    """Return the nodes that lead to ``outputs``, each after its parents, going no further than ``inputs``."""
+    """Return the nodes between ``inputs`` and ``outputs`` in topological order; without ``inputs``, all ancestors."""
     stop = {id(x): x for x in inputs}
     order: list[Node] = []
     seen: dict[int, Node] = {}
@@ -182,14 +182,14 @@ def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()
 
 
 def sources(outputs: Iterable[KerasTensor]) -> list[KerasTensor]:
-    """Return the tensors that the graph of ``outputs`` starts from: those that nothing computes."""
+    """Return the source tensors of the graph of ``outputs``: those that no operation computes."""
     outputs = list(outputs)
     met = [*outputs, *(x for node in ancestors(outputs) for x in (*node.inputs, *node.outputs))]
     return list({id(x): x for x in met if x.node is None or x.node.is_input}.values())
 
 
 class Plan:
-    """The calls that lead from input values to output values, laid out once.
+    """The calls that compute output values from input values, in an order found once.
 
     Args:
         inputs, outputs: lists of symbolic tensors.
@@ -201,7 +201,7 @@ class Plan:
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]) -> None:
         self.nodes = ancestors(outputs, inputs)
         self._tensors = list(inputs)
-        # By identities, which no copy of the plan shares: they are forgotten with this call.
+        # Keyed by identity, which deep copies of the plan do not share, so the dict is not kept.
         slots = {id(x): n for n, x in enumerate(inputs)}
         for node in self.nodes:
             for x in node.outputs:
@@ -223,33 +223,33 @@ class Plan:
         for x in node.inputs:
             if id(x) not in slots:
                 raise ValueError(_disconnected(x, inputs))
-        arrive = [slots[id(x)] for x in node.inputs]
-        leave = [slots[id(x)] for x in node.outputs]
+        input_slots = [slots[id(x)] for x in node.inputs]
+        output_slots = [slots[id(x)] for x in node.outputs]
         is_simple = not node.kwargs and len(node.args) == 1 and isinstance(node.args[0], KerasTensor)
-        return node.operation, node, arrive, leave, is_simple and len(leave) == 1
+        return node.operation, node, input_slots, output_slots, is_simple and len(output_slots) == 1
 
     def run(self, values: list, call: Callable | None = None) -> list:
-        """Return the output values; ``call(operation, args, kwargs)`` replaces plain calling."""
+        """Return the output values; ``call(operation, args, kwargs)`` overrides how operations are called."""
         slots: list = [None] * len(self._tensors)
         slots[: len(values)] = values
-        for operation, node, arrive, leave, is_simple in self._steps:
+        for operation, node, input_slots, output_slots, is_simple in self._steps:
             if is_simple and call is None:
-                slots[leave[0]] = operation(slots[arrive[0]])
+                slots[output_slots[0]] = operation(slots[input_slots[0]])
                 continue
-            arguments = iter([slots[n] for n in arrive])
+            arguments = iter([slots[n] for n in input_slots])
 
             def fill(x: Any) -> Any:
                 return next(arguments) if isinstance(x, KerasTensor) else x  # noqa: B023
 
             args, kwargs = trees.map(fill, (node.args, node.kwargs))
             result = operation(*args, **kwargs) if call is None else call(operation, args, kwargs)
-            for index, value in zip(leave, _values(result, len(leave)), strict=True):
+            for index, value in zip(output_slots, _values(result, len(output_slots)), strict=True):
                 slots[index] = value
         return [slots[n] for n in self._results]
 
 
 def _values(result: Any, count: int) -> list:
-    """The values of what a layer returned; None is one of them where it stated a shape for it."""
+    """The leaves of a layer's result; None counts as one where the layer declared an output spec for it."""
     values = trees.leaves(result)
     return values if len(values) == count else trees.leaves_and_nones(result)
 
@@ -258,6 +258,6 @@ def _disconnected(tensor: KerasTensor, inputs: list[KerasTensor]) -> str:
     names = [x.name for x in inputs]
     maker = getattr(getattr(tensor.node, "operation", None), "name", tensor.name)
     return (
-        f"Expected every output of the model to follow from its inputs {naming.listed(names)}. Received: a graph that "
+        f"Expected every output of the model to depend only on its inputs {naming.listed(names)}. Received: one that "
         f"also needs {tensor.name!r} (made by {maker!r}), which is not among them. Add it to `inputs`."
     )

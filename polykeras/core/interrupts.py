@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment when stopping would leave things half done."""
+"""Deferring Ctrl-C while an interruption would leave a model half updated."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 
 class deferred:
-    """Context manager: a Ctrl-C inside takes effect at the end of the block.
+    """Context manager: a Ctrl-C inside the block takes effect at its end.
 
-    Used around the few instructions in which arrays are consumed and their successors stored. In
-    other threads than the main one, where Python delivers no Ctrl-C, it does nothing.
+    Used around the few instructions that consume arrays and store their successors. In threads other
+    than the main one, where Python delivers no Ctrl-C, it does nothing.
 
     >>> with deferred():
     ...     state = "consistent"

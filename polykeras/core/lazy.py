@@ -1,4 +1,4 @@
-"""Names of a package that are imported at their first use, so that importing the package stays fast."""
+"""Names of a package that are imported on first use, so that importing the package stays fast."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 def names(
     package: str, modules: Iterable[str] = (), members: Mapping[str, Iterable[str]] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return ``__getattr__`` and ``__dir__`` of a package, by which names load when they are asked for (PEP 562).
+    """Return the ``__getattr__`` and ``__dir__`` of a package whose names load on first use (PEP 562).
 
     Args:
-        package: its full name, ``__name__``.
-        modules: names of modules inside the package.
-        members: from the full name of a module to the names that the package takes from it.
+        package: full name of the package, ``__name__``.
+        modules: names of submodules to load lazily.
+        members: names that the package takes from a module, by the module's full name.
 
     >>> __getattr__, __dir__ = names("polykeras", modules=["tree"], members={"polykeras.config": ["floatx"]})
     >>> __getattr__("tree").__name__

@@ -1,19 +1,19 @@
-"""Names in the logs of training, which are those of Keras 3, or of Keras 2 in that era."""
+"""Names in training logs: those of Keras 3, or of Keras 2 where its defaults are chosen."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Of ``metrics=["accuracy"]`` and of the learning rate, where a callback sets it.
+#: The log names of ``metrics=["accuracy"]``, and of the learning rate when a callback changes it.
 ACCURACY, RATE = "accuracy", "learning_rate"
-#: Whether logs are found under the names of the other era too.
+#: Whether logs can also be looked up under the names of the other Keras version.
 takes_both = False
 
 _PAIRS = {"accuracy": "acc", "acc": "accuracy", "learning_rate": "lr", "lr": "learning_rate"}
 
 
 class Logs(dict):
-    """Results by name, which are found by their names in Keras 2 and in Keras 3.
+    """Results by name, which can be looked up by their names in Keras 2 or in Keras 3.
 
     >>> logs = Logs({"val_acc": 0.5})
     >>> logs["val_accuracy"], "val_accuracy" in logs, logs
@@ -30,7 +30,7 @@ class Logs(dict):
         return super().get(self._stored_name(name), default)
 
     def _stored_name(self, name: Any) -> Any:
-        """Whichever of the two names is stored; the given one if neither is."""
+        """Whichever of the two names is stored; the given name if neither is."""
         if super().__contains__(name):
             return name
         for here, there in _PAIRS.items():
@@ -41,7 +41,7 @@ class Logs(dict):
 
 
 def logs(results: dict) -> dict:
-    """Return results as they are, or as ``Logs`` in the era of Keras 2.
+    """Return results unchanged, or as ``Logs`` where the defaults of Keras 2 are chosen.
 
     Args:
         results: dict of numbers by name.

@@ -1,7 +1,7 @@
-"""Which entries of an array are padding: masks that travel beside arrays.
+"""Masks attached to arrays, which tell padding from data.
 
-A mask is a bool array, True where an entry counts. It is found again by the array that it
-belongs to, whatever engine the array is of, and is forgotten with it.
+A mask is a bool array, True where an entry is data. It is looked up by the identity of its array,
+on any engine, and is dropped when the array is freed.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _masks: dict[int, tuple[weakref.ref, Any]] = {}
 
 
 def set_mask(array: Any, mask: Any) -> None:
-    """Attach a mask to an array; None takes it away. Where arrays take attributes it is ``_keras_mask`` too."""
+    """Attach a mask to an array; None removes it. Arrays that accept attributes get it as ``_keras_mask`` too."""
     key = id(array)
     with contextlib.suppress(AttributeError):
         array._keras_mask = mask
     if mask is None:
         _masks.pop(key, None)
     else:
-        # The method is bound now: when the interpreter shuts down, the module's names are gone before its arrays.
+        # Bind the method now: at interpreter shutdown the module's globals are cleared before the arrays are freed.
         pop = _masks.pop
         _masks[key] = (weakref.ref(array, lambda _: pop(key, None)), mask)
 
 
 def get_mask(array: Any) -> Any:
-    """Return the mask of an array, as a layer or ``Masking`` gave it, or None; on every backend.
+    """Return the mask that a layer attached to an array, or None.
 
     Args:
-        array: of any backend.
+        array: an array of any backend.
 
     >>> import numpy as np
     >>> x = np.zeros(3); set_mask(x, "m"); get_mask(x), get_mask(np.zeros(3))
@@ -42,22 +42,22 @@ def get_mask(array: Any) -> Any:
     found = _masks.get(id(array))
     if found is not None and found[0]() is array:
         return found[1]
-    return getattr(array, "_keras_mask", None)  # as programs set it themselves
+    return getattr(array, "_keras_mask", None)  # set directly by user code
 
 
-def handed_on(array: Any, other: Any) -> Any:
-    """Return another array, with the mask of the first."""
+def copy_mask(array: Any, other: Any) -> Any:
+    """Copy the mask of ``array`` to ``other``, and return ``other``."""
     mask = get_mask(array)
     if mask is not None:
         set_mask(other, mask)
     return other
 
 
-def parted(outputs: Any, inputs: Any, copy: Callable) -> Any:
-    """Return outputs; those that are masked inputs themselves are copied, without their masks.
+def detached(outputs: Any, inputs: Any, copy: Callable) -> Any:
+    """Return ``outputs``, with any that are masked inputs themselves replaced by unmasked copies.
 
     >>> import numpy as np
-    >>> x = np.zeros(3); set_mask(x, "m"); get_mask(parted([x], (x,), np.copy)[0]) is None
+    >>> x = np.zeros(3); set_mask(x, "m"); get_mask(detached([x], (x,), np.copy)[0]) is None
     True
     """
     masked = {id(x) for x in trees.leaves(inputs) if get_mask(x) is not None}

@@ -15,7 +15,7 @@ from typing import Any
 
 _counts: collections.Counter = collections.Counter()
 _lock = threading.Lock()
-#: The number of the first name, which 0 leaves out, and other beginnings of names: those of an older Keras.
+#: What older versions of Keras number differently: the suffix of the first name (0 for none), and replaced prefixes.
 first_number = 0
 prefixes: dict[str, str] = {}
 
@@ -38,7 +38,7 @@ def unique(prefix: str) -> str:
 
 
 def uid(prefix: str = "") -> int:
-    """Return 1, 2, 3, ... for each prefix, apart from ``unique``.
+    """Return 1, 2, 3, ... for each prefix, counted separately from ``unique``.
 
     >>> reset(); uid("x"), uid("x")
     (1, 2)
@@ -49,7 +49,7 @@ def uid(prefix: str = "") -> int:
 
 
 def short(value: Any, width: int = 160) -> str:
-    """Return the ``repr`` of a value for a message, cut off where it is long.
+    """Return the ``repr`` of a value for a message, truncated to ``width`` characters.
 
     >>> short("a"), short("a" * 100, width=12)
     ("'a'", "'aaaaaaaa...")
@@ -59,11 +59,11 @@ def short(value: Any, width: int = 160) -> str:
 
 
 def listed(items: Iterable[Any], width: int = 160) -> str:
-    """Return the beginning of a list for a message, and how many more there are.
+    """Return the first items of a collection for a message, and how many more there are.
 
     Args:
-        items: what to show, at most eight of them.
-        width: how many characters, at most; of longer items the first is shown, cut off.
+        items: the items to show; at most eight are shown.
+        width: maximum number of characters; a longer first item is truncated.
 
     >>> listed(range(3)), listed(range(100))
     ('[0, 1, 2]', '[0, 1, 2, 3, 4, 5, 6, 7, ... 92 more]')
@@ -80,6 +80,6 @@ def listed(items: Iterable[Any], width: int = 160) -> str:
 
 
 def reset() -> None:
-    """Start all counts again."""
+    """Reset all counters."""
     with _lock:
         _counts.clear()

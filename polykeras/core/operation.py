@@ -1,4 +1,4 @@
-"""Operation, the base of a user's own steps of a graph, and Function, a graph as a function."""
+"""Operation, the base class of graph operations without weights, and Function, a graph as a callable."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _PLAIN_KINDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWO
 
 
 class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
-    """Base of steps of a graph that own no weights; layers count as operations too.
+    """Base class of graph operations that own no weights; layers count as operations too.
 
     Args:
-        name: default made of the class's name.
+        name: str; default made from the class name.
 
-    Extend ``call``; where it uses a framework's own functions, also ``compute_output_spec``, which returns
-    ``KerasTensor``s. A graph model saves an operation by its class and the arguments it was made with.
+    Override ``call`` and, where it uses a framework's own functions, ``compute_output_spec``, which returns
+    ``KerasTensor``s. A graph model saves an operation as its class and the arguments of its constructor.
 
     >>> import polykeras as keras
     >>> class Double(Operation):
@@ -54,7 +54,7 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
         return self.call(*args, **kwargs)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
-        """Infer outputs from symbolic inputs, and remember the call as a node of the graph.
+        """Infer outputs from symbolic inputs, and record the call as a node of the graph.
 
         Args:
             *args, **kwargs: the arguments of ``call``.
@@ -81,7 +81,7 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
             return graph.to_symbols(inferred(self.call, *graph.to_specs(args), **graph.to_specs(kwargs)))
 
     def get_config(self) -> dict:
-        """Return the name and the arguments that the operation was made with."""
+        """Return the name and the constructor arguments of the operation."""
         args, kwargs = self._arguments
         signature = inspect.signature(type(self).__init__)
         given = signature.bind(self, *args, **kwargs)
@@ -102,9 +102,9 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
             config: dict, as ``get_config`` returns.
         """
         name = config.get("name")
-        known = inspect.signature(cls.__init__).parameters
-        takes_all = "name" in known or "kwargs" in known
-        operation = cls(**{key: value for key, value in config.items() if takes_all or key in known})
+        parameters = inspect.signature(cls.__init__).parameters
+        takes_all = "name" in parameters or "kwargs" in parameters
+        operation = cls(**{key: value for key, value in config.items() if takes_all or key in parameters})
         operation.name = name or operation.name
         return operation
 
@@ -122,14 +122,14 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
 
 
 class Function(Operation):
-    """The function between symbolic tensors; like a graph model, without being a layer.
+    """The function from input to output tensors of a graph; like a functional model, but not a layer.
 
     Args:
         inputs, outputs: symbolic tensors, or trees of them.
         name: default ``function``, ``function_1``, ...
 
     Raises:
-        ValueError: if an output needs a tensor that is not among the inputs; in a call, for values of
+        ValueError: if an output depends on a tensor that is not among the inputs; in a call, for values of
             another structure.
 
     >>> import polykeras as keras
@@ -148,11 +148,11 @@ class Function(Operation):
 
     @property
     def operations(self) -> list:
-        """The layers and ops of the graph, each after those that it needs."""
+        """The layers and ops of the graph, in topological order."""
         return list({id(node.operation): node.operation for node in self._plan.nodes}.values())
 
     def call(self, inputs: Any) -> Any:
-        """Compute the outputs from values in the structure of the inputs."""
+        """Compute the outputs from values that have the structure of the inputs."""
         values = self._inputs_structure.flatten_up_to(inputs)
         return trees.unflatten(self._outputs_structure, self._plan.run([_array(value) for value in values]))
 

@@ -1,7 +1,7 @@
 """The Python operators of polykeras's own array-like classes.
 
 Specs, symbolic tensors and variables all inherit from here; ``polykeras.ops`` fills the class
-in when it is imported, so that ``x + 1`` means ``ops.add(x, 1)`` and nothing below ops has to
+in when it is imported, so that ``x + 1`` means ``ops.add(x, 1)`` and no module below ops has to
 know about it.
 """
 
@@ -15,7 +15,7 @@ _Unary: TypeAlias = Callable[[Any], Any]
 
 
 class EngineNeeded(AttributeError, TypeError):
-    """Code asked an array without values for what only one of an engine has; see ``core.shape_inference``."""
+    """Code asked an array without values for something only an engine's array has; see ``core.shape_inference``."""
 
 
 class ValueNeeded(EngineNeeded):
@@ -62,13 +62,13 @@ class Operators:
     __invert__: ClassVar[_Unary]
     __round__: Callable[..., Any]
 
-    # NumPy scalars and arrays on the left leave the operation to us.
+    # Makes NumPy scalars and arrays on the left defer to these operators.
     __array_priority__ = 1000
 
     @classmethod
     def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        """Say what to do where torch's own functions meet an array without values."""
-        received = next((x for x in args if isinstance(x, Operators)), "one without, in a list or by name")
+        """Raise a helpful error where torch's own functions are passed an array without values."""
+        received = next((x for x in args if isinstance(x, Operators)), "one without, in a list or as a keyword")
         raise EngineNeeded(
             f"Expected arrays with values, for torch's {getattr(function, '__name__', function)}. Received: "
             f"{received}. Call it in a layer, such as keras.layers.Lambda(function), or use polykeras.ops."
@@ -76,7 +76,7 @@ class Operators:
 
     def __bool__(self) -> bool:
         raise ValueNeeded(
-            f"Expected a value that is known now. Received: {self!r}, whose value is not: it can't "
+            f"Expected a value that is already known. Received: {self!r}, whose value is not: it can't "
             "decide an `if` or `while`. Use ops.where, ops.cond or ops.while_loop."
         )
 

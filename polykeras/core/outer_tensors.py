@@ -1,7 +1,7 @@
-"""Losses and metrics that take symbolic tensors from the program around them, as those of Keras 2 may.
+"""Losses and metrics that refer to symbolic tensors of the surrounding program, as those of Keras 2 may.
 
-The loss of a variational autoencoder is often a function of ``y_true`` and ``y_pred`` that names ``z_mean`` too, a
-tensor of the model's graph. What it returns is then symbolic, and gets its value from the batch at hand.
+The loss of a variational autoencoder is often a function of ``y_true`` and ``y_pred`` that also uses ``z_mean``, a
+tensor of the model's graph. Its result is then symbolic, and is evaluated for the current batch.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from polykeras.core.graph import KerasTensor, Plan, is_symbol
 class _State(threading.local):
     model: Any = None  # the functional model whose losses or metrics are being computed
     batch: Any = None  # its inputs
-    outputs: Any = None  # what it made of them; None where that is no longer at hand
-    training: bool | None = None  # whether a step of training asks
-    kept: tuple = (None, {})  # the first output of the last call that kept values; their tensors with them, by id
+    outputs: Any = None  # its outputs for them; None where they are no longer available
+    training: bool | None = None  # whether this is a training step
+    kept: tuple = (None, {})  # first output of the last call that kept values; (tensor, value) by the tensor's id
 
 
 _state = _State()
@@ -29,13 +29,13 @@ _state = _State()
 
 @contextmanager
 def graph_around(model: Any, batch: Any, outputs: Any = None, training: bool | None = None) -> Iterator[None]:
-    """Let what is computed inside take values from the graph of a model; of other models there are none.
+    """Make the tensors of a functional model's graph available inside; does nothing for other models.
 
     Args:
         model: a model.
         batch: its inputs.
-        outputs: what its call has just made of them, for values from that very call; default None, for a new one.
-        training: whether a step of training asks; default None.
+        outputs: outputs of the call just made, to reuse its values; default None, which runs a new call.
+        training: whether this is a training step; default None.
     """
     if model._plan is None or batch is None:
         yield
@@ -52,17 +52,17 @@ def graph_around(model: Any, batch: Any, outputs: Any = None, training: bool | N
 
 
 def keep(output: Any, tensors: list[KerasTensor], values: list) -> None:
-    """Remember values of tensors inside of a graph from a call, until the next one that does so.
+    """Keep the values of a graph's inner tensors from a call, until the next call that keeps some.
 
     Args:
-        output: the first output of the call, by which it is known.
-        tensors, values: the symbolic tensors and what they were.
+        output: the first output of the call, which identifies it.
+        tensors, values: the symbolic tensors and their values.
     """
     _state.kept = (output, {id(x): (x, value) for x, value in zip(tensors, values, strict=True)})
 
 
 def valued(result: Any) -> Any:
-    """Return the value of what a loss or metric returned, where that is symbolic; all else as it is.
+    """Evaluate the result of a loss or metric if it is symbolic; return anything else unchanged.
 
     Args:
         result: array or symbolic tensor.
@@ -75,7 +75,7 @@ def valued(result: Any) -> Any:
 
 
 def _nearest(tensor: KerasTensor, plan: Plan) -> list[KerasTensor]:
-    """The tensors of a plan that one follows from, going back no further than to these."""
+    """The closest ancestors of a tensor that belong to a plan."""
     found, pending, seen = [], [tensor], {}
     while pending:
         x = pending.pop()

@@ -1,4 +1,4 @@
-"""What engines look for on objects of other libraries, to take them for arrays or variables of their own."""
+"""The protocols by which engines accept objects of other libraries as arrays or variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from polykeras.core import trees
 
 
 class EngineProtocols:
-    """The methods by which JAX, PyTorch and TensorFlow take a variable where they want an array.
+    """The methods by which JAX, PyTorch and TensorFlow accept a variable in place of an array.
 
     >>> import polykeras as keras
     >>> keras.Variable([1.0, 2.0]).__jax_array__()
@@ -23,7 +23,7 @@ class EngineProtocols:
         @property
         def value(self) -> Any: ...
 
-    #: For TensorFlow: gradients by the variable are gradients by its ``handle``.
+    #: Tells TensorFlow to take gradients with respect to the variable's ``handle``.
     _should_act_as_resource_variable = True
 
     def __jax_array__(self) -> Any:
@@ -36,7 +36,7 @@ class EngineProtocols:
 
     @property
     def handle(self) -> Any:
-        """What TensorFlow's tapes know the variable by."""
+        """The tensor by which TensorFlow's gradient tapes identify the variable."""
         return backends.load(self._backend_name).handle(self)
 
 

@@ -1,4 +1,4 @@
-"""Arguments of functions that had other names in older versions of Keras."""
+"""Function arguments that older versions of Keras named differently."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from polykeras.core.types import Function
 
 
 def also_named(**older: str) -> Callable[[Function], Function]:
-    """Decorator: take an argument by an older name too.
+    """Decorator: also accept arguments under their older names.
 
     Args:
-        **older: from the older name to that of today.
+        **older: current names by older name.
 
     >>> also_named(y="x")(lambda x: x + 1)(y=1)
     2

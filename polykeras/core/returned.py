@@ -1,4 +1,4 @@
-"""What users' functions return: a forgotten ``return`` is told where it is."""
+"""Checking what users' functions return: a missing ``return`` is reported where it occurs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 
 def returned(value: Any, expected: str) -> Any:
-    """Return what a user's function returned.
+    """Return the result of a user's function.
 
     Raises:
-        ValueError: if it is None, as of one that does not end with a return.
+        ValueError: if it is None, as when the function has no ``return`` statement.
 
     >>> returned(3, "Expected call() to return the outputs")
     3

@@ -1,4 +1,4 @@
-"""Context managers of Keras 3 around values, shapes and names; and ``remat``, which saves memory."""
+"""Keras 3's context managers for values, shapes and names; and ``remat``, which trades computation for memory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from polykeras.core.variables import Variable
 
 
 class name_scope:
-    """Context manager: the weights of layers that are built inside have paths that begin with a name.
+    """Context manager: prefix the paths of all weights created inside with a name.
 
     Args:
-        name: without "/".
+        name: str without "/".
         **kwargs: for compatibility; they change nothing.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is no such string.
 
     >>> import polykeras as keras
     >>> with name_scope("encoder"):
@@ -47,7 +47,7 @@ class name_scope:
 
 
 class SymbolicScope:
-    """Context manager: ops infer shapes and types only, of ``polykeras.backends.contract.spec`` arrays.
+    """Context manager: ops only infer shapes and dtypes, as ``polykeras.backends.contract.spec`` arrays.
 
     >>> import polykeras as keras
     >>> with SymbolicScope():
@@ -65,15 +65,15 @@ class SymbolicScope:
 
 
 class StatelessScope:
-    """Context manager: variables have other values inside, and their own again after it.
+    """Context manager: variables take temporary values inside, and have their own values again afterwards.
 
     Args:
-        state_mapping: pairs (variable, value) to begin with; default None.
-        collect_losses: only False: read ``layer.losses`` inside the scope.
-        initialize_variables: accepted for compatibility: variables always have a value.
+        state_mapping: pairs (variable, initial value); default None.
+        collect_losses: only False is supported: read ``layer.losses`` inside the scope.
+        initialize_variables: for compatibility; variables always have a value.
 
     Raises:
-        ValueError: for ``collect_losses=True``, or a value of another shape.
+        ValueError: for ``collect_losses=True``, or for a value whose shape differs from its variable's.
 
     >>> import polykeras as keras
     >>> v = keras.Variable(1.0)
@@ -114,7 +114,7 @@ class StatelessScope:
         self._is_open = False
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
-        """Give a variable a value, in this scope.
+        """Assign a variable a value in this scope.
 
         Args:
             update: pair of a Variable and an array.
@@ -123,7 +123,7 @@ class StatelessScope:
         variable.assign(value)
 
     def get_current_value(self, variable: Variable) -> Any:
-        """Return the value of a variable in this scope; after it None for one that has none of its own.
+        """Return a variable's value in this scope; once closed, None for variables that were not assigned.
 
         Args:
             variable: Variable.
@@ -135,13 +135,13 @@ class StatelessScope:
 
 
 def remat(f: Callable) -> Callable:
-    """Return a function whose inner values are computed again for the gradient, to save memory.
+    """Return a function whose intermediate values are recomputed for the gradient, to save memory.
 
     T. Chen et al., "Training Deep Nets with Sublinear Memory Cost" (2016).
 
     Args:
         f: a layer, or a function made of layers and ops, that returns one array. A function that assigns
-            variables (batch normalization, dropout) or returns several arrays is called as it is.
+            variables (batch normalization, dropout) or returns several arrays is called unchanged.
 
     >>> import numpy as np, polykeras as keras
     >>> remat(keras.ops.square)(np.array([3.0]))
@@ -167,7 +167,7 @@ def remat(f: Callable) -> Callable:
             return f(*args, **kwargs)
 
         def inner(*arrays: Any) -> Any:
-            # The engines differentiate by arguments only: variables come as such.
+            # Engines differentiate only with respect to arguments, so variables are passed as arguments.
             return functionalization.pure(run, variables)(list(arrays[len(indices) :]), *arrays[: len(indices)])[1]
 
         return backend.checkpoint(inner)(*(leaves[n] for n in indices), *(v.raw for v in variables))
@@ -176,7 +176,7 @@ def remat(f: Callable) -> Callable:
 
 
 def _variables_read(backend: Any, f: Callable, leaves: list, structure: Any) -> list[Variable] | None:
-    """The float variables that a call reads, by a run over shapes; None for what can't be computed again."""
+    """The float variables that a call reads, found by running it over specs; None if it can't be recomputed."""
     specs = [SpecArray(tuple(backend.shape(x)), backend.dtype(x)) if backend.is_array(x) else x for x in leaves]
     args, kwargs = trees.unflatten(structure, specs)
     with functionalization.recording() as assigned, functionalization.reading() as read, backends.use(SPEC):
@@ -186,7 +186,7 @@ def _variables_read(backend: Any, f: Callable, leaves: list, structure: Any) -> 
 
 
 class RematScope:
-    """Context manager that takes the settings of Keras 3 for saving memory, and does nothing.
+    """Context manager that accepts Keras 3's rematerialization settings, and does nothing.
 
     Results are the same with and without it. Wrap layers or functions in ``keras.remat`` to save memory.
 
@@ -196,7 +196,7 @@ class RematScope:
         layer_names: for "list_of_layers"; default None.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for an unknown mode.
 
     >>> with RematScope("full"):
     ...     print("inside")

@@ -1,13 +1,13 @@
 """Random numbers that are the same on every backend.
 
-Two sources. What is made on the host (weights, shuffles, augmentation parameters) comes from
+There are two sources. Numbers drawn on the host (weights, shuffles, augmentation parameters) come from
 NumPy's counter-based Philox generator (Salmon et al., "Parallel random numbers: as easy as 1, 2,
-3", SC 2011), keyed by a hash. What is made inside a step (dropout, noise) comes from the
+3", SC 2011), keyed by a hash. Numbers drawn inside a step (dropout, noise) come from the
 backends' ``random_bits``, keyed by two hashed words.
 
 A seed that the user did not give is drawn from one global stream, in the order of creation:
-``set_seed`` at the top makes a program repeat itself on any backend. Before it is called, seeds come from
-Python's ``random`` as in Keras 3 (from NumPy's as in Keras 2), so that ``random.seed`` does so too.
+``set_seed`` at the top makes a program reproducible on every backend. Until it is called, seeds come from
+Python's ``random`` as in Keras 3 (NumPy's in the era of Keras 2), so that ``random.seed`` works too.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from polykeras.core.variables import Variable
 
 _WORD = 0xFFFFFFFF
 _lock = threading.Lock()
-_global_seed: int | None = None  # until somebody sets it
+_global_seed: int | None = None  # None until ``set_seed``
 _draws = 0
-#: Whether seeds that nobody gave come from NumPy's global generator, as in Keras 2, and not from Python's.
+#: Whether unspecified seeds come from NumPy's global generator, as in Keras 2, instead of Python's.
 asks_numpy = False
 
 
 def set_seed(seed: int) -> None:
-    """Start the global stream again.
+    """Restart the global stream of seeds.
 
     >>> set_seed(1); a = next_seed(); set_seed(1); a == next_seed()
     True
@@ -77,12 +77,12 @@ def set_state(position: tuple[int | None, Any]) -> None:
 
 
 def digest(*parts: Any) -> int:
-    """Return 64 well mixed bits of some ints and strings.
+    """Return a 64-bit hash of ints and strings.
 
     >>> digest(1, "dropout") == digest(1, "dropout") != digest(2, "dropout")
     True
     """
-    import hashlib  # takes longer to load than most of this package
+    import hashlib  # slow to load
 
     data = "\x1f".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
@@ -109,19 +109,19 @@ def _word(key: tuple[int, int], position: int) -> int:
 
 
 class SeedGenerator(Stamped):
-    """A stream of keys for random functions; each draw gives the next one.
+    """A stream of keys for random functions; each draw takes the next key.
 
     Args:
         seed: an int; None draws one from the global stream.
         name: prefix of the name of its state variable; default None.
-        **kwargs: for compatibility; they change nothing.
+        **kwargs: none are accepted.
 
-    Its position in the stream is a Variable: a layer that owns a generator repeats nothing from step
-    to step, compiled or not, and a saved model goes on where it stopped.
+    The position in the stream is a Variable: a layer that owns a generator draws new numbers in every
+    step, compiled or not, and a saved model resumes where it stopped.
 
     Raises:
-        TypeError: if the seed is no int.
-        ValueError: if the seed is out of range.
+        TypeError: for unknown arguments.
+        ValueError: if the seed is not a non-negative int.
 
     >>> import polykeras as keras
     >>> seeds = SeedGenerator(1337)
@@ -149,7 +149,7 @@ class SeedGenerator(Stamped):
         """
         backend = backends.current()
         if backend.is_symbolic:
-            self.state.put(None)  # a dry run notes that a step assigns it
+            self.state.put(None)  # shape inference only records that the step assigns it
             return 0, 0
         position = backend.concrete(self.state.value)
         self.state.assign(position + 1)
@@ -183,7 +183,7 @@ class SeedGenerator(Stamped):
         store["0"], store["1"] = self.state.numpy(), np.uint64(self.seed)
 
     def load_own_variables(self, store: Any) -> None:
-        """Go on where ``save_own_variables`` was called.
+        """Resume from the position that ``save_own_variables`` stored.
 
         Args:
             store: mapping from names to NumPy arrays.
@@ -208,10 +208,10 @@ class SeedGenerator(Stamped):
 
 
 def key_of(seed: Any) -> tuple:
-    """Return the key for a user's ``seed``: a SeedGenerator's next, an int's own, or a new one.
+    """Return the key for a user's ``seed``: the next of a SeedGenerator, the key of an int, or a new one for None.
 
-    Inside a layer's call a new one comes from a generator of the layer, whose position is a variable: a
-    compiled step, which is traced once, draws other numbers each time too.
+    Inside a layer's call a new key comes from the layer's own generator, whose position is a variable, so that a
+    compiled step, which is traced only once, still draws new numbers in every run.
     """
     if seed is None and context.owner is not None:
         seed = context.owner._find_own_seeds()

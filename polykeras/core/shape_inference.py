@@ -1,10 +1,10 @@
-"""Shapes of what a user's code computes, which may call its engine's own functions.
+"""Shape inference for users' code, which may call its engine's own functions.
 
-polykeras's own code runs over specs, which need no engine. Where code asks a spec for what only
-an array has (``torch.relu(x)``, ``x.view(...)``, arithmetic with a size that is unknown), the
-function is run again as a whole, by the engine itself, on arrays that stand in for the real ones:
-traced by JAX and TensorFlow, small values on PyTorch and NumPy. Each unknown size is tried with
-two sizes: what differs between the two results is unknown.
+polykeras's own code runs over specs, which need no engine. Where code asks a spec for something that only
+an array has (``torch.relu(x)``, ``x.view(...)``, arithmetic with an unknown size), the whole
+function is run again, by the engine itself, on stand-in arrays:
+tracers on JAX and TensorFlow, small arrays on PyTorch and NumPy. Each unknown size is tried with
+two values: a size that differs between the two results is unknown.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from polykeras.core import dtypes, masks, trees
 from polykeras.core.operators import EngineNeeded, ValueNeeded
 from polykeras.core.variables import Variable, scope
 
-# Many reshapes divide a size by 2, 3, 4 or 6, and windows are smaller.
+# Trial sizes for unknown batch sizes and lengths: divisible by 2, 3, 4 and 6, as many reshapes need; most windows fit.
 _BATCHES = 6, 12
 _LENGTHS = 24, 48
-_NONE = object()  # no attribute
+_NONE = object()  # marks an attribute that did not exist
 
 
 def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Return the specs of a function's result, found by the engine where specs are not enough.
+    """Return the specs of a function's result, falling back to the engine where specs are not enough.
 
     Raises:
-        TypeError: where it asks for values on an engine that traces.
+        TypeError: if the function needs values, on an engine that traces.
     """
     if not backends.current().is_symbolic:
         return function(*args, **kwargs)
@@ -46,19 +46,19 @@ def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
 
 
 def is_settled(error: Exception) -> bool:
-    """Whether the engine would say the same.
+    """Whether running on the engine would raise the same error.
 
-    An error that comes from the engine is not settled: it may have met a spec from outside of the
-    function, which is an array of the engine where the call around is run by it.
+    An error raised by the engine itself is not settled: the engine may have met a spec from outside the
+    function, which will be an array once the enclosing call runs on the engine.
     """
     return isinstance(error, ValueNeeded) and backends.load(backends.outer_name()).is_traced
 
 
 def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) -> Any:
-    """Return the specs of what a function makes of specs, found by the engine that its values are of.
+    """Return the specs of a function's result, found by running it on the enclosing engine.
 
     Args:
-        function, args, kwargs: the call.
+        function, args, kwargs: arguments of the call; their specs are replaced by stand-in arrays.
         reason: why specs are not enough, for the message if the engine fails too.
     """
     engine = backends.load(backends.outer_name())
@@ -80,7 +80,7 @@ def _has_unknown(leaves: list) -> bool:
 
 
 def known_shape(shape: tuple, trial: int) -> tuple:
-    """A shape with sizes for those unknown: a batch's, and one for each other axis."""
+    """Return a shape with each None replaced by a trial size: one for the batch axis, others for the other axes."""
     sizes = [_BATCHES[trial], *(_LENGTHS[trial] + 24 * axis for axis in range(len(shape)))]
     return tuple(sizes[axis] if n is None else n for axis, n in enumerate(shape))
 
@@ -110,10 +110,10 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: i
 
 @contextmanager
 def attributes_kept(of_their_own: bool = False) -> Iterator[None]:
-    """Inside, code may read the arrays that calls put into attributes; afterwards those are as they were.
+    """Inside, code may read arrays that calls stored in attributes; on exit the attributes are restored.
 
     Args:
-        of_their_own: at the end of this block, also inside of another.
+        of_their_own: restore them at the end of this block, even if it is nested in another; default False.
     """
     outside = scope.changed
     if outside is None or of_their_own:
@@ -127,7 +127,7 @@ def attributes_kept(of_their_own: bool = False) -> Iterator[None]:
 
 
 def note_attributes(owner: Any, before: dict) -> None:
-    """Have the arrays taken back that came into attributes since they were ``before``."""
+    """Have arrays that were stored in attributes since the snapshot ``before`` removed again."""
     is_array = backends.current().is_array
     for name, value in list(vars(owner).items()):
         if value is before.get(name) or not is_array(value):
@@ -139,7 +139,7 @@ def note_attributes(owner: Any, before: dict) -> None:
 
 
 def _show_attribute(owner: Any, name: str, before: Any, spec: Any) -> None:
-    """Let code that runs over specs read what the engine put into an attribute."""
+    """Let code that runs over specs read an attribute that was set during a run on the engine."""
     if scope.changed is not None:
         scope.changed.append((owner, name, before))
         vars(owner)[name] = spec
@@ -171,13 +171,13 @@ def _specs_of(engine: Any, tree: Any) -> Any:
 
 
 def _joined(first: tuple, second: tuple) -> tuple:
-    """Result and notes of two runs; a layer that knew the sizes of one of them already noted nothing there."""
+    """Combine two runs' results and notes. A layer that already knew one run's sizes notes nothing in that run."""
     (result, notes), (other, others) = first, second
     return common(result, other), common(notes, others) if len(notes) == len(others) else notes
 
 
 def common(first: Any, second: Any) -> Any:
-    """What two runs with different sizes have in common."""
+    """Merge the specs of two runs: a size that differs becomes None."""
 
     def spec(x: Any, y: Any) -> Any:
         if not isinstance(x, SpecArray):
@@ -191,7 +191,7 @@ def common(first: Any, second: Any) -> Any:
 
 
 class StandIns(dict):
-    """Arrays that stand in for those of all variables; an assigned one is kept."""
+    """A mapping with a stand-in array for every variable; assigned values are kept."""
 
     def __init__(self, engine: Any, assigned: dict | None = None, notes: list | None = None) -> None:
         super().__init__(assigned or {})
@@ -210,13 +210,13 @@ class StandIns(dict):
         return StandIns(self._engine, self, self.notes)
 
     def note(self, take: Callable, *trees_of_arrays: Any) -> None:
-        """Have a function called with the specs of trees, when all is known about them."""
+        """Register a function to be called with the specs of trees once inference is done."""
         self.notes.append([take, *_specs_of(self._engine, trees_of_arrays)])
 
 
 @contextmanager
 def _stand_ins_for_variables(engine: Any) -> Iterator[StandIns]:
-    """Inside, variables hold arrays of their shapes, and keep what they held."""
+    """Inside, variables read as stand-in arrays; their slots are not touched."""
     values, assigned = scope.values, scope.assigned
     scope.values = StandIns(engine)
     scope.assigned = {} if assigned is None else assigned
@@ -227,7 +227,7 @@ def _stand_ins_for_variables(engine: Any) -> Iterator[StandIns]:
 
 
 def are_tried() -> bool:
-    """Whether an engine computes on arrays that stand in for others: their values have no meaning.
+    """Whether the engine is running on stand-in arrays, whose values are meaningless.
 
     >>> are_tried()
     False
@@ -237,7 +237,7 @@ def are_tried() -> bool:
 
 @contextmanager
 def outside_inference() -> Iterator[None]:
-    """Inside, arrays have values, also where only shapes are asked for around; an engine is loaded when one is made."""
+    """Inside, arrays have values even during shape inference; the engine is loaded when the first array is made."""
     values = scope.values
     with backends.use(backends.deferred(backends.outer_name())) as engine, engine.outside_trace():
         scope.values = None if isinstance(values, StandIns) else values

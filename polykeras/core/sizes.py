@@ -1,8 +1,8 @@
-"""Sizes that a graph does not know, as numbers to compute with.
+"""Unknown sizes in a symbolic graph, as numbers to compute with.
 
-``ops.shape(x)`` of a symbolic tensor has one for each unknown size. Python's arithmetic with it gives another one.
-Each is a plain number once the model is called. While the graph is made it has two trial values, for two shapes
-of the inputs: a result that differs between the two is unknown.
+``ops.shape(x)`` of a symbolic tensor has a ``Size`` for each unknown axis; Python arithmetic on it gives another.
+Each is a plain number once the model is called. While the graph is built it has two trial values, for two shapes
+of the inputs: a result that differs between the two trials is unknown.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _BOUNDS = ("start", "stop", "step")
 
 
 class Size(KerasTensor):
-    """A number that follows from the shapes of a model's inputs.
+    """A number that depends on the shapes of a model's inputs.
 
     Args:
         trials: function that returns its two trial values.
-        dtype: "int32", or "float32" of what was divided.
+        dtype: "int32", or "float32" for the result of a true division.
 
     >>> from polykeras import ops
     >>> batch = ops.shape(KerasTensor((None, 3)))[0]
@@ -47,7 +47,7 @@ class Size(KerasTensor):
             self._trials = self._find_trials()
         return self._trials
 
-    # In shapes an unknown size is None.
+    # Shapes hold None for an unknown size, and are compared entry by entry.
     def __eq__(self, other: object) -> bool:
         return other is None or other is self
 
@@ -57,11 +57,11 @@ class Size(KerasTensor):
         return _computed(operator.neg, self)
 
     def __repr__(self) -> str:
-        return f"<Size {self.name}, unknown yet>"
+        return f"<Size {self.name}, not yet known>"
 
 
 class SizedCall(OpCall):
-    """An op that takes sizes, as the operation of a node."""
+    """An op with ``Size`` arguments, as the operation of a node."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*map(_sliced, args), **{name: _sliced(x) for name, x in kwargs.items()})
@@ -108,7 +108,7 @@ def record_with_sizes(function: Callable, args: tuple, kwargs: dict, name: str |
 
 
 def holds_sizes(tree: Any) -> bool:
-    """True if a size stands in a tree, or bounds a slice in it."""
+    """True if a tree contains a ``Size``, or a slice bounded by one."""
     return any(isinstance(x, Size) for x in trees.leaves(tree)) or any(
         isinstance(bound, Size)
         for x in trees.leaves(tree)
@@ -118,7 +118,7 @@ def holds_sizes(tree: Any) -> bool:
 
 
 def _spans(x: Any) -> Any:
-    """Arguments with dicts for slices: those that look through arguments, and files, see their bounds."""
+    """Replace slices by dicts, so that the bounds are visible to whatever traverses or saves the arguments."""
     return trees.map(lambda y: {n: getattr(y, n) for n in _BOUNDS} if isinstance(y, slice) else y, x)
 
 
@@ -151,7 +151,7 @@ def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
     def on_trial(x: Any) -> Any:
         if isinstance(x, Size):
             return x.trials[trial]
-        return masks.handed_on(x, SpecArray(_trial_shapes(x)[trial], x.dtype)) if isinstance(x, KerasTensor) else x
+        return masks.copy_mask(x, SpecArray(_trial_shapes(x)[trial], x.dtype)) if isinstance(x, KerasTensor) else x
 
     args, kwargs = trees.map(on_trial, (args, kwargs))
     with backends.use(SPEC):
@@ -159,7 +159,7 @@ def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
 
 
 def _computed(function: Callable, *args: Any) -> Size:
-    """The size that a Python function computes from sizes and numbers."""
+    """The ``Size`` that a Python function computes from sizes and numbers."""
 
     def trials() -> tuple:
         return tuple(function(*(x.trials[n] if isinstance(x, Size) else x for x in args)) for n in _TRIALS)
@@ -186,14 +186,14 @@ for _name in _FUNCTIONS:
     setattr(Size, f"__{_name}__", _method(f"__{_name}__", getattr(operator, _name), False))
     setattr(Size, f"__r{_name}__", _method(f"__r{_name}__", getattr(operator, _name), True))
 
-#: What makes sizes of symbolic arguments, by its name in files.
+#: Functions that compute a ``Size`` from symbolic arguments, by the name under which files store them.
 MAKERS: dict[str, Callable] = {"sizes.size_along": _size_of} | {
     f"sizes.{name}": functools.partial(_computed, getattr(operator, name)) for name in (*_FUNCTIONS, "neg")
 }
 
 
 def name_of(function: Callable) -> str | None:
-    """Return the name in files of a function that computes a size; None for others."""
+    """Return the name under which files store a function that computes a size; None for other functions."""
     is_known = function is size_along or function is getattr(operator, function.__name__, None)
     return f"sizes.{function.__name__}" if is_known else None
 

@@ -1,4 +1,4 @@
-"""Tracebacks that show the user's lines, not the way through this package."""
+"""Tracebacks that show the user's lines instead of this package's internal frames."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
 def filtered(method: Function) -> Function:
-    """Leave this package's frames out of the traceback of what a method raises, but for the last one.
+    """Remove all of this package's frames but the last from the tracebacks of exceptions that a method raises.
 
-    ``config.disable_traceback_filtering()`` keeps them all.
+    ``config.disable_traceback_filtering()`` keeps all frames.
     """
 
     @functools.wraps(method)

@@ -1,8 +1,8 @@
-"""Finding what an object owns by looking at its attributes.
+"""Finding what an object owns by searching its attributes.
 
-Nothing is registered when an attribute is set, so nothing can be forgotten: lists that grow
-later, dicts, attributes set by helper functions, plain objects of the user's that hold layers.
-Owned things come in the order in which they were put there, those of a set by their names.
+Nothing is registered when an attribute is set, so nothing can be missed: lists that grow
+later, dicts, attributes set by helper functions, a user's plain objects that hold layers.
+Owned objects are listed in the order in which they were stored; those in a set are sorted by name.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from polykeras.core.writes import guard_methods
 
 
 class Trackable(Stamped):
-    """Base of things with variables that others own: layers, metrics, optimizers, losses."""
+    """Base class of objects that own variables: layers, metrics, optimizers, losses."""
 
-    #: Attributes that hold nothing to find, or things that belong to someone else.
+    #: Attributes not to search: they hold no variables, or objects that belong to someone else.
     _untracked: frozenset[str] = frozenset()
-    #: Whether it counts where the things inside of another are numbered.
+    #: Whether it gets an index among the parts of its owner.
     _is_numbered = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -39,23 +39,23 @@ class Trackable(Stamped):
 
     def _owned(self) -> list:
         """Return the variables, seed generators and trackables among the attributes, each once."""
-        known = _searches.found
-        if known is not None and id(self) in known:
-            return list(known[id(self)][1])
+        cache = _searches.found
+        if cache is not None and id(self) in cache:
+            return list(cache[id(self)][1])
         seen: dict[int, Any] = {}
         found: list = []
         untracked = self._untracked
         for name, value in list(vars(self).items()):
             if value.__class__ not in _plain and name not in untracked:
                 _search(value, seen, found, self, name)
-        if known is not None:
-            known[id(self)] = self, tuple(found)
+        if cache is not None:
+            cache[id(self)] = self, tuple(found)
         return found
 
     def _named_parts(self) -> dict[str, Variable | Trackable]:
-        """Return what is owned by names that the parts of another object of the kind have too.
+        """Return the owned objects by names that correspond between objects of the same kind.
 
-        Variables go by their own names, those of one name told apart by numbers; all else by attributes, or by indices.
+        Variables go by their own names, with numbers where names repeat; all others by attribute names or indices.
         """
         attributes = {id(value): name for name, value in list(vars(self).items()) if not name.startswith("_")}
         parts: dict[str, Any] = {}
@@ -71,33 +71,33 @@ class Trackable(Stamped):
         return parts | {attributes.get(id(item), str(index)): item for index, item in enumerate(inner)}
 
     def _serving_specs(self) -> tuple:
-        """Return the arguments of what a file for other programs computes; empty for what computes nothing there."""
+        """Return specs of the arguments of the function that an exported file computes; empty if there is none."""
         return ()
 
     def _parts_came(self) -> None:
-        """Let an engine whose programs restore values before there are variables restore those that came."""
+        """Let an engine restore values that it loaded before the variables for them existed."""
         restore = getattr(self, "_restore_waiting", None)
         if restore is not None:
             restore()
 
     def _adopt(self, name: str, value: Any) -> Any:
-        """Return what takes the place of an object of an engine with weights of its own."""
+        """Return the replacement for an engine's own object that has weights, such as a layer around it."""
         return value
 
     def _own_variables(self) -> list[Variable]:
-        """Return the variables that belong to no trackable inside, trainable ones first."""
+        """Return the variables that belong to no nested trackable, trainable ones first."""
         return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
 
     def _stored_variables(self) -> list:
-        """Return what files hold of the own variables, each with a name, a shape, ``assign`` and ``adopt``."""
+        """Return the own variables as files hold them, each with a name, a shape, ``assign`` and ``adopt``."""
         return self._own_variables()
 
     def _unmerged_variables(self) -> list[Variable]:
-        """Return the variables that files hold as one sum, for whom the parts of it matter."""
+        """Return the parts of a weight that files store merged (a kernel and its LoRA factors), for storing beside it."""
         return []
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the own variables into a mapping, by their numbers. A class may keep more, or other things.
+        """Write the own variables into a mapping, by index. Subclasses may store more, or something else.
 
         Args:
             store: mapping from names to NumPy arrays.
@@ -124,9 +124,9 @@ _searches = _Searches()
 
 @contextlib.contextmanager
 def searched_once() -> Iterator[None]:
-    """Inside, the attributes of an object are searched once; for blocks in which nothing is set.
+    """Inside, the attributes of each object are searched only once; for blocks that set no attributes.
 
-    Training asks a model for its weights, metrics and layers some ten times an epoch, which took
+    Training asks a model for its weights, metrics and layers about ten times an epoch, which took
     a twentieth of the training of a small network.
     """
     before = _searches.found
@@ -137,18 +137,18 @@ def searched_once() -> Iterator[None]:
         _searches.found = before
 
 
-# Classes whose objects hold nothing to find; more are added when they are met.
+# Classes whose instances hold nothing to find; more are added as they are encountered.
 _plain = {str, int, float, bool, type(None)}
 TRACKED = (Variable, Trackable, SeedGenerator)
 _SEQUENCES = (list, tuple, set, frozenset)
 _CONTAINERS = (*_SEQUENCES, dict)
 
-#: Packages whose objects hold no layers of the user's, apart from a few general holders.
+#: Packages whose objects hold none of the user's layers, except for a few general-purpose containers.
 _FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) - {"types", "collections", "argparse"}
 
 
 def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "") -> None:
-    """Add what is owned to ``found``; ``seen`` keeps what was visited alive, for its id to stay its own."""
+    """Add owned objects to ``found``; ``seen`` keeps visited objects alive, so that their ids are not reused."""
     if isinstance(value, TRACKED):
         if id(value) not in seen:
             seen[id(value)] = value
@@ -172,9 +172,9 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
 
 
 def contents(holder: Any) -> Iterable[Any]:
-    """Return what stands in a container, or in the attributes of a plain object; of a set by its names.
+    """Return the items of a container (a set's sorted by name), or the attribute values of a plain object.
 
-    A long list of plain values, such as a vocabulary, is told by its first one, and counts as empty.
+    A long list of plain values, such as a vocabulary, is recognized by its first item, and counts as empty.
 
     >>> contents({"a": 1, "b": [2]})
     [1, [2]]
@@ -184,19 +184,19 @@ def contents(holder: Any) -> Iterable[Any]:
     if isinstance(holder, _SEQUENCES):
         if len(holder) > 64 and isinstance(next(iter(holder)), str | int | float):
             return ()
-        # Other threads may add to it.
+        # Copied, since other threads may add to it.
         return sorted(holder, key=_by_name) if isinstance(holder, set | frozenset) else tuple(holder)
     return list(attributes(holder).values())
 
 
 def _by_name(item: Any) -> tuple:
-    """The order of things in a set: by kind and name, ``dense_9`` before ``dense_10``."""
+    """Sort key for items of a set: by class and name, with ``dense_9`` before ``dense_10``."""
     name = str(getattr(item, "name", ""))
     return type(item).__name__, len(name), name
 
 
 def is_holder(value: Any) -> bool:
-    """Return whether an object has attributes that may hold layers: one of a class that the user wrote.
+    """Return whether an object's attributes may hold layers: whether its class is the user's own.
 
     >>> import types
     >>> is_holder(types.SimpleNamespace()), is_holder(3), is_holder(threading.Lock())
@@ -214,7 +214,7 @@ def _package(kind: type) -> str:
 
 
 def attributes(holder: Any) -> dict[str, Any]:
-    """Return the attributes of an object by name, those in ``__slots__`` too.
+    """Return the attributes of an object by name, including those in ``__slots__``.
 
     >>> import types
     >>> attributes(types.SimpleNamespace(a=1))
@@ -230,7 +230,7 @@ def attributes(holder: Any) -> dict[str, Any]:
 
 
 def unique(items: Iterator[Any]) -> list:
-    """Return items in order, each object once.
+    """Return the distinct objects among items, in order.
 
     >>> a, b = [1], [1]
     >>> len(unique(iter([a, b, a])))

@@ -1,8 +1,8 @@
-"""Turns among threads that use the values of the same variables.
+"""Locking among threads that use the values of the same variables.
 
-A step consumes the arrays of its variables: JAX deletes them. While it does, and while it puts their successors
-in the slots, threads that want the values of before or after wait for their turn. So do those that want to know
-which variables there are, while some are added.
+A step consumes the arrays of its variables: JAX deletes donated buffers. While it does, and while it stores their
+successors in the slots, threads that want the values from before or after it wait for their turn. So do threads that
+list the variables while some are being added.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-# How long a reader waits for the end of a step: one whose own code waits for that reader would never end.
+# How long a reader waits for a step to end. Without a limit, a step whose code waits for that reader would deadlock.
 PATIENCE_SECONDS = 10.0
 
 _joining = threading.Lock()
@@ -22,9 +22,9 @@ _growth = threading.RLock()
 
 @contextlib.contextmanager
 def growing() -> Iterator[None]:
-    """Context manager, held while variables are added and while a model is read: no reader sees a half-built model.
+    """Context manager, held while variables are added or a model is read, so that no reader sees a half-built model.
 
-    There is one lock for all models, since they may share layers. Code that builds may itself wait for a thread that
+    There is one lock for all models, since models may share layers. Building code may itself wait for a thread that
     reads: after ``PATIENCE_SECONDS`` both continue.
     """
     is_taken = _growth.acquire(timeout=PATIENCE_SECONDS)
@@ -36,93 +36,93 @@ def growing() -> Iterator[None]:
 
 
 class Reading:
-    """A context in which this thread holds the room of a turn, and its door; a generator would take 2 µs a call."""
+    """Context manager: hold a turn's turnstile and lock. A class, since a generator would take 2 µs a call."""
 
-    __slots__ = ("door", "room")
+    __slots__ = ("lock", "turnstile")
 
-    def __init__(self, room: Any, door: Any) -> None:
-        self.room, self.door = room, door
+    def __init__(self, lock: Any, turnstile: Any) -> None:
+        self.lock, self.turnstile = lock, turnstile
 
     def __enter__(self) -> None:
-        self.door.acquire()
-        self.room.acquire()
+        self.turnstile.acquire()
+        self.lock.acquire()
 
     def __exit__(self, *error: object) -> None:
-        self.room.release()
-        self.door.release()
+        self.lock.release()
+        self.turnstile.release()
 
 
 class Turn:
-    """A lock of all variables that steps use together.
+    """The locks shared by all variables that steps use together.
 
-    The holder of ``room`` reads slots or puts arrays into them. Steps and readers acquire ``door`` first: otherwise
+    The holder of ``lock`` reads or replaces arrays in slots. Steps and readers acquire ``turnstile`` first: otherwise
     steps in quick succession would starve readers. Both are locks of the interpreter
-    itself, which a Ctrl-C cannot leave taken. ``writers`` are the threads whose steps write into the arrays
-    themselves, without ``room``: it is not held while a user's code runs.
+    itself, which a Ctrl-C cannot leave locked. ``writers`` are the threads whose steps write into the arrays
+    in place; they do not hold ``lock``, since a user's code runs meanwhile.
     """
 
-    __slots__ = ("_joined", "_reading", "door", "room", "writers")
+    __slots__ = ("_joined", "_reading", "lock", "turnstile", "writers")
 
     def __init__(self) -> None:
-        self.door, self.room = threading.RLock(), threading.RLock()
-        self._reading = Reading(self.room, self.door)
+        self.turnstile, self.lock = threading.RLock(), threading.RLock()
+        self._reading = Reading(self.lock, self.turnstile)
         self.writers: set[int] = set()
         self._joined: Turn | None = None
 
-    def now(self) -> Turn:
-        """Return the turn that counts, since this one may have joined another."""
+    def current(self) -> Turn:
+        """Return the turn in effect: this one may have been merged into another."""
         turn = self
         while turn._joined is not None:
             turn = turn._joined
         return turn
 
     def is_written_elsewhere(self) -> bool:
-        """Whether a step of another thread may write into arrays now."""
+        """Whether a step of another thread may be writing into arrays now."""
         return bool(self.writers - {threading.get_ident()})
 
-    def taken(self) -> Reading:
-        """Read slots inside; a step's own thread does not wait at the door for readers who wait for that step."""
+    def reading(self) -> Reading:
+        """Return a context for reading slots; a step's own thread skips the turnstile, where readers wait for it."""
         is_writing = self.writers and threading.get_ident() in self.writers
-        return Reading(self.room, self.room) if is_writing else self._reading
+        return Reading(self.lock, self.lock) if is_writing else self._reading
 
     @contextlib.contextmanager
     def between_steps(self) -> Iterator[None]:
-        """Wait for the end of the steps of other threads, and let none begin inside.
+        """Wait until the steps of other threads end, and let none begin inside.
 
-        A step that takes longer than ``PATIENCE_SECONDS`` still runs inside: ``is_written_elsewhere`` says so.
+        A step that takes longer than ``PATIENCE_SECONDS`` may still be running: ``is_written_elsewhere`` tells.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
-        with self.door:
+        with self.turnstile:
             while self.is_written_elsewhere() and time.monotonic() < deadline:
                 time.sleep(0.0002)
-            with self.room:
+            with self.lock:
                 yield
 
     def write(self, function: Callable, *arguments: Any) -> Any:
-        """Call a function that may write into the arrays of the variables."""
+        """Call a function that may write into the variables' arrays in place."""
         thread = threading.get_ident()
-        if thread in self.writers:  # a step inside another one
+        if thread in self.writers:  # a nested step
             return function(*arguments)
         try:
-            with self.door:
+            with self.turnstile:
                 self.writers.add(thread)
             return function(*arguments)
         finally:
             self.writers.discard(thread)
 
     def join(self, other: Turn) -> None:
-        """Merge with another turn."""
+        """Merge this turn into another one."""
         if self is not other:
             self._joined = other
 
 
 def shared(variables: Iterable[Any]) -> Turn:
-    """Return the turn that variables have together from now on."""
+    """Return the turn that variables share from now on; turns that they had before are merged."""
     with _joining:
-        found = [v.turn.now() for v in variables if v.turn is not None]
+        found = [v.turn.current() for v in variables if v.turn is not None]
         turn = found[0] if found else Turn()
         for other in found[1:]:
-            other.now().join(turn)
+            other.current().join(turn)
         for variable in variables:
             variable.turn = turn
     return turn

@@ -1,10 +1,10 @@
 """A Variable: a slot that holds an array of one backend.
 
-Reading gives the array that is in the slot now; assigning puts another one in. Layers,
+Reading returns the array in the slot; assigning replaces it. Layers,
 optimizers and metrics are written in this plain stateful style, and ``core.functionalization`` turns them
-into pure functions: while one runs, its thread sees other arrays in the slots.
+into pure functions: while one runs, its thread sees substitute arrays in the slots.
 
-A variable has no array until its value is first needed: building a model and counting its
+A variable has no array until its value is first needed, so building a model and counting its
 weights loads no framework.
 """
 
@@ -28,13 +28,13 @@ from polykeras.core.turns import Turn
 
 
 class _Scope(threading.local):
-    """What reading and assigning mean in this thread, besides the slot itself."""
+    """How reading and assigning variables is redirected in this thread."""
 
-    autocast: str | None = None  # the dtype that float variables are read in
-    values: dict | None = None  # arrays that variables hold instead of those in their slots
-    assigned: dict | None = None  # variables assigned while a function is made pure
-    read: dict | None = None  # variables read while only shapes are inferred
-    changed: list | None = None  # attributes that hold arrays without values while only shapes are inferred
+    autocast: str | None = None  # dtype to which float variables are cast when read
+    values: dict | None = None  # arrays by variable, used in place of those in the slots
+    assigned: dict | None = None  # variables assigned while assignments are recorded
+    read: dict | None = None  # variables read while shapes are inferred
+    changed: list | None = None  # attributes that temporarily hold arrays without values, while shapes are inferred
 
 
 scope = _Scope()
@@ -62,20 +62,20 @@ class _Flag(Setting):
 
 
 class Variable(EngineProtocols, Operators):
-    """A named array that training or a user's code replaces.
+    """A named array whose value training or user code replaces.
 
     Args:
-        initializer: the first value: an array, a number, a function of (shape, dtype), or the name of one,
+        initializer: the initial value: an array, a number, a function of (shape, dtype), or the name of one,
             such as ``"zeros"``.
-        shape: tuple of ints; needed with a function or a name only; default None.
-        dtype: default ``floatx()``, or that of the array given.
-        trainable: whether optimizers change it.
-        autocast: whether a layer with a lower compute dtype reads it in that dtype.
+        shape: tuple of ints; needed only with a function or a name; default None.
+        dtype: default: that of an array given as ``initializer``, otherwise ``floatx()``.
+        trainable: bool; whether optimizers update it; default True.
+        autocast: bool; whether a layer with a lower compute dtype reads it in that dtype; default True.
         aggregation, synchronization: for compatibility; they change nothing.
         name: default ``variable``, ``variable_1``, ...
-        regularizer: function of the value that adds to the loss, or None.
-        constraint: function applied to the value after each update, or None.
-        on_host: keep it in the processor's memory: for counts that steer a step.
+        regularizer: function of the value whose result is added to the loss; default None.
+        constraint: function applied to the value after each update; default None.
+        on_host: bool; keep it in host memory, for counters that control a step; default False.
 
     Raises:
         ValueError: if a function is given without a shape, or a shape has unknown sizes.
@@ -87,17 +87,17 @@ class Variable(EngineProtocols, Operators):
     array([ True, False])
     """
 
-    #: Of the steps that use it; None before there is one.
+    #: The locks it shares with the other variables of its steps; None until a step uses it.
     turn: Turn | None = None
     trainable = Setting()
     autocast = Setting()
     regularizer = _Function()
     constraint = _Function()
-    #: Whether an optimizer puts the gradient in place of the value.
+    #: Whether an optimizer replaces the value by the gradient.
     overwrite_with_gradient = _Flag()
-    #: Whether it is the position of a generator in its stream, which any step may move on.
+    #: Whether it is the position of a seed generator in its stream, which any step may advance.
     counts_draws = False
-    #: On an engine whose own programs ask for it: what they hold of the value, as long as the variable lives.
+    #: The engine's own tensor for the value (such as a leaf of torch's autograd), where the engine's programs need one.
     leaf: Any = None
 
     def __init__(
@@ -119,7 +119,7 @@ class Variable(EngineProtocols, Operators):
         self.name = name or naming.unique("variable")
         self.path = f"{context.path}/{self.name}" if context.path else self.name
         self.trainable = trainable
-        self.made_trainable = trainable  # what the order of a layer's weights goes by
+        self.made_trainable = trainable  # determines the order of a layer's weights, whatever `trainable` becomes later
         self.autocast = autocast
         self.aggregation = aggregation
         self.synchronization = synchronization
@@ -141,7 +141,7 @@ class Variable(EngineProtocols, Operators):
 
     @classmethod
     def around(cls, engine_variable: Any) -> Variable:
-        """Return a variable whose value an engine's own variable holds: what is assigned to one, both have.
+        """Return a variable that shares its value with an engine's own variable: assigning to one changes both.
 
         Args:
             engine_variable: such as a ``tf.Variable``, on the backend in use.
@@ -200,7 +200,7 @@ class Variable(EngineProtocols, Operators):
 
     @property
     def value(self) -> Any:
-        """The array in the slot; in the compute dtype inside a mixed-precision layer."""
+        """The array in the slot; cast to the compute dtype inside a mixed-precision layer."""
         backend = backends.current()
         if backend.is_symbolic:
             self._note_read()
@@ -219,14 +219,14 @@ class Variable(EngineProtocols, Operators):
         return value
 
     def in_slot(self) -> Any:
-        """The array in the slot as this thread sees it; None before there is one."""
+        """Return the array in the slot as this thread sees it; None if there is none yet."""
         return self._value if scope.values is None else scope.values.get(self, self._value)
 
     def snapshot(self, is_written: bool = False) -> Any:
-        """The array in the slot, which steps that follow leave as it is while somebody holds it.
+        """Return the array in the slot, which later steps do not modify while it is referenced.
 
         Args:
-            is_written: a step under way may write into it: return a copy.
+            is_written: whether a running step may write into the array, so that a copy is returned.
         """
         backend = backends.load(self._backend_name)
         value = backend.read(self.in_slot())
@@ -248,7 +248,7 @@ class Variable(EngineProtocols, Operators):
 
     @property
     def raw(self) -> Any:
-        """The array in the slot as it is, whatever the precision of the layer around."""
+        """The array in the slot, never cast to the compute dtype of the surrounding layer."""
         backend = backends.current()
         if backend.is_symbolic:
             self._note_read()
@@ -262,12 +262,12 @@ class Variable(EngineProtocols, Operators):
     def _materialize(self) -> Any:
         if self.turn is None:
             return self._first_value()
-        with self.turn.now().taken():  # a step of another thread may have the value
+        with self.turn.current().reading():  # another thread may have created the value
             return self._first_value() if self._value is None else self._value
 
     def _first_value(self) -> Any:
         backend = backends.load(self._backend_name)
-        # The array outlives a loop or a compiled function whose first read it is.
+        # The array must outlive the loop or compiled function in which it is first read.
         with backends.use(backend), backend.outside_trace():
             if self._on_host:
                 with backend.use_device("cpu"):
@@ -278,7 +278,7 @@ class Variable(EngineProtocols, Operators):
         return self._value
 
     def _initial_value(self) -> Any:
-        """The first value: from an array kept for it, or from the initializer."""
+        """The initial value: the array kept for it, or the initializer's result."""
         initial = self._initial
         if isinstance(initial, np.ndarray):
             return initial
@@ -299,7 +299,7 @@ class Variable(EngineProtocols, Operators):
         """Return the value as a NumPy array for immediate use: it may share memory with the variable."""
         has_array = self.in_slot() is not None
         if not has_array and hasattr(self._initial, "sample"):
-            # No framework is needed to show a weight that none has computed with.
+            # Showing a weight that no computation has used needs no framework.
             self._initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))
         if not has_array and isinstance(self._initial, np.ndarray):
             return self._initial
@@ -339,7 +339,7 @@ class Variable(EngineProtocols, Operators):
         array = value if backend.is_array(value) else self._on_device(backend, value)
         self._check_shape(tuple(backend.shape(array)))
         array = backend.cast(array, self.dtype)
-        # A step may write into the memory of its variables: outside of one, the caller keeps theirs.
+        # A step may write into its variables' memory, so an array that the caller still holds is copied.
         array = backend.copy(array) if array is value and (is_shared or scope.assigned is None) else array
         self.put(array)
         return array if scope.values is not None else self.value
@@ -353,10 +353,10 @@ class Variable(EngineProtocols, Operators):
         return backend.array(value, self.dtype)
 
     def set_initial(self, value: Any) -> None:
-        """Replace the first value, of a variable that has no array yet; needs no backend.
+        """Replace the initial value of a variable that has no array yet; needs no backend.
 
         Args:
-            value: array that has, or broadcasts to, the variable's shape.
+            value: array of the variable's shape.
         """
         value = np.asarray(value)
         self._check_shape(value.shape)
@@ -366,12 +366,12 @@ class Variable(EngineProtocols, Operators):
         """Replace the value by an array that nobody else uses: it is copied only where a backend must.
 
         Args:
-            value: array that has, or broadcasts to, the variable's shape.
+            value: array of the variable's shape.
         """
         self._check_shape(value.shape)
         has_array = self._value is not None
         self._initial, self._value = np.asarray(value, dtypes.numpy_dtype(self.dtype)), None
-        if has_array:  # steps that were made with it look for one
+        if has_array:  # steps that were captured with an array expect one
             self._materialize()
 
     def _check_shape(self, shape: tuple) -> None:
@@ -381,13 +381,13 @@ class Variable(EngineProtocols, Operators):
             )
 
     def put(self, array: Any) -> None:
-        """Put an array of the right shape and dtype into the slot, unchecked.
+        """Store an array of the right shape and dtype in the slot, without checks.
 
         Args:
             array: array of the variable's shape.
 
         Raises:
-            RuntimeError: for one of a transformation of the engine under way, which does not outlive it.
+            RuntimeError: for an array of a running transformation of the engine, which does not outlive it.
         """
         if scope.assigned is not None:
             scope.assigned[self] = None
@@ -400,15 +400,15 @@ class Variable(EngineProtocols, Operators):
         array = backend.stored(self, array)
         if array is None:
             raise RuntimeError(
-                f"Expected variable {self.path!r} to be assigned an array that lasts. Received: one of a "
-                f"transformation under way, such as jax.jit or vmap, which knows no side effects. Use the pure forms: "
+                f"Expected variable {self.path!r} to be assigned an array that lasts. Received: an array of a "
+                f"running transformation, such as jax.jit or vmap, which allows no side effects. Use a pure function: "
                 f"stateless_call of a model or layer, stateless_update_state of a metric, stateless_apply of an "
                 f"optimizer; or call the model with training=False."
             )
         if self.turn is None:
             self._value = array
         else:
-            with self.turn.now().room:
+            with self.turn.current().lock:
                 self._value = array
 
     def assign_add(self, value: Any) -> Any:
@@ -433,7 +433,7 @@ class Variable(EngineProtocols, Operators):
         return self._backend_name
 
     def move(self, backend_name: str) -> None:
-        """Keep the value on another backend from now on.
+        """Move the value to another backend.
 
         Args:
             backend_name: str.
@@ -454,7 +454,7 @@ class Variable(EngineProtocols, Operators):
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
-    # What the engines' own functions take a variable for.
+    # How the engines' own functions accept a variable as an array.
 
     def __jax_array__(self) -> Any:
         return self.value
@@ -481,7 +481,7 @@ class Variable(EngineProtocols, Operators):
     def __getstate__(self) -> dict:
         return {**vars(self), "_value": None, "_initial": self.numpy(), "turn": None, "leaf": None}
 
-    # A variable is itself, not its value, in sets and dicts.
+    # Sets and dicts compare variables by identity, not by value.
     __hash__ = object.__hash__
 
 
@@ -489,7 +489,7 @@ backends.join(Variable)
 
 
 def values_of(tree: Any) -> Any:
-    """Return a tree in which each variable is replaced by its value, as it is read here.
+    """Return a tree in which each variable is replaced by its current value.
 
     >>> float(values_of({"rate": [Variable(0.5)]})["rate"][0])
     0.5
@@ -503,7 +503,7 @@ def _value_of(x: Any) -> Any:
 
 
 def _backend_name() -> str:
-    """The backend that a variable made now belongs to; while shapes are inferred, the one outside."""
+    """The backend that new variables belong to; during shape inference, the enclosing one."""
     name = backends.current_name()
     return backends.outer_name() if name == "spec" else name
 

@@ -1,7 +1,7 @@
 """Sizes and paddings of sliding windows: one set of rules for every engine.
 
 ``size`` is a length along one axis, None when unknown; ``window`` a kernel or pool size.
-Conventions are TensorFlow's: "same" pads the smaller half in front and pools ignore padding.
+Conventions are TensorFlow's: "same" pads the smaller half in front, and pools ignore the padding.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 def spread(window: int, dilation: int) -> int:
-    """Return the length that a dilated window covers.
+    """Return the effective length of a dilated window.
 
     >>> spread(3, 2)
     5
@@ -19,7 +19,7 @@ def spread(window: int, dilation: int) -> int:
 
 
 def output_size(size: int | None, window: int, stride: int, padding: str, dilation: int = 1) -> int | None:
-    """Return how many positions a window has along one axis.
+    """Return the number of positions of a window along one axis.
 
     >>> output_size(28, 3, 1, "valid"), output_size(7, 3, 2, "same"), output_size(None, 3, 1, "same")
     (26, 4, None)
@@ -32,7 +32,7 @@ def output_size(size: int | None, window: int, stride: int, padding: str, dilati
 
 
 def padding_pair(size: int, window: int, stride: int, padding: str, dilation: int = 1) -> tuple[int, int]:
-    """Return the entries to add before and after one axis.
+    """Return the numbers of entries to pad before and after along one axis.
 
     >>> padding_pair(7, 3, 2, "same"), padding_pair(4, 2, 1, "same"), padding_pair(4, 2, 1, "valid")
     ((1, 1), (0, 1), (0, 0))
@@ -47,10 +47,10 @@ def padding_pair(size: int, window: int, stride: int, padding: str, dilation: in
 def transposed_crop(
     window: int, stride: int, padding: str, dilation: int = 1, output_padding: int | None = None
 ) -> tuple[int, int]:
-    """Return how much of the full transposed convolution to cut before and after one axis.
+    """Return how many entries to crop from the start and end of a full transposed convolution along one axis.
 
-    The full result of ``size`` entries has ``(size - 1) * stride + spread`` of them; a negative
-    cut at the end adds zeros.
+    The full result for ``size`` entries has ``(size - 1) * stride + spread`` entries; a negative
+    crop at the end appends zeros.
 
     >>> transposed_crop(3, 2, "same"), transposed_crop(2, 3, "valid"), transposed_crop(3, 2, "same", 1, 1)
     ((0, 1), (0, -1), (0, 1))
@@ -58,7 +58,7 @@ def transposed_crop(
     covered = spread(window, dilation)
     if padding == "valid":
         return 0, min(covered - stride, 0) if output_padding is None else -output_padding
-    # What "same" adds to the result of this size, when it is convolved back.
+    # The padding that "same" would add to a result of this size in the forward convolution.
     total = covered - stride if output_padding is None else covered // 2 * 2 - output_padding
     before = max(total, 0) // 2
     return before, total - before
@@ -72,7 +72,7 @@ def transposed_size(
     dilation: int = 1,
     output_padding: int | None = None,
 ) -> int | None:
-    """Return the length that a transposed convolution makes of one axis.
+    """Return the output length of a transposed convolution along one axis.
 
     >>> transposed_size(4, 3, 2, "same"), transposed_size(4, 3, 2, "valid")
     (8, 9)
@@ -84,10 +84,10 @@ def transposed_size(
 
 
 def has_faulty_gradient(window: tuple[int, ...], strides: tuple[int, ...], channels: int) -> bool:
-    """Whether oneDNN may write past its memory where it differentiates a convolution by such a kernel.
+    """Whether oneDNN may write out of bounds in the kernel gradient of such a convolution.
 
-    Seen with oneDNN in PyTorch 2.13 and TensorFlow 2.21 on processors with AVX-512: segmentation faults. A window
-    of 1 sees only every ``stride``-th index of its input: taking these first leaves nothing to stride over.
+    Segmentation faults were seen with oneDNN in PyTorch 2.13 and TensorFlow 2.21 on AVX-512 processors. A window
+    of size 1 reads only every ``stride``-th entry: slicing those out first turns it into a convolution of stride 1.
 
     >>> has_faulty_gradient((1, 1), (2, 2), 8), has_faulty_gradient((3, 3), (2, 2), 8)
     (True, False)
@@ -96,7 +96,7 @@ def has_faulty_gradient(window: tuple[int, ...], strides: tuple[int, ...], chann
 
 
 def spatial_axes(rank: int, channels_last: bool) -> tuple[int, ...]:
-    """Return the axes between batch and channels of an input with ``rank`` axes."""
+    """Return the spatial axes of an input with ``rank`` axes."""
     return tuple(range(1, rank - 1)) if channels_last else tuple(range(2, rank))
 
 

@@ -1,9 +1,9 @@
-"""User's functions that leave the arrays they are given as they were.
+"""Protecting arrays from in-place updates by users' functions.
 
-On JAX and TensorFlow ``x += 1`` makes a new array. NumPy and PyTorch would write into the array, which may be the
-user's own, one that another branch of a graph reads, or one that a gradient needs. Functions of users' classes are
-therefore looked through once, when the class is made: ``x += 1`` comes to mean ``x = x + 1`` for arrays, and a
-function that writes into parts of arrays is given copies. All others stay as they are.
+On JAX and TensorFlow ``x += 1`` makes a new array. NumPy and PyTorch would write into the array, which may be
+the user's own, or be read by another branch of a graph or by a gradient. The methods of users' classes are therefore
+inspected once, when the class is defined: ``x += 1`` is rewritten to mean ``x = x + 1`` for arrays, and a
+function that writes into parts of arrays is passed copies. All others stay unchanged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 from polykeras import backends
 from polykeras.core import masks, trees
 
-_FIRST_IN_PLACE = 13  # of the arguments of BINARY_OP
+_FIRST_IN_PLACE = 13  # BINARY_OP arguments from NB_INPLACE_ADD on are augmented assignments
 _HELPER = "_polykeras_updated"
 _OPERATORS = {
     ast.Add: "add",
@@ -48,7 +48,7 @@ _guarded: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
 def guard_methods(cls: type) -> None:
-    """Let the methods that a user's class defines write into no arrays of others."""
+    """Keep the methods that a user's class defines from writing into arrays that they were passed."""
     if cls.__module__.partition(".")[0] == "polykeras":
         return
     for name, value in list(vars(cls).items()):
@@ -59,7 +59,7 @@ def guard_methods(cls: type) -> None:
 
 
 def guarded(function: Callable) -> Callable:
-    """Return a function that does the same and leaves arrays of others as they are; most are returned as they are.
+    """Return an equivalent function that does not write into its arguments; most functions are returned unchanged.
 
     >>> def shifted(x):
     ...     x[0] += 1
@@ -79,7 +79,7 @@ def guarded(function: Callable) -> Callable:
 
 
 def updated(name: str, x: Any, value: Any) -> Any:
-    """Return what ``x`` is after an augmented assignment, an array in its own type.
+    """Return the result of an augmented assignment to ``x``; an array keeps its dtype.
 
     >>> a = np.zeros(2, "float32"); updated("add", a, np.ones(2)), a
     (array([1., 1.], dtype=float32), array([0., 0.], dtype=float32))
@@ -91,12 +91,12 @@ def updated(name: str, x: Any, value: Any) -> Any:
     result = getattr(operator, name)(x, value)
     if is_own and backend.is_array(result):
         result = backend.cast(result, backend.dtype(x))
-        masks.handed_on(x, result)
+        masks.copy_mask(x, result)
     return result
 
 
 def _looked_through(code: types.CodeType) -> tuple[bool, bool]:
-    """Whether a function updates names in place, and whether it may write into arrays otherwise."""
+    """Whether code has augmented assignments, and whether it may write into arrays in other ways."""
     pairs = list(zip(code.co_code[::2], code.co_code[1::2], strict=True))
     updates = any(op == opmap["BINARY_OP"] and argument >= _FIRST_IN_PLACE for op, argument in pairs)
     stores = any(op == opmap["STORE_SUBSCR"] for op, _ in pairs)
@@ -106,7 +106,7 @@ def _looked_through(code: types.CodeType) -> tuple[bool, bool]:
 
 
 def _on_copies(function: types.FunctionType) -> Callable:
-    """The function, called with copies of the arrays that it is given."""
+    """The function, called with copies of its array arguments."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -123,12 +123,12 @@ def _copy(x: Any) -> Any:
     if not backend.is_array(x):
         return x.copy() if isinstance(x, np.ndarray) else x
     result = backend.copy(x)
-    masks.handed_on(x, result)
+    masks.copy_mask(x, result)
     return result
 
 
 class _Rebinding(ast.NodeTransformer):
-    """``x += y`` as ``x = updated("add", x, y)``, of names and attributes of names."""
+    """Rewrite ``x += y`` as ``x = updated("add", x, y)``, for names and attributes of names."""
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:  # noqa: N802
         self.generic_visit(node)
@@ -144,7 +144,7 @@ class _Rebinding(ast.NodeTransformer):
 
 
 def _without_updates(function: types.FunctionType) -> types.FunctionType | None:
-    """The function, compiled from a source without updates in place; None where there is no such source."""
+    """The function, recompiled without augmented assignments; None where its source is not available."""
     code = function.__code__
     try:
         definition = ast.parse(textwrap.dedent(inspect.getsource(code))).body[0]
@@ -163,7 +163,7 @@ def _without_updates(function: types.FunctionType) -> types.FunctionType | None:
 
 
 def _compiled(definition: ast.FunctionDef, function: types.FunctionType) -> types.CodeType | None:
-    """The code of a definition, in a class of the same name and among the same names of functions around it."""
+    """Compile a definition in a class of the same name (for name mangling), with the same free variables."""
     code = function.__code__
     definition.decorator_list = []
     ast.increment_lineno(definition, code.co_firstlineno - 1)
@@ -179,7 +179,7 @@ def _compiled(definition: ast.FunctionDef, function: types.FunctionType) -> type
 
 
 def _parts(code: types.CodeType) -> Iterator[types.CodeType]:
-    """The functions and classes in a piece of code, from the outside."""
+    """The code objects nested in a code object, outermost first."""
     for part in code.co_consts:
         if isinstance(part, types.CodeType):
             yield part

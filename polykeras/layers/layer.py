@@ -515,7 +515,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         elif isinstance(scope.values, StandIns):
             scope.values.note(self._note_shapes, args, outputs)
         if mask is not None and not self._may_pass_masks():
-            outputs = masks.parted(outputs, args, backend.copy)
+            outputs = masks.detached(outputs, args, backend.copy)
         self._pass_mask(self._signature.first(args, kwargs), mask, outputs)
         # Of stand-ins no shape is remembered: the next run of them has to note what this one did.
         if first is not None and args[0] is first and not isinstance(scope.values, StandIns):

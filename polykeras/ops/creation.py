@@ -41,7 +41,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     if is_a_users and not current().is_traced and not current().is_symbolic:
         # NumPy and PyTorch compute in the memory of the caller, who may go on writing into it.
         result = current().copy(result)
-        masks.handed_on(x, result)
+        masks.copy_mask(x, result)
     return result
 
 
