@@ -15,7 +15,7 @@ FRAMEWORKS = ("tensorflow", "torch", "jax", "jaxlib", "autograd")
 
 # From the ground up: a module may import from its own row at the top level, and from rows below.
 LEVELS = [
-    ["config", "tree", "compat.paths", "compat.loaders", "capture.stamp", "capture.recent", "capture.namespaces"],
+    ["config", "tree", "compat.paths", "compat.loaders", "capture.stamp", "capture.lru_cache", "capture.namespaces"],
     [
         *("core.dtypes", "core.trees", "core.window_geometry", "core.operators", "core.naming", "core.lazy"),
         *("core.context", "core.interrupts", "core.types"),

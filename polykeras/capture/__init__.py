@@ -1,1 +1,1 @@
-"""Steps and calls that run once to be compiled or recorded, and then run without their Python code."""
+"""Steps and calls that run once to be compiled or recorded, and then without their Python code."""

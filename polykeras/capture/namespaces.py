@@ -1,7 +1,7 @@
-"""Where a step finds the values that it is made from: attributes, entries, closures, globals.
+"""Where the values that a step is made from live: attributes, entries of containers, closures, globals.
 
-A namespace remembers its values at the time of ``take`` and tells which have changed since. One that is
-``is_watched`` belongs to foreign code, where setting a value moves no stamp.
+A namespace remembers its values at the time of ``snapshot`` and reports which have changed since. Namespaces of
+foreign code have to be compared before each step, because setting a value there does not move the stamp.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from polykeras.capture.stamp import BOOKKEEPING, PLAIN, is_equal
 
 _missing = object()
-# Larger tables hold data; what steers a program is small.
+# Larger tables are data; values that control a program come in small containers.
 _MOST_ITEMS = 64
 
 
@@ -23,37 +23,37 @@ class Namespace:
     """Named values of one object.
 
     Args:
-        owner: the object, which the namespace keeps alive: an identity stays that of one object.
+        owner: the object; the namespace keeps it alive, so that its id stays unique.
     """
 
     def __init__(self, owner: Any) -> None:
         self.owner = owner
-        #: Names of numbers that are inputs of the step: any value will do but 0, which may mean something else.
+        #: Names of numbers that are inputs of the step, and their types: any value fits but 0, which often means "off".
         self.inputs: dict[Any, type] = {}
-        #: Names of what no longer counts: the step sets it itself, again and again.
+        #: Names that no longer count, because the step itself keeps setting them.
         self.ignored: set = set()
-        self.take()
+        self.snapshot()
 
-    def take(self) -> None:
-        """Remember the values as they are now."""
+    def snapshot(self) -> None:
+        """Remember the current values."""
         self.values = self.read()
 
     def read(self) -> dict:
-        """The values as they are now, by name."""
+        """Return the current values by name."""
         raise NotImplementedError
 
     def write(self, name: Any, value: Any) -> None:
-        """Put a value there, without moving the stamp."""
+        """Set a value without moving the stamp."""
         raise NotImplementedError
 
     def is_same(self) -> bool:
-        """Whether all values are what they were."""
+        """Whether all values are unchanged."""
         now, before = self.read(), self.values
         if len(now) != len(before):
             return False
         for name, value in now.items():
-            known = before.get(name, _missing)
-            if value is not known and not is_equal(value, known) and not self._is_free(name, value):
+            old = before.get(name, _missing)
+            if value is not old and not is_equal(value, old) and not self._is_free(name, value):
                 return False
         return True
 
@@ -63,7 +63,7 @@ class Namespace:
         return value.__class__ is self.inputs.get(name) and value != 0
 
     def differences(self) -> list[tuple[Any, Any, Any]]:
-        """Return ``(name, value before, value now)`` of what has changed."""
+        """Return ``(name, old value, new value)`` for each value that has changed."""
         now, before = self.read(), self.values
         names = [*before, *(name for name in now if name not in before)]
         pairs = [(name, before.get(name, _missing), now.get(name, _missing)) for name in names]
@@ -71,11 +71,11 @@ class Namespace:
 
 
 class Attributes(Namespace):
-    """The attributes of an object: all but polykeras's bookkeeping, or those that are named.
+    """The attributes of an object: all but polykeras's bookkeeping, or only certain names.
 
     Args:
-        names: the only ones that count; None for all.
-        without: some that don't.
+        names: names of the only attributes that count; None for all.
+        without: names of attributes that do not count.
     """
 
     def __init__(self, owner: Any, names: Iterable[str] | None = None, without: frozenset = frozenset()) -> None:
@@ -95,7 +95,7 @@ class Attributes(Namespace):
 
 
 class Slots(Attributes):
-    """The attributes of an object that keeps them in slots."""
+    """The attributes of an object that stores them in ``__slots__``."""
 
     def read(self) -> dict:
         return {name: getattr(self.owner, name, _missing) for name in self._names}
@@ -105,7 +105,7 @@ class Slots(Attributes):
 
 
 class ClassAttributes(Attributes):
-    """The attributes of a class that are named."""
+    """Certain attributes of a class."""
 
     def read(self) -> dict:
         own = vars(self.owner)
@@ -116,30 +116,30 @@ class ClassAttributes(Attributes):
 
 
 class Methods(Namespace):
-    """Functions of classes, own and inherited: replacing one moves no stamp.
+    """Methods of classes, own and inherited; replacing one does not move the stamp.
 
     Args:
-        owner: pairs of a class and a name.
+        owner: list of pairs of a class and a method's name.
     """
 
     def __init__(self, owner: list[tuple[type, str]]) -> None:
         self._kinds, self._names = [kind for kind, _ in owner], [name for _, name in owner]
         super().__init__(owner)
 
-    def take(self) -> None:
-        super().take()
+    def snapshot(self) -> None:
+        super().snapshot()
         self._functions = list(self.values.values())
 
     def read(self) -> dict:
         return dict(zip(self.owner, map(getattr, self._kinds, self._names), strict=True))
 
-    def is_untouched(self) -> bool:
-        """``is_same``, for a look before each step."""
+    def is_same_fast(self) -> bool:
+        """``is_same``, fast enough to be called before each step."""
         return list(map(getattr, self._kinds, self._names)) == self._functions
 
 
 class Entries(Namespace):
-    """What a dict holds, or a list, tuple or set; of a large table of plain values only how much."""
+    """The items of a dict, list, tuple or set; of a large table of plain values only their number."""
 
     def read(self) -> dict:
         owner = self.owner
@@ -151,7 +151,7 @@ class Entries(Namespace):
         self.owner[name] = value
 
     def contents(self) -> list:
-        """What is inside, to look further; of a long list of plain values nothing."""
+        """Return the items to visit further; none of a large table of plain values."""
         items = list(self.owner.values() if isinstance(self.owner, dict) else self.owner)
         return [] if len(items) > _MOST_ITEMS and self._holds_data() else items
 
@@ -161,7 +161,7 @@ class Entries(Namespace):
 
 
 class Cells(Namespace):
-    """The values that a function found where it was made."""
+    """The closure variables of a function."""
 
     def read(self) -> dict:
         found = zip(self.owner.__code__.co_freevars, self.owner.__closure__, strict=True)
@@ -173,20 +173,20 @@ class Cells(Namespace):
 
 
 class Globals(Namespace):
-    """The global values that a function names, and its defaults.
+    """The global variables that a function uses, and its default arguments.
 
     Args:
-        names: those that its code mentions.
+        names: the names that its code mentions.
     """
 
     def __init__(self, owner: types.FunctionType, names: Iterable[str]) -> None:
-        known = owner.__globals__
-        self._names = [name for name in names if name in known]
+        namespace = owner.__globals__
+        self._names = [name for name in names if name in namespace]
         super().__init__(owner)
 
     def read(self) -> dict:
-        known, owner = self.owner.__globals__, self.owner
-        found = {name: known.get(name, _missing) for name in self._names}
+        namespace, owner = self.owner.__globals__, self.owner
+        found = {name: namespace.get(name, _missing) for name in self._names}
         return found | {"def __defaults__": owner.__defaults__, "def __kwdefaults__": owner.__kwdefaults__}
 
     def write(self, name: str, value: Any) -> None:
@@ -194,7 +194,7 @@ class Globals(Namespace):
 
 
 class Contents(Namespace):
-    """The values in a small array, which may be written to."""
+    """The values of a small array, which may be modified in place."""
 
     def read(self) -> dict:
         return {"bytes": self.owner.tobytes()}
@@ -208,5 +208,5 @@ class Contents(Namespace):
 def _content(cell: Any) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # a function inside that is not made yet
+    except ValueError:  # an empty cell: an inner function that is not defined yet
         return _missing

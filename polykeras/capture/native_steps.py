@@ -1,4 +1,4 @@
-"""Steps that a user wrote in an engine's own way: with a tape, with ``backward()``, or as functions of states."""
+"""Steps written in an engine's native style: with a tape, with ``backward()``, or as functions of states."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from polykeras.core.variables import Variable
 
 
 class NativeStep:
-    """A step that is run on the variables as they are, by the means of its engine.
+    """A step that runs directly on the variables, by the engine's own means.
 
     Args:
-        function: of a batch; returns logs.
-        compiled: let the engine compile it, where it does so for programs in its own way.
+        function: function of a batch; returns logs.
+        compiled: whether to let the engine compile it, where it compiles native programs.
         optimize: as for ``Backend.compile``.
     """
 
@@ -33,12 +33,12 @@ class NativeStep:
 
 
 class StatelessStep:
-    """A step that takes the state of training and returns another.
+    """A step that takes the training state and returns a new one.
 
     Args:
-        function: of the state, a tuple of lists of arrays, and a batch; returns (logs, state).
-        groups: gives the variables of each list, in order.
-        compiled: let the engine compile it.
+        function: function of the state (a tuple of lists of arrays) and a batch; returns (logs, state).
+        groups: returns the variables of each list, in order.
+        compiled: whether to let the engine compile it.
     """
 
     _is_traced = False
@@ -49,7 +49,7 @@ class StatelessStep:
         self._run = self.backend.compile(function) if compiled else function
 
     def __call__(self, batch: Any) -> Any:
-        """Run the step on a batch, and keep the state that it returns."""
+        """Run the step on a batch, and store the state that it returns."""
         groups = self._groups()
         logs, state = self._run(tuple([v.raw for v in group] for group in groups), batch)
         for group, values in zip(groups, state, strict=True):
@@ -58,13 +58,13 @@ class StatelessStep:
 
 
 def assign_all(variables: list[Variable], values: Any) -> None:
-    """Put arrays, in the order of the variables, in their slots."""
+    """Store arrays in the slots of variables, in the same order."""
     for variable, value in zip(variables, values, strict=True):
         variable.put(value)
 
 
 def takes_state(step: Callable) -> bool:
-    """Whether a step is one of ``(state, data)``.
+    """Whether a step has the signature ``(state, data)``.
 
     >>> takes_state(lambda state, data: None), takes_state(lambda data: None)
     (True, False)
@@ -75,7 +75,7 @@ def takes_state(step: Callable) -> bool:
 
 
 def takes_anything(step: Callable) -> bool:
-    """Whether a step takes any number of arguments, to hand them on.
+    """Whether a step takes any number of positional arguments, to pass them on.
 
     >>> takes_anything(lambda *args: None), takes_anything(lambda data: None)
     (True, False)
@@ -84,7 +84,7 @@ def takes_anything(step: Callable) -> bool:
 
 
 def speaks_natively(cls: type, engine: str) -> bool:
-    """Whether the methods that a user wrote in a class, or its bases, use an engine by itself.
+    """Whether the methods that a user wrote in a class or its bases use an engine directly.
 
     Args:
         cls: the class.
@@ -97,7 +97,7 @@ def speaks_natively(cls: type, engine: str) -> bool:
 
 
 def _with_called(functions: list, others: tuple) -> Iterator[types.FunctionType]:
-    """Functions, and those of users that they call by a name of their module."""
+    """Yield functions, and the users' functions that they call by global names."""
     seen, waiting = set(), list(functions)
     while waiting:
         function = inspect.unwrap(waiting.pop())

@@ -1,7 +1,7 @@
-"""Numbers that change again and again, which are inputs of a step instead of constants in it.
+"""Numbers that keep changing, as inputs of a step instead of constants in it.
 
-While the step is traced, a variable stands where the number is set, and everything computes with
-it; from then on another number is another value of the variable.
+While the step is traced, a variable replaces the number, and everything computes with the variable; from then on
+a new number is only a new value of the variable.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from polykeras.core.variables import Variable
 class NumberInput(Variable):
     """A number that a step takes as an input.
 
-    Its value is not known while the step is traced: Python that asks for it can't be traced with it.
+    The value is unknown while the step is traced: tracing fails if Python code asks for it.
     """
 
     def __init__(self, value: float | int) -> None:
-        super().__init__(value, trainable=False, name="held_number", on_host=True)
+        super().__init__(value, trainable=False, name="number_input", on_host=True)
         self.last = value
 
-    def renew(self, value: float | int) -> None:
-        """Take another value."""
+    def update(self, value: float | int) -> None:
+        """Set the value, if it has changed."""
         if value != self.last:
             self.assign(value)
             self.last = value
 
     def _refuse(self, *arguments: Any) -> Any:
-        raise TypeError("Expected Python to leave the value of a number alone that is an input of a step.")
+        raise TypeError("Expected Python not to ask for the value of a number that is an input of a step.")
 
     __bool__ = __float__ = __int__ = __index__ = __round__ = __trunc__ = _refuse
 
 
 class NumberInputs:
-    """The numbers that one step takes as inputs, and where they are set.
+    """The numbers that one step takes as inputs, and the namespaces they live in.
 
     Args:
-        found: pairs of a namespace and a name in it, each with a number that is not 0.
+        found: pairs of a namespace and a name in it, each the place of a number other than 0.
     """
 
     def __init__(self, found: list[tuple[Namespace, Any]]) -> None:
@@ -53,22 +53,22 @@ class NumberInputs:
 
     @property
     def namespaces(self) -> list[tuple[Namespace, Any]]:
-        """Where the numbers are set."""
+        """The pairs (namespace, name) of the numbers."""
         return [(namespace, name) for namespace, name, _ in self._found]
 
     @property
     def variables(self) -> list[Variable]:
-        """What the step reads in place of the numbers."""
+        """The variables that the step reads in place of the numbers."""
         return [variable for _, _, variable in self._found]
 
-    def renew(self) -> bool:
-        """Bring the variables up to date; true always."""
+    def update(self) -> bool:
+        """Copy the current numbers into the variables; returns True."""
         for namespace, name, variable in self._found:
-            variable.renew(namespace.read()[name])
+            variable.update(namespace.read()[name])
         return True
 
-    def in_place(self, function: Callable) -> Callable:
-        """A function of a batch that finds the variables where the numbers are."""
+    def substituted(self, function: Callable) -> Callable:
+        """Return a function of a batch that sees the variables in place of the numbers."""
 
         def call(batch: Any) -> Any:
             with self._set():
@@ -90,7 +90,7 @@ class NumberInputs:
 
 
 def is_zero(x: Any) -> bool:
-    """Whether a number is 0, or None; one that a step holds as an input never is.
+    """Whether a number is 0 or None; a number that is an input of a step never is.
 
     Args:
         x: number, array or None.
@@ -102,10 +102,10 @@ def is_zero(x: Any) -> bool:
 
 
 def value_of(x: Any) -> Any:
-    """A number as it is, or the array of one that a step holds as an input, in its own precision."""
+    """Return a number unchanged, and the array of one that is an input of a step, in its own precision."""
     return x.raw if x.__class__ is NumberInput else x
 
 
 def may_be_input(value: Any) -> bool:
-    """Whether a value is a number that a step may hold: 0 often switches something off."""
+    """Whether a value is a number that may become an input; 0 may not, since it often switches something off."""
     return value.__class__ in (float, int) and value != 0

@@ -1,8 +1,8 @@
 """What the code of a step can reach: the objects and functions that it may run, and the values that it may read.
 
-polykeras's own objects say by the stamp that something was set. Foreign code says nothing, so the
-values that it names are looked at before each step: those of closures and globals, and what plain
-objects, small lists and dicts hold.
+Setting an attribute of polykeras's own objects moves the stamp. Foreign code moves no stamp, so the values that it
+names are compared before each step: closure variables and globals, and what plain objects and small lists and dicts
+hold.
 """
 
 from __future__ import annotations
@@ -38,32 +38,35 @@ _ENGINES = frozenset({"numpy", "jax", "jaxlib", "tensorflow", "torch", "autograd
 _NAMESPACES = (types.SimpleNamespace,)
 _METHODS = (staticmethod, classmethod)
 _LEAVES = (KerasTensor, Node, np.dtype, np.generic, types.ModuleType)
-#: Where polykeras's own objects do what a step does: another's function may stand there.
+#: Methods by which polykeras's own objects do the work of a step; each may have been replaced by a user's function.
 _ENTRIES = (
     *("__call__", "call", "update_state", "result", "update_step", "update_steps"),
     *("apply", "apply_gradients", "train_step", "test_step", "predict_step", "compute_loss"),
 )
-# Run before there is a step, or beside it.
+# Methods that run before a step or outside of one.
 _BESIDE = frozenset({"__init__", "__new__", "__repr__", "__init_subclass__", "build", "get_config", "from_config"})
+# Code that mentions one of these may reach any attribute, so all attributes of what it reaches are compared.
 _SEES_ALL = frozenset({"vars", "__dict__", "eval", "exec"})
 _SETTINGS = ("_floatx", "_epsilon", "_image_data_format", "_runs_eagerly")
 
 
 class Reach:
-    """What a step can reach from an object, as it is now.
+    """What a step can currently reach from an object.
 
     Args:
         root: the model.
-        without: attributes of the model that the step has nothing to do with.
-        to_the_end: look on where the first foreign object was met.
+        without: attributes of the model that do not affect the step.
+        is_exhaustive: whether to continue after the first foreign object.
     """
 
-    def __init__(self, root: Any, without: frozenset = frozenset(), to_the_end: bool = True) -> None:
+    def __init__(self, root: Any, without: frozenset = frozenset(), is_exhaustive: bool = True) -> None:
         names: frozenset | None = frozenset()
+        # Walk until the set of names is stable: visiting foreign code can add names that earlier objects must be
+        # searched for.
         while True:
-            walk = _Walk(names, to_the_end)
+            walk = _Walk(names, is_exhaustive)
             walk.start(root, without)
-            if walk.names == names or not (walk.is_own or to_the_end):
+            if walk.names == names or not (walk.is_own or is_exhaustive):
                 break
             names = walk.names
         self.is_own = walk.is_own
@@ -72,35 +75,35 @@ class Reach:
         self.watched = walk.watched
 
     def is_same(self) -> bool:
-        """Whether all that a step was made from is unchanged."""
-        return all(namespace.is_same() for namespace in self.namespaces) and self.is_quiet()
+        """Whether everything that a step was made from is unchanged."""
+        return all(namespace.is_same() for namespace in self.namespaces) and self.is_same_unstamped()
 
-    def is_quiet(self) -> bool:
-        """``is_same``, where the stamp has not moved."""
+    def is_same_unstamped(self) -> bool:
+        """``is_same``, if the stamp has not moved: compares only what foreign code reads."""
         return all(namespace.is_same() for namespace in self.watched)
 
     def differences(self) -> list[tuple[Namespace, Any, Any, Any]]:
-        """Return ``(namespace, name, value before, value now)`` of all that has changed."""
+        """Return ``(namespace, name, old value, new value)`` for everything that has changed."""
         return [
             (namespace, *found) for namespace in (*self.namespaces, *self.watched) for found in namespace.differences()
         ]
 
 
 class _Walk:
-    """One walk over what can be reached.
+    """One traversal of everything that can be reached.
 
     Args:
-        names: of attributes and globals that foreign code mentions, as far as an earlier walk met it; None for all.
-        to_the_end: look on where the first foreign object was met.
+        names: attributes and globals that foreign code mentions, as found by earlier walks; None for all.
+        is_exhaustive: whether to continue after the first foreign object.
     """
 
-    def __init__(self, names: frozenset | None, to_the_end: bool) -> None:
+    def __init__(self, names: frozenset | None, is_exhaustive: bool) -> None:
         self.names = names
         self.is_own = True
         self.namespaces: list[Namespace] = []
         self.watched: list[Namespace] = []
         self.methods: dict[tuple[type, str], Any] = {}
-        self._to_the_end = to_the_end
+        self._is_exhaustive = is_exhaustive
         self._seen: dict[tuple, Any] = {}
         self._pending: list[tuple] = []
 
@@ -108,7 +111,7 @@ class _Walk:
         self.namespaces += [Attributes(config, _SETTINGS), Attributes(stamp, ("constants",))]
         self._seen[id(root), False] = root
         self._visit_instance(root, False, without)
-        while self._pending and (self.is_own or self._to_the_end):
+        while self._pending and (self.is_own or self._is_exhaustive):
             self._visit(*self._pending.pop())
 
     def _add(self, value: Any, watched: bool) -> None:
@@ -125,10 +128,10 @@ class _Walk:
         (self.watched if watched else self.namespaces).append(namespace)
 
     def _visit(self, value: Any, watched: bool) -> None:
-        """Note what a value holds, and what to visit next.
+        """Record what a value holds, and queue what to visit next.
 
         Args:
-            watched: foreign code reaches the value.
+            watched: whether foreign code reaches the value.
         """
         if isinstance(value, Variable):
             self._visit_variable(value)
@@ -176,7 +179,7 @@ class _Walk:
         elif isinstance(value, Stamped):
             self._visit_foreign(value, False, without)
         elif _is_of_a_library(kind):
-            # An array, an engine's module, a lock: whatever runs does so in its own way.
+            # An array, an engine's module, a lock: if it is callable, it runs code that can't be followed.
             self.is_own = self.is_own and not callable(value)
             if watched and Contents.fits(value):
                 self.watched.append(Contents(value))
@@ -196,24 +199,24 @@ class _Walk:
         namespace = Attributes(value, without=without)
         self._keep(namespace, watched and not isinstance(value, Stamped))
         for name, item in namespace.values.items():
-            # What a weight began with is past.
+            # The initializer of a weight has already run.
             if item.__class__ not in PLAIN and not name.endswith("initializer"):
                 self._add(item, False)
 
     def _visit_foreign(self, value: Any, watched: bool, without: frozenset) -> None:
-        """Note those attributes of a foreign object that foreign code mentions."""
+        """Record those attributes of a foreign object that foreign code mentions."""
         self.is_own = False
         self._visit_methods(type(value), isinstance(value, Stamped))
         makes = Attributes if hasattr(value, "__dict__") else Slots
         names = self.names if makes is Attributes else self._named(_slots(type(value)))
         namespace = makes(value, names, without)
-        if isinstance(value, Stamped):  # polykeras's own code reads what its base classes have
+        if isinstance(value, Stamped):  # polykeras's own code reads the attributes of its base classes
             namespace = Attributes(value, None, without)
         self._keep(namespace, watched)
         self._add_all(namespace.values.values(), True)
 
     def _visit_methods(self, kind: type, is_layer: bool) -> None:
-        """Visit the functions of a foreign class that a step may call."""
+        """Visit the methods of a foreign class that a step may call."""
         own = next((base for base in kind.__mro__ if _is_own(base)), object)
         for base in kind.__mro__:
             if _is_own(base) or _is_of_a_library(base):
@@ -250,7 +253,7 @@ class _Walk:
                 self._add_all(Cells(function).values.values(), False)
             return
         self.is_own = False
-        if not self._to_the_end or _is_of_an_engine(function):
+        if not self._is_exhaustive or _is_of_an_engine(function):
             return
         self._mention(_names_in(function.__code__))
         namespaces: list[Namespace] = [Globals(function, sorted(_names_in(function.__code__)))]
@@ -264,13 +267,13 @@ class _Walk:
         if self.names is not None:
             self.names = None if names & _SEES_ALL else self.names | names
 
-    def _named(self, known: Any) -> list[str]:
+    def _named(self, found: Any) -> list[str]:
         names = self.names
-        return [n for n in known if not n.startswith("__")] if names is None else [n for n in known if n in names]
+        return [n for n in found if not n.startswith("__")] if names is None else [n for n in found if n in names]
 
 
 def _top(kind: type) -> str:
-    module = kind.__module__  # Cython's classes have a descriptor there
+    module = kind.__module__  # classes of Cython have a descriptor there
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
@@ -281,7 +284,7 @@ def _is_own(kind: type) -> bool:
 
 @functools.lru_cache(1024)
 def _is_of_a_library(kind: type) -> bool:
-    """Whether a class is Python's or an engine's."""
+    """Whether a class belongs to Python's standard library or to an engine."""
     return (_top(kind) in sys.stdlib_module_names or _top(kind) in _ENGINES) and kind not in _NAMESPACES
 
 
@@ -296,7 +299,7 @@ def _is_of_an_engine(function: Callable) -> bool:
 
 @functools.lru_cache(4096)
 def _names_in(code: types.CodeType) -> frozenset:
-    """The names that code mentions: of globals and attributes, those inside of strings, and of functions inside."""
+    """The names that code mentions: globals, attributes, strings that are identifiers, and those of inner functions."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):

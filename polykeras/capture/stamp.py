@@ -1,6 +1,6 @@
-"""A number that rises when something is set that a step may have been made from.
+"""The stamp: a global counter that rises when something is set that a step may have been made from.
 
-Comparing it takes nanoseconds; only where it moved does a step look at what it was made from.
+Comparing it takes nanoseconds; only when it has moved does a step compare what it was made from.
 
 >>> from polykeras import losses
 >>> from polykeras.capture import stamp
@@ -18,16 +18,16 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 count = 0
-#: How often ``renew_constants`` was called.
+#: Number of calls of ``renew_constants``.
 constants = 0
 
 _counts = itertools.count(1)
 _missing = object()
 
-#: Values that are the same when they are equal; anything else only when it is the same object.
+#: Types whose values are the same when they are equal; anything else is the same only by identity.
 PLAIN = frozenset({int, float, bool, str, bytes, complex, type(None)})
 
-#: Attributes that polykeras sets while steps run or are made, and that no step is made from.
+#: Attributes that polykeras sets while steps run or are made, and that do not affect steps.
 BOOKKEEPING = frozenset(
     {
         *("_accepted", "_added_metrics", "_arguments", "_build_shapes", "_compile_arguments", "_defers_logs"),
@@ -40,20 +40,20 @@ BOOKKEEPING = frozenset(
 
 
 def rise() -> None:
-    """Say that something was set. Each call gives a number of its own, in whatever thread."""
+    """Note that something was set. Every call yields a new number, in any thread."""
     global count
     count = next(_counts)
 
 
 def renew_constants() -> None:
-    """Say that something that steps hold as a constant, such as a vocabulary, has changed."""
+    """Note that something has changed that steps hold as a constant, such as a vocabulary."""
     global constants
     constants += 1
     rise()
 
 
 def is_equal(one: Any, other: Any) -> bool:
-    """Whether a step can't tell two values of an attribute apart."""
+    """Whether two values of an attribute are equivalent for a step (NaN equals NaN)."""
     if one is other:
         return True
     kind = one.__class__
@@ -61,9 +61,9 @@ def is_equal(one: Any, other: Any) -> bool:
 
 
 class Stamped:
-    """Base of what steps are made from: the stamp rises when an attribute gets another value.
+    """Base class of objects that steps are made from: the stamp rises when an attribute gets another value.
 
-    It does once ``remember`` was called; what nobody has looked at yet, as while it is made, may change freely.
+    It does so once ``remember`` was called; objects that no step has visited yet may change freely.
     """
 
     _is_remembered = False
@@ -86,22 +86,22 @@ class Stamped:
             self._note_change(name)
 
     def _note_change(self, name: str) -> None:
-        """Forget what was remembered of an attribute that has changed."""
+        """Drop what was cached for an attribute that has changed."""
 
 
 def remember(x: Any) -> None:
-    """Let the stamp rise when something of an object is set."""
+    """Make the stamp rise when an attribute of an object is set."""
     x.__dict__["_is_remembered"] = True
 
 
 def note_inside(x: Any) -> None:
-    """Say that something inside of an object's attributes has changed, such as an item of a list."""
+    """Note that something inside an object's attributes has changed, such as an item of a list."""
     if x._is_remembered:
         rise()
 
 
 class Setting:
-    """An attribute of a performance-critical class: reading it costs nothing extra, setting it moves the stamp."""
+    """A descriptor for attributes of performance-critical classes: reads cost nothing extra, writes move the stamp."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name

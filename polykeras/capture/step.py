@@ -1,9 +1,9 @@
-"""One step, from the plain stateful method to a fast call.
+"""One step, from a plain stateful method to a fast call.
 
-A model's ``train_step``, ``test_step`` or ``predict_step`` is first run over shapes alone. That
-makes every weight, slot and metric that is not there yet, reports errors of shape before anything
-is computed, and tells which variables the step assigns. Then it is made pure and handed to the
-backend to compile.
+A model's ``train_step``, ``test_step`` or ``predict_step`` is first run over specs. That creates every
+weight, optimizer slot and metric variable that does not exist yet, reports shape errors before anything is
+computed, and records which variables the step assigns. The step is then made pure and compiled by the
+backend.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.capture.plain import HOLDERS, drawing_from, in_order, unshared
+from polykeras.capture.eager import HOLDERS, drawing_from, in_order, unshared
 from polykeras.core import trees, turns
 from polykeras.core.functionalization import check_owned, pure, reading, recording
 from polykeras.core.interrupts import deferred
@@ -23,7 +23,7 @@ from polykeras.core.variables import Variable, scope
 
 
 def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
-    """Return the shapes and dtypes of a tree of arrays; with ``batch`` as their first size."""
+    """Return the specs of a tree of arrays; ``batch`` replaces their first size."""
 
     def spec(x: Any) -> SpecArray:
         shape = tuple(backend.shape(x))
@@ -33,17 +33,17 @@ def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
 
 
 class Step:
-    """A compiled step of one model.
+    """A captured step of one model.
 
     Args:
-        model: gives ``_step_variables()`` after the dry run.
-        function: of a batch (a tree of arrays); reads and assigns the model's variables.
+        model: provides ``_step_variables()`` and ``_training_variables()``, after shape inference.
+        function: function of a batch (a tree of arrays), which reads and assigns the model's variables.
         batch: specs of a batch.
         optimize: as for ``Backend.compile``.
-        numbers: variables that the function reads besides the model's.
+        numbers: variables that the function reads besides the model's own.
 
     Calling it with a batch runs the step, stores the new values of the variables and returns the
-    result. When it raises, or Ctrl-C comes, the variables are as before.
+    result. If it raises or is interrupted by Ctrl-C, the variables keep their values from before.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Step:
         self._deletes = self._is_traced and not self.backend.holds_state
         with recording() as assigned, reading() as read, backends.use(SPEC), attributes_kept():
             self.result = inferred(function, batch)
-        # What only training needs, such as an optimizer's slots, is no argument of a prediction.
+        # Variables that only training needs, such as optimizer slots, are not arguments of a prediction.
         used = [v for v in model._training_variables() if v in read or v in assigned]
         seeds = [v for v in assigned if v.counts_draws]
         variables = unique(iter([*model._step_variables(), *used, *numbers, *seeds]))
@@ -94,12 +94,12 @@ class Step:
         return step
 
     def _gather(self, state: list, constants: list, data: Any, index: Any) -> tuple:
-        """One step on the rows of device-held data that an index names."""
+        """One step on the rows of device-resident data given by an index."""
         batch = trees.map(lambda x: self.backend.take(x, index, 0), data)
         return self._run(state, constants, batch)
 
     def _scan(self, state: list, constants: list, data: Any, index: Any) -> tuple:
-        """A step for each row of an index matrix, in one dispatch; returns the last result."""
+        """One step for each row of an index matrix, in a single dispatch; returns the last result."""
         state, results = self.backend.scan(lambda s, i: self._gather(s, constants, data, i), state, index)
         return state, trees.map(lambda x: self.backend.getitem(x, (-1,)), results)
 
@@ -108,13 +108,13 @@ class Step:
         return in_order(self._dispatch(self._one, batch), self.result)
 
     def on_rows(self, data: Any, index: Any) -> Any:
-        """Run the step on the rows of ``data`` that ``index`` names: once, or once a row of a matrix."""
+        """Run the step on the rows of ``data`` given by ``index``: once, or once for each row of an index matrix."""
         is_matrix = len(self.backend.shape(index)) == 2
         run = self._scanned if is_matrix else self._gathered
         return in_order(self._dispatch(run, data, index), self.result)
 
     def _dispatch(self, call: Callable, *inputs: Any) -> Any:
-        if scope.values is not None:  # a step inside another one
+        if scope.values is not None:  # nested in another step
             return self._advance(call, inputs)
         if not self.state:
             with self._turn.current().reading():
@@ -122,7 +122,7 @@ class Step:
             return call([], constants, *inputs)[1]
         if not self._is_traced:
             return self._turn.current().write(self._advance, call, inputs)
-        with deferred():  # the state is consumed: until the results are stored there is none
+        with deferred():  # the call consumes the state, which is lost unless the results are stored
             if self._deletes:
                 return self._consume(call, inputs)
             return self._turn.current().write(self._advance, call, inputs)
@@ -133,15 +133,15 @@ class Step:
         return self._store(*call(state, constants, *inputs))
 
     def _consume(self, call: Callable, inputs: tuple) -> Any:
-        """Run a step that deletes its arrays: out of the slots, where another thread might find them."""
+        """Run a step that donates its arrays; they leave the slots first, so that no thread finds deleted ones."""
         key = call, *(x.shape for x in trees.leaves(inputs))
-        if key not in self._compiled:  # the first call takes long and runs a user's code: on copies
+        if key not in self._compiled:  # the first call traces: it is slow and runs a user's code, so it gets copies
             result = self._advance(call, inputs, holders=0)
             self._compiled.add(key)
             return result
         turn = self._turn.current()
         with turn.turnstile:
-            pass  # waiting readers come first
+            pass  # let waiting readers go first
         with turn.lock:
             state, constants = [v._value for v in self.state], [v._value for v in self.constants]
             try:
@@ -154,7 +154,7 @@ class Step:
                 raise
 
     def _store(self, state: list, result: Any) -> Any:
-        if scope.values is not None:  # a step inside another one
+        if scope.values is not None:  # nested in another step
             for variable, value in zip(self.state, state, strict=True):
                 variable.put(value)
             return result

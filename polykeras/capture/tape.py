@@ -1,15 +1,27 @@
-"""Steps of small models without the Python between their operations.
+"""Running the steps of small models without the Python code between their operations.
 
-In a small network the operations take less time than the code that calls them: layers, losses, the
-graph of gradients. A step that is polykeras's own from end to end is therefore run once on copies
-while every operation that it comes to is written down, those of the backward pass included. From
-then on the list is run as it is. An engine says how operations are seen, in
-``backends/torch/replay.py`` and ``backends/numpy/replay.py``.
+In a small network the operations take less time than the Python code around them: layers, losses, the
+autograd graph. A step that consists of polykeras's own code alone is therefore run once on copies while every
+operation is recorded, including those of the backward pass. From then on only the recorded operations are
+replayed. How operations are observed depends on the engine: see ``backends/torch/replay.py`` and
+``backends/numpy/replay.py``.
 
-A user's own code in the step may do anything that Python can, so such a step is never replayed;
-nor is one where Python looks at values, or reads an array that was not passed in, nor one of a
-model that is large, where the operations dominate. Before a list is used, it has to give the same
-bits as the step it was taken from.
+A user's own code in a step may do anything, so such a step is never replayed. Neither is a step whose Python
+code looks at values, one that reads an array that was not passed in, or one of a large model, where the operations
+dominate. Before a tape is used, its results must equal those of the step it was recorded from bit for bit.
+
+For example, NumPy's replay of ``lambda state, x: ([state[0] - 0.1 * x], ops.sum(x * state[0]))`` is::
+
+    def replay(inputs):
+        [x1, x2] = inputs  # the state and x
+        x3 = c0(x2, c1)  # c0 is np.multiply, c1 is 0.1
+        x4 = c2(x1, x3)  # np.subtract
+        del x3
+        x5 = c3(x2, x1)  # np.multiply
+        del x1, x2
+        x6 = c4(x5, axis=None, keepdims=False)  # np.sum
+        del x5
+        return [x4, x6]
 """
 
 from __future__ import annotations
@@ -23,21 +35,21 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
-from polykeras.capture.recent import Recent
+from polykeras.capture.lru_cache import LRUCache
 from polykeras.core import trees
 from polykeras.core.interrupts import deferred
 
-# Of the state, for which trying a step on copies must be cheap: 4 million float32 weights.
+# Limit for the state, since recording a step copies it: 4 million float32 weights.
 _MOST_BYTES = 16e6
-# Shapes that a step keeps a list for.
+# Input shapes for which a step keeps a tape.
 _MOST_TAPES = 32
 _missing = object()
-# Packages that do nothing besides operations.
+# Packages whose code does nothing besides operations, so that skipping it in a replay changes nothing.
 OWN_CODE = frozenset({"polykeras", "optree", "contextlib", "functools", "numpy", "ml_dtypes", "threading"})
 
 
 class _Active(threading.local):
-    """The recorder at work in this thread."""
+    """The active recorder of this thread."""
 
     recorder: Recorder | None = None
 
@@ -46,40 +58,40 @@ _active = _Active()
 
 
 class UnrepeatableError(BaseException):
-    """The function does something that a list of operations cannot repeat.
+    """The function does something that a replay cannot repeat.
 
-    Not an Exception: a user's ``except Exception`` around the operation must not swallow it.
+    Not an Exception, so that a user's ``except Exception`` around the operation does not swallow it.
     """
 
 
 def current_recorder() -> Recorder | None:
-    """The recorder at work in this thread, if there is one."""
+    """Return the active recorder of this thread, or None."""
     return _active.recorder
 
 
 def is_recording() -> bool:
-    """True while a step is being written down, so that values must stay arrays."""
+    """True while a step is being recorded, so that values must remain arrays."""
     return _active.recorder is not None
 
 
 def refuse_recording(reason: str) -> None:
-    """Give up a recording, if there is one: Python is about to see a value."""
+    """Abort a recording in progress, because Python code is about to see a value."""
     if _active.recorder is not None:
         raise UnrepeatableError(reason)
 
 
 def note_constant(x: Any) -> Any:
-    """Tell a recording of an array made of Python values, which is the same at every step; return it."""
+    """Register an array made from Python values, which is the same in every step; return it."""
     if _active.recorder is not None:
         _active.recorder.add_constant(x)
     return x
 
 
 def as_one(function: Callable) -> Callable:
-    """Return a function of many operations that a recording writes down as one, without a look into it.
+    """Return a function of several operations that is recorded as one, without recording its parts.
 
     Args:
-        function: of arrays; gives one array in memory of its own.
+        function: function of arrays that returns one array with memory of its own.
     """
 
     @functools.wraps(function)
@@ -92,9 +104,9 @@ def as_one(function: Callable) -> Callable:
 
 @dataclasses.dataclass
 class _Call:
-    """One operation: the names of its results, its text, what it reads, and the arrays it gave.
+    """One recorded operation: the names of its results, its source, the names it reads, and its resulting arrays.
 
-    With ``in_place`` the name of an array that may take the result, and the text that does so.
+    ``in_place`` is the name of an array that may be overwritten by the result, and the source that does so.
     """
 
     names: list[str]
@@ -107,11 +119,11 @@ class _Call:
 
 
 class Recorder:
-    """Writes operations down as Python source; a context manager.
+    """Records operations as Python source; a context manager.
 
     Args:
-        inputs: the arrays that differ from call to call.
-        frame: where the step is called from.
+        inputs: the arrays that differ between calls.
+        frame: the frame that the step is called from.
     """
 
     array_type: type
@@ -135,7 +147,7 @@ class Recorder:
         _active.recorder = None
 
     def _find(self, x: Any) -> str | None:
-        """The name of an array, None for one from elsewhere."""
+        """Return the name of an array; None for one that the recording does not know."""
         raise NotImplementedError
 
     def _keep(self, x: Any, name: str) -> None:
@@ -143,11 +155,11 @@ class Recorder:
         raise NotImplementedError
 
     def _most_calls(self) -> int:
-        """Calls that a list may have."""
+        """Return the maximum number of operations of a tape."""
         raise NotImplementedError
 
     def run_as_one(self, function: Callable, arguments: tuple) -> Any:
-        """Call a function and write it down as one operation."""
+        """Call a function, and record it as one operation."""
         raise NotImplementedError
 
     def _new(self, x: Any) -> str:
@@ -159,16 +171,16 @@ class Recorder:
         return name
 
     def add_constant(self, x: Any) -> str:
-        """Keep a value for the replay; return its name there."""
+        """Store a value for the replay; return its name there."""
         name = self._new(x) if isinstance(x, self.array_type) else f"c{len(self._constants)}"
         self._constants[name] = x
         return name
 
     def check(self) -> None:
-        """Give up a list that is too long, or where a user's code would run.
+        """Abort a recording that is too long, or that has reached a user's code.
 
         Raises:
-            UnrepeatableError: then.
+            UnrepeatableError: if so.
         """
         if len(self._calls) >= self._most_calls():
             raise UnrepeatableError("too many operations")
@@ -180,7 +192,7 @@ class Recorder:
             frame = frame.f_back
 
     def text(self, x: Any, read: list[str]) -> str:
-        """Return the source of an argument; add the names of arrays to ``read``."""
+        """Return the source of an argument; append the names of its arrays to ``read``."""
         if isinstance(x, self.array_type):
             name = self._find(x)
             if name is None:
@@ -208,15 +220,15 @@ class Recorder:
         owner: str | None = None,
         in_place: tuple[str, str] | None = None,
     ) -> None:
-        """Write an operation down.
+        """Record an operation.
 
         Args:
-            text: its source.
-            read: the names of the arrays in it.
-            results: what it gave, an array or several; None where that has names already.
-            is_mutable: it changes an array.
-            owner: the name of an argument that results may be a part of.
-            in_place: the name of an argument that the result may be written into, and the source that does so.
+            text: its source code.
+            read: the names of the arrays that it reads.
+            results: the resulting array or arrays; None if they are named already.
+            is_mutable: whether it modifies an array.
+            owner: the name of an argument whose memory the results may share (views).
+            in_place: the name of an argument that the result may overwrite, and the source that does so.
         """
         several = isinstance(results, tuple | list)
         arrays = list(results) if several else [results]
@@ -224,7 +236,7 @@ class Recorder:
             arrays = []
         names = [self._new(x) for x in arrays]
         left = f"[{', '.join(names)}] = " if several else "".join(f"{name} = " for name in names)
-        # What Python values alone make is the same at every step: kept, and not made again.
+        # An operation on Python values alone gives the same result in every step, so its result becomes a constant.
         kept = [] if read or owner or several else arrays
         if owner:
             self._owners |= dict.fromkeys(names, self._owners.get(owner, owner))
@@ -232,18 +244,19 @@ class Recorder:
         self._calls.append(_Call(names, left + text, read, is_mutable, owner is not None, kept, in_place))
 
     def source(self, outputs: list) -> tuple[str, dict]:
-        """Return the source of ``replay(inputs) -> outputs``, and the values that it names."""
+        """Return the source of ``replay(inputs) -> outputs``, and the values that it refers to."""
         read: list[str] = []
         returned = [self.text(x, read) for x in outputs]
         alive, lines = set(read), [f"    return [{', '.join(returned)}]"]
         self._keep_constants(read)
         constants = {*self._constants, "_"}
-        # Memory that is not the list's own, or whose values are still to be read.
+        # Arrays whose memory must not be overwritten: it belongs to someone else, or is still to be read.
         needed = set(map(self._memory, [*read, *self._inputs, *self._constants]))
+        # Go backwards, so that operations whose results nobody reads can be left out.
         for call in reversed(self._calls):
             if not (call.is_mutable or alive.intersection(call.names)):
                 continue
-            # Freed as soon as it is not needed, as the graph of gradients would.
+            # Delete arrays as soon as they are no longer needed, as an autograd graph would free them.
             over = {*call.read, *call.names} - alive - constants
             text = self._cheapest_text(call, needed)
             alive.update(call.read)
@@ -256,11 +269,11 @@ class Recorder:
         return "\n".join(reversed(lines)), self._constants
 
     def _memory(self, name: str) -> str:
-        """The name of the array that holds the memory of an array."""
+        """Return the name of the array that owns an array's memory."""
         return self._owners.get(name, name)
 
     def _cheapest_text(self, call: _Call, needed: set[str]) -> str:
-        """Write into an array that nobody needs any more: new memory takes longer than most operations."""
+        """Return the source that reuses the memory of a dead array if there is one: allocating often costs more."""
         if call.in_place is None:
             return call.text
         name, text = call.in_place
@@ -269,6 +282,7 @@ class Recorder:
     def _keep_constants(self, returned: list[str]) -> None:
         changed = {name for call in self._calls if call.is_mutable or call.shares_memory for name in call.read}
         changed.update(returned)
+        # The result of an operation on constants is a constant too, unless something modifies or returns it.
         for call in self._calls:
             if call.results and not changed.intersection(call.names):
                 self._constants[call.names[0]] = call.results[0]
@@ -276,14 +290,14 @@ class Recorder:
 
 
 class Tape:
-    """A step as a list of operations; a subclass says how its engine records, copies and compares.
+    """A step as recorded operations; subclasses define how an engine records, copies and compares.
 
     Args:
         function: ``state, result = function(state, *inputs)``.
-        arguments: a first call's.
+        arguments: the arguments of a first call.
 
     Raises:
-        UnrepeatableError: when the step can't be one.
+        UnrepeatableError: if the step can't be replayed.
     """
 
     _replay: Any = None
@@ -299,22 +313,22 @@ class Tape:
                 found = self._run(self._copied(values, count))
                 if not all(map(self._is_same, found, expected)):
                     raise UnrepeatableError("a replay that gives other values")
-        except Exception as error:  # called line by line, the function shows what is wrong
+        except Exception as error:  # run eagerly, the function will raise a better error
             raise UnrepeatableError("a step that fails") from error
 
     def _recorder(self, inputs: list) -> Recorder:
         raise NotImplementedError
 
     def _copied(self, leaves: list, count: int) -> list:
-        """The arguments with copies for the state, which the step may change."""
+        """Copy the state, the first ``count`` of the flattened arguments, which the step may modify."""
         raise NotImplementedError
 
     def _is_same(self, one: Any, other: Any) -> bool:
-        """Whether arrays are equal to the bit."""
+        """Whether arrays are equal bit for bit."""
         raise NotImplementedError
 
     def _trials(self, leaves: list) -> list[list]:
-        """Arguments to record and to check with; the list of the first ones is kept."""
+        """Return lists of arguments: the first is recorded, and all are used to check the replay."""
         return [leaves]
 
     def _record(self, function: Callable, leaves: list, count: int, structure: Any) -> list:
@@ -325,14 +339,14 @@ class Tape:
         arrays = [x for x, found in zip(results, is_array, strict=True) if found]
         if self._replay is None:
             source, names = recorder.source(arrays)
-            exec(compile(source, "<a recorded step>", "exec"), names)  # of our own making, from names and numbers
+            exec(compile(source, "<a recorded step>", "exec"), names)  # generated above, from names and numbers only
             self._replay, self._with_gradients = names["replay"], recorder.with_gradients
             self._structure, self._indices = outputs, [index for index, found in enumerate(is_array) if found]
             self._fixed = [None if found else x for x, found in zip(results, is_array, strict=True)]
         return arrays
 
     def __call__(self, leaves: list) -> Any:
-        """Run the list on the flattened arguments; return what the function would."""
+        """Replay the operations on the flattened arguments; return what the function would."""
         found = self._run_whole(leaves) if self._changes_state else self._run(leaves)
         results = list(self._fixed)
         for index, x in zip(self._indices, found, strict=True):
@@ -348,24 +362,24 @@ class Tape:
 
 
 class Replayed:
-    """A function that is replayed where it can be, and called where not; for subclasses, one an engine.
+    """A function that is replayed where possible, and called where not; each engine has a subclass.
 
     Args:
-        function: ``state, result = function(state, *inputs)``, all trees of arrays.
+        function: ``state, result = function(state, *inputs)``, all of them trees of arrays.
     """
 
     tape: type[Tape]
 
     def __init__(self, function: Callable) -> None:
         self._function = function
-        self._tapes = Recent(_MOST_TAPES)
+        self._tapes = LRUCache(_MOST_TAPES)
 
     def _is_free(self, leaves: list) -> bool:
-        """False while a gradient of what the function does is wanted."""
+        """Whether no gradient of the function is being computed."""
         raise NotImplementedError
 
     def _describe(self, x: Any) -> tuple:
-        """What of an array a list was made for."""
+        """Return the properties of an array that a tape depends on."""
         raise NotImplementedError
 
     def __call__(self, *arguments: Any) -> Any:

@@ -93,7 +93,7 @@ class Trackable(Stamped):
         return self._own_variables()
 
     def _unmerged_variables(self) -> list[Variable]:
-        """Return the parts of a weight that files store merged (a kernel and its LoRA factors), for storing beside it."""
+        """Return the parts of a weight that files store merged, such as a kernel and its LoRA factors."""
         return []
 
     def save_own_variables(self, store: Any) -> None:

@@ -14,7 +14,7 @@ from polykeras.backends.contract.spec import SPEC
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
-from polykeras.capture.plain import PlainStep
+from polykeras.capture.eager import EagerStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, trees, turns
 from polykeras.core.functionalization import settled
@@ -436,7 +436,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return self._make_step(kind, function, batch, make_own, True)
 
         def make_plain(function: Any) -> Any:
-            return self._make_step(kind, function, batch, lambda: PlainStep(self, function, batch), False)
+            return self._make_step(kind, function, batch, lambda: EagerStep(self, function, batch), False)
 
         def run(data: Any) -> Any:
             result = getattr(self, f"{kind}_step")(data)

@@ -1,7 +1,6 @@
-"""Steps of small models on NumPy as lists of operations, seen by arrays that tell of what is done to them.
+"""Replayed steps of small models on NumPy; operations are recorded by a subclass of ``numpy.ndarray``.
 
-For a 784-32-10-1 network autograd and the layers around it take three times as long as the
-operations.
+For a 784-32-10-1 network, autograd and the Python code of the layers take three times as long as the operations.
 """
 
 from __future__ import annotations
@@ -23,21 +22,21 @@ _MOST_CALLS = 2_000
 
 
 class RecordedArray(np.ndarray):
-    """An array that writes down what is done to it, while a step is recorded."""
+    """An array that records the operations on it while a step is recorded."""
 
     name: str | None = None
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         if any(isinstance(x, Box) for x in inputs):
-            return NotImplemented  # autograd's turn; it comes back with what is in its boxes
+            return NotImplemented  # autograd unpacks its boxes and calls again
         recorder = _recorder()
         if method not in ("__call__", "reduce"):
             raise UnrepeatableError(f"{ufunc}.{method}")
         function = ufunc if method == "__call__" else ufunc.reduce
         target = None if out is None else out[0]
         if target is not None and (len(out) > 1 or not isinstance(target, RecordedArray)):
-            raise UnrepeatableError("results in an array from elsewhere")
-        if target is None or target.ndim == 0:  # most are scalars, which operations in place don't change
+            raise UnrepeatableError("a result written into an unknown array")
+        if target is None or target.ndim == 0:  # usually NumPy scalars, which in-place operators do not modify
             return recorder.run(function, inputs, options)
         recorder.run(function, inputs, options, target)
         return target
@@ -77,19 +76,19 @@ for _name in ("astype", "copy", "reshape", "ravel", "flatten", "transpose", "swa
     setattr(RecordedArray, _name, _recorded(_name))
 ArrayVSpace.register(RecordedArray)
 
-# Their results are told by shapes and types.
+# These only look at shapes and dtypes, which are part of the tape's key: their results are constants.
 _ABOUT_SHAPES = (np.shape, np.ndim, np.size, np.result_type, np.iscomplexobj)
 
 
 def _recorder() -> _Recorder:
     recorder = tape.current_recorder()
     if not isinstance(recorder, _Recorder):
-        raise RuntimeError("Expected a recorded array to stay inside its step. Received: one that was kept.")
+        raise RuntimeError("Expected a recorded array to be used only within its step. Received: a use after it.")
     return recorder
 
 
 def _plain(x: Any) -> Any:
-    """An argument with NumPy's own arrays in it."""
+    """Return an argument with recorded arrays replaced by plain NumPy arrays."""
     if isinstance(x, RecordedArray):
         return np.ndarray.view(x, np.ndarray)[()]
     if type(x) in (list, tuple):
@@ -102,7 +101,7 @@ def _is_recorded(x: Any) -> bool:
 
 
 def recorded(x: Any) -> RecordedArray:
-    """Return an array or a scalar of NumPy as one that tells, without copying."""
+    """Return a NumPy array or scalar as an array that records, without copying."""
     return np.ndarray.view(np.asarray(x), RecordedArray)
 
 
@@ -120,10 +119,10 @@ class _Recorder(tape.Recorder):
         return _MOST_CALLS
 
     def run(self, function: Any, arguments: tuple, options: dict, target: RecordedArray | None = None) -> Any:
-        """Call a function of NumPy, write it down, and return what it gives.
+        """Call a NumPy function, record it, and return its result.
 
         Args:
-            target: an array that takes the result.
+            target: an array that is overwritten by the result.
         """
         if function in _ABOUT_SHAPES:
             return function(*_plain(arguments), **options)
@@ -131,11 +130,11 @@ class _Recorder(tape.Recorder):
         return self._run(function, self.add_constant(function), arguments, options, target is not None)
 
     def run_as_one(self, function: Callable, arguments: tuple) -> Any:
-        # Inside, arrays are made to be filled, and arguments leave their types.
+        # The function allocates arrays and fills them, and loses the array subclass: its parts can't be recorded.
         return self.run(function, arguments, {}) if any(map(_is_recorded, arguments)) else function(*arguments)
 
     def run_method(self, name: str, array: RecordedArray, arguments: tuple, options: dict) -> Any:
-        """Call a method of an array, write it down, and return what it gives."""
+        """Call a method of an array, record it, and return its result."""
         read: list[str] = []
         text = f"{self.text(array, read)}.{name}"
         return self._run(getattr(_plain(array), name), text, arguments, options, name == "__setitem__", read)
@@ -161,7 +160,7 @@ class _Recorder(tape.Recorder):
 
 
 def _other_values(x: Any) -> Any:
-    """Return an array like another, with other values: a list must depend on all that its step depends on."""
+    """Return an array of the same shape with other values, to check that a replay depends on all of its inputs."""
     x = np.asarray(x)
     wave = (np.arange(x.size) % 3).reshape(x.shape)
     if x.dtype == bool:
@@ -169,16 +168,16 @@ def _other_values(x: Any) -> Any:
     if x.dtype.kind in "iu":
         if x.ndim == 0:
             return x + x.dtype.type(1)
-        # Labels stay labels.
+        # Class labels must remain valid.
         rolled = np.roll(x, 1)
         return rolled if (rolled != x).any() else np.where(wave == 1, np.where(x == 0, 1, x - 1), x).astype(x.dtype)
-    # Signs stay: a variance must not become negative.
+    # Signs are kept, since a variance, for example, must not become negative.
     return np.where(x == 0, wave * 0.015625, x * (1 + 0.125 * wave)).astype(x.dtype)
 
 
 class _Tape(tape.Tape):
     def _recorder(self, inputs: list) -> _Recorder:
-        # The frame that the step is called from, around which the recorder looks at no caller.
+        # The recorder checks the frames between an operation and this one for foreign code.
         return _Recorder(inputs, sys._getframe(1))
 
     def _copied(self, leaves: list, count: int) -> list:
@@ -203,7 +202,7 @@ def _bits(x: Any) -> bytes:
 
 
 class Replayed(tape.Replayed):
-    """A function that is replayed where it can be.
+    """A function that is replayed where possible.
 
     Args:
         function: ``state, result = function(state, *inputs)``.
@@ -218,7 +217,7 @@ class Replayed(tape.Replayed):
         return x.shape, x.strides, x.dtype, x.ndim == 0 or x.flags.writeable
 
     def _make(self, arguments: tuple) -> CapturedTape | None:
-        # An update in place, recorded on a copy, would fail on what shares memory, such as a broadcast scalar.
+        # An in-place update that was recorded on a copy fails on arrays that share memory, such as a broadcast scalar.
         may_write = all(x.ndim == 0 or x.flags.writeable for x in trees.leaves(arguments[0]))
         return super()._make(arguments) if may_write else None
 

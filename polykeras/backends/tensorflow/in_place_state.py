@@ -14,7 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from polykeras.capture.recent import Recent
+from polykeras.capture.lru_cache import LRUCache
 from polykeras.core import trees
 
 raw = tf.raw_ops
@@ -83,7 +83,7 @@ class CompiledFunction:
         self._array = array
         self._optimize = optimize
         self._donate = donate
-        self._traces = Recent(_MOST_TRACES)
+        self._traces = LRUCache(_MOST_TRACES)
         self._variables: dict[int, tf.Variable] = {}
 
     def __call__(self, *arguments: Any) -> Any:

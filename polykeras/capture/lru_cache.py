@@ -1,4 +1,4 @@
-"""Values by key, of which those last used are kept."""
+"""A cache that keeps the most recently used values."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 _uses = itertools.count()
 
 
-class Recent:
-    """A table of limited size that drops the least recently used value.
+class LRUCache:
+    """A table of limited size that evicts the least recently used value.
 
     Args:
-        most: how many values are kept.
+        most: the maximum number of values.
 
-    >>> found = Recent(2)
+    >>> found = LRUCache(2)
     >>> found.put("a", 1); found.put("b", 2)
     >>> found.get("a"); found.put("c", 3); found.get("b", "none")
     1
@@ -28,7 +28,7 @@ class Recent:
         self._entries: dict[Any, list] = {}
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Return the value of a key, or the default."""
+        """Return the value of a key, or the default, and mark it as used."""
         entry = self._entries.get(key)
         if entry is None:
             return default
@@ -36,14 +36,14 @@ class Recent:
         return entry[0]
 
     def put(self, key: Any, value: Any) -> None:
-        """Keep a value."""
+        """Store a value."""
         entries = self._entries
         if key not in entries and len(entries) >= self._most:
-            del entries[min(entries, key=lambda known: entries[known][1])]
+            del entries[min(entries, key=lambda other: entries[other][1])]
         entries[key] = [value, next(_uses)]
 
     def values(self) -> list:
-        """All that is kept, in the order in which it came."""
+        """Return all values, oldest first."""
         return [value for value, _ in self._entries.values()]
 
     def __len__(self) -> int:

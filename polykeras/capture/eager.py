@@ -1,4 +1,4 @@
-"""A step that runs line by line, and reads what is set as it goes."""
+"""A step that runs eagerly: its Python code runs, and reads settings, in every call."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from polykeras.core.tracking import unique
 from polykeras.core.variables import values_of
 
 
-class PlainStep:
-    """One step of a model, of which no captured version exists that could become outdated.
+class EagerStep:
+    """An eager step of a model, for which no captured version exists that could become outdated.
 
     Args:
-        model: gives ``_step_variables()`` and ``_training_variables()``.
-        function: of a batch (a tree of arrays); reads and assigns the model's variables.
-        batch: specs of a batch. The step is run over them once, which makes what is not there yet.
+        model: provides ``_step_variables()`` and ``_training_variables()``.
+        function: function of a batch (a tree of arrays), which reads and assigns the model's variables.
+        batch: specs of a batch. The step is run over them once, which creates variables that do not exist yet.
 
-    When a call raises, or Ctrl-C comes, the variables are as before.
+    If a call raises or is interrupted by Ctrl-C, the variables keep their values from before.
     """
 
     _is_traced = False
@@ -48,16 +48,17 @@ class PlainStep:
         return self._turn.current().write(self._run, batch)
 
     def _run(self, batch: Any) -> Any:
-        self._part()
+        self._unshare_all()
         with recording() as assigned, holding({}) as values:
             result = values_of(self._function(batch))
-        is_odd = self.backend.ambient_mode() is not None
+        has_mode = self.backend.ambient_mode() is not None
+        # Values computed under a mode may be views or special tensors: the slots get plain copies.
         for variable in assigned:
-            variable.put(self.backend.copy(values[variable]) if is_odd else values[variable])
+            variable.put(self.backend.copy(values[variable]) if has_mode else values[variable])
         return in_order(result, self.result)
 
     def on_rows(self, data: Any, index: Any) -> Any:
-        """Run the step on the rows of ``data`` that ``index`` names: once, or once a row of a matrix."""
+        """Run the step on the rows of ``data`` given by ``index``: once, or once for each row of an index matrix."""
         rows = [index]
         if len(self.backend.shape(index)) == 2:
             rows = [self.backend.getitem(index, (n,)) for n in range(self.backend.shape(index)[0])]
@@ -65,28 +66,28 @@ class PlainStep:
             result = self(trees.map(lambda x: self.backend.take(x, row, 0), data))  # noqa: B023
         return result
 
-    def _part(self) -> None:
-        """Give variables arrays of their own, where kernels write into the ones that they update."""
+    def _unshare_all(self) -> None:
+        """Give variables arrays of their own, on engines whose kernels update arrays in place."""
         if self.backend.is_traced:
             return
-        with self._turn.current().lock:  # a step that ends meanwhile would lose what it puts
+        with self._turn.current().lock:  # otherwise a step that ends meanwhile could lose its update
             values = [v.in_slot() for v in self._variables]
             for variable, before, own in zip(self._variables, values, unshared(self.backend, values), strict=True):
                 if own is not before:
                     variable.put(own)
 
 
-# What the interpreter counts for an object that is in one list and nowhere else.
+# The reference count of an object that is in one list and nowhere else.
 HOLDERS = max(map(sys.getrefcount, [object()]))
 
 
 def unshared(backend: Any, arrays: list, holders: int = HOLDERS + 1) -> list:
-    """Copies of those arrays that somebody else holds too, a user, another thread, another slot: a step ends them.
+    """Return arrays with copies of those that are referenced elsewhere, since a step destroys its arrays.
 
     Args:
-        backend: of the arrays.
-        arrays: None for a variable that has none yet.
-        holders: references to an array that nobody else holds; by default that of a slot and that of the list.
+        backend: the backend of the arrays.
+        arrays: list of arrays; None for a variable that has none yet.
+        holders: the reference count of an array that nobody else holds; by default one slot and the list.
     """
     counts = list(map(sys.getrefcount, arrays))
     if max(counts, default=0) <= holders:
@@ -95,14 +96,14 @@ def unshared(backend: Any, arrays: list, holders: int = HOLDERS + 1) -> list:
 
 
 def in_order(result: Any, like: Any) -> Any:
-    """Logs in the order that the step gave them; engines sort the keys of dicts."""
+    """Restore the order in which the step returned its logs; engines sort the keys of dicts."""
     if isinstance(result, dict) and isinstance(like, dict) and result.keys() == like.keys():
         return {name: result[name] for name in like}
     return result
 
 
 def drawing_from(model: Any, function: Callable) -> Callable:
-    """A step whose draws without a seed, outside of layers, come from a generator of the model."""
+    """Return a step whose unseeded draws outside of layers come from a generator of the model."""
 
     def step(batch: Any) -> Any:
         with owned(model):
