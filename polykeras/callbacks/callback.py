@@ -63,7 +63,7 @@ class Callback:
 
         Args:
             epoch: int, from 0 on.
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -71,31 +71,31 @@ class Callback:
 
         Args:
             epoch: int, from 0 on.
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Another name for ``on_train_batch_begin``.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
 
     def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Another name for ``on_train_batch_end``.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Called before a batch of ``fit``.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
         self.on_batch_begin(batch, logs)
 
@@ -103,8 +103,8 @@ class Callback:
         """Called after a batch of ``fit``, with the means of the epoch so far.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
         self.on_batch_end(batch, logs)
 
@@ -112,74 +112,74 @@ class Callback:
         """Called before a batch of ``evaluate``, validation included.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
 
     def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Called after a batch of ``evaluate``.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
 
     def on_predict_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Called before a batch of ``predict``.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
 
     def on_predict_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Called after a batch of ``predict``, with its ``outputs``.
 
         Args:
-            batch: int, its index in the epoch, from 0 on.
-            logs: dict of results by name; default None.
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict from metric names to values; default None.
         """
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Called at the start of ``fit``.
 
         Args:
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_train_end(self, logs: dict | None = None) -> None:
         """Called at the end of ``fit``.
 
         Args:
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_test_begin(self, logs: dict | None = None) -> None:
         """Called at the start of ``evaluate``, validation included.
 
         Args:
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_test_end(self, logs: dict | None = None) -> None:
         """Called at the end of ``evaluate``.
 
         Args:
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_predict_begin(self, logs: dict | None = None) -> None:
         """Called at the start of ``predict``.
 
         Args:
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
     def on_predict_end(self, logs: dict | None = None) -> None:
         """Called at the end of ``predict``.
 
         Args:
-            logs: dict of results by name; default None.
+            logs: dict from metric names to values; default None.
         """
 
 

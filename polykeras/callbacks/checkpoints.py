@@ -20,7 +20,7 @@ class ModelCheckpoint(MonitorCallback):
         verbose: 1 prints a message; default 0.
         save_best_only: save only when ``monitor`` is better than ever before.
         save_weights_only: ``model.save_weights`` instead of ``model.save``.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
         save_freq: ``"epoch"``, or a number of batches. A metric is then the mean of the epoch so far.
         initial_value_threshold: value that the first saved model must beat, for ``save_best_only``; default
             None.

@@ -89,7 +89,7 @@ class ReduceLROnPlateau(MonitorCallback):
         factor: the new rate is the old one times that; below 1; default 0.1.
         patience: epochs without improvement before the rate is lowered; default 10.
         verbose: 1 prints a message; default 0.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
         min_delta: least change that counts as better. Keras 2 also calls it ``epsilon``; default 0.0001.
         cooldown: epochs after a change in which improvement isn't asked for; default 0.
         min_lr: the rate never goes below; default 0.0.

@@ -24,7 +24,7 @@ class MonitorCallback(Callback):
 
     Args:
         monitor: name in the logs, such as ``"val_loss"``.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
         min_delta: least change that counts.
 
     Raises:

@@ -19,7 +19,7 @@ class EarlyStopping(MonitorCallback):
         min_delta: least change that counts as better; default 0.
         patience: epochs without improvement before training stops; default 0.
         verbose: 1 prints a message; default 0.
-        mode: ``"min"``, ``"max"``, or ``"auto"``: by what the metric is.
+        mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
         baseline: value that must be beaten for ``patience`` to start again; default None.
         restore_best_weights: go back to the weights of the best epoch in the end.
         start_from_epoch: epochs before that are not looked at; default 0.

@@ -16,7 +16,7 @@ def load_data(
     """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 506 rows of 13 numbers.
 
     Args:
-        path: name of the file in the folder of downloads.
+        path: name of the file in the download folder.
         test_split: fraction of the rows for testing.
         seed: of the shuffle before.
 

@@ -18,7 +18,7 @@ def load_data(
 
     Args:
         version: ``"large"`` for all rows, ``"small"`` for the first 600.
-        path: name of the file in the folder of downloads.
+        path: name of the file in the download folder.
         test_split: fraction of the rows for testing.
         seed: of the shuffle before.
 

@@ -14,7 +14,7 @@ def load_data(label_mode: str = "fine") -> tuple[cifar.Arrays, cifar.Arrays]:
         label_mode: ``"fine"`` for a hundred classes, ``"coarse"`` for twenty.
 
     Returns:
-        x: as of ``cifar10``; y: uint8 of shape (n, 1).
+        x: as for ``cifar10``; y: uint8 of shape (n, 1).
 
     Raises:
         ValueError: for another mode.

@@ -163,7 +163,7 @@ def text_dataset_from_directory(
         validation_split: float from 0 to 1, the fraction of files for validation; default None.
         subset: "training", "validation" or "both", with ``validation_split``; default None.
         follow_links: bool, whether to enter linked folders; default False.
-        format: "tf" or "grain", as of ``image_dataset_from_directory``; default None.
+        format: "tf" or "grain", as for ``image_dataset_from_directory``; default None.
         verbose: bool, whether to print how many files there are; default True.
 
     Returns:

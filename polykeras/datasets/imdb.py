@@ -30,7 +30,7 @@ def load_data(
     """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 25,000 reviews each.
 
     Args:
-        path: name of the file in the folder of downloads.
+        path: name of the file in the download folder.
         num_words, skip_top: indices from and below which words become ``oov_char``.
         maxlen: leave out texts of this length and longer.
         seed: of the shuffle.

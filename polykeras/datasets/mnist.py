@@ -17,7 +17,7 @@ def load_data(path: str = "mnist.npz") -> tuple[tuple[np.ndarray, np.ndarray], t
     """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 60,000 and 10,000 digits.
 
     Args:
-        path: name of the file in the folder of downloads.
+        path: name of the file in the download folder.
 
     Returns:
         x: uint8 of shape (n, 28, 28); y: uint8 of shape (n,), the digit.

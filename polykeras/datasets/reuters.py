@@ -30,7 +30,7 @@ def load_data(
 ) -> tuple[housing.Arrays, housing.Arrays]:
     """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 11,228 texts in all.
 
-    Args: as of ``imdb``, and
+    Args: as for ``imdb``, and
         test_split: fraction of the texts for testing.
 
     Returns:

@@ -212,7 +212,7 @@ class GlorotUniform(_NamedScaling):
     (2010), https://proceedings.mlr.press/v9/glorot10a.html.
 
     Args:
-        seed: int or SeedGenerator; None for a seed of its own.
+        seed: int or SeedGenerator; default None, for a new seed.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
@@ -227,7 +227,7 @@ class GlorotNormal(_NamedScaling):
     """Truncated normal values of variance 2 / (fan_in + fan_out); see ``GlorotUniform``.
 
     Args:
-        seed: int or SeedGenerator; None for a seed of its own.
+        seed: int or SeedGenerator; default None, for a new seed.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
@@ -247,7 +247,7 @@ class HeUniform(_NamedScaling):
     He et al., "Delving Deep into Rectifiers" (2015), https://arxiv.org/abs/1502.01852.
 
     Args:
-        seed: int or SeedGenerator; None for a seed of its own.
+        seed: int or SeedGenerator; default None, for a new seed.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
@@ -262,7 +262,7 @@ class HeNormal(_NamedScaling):
     """Truncated normal values of variance 2 / fan_in; see ``HeUniform``.
 
     Args:
-        seed: int or SeedGenerator; None for a seed of its own.
+        seed: int or SeedGenerator; default None, for a new seed.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
@@ -281,7 +281,7 @@ class LecunUniform(_NamedScaling):
     LeCun et al., "Efficient BackProp" (1998), http://yann.lecun.com/exdb/publis/pdf/lecun-98b.pdf.
 
     Args:
-        seed: int or SeedGenerator; None for a seed of its own.
+        seed: int or SeedGenerator; default None, for a new seed.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 
@@ -296,7 +296,7 @@ class LecunNormal(_NamedScaling):
     """Truncated normal values of variance 1 / fan_in, for layers with selu; see ``LecunUniform``.
 
     Args:
-        seed: int or SeedGenerator; None for a seed of its own.
+        seed: int or SeedGenerator; default None, for a new seed.
         input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
             and the last.
 

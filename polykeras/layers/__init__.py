@@ -252,10 +252,10 @@ registry.add_family(
 
 
 def serialize(layer: Layer) -> dict:
-    """Return a JSON-ready description of a layer.
+    """Return a JSON-serializable description of a layer.
 
     Args:
-        layer: Layer.
+        layer: Layer to describe.
 
     >>> serialize(Dense(2))["class_name"]
     'Dense'
@@ -264,10 +264,10 @@ def serialize(layer: Layer) -> dict:
 
 
 def deserialize(config: dict, custom_objects: dict | None = None) -> Layer:
-    """Return the layer of a description from ``serialize``, with new weights.
+    """Return the layer that a result of ``serialize`` describes, with new weights.
 
     Args:
-        config: dict.
+        config: dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(Dense(2))).units

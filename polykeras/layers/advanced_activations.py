@@ -1,4 +1,4 @@
-"""Activations that are layers: they have weights, or options."""
+"""Activation functions as layers, with weights or options."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def _at_least_0(layer: Layer, name: str, value: Any) -> float:
 
 
 class ReLU(Layer):
-    """Return x above a threshold, up to a limit, otherwise a line of small slope.
+    """Return x where it is above a threshold, limited to ``max_value``, and otherwise a line of small slope.
 
     Args:
-        max_value: the largest output; None for no limit.
-        negative_slope: slope of the output below the threshold (``alpha`` in ``activations.relu`` of Keras
+        max_value: float, the largest output; default None, for no limit.
+        negative_slope: float, slope of the output below the threshold (``alpha`` in ``activations.relu`` of Keras
             2); default 0.0.
-        threshold: where the slope changes; default 0.0.
+        threshold: float, the input value at which the slope changes; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: any shape to the same shape.
@@ -52,10 +52,10 @@ class ReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -71,10 +71,10 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """Return x, and a line of small slope below 0.
+    """Return x where it is positive, and otherwise a line of small slope.
 
     Args:
-        negative_slope: the slope below 0 (``alpha`` in Keras 2); default 0.3.
+        negative_slope: float, the slope below 0 (``alpha`` in Keras 2); default 0.3.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models" (2013).
@@ -95,10 +95,10 @@ class LeakyReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -109,12 +109,12 @@ class LeakyReLU(Layer):
 
 
 class PReLU(Layer):
-    """Return x, and below 0 a line whose slope ``alpha`` is learned.
+    """Return x where it is positive, and otherwise ``alpha * x`` with a learned ``alpha``.
 
     Args:
-        alpha_initializer, alpha_regularizer, alpha_constraint: of the slopes (``init`` and ``weights`` in
-            Keras 1); default "zeros".
-        shared_axes: axes along which all entries have one slope; default none.
+        alpha_initializer: initializer of the slopes (``init`` in Keras 1); default "zeros".
+        alpha_regularizer, alpha_constraint: regularizer and constraint of the slopes; default None.
+        shared_axes: int or list, axes along which all entries share one slope; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: He et al., "Delving deep into rectifiers" (ICCV 2015).
@@ -144,10 +144,10 @@ class PReLU(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: tuple) -> None:
-        """Make the slopes.
+        """Create the slopes.
 
         Args:
-            input_shape: tuple with the batch.
+            input_shape: tuple of sizes with the batch axis.
 
         Raises:
             ValueError: if the size of an axis that is not shared is unknown.
@@ -165,10 +165,10 @@ class PReLU(Layer):
         self.input_spec = InputSpec(ndim=rank, axes=axes)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -179,10 +179,10 @@ class PReLU(Layer):
 
 
 class ELU(Layer):
-    """Return x, and below 0 ``alpha * (e**x - 1)``.
+    """Return x where it is positive, and otherwise ``alpha * (exp(x) - 1)``.
 
     Args:
-        alpha: minus the limit far below 0; default 1.0.
+        alpha: float, the negative of the limit for large negative inputs; default 1.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Clevert et al., "Fast and accurate deep network learning by exponential linear units"
@@ -203,10 +203,10 @@ class ELU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -217,10 +217,10 @@ class ELU(Layer):
 
 
 class ThresholdedReLU(Layer):
-    """Return x above a threshold, otherwise 0.
+    """Return x where it is above a threshold, otherwise 0.
 
     Args:
-        theta: the threshold; default 1.0.
+        theta: float, the threshold; default 1.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Konda et al., "Zero-bias autoencoders and the benefits of co-adapting features" (2014),
@@ -241,10 +241,10 @@ class ThresholdedReLU(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -255,16 +255,16 @@ class ThresholdedReLU(Layer):
 
 
 class Softmax(Layer):
-    """Scale e**x to sum 1.
+    """Apply the softmax function: ``exp(x)``, scaled to sum to 1.
 
     Args:
-        axis: int, or several that are scaled together; default -1.
+        axis: int, or list of axes to sum over together; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         inputs: array.
-        mask: True where an entry counts; others get 0, and are left out of the sum. It broadcasts
-            to the inputs, or has their first axes.
+        mask: bool array, False for entries that get probability 0. It broadcasts to the inputs, or
+            has their leading axes.
 
     Shapes: any shape to the same shape.
 
@@ -281,11 +281,11 @@ class Softmax(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            mask: bools, which entries count; default None, for all.
+            inputs: array, or structure of arrays, with the input shape given below.
+            mask: bool array, True for the entries to use; default None, for all of them.
 
         Shapes: any shape to the same shape.
         """
@@ -296,7 +296,7 @@ class Softmax(Layer):
         return ops.where(mask, ops.softmax(ops.where(mask, inputs, lowest), axis=self.axis), 0.0)
 
     def _fitted(self, mask: Any, shape: tuple) -> Any:
-        """The mask with as many axes as the inputs."""
+        """The mask, expanded to broadcast to the inputs."""
         sizes = tuple(ops.shape(mask))
         missing = len(shape) - len(sizes)
 

@@ -1,4 +1,4 @@
-"""Checks that constructors share, and the argument names of older Keras versions."""
+"""Argument checks shared by constructors, and the argument names of older Keras versions."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LAYOUTS: dict[str | None, str] = {"tf": "channels_last", "th": "channels_first"}
 
 
 def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
-    """Decorator for ``__init__``: accept old argument names too.
+    """Return a decorator for ``__init__`` that also accepts old argument names.
 
     Args:
-        **renamed: old name = new name.
+        **renamed: ``old_name="new_name"``.
 
     >>> class Layer:
     ...     @legacy_arguments(output_dim="units")
@@ -33,7 +33,7 @@ def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
                 new = renamed[old]
                 if new in kwargs:
                     raise TypeError(
-                        f"Expected one of {old!r} and {new!r}, two names of one argument of "
+                        f"Expected one of {old!r} and {new!r}, two names of the same argument of "
                         f"{type(self).__name__}. Received: both."
                     )
                 kwargs[new] = kwargs.pop(old)
@@ -50,7 +50,7 @@ def _where(layer: Any) -> str:
 
 
 def positive_int(layer: Any, name: str, value: Any) -> int:
-    """Return an int above 0.
+    """Return the value if it is a positive int.
 
     Raises:
         ValueError: for anything else.
@@ -61,7 +61,7 @@ def positive_int(layer: Any, name: str, value: Any) -> int:
 
 
 def positive_number(layer: Any, name: str, value: Any) -> float:
-    """Return a number above 0.
+    """Return the value if it is a positive number.
 
     Raises:
         ValueError: for anything else.
@@ -72,7 +72,7 @@ def positive_number(layer: Any, name: str, value: Any) -> float:
 
 
 def rate_between(layer: Any, name: str, value: Any) -> float:
-    """Return a number of at least 0 and below 1, or 1 itself (everything is dropped).
+    """Return the value if it is a number from 0 to 1.
 
     Raises:
         ValueError: for anything else.
@@ -83,7 +83,7 @@ def rate_between(layer: Any, name: str, value: Any) -> float:
 
 
 def noise_shape(layer: Any, value: Any) -> tuple | None:
-    """Return the shape of a random mask as a tuple of ints above 0 and None, or None for no such shape.
+    """Return the shape of a random mask as a tuple of positive ints and None, or None if there is none.
 
     Raises:
         ValueError: for anything else.
@@ -99,10 +99,10 @@ def noise_shape(layer: Any, value: Any) -> tuple | None:
 
 
 def window_sizes(layer: Any, name: str, value: Any, rank: int, minimum: int = 1) -> tuple[int, ...]:
-    """Return an int or sequence of ints as one int for each spatial axis.
+    """Return an int or sequence of ints as a tuple with one int per spatial axis.
 
     Raises:
-        ValueError: for a wrong number of them, or one below the minimum.
+        ValueError: for a wrong number of ints, or one below the minimum.
     """
     sizes = (value,) * rank if hasattr(value, "__index__") else value
     is_right = isinstance(sizes, list | tuple) and len(sizes) == rank
@@ -115,10 +115,10 @@ def window_sizes(layer: Any, name: str, value: Any, rank: int, minimum: int = 1)
 
 
 def choice(layer: Any, name: str, value: Any, choices: tuple) -> Any:
-    """Return a value that is one of the choices; names in any case.
+    """Return a value that is one of the choices; the case of strings is ignored.
 
     Raises:
-        ValueError: for any other.
+        ValueError: for any other value.
     """
     value = value.lower() if isinstance(value, str) else value
     if value not in choices:

@@ -1,4 +1,4 @@
-"""Attention: means of values, weighted by how well their keys match a query."""
+"""Attention: averages of values, weighted by how well their keys match a query."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from polykeras.serialization import registry
 
 
 def _distances(query: Any, key: Any) -> Any:
-    """(1, queries, keys): how much later than a key a query comes; lengths may be unknown."""
+    """(1, queries, keys): the position of each query minus that of each key; lengths may be unknown."""
     ones = [ops.ones_like(x[(slice(0, 1), slice(None), *(0,) * (len(x.shape) - 2))], "int32") for x in (query, key)]
     queries, keys = (ops.cumsum(x, axis=1) for x in ones)
     return ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
@@ -34,7 +34,7 @@ def _check_batches(layer: Layer, arrays: Sequence) -> None:
     shapes = [known(ops.shape(x)) for x in arrays]
     if len({shape[0] for shape in shapes if shape[0] is not None}) > 1:
         raise ValueError(
-            f"Layer {layer.path!r}: Expected query, value and key of equally many examples. Received shapes: "
+            f"Layer {layer.path!r}: Expected query, value and key of the same batch size. Received shapes: "
             f"{naming.listed(shapes)}."
         )
 
@@ -43,23 +43,23 @@ def _check_batches(layer: Layer, arrays: Sequence) -> None:
 
 
 class Attention(Layer):
-    """Dot-product attention: weigh values by the similarity of their keys to a query.
+    """Dot-product attention: average the values, weighted by the similarity of their keys to a query.
 
     Args:
-        use_scale: whether to multiply scores by a weight.
-        score_mode: ``"dot"``: the score of a query and a key is their product; ``"concat"``: a
-            weight times the sum of ``tanh(scale * (query + key))``.
-        dropout: fraction of the attention scores to drop in training; default 0.0.
-        seed: an int, for dropout that repeats from program to program; default None, for others each time.
+        use_scale: bool, whether to multiply scores by a trainable scalar; default False.
+        score_mode: ``"dot"`` for the dot product of query and key as score, or ``"concat"`` for a trainable
+            scalar times the sum of ``tanh(scale * (query + key))``; default "dot".
+        dropout: float, fraction of the attention weights to drop in training; default 0.0.
+        seed: int, for dropout that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
-        inputs: list of query (batch, queries, size), value (batch, keys, size) and, by default the
-            value, key (batch, keys, size).
-        mask: list of the mask of the query (batch, queries), where outputs become 0, and of the
-            value (batch, keys), where nothing is looked at; each may be None.
-        return_attention_scores: whether to return (outputs, scores).
-        use_causal_mask: whether no query looks at later keys.
+        inputs: list of query (batch, queries, size), value (batch, keys, size) and optionally key (batch,
+            keys, size), by default the value.
+        mask: list of the mask of the query (batch, queries), False where outputs become 0, and the mask of
+            the value (batch, keys), False where keys are ignored; each may be None.
+        return_attention_scores: bool, whether to return (outputs, scores).
+        use_causal_mask: bool, whether queries cannot attend to later keys.
 
     Source: Luong et al., "Effective approaches to attention-based neural machine translation"
     (EMNLP 2015).
@@ -101,7 +101,7 @@ class Attention(Layer):
         if not isinstance(value, list | tuple) or len(value) not in (2, 3):
             received = f"an array of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
             raise ValueError(
-                f"Layer {self.path!r}: Expected {name} to be a list of those of query and value, and maybe of key. "
+                f"Layer {self.path!r}: Expected {name} to be a list for query, value and optionally key. "
                 f"Received: {received}."
             )
 
@@ -121,14 +121,14 @@ class Attention(Layer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            mask: bools, which entries count; default None, for all.
-            training: bool, whether to act as in training; default False.
-            return_attention_scores: bool, whether to return the scores too; default False.
-            use_causal_mask: bool, whether a query looks at no later keys; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            mask: bool array, True for the entries to use; default None, for all of them.
+            training: bool, whether to run in training mode; default False.
+            return_attention_scores: bool, whether to also return the attention scores; default False.
+            use_causal_mask: bool, whether queries cannot attend to later keys; default False.
 
         Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq,
         dim).
@@ -160,7 +160,7 @@ class Attention(Layer):
 
         Args:
             inputs: list of query, value and key, (batch, time, dim).
-            mask: list of their masks; default None.
+            mask: list of the masks of the inputs; default None.
         """
         return None if mask is None else mask[0]
 
@@ -175,11 +175,11 @@ class Attention(Layer):
 
 
 class AdditiveAttention(Attention):
-    """Weigh values by the sum of ``scale * tanh(query + key)``.
+    """Additive attention: the score of a query and a key is the sum of ``scale * tanh(query + key)``.
 
     Args:
-        use_scale: whether ``scale`` is a weight, of the size of a key, or 1.
-        dropout, seed: as for ``Attention``, as are the arguments of a call; default 0.0.
+        use_scale: bool, whether ``scale`` is a trainable vector of the size of a key, instead of 1; default True.
+        dropout, seed: as for ``Attention``, as are the call arguments; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Bahdanau et al., "Neural machine translation by jointly learning to align and translate"
@@ -215,14 +215,14 @@ class AdditiveAttention(Attention):
 
 
 def _other_name(name: str) -> Any:
-    """Another name of an attribute, to read it and to set it."""
+    """A property that is an alias of an attribute."""
     return property(lambda self: getattr(self, name), lambda self, value: setattr(self, name, value))
 
 
 class HeadedAttention(Layer):
-    """Base of attention with many heads: projections, masks, and the attention between them.
+    """Base class of multi-head attention: projections, masks, and the attention itself.
 
-    Subclasses give the numbers of heads, the sizes of a key and a value, and the shape of the output.
+    Subclasses define the numbers of heads, the sizes of keys and values, and the shape of the output.
     """
 
     kernel_initializer: Any
@@ -267,7 +267,7 @@ class HeadedAttention(Layer):
         keep_options(self, "bias", bias_initializer, bias_regularizer, bias_constraint)
         self.supports_masking = True
 
-    # What layers of other packages, made from these, know the parts by.
+    # The names by which subclasses in other packages access these attributes.
     _query_dense = _other_name("query_dense")
     _key_dense = _other_name("key_dense")
     _value_dense = _other_name("value_dense")
@@ -291,14 +291,14 @@ class HeadedAttention(Layer):
         return {
             **options,
             "activity_regularizer": self._activity_regularizer,
-            # A copy draws numbers of its own.
+            # A copy, so that each weight gets its own random numbers.
             "kernel_initializer": _copy(self.kernel_initializer),
             "bias_initializer": _copy(self.bias_initializer),
             "dtype": self.dtype_policy,
         }
 
     def _build_attention(self, rank: int) -> None:
-        """Make what computes attention between projected arrays with ``rank`` axes."""
+        """Create the sublayers that compute attention between projected arrays with ``rank`` axes."""
         self._softmax = Softmax(dtype=self.dtype_policy)
         self._dropout_layer = Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy)
         self._build_equations(rank)
@@ -320,7 +320,7 @@ class HeadedAttention(Layer):
         return self._mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
 
     def _projection(self, name: str, axes: int, bound: int, sizes: tuple, activation: Any = None) -> EinsumDense:
-        """A dense layer from the last ``bound`` axes of an input with ``axes`` others, to ``sizes``."""
+        """A dense layer that maps the last ``bound`` axes of an input, after ``axes`` others, to ``sizes``."""
         letters = iter(string.ascii_lowercase)
         free, inner, outer = ("".join(next(letters) for _ in range(n)) for n in (axes, bound, len(sizes)))
         return EinsumDense(
@@ -335,7 +335,7 @@ class HeadedAttention(Layer):
     def _build_heads(
         self, shapes: tuple, heads: int, key_heads: int, key_size: int, value_size: int, output_shape: tuple
     ) -> None:
-        """Make and build the projections for the shapes of query, value and key."""
+        """Create and build the projections for the shapes of query, value and key."""
         query_shape, value_shape, key_shape = (tuple(shape) for shape in shapes)
         if value_shape[1:-1] != key_shape[1:-1]:
             raise ValueError(
@@ -357,7 +357,7 @@ class HeadedAttention(Layer):
         self.output_dense.build((*query_shape[:-1], heads, value_size))
 
     def _build_equations(self, rank: int, axes: tuple | None = None) -> None:
-        """The products of projected arrays, with ``rank`` axes, where attention runs along ``axes``."""
+        """Set the einsum equations for projected arrays with ``rank`` axes and attention along ``axes``."""
         axes = tuple(range(1, rank - 2)) if axes is None else axes
         letters = iter(string.ascii_lowercase)
         query = [next(letters) for _ in range(rank)]
@@ -384,19 +384,20 @@ class HeadedAttention(Layer):
         training: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
             query: array, (batch, Tq, dim).
             value: array, (batch, Tv, dim).
             key: array, (batch, Tv, dim); default ``value``.
-            query_mask: bools, (batch, Tq); default None, for all.
-            value_mask: bools, (batch, Tv); default None, for all.
-            key_mask: bools, (batch, Tv); default None, for all.
-            attention_mask: bools, (batch, Tq, Tv), which keys a query may look at; default None, for all.
-            return_attention_scores: bool, whether to return the scores too; default False.
-            training: bool, whether to act as in training; default False.
-            use_causal_mask: bool, whether a query looks at no later keys; default False.
+            query_mask: bool array, (batch, Tq), False for queries without attention; default None, for all.
+            value_mask: bool array, (batch, Tv), False for values to ignore; default None, for all.
+            key_mask: bool array, (batch, Tv), False for keys to ignore; default None, for all.
+            attention_mask: bool array, (batch, Tq, Tv), True where a query may attend to a key; default None, for
+                all.
+            return_attention_scores: bool, whether to also return the attention scores; default False.
+            training: bool, whether to run in training mode; default False.
+            use_causal_mask: bool, whether queries cannot attend to later keys; default False.
 
         Shapes: queries (batch, Tq, dim), values (batch, Tv, dim) and keys (batch, Tv, dim) to (batch, Tq,
         dim).
@@ -414,7 +415,8 @@ class HeadedAttention(Layer):
         is_own = type(self)._compute_attention is HeadedAttention._compute_attention
         fused = is_own and len(ops.shape(query)) == 3 and self._may_fuse(return_attention_scores, training)
         masks = query_mask, value_mask, key_mask, attention_mask
-        # The kernel looks back only by itself; with other masks this one is joined, for queries that then see nothing.
+        # The fused kernel applies a causal mask itself. With further masks it is merged into those, since queries that
+        # attend to no key at all need special treatment.
         by_kernel = fused and use_causal_mask and self.sliding_window is None and all(part is None for part in masks)
         mask = self._mask(query, value, *masks, use_causal_mask and not by_kernel)
         gate = self.gate_dense(query) if self.use_gate else None
@@ -433,7 +435,7 @@ class HeadedAttention(Layer):
     def _mask(
         self, query: Any, value: Any, query_mask: Any, value_mask: Any, key_mask: Any, attention_mask: Any, causal: bool
     ) -> Any:
-        """All masks joined: True where a query looks at a key; or None."""
+        """All masks combined: True where a query may attend to a key; None if there are none."""
         parts = [] if attention_mask is None else [ops.cast(attention_mask, "bool")]
         if query_mask is not None:
             parts.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
@@ -445,17 +447,17 @@ class HeadedAttention(Layer):
         return functools.reduce(ops.logical_and, parts) if parts else None
 
     def _for_heads(self, mask: Any, rank: int) -> Any:
-        """A mask with as many axes as the scores: those missing lie before the attended ones."""
+        """The mask with the rank of the scores: axes of size 1 are added before the attended ones."""
         missing = rank - len(ops.shape(mask))
         return ops.expand_dims(mask, tuple(range(-2 * self._attended - missing, -2 * self._attended)))
 
     def _fused_attention(self, query: Any, key: Any, value: Any, mask: Any, is_causal: bool) -> Any:
-        """The backend's fastest kernel, for arrays of four axes."""
+        """Attention by the backend's fastest kernel, for arrays with four axes."""
         mask = None if mask is None else self._for_heads(mask, 4)
         outputs = ops.dot_product_attention(query, key, value, mask=mask, is_causal=is_causal)
         if mask is None:
             return outputs
-        # Where nothing may be looked at nothing is found, as without the kernel.
+        # A query that may attend to no key gets 0, as without the fused kernel.
         sees = ops.swapaxes(ops.any(mask, axis=-1, keepdims=True), 1, 2)
         return ops.where(sees, outputs, 0.0)
 
@@ -471,13 +473,13 @@ class HeadedAttention(Layer):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> tuple:
-        """Outputs, and scores or None, of projected arrays; a subclass may call it or have its own."""
+        """Outputs, and scores or None, of projected arrays; subclasses may call or override it."""
         if len(ops.shape(query)) == 4 and self._may_fuse(return_attention_scores, training):
             return self._fused_attention(query, key, value, attention_mask, False), None
         return self._attention(query, key, value, attention_mask, training)
 
     def _attention(self, query: Any, key: Any, value: Any, mask: Any, training: bool | None) -> tuple:
-        """Outputs and scores, step by step."""
+        """Outputs and scores, computed without a fused kernel."""
         heads, own = ops.shape(query)[-2], ops.shape(key)[-2]
         if heads != own:
             key, value = (ops.repeat(x, heads // own, axis=-2) for x in (key, value))
@@ -503,47 +505,49 @@ class HeadedAttention(Layer):
 
 
 def _copy(initializer: Any) -> Any:
-    """An initializer like another, that draws numbers of its own where it has no seed."""
+    """A copy of an initializer, which draws different numbers unless it has a seed."""
     if not hasattr(initializer, "get_config"):
         return initializer
     return registry.copy_of(initializer)
 
 
 class MultiHeadAttention(HeadedAttention):
-    """Attention in several subspaces at once.
+    """Multi-head scaled dot-product attention.
 
-    Queries, keys and values are projected for each head, each query takes the mean of the values by
-    the softmax of its products with the keys, and what the heads found is projected back.
+    Queries, keys and values are projected for each head; the output of a head is the average of the values,
+    weighted by the softmax of the scaled dot products of query and keys; the outputs of all heads are projected
+    to the output size.
 
     Args:
-        num_heads: number of heads.
-        key_dim: size of a projected query and key.
-        value_dim: size of a projected value; default ``key_dim``.
-        dropout: fraction of the attention scores to drop in training; default 0.0.
-        use_bias: whether the projections have biases.
-        output_shape: int or sizes of an output; default the size of a query.
-        attention_axes: axes of the inputs to attend over; default all but the batch and the last.
-        sliding_window: if given, a query looks at keys less than this far away only; default None.
-        flash_attention: whether dropout and scores are given up for the fastest kernel; the backend chooses
-            that by itself wherever it can; default None.
+        num_heads: int, number of heads.
+        key_dim: int, size of the projected queries and keys of a head.
+        value_dim: int, size of the projected values of a head; default None, for ``key_dim``.
+        dropout: float, fraction of the attention weights to drop in training; default 0.0.
+        use_bias: bool, whether the projections have biases; default True.
+        output_shape: int or tuple, size(s) of an output; default None, for the size of a query.
+        attention_axes: int or tuple, axes to attend over; default None, for all but the batch and the last axis.
+        sliding_window: int; if given, queries only attend to keys at a distance below it; default None.
+        flash_attention: bool, whether to require the fastest kernel, which excludes dropout and returning scores;
+            the backend uses it anyway wherever possible; default None.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
-            kernel_constraint, bias_constraint: of the projections; defaults "glorot_uniform" and "zeros".
-        use_gate: whether to multiply what the heads found by a sigmoid of one more projection of
-            the query (Qiu et al., 2025, https://arxiv.org/abs/2505.06708).
-        seed: an int, for dropout that repeats from program to program; default None, for others each time.
+            kernel_constraint, bias_constraint: see ``Dense``; they apply to all projections; defaults
+            "glorot_uniform" and "zeros".
+        use_gate: bool, whether to multiply the outputs of the heads by the sigmoid of a further projection of
+            the query (Qiu et al., 2025, https://arxiv.org/abs/2505.06708); default False.
+        seed: int, for dropout that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
-        query: (batch, queries, size); or with more axes, see ``attention_axes``.
+        query: (batch, queries, size), or with more axes, see ``attention_axes``.
         value: (batch, keys, size).
-        key: default the value.
-        query_mask, value_mask, key_mask: (batch, length), True where an entry counts; by default the
-            masks that come with the inputs.
-        attention_mask: True where a query looks at a key, (batch, queries, keys), with an axis of heads
-            after the batch if they differ.
-        return_attention_scores: whether to return (outputs, scores), the latter of shape (batch,
+        key: (batch, keys, size); default None, for the value.
+        query_mask, value_mask, key_mask: bool arrays, (batch, length), False for entries to ignore; default
+            None, for the masks attached to the inputs.
+        attention_mask: bool array, (batch, queries, keys) or (batch, heads, queries, keys), True where a query
+            may attend to a key.
+        return_attention_scores: bool, whether to return (outputs, scores), with scores of shape (batch,
             heads, queries, keys).
-        use_causal_mask: whether no query looks at later keys.
+        use_causal_mask: bool, whether queries cannot attend to later keys.
 
     Source: Vaswani et al., "Attention is all you need" (NeurIPS 2017).
 
@@ -603,7 +607,7 @@ class MultiHeadAttention(HeadedAttention):
         sizes = tuple(output_shape) if isinstance(output_shape, list | tuple) else (output_shape,)
         if not sizes or any(isinstance(n, bool) or not isinstance(n, int | np.integer) for n in sizes):
             raise ValueError(
-                f"Layer {self.name!r} (MultiHeadAttention): Expected output_shape to be an int, several, or None. "
+                f"Layer {self.name!r} (MultiHeadAttention): Expected output_shape to be an int, several ints, or None. "
                 f"Received: {output_shape!r}."
             )
         return tuple(int(n) for n in sizes)
@@ -611,11 +615,11 @@ class MultiHeadAttention(HeadedAttention):
     def build(  # type: ignore[override] # a shape for each input
         self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
     ) -> None:
-        """Make the projections of queries, keys, values and outputs.
+        """Create the projections of queries, keys, values and outputs.
 
         Args:
-            query_shape, value_shape: tuples with the batch, (batch, length, dim).
-            key_shape: likewise; default ``value_shape``.
+            query_shape, value_shape: tuples, (batch, length, dim).
+            key_shape: tuple, (batch, length, dim); default None, for ``value_shape``.
         """
         shapes = query_shape, value_shape, key_shape or value_shape
         sizes = self._sizes or (query_shape[-1],)
@@ -638,14 +642,14 @@ class MultiHeadAttention(HeadedAttention):
 
 
 class GroupedQueryAttention(HeadedAttention):
-    """Multi-head attention in which groups of query heads share a head of keys and values.
+    """Multi-head attention in which groups of query heads share one key and value head.
 
     Args:
-        head_dim: size of a projected query, key and value.
-        num_query_heads: number of heads of the queries.
-        num_key_value_heads: number of heads of keys and values, which divides that of the queries.
+        head_dim: int, size of the projected queries, keys and values of a head.
+        num_query_heads: int, number of query heads.
+        num_key_value_heads: int, number of key and value heads, a divisor of ``num_query_heads``.
         dropout, use_bias, sliding_window, flash_attention, use_gate, seed: as for ``MultiHeadAttention``,
-            as are the arguments of a call.
+            as are the call arguments.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
             kernel_constraint, bias_constraint: see ``Dense``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -700,11 +704,11 @@ class GroupedQueryAttention(HeadedAttention):
     def build(  # type: ignore[override] # a shape for each input
         self, query_shape: tuple, value_shape: tuple, key_shape: tuple | None = None
     ) -> None:
-        """Make the projections of queries, keys, values and outputs.
+        """Create the projections of queries, keys, values and outputs.
 
         Args:
-            query_shape, value_shape: tuples with the batch, (batch, length, dim).
-            key_shape: likewise; default ``value_shape``.
+            query_shape, value_shape: tuples, (batch, length, dim).
+            key_shape: tuple, (batch, length, dim); default None, for ``value_shape``.
         """
         shapes = query_shape, value_shape, key_shape or value_shape
         heads = self.num_query_heads, self.num_key_value_heads

@@ -58,14 +58,14 @@ _KERAS_1 = {
     "W_constraint", "W_regularizer", "atrous_rate", "b_constraint", "b_regularizer", "bias", "border_mode",
     "dim_ordering", "init", "subsample",
 }  # fmt: skip
-#: Whether more numbers in a row than the filters are one window, as in Keras 1 and 2: ``Conv2D(8, 3, 3)``.
+#: Whether further positional numbers are the sides of one window, as in Keras 1 and 2: ``Conv2D(8, 3, 3)``.
 numbers_are_windows = False
 _AFTER_WINDOW = ("kernel_initializer", "activation", "weights", "padding", "strides", "data_format")
 _OLD_WINDOWS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
 def old_names(init: Function) -> Function:
-    """Decorator for ``__init__`` of layers with windows: accept the argument names of Keras 1 too."""
+    """Decorator for ``__init__`` of layers with windows that also accepts the argument names of Keras 1."""
     renamed = _renamed(init)
 
     @functools.wraps(init)
@@ -84,15 +84,15 @@ def old_names(init: Function) -> Function:
 
 
 def _is_of_keras_1(window: tuple, kwargs: dict) -> bool:
-    """Whether numbers after that of the filters are the sides of one window, and no strides."""
+    """Whether the numbers after ``filters`` are the sides of one window, and not the strides."""
     says_so = numbers_are_windows or not _KERAS_1.isdisjoint(kwargs)
     return says_so and all(isinstance(size, int) for size in window) and not {"strides", "kernel_size"} & set(kwargs)
 
 
 class Convolution(Layer):
-    """Base of all convolutions: window, bias, activation.
+    """Base class of all convolutions: window, bias, activation.
 
-    Subclasses set ``rank``, the number of spatial axes, and ``kernels``, the names of their weights.
+    Subclasses set ``rank``, the number of spatial axes, and ``kernels``, the names of their kernels.
     """
 
     rank: int
@@ -131,7 +131,7 @@ class Convolution(Layer):
         return -1 if self.data_format == "channels_last" else 1
 
     def _channels(self, input_shape: tuple) -> int:
-        """The number of input channels, which the layer expects from now on."""
+        """Return the number of input channels, and require it of all further inputs."""
         channels = known_size(self, input_shape, self._channel_axis)
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
         return channels
@@ -144,7 +144,7 @@ class Convolution(Layer):
         return self.strides, self.padding, self.data_format, self.dilation_rate
 
     def convolve(self, inputs: Any) -> Any:
-        """Convolve, without bias and activation.
+        """Compute the convolution, without bias and activation.
 
         Args:
             inputs: array, (batch, ..., channels).
@@ -152,10 +152,10 @@ class Convolution(Layer):
         raise NotImplementedError
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to (batch, ..., filters).
         """
@@ -183,7 +183,7 @@ class Convolution(Layer):
 
 
 class _Causal(Convolution):
-    """For one axis: ``"causal"`` padding, which lets no output see a later input."""
+    """Mixin for one spatial axis that adds ``"causal"`` padding: no output depends on later inputs."""
 
     rank = 1
     paddings = ("valid", "same", "causal")
@@ -204,7 +204,7 @@ class _Causal(Convolution):
 
 
 class Conv(LowRankUpdate, Convolution):
-    """Base of convolutions proper."""
+    """Base class of standard convolutions."""
 
     @old_names
     def __init__(
@@ -238,23 +238,23 @@ class Conv(LowRankUpdate, Convolution):
         self._keep_lora(lora_rank, lora_alpha)
         if self.filters % self.groups:
             raise ValueError(
-                f"Layer {self.name!r}: Expected filters to divide by groups={self.groups}. Received: {self.filters}."
+                f"Layer {self.name!r}: Expected groups={self.groups} to divide filters. Received: {self.filters}."
             )
 
     def build(self, input_shape: tuple) -> None:
-        """Make kernel and bias.
+        """Create kernel and bias.
 
         Args:
-            input_shape: tuple with the batch.
+            input_shape: tuple of sizes with the batch axis.
 
         Raises:
-            ValueError: if ``groups`` does not divide the channels of the input.
+            ValueError: if ``groups`` does not divide the number of input channels.
         """
         channels = self._channels(input_shape)
         if channels % self.groups:
             raise ValueError(
-                f"Layer {self.path!r}: Expected input channels to divide by groups={self.groups}. Received: {channels} "
-                f"channels, input shape {tuple(input_shape)}."
+                f"Layer {self.path!r}: Expected groups={self.groups} to divide the input channels. Received: "
+                f"{channels} channels, input shape {tuple(input_shape)}."
             )
         self._kernel = add_weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._add_bias(self.filters)
@@ -269,29 +269,29 @@ class Conv(LowRankUpdate, Convolution):
 
 
 class Conv1D(_Causal, Conv):
-    """Slide filters along a sequence.
+    """1D convolution: slide filters along a sequence.
 
     Args:
-        filters: number of output channels.
-        kernel_size: steps that a filter covers.
-        strides: step between neighbouring windows; default 1.
-        padding: ``"valid"`` none; ``"same"`` to keep the length (at stride 1); ``"causal"`` the
-            same, but only in front: no output sees a later input.
+        filters: int, number of output channels.
+        kernel_size: int, number of time steps that a filter covers.
+        strides: int, stride of the windows; default 1.
+        padding: ``"valid"`` for none; ``"same"`` for zeros on both sides that keep the length (at stride 1);
+            ``"causal"`` for as many zeros, all in front, so that no output depends on later inputs; default "valid".
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        dilation_rate: distance between the steps that a filter covers; default 1.
-        groups: split channels into groups that are convolved apart; default 1.
+        dilation_rate: int, distance between the time steps that a filter covers; default 1.
+        groups: int, number of channel groups that are convolved separately; default 1.
         activation, use_bias, lora_rank, lora_alpha: as for ``Dense``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, new steps, filters); kernel (kernel_size, channels / groups, filters).
 
     Raises:
-        ValueError: for options that don't fit, or an input shorter than the window.
+        ValueError: for inconsistent arguments, or an input shorter than the window.
 
     Source: LeCun et al., "Backpropagation Applied to Handwritten Zip Code Recognition" (1989); sizes:
     Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016),
@@ -304,7 +304,7 @@ class Conv1D(_Causal, Conv):
 
 
 class Conv2D(Conv):
-    """Slide filters over an image.
+    """2D convolution: slide filters over an image.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
@@ -330,7 +330,7 @@ class Conv2D(Conv):
 
 
 class Conv3D(Conv):
-    """Slide filters through a volume.
+    """3D convolution: slide filters through a volume.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
@@ -359,7 +359,7 @@ Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 
 
 class AtrousConvolution1D(Conv1D):
-    """``Conv1D`` with ``dilation_rate`` under its name of Keras 1, ``atrous_rate``.
+    """``Conv1D`` whose ``dilation_rate`` may be called ``atrous_rate``, as in Keras 1.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
@@ -381,7 +381,7 @@ class AtrousConvolution1D(Conv1D):
 
 
 def _keras_1_order(init: Callable, rank: int) -> Callable:
-    """Let ``__init__(filters, kernel_size)`` take the sizes of the window one by one, as Keras 1 did."""
+    """Let ``__init__(filters, kernel_size)`` also take the sides of the window one by one, as in Keras 1."""
 
     @functools.wraps(init)
     def call(self: Any, filters: Any = None, *sizes: Any, **kwargs: Any) -> None:
@@ -401,7 +401,7 @@ def _keras_1_order(init: Callable, rank: int) -> Callable:
 
 
 class AtrousConvolution2D(Conv2D):
-    """``Conv2D`` with ``dilation_rate`` under its name of Keras 1, ``atrous_rate``.
+    """``Conv2D`` whose ``dilation_rate`` may be called ``atrous_rate``, as in Keras 1.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, groups, activation, use_bias,
@@ -428,7 +428,7 @@ class AtrousConvolution2D(Conv2D):
 
 
 class ConvTranspose(LowRankUpdate, Convolution):
-    """Base of transposed convolutions."""
+    """Base class of transposed convolutions."""
 
     @old_names
     def __init__(
@@ -474,7 +474,7 @@ class ConvTranspose(LowRankUpdate, Convolution):
         self._check_output_shape(tuple(input_shape))
 
     def _check_output_shape(self, input_shape: tuple) -> None:
-        """Compare with the shape that Keras 1 wanted to be told."""
+        """Compare with the output shape, a required argument in Keras 1."""
         if self._expected_output_shape is None:
             return
         is_last = self.data_format == "channels_last"
@@ -498,7 +498,7 @@ class ConvTranspose(LowRankUpdate, Convolution):
 
 
 def _in_order(init: Callable, names: str) -> Callable:
-    """Let ``__init__`` take these arguments first, in this order."""
+    """Reorder the parameters of ``__init__``: these names come first."""
     parameters = dict(inspect.signature(init).parameters)
     ordered = [parameters.pop(name) for name in ("self", *names.split())] + list(parameters.values())
     signature = inspect.Signature(ordered)
@@ -513,30 +513,30 @@ def _in_order(init: Callable, names: str) -> Callable:
 
 
 class Conv1DTranspose(ConvTranspose):
-    """Spread each step over a window: the gradient of ``Conv1D`` by its input.
+    """1D transposed convolution: the gradient of ``Conv1D`` with respect to its input.
 
     Args:
-        filters: number of output channels.
-        kernel_size: steps that a filter covers.
-        strides: steps from window to window in the output; default 1.
-        padding: ``"valid"``, or ``"same"`` for ``strides`` output steps to each input step.
-        output_padding: steps to add at the end, less than ``strides``, to those of the shortest
-            output; default what ``padding`` says.
+        filters: int, number of output channels.
+        kernel_size: int, number of time steps that a filter covers.
+        strides: int, stride of the windows in the output; default 1.
+        padding: ``"valid"``, or ``"same"`` for ``strides`` output steps per input step; default "valid".
+        output_padding: int below ``strides``, number of steps to add at the end of the shortest possible output;
+            default None, for the length that ``padding`` implies.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        dilation_rate: distance between the steps that a filter covers; default 1.
+        dilation_rate: int, distance between the time steps that a filter covers; default 1.
         activation, use_bias: as for ``Dense``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
-        output_shape: of Keras 1: the expected shape, checked when the layer is built; default None.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
+        output_shape: tuple, as in Keras 1: the expected shape, checked when the layer is built; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, new steps, filters); kernel (kernel_size, filters, channels).
 
     Raises:
-        ValueError: for options that don't fit.
+        ValueError: for inconsistent arguments.
 
     Source: Zeiler et al., "Deconvolutional Networks" (CVPR 2010); sizes: Dumoulin and Visin, "A guide to
     convolution arithmetic for deep learning" (2016), https://arxiv.org/abs/1603.07285.
@@ -550,7 +550,7 @@ class Conv1DTranspose(ConvTranspose):
 
 
 class Conv2DTranspose(ConvTranspose):
-    """Spread each pixel over a window: the gradient of ``Conv2D`` by its input.
+    """2D transposed convolution: the gradient of ``Conv2D`` with respect to its input.
 
     Args:
         filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
@@ -562,7 +562,7 @@ class Conv2DTranspose(ConvTranspose):
     columns, filters, channels).
 
     Raises:
-        ValueError: if ``output_padding`` is not below ``strides``.
+        ValueError: if ``output_padding`` is not less than ``strides``.
 
     Source: Zeiler et al., "Deconvolutional Networks" (CVPR 2010); sizes: Dumoulin and Visin, "A guide to
     convolution arithmetic for deep learning" (2016), https://arxiv.org/abs/1603.07285.
@@ -576,7 +576,7 @@ class Conv2DTranspose(ConvTranspose):
 
 
 class Conv3DTranspose(ConvTranspose):
-    """Spread each voxel over a window: the gradient of ``Conv3D`` by its input.
+    """3D transposed convolution: the gradient of ``Conv3D`` with respect to its input.
 
     Args:
         filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
@@ -588,7 +588,7 @@ class Conv3DTranspose(ConvTranspose):
     kernel (depth, rows, columns, filters, channels).
 
     Raises:
-        ValueError: if ``output_padding`` is not below ``strides``.
+        ValueError: if ``output_padding`` is not less than ``strides``.
 
     Source: Zeiler et al., "Deconvolutional Networks" (CVPR 2010); sizes: Dumoulin and Visin, "A guide to
     convolution arithmetic for deep learning" (2016), https://arxiv.org/abs/1603.07285.
@@ -610,23 +610,23 @@ Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
 
 
 class Deconvolution2D(Conv2DTranspose):
-    """``Conv2DTranspose`` under its name of Keras 1.
+    """``Conv2DTranspose`` under its Keras 1 name.
 
     Args:
         filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
             use_bias, output_shape: see ``Conv1DTranspose``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters); kernel (rows,
     columns, filters, channels).
 
     Raises:
-        ValueError: if ``output_padding`` is not below ``strides``.
+        ValueError: if ``output_padding`` is not less than ``strides``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Deconvolution2D(4, 3, 3, (None, 7, 7, 4))(np.ones((1, 5, 5, 2))).shape
@@ -637,23 +637,23 @@ class Deconvolution2D(Conv2DTranspose):
 
 
 class Deconvolution3D(Conv3DTranspose):
-    """``Conv3DTranspose`` under its name of Keras 1.
+    """``Conv3DTranspose`` under its Keras 1 name.
 
     Args:
         filters, kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
             use_bias, output_shape: see ``Conv1DTranspose``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to (batch, new depth, new rows, new columns, filters);
     kernel (depth, rows, columns, filters, channels).
 
     Raises:
-        ValueError: if ``output_padding`` is not below ``strides``.
+        ValueError: if ``output_padding`` is not less than ``strides``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Deconvolution3D(4, 2, 2, 2)(np.ones((1, 3, 3, 3, 2))).shape
@@ -667,7 +667,7 @@ class Deconvolution3D(Conv3DTranspose):
 
 
 class DepthwiseConv(Convolution):
-    """Base of convolutions that filter each channel by itself."""
+    """Base class of depthwise convolutions, which filter each channel separately."""
 
     kernels = ("depthwise",)
 
@@ -711,20 +711,20 @@ class DepthwiseConv(Convolution):
 
 
 class DepthwiseConv1D(_Causal, DepthwiseConv):
-    """Slide filters of its own along each channel of a sequence.
+    """1D depthwise convolution: slide separate filters along each channel of a sequence.
 
     Args:
         kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``; defaults 1, "valid" and
             1.
-        depth_multiplier: filters for each channel; default 1.
+        depth_multiplier: int, number of filters per channel; default 1.
         activation, use_bias: as for ``Dense``.
-        depthwise_initializer: first values of the filters; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        depthwise_regularizer: functions of the filters that add to the loss; default None.
-        bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        depthwise_constraint: functions applied to the filters after each update; default None.
-        bias_constraint: functions applied to the weights after each update; default None.
+        depthwise_initializer: initializer of the filters; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        depthwise_regularizer: regularizer of the filters, added to the loss; default None.
+        bias_regularizer: regularizer of the bias, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        depthwise_constraint: constraint applied to the filters after each update; default None.
+        bias_constraint: constraint applied to the bias after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, new steps, channels * depth_multiplier); kernel
@@ -740,15 +740,15 @@ class DepthwiseConv1D(_Causal, DepthwiseConv):
 
 
 class DepthwiseConv2D(DepthwiseConv):
-    """Slide filters of its own over each channel of an image.
+    """2D depthwise convolution: slide separate filters over each channel of an image.
 
     Args:
         kernel_size, strides, padding, depth_multiplier, data_format, dilation_rate, activation, use_bias,
             depthwise_initializer, depthwise_regularizer, depthwise_constraint: see ``DepthwiseConv1D``.
-        bias_initializer: first values of the weights; default "zeros".
-        bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        bias_constraint: functions applied to the weights after each update; default None.
+        bias_initializer: initializer of the bias; default "zeros".
+        bias_regularizer: regularizer of the bias, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        bias_constraint: constraint applied to the bias after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, channels * depth_multiplier);
@@ -766,7 +766,7 @@ class DepthwiseConv2D(DepthwiseConv):
 
 
 class SeparableConv(Convolution):
-    """Base of depthwise convolutions followed by a mixing of channels."""
+    """Base class of separable convolutions: a depthwise convolution, then a pointwise one."""
 
     kernels = ("depthwise", "pointwise")
 
@@ -818,23 +818,23 @@ class SeparableConv(Convolution):
 
 
 class SeparableConv1D(_Causal, SeparableConv):
-    """Filter each channel of a sequence by itself, then mix channels.
+    """1D separable convolution: filter each channel of a sequence separately, then mix the channels.
 
     Args:
-        filters: number of output channels.
+        filters: int, number of output channels.
         kernel_size, strides, padding, data_format, dilation_rate: as for ``Conv1D``; defaults 1, "valid" and
             1.
-        depth_multiplier: filters for each channel, before mixing; default 1.
+        depth_multiplier: int, number of filters per channel before mixing; default 1.
         activation, use_bias: as for ``Dense``.
-        depthwise_initializer, pointwise_initializer: first values of the filters; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        depthwise_regularizer, pointwise_regularizer: functions of the filters that add to the loss; default
+        depthwise_initializer, pointwise_initializer: initializer of the filters; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        depthwise_regularizer, pointwise_regularizer: regularizers of the filters, added to the loss; default
             None.
-        bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        depthwise_constraint, pointwise_constraint: functions applied to the filters after each update;
+        bias_regularizer: regularizer of the bias, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        depthwise_constraint, pointwise_constraint: constraints applied to the filters after each update;
             default None.
-        bias_constraint: functions applied to the weights after each update; default None.
+        bias_constraint: constraint applied to the bias after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, new steps, filters); kernels (kernel_size, channels,
@@ -850,20 +850,21 @@ class SeparableConv1D(_Causal, SeparableConv):
 
 
 class SeparableConv2D(SeparableConv):
-    """Filter each channel of an image by itself, then mix channels.
+    """2D separable convolution: filter each channel of an image separately, then mix the channels.
 
-    Args: as for ``SeparableConv1D`` (no ``"causal"``), with pairs or ints.
+    Sizes, strides and dilation rates are ints or pairs, and there is no ``"causal"`` padding.
 
-    Source: Chollet, "Xception" (CVPR 2017).
+    Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions" (2016),
+    https://arxiv.org/abs/1610.02357.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier, activation,
             use_bias, depthwise_initializer, pointwise_initializer, depthwise_regularizer,
             pointwise_regularizer, depthwise_constraint, pointwise_constraint: see ``SeparableConv1D``.
-        bias_initializer: first values of the weights; default "zeros".
-        bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        bias_constraint: functions applied to the weights after each update; default None.
+        bias_initializer: initializer of the bias; default "zeros".
+        bias_regularizer: regularizer of the bias, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        bias_constraint: constraint applied to the bias after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters).

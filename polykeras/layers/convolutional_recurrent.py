@@ -1,4 +1,4 @@
-"""LSTMs over sequences of signals, images or volumes, with convolutions for products."""
+"""Convolutional LSTMs over sequences of signals, images or volumes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _old_window_names = legacy_arguments(
 
 
 class ConvLSTMCell(LongShortTermMemory, Cell):
-    """Base of the steps of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``rank``."""
+    """Base class of the cells of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``rank``."""
 
     rank: int
     implementation = 1
@@ -114,24 +114,24 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
 
 
 class ConvLSTM1DCell(ConvLSTMCell):
-    """Step of ``ConvLSTM1D``, whose arguments it takes. States are (batch, size, filters).
+    """Cell of ``ConvLSTM1D``: one time step.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
             use_bias, unit_forget_bias, dropout, recurrent_dropout, seed: see ``ConvLSTM1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: inputs (batch, size, channels), two states (batch, new size, filters).
 
     Raises:
-        ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
+        ValueError: if both ``strides`` and ``dilation_rate`` are greater than 1.
 
     >>> import numpy as np, polykeras as keras
     >>> cell = keras.layers.ConvLSTM1DCell(4, 3, padding="same")
@@ -143,24 +143,24 @@ class ConvLSTM1DCell(ConvLSTMCell):
 
 
 class ConvLSTM2DCell(ConvLSTMCell):
-    """Step of ``ConvLSTM2D``, whose arguments it takes.
+    """Cell of ``ConvLSTM2D``: one time step.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
             use_bias, unit_forget_bias, dropout, recurrent_dropout, seed: see ``ConvLSTM1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: inputs (batch, rows, columns, channels), two states (batch, new rows, new columns, filters).
 
     Raises:
-        ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
+        ValueError: if both ``strides`` and ``dilation_rate`` are greater than 1.
 
     >>> import numpy as np, polykeras as keras
     >>> cell = keras.layers.ConvLSTM2DCell(4, 3, padding="same")
@@ -173,24 +173,24 @@ class ConvLSTM2DCell(ConvLSTMCell):
 
 
 class ConvLSTM3DCell(ConvLSTMCell):
-    """Step of ``ConvLSTM3D``, whose arguments it takes. States are (batch, *sizes, filters).
+    """Cell of ``ConvLSTM3D``: one time step.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
             use_bias, unit_forget_bias, dropout, recurrent_dropout, seed: see ``ConvLSTM1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: inputs (batch, *sizes, channels), two states (batch, *new sizes, filters).
 
     Raises:
-        ValueError: if both ``strides`` and ``dilation_rate`` are above 1.
+        ValueError: if both ``strides`` and ``dilation_rate`` are greater than 1.
 
     >>> import numpy as np, polykeras as keras
     >>> cell = keras.layers.ConvLSTM3DCell(4, 3, padding="same")
@@ -202,7 +202,7 @@ class ConvLSTM3DCell(ConvLSTMCell):
 
 
 class ConvRNN2D(RNN):
-    """Base of layers that run a convolutional cell over sequences. Its arguments are those of ``RNN``.
+    """Run a convolutional cell over the time steps of sequences.
 
     Args:
         cell, return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask,
@@ -219,19 +219,19 @@ class ConvRNN2D(RNN):
 
 
 class ConvLSTM(CellRNN, ConvRNN2D):
-    """Base of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``cell_class``.
+    """Base class of ``ConvLSTM1D``, ``2D`` and ``3D``. Subclasses set ``cell_class``.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
             use_bias, unit_forget_bias, dropout, recurrent_dropout, seed, return_sequences, return_state,
             go_backwards, stateful: see ``ConvLSTM1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -284,26 +284,25 @@ ConvRecurrent2D = ConvLSTM
 
 
 class ConvLSTM1D(ConvLSTM):
-    """An ``LSTM`` over sequences of signals: convolutions take the place of its matrix products.
+    """1D convolutional LSTM: an ``LSTM`` over sequences of signals with convolutions instead of matrix products.
 
-    X. Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation
-    Nowcasting" (2015), https://arxiv.org/abs/1506.04214, without its peepholes.
+    Source: Shi et al., "Convolutional LSTM Network: A Machine Learning Approach for Precipitation
+    Nowcasting" (2015), https://arxiv.org/abs/1506.04214, without peephole connections.
 
     Args:
-        filters: number of output channels.
-        kernel_size: entries that a filter covers, of inputs and states.
-        strides, padding, data_format, dilation_rate: of the convolution of the inputs, as for ``Conv1D``;
-            that of the states keeps their size; defaults 1, "valid" and 1.
-        others: as for ``LSTM``.
+        filters: int, number of output channels.
+        kernel_size: int or tuple, size of the filters for inputs and states.
+        strides, padding, data_format, dilation_rate: options of the input convolution, as for ``Conv1D``;
+            the recurrent convolution preserves the size; defaults 1, "valid" and 1.
         activation, recurrent_activation, use_bias, unit_forget_bias, dropout, recurrent_dropout, seed,
             return_sequences, return_state, go_backwards, stateful: see ``LSTM``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -319,19 +318,19 @@ class ConvLSTM1D(ConvLSTM):
 
 
 class ConvLSTM2D(ConvLSTM):
-    """An ``LSTM`` over sequences of images: convolutions take the place of its matrix products.
+    """2D convolutional LSTM: an ``LSTM`` over sequences of images with convolutions instead of matrix products.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
             use_bias, unit_forget_bias, dropout, recurrent_dropout, seed, return_sequences, return_state,
             go_backwards, stateful: see ``ConvLSTM1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -349,19 +348,19 @@ class ConvLSTM2D(ConvLSTM):
 
 
 class ConvLSTM3D(ConvLSTM):
-    """An ``LSTM`` over sequences of volumes: convolutions take the place of its matrix products.
+    """3D convolutional LSTM: an ``LSTM`` over sequences of volumes with convolutions instead of matrix products.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation,
             use_bias, unit_forget_bias, dropout, recurrent_dropout, seed, return_sequences, return_state,
             go_backwards, stateful: see ``ConvLSTM1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

@@ -1,4 +1,4 @@
-"""Layers that crop, pad and enlarge sequences, images and volumes."""
+"""Layers that crop, pad and upsample sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _old_names = legacy_arguments(dim_ordering="data_format", length="size")
 
 
 def _pairs(layer: Any, name: str, value: Any) -> tuple[tuple[int, int], ...]:
-    """Widths before and after each spatial axis: from an int, an int for each axis, or all."""
+    """Widths before and after each spatial axis, from one int, one int per axis, or pairs."""
     if layer.rank == 1:
         return (_pair(layer, name, value),)
     if isinstance(value, int):
@@ -35,7 +35,7 @@ def _pair(layer: Any, name: str, value: Any) -> tuple[int, int]:
 
 
 class _Spatial(Layer):
-    """Base of layers that change the sizes of the spatial axes. Subclasses set ``rank``."""
+    """Base class of layers that change the sizes of the spatial axes. Subclasses set ``rank``."""
 
     rank: int
 
@@ -63,10 +63,10 @@ class _Cropping(_Spatial):
         self.cropping = self._pairs[0] if self.rank == 1 else self._pairs
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to the same with smaller sizes.
         """
@@ -75,7 +75,7 @@ class _Cropping(_Spatial):
         for axis, (before, after) in zip(self._axes, self._pairs, strict=True):
             if isinstance(shape[axis], int) and before + after >= shape[axis]:
                 raise ValueError(
-                    f"Layer {self.path!r}: Expected cropping to leave some of axis {axis}, of size {shape[axis]}. "
+                    f"Layer {self.path!r}: Expected cropping to leave a part of axis {axis}, of size {shape[axis]}. "
                     f"Received: cropping={self.cropping}, input shape {shape}."
                 )
             index[axis] = slice(before, -after or None)
@@ -86,10 +86,11 @@ class _Cropping(_Spatial):
 
 
 class Cropping1D(_Cropping):
-    """Cut off steps of a sequence.
+    """Crop time steps from both ends of sequences.
 
     Args:
-        cropping: how many at the start and at the end: two ints, or one for both; default (1, 1).
+        cropping: pair of ints, the number of time steps to remove at the start and at the end, or one int for both;
+            default (1, 1).
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
@@ -113,10 +114,10 @@ class Cropping1D(_Cropping):
 
 
 class Cropping2D(_Cropping):
-    """Cut off rows and columns of images.
+    """Crop rows and columns of images.
 
     Args:
-        cropping: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all; default
+        cropping: ((top, bottom), (left, right)), or one int per axis, or one int for all; default
             ((0, 0), (0, 0)).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -138,10 +139,10 @@ class Cropping2D(_Cropping):
 
 
 class Cropping3D(_Cropping):
-    """Cut off the ends of the three axes of volumes.
+    """Crop volumes at both ends of each spatial axis.
 
     Args:
-        cropping: int, three ints, or three pairs of ints (before, after); default 1 at each end.
+        cropping: three pairs (before, after), or one int per axis, or one int for all; default 1 at each end.
         data_format: see ``Cropping2D``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -169,10 +170,10 @@ class _ZeroPadding(_Spatial):
         self.padding = self._pairs[0] if self.rank == 1 else self._pairs
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to the same with larger sizes.
         """
@@ -186,10 +187,11 @@ class _ZeroPadding(_Spatial):
 
 
 class ZeroPadding1D(_ZeroPadding):
-    """Add zeros at the ends of a sequence.
+    """Pad sequences with zeros at both ends.
 
     Args:
-        padding: how many steps at the start and at the end: two ints, or one for both; default 1.
+        padding: pair of ints, the number of time steps to add at the start and at the end, or one int for both;
+            default 1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -204,10 +206,10 @@ class ZeroPadding1D(_ZeroPadding):
 
 
 class ZeroPadding2D(_ZeroPadding):
-    """Add zeros around images.
+    """Pad images with zeros.
 
     Args:
-        padding: ((top, bottom), (left, right)); or an int for both ends of each axis, or of all; default 1.
+        padding: ((top, bottom), (left, right)), or one int per axis, or one int for all; default 1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -222,10 +224,10 @@ class ZeroPadding2D(_ZeroPadding):
 
 
 class ZeroPadding3D(_ZeroPadding):
-    """Add zeros around volumes.
+    """Pad volumes with zeros.
 
     Args:
-        padding: int, three ints, or three pairs of ints (before, after); default 1 at each end.
+        padding: three pairs (before, after), or one int per axis, or one int for all; default 1.
         data_format: see ``ZeroPadding2D``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -250,10 +252,10 @@ class _UpSampling(_Spatial):
         self.size = self._factors[0] if self.rank == 1 else self._factors
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to the same with larger sizes.
         """
@@ -266,10 +268,10 @@ class _UpSampling(_Spatial):
 
 
 class UpSampling1D(_UpSampling):
-    """Repeat each step of a sequence.
+    """Repeat each time step of sequences.
 
     Args:
-        size: how often; default 2.
+        size: int, number of repetitions; default 2.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, steps * size, channels).
@@ -290,13 +292,13 @@ class UpSampling1D(_UpSampling):
 
 
 class UpSampling2D(_UpSampling):
-    """Enlarge images.
+    """Upsample images.
 
     Args:
-        size: factors of rows and columns, or one for both; default (2, 2).
+        size: pair of ints, factors of rows and columns, or one int for both; default (2, 2).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         interpolation: ``"nearest"`` (repeat pixels), ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or
-            ``"lanczos5"``.
+            ``"lanczos5"``; default "nearest".
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, rows * size[0], columns * size[1], channels).
@@ -316,10 +318,10 @@ class UpSampling2D(_UpSampling):
         self.interpolation = choice(self, "interpolation", interpolation, _INTERPOLATIONS)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, rows, columns, channels) to (batch, rows * size[0], columns * size[1], channels).
         """
@@ -337,7 +339,7 @@ class UpSampling3D(_UpSampling):
     """Repeat the voxels of volumes.
 
     Args:
-        size: how often along each axis: three ints, or one for all; default 2.
+        size: three ints, numbers of repetitions along each axis, or one int for all; default 2.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

@@ -1,4 +1,4 @@
-"""Activation, Dropout, and layers that reshape, mask, or wrap a function; see also ``dense``."""
+"""Activation, Dropout, and layers that reshape, mask, or wrap a function; for ``Dense`` see the module ``dense``."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from polykeras.serialization import registry
 
 
 class InputLayer(Layer):
-    """Entry point of data into a graph of layers.
+    """Entry point of a graph of layers.
 
     Args:
-        shape: sizes without the batch; None where free.
-        batch_size: a fixed batch size, or None.
-        dtype: of the data; default ``floatx()``.
-        sparse, ragged: False; arrays are dense; default None.
-        batch_shape: sizes with the batch, instead of ``shape`` and ``batch_size``; default None.
-        input_tensor: an existing symbolic tensor to stand for the input; default None.
-        optional: whether None may be passed for it.
-        name: default ``input_layer``, ...
+        shape: tuple of sizes without the batch axis, None for an unknown size; default None.
+        batch_size: int, a fixed batch size; default None, for any.
+        dtype: dtype of the data; default ``floatx()``.
+        sparse, ragged: accepted for compatibility; inputs are always dense; default None.
+        batch_shape: tuple of sizes with the batch axis, instead of ``shape`` and ``batch_size``; default None.
+        input_tensor: an existing symbolic tensor to use as the input; default None.
+        optional: bool, whether None may be passed as this input; default False.
+        name: str; default ``input_layer``, ``input_layer_1``, ...
         input_shape, batch_input_shape: Keras 2 names of ``shape`` and ``batch_shape``; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -101,20 +101,20 @@ class InputLayer(Layer):
         self.built = True
         maker, index = output.node, output.index
         self._inbound_nodes.append(Node(self, (), {}, output))
-        if maker is not None and not maker.is_input:  # what it is computed from stays known
+        if maker is not None and not maker.is_input:  # keep the link to the node that computes the tensor
             output.node, output.index = maker, index
 
     def _check_agrees(self, tensor: KerasTensor, **given: Any) -> None:
-        """Refuse what is said beside an ``input_tensor`` and not true of it."""
+        """Reject arguments that contradict the ``input_tensor``."""
         shape = tuple(tensor.shape)
-        real = {"shape": shape[1:], "batch_size": shape[0], "batch_shape": shape}
-        real |= {"dtype": tensor.dtype, "sparse": False}
+        actual = {"shape": shape[1:], "batch_size": shape[0], "batch_shape": shape}
+        actual |= {"dtype": tensor.dtype, "sparse": False}
         for name, value in given.items():
             value = tuple(value) if name.endswith("shape") and value is not None else value
             value = dtypes.standardize(value) if name == "dtype" and value is not None else value
-            if value is not None and value != real[name]:
+            if value is not None and value != actual[name]:
                 raise ValueError(
-                    f"Expected no {name} for the input {self.name!r}, or that of its input_tensor, {real[name]}. "
+                    f"Expected no {name} for the input {self.name!r}, or that of its input_tensor, {actual[name]}. "
                     f"Received: {value}."
                 )
 
@@ -123,15 +123,15 @@ class InputLayer(Layer):
         for size in sizes:
             if size is not None and (not isinstance(size, int) or size < 0):
                 raise ValueError(
-                    f"Expected the shape of input {self.name!r} to hold ints of at least 0, or None. Received: {sizes}."
+                    f"Expected the shape of input {self.name!r} to hold non-negative ints or None. Received: {sizes}."
                 )
         return sizes
 
     def call(self, inputs: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array of the shape below; default None.
+            inputs: array of the input shape given below; default None.
 
         Shapes: (batch, *shape) to the same shape.
         """
@@ -163,17 +163,17 @@ def Input(
     tensor: KerasTensor | None = None,
     optional: bool = False,
 ) -> KerasTensor:
-    """Return a symbolic tensor to start a Functional model from.
+    """Return a symbolic tensor, the starting point of a Functional model.
 
     Args:
-        shape: tuple, without the batch; None for an unknown size.
-        batch_size: int; None for any.
-        dtype: name of the dtype; None for ``floatx()``.
-        sparse, ragged: False; arrays are dense; default None.
-        batch_shape: tuple with the batch, in place of ``shape`` and ``batch_size``; default None.
-        name: str; default None.
-        tensor: symbolic tensor to start from, in place of a new one; default None.
-        optional: bool, whether None may be given for it; default False.
+        shape: tuple of sizes without the batch axis, None for an unknown size; default None.
+        batch_size: int; default None, for any.
+        dtype: str, name of the dtype; default None, for ``floatx()``.
+        sparse, ragged: accepted for compatibility; inputs are always dense; default None.
+        batch_shape: tuple of sizes with the batch axis, instead of ``shape`` and ``batch_size``; default None.
+        name: str; default None, for a name such as ``input_layer``.
+        tensor: symbolic tensor to use instead of a new one; default None.
+        optional: bool, whether None may be passed as this input; default False.
 
     >>> x = Input((3,)); x.shape
     (None, 3)
@@ -186,7 +186,7 @@ class Activation(Layer):
     """Apply an activation function.
 
     Args:
-        activation: function or its name.
+        activation: activation function, or its name.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: any shape to the same shape.
@@ -204,10 +204,10 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -218,13 +218,13 @@ class Activation(Layer):
 
 
 class Dropout(Layer):
-    """In training, set entries to 0 at random and scale up the others; otherwise do nothing.
+    """In training, set random entries to 0 and scale up the others by ``1 / (1 - rate)``; in inference do nothing.
 
     Args:
-        rate: probability of a 0, from 0 up to (not including) 1.
-        noise_shape: shape of the random mask, which broadcasts to the input; None entries take the
-            input's size. ``(None, 1, n)`` drops whole time series.
-        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        rate: float from 0 to 1, the probability that an entry is set to 0.
+        noise_shape: tuple, shape of the random mask, which is broadcast to the input; None stands for the
+            input's size. ``(None, 1, n)`` drops the same features at all time steps; default None, the input's shape.
+        seed: int, for masks that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Masks are the same on every backend. Source: Srivastava et al., "Dropout" (JMLR 2014).
@@ -249,17 +249,17 @@ class Dropout(Layer):
             self.seed_generator = SeedGenerator(seed)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default False.
 
         Shapes: any shape to the same shape.
         """
         if not training or is_zero(self.rate):
             return inputs
-        if not hasattr(self, "seed_generator"):  # the rate was 0 before
+        if not hasattr(self, "seed_generator"):  # the rate was 0 when the layer was created
             self.seed_generator = SeedGenerator(self.seed)
         return random.dropout(inputs, self.rate, self.noise_shape, self.seed_generator)
 
@@ -268,7 +268,7 @@ class Dropout(Layer):
 
 
 class _SpatialDropout(Dropout):
-    """Base of dropout that keeps or drops whole channels. Subclasses set ``rank``."""
+    """Base class of dropout layers that keep or drop whole channels. Subclasses set ``rank``."""
 
     rank: int
 
@@ -286,11 +286,11 @@ class _SpatialDropout(Dropout):
 
 
 class SpatialDropout1D(_SpatialDropout):
-    """In training, drop whole channels of sequences at random; otherwise do nothing.
+    """In training, set random channels of sequences to 0; in inference do nothing.
 
     Args:
-        rate: probability of a 0, from 0 to 1.
-        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        rate: float from 0 to 1, the probability that a channel is set to 0.
+        seed: int, for masks that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Tompson et al., "Efficient object localization using convolutional networks" (CVPR 2015).
@@ -313,12 +313,12 @@ class SpatialDropout1D(_SpatialDropout):
 
 
 class SpatialDropout2D(_SpatialDropout):
-    """In training, drop whole channels of images at random; otherwise do nothing.
+    """In training, set random channels of images to 0; in inference do nothing.
 
     Args:
-        rate: probability of a 0, from 0 to 1.
+        rate: float from 0 to 1, the probability that a channel is set to 0.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        seed: int, for masks that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to the same shape.
@@ -335,7 +335,7 @@ class SpatialDropout2D(_SpatialDropout):
 
 
 class SpatialDropout3D(_SpatialDropout):
-    """In training, drop whole channels of volumes at random; otherwise do nothing.
+    """In training, set random channels of volumes to 0; in inference do nothing.
 
     Args:
         rate, data_format, seed: see ``SpatialDropout2D``.
@@ -355,13 +355,14 @@ class SpatialDropout3D(_SpatialDropout):
 
 
 class Flatten(Layer):
-    """Flatten everything but the batch into one axis.
+    """Flatten all axes but the batch axis into one.
 
     Args:
-        data_format: with ``"channels_first"``, channels are moved last before; default None.
+        data_format: with ``"channels_first"``, the channel axis is moved to the end before flattening; default
+            None, for the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, ...) to (batch, entries of a sample).
+    Shapes: (batch, ...) to (batch, number of entries of a sample).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Flatten()(np.ones((2, 3, 4))).shape
@@ -374,12 +375,12 @@ class Flatten(Layer):
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
-        Shapes: (batch, ...) to (batch, entries of a sample).
+        Shapes: (batch, ...) to (batch, number of entries of a sample).
         """
         rank = len(ops.shape(inputs))
         if self.data_format == "channels_first" and rank > 2:
@@ -392,14 +393,14 @@ class Flatten(Layer):
 
 
 class Reshape(Layer):
-    """Give each sample another shape.
+    """Reshape each sample.
 
     Args:
-        target_shape: sizes without the batch; one may be -1.
+        target_shape: tuple of sizes without the batch axis; one may be -1, and is then inferred.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
-        ValueError: if the sizes don't fit.
+        ValueError: if ``target_shape`` does not hold as many entries as a sample.
 
     Shapes: (batch, ...) to (batch, *target_shape).
 
@@ -413,23 +414,23 @@ class Reshape(Layer):
         sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
         if sizes.count(-1) > 1 or any(not isinstance(n, int) or n < -1 for n in sizes):
             raise ValueError(
-                f"Layer {self.name!r}: Expected target_shape to hold ints of at least 0, and one -1 at most. "
+                f"Layer {self.name!r}: Expected target_shape to hold non-negative ints, and at most one -1. "
                 f"Received: {target_shape}."
             )
         self.target_shape = sizes
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to (batch, *target_shape).
         """
         return ops.reshape(inputs, (ops.shape(inputs)[0], *self._sizes(tuple(ops.shape(inputs))[1:])))
 
     def _sizes(self, shape: tuple) -> tuple:
-        """The target, with -1 worked out from the sizes of one sample where they are known."""
+        """The target shape, with -1 resolved if all sizes of a sample are known."""
         if None in shape:
             return self.target_shape
         total, known = math.prod(shape), math.prod(n for n in self.target_shape if n != -1)
@@ -449,13 +450,13 @@ class Permute(Layer):
     """Permute the axes of each sample.
 
     Args:
-        dims: the axes in their new order, from 1 on (0, the batch, stays).
+        dims: tuple of ints, the axes in their new order, counted from 1: the batch axis, 0, stays first.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, ...) to the same sizes in another order.
+    Shapes: (batch, ...) to the same sizes in the new order.
 
     Raises:
-        ValueError: if ``dims`` is no permutation of 1, 2, ...
+        ValueError: if ``dims`` is not a permutation of 1, 2, ...
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Permute((2, 1))(np.ones((5, 3, 4))).shape
@@ -472,12 +473,12 @@ class Permute(Layer):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
-        Shapes: (batch, ...) to the same sizes in another order.
+        Shapes: (batch, ...) to the same sizes in the new order.
         """
         return ops.transpose(inputs, (0, *self.dims))
 
@@ -489,7 +490,7 @@ class RepeatVector(Layer):
     """Repeat each vector n times along a new axis 1.
 
     Args:
-        n: how often.
+        n: int, number of repetitions.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, features) to (batch, n, features).
@@ -505,10 +506,10 @@ class RepeatVector(Layer):
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, features) to (batch, n, features).
         """
@@ -522,16 +523,17 @@ class Lambda(Layer):
     """Wrap a function as a layer.
 
     Args:
-        function: of the input; it may take ``mask`` and ``training``.
-        output_shape: sizes without the batch, or a function of the input shape; default what the function returns.
-        mask: the output's mask, or a function (inputs, mask) that returns it; default None.
-        arguments: dict of further arguments for the function; default None.
+        function: callable applied to the inputs; it may also take ``mask`` and ``training``.
+        output_shape: sizes without the batch axis, or a function of the input shape; default None, to infer the
+            shape from the function.
+        mask: the mask of the output, or a function (inputs, mask) that returns it; default None.
+        arguments: dict of further keyword arguments for the function; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    A config holds the function by its registered name, or a lambda as bytecode: that loads with
-    ``safe_mode=False`` only, on the same version of Python.
+    The config refers to a function by its registered name; a lambda is stored as bytecode, which can only be
+    loaded with ``safe_mode=False`` and on the same version of Python.
 
-    Shapes: any shape to what the function makes of it.
+    Shapes: any shape to the shape that the function returns.
 
     Raises:
         TypeError: if ``function`` is not callable.
@@ -541,7 +543,7 @@ class Lambda(Layer):
     array([2., 2., 2.], dtype=float32)
     """
 
-    _is_users = True  # its function
+    _is_users = True  # because the function is
 
     def __init__(
         self,
@@ -563,14 +565,14 @@ class Lambda(Layer):
         self._takes = [name for name in ("mask", "training") if name in parameters]
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            mask: bools, which entries count; default None, for all.
-            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            mask: bool array, True for the entries to use; default None, for all of them.
+            training: bool, whether to run in training mode; default that of the enclosing call, or else False.
 
-        Shapes: any shape to what the function makes of it.
+        Shapes: any shape to the shape that the function returns.
         """
         extra = {"mask": mask, "training": training}
         return guarded(self.function)(inputs, **self.arguments, **{name: extra[name] for name in self._takes})
@@ -579,10 +581,10 @@ class Lambda(Layer):
         return self._output_shape is not None
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        """Return the shape of the output, by ``output_shape`` if it was given.
+        """Return the shape of the output, taken from ``output_shape`` if that was given.
 
         Args:
-            input_shape: tuple with the batch.
+            input_shape: tuple of sizes with the batch axis.
         """
         if self._output_shape is None:
             return super().compute_output_shape(input_shape)
@@ -593,25 +595,25 @@ class Lambda(Layer):
         return (batch, *((sizes,) if isinstance(sizes, int) else sizes))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return ``mask`` of ``__init__``, or what it returns if it is a function.
+        """Return the ``mask`` passed to ``__init__``, or its result if it is a function.
 
         Args:
-            inputs: array, (batch, ...), or tree of arrays.
-            mask: their mask; default None.
+            inputs: array, (batch, ...), or structure of arrays.
+            mask: mask of the inputs; default None.
         """
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None, safe_mode: bool | None = None) -> Self:
-        """Make a layer from ``get_config``, or from what Keras 2 wrote.
+        """Create a layer from the result of ``get_config``, or from a config of Keras 2.
 
         Args:
             config: dict, as ``get_config`` returns.
-            custom_objects: functions by name, besides the registered ones; default None.
-            safe_mode: bool, whether to refuse bytecode; default what a call around it says, or to refuse.
+            custom_objects: dict from names to functions, in addition to the registered ones; default None.
+            safe_mode: bool, whether to reject bytecode; default the mode of the enclosing scope, or else True.
 
         Raises:
-            ValueError: for bytecode in safe mode.
+            ValueError: if the config contains bytecode and safe mode is on.
         """
         safe = contextlib.nullcontext() if safe_mode is None else registry.safe_mode_scope(safe_mode)
         with registry.custom_object_scope(custom_objects), safe:
@@ -641,10 +643,10 @@ class Lambda(Layer):
 
 
 class Masking(Layer):
-    """Mark the steps whose features all equal a value as padding, for the layers after.
+    """Mask the time steps whose features all equal ``mask_value``, so that later layers skip them.
 
     Args:
-        mask_value: the value; default 0.0.
+        mask_value: float; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, time, ...) to the same shape, with a mask (batch, time).
@@ -663,19 +665,19 @@ class Masking(Layer):
         self.supports_masking = True
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return which steps have a value other than ``mask_value``.
+        """Return True for the time steps with a feature other than ``mask_value``.
 
         Args:
             inputs: array, (batch, time, ...).
-            mask: their mask, (batch, time); default None.
+            mask: mask of the inputs, (batch, time), ignored; default None.
         """
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, time, ...) to the same shape, with a mask (batch, time).
         """
@@ -687,10 +689,10 @@ class Masking(Layer):
 
 
 class ActivityRegularization(Layer):
-    """Pass the input on, and add a penalty on it to the loss.
+    """Return the input unchanged, and add a penalty on it to the loss.
 
     Args:
-        l1, l2: factors of the sum of absolute values, and of squares; default 0.0.
+        l1, l2: floats, factors of the sum of absolute values and of the sum of squares; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: any shape to the same shape.
@@ -709,10 +711,10 @@ class ActivityRegularization(Layer):
         self.l1, self.l2 = l1, l2
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """
@@ -725,7 +727,7 @@ class ActivityRegularization(Layer):
 
 
 class Identity(Layer):
-    """Pass the input on.
+    """Return the input unchanged.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -744,10 +746,10 @@ class Identity(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape.
         """

@@ -1,7 +1,7 @@
-"""CuDNNGRU and CuDNNLSTM of Keras 2: the same maths as GRU and LSTM, with the biases of cuDNN.
+"""CuDNNGRU and CuDNNLSTM of Keras 2: the same equations as GRU and LSTM, with the bias layout of cuDNN.
 
-Kernels are those of GRU and LSTM: ``saving.old_weights`` turns the ones in files of Keras 2, which are transposed.
-They run on every engine and device; each uses its own fused kernel where it has one.
+The kernels have the layout of GRU and LSTM; ``saving.old_weights`` transposes those in files of Keras 2. The layers
+run on every engine and device, and use the engine's fused kernel if it has one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from polykeras.layers.weights import add_weight
 
 
 class CuDNNGRUCell(GRUCell):
-    """GRU cell with one vector of biases: those of the inputs, then those of the states."""
+    """GRU cell whose bias is one vector: the input biases, then the recurrent biases."""
 
     def _add_bias(self) -> Any:
         return add_weight(self, "bias", (2 * self.gates * self.units,))
@@ -25,10 +25,10 @@ class CuDNNGRUCell(GRUCell):
 
 
 class CuDNNLSTMCell(LSTMCell):
-    """LSTM cell with two biases for each gate, which add up: those of the inputs, then those of the states."""
+    """LSTM cell with two biases per gate, which are added up: the input biases, then the recurrent biases."""
 
     def _add_bias(self) -> Any:
-        return self._add_lstm_bias(self.units, forget_place=5, blocks=8)
+        return self._add_lstm_bias(self.units, forget_index=5, blocks=8)
 
     def _bias_pair(self) -> tuple:
         first, second = ops.split(self.bias, 2)
@@ -36,17 +36,17 @@ class CuDNNLSTMCell(LSTMCell):
 
 
 class CuDNNGRU(CellRNN):
-    """``GRU`` with ``reset_after``, and the bias as one vector of 6 units entries, as in Keras 2.
+    """``GRU`` with ``reset_after`` and a flat bias of ``6 * units`` entries, as in Keras 2.
 
     Args:
         units, return_sequences, return_state, stateful: see ``SimpleRNN``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -81,17 +81,17 @@ class CuDNNGRU(CellRNN):
 
 
 class CuDNNLSTM(CellRNN):
-    """``LSTM`` with two biases for each gate in one vector of 8 units entries, as in Keras 2.
+    """``LSTM`` with two biases per gate in a flat vector of ``8 * units`` entries, as in Keras 2.
 
     Args:
         units, unit_forget_bias, return_sequences, return_state, stateful: see ``SimpleRNN``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

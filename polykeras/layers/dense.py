@@ -38,18 +38,18 @@ class Dense(LowRankUpdate, Layer):
     """A fully connected layer: ``activation(dot(inputs, kernel) + bias)``.
 
     Args:
-        units: size of the last axis of the output.
-        activation: function or its name; default none.
-        use_bias: whether to add a bias.
-        kernel_initializer, bias_initializer: first values of the weights; defaults "glorot_uniform" and
+        units: int, size of the last axis of the output.
+        activation: activation function, or its name; default None, for none.
+        use_bias: bool, whether to add a bias; default True.
+        kernel_initializer, bias_initializer: initializers of the weights; defaults "glorot_uniform" and
             "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
-        lora_rank, lora_alpha: train a low-rank update (Hu et al., 2021, "LoRA",
-            https://arxiv.org/abs/2106.09685) of this rank, scaled by alpha / rank, instead of the kernel;
-            default None.
-        quantization_config: None.
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
+        lora_rank, lora_alpha: rank of a low-rank update that is trained instead of the kernel, and the numerator of
+            its scale, alpha / rank (Hu et al., 2021, "LoRA", https://arxiv.org/abs/2106.09685); default None, for
+            no update, and for ``lora_rank``.
+        quantization_config: must be None: quantization is not supported; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., units); kernel (n, units).
@@ -99,11 +99,11 @@ class Dense(LowRankUpdate, Layer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default that of the enclosing call, or else False.
 
         Shapes: (..., n) to (..., units).
         """
@@ -122,28 +122,27 @@ class Dense(LowRankUpdate, Layer):
 
 
 class EinsumDense(LowRankUpdate, Layer):
-    """A product of the input and a kernel over any axes, as an equation says.
+    """Multiply the input by a kernel along the axes that an einsum equation names.
 
     Args:
-        equation: such as ``"abc,cd->abd"``: letters of the input, of the kernel and of the output;
-            the first of input and output is the batch. ``...`` at the start or at the end of both
-            stands for further axes.
-        output_shape: an int, or the sizes of the output without the batch and the axes that ``...``
-            stands for; None for sizes that the input has too.
-        activation: function or its name; default none.
-        bias_axes: letters of the output that a bias has axes for; default no bias.
-        kernel_initializer, bias_initializer: first values of the weights; defaults "glorot_uniform" and
+        equation: str such as ``"abc,cd->abd"``: the axes of the input, the kernel and the output; the first axis of
+            input and output is the batch. ``...`` at the start or at the end of both stands for further axes.
+        output_shape: int or tuple, the sizes of the output without the batch axis and the axes of ``...``; None
+            for sizes that are the same as in the input.
+        activation: activation function, or its name; default None, for none.
+        bias_axes: str, the letters of the output axes that the bias has; default None, for no bias.
+        kernel_initializer, bias_initializer: initializers of the weights; defaults "glorot_uniform" and
             "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
         lora_rank, lora_alpha: see ``Dense``.
-        gptq_unpacked_column_size, quantization_config: None.
+        gptq_unpacked_column_size, quantization_config: must be None: quantization is not supported; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
-        ValueError: for an equation of another form, or one that doesn't fit to the shapes.
+        ValueError: if the equation has another form, or does not fit the shapes.
 
-    Shapes: as the equation says, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
+    Shapes: given by the equation, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.EinsumDense("abc,cde->abde", (None, 4, 5), bias_axes="de")(np.ones((2, 7, 3))).shape
@@ -208,7 +207,7 @@ class EinsumDense(LowRankUpdate, Layer):
         return inputs, kernel, outputs
 
     def _sizes(self, input_shape: tuple) -> dict[str, int | None]:
-        """The size that each letter stands for."""
+        """The size of the axis of each letter."""
         inputs, _, outputs = self._letters
         elided = len(input_shape) - len(inputs)
         named = outputs if self._elides_left else outputs[1:]
@@ -251,7 +250,7 @@ class EinsumDense(LowRankUpdate, Layer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def _bound_axes(self) -> int:
-        """How many last axes the kernel takes in, where it is a matrix with its axes split up; otherwise 0."""
+        """How many last axes of the input the kernel contracts if it acts as a matrix on them; otherwise 0."""
         inputs, kernel, outputs = self._letters
         bound = next((n for n in range(1, len(inputs)) if kernel.startswith(inputs[-n:])), 0)
         rest = kernel[bound:]
@@ -259,7 +258,7 @@ class EinsumDense(LowRankUpdate, Layer):
         return bound if is_matrix and (self.bias is None or self.bias_axes == rest) else 0
 
     def _as_matrices(self, inputs: Any, free: tuple) -> Any:
-        """The product by the dense kernel: as einsum it is batched, and took 19 % of an encoder's step on PyTorch."""
+        """The product as one matrix multiplication: the batched einsum took 19 % of an encoder's step on PyTorch."""
         kernel = self.kernel
         shape = ops.shape(kernel)[self._bound_axes() :]
         units = math.prod(shape)
@@ -269,7 +268,7 @@ class EinsumDense(LowRankUpdate, Layer):
         return ops.reshape(outputs, (*free, *shape))
 
     def _scaled_initializer(self) -> Any:
-        """The kernel's initializer, told which axes connect to the input and which to the output."""
+        """The initializer of the kernel, with its axes of the input and of the output set."""
         initializer = self.kernel_initializer
         if not isinstance(initializer, initializers.VarianceScaling) or initializer.input_axes is not None:
             return initializer
@@ -280,13 +279,13 @@ class EinsumDense(LowRankUpdate, Layer):
         return initializer
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default that of the enclosing call, or else False.
 
-        Shapes: as the equation says, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
+        Shapes: given by the equation, such as (a, b, c) to (a, b, d) for ``"abc,cd->abd"``.
         """
         bound, shape = self._bound_axes(), ops.shape(inputs)
         if bound and shape[:-bound].count(None) < 2:
@@ -309,7 +308,7 @@ class EinsumDense(LowRankUpdate, Layer):
 
 
 def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
-    """Return what layers give for one input: together where all their kernels are matrices of its last axes."""
+    """Return the outputs of several layers for one input, in one product if all kernels act on its last axis."""
     shape, bounds = ops.shape(inputs), {layer._bound_axes() for layer in layers}
     are_plain = all(
         type(layer) is EinsumDense and layer.activation is activations.linear and layer.activity_regularizer is None
@@ -326,16 +325,16 @@ def outputs_together(layers: Sequence[EinsumDense], inputs: Any) -> list:
 
 
 class Highway(Layer):
-    """Mix the input with a dense layer of it, by a gate that is learned: ``gate * h + (1 - gate) * x``.
+    """Highway layer: mix the input x and a dense layer of it, h, by a learned gate: ``gate * h + (1 - gate) * x``.
 
     Args:
-        kernel_initializer: first values of both kernels (``init`` in Keras 1); default "glorot_uniform".
-        activation: of h, function or its name; default none.
-        weights: list of arrays, the first values of the weights; default None.
-        use_bias: whether h and the gate have biases; those of the gate start as ones.
+        kernel_initializer: initializer of both kernels (``init`` in Keras 1); default "glorot_uniform".
+        activation: activation function of h, or its name; default None, for none.
+        weights: list of arrays, initial values of the weights; default None.
+        use_bias: bool, whether h and the gate have biases; those of the gate start at 1; default True.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             bias_constraint: as for ``Dense`` (``W_regularizer`` ... in Keras 1).
-        input_dim: int, the size of the input's last axis; default None.
+        input_dim: int, size of the last axis of the input; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., n); two kernels (n, n), two biases (n,).
@@ -381,10 +380,10 @@ class Highway(Layer):
         self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (..., n) to (..., n).
         """
@@ -400,17 +399,17 @@ class Highway(Layer):
 
 
 class MaxoutDense(Layer):
-    """Take the largest of several dense layers, unit by unit.
+    """Take the elementwise maximum of several dense layers.
 
     Args:
-        units: size of the last axis of the output (``output_dim`` in Keras 1).
-        features: number of dense layers (``nb_feature`` in Keras 1); default 4.
-        kernel_initializer: first values of the kernels (``init`` in Keras 1); default "glorot_uniform".
-        weights: list of arrays, the first values of the weights; default None.
-        use_bias: whether to add biases.
+        units: int, size of the last axis of the output (``output_dim`` in Keras 1).
+        features: int, number of dense layers (``nb_feature`` in Keras 1); default 4.
+        kernel_initializer: initializer of the kernels (``init`` in Keras 1); default "glorot_uniform".
+        weights: list of arrays, initial values of the weights; default None.
+        use_bias: bool, whether to add biases; default True.
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             bias_constraint: as for ``Dense`` (``W_regularizer`` ... in Keras 1).
-        input_dim: int, the size of the input's last axis; default None.
+        input_dim: int, size of the last axis of the input; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (..., n) to (..., units); kernel (features, n, units), bias (features, units).
@@ -454,10 +453,10 @@ class MaxoutDense(Layer):
         self.input_spec = InputSpec(min_ndim=1, axes={-1: width})
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (..., n) to (..., units).
         """

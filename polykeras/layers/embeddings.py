@@ -1,4 +1,4 @@
-"""Vectors for integers."""
+"""Embeddings: a trainable vector for each integer."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class Embedding(Layer):
     """Look up a vector for each integer.
 
     Args:
-        input_dim: number of vectors; integers run from 0 to ``input_dim - 1``.
-        output_dim: size of a vector.
-        embeddings_initializer: first values; default "uniform".
-        embeddings_regularizer: function of the table that adds to the loss; default None.
-        embeddings_constraint: function applied to the table after each update; default None.
-        mask_zero: 0 means padding: the layers after get a mask.
-        weights: the table itself, or a list with it; default None.
+        input_dim: int, number of vectors; inputs range from 0 to ``input_dim - 1``.
+        output_dim: int, size of a vector.
+        embeddings_initializer: initializer of the table; default "uniform".
+        embeddings_regularizer: regularizer of the table, added to the loss; default None.
+        embeddings_constraint: constraint applied to the table after each update; default None.
+        mask_zero: bool, whether 0 is padding that later layers should mask; default False.
+        weights: initial table (input_dim, output_dim), or a list with it; default None.
         lora_rank, lora_alpha: train a low-rank update instead of the table; see ``Dense``.
-        quantization_config: None.
-        input_length: ignored, as since Keras 3.
-        dropout: of Keras 1: the fraction of integers whose vectors are 0 in a step of training; default 0.
+        quantization_config: must be None: quantization is not supported; default None.
+        input_length: length of the sequences, as in Keras 2; default None.
+        dropout: float, as in Keras 1: the fraction of integers whose vectors are set to 0 in training; default 0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: ints (...) to (..., output_dim).
 
     Raises:
-        IndexError: for an integer outside the table, where values are known (not while compiled).
+        IndexError: for an integer outside the table, if values are known (not in compiled steps).
 
     Source: Bengio et al., "A Neural Probabilistic Language Model" (2003),
     https://www.jmlr.org/papers/v3/bengio03a.html.
@@ -82,10 +82,10 @@ class Embedding(Layer):
             self._initial_weights = list(weights) if isinstance(weights, list | tuple) else [weights]
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table.
+        """Create the table.
 
         Args:
-            input_shape: tuple with the batch; default None. It changes nothing.
+            input_shape: accepted for compatibility and ignored; default None.
         """
         self._embeddings = self.add_weight(
             name="embeddings",
@@ -115,15 +115,16 @@ class Embedding(Layer):
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
     ) -> None:
-        """Freeze the table and train a product of two thin matrices that is added to it.
+        """Freeze the table and train a low-rank product of two matrices that is added to it.
 
         Args:
-            rank: int, the inner size of the product.
-            a_initializer: first values of the two matrices; default "he_uniform".
-            b_initializer: first values of the two matrices; default "zeros".
+            rank: int, the rank of the product.
+            lora_alpha: float, the product is scaled by ``lora_alpha / rank``; default None, for ``rank``.
+            a_initializer: initializer of the first matrix; default "he_uniform".
+            b_initializer: initializer of the second matrix; default "zeros".
 
         Raises:
-            ValueError: before the layer is built, with a constraint on the table, or twice.
+            ValueError: if the layer is not built, has a constraint on the table, or uses LoRA already.
         """
         if not self._weights or self.lora_enabled or self.embeddings_constraint is not None:
             raise ValueError(
@@ -148,10 +149,10 @@ class Embedding(Layer):
         return [self._embeddings, self.lora_embeddings_a, self.lora_embeddings_b] if self.lora_enabled else []
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: ints (...) to (..., output_dim).
         """
@@ -168,7 +169,7 @@ class Embedding(Layer):
         return outputs
 
     def _check_range(self, inputs: Any) -> None:
-        """Refuse integers outside the table, where looking costs no wait for a device."""
+        """Reject integers outside the table, if checking does not require waiting for a device."""
         backend = current()
         if backend.is_symbolic or shape_inference.are_tried():
             return
@@ -181,11 +182,11 @@ class Embedding(Layer):
                 )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return which indices are not 0, with ``mask_zero``.
+        """Return True for inputs other than 0 with ``mask_zero``, otherwise None.
 
         Args:
             inputs: array, (batch, time, ...).
-            mask: their mask, (batch, time); default None.
+            mask: mask of the inputs, (batch, time), ignored; default None.
         """
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -207,19 +208,19 @@ class Embedding(Layer):
 
 
 class ReversibleEmbedding(Embedding):
-    """Look up a vector for each integer, and back: turn vectors into logits of the integers.
+    """Look up a vector for each integer or, in reverse, map vectors to logits of the integers.
 
     Args:
         input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint,
             mask_zero: as for ``Embedding``; default "uniform".
-        tie_weights: whether the way back uses the same table, or one of its own.
-        reverse_dtype: dtype to compute logits in; default that of the layer.
-        logit_soft_cap: if given, logits x become ``cap * tanh(x / cap)``; default None.
+        tie_weights: bool, whether the reverse direction uses the same table instead of its own; default True.
+        reverse_dtype: dtype to compute logits in; default None, for that of the layer.
+        logit_soft_cap: float; if given, logits x become ``cap * tanh(x / cap)``; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
-        inputs: ints (...); or with ``reverse`` vectors (..., output_dim).
-        reverse: whether to go back, to logits (..., input_dim).
+        inputs: ints (...), or with ``reverse`` vectors (..., output_dim).
+        reverse: bool, whether to compute logits (..., input_dim).
 
     Source: Press and Wolf, "Using the output embedding to improve language models" (2016),
     https://arxiv.org/abs/1608.05859.
@@ -252,10 +253,10 @@ class ReversibleEmbedding(Embedding):
         self.logit_soft_cap = logit_soft_cap
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table, and one of its own for ``reverse`` unless ``tie_weights``.
+        """Create the table, and a second one for ``reverse`` unless ``tie_weights`` is set.
 
         Args:
-            input_shape: tuple with the batch; default None. It changes nothing.
+            input_shape: accepted for compatibility and ignored; default None.
         """
         super().build(input_shape)
         if not self.tie_weights:
@@ -263,11 +264,11 @@ class ReversibleEmbedding(Embedding):
             self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            reverse: bool, whether to map vectors back to scores of the indices; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            reverse: bool, whether to map vectors to logits of the integers; default False.
 
         Shapes: ints (...) to (..., output_dim); with ``reverse`` (..., output_dim) to (..., input_dim).
         """
@@ -283,13 +284,13 @@ class ReversibleEmbedding(Embedding):
         return logits if cap is None else ops.tanh(logits / cap) * cap
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return which indices are not 0, with ``mask_zero``.
+        """Return True for inputs other than 0 with ``mask_zero``, otherwise None.
 
         Args:
             inputs: array, (batch, time, ...).
-            mask: their mask, (batch, time); default None.
+            mask: mask of the inputs, (batch, time), ignored; default None.
         """
-        return None  # which way the call goes is known in ``call`` only, and masks are set there
+        return None  # only ``call`` knows the direction, and sets the mask
 
     def get_config(self) -> dict:
         return {

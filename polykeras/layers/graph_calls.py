@@ -1,4 +1,4 @@
-"""What a layer knows about its calls on symbolic tensors."""
+"""The part of a layer that concerns its calls on symbolic tensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ else:
 
 
 class replaceable:
-    """A property that an attribute of a user's class replaces: ``self.input_shape = ...`` is a common line."""
+    """A property that instance attributes override, since users often assign to names such as ``self.input_shape``."""
 
     __wrapped__: Callable[[Any], Any]
 
@@ -35,7 +35,7 @@ class GraphCalls(Whole):
         """The symbolic input of the layer's only call.
 
         Raises:
-            AttributeError: if it was called on symbolic tensors never, or more than once.
+            AttributeError: if the layer was not called on symbolic tensors exactly once.
         """
         return _only(self._node(None).inputs)
 
@@ -47,41 +47,41 @@ class GraphCalls(Whole):
     def _node(self, index: int | None) -> Node:
         nodes = self._inbound_nodes
         if index is None and len(nodes) != 1:
-            fix = "Use get_output_at(index)." if nodes else "Begin the model with an Input, or call the layer on one."
+            fix = "Use get_output_at(index)." if nodes else "Start the model with an Input, or call the layer on one."
             raise AttributeError(
                 f"Layer {self.path!r}: Expected exactly one call on symbolic tensors. Received: {len(nodes)}. {fix}"
             )
         return nodes[index or 0]
 
     def get_input_at(self, node_index: int) -> Any:
-        """Return the symbolic input(s) of the n-th call.
+        """Return the symbolic input(s) of one call.
 
         Args:
-            node_index: int, the number of the call, from 0 on.
+            node_index: int, index of the call, starting at 0.
         """
         return _only(self._node(node_index).inputs)
 
     def get_output_at(self, node_index: int) -> Any:
-        """Return the symbolic output(s) of the n-th call.
+        """Return the symbolic output(s) of one call.
 
         Args:
-            node_index: int, the number of the call, from 0 on.
+            node_index: int, index of the call, starting at 0.
         """
         return _only(self._node(node_index).outputs)
 
     def get_input_shape_at(self, node_index: int) -> Any:
-        """Return the shape(s) of the input of the n-th call.
+        """Return the shape(s) of the input(s) of one call.
 
         Args:
-            node_index: int, the number of the call, from 0 on.
+            node_index: int, index of the call, starting at 0.
         """
         return trees.map(lambda x: x.shape, self.get_input_at(node_index))
 
     def get_output_shape_at(self, node_index: int) -> Any:
-        """Return the shape(s) of the output of the n-th call.
+        """Return the shape(s) of the output(s) of one call.
 
         Args:
-            node_index: int, the number of the call, from 0 on.
+            node_index: int, index of the call, starting at 0.
         """
         return trees.map(lambda x: x.shape, self.get_output_at(node_index))
 

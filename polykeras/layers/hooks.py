@@ -1,4 +1,4 @@
-"""Hooks: a user's functions that run before or after each call of a layer."""
+"""Hooks: user functions that run before or after each call of a layer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from polykeras.capture.stamp import note_inside
 
 
 class HookedCall:
-    """Takes the place of a layer's ``call`` while there are hooks.
+    """Replacement of a layer's ``call`` while the layer has hooks.
 
     Args:
-        layer: whose ``call`` it is.
+        layer: the layer.
     """
 
     def __init__(self, layer: Any) -> None:
@@ -38,7 +38,7 @@ class HookedCall:
 
 
 class HookHandle:
-    """Ends a hook.
+    """Handle for removing a hook.
 
     >>> import polykeras as keras
     >>> layer = keras.layers.ReLU(); seen = []
@@ -51,7 +51,7 @@ class HookHandle:
         self._layer, self._call = layer, call
 
     def remove(self) -> None:
-        """Call the hook no more."""
+        """Remove the hook."""
         self._call.hooks.pop(self, None)
         note_inside(self._layer)
         if not self._call.hooks and vars(self._layer).get("call") is self._call:
@@ -59,12 +59,13 @@ class HookHandle:
 
 
 def hooked(layer: Any, before: Callable | None = None, after: Callable | None = None) -> HookHandle:
-    """Have functions called around each call of a layer.
+    """Register functions that are called before or after each call of a layer.
 
     Args:
         layer: Layer.
-        before: of the layer and its positional inputs; returns others or None.
-        after: of the layer, its positional inputs and the output; returns another or None.
+        before: function of the layer and its positional inputs that returns new inputs or None; default None.
+        after: function of the layer, its positional inputs and the output that returns a new output or None;
+            default None.
     """
     call = vars(layer).get("call")
     if not isinstance(call, HookedCall):

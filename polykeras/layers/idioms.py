@@ -1,4 +1,4 @@
-"""What layers and models offer to programs that are written in the way of one engine."""
+"""Methods of layers and models for programs that are written in the style of one engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ else:
 
 
 class EngineIdioms(ModuleIdioms, Whole):
-    """Functions of states for JAX, and what a ``torch.nn.Module`` can do for PyTorch."""
+    """Stateless calls for JAX, and the interface of ``torch.nn.Module`` for PyTorch."""
 
     def stateless_call(
         self,
@@ -24,19 +24,20 @@ class EngineIdioms(ModuleIdioms, Whole):
         return_losses: bool = False,
         **kwargs: Any,
     ) -> tuple:
-        """Call the layer with other values in its variables, which stay as they are.
+        """Call the layer as a pure function of the values of its variables, which are not changed.
 
         Args:
-            trainable_variables, non_trainable_variables: arrays in the order of the attributes of these names.
-            *args: inputs, as of a call.
-            return_losses: also return the losses that the call added.
-            **kwargs: more inputs, and ``training``.
+            trainable_variables, non_trainable_variables: lists of arrays, in the order of the attributes of these
+                names.
+            *args: positional inputs of the call.
+            return_losses: bool, whether to also return the losses added in the call; default False.
+            **kwargs: further inputs, and ``training``.
 
         Returns:
             The outputs, the non-trainable values after the call, and with ``return_losses`` a list of losses.
 
         Raises:
-            ValueError: for a layer that is not built, or other numbers of arrays.
+            ValueError: if the layer is not built, or the number of arrays is wrong.
 
         >>> import numpy as np, polykeras as keras
         >>> layer = keras.layers.Dense(1, kernel_initializer="zeros"); layer.build((None, 2))

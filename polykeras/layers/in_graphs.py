@@ -1,7 +1,7 @@
-"""Layers inside a graph that a user's program makes, such as that of ``tf.data.Dataset.map``.
+"""Layers inside a graph that a user's program builds, such as that of ``tf.data.Dataset.map``.
 
-There an engine only carries data, to a model that may be of another backend. A layer of another backend, one that
-works on strings, and one that must know sizes that the graph does not know, compute on the host when the graph runs.
+There the engine only carries data, for a model that may run on another backend. Layers of another backend, layers
+that work on strings, and layers that need sizes which the graph does not know compute on the host when the graph runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SAMPLES = (48, 64)
 
 
 def is_carried(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> bool:
-    """Whether a call on arrays of the engine whose graph is being made can't be a part of the graph."""
+    """Whether a call on arrays of the engine whose graph is being built can't be part of that graph."""
     arrays = [x for x in trees.leaves((args, kwargs)) if carrier.is_array(x)]
     if not arrays or backends.current().is_symbolic:
         return False
@@ -39,7 +39,7 @@ def is_carried(layer: Any, carrier: Any, args: tuple, kwargs: dict) -> bool:
 
 
 def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict, method: str = "__call__") -> Any:
-    """Return what a layer's method computes in NumPy, as arrays of the graph that is being made."""
+    """Return the results of a layer's method, computed in NumPy, as arrays of the graph that is being built."""
     leaves, structure = trees.flatten((args, kwargs))
     indices = [index for index, x in enumerate(leaves) if carrier.is_array(x)]
     specs = [_spec_of(carrier, x) if carrier.is_array(x) else x for x in leaves]
@@ -72,14 +72,14 @@ def _spec_of(carrier: Any, x: Any) -> SpecArray:
 
 
 def _inferred(method: Callable, specs: list, structure: Any) -> tuple[list, Any]:
-    """The leaves and the structure of what a method returns for specs."""
+    """The leaves and the structure of a method's results for specs."""
     with backends.use(SPEC):
         args, kwargs = trees.unflatten(structure, specs)
         return trees.flatten(method(*args, **kwargs))
 
 
 def _inferred_by_samples(method: Callable, specs: list, structure: Any) -> tuple[list, Any]:
-    """The same for a method that computes with sizes: two numbers in turn stand for those that are unknown."""
+    """The same for a method that computes with sizes: it runs twice, with two different values for unknown sizes."""
 
     def sized(size: int) -> list:
         shapes = [tuple(n or size for n in x.shape) if isinstance(x, SpecArray) else x for x in specs]
@@ -90,7 +90,7 @@ def _inferred_by_samples(method: Callable, specs: list, structure: Any) -> tuple
 
 
 def _common(one: Any, other: Any) -> Any:
-    """What two results agree in; None for a number or a size in which they differ."""
+    """The part of two results that agrees; None for a number or a size in which they differ."""
     if isinstance(one, SpecArray):
         return SpecArray(tuple(map(_common, one.shape, other.shape)), one.dtype)
     return one if one is other or not isinstance(one, int) or one == other else None
@@ -101,7 +101,7 @@ def _as_array(y: Any, dtype: str) -> np.ndarray:
 
 
 def _twin(layer: Any) -> Any:
-    """A copy of a layer that works in NumPy: pipelines run beside the training of the layer itself."""
+    """A copy of a layer that computes in NumPy: input pipelines run in parallel with the training of the layer."""
     twin = copy.deepcopy(layer)
     for variable in twin.variables:
         variable.move("numpy")

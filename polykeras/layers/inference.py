@@ -1,4 +1,4 @@
-"""Outputs of a layer for symbolic inputs: stated by its class, or found by running its call."""
+"""Outputs of a layer for symbolic inputs: declared by its class, or inferred by running its call."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ else:
 
 
 class Inference(Whole):
-    """The part of a layer that knows shapes only."""
+    """The part of a layer that infers shapes and dtypes."""
 
     _is_users = False
     _needs_engine = False
 
     def _symbolic_call(self, args: tuple, kwargs: dict) -> Any:
-        """Infer outputs from symbolic inputs, and remember the call as a node of the graph."""
+        """Infer outputs from symbolic inputs, and record the call as a node of the graph."""
         with backends.use(SPEC), attributes_kept():
             specs_out = self(*graph.to_specs(args), **graph.to_specs(kwargs))
         outputs = graph.to_symbols(specs_out)
@@ -39,12 +39,12 @@ class Inference(Whole):
         return outputs
 
     def _infer(self, args: tuple, kwargs: dict) -> Any:
-        """Return the specs of the outputs; variables that a call assigns are noted where a step is made."""
+        """Return the specs of the outputs; while a step is created, also record the variables that the call assigns."""
         stated = self._stated_outputs(args, kwargs) if self._states_output_shape() else None
         if stated is None:
             return self._infer_by_running(args, kwargs)
         if scope.assigned is not None:
-            # What goes wrong in a call that is said to need no running shows when it runs on values.
+            # The class declares its shapes, so an error here can wait: it shows when the call runs on values.
             with contextlib.suppress(Exception):
                 self._infer_by_running(args, kwargs)
         return stated
@@ -62,7 +62,7 @@ class Inference(Whole):
         return self._is_users and isinstance(scope.values, StandIns)
 
     def _compute_on_stand_ins(self, args: tuple, kwargs: dict) -> Any:
-        """Run the call, and have the arrays taken back that it puts into attributes: their values count for nothing."""
+        """Run the call, then restore the attributes that it set to arrays, whose values are meaningless here."""
         before = dict(vars(self))
         try:
             return self._compute(args, kwargs)
@@ -70,7 +70,7 @@ class Inference(Whole):
             note_attributes(self, before)
 
     def _infer_on_engine(self, args: tuple, kwargs: dict, reason: Exception) -> Any:
-        """Find the specs of the outputs, and of losses added, by running the call on the engine."""
+        """Infer the specs of the outputs, and of the added losses, by running the call on the engine."""
         self._needs_engine = True
         layers = self._flatten_layers()
         losses = [(layer._losses_entry, list(layer._losses)) for layer in layers]
@@ -89,8 +89,8 @@ class Inference(Whole):
         return outputs
 
     def _states_output_shape(self) -> bool:
-        """True if a user's class says what its output shape is, and nothing inside waits to be built."""
-        if context.stating is self:  # its own method asks for what running gives
+        """True if the class declares its output shape, and all nested layers are built."""
+        if context.stating is self:  # its own method asks for the inferred shape
             return False
         cls = type(self)
         by_shape = cls.compute_output_shape is not Inference.compute_output_shape
@@ -117,11 +117,10 @@ class Inference(Whole):
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """Return the shape(s) of the output for the shape(s) of the input.
 
-        The default runs ``call`` over shapes. What a class of your own returns is taken as it is.
+        The default runs ``call`` on shapes only. The result of an overriding method is used unchecked.
 
         Args:
-            *args, **kwargs: shapes of the arguments of ``call``, or for ``compute_output_spec`` the arguments
-                themselves.
+            *args, **kwargs: shapes of the arguments of ``call``.
 
         >>> import polykeras as keras
         >>> keras.layers.Dense(4).compute_output_shape((None, 3))
@@ -144,18 +143,17 @@ class Inference(Whole):
             return trees.map(lambda x: x.shape, self(*args, **kwargs))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Return symbolic outputs for symbolic inputs, without making a node.
+        """Return symbolic outputs for symbolic inputs, without creating a node.
 
         Args:
-            *args, **kwargs: shapes of the arguments of ``call``, or for ``compute_output_spec`` the arguments
-                themselves.
+            *args, **kwargs: arguments of ``call``, with symbolic tensors for arrays.
         """
         with backends.use(SPEC):
             return graph.to_symbols(self(*graph.to_specs(args), **graph.to_specs(kwargs)))
 
 
 def _specs_of(shapes: Any, dtype: str) -> Any:
-    """The specs of a user's tree of shapes, in the same containers."""
+    """The specs for a nested structure of shapes, in the same containers."""
     if isinstance(shapes, dict):
         return {key: _specs_of(value, dtype) for key, value in shapes.items()}
     if isinstance(shapes, list | tuple) and any(isinstance(shape, list | tuple | dict) for shape in shapes):
@@ -164,7 +162,7 @@ def _specs_of(shapes: Any, dtype: str) -> Any:
 
 
 def _taken(function: Callable, kwargs: dict) -> dict:
-    """The arguments by name that a function takes."""
+    """The keyword arguments that a function accepts."""
     parameters = inspect.signature(function).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     return {name: value for name, value in kwargs.items() if takes_any or name in parameters}

@@ -1,4 +1,4 @@
-"""What a layer expects of its inputs, and the errors when something else comes."""
+"""What a layer expects of its inputs, and the errors if the inputs differ."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ class InputSpec:
     """Expected dtype, rank and sizes of one input.
 
     Args:
-        dtype: name, or None for any.
-        shape: all sizes, None for free ones.
-        ndim, max_ndim, min_ndim: number of axes; default None.
+        dtype: str, the required dtype; default None, for any.
+        shape: tuple of all sizes, None for any size; default None.
+        ndim, max_ndim, min_ndim: int, exact, largest and smallest number of axes; default None.
         axes: dict from axis to size; default None.
-        allow_last_axis_squeeze: a missing or extra last axis of size 1 is fine.
-        name: the name that the input must have in a dict of inputs; default None.
-        optional: None is fine.
+        allow_last_axis_squeeze: bool, whether to accept a missing or extra last axis of size 1; default False.
+        name: str, key of the input in a dict of inputs; default None.
+        optional: bool, whether to accept None; default False.
 
     Raises:
-        ValueError: for axes that the number of axes rules out.
+        ValueError: if ``axes`` contains an axis beyond the number of axes.
 
     >>> InputSpec(ndim=4, axes={-1: 3})
     <InputSpec ndim=4, axes={-1: 3}>
@@ -51,7 +51,7 @@ class InputSpec:
         self.optional = optional
 
     def get_config(self) -> dict:
-        """Return the arguments of ``__init__``, ready for JSON."""
+        """Return the arguments of ``__init__`` as a JSON-serializable dict."""
         return {
             "dtype": self.dtype,
             "shape": self.shape,
@@ -66,7 +66,7 @@ class InputSpec:
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a specification from ``get_config``.
+        """Create an InputSpec from the result of ``get_config``.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -78,7 +78,7 @@ class InputSpec:
         return "<InputSpec " + ", ".join(f"{key}={value}" for key, value in items) + ">"
 
     def problem(self, shape: tuple, dtype: str) -> str | None:
-        """Return what is wrong with an input, None if nothing."""
+        """Return an error message for an input that does not match, otherwise None."""
         expected = self.shape
         if expected is not None and self.allow_last_axis_squeeze:
             if shape[-1:] == (1,) and len(shape) == len(expected) + 1:
@@ -112,7 +112,7 @@ def check(specs: Any, inputs: Any, layer_path: str, backend: Any) -> None:
     """Compare inputs with their specs.
 
     Raises:
-        ValueError: naming the layer, what was expected and what came.
+        ValueError: if an input does not match.
     """
     if isinstance(inputs, dict) and isinstance(specs, dict):
         pairs = [(name, specs[name], inputs.get(name)) for name in specs]
@@ -120,8 +120,8 @@ def check(specs: Any, inputs: Any, layer_path: str, backend: Any) -> None:
         spec_list, values = trees.leaves(specs), trees.leaves(inputs)
         if inputs is None and not any(spec.optional for spec in spec_list):
             raise ValueError(
-                f"Layer {layer_path!r}: Expected an input. Received: None. Does the call() of what made it end with a "
-                f"return?"
+                f"Layer {layer_path!r}: Expected an input. Received: None. Does the call() of the previous layer end "
+                f"with a return?"
             )
         if len(spec_list) != len(values):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Methods that programs written for Keras 3 call on layers, beside those that do the work."""
+"""Further methods that programs written for Keras 3 call on layers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ else:
 
 
 class Keras3Names(Whole):
-    """Further names of what a layer does, and errors for what it doesn't do."""
+    """Keras 3 names of layer methods, and errors for unsupported features."""
 
     def add_variable(self, *args: Any, **kwargs: Any) -> Variable:
-        """Make a weight; see ``add_weight``.
+        """Create a weight; see ``add_weight``.
 
         Args:
-            *args, **kwargs: as of ``add_weight``.
+            *args, **kwargs: as for ``add_weight``.
 
         >>> import polykeras as keras
         >>> keras.layers.Layer().add_variable((2,), "zeros", name="bias").shape
@@ -34,7 +34,7 @@ class Keras3Names(Whole):
         """Return symbolic outputs for symbolic inputs, as a call does.
 
         Args:
-            *args, **kwargs: as of a call, on symbolic tensors.
+            *args, **kwargs: arguments of ``call``, with symbolic tensors for arrays.
 
         >>> import polykeras as keras
         >>> keras.layers.Dense(2).symbolic_call(keras.Input((3,))).shape
@@ -43,11 +43,11 @@ class Keras3Names(Whole):
         return self._symbolic_call(args, kwargs)
 
     def rematerialized_call(self, layer_call: Callable, *args: Any, **kwargs: Any) -> Callable:
-        """Return ``layer_call``, with its inner values computed again for the gradient; see ``keras.remat``.
+        """Return ``layer_call`` with its activations recomputed in the backward pass; see ``keras.remat``.
 
         Args:
-            layer_call: a function of the layer, such as its ``call``.
-            *args, **kwargs: what it will be called with.
+            layer_call: a method of the layer, such as ``call``.
+            *args, **kwargs: the arguments that it will be called with.
 
         >>> import numpy as np, polykeras as keras
         >>> layer = keras.layers.Activation("relu")
@@ -58,16 +58,16 @@ class Keras3Names(Whole):
 
     @property
     def metrics_variables(self) -> list[Variable]:
-        """The states of the metrics of this layer and of those inside."""
+        """The state variables of the metrics of this layer and of the nested layers."""
         return unique(variable for metric in self.metrics for variable in metric.variables)
 
     @property
     def quantization_mode(self) -> str | None:
-        """How the weights are quantized: None, as they never are."""
+        """The quantization mode of the weights, always None: quantization is not supported."""
         return self.dtype_policy.quantization_mode
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
-        """Refuse to quantize the weights: they stay floats.
+        """Raise an error: quantization is not supported.
 
         Args:
             mode: str; default None.

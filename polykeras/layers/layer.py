@@ -1,4 +1,4 @@
-"""The layer: weights, and a function of them."""
+"""The base class of layers: weights, and a function of them."""
 
 from __future__ import annotations
 
@@ -47,23 +47,23 @@ _LEGACY = (
 class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     """Base class of layers.
 
-    A subclass makes its weights in ``build(input_shape)`` (or ``__init__``) by ``add_weight``, and
-    computes in ``call(inputs)``, which may take ``training`` and ``mask`` and anything else, with
-    ``polykeras.ops``. Its output shape follows from ``call``.
+    A subclass creates its weights with ``add_weight`` in ``build(input_shape)`` or ``__init__``, and computes its
+    output in ``call(inputs)`` with ``polykeras.ops``. ``call`` may also take ``training``, ``mask`` and other
+    arguments. The output shape is inferred from ``call``.
 
     Args:
-        activity_regularizer: function of the output that adds to the loss, or its name; default None.
-        trainable: whether optimizers change the weights.
-        dtype: a float type, a policy such as ``"mixed_bfloat16"``, or None for the global policy.
-        autocast: cast float inputs, and weights read in ``call``, to the compute dtype.
-        name: default from the class name.
+        activity_regularizer: regularizer of the output, added to the loss, or its name; default None.
+        trainable: bool, whether optimizers update the weights; default True.
+        dtype: a float dtype, a policy such as ``"mixed_bfloat16"``, or None for the global policy.
+        autocast: bool, whether to cast float inputs, and weights read in ``call``, to the compute dtype; default True.
+        name: str; default None, for a name derived from the class name.
         input_shape, batch_input_shape, input_dim, input_length, batch_size: shape of the input, for
             the first layer of a Sequential model, as in Keras 2.
         weights: list of initial values for ``set_weights``, as in Keras 2.
         **kwargs: ``input_shape``, ``batch_size`` and other arguments of Keras 2's layers.
 
     Raises:
-        TypeError: for an argument that no layer takes.
+        TypeError: for an unknown argument.
 
     >>> import numpy as np, polykeras as keras
     >>> class Scale(keras.layers.Layer):
@@ -79,13 +79,13 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         {"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds", "_torch_module"}
     )
 
-    #: In a graph of a user's program: "compute" there, "leave" it for the host, or "measure" where sizes are unknown.
+    #: In a user's graph: "compute" in it, "leave" it to the host, or "measure": leave it where sizes are unknown.
     in_graphs = "compute"
-    #: TensorFlow's autograph leaves functions with this attribute as they are.
+    #: TensorFlow's autograph does not convert functions with this attribute.
     autograph_info__: dict = {}
 
     _accepted: dict[type, set] = {}
-    #: Whether a call makes arrays of what it is given; layers of other packages that take text set it to False.
+    #: Whether a call converts its inputs to arrays; layers of other packages that take text set it to False.
     _convert_input_args = True
     _weight_places = 1
     _adds_losses = False
@@ -100,7 +100,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     _losses_entry: int | None = None
     supports_masking = False
     input_spec: Any = None
-    #: True from the start where a class has nothing to build.
+    #: True from the start in classes that have nothing to build.
     built = False
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -194,10 +194,10 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     # ------------------------------------------------------------------ weights
 
     def build(self, input_shape: Any) -> None:
-        """Make the weights, knowing the shape(s) of the input(s). Called once, before ``call``.
+        """Create the weights for the given input shape(s). Called once, before the first ``call``.
 
         Args:
-            input_shape: tuple with the batch, or list or dict of them for several inputs.
+            input_shape: tuple of sizes with the batch axis, or a list or dict of tuples for several inputs.
         """
         self.built = True
 
@@ -215,25 +215,25 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         name: str | None = None,
         **kwargs: Any,
     ) -> Variable:
-        """Make a weight.
+        """Create a weight.
 
         Args:
-            shape: sizes; default a scalar, or those of an array given for the initializer. (As in Keras 2
-                the name may come first.)
-            initializer: object, name, function or array; default ``"glorot_uniform"``, zeros for integers.
-            dtype: default the layer's variable dtype.
-            trainable: whether optimizers change it.
-            autocast: whether ``call`` reads it in the compute dtype.
-            regularizer: function of the weight that adds to the loss, or its name; default None.
-            constraint: function applied after each update, or its name; default None.
-            aggregation: for compatibility; it changes nothing.
-            overwrite_with_gradient: bool, whether optimizers assign the gradient instead of a step; default
-                False.
-            name: default ``variable``, ``variable_1``, ...
-            **kwargs: Keras 2's arguments.
+            shape: tuple of sizes; default None, for a scalar, or the shape of an array passed as ``initializer``. (As
+                in Keras 2, the name may come first.)
+            initializer: object, name, function or array; default ``"glorot_uniform"``, or ``"zeros"`` for integers.
+            dtype: dtype of the weight; default the layer's variable dtype.
+            trainable: bool, whether optimizers update it; default True.
+            autocast: bool, whether ``call`` reads it in the compute dtype; default True.
+            regularizer: regularizer of the weight, added to the loss, or its name; default None.
+            constraint: constraint applied after each update, or its name; default None.
+            aggregation: accepted for compatibility and ignored; default None.
+            overwrite_with_gradient: bool, whether optimizers assign the gradient to the weight instead of taking a
+                step; default False.
+            name: str; default ``variable``, ``variable_1``, ...
+            **kwargs: arguments of Keras 2.
 
         Returns:
-            The Variable.
+            The new Variable.
         """
         from polykeras import constraints, initializers
 
@@ -267,7 +267,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return variable
 
     def _own(self) -> tuple[list, list, list, list]:
-        """Own weights (trainable first), seed generators, metrics, and sublayers."""
+        """The layer's own weights (trainable first), seed generators, metrics, and sublayers."""
         weights, seeds, metrics, layers = list(self._weights), [], [], []
         for item in self._owned():
             if isinstance(item, Variable):
@@ -282,7 +282,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return sorted(weights, key=lambda v: not v.made_trainable), seeds, metrics, layers
 
     def _adopt_all(self) -> None:
-        """Make layers of a framework's own modules among the attributes, before ``call`` meets them."""
+        """Convert attributes that are modules of a framework to layers, before ``call`` uses them."""
         if self._is_users:
             self._owned()
 
@@ -294,7 +294,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return layer
 
     def _find_own_seeds(self) -> SeedGenerator:
-        """The generator of what ``call`` draws without a seed."""
+        """The seed generator for random draws in ``call`` that are given no seed."""
         if self._own_seeds is None:
             self._own_seeds = SeedGenerator()
             self._accepted.clear()
@@ -304,7 +304,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return [item for item in self._owned() if isinstance(item, Layer)]
 
     def _flatten_layers(self, include_self: bool = True, trainable_only: bool = False) -> list[Layer]:
-        """This layer and all below, each once, parents first; with ``trainable_only`` none below a frozen one."""
+        """This layer and all nested ones, each once, parents first; ``trainable_only`` skips frozen ones and theirs."""
         found: dict[int, Layer] = {}
 
         def visit(layer: Layer) -> None:
@@ -317,7 +317,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return list(found.values())[0 if include_self else 1 :]
 
     def _collect(self, extras: bool, seen: dict[int, Layer] | None = None) -> Iterator[Variable]:
-        """Yield the variables of this layer and those below; with ``extras`` of seeds and metrics."""
+        """Yield the variables of this layer and the nested ones; with ``extras`` also those of seeds and metrics."""
         seen = {} if seen is None else seen
         if id(self) in seen:
             return
@@ -335,23 +335,23 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @property
     def weights(self) -> list[Variable]:
-        """The weights of this layer and of the layers inside, in order of creation."""
+        """The weights of this layer and of the nested layers, in order of creation."""
         return unique(self._collect(extras=False))
 
     @property
     def variables(self) -> list[Variable]:
-        """The weights, and the states of seed generators and metrics."""
+        """The weights, and the state variables of seed generators and metrics."""
         return unique(self._collect(extras=True))
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers change; none where a layer around them is frozen."""
+        """The weights that optimizers update, without those of frozen layers."""
         with searched_once():
             frozen = self._frozen()
             return [w for w in self.weights if w.trainable and id(w) not in frozen]
 
     def _frozen(self) -> set[int]:
-        """Identities of the weights below frozen layers, and below no other."""
+        """Identities of the weights that only frozen layers own."""
         if all(layer._trainable for layer in self._flatten_layers()):
             return set()
         live = {id(w) for layer in self._flatten_layers(trainable_only=True) for w in layer._own()[0]}
@@ -359,24 +359,24 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The other weights."""
+        """The weights that optimizers do not update."""
         trainable = {id(w) for w in self.trainable_weights}
         return [w for w in self.weights if id(w) not in trainable]
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The same as ``trainable_weights``."""
+        """Alias of ``trainable_weights``."""
         return self.trainable_weights
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """All variables that optimizers leave alone, states of seeds included, those of metrics not."""
+        """All variables that optimizers do not update, including seed states but not the states of metrics."""
         others = {id(v) for v in (*self.trainable_weights, *self.metrics_variables)}
         return [v for v in self.variables if id(v) not in others]
 
     @property
     def trainable(self) -> bool:
-        """Whether optimizers change the weights. Setting it sets the layers inside too."""
+        """Whether optimizers update the weights. Setting it also sets it on the nested layers."""
         return self._trainable
 
     @trainable.setter
@@ -395,10 +395,10 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         """Replace the values of the weights.
 
         Args:
-            weights: arrays in the order and shapes of ``get_weights``.
+            weights: list of arrays, in the order and with the shapes of ``get_weights``.
 
         Raises:
-            ValueError: if number or shapes differ.
+            ValueError: if the number of arrays or a shape differs.
         """
         self._replace_weights(weights, Variable.assign)
 
@@ -416,16 +416,16 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             index = next(index for index, (one, other) in pairs if one != other)
             raise ValueError(
                 f"Layer {self.path!r}: Expected {len(own)} weights of shapes {naming.listed(expected)}. "
-                f"Received: {len(shapes)} of shapes {naming.listed(shapes)}. The first that differs: number {index}."
+                f"Received: {len(shapes)} of shapes {naming.listed(shapes)}. The first difference is at index {index}."
             )
         for weight, value in zip(own, weights, strict=True):
             replace(weight, value)
 
     def count_params(self) -> int:
-        """Return the number of values in the weights.
+        """Return the total number of scalars in the weights.
 
         Raises:
-            ValueError: before the layer is built.
+            ValueError: if the layer is not built.
         """
         if not self.built and not self.weights:
             raise ValueError(
@@ -443,7 +443,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         """Compute the output. Subclasses override it.
 
         Args:
-            *args, **kwargs: ``inputs``, and what else the layer takes, such as ``training`` and ``mask``.
+            *args, **kwargs: ``inputs``, and whatever else the layer takes, such as ``training`` and ``mask``.
         """
         raise NotImplementedError(
             f"Expected the layer class {self.__class__.__name__} to define call(self, inputs). Received: none."
@@ -451,7 +451,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 1 and not kwargs:
-            # A plain layer on an array of a kind that passed every check before: nothing more to do.
+            # Fast path: a plain layer, and an array whose type, shape and dtype have passed all checks before.
             x = args[0]
             accepted = self._accepted.get(x.__class__)
             is_plain = accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None
@@ -469,19 +469,19 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     def _users_call(self, x: Any) -> Any:
         if self._is_on_stand_ins():
             return self._checked_call((x,), {})
-        with within(self.name, None, self):  # for what it draws
+        with within(self.name, None, self):  # for random draws in call
             return self._plain_call(x)
 
     def _checked_call(self, args: tuple, kwargs: dict) -> Any:
         if not self._is_initialized:
             raise RuntimeError(
                 f"Expected {self.__class__.__name__}.__init__ to call super().__init__(). Received: a layer "
-                f"where it did not. Add it as the first line."
+                f"whose __init__ did not. Add the call as its first line."
             )
         signature = self.__class__._signature
         if signature is None or signature.function is not self.__class__.call:
             self.__class__._signature = Signature(self.__class__.call, is_of_class=True)
-        if "call" in vars(self):  # a function put in place of the method
+        if "call" in vars(self):  # an instance attribute that replaces the method
             self._signature = Signature(vars(self)["call"])
         if not args:
             self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
@@ -517,20 +517,20 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if mask is not None and not self._may_pass_masks():
             outputs = masks.detached(outputs, args, backend.copy)
         self._pass_mask(self._signature.first(args, kwargs), mask, outputs)
-        # Of stand-ins no shape is remembered: the next run of them has to note what this one did.
+        # Shapes of stand-ins are not remembered: the next run on them must do the same bookkeeping as this one.
         if first is not None and args[0] is first and not isinstance(scope.values, StandIns):
             self._accept(backend, first)
         return outputs
 
     def _call_unconverted(self, backend: Any, args: tuple, kwargs: dict) -> Any:
-        """Call a layer whose inputs stay what they are: text, or tensors of a data pipeline."""
+        """Call a layer whose inputs are not converted: text, or tensors of a data pipeline."""
         with within(self.name, self._signature.resolve_training(args, kwargs), self):
             if not self.built:
                 self._build_once(backend, args, kwargs)
             return self.call(*args, **kwargs)
 
     def _note_shapes(self, args: tuple, outputs: Any) -> None:
-        """Keep the output shape for ``summary``, and at how many positions of a row the weights are used."""
+        """Keep the output shape for ``summary``, and at how many positions of a sample the weights are applied."""
         self._shown_shape = trees.map(lambda x: getattr(x, "shape", ()), outputs)
         shapes = [x.shape for x in trees.leaves((args, outputs)) if isinstance(x, SpecArray)]
         self._weight_places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
@@ -547,7 +547,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return values_of(self.call(*args, **kwargs))
 
     def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """Make arrays of array-likes, and cast floats to the compute dtype."""
+        """Convert array-likes to arrays, and cast floats to the compute dtype."""
         target = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
 
         def convert(x: Any) -> Any:
@@ -573,12 +573,12 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return trees.map(convert, args), trees.map(convert, kwargs)
 
     def _convert_text(self, backend: Any, x: np.ndarray) -> Any:
-        """Texts as the engine has them, for a layer inside that takes them."""
+        """Convert strings to the engine's own string type, for a nested layer that takes them."""
         if backend.has_text and self._sublayers() and all(isinstance(text, str | bytes) for text in x.flat):
             return backend.array(x)
         raise ValueError(
             f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
-            f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
+            f"shape {x.shape}. For strings, put StringLookup, TextVectorization or Hashing in front."
         )
 
     def _check_inputs(self, backend: Any, args: tuple, kwargs: dict) -> None:
@@ -586,7 +586,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             specs.check(self.input_spec, args[0], context.path, backend)
 
     def _accept(self, backend: Any, x: Any) -> None:
-        """Remember an input that needs no preparation, if this layer is one that needs none either."""
+        """Remember the shape and dtype of an input for the fast path of ``__call__``, if the layer allows it."""
         is_plain = (
             backend.is_array(x)
             and backend.is_value(x)
@@ -607,7 +607,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     def _build_once(self, backend: Any, args: tuple, kwargs: dict) -> None:
         with turns.growing():
-            if not self.built:  # by another thread, while this one waited
+            if not self.built:  # another thread may have built it while this one waited
                 self._build_for(backend, args, kwargs)
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
@@ -628,16 +628,16 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         if unknown:
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected arguments of build() to be named after those "
-                f"of call(), with the ending `_shape`: {naming.listed([f'{n}_shape' for n in self._signature.names])}. "
+                f"of call(), with the suffix `_shape`: {naming.listed([f'{n}_shape' for n in self._signature.names])}. "
                 f"Received: {naming.listed(unknown)}."
             )
 
     def get_build_config(self) -> dict | None:
-        """Return the shapes that the layer was built with."""
+        """Return the shapes that the layer was built for, or None if it is not built."""
         return self._build_shapes
 
     def build_from_config(self, config: dict) -> None:
-        """Build with the shapes of ``get_build_config``.
+        """Build the layer for the shapes that ``get_build_config`` returned.
 
         Args:
             config: dict, as ``get_build_config`` returns.
@@ -649,16 +649,16 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
     # ------------------------------------------------------------- masks, losses
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return the mask of the output; by default that of the input.
+        """Return the mask of the output, by default that of the input.
 
         Args:
-            inputs: array or tree of arrays.
-            previous_mask: its mask, or tree of masks; default None.
+            inputs: array or structure of arrays.
+            previous_mask: mask of the inputs, or structure of masks; default None.
         """
         return previous_mask
 
     def _may_pass_masks(self) -> bool:
-        """Whether masks of outputs are of the layer's making, or of a layer inside."""
+        """Whether the layer, or a nested one, may set masks on the outputs."""
         overrides = type(self).compute_mask is not Layer.compute_mask
         return self.supports_masking or overrides or bool(self._sublayers())
 
@@ -668,18 +668,19 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             return
         result = self.compute_mask(inputs, mask)
         leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]
-        # One mask for several outputs (states, scores) is that of the first, as in Keras.
+        # A single mask for several outputs (states, scores) belongs to the first, as in Keras.
         for output, its_mask in zip(leaves, found, strict=False):
             if its_mask is not None and output is not None:
                 masks.set_mask(output, its_mask)
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar, or a list of them, to the loss of the model, from inside ``call``.
+        """Add one or more scalars to the loss of the model, from inside ``call``.
 
-        A function without arguments is called for it, as in Keras 2; one added outside ``call``, at every step.
+        A function without arguments is called to get the loss, as in Keras 2; one added outside ``call`` is called
+        in every step.
 
         Args:
-            loss: scalar array or symbolic tensor, or list of them.
+            loss: scalar array or symbolic tensor, function without arguments, or list of these.
         """
         self._accepted.clear()
         self._adds_losses = True
@@ -691,7 +692,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
                 self._losses.append(item() if callable(item) else item)
 
     def _new_losses(self) -> None:
-        """Forget the losses of an earlier call of the model."""
+        """Discard the losses of an earlier call of the model."""
         if self._losses_entry != context.entry:
             self._losses, self._losses_entry = [], context.entry
 
@@ -703,7 +704,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @property
     def losses(self) -> list:
-        """Losses of the last call (``add_loss``, activity) and of the weights' regularizers."""
+        """Losses added in the last call (``add_loss``, activity regularizer), and those of weight regularizers."""
         layers = self._flatten_layers()
         calls = [layer for layer in layers if layer._losses]
         latest = max((layer._losses_entry or 0 for layer in calls), default=None)
@@ -722,18 +723,19 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
         Args:
             updates: pair of a Variable and its new value, or list of such pairs.
-            inputs: for compatibility; it changes nothing.
+            inputs: accepted for compatibility and ignored; default None.
         """
         for update in updates if isinstance(updates, list) else [updates]:
             if isinstance(update, tuple):
                 update[0].assign(update[1])
 
     def add_metric(self, value: Any, name: str | None = None, aggregation: str | None = "mean") -> None:
-        """Track a value from inside ``call``, as in Keras 2: its mean over an epoch, or with None its last one.
+        """Track a value from inside ``call``, as in Keras 2.
 
         Args:
             value: array of any shape, or symbolic tensor.
-            aggregation: "mean" or None; default "mean".
+            name: str, name of the metric; default None, for the name of the value or of the layer.
+            aggregation: "mean" for the mean over an epoch, or None for the last value; default "mean".
         """
         from polykeras import metrics
 
@@ -747,32 +749,32 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @property
     def metrics(self) -> list:
-        """The metrics that this layer and those inside own."""
+        """The metrics of this layer and of the nested layers."""
         return unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
 
     # -------------------------------------------------------------------- saving
 
     def save_assets(self, dir: str) -> None:
-        """Write files that belong to the layer, such as a vocabulary, into a folder; they go into ``.keras`` files.
+        """Write files that belong to the layer, such as a vocabulary; they become part of ``.keras`` files.
 
         Args:
-            dir: path of the folder.
+            dir: str, path of the directory to write to.
         """
 
     def load_assets(self, dir: str) -> None:
-        """Read what ``save_assets`` wrote.
+        """Read the files that ``save_assets`` wrote.
 
         Args:
-            dir: path of the folder.
+            dir: str, path of the directory.
         """
 
     # ------------------------------------------------------------------- configs
 
     def get_config(self) -> dict:
-        """Return what ``from_config`` needs to make the layer again, without its weights.
+        """Return the dict from which ``from_config`` recreates the layer, without its weights.
 
-        A class whose ``__init__`` takes more arguments overrides it, unless they are all plain
-        values or objects with configs of their own: those are remembered.
+        A subclass whose ``__init__`` takes further arguments must override this method, unless they are all plain
+        values or objects with their own configs, which are recorded automatically.
         """
         config = {"name": self.name, "trainable": self._trainable, "dtype": dtype_policies.serialize(self._policies)}
         if self.activity_regularizer is not None:
@@ -792,7 +794,9 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a layer from ``get_config``; its ``__init__`` need not take the base class's arguments.
+        """Create a layer from the result of ``get_config``.
+
+        ``__init__`` need not take the arguments of the base class, such as ``name``.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -815,7 +819,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return f"<{self.__class__.__name__} name={self.name}, built={self.built}>"
 
     def __getstate__(self) -> dict:
-        # Nodes belong to the graphs of models, which bring them along; an Input has its own.
+        # Nodes are pickled with the graphs of models, which own them; an InputLayer keeps its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
         updated: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
         return {name: value for name, value in list(vars(self).items()) if name != "_torch_module"} | updated
@@ -831,7 +835,7 @@ def _names_after_self(method: Callable) -> tuple[str, ...]:
 
 
 def _annotate(error: Any, layer: Layer) -> None:
-    """Say once, at the innermost layer, where an error comes from."""
+    """Add a note to an error that names the innermost layer in which it was raised."""
     if not getattr(error, "_layer_path", None) and not isinstance(error, StopIteration):
         error._layer_path = context.path
         if repr(context.path)[1:-1] not in str(error):
@@ -843,7 +847,7 @@ def _set_build(cls: type[Layer]) -> None:
 
 
 def _scoped_build(build: Callable) -> Callable:
-    """Wrap a class's ``build``: paths of weights, shapes remembered, initial weights set."""
+    """Wrap a class's ``build`` to set the paths of weights, record the shapes, and set initial weights."""
     is_users = not build.__module__.startswith("polykeras.")
 
     @functools.wraps(build)

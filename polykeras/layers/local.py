@@ -1,4 +1,4 @@
-"""Convolutions with filters of their own at each position."""
+"""Locally connected layers: convolutions whose filters differ from position to position."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polykeras.layers.weights import add_weight, keep_options
 
 
 class LocallyConnected(Convolution):
-    """Base of layers that multiply each window by a matrix of its own."""
+    """Base class of locally connected layers, which multiply each window by its own matrix."""
 
     @old_names
     def __init__(
@@ -46,20 +46,20 @@ class LocallyConnected(Convolution):
         self.implementation = choice(self, "implementation", implementation, (1, 2, 3))
 
     def build(self, input_shape: tuple) -> None:
-        """Make a kernel and a bias for each position of the window.
+        """Create a kernel and a bias for each position of the window.
 
         Args:
-            input_shape: tuple with the batch.
+            input_shape: tuple of sizes with the batch axis.
 
         Raises:
-            ValueError: if a size of the input is unknown, or smaller than the window.
+            ValueError: if a spatial size is unknown, or smaller than the window.
         """
         channels = self._channels(input_shape)
         axes = window_geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
         sizes = tuple(input_shape[axis] for axis in axes)
         if None in sizes:
             raise ValueError(
-                f"Layer {self.path!r}: Expected all sizes of an input but the batch to be known: each position has its "
+                f"Layer {self.path!r}: Expected known sizes of all axes but the batch: each position has its "
                 f"own weights. Received shape: {tuple(input_shape)}."
             )
         columns = list(zip(sizes, self.kernel_size, self.strides, strict=True))
@@ -78,7 +78,7 @@ class LocallyConnected(Convolution):
             self.bias = add_weight(self, "bias", (*self._output_sizes, self.filters))
 
     def _window_indices(self) -> np.ndarray:
-        """Row-major positions in a padded input: (windows, entries of a window); made for the first value."""
+        """Flat indices into the padded input: (windows, entries of a window); computed on first use."""
         if backends.current().is_symbolic:
             return np.broadcast_to(np.int32(0), (math.prod(self._output_sizes), math.prod(self.kernel_size)))
         if self._windows is None:
@@ -92,10 +92,10 @@ class LocallyConnected(Convolution):
         return np.stack([flat[window].reshape(-1) for window in index])
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to (batch, ..., filters).
         """
@@ -124,25 +124,25 @@ class LocallyConnected(Convolution):
 
 
 class LocallyConnected1D(LocallyConnected):
-    """Slide along a sequence, with filters of its own at each position.
+    """1D convolution without weight sharing: the filters differ from position to position.
 
     Args:
-        filters: number of output channels.
-        kernel_size: steps that a filter covers.
-        strides: step between neighbouring windows; default 1.
-        padding: ``"valid"`` or ``"same"``.
+        filters: int, number of output channels.
+        kernel_size: int, number of time steps that a filter covers.
+        strides: int, stride of the windows; default 1.
+        padding: ``"valid"`` or ``"same"``; default "valid".
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         activation, use_bias: as for ``Dense``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
-        implementation: 1, 2 or 3; accepted for compatibility: the result is the same.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
+        implementation: 1, 2 or 3; accepted for compatibility and without effect; default 1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels), with the steps known; kernel (positions, kernel_size * channels,
-        filters).
+    Shapes: (batch, steps, channels), with a known number of steps, to (batch, new steps, filters); kernel
+        (positions, kernel_size * channels, filters).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.LocallyConnected1D(4, 3)(np.ones((1, 6, 2))).shape
@@ -153,16 +153,16 @@ class LocallyConnected1D(LocallyConnected):
 
 
 class LocallyConnected2D(LocallyConnected):
-    """Slide over an image, with filters of its own at each position.
+    """2D convolution without weight sharing: the filters differ from position to position.
 
     Args:
         filters, kernel_size, strides, padding, data_format, activation, use_bias, implementation: see
             ``LocallyConnected1D``.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, bias_regularizer: functions of the weights that add to the loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, bias_constraint: functions applied to the weights after each update; default None.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, bias_regularizer: regularizers of the weights, added to the loss; default None.
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, bias_constraint: constraints applied to the weights after each update; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, new rows, new columns, filters).

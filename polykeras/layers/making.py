@@ -1,4 +1,4 @@
-"""Making a layer from the arguments that its config keeps."""
+"""Creating a layer from the arguments in its config."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 from polykeras import dtype_policies
 
-#: What a layer's config keeps of the base class's arguments.
+#: The arguments of the base class that are part of every config.
 _BASE = ("name", "trainable", "dtype")
 
 
 def make(cls: Any, arguments: dict[str, Any]) -> Any:
-    """Return a layer of a class; what its ``__init__`` doesn't take of the base class's arguments is set afterwards.
+    """Return a layer of a class; arguments of the base class that its ``__init__`` does not take are set afterwards.
 
     >>> import polykeras as keras
     >>> class Plain(keras.layers.Layer):

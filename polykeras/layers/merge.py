@@ -1,4 +1,4 @@
-"""Layers that join several inputs into one."""
+"""Layers that merge several inputs into one output."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from polykeras.layers.layer import Layer
 
 
 class Merge(Layer):
-    """Base of layers that combine a list of inputs."""
+    """Base class of layers that combine a list of inputs."""
 
-    #: Whether inputs are combined entry by entry, and broadcast.
+    #: Whether inputs are combined elementwise, with broadcasting.
     broadcasts = True
 
     def __init__(self, **kwargs: Any) -> None:
@@ -24,13 +24,13 @@ class Merge(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
-        """Compare the shapes of the inputs.
+        """Check the shapes of the inputs.
 
         Args:
-            input_shape: list of tuples with the batch.
+            input_shape: list of tuples of sizes with the batch axis.
 
         Raises:
-            ValueError: for one input that is not in a list, and for shapes that do not fit together.
+            ValueError: if the input is not a list, or the shapes are incompatible.
         """
         if not isinstance(input_shape, list | tuple) or not isinstance(input_shape[0], list | tuple):
             raise ValueError(
@@ -39,15 +39,15 @@ class Merge(Layer):
             )
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: a list of arrays (batch, ...) to one array (batch, ...).
 
         Raises:
-            ValueError: for one input that is not in a list.
+            ValueError: if the input is not a list.
         """
         self._check_list("inputs", inputs)
         self.check_shapes([tuple(ops.shape(x)) for x in inputs])
@@ -61,24 +61,24 @@ class Merge(Layer):
             )
 
     def check_shapes(self, shapes: list[tuple]) -> None:
-        """Compare the shapes of the inputs.
+        """Check that the shapes of the inputs are compatible.
 
         Args:
             shapes: list of tuples.
 
         Raises:
-            ValueError: if they don't fit.
+            ValueError: if they are not.
         """
         most = max(map(len, shapes))
         aligned = [(*shape[:1], *(1,) * (most - len(shape)), *shape[1:]) for shape in shapes]
         if any(len({n for n in sizes if n not in (1, None)}) > 1 for sizes in zip(*aligned, strict=True)):
             raise ValueError(
-                f"Layer {self.path!r} ({type(self).__name__}): Expected inputs of equal sizes, or of size 1 that "
-                f"broadcasts. Received shapes: {naming.listed(shapes)}."
+                f"Layer {self.path!r} ({type(self).__name__}): Expected inputs of equal sizes, or of size 1 to "
+                f"broadcast. Received shapes: {naming.listed(shapes)}."
             )
 
     def merge(self, inputs: list) -> Any:
-        """Combine arrays: of equal rank if ``broadcasts``.
+        """Combine the inputs, which have equal ranks if ``broadcasts`` is set.
 
         Args:
             inputs: list of arrays, (batch, ...).
@@ -97,14 +97,14 @@ class Merge(Layer):
         raise NotImplementedError(f"Expected {type(self).__name__} to define merge or merge_two. Received: neither.")
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """An entry counts where it counts in any input; no mask where an input has none.
+        """Return True for entries that are unmasked in any input; None if an input has no mask.
 
         Args:
             inputs: list of arrays, (batch, ...).
             mask: list of masks; default None.
 
         Raises:
-            ValueError: for what is no list, or lists of unequal lengths.
+            ValueError: if an argument is not a list, or the lengths differ.
         """
         if mask is None:
             return None
@@ -122,14 +122,14 @@ class Merge(Layer):
 
 
 def _any_of(found: Sequence) -> Any:
-    """True where any of some masks is; None if one of them is missing."""
+    """The logical or of some masks; None if one of them is missing."""
     if any(mask is None for mask in found):
         return None
     return functools.reduce(ops.logical_or, found)
 
 
 def _align(inputs: list) -> list:
-    """Give inputs of fewer axes axes of size 1 after the batch, so that all broadcast."""
+    """Insert axes of size 1 after the batch axis, so that all inputs have the same rank."""
     ranks = [len(ops.shape(x)) for x in inputs]
     most = max(ranks)
     aligned = []
@@ -141,7 +141,7 @@ def _align(inputs: list) -> list:
 
 
 def _wide_mask(x: Any) -> Any:
-    """The mask of an input as one of all its entries, or None."""
+    """The mask of an input, expanded to the rank of the input, or None."""
     mask = masks.get_mask(x)
     if mask is None:
         return None
@@ -150,7 +150,7 @@ def _wide_mask(x: Any) -> Any:
 
 
 class Add(Merge):
-    """Add inputs.
+    """Add the inputs elementwise.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -180,10 +180,10 @@ class Subtract(Merge):
     """
 
     def build(self, input_shape: Any) -> None:
-        """Compare the shapes of the inputs.
+        """Check the shapes of the inputs.
 
         Args:
-            input_shape: list of two tuples with the batch.
+            input_shape: list of two tuples of sizes with the batch axis.
 
         Raises:
             ValueError: if there are not two inputs.
@@ -197,7 +197,7 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """Multiply inputs; masked entries are left out.
+    """Multiply the inputs elementwise, ignoring masked entries.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -217,7 +217,7 @@ class Multiply(Merge):
 
 
 class Average(Merge):
-    """Take the mean of inputs.
+    """Average the inputs elementwise.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -237,7 +237,7 @@ class Average(Merge):
 
 
 class _Extremum(Merge):
-    """Base of layers that choose among the inputs: of a masked entry and another one, the other."""
+    """Base class of elementwise maximum and minimum, which ignore masked entries."""
 
     def merge(self, inputs: list) -> Any:
         result, counts = inputs[0], _wide_mask(inputs[0])
@@ -250,7 +250,7 @@ class _Extremum(Merge):
 
 
 class Maximum(_Extremum):
-    """Take the largest of inputs; masked entries are left out.
+    """Take the elementwise maximum of the inputs, ignoring masked entries.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -267,7 +267,7 @@ class Maximum(_Extremum):
 
 
 class Minimum(_Extremum):
-    """Take the smallest of inputs; masked entries are left out.
+    """Take the elementwise minimum of the inputs, ignoring masked entries.
 
     Args:
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -284,13 +284,13 @@ class Minimum(_Extremum):
 
 
 class Concatenate(Merge):
-    """Join inputs along an axis.
+    """Concatenate the inputs along an axis.
 
     Args:
-        axis: sizes along all others must be equal; default -1.
+        axis: int, the axis to concatenate along; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: a list of arrays, equal but along ``axis``, to the same shape with these sizes added up.
+    Shapes: a list of arrays whose shapes differ only along ``axis`` to one array, with the sizes along it added up.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Concatenate()([np.ones((1, 2)), np.ones((1, 3))]).shape
@@ -313,7 +313,7 @@ class Concatenate(Merge):
         )
         if not is_axis or not fits:
             raise ValueError(
-                f"Layer {self.path!r} (Concatenate): Expected inputs of equal shapes but for axis {self.axis}. "
+                f"Layer {self.path!r} (Concatenate): Expected inputs whose shapes differ only along axis {self.axis}. "
                 f"Received shapes: {naming.listed(shapes)}."
             )
 
@@ -321,14 +321,14 @@ class Concatenate(Merge):
         return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Join the masks; where an input has none all its entries count.
+        """Return the concatenated masks; an input without a mask counts as unmasked.
 
         Args:
             inputs: list of arrays, (batch, ...).
             mask: list of masks; default None.
 
         Raises:
-            ValueError: for what is no list, or lists of unequal lengths.
+            ValueError: if an argument is not a list, or the lengths differ.
         """
         if mask is None:
             return None
@@ -352,17 +352,18 @@ class Concatenate(Merge):
 
 
 class Dot(Merge):
-    """Take dot products of two inputs along an axis of each, sample by sample.
+    """Compute dot products of two inputs along one axis of each, sample by sample.
 
     Args:
-        axes: the axis of both inputs, or a pair.
-        normalize: scale both to length 1 first: the result is the cosine.
+        axes: int, the axis of both inputs, or a pair of ints.
+        normalize: bool, whether to scale vectors to norm 1 first, so that the result is the cosine similarity; default
+            False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: two arrays (batch, ...) to (batch, ...) without the two ``axes``.
 
     Raises:
-        ValueError: if ``axes`` is no int and no pair of ints.
+        ValueError: if ``axes`` is neither an int nor a pair of ints.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Dot(axes=1)([np.ones((2, 3)), np.ones((2, 3))])
@@ -414,7 +415,7 @@ class Dot(Merge):
 
         Args:
             inputs: list of two arrays, (batch, ...).
-            mask: list of their masks; default None.
+            mask: list of the masks of the inputs, ignored; default None.
         """
         return None
 
@@ -423,10 +424,10 @@ class Dot(Merge):
 
 
 def add(inputs: list, **kwargs: Any) -> Any:
-    """Add inputs; see ``Add``.
+    """Add the inputs elementwise; see ``Add``.
 
     Args:
-        inputs: list of arrays or symbolic tensors that broadcast together.
+        inputs: list of arrays or symbolic tensors whose shapes can be broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -440,7 +441,7 @@ def subtract(inputs: list, **kwargs: Any) -> Any:
     """Subtract the second input from the first; see ``Subtract``.
 
     Args:
-        inputs: two arrays or symbolic tensors that broadcast together.
+        inputs: two arrays or symbolic tensors whose shapes can be broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -451,10 +452,10 @@ def subtract(inputs: list, **kwargs: Any) -> Any:
 
 
 def multiply(inputs: list, **kwargs: Any) -> Any:
-    """Multiply inputs; see ``Multiply``.
+    """Multiply the inputs elementwise; see ``Multiply``.
 
     Args:
-        inputs: list of arrays or symbolic tensors that broadcast together.
+        inputs: list of arrays or symbolic tensors whose shapes can be broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -465,10 +466,10 @@ def multiply(inputs: list, **kwargs: Any) -> Any:
 
 
 def average(inputs: list, **kwargs: Any) -> Any:
-    """Take the mean of inputs; see ``Average``.
+    """Average the inputs elementwise; see ``Average``.
 
     Args:
-        inputs: list of arrays or symbolic tensors that broadcast together.
+        inputs: list of arrays or symbolic tensors whose shapes can be broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -479,10 +480,10 @@ def average(inputs: list, **kwargs: Any) -> Any:
 
 
 def maximum(inputs: list, **kwargs: Any) -> Any:
-    """Take the largest of inputs; see ``Maximum``.
+    """Take the elementwise maximum of the inputs; see ``Maximum``.
 
     Args:
-        inputs: list of arrays or symbolic tensors that broadcast together.
+        inputs: list of arrays or symbolic tensors whose shapes can be broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -493,10 +494,10 @@ def maximum(inputs: list, **kwargs: Any) -> Any:
 
 
 def minimum(inputs: list, **kwargs: Any) -> Any:
-    """Take the smallest of inputs; see ``Minimum``.
+    """Take the elementwise minimum of the inputs; see ``Minimum``.
 
     Args:
-        inputs: list of arrays or symbolic tensors that broadcast together.
+        inputs: list of arrays or symbolic tensors whose shapes can be broadcast together.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -507,11 +508,11 @@ def minimum(inputs: list, **kwargs: Any) -> Any:
 
 
 def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
-    """Join inputs along an axis; see ``Concatenate``.
+    """Concatenate the inputs along an axis; see ``Concatenate``.
 
     Args:
-        inputs: list of arrays or symbolic tensors, of shapes that differ along ``axis`` only.
-        axis: int, the axis to join along; default -1.
+        inputs: list of arrays or symbolic tensors, whose shapes differ only along ``axis``.
+        axis: int, the axis to concatenate along; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -522,11 +523,11 @@ def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
 
 
 def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
-    """Take dot products of two inputs; see ``Dot``.
+    """Compute dot products of two inputs; see ``Dot``.
 
     Args:
         inputs: two arrays or symbolic tensors, (batch, ...).
-        axes: see ``Dot``.
+        axes: int or pair of ints, see ``Dot``; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
@@ -541,7 +542,7 @@ _Merge = Merge
 
 
 class _Function(ModuleType):
-    """This module, which in Keras 1 is a function: ``from keras.layers import merge``."""
+    """Type of this module: callable, since in Keras 1 ``from keras.layers import merge`` imports a function."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from polykeras.compat.keras1.merging import merge

@@ -1,4 +1,4 @@
-"""What a ``torch.nn.Module`` can do, as methods of layers."""
+"""The interface of ``torch.nn.Module``, as methods of layers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ else:
 
 
 class ModuleIdioms(Whole):
-    """Methods of PyTorch's modules. All but hooks need the backend torch, and a layer that is built."""
+    """Methods of PyTorch's modules. All but the hooks require the torch backend and a built layer."""
 
-    _mode: bool | None = None  # whether train() or eval() was called last
+    _mode: bool | None = None  # True after train(), False after eval()
 
     def _module(self) -> Any:
         """The ``torch.nn.Module`` of the layer, whose parameters are the values of its weights."""
@@ -26,98 +26,99 @@ class ModuleIdioms(Whole):
         return as_module(self)
 
     def parameters(self, recurse: bool = True) -> Iterator[Any]:
-        """Yield the values of the weights as parameters of PyTorch: the arrays that are trained, no copies.
+        """Yield the weights as PyTorch parameters; these are the trained arrays themselves, not copies.
 
         Args:
-            recurse: for compatibility: sublayers are always included; default True.
+            recurse: accepted for compatibility; sublayers are always included; default True.
         """
         return self._module().parameters(recurse)
 
     def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield the names of the weights and their values, as parameters of PyTorch.
+        """Yield the names of the weights and the weights as PyTorch parameters.
 
         Args:
-            prefix: str, the start of the names; default "".
-            recurse: for compatibility: sublayers are always included; default True.
+            prefix: str, prefix of the names; default "".
+            recurse: accepted for compatibility; sublayers are always included; default True.
         """
         return self._module().named_parameters(prefix, recurse)
 
     @property
     def torch_params(self) -> dict[str, Any]:
-        """The values of all variables by path, the states of seed generators too, as arrays of PyTorch."""
+        """The values of all variables, including the states of seed generators, as PyTorch tensors by path."""
         return {variable.path: variable.value for variable in self.variables}
 
     def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
-        """Yield the names and values of the weights that are not trained, as arrays of PyTorch.
+        """Yield the names and values of the non-trainable weights, as PyTorch tensors.
 
         Args:
-            prefix: str, the start of the names; default "".
-            recurse: for compatibility: sublayers are always included; default True.
+            prefix: str, prefix of the names; default "".
+            recurse: accepted for compatibility; sublayers are always included; default True.
         """
         return self._module().named_buffers(prefix, recurse)
 
     def modules(self) -> Iterator[Any]:
-        """Yield the modules of PyTorch of this layer and those inside."""
+        """Yield the PyTorch modules of this layer and of all nested layers."""
         return self._module().modules()
 
     def named_modules(self) -> Iterator[tuple[str, Any]]:
-        """Yield the names and modules of PyTorch of this layer and those inside."""
+        """Yield the names and PyTorch modules of this layer and of all nested layers."""
         return self._module().named_modules()
 
     def buffers(self, recurse: bool = True) -> Iterator[Any]:
-        """Yield the values of the weights that are not trained, as arrays of PyTorch.
+        """Yield the values of the non-trainable weights, as PyTorch tensors.
 
         Args:
-            recurse: for compatibility: sublayers are always included; default True.
+            recurse: accepted for compatibility; sublayers are always included; default True.
         """
         return self._module().buffers(recurse)
 
     def children(self) -> Iterator[Any]:
-        """Yield the modules of PyTorch of the layers just inside."""
+        """Yield the PyTorch modules of the direct sublayers."""
         return self._module().children()
 
     def named_children(self) -> Iterator[tuple[str, Any]]:
-        """Yield the names and modules of PyTorch of the layers just inside."""
+        """Yield the names and PyTorch modules of the direct sublayers."""
         return self._module().named_children()
 
     def get_parameter(self, target: str) -> Any:
-        """Return the value of one weight, as a parameter of PyTorch.
+        """Return one weight as a PyTorch parameter.
 
         Args:
-            target: its name among ``named_parameters()``.
+            target: str, its name in ``named_parameters()``.
         """
         return self._module().get_parameter(target)
 
     def get_submodule(self, target: str) -> Any:
-        """Return the module of PyTorch of one layer inside.
+        """Return the PyTorch module of one nested layer.
 
         Args:
-            target: its name among ``named_modules()``.
+            target: str, its name in ``named_modules()``.
         """
         return self._module().get_submodule(target)
 
     def state_dict(self) -> dict:
-        """Return the weights as PyTorch's arrays by name, for ``torch.save``."""
+        """Return a dict from the names of the weights to PyTorch tensors, for ``torch.save``."""
         return self._module().state_dict()
 
     def load_state_dict(self, state_dict: dict, strict: bool = True) -> Any:
-        """Set the weights to the values of ``state_dict()``.
+        """Set the weights to the values in ``state_dict``.
 
         Args:
-            strict: bool, whether all names must agree; default True.
+            state_dict: dict from names to PyTorch tensors, as ``state_dict()`` returns.
+            strict: bool, whether the names must match exactly; default True.
         """
         return self._module().load_state_dict(state_dict, strict)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients that ``backward()`` added up.
+        """Reset the gradients that ``backward()`` accumulated.
 
         Args:
-            set_to_none: for compatibility; default True.
+            set_to_none: bool, whether to set them to None instead of 0; default True.
         """
         self._module().zero_grad(set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
-        """Say whether ``backward()`` computes gradients by the weights.
+        """Set whether ``backward()`` computes gradients with respect to the weights.
 
         Args:
             requires_grad: bool; default True.
@@ -126,66 +127,66 @@ class ModuleIdioms(Whole):
         return self
 
     def train(self, mode: bool = True) -> Any:
-        """Let calls that don't say so be those of training.
+        """Set the mode of calls without a ``training`` argument to training.
 
         Args:
-            mode: bool; default True.
+            mode: bool, False for inference; default True.
         """
         self._module().train(mode)
         self._mode = mode
         return self
 
     def eval(self) -> Any:
-        """Let calls that don't say so be those of inference."""
+        """Set the mode of calls without a ``training`` argument to inference."""
         return self.train(False)
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
-        """Move the weights to a device of PyTorch, or make them of another float type and compute in it.
+        """Move the weights to a PyTorch device, or convert them to another float dtype and compute in it.
 
         Args:
-            *args, **kwargs: a device, a dtype of PyTorch or both; see ``torch.nn.Module.to``.
+            *args, **kwargs: a device, a PyTorch dtype, or both; see ``torch.nn.Module.to``.
         """
         self._module().to(*args, **kwargs)
         return self
 
     def cpu(self) -> Any:
-        """Move the weights to the processor's memory."""
+        """Move the weights to the CPU."""
         return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Any:
         """Move the weights to a GPU.
 
         Args:
-            device: its number, or a device of PyTorch; default None, for the current one.
+            device: int index, or a PyTorch device; default None, for the current one.
         """
         self._module().cuda(device)
         return self
 
     def float(self) -> Any:
-        """Make the weights single-precision ones, and compute in that type."""
+        """Convert the weights to float32, and compute in it."""
         self._module().float()
         return self
 
     def double(self) -> Any:
-        """Make the weights double-precision ones, and compute in that type."""
+        """Convert the weights to float64, and compute in it."""
         self._module().double()
         return self
 
     def half(self) -> Any:
-        """Make the weights half-precision ones, and compute in that type."""
+        """Convert the weights to float16, and compute in it."""
         self._module().half()
         return self
 
     def bfloat16(self) -> Any:
-        """Make the weights bfloat16 ones, and compute in that type."""
+        """Convert the weights to bfloat16, and compute in it."""
         self._module().bfloat16()
         return self
 
     def apply(self, fn: Callable) -> Any:
-        """Call a function with each layer inside, and at last with this one.
+        """Call a function with each nested layer, and finally with this one.
 
         Args:
-            fn: function of a layer, such as one that sets the weights.
+            fn: function of a layer, such as one that sets its weights.
         """
         for layer in reversed(self._flatten_layers()):
             fn(layer)
@@ -193,42 +194,42 @@ class ModuleIdioms(Whole):
 
     @replaceable
     def training(self) -> bool:
-        """Whether calls that don't say so are those of training."""
+        """Whether calls without a ``training`` argument run in training mode."""
         return bool(self._mode)
 
     def register_forward_hook(self, hook: Callable) -> HookHandle:
-        """Have a function called after each call of the layer.
+        """Register a function to be called after each call of the layer.
 
         Args:
-            hook: of the layer, a tuple of the positional inputs, and the output; what it returns, unless None,
-                takes the place of the output.
+            hook: function of the layer, a tuple of the positional inputs, and the output; its result, unless None,
+                replaces the output.
 
         Returns:
-            An object whose ``remove()`` ends it.
+            A handle whose ``remove()`` removes the hook.
         """
         return hooked(self, after=hook)
 
     def register_forward_pre_hook(self, hook: Callable) -> HookHandle:
-        """Have a function called before each call of the layer.
+        """Register a function to be called before each call of the layer.
 
         Args:
-            hook: of the layer and a tuple of the positional inputs; what it returns, unless None, takes the place of
-                the inputs: a tuple, or a single one.
+            hook: function of the layer and a tuple of the positional inputs; its result, a tuple or a single input,
+                replaces the inputs unless it is None.
 
         Returns:
-            An object whose ``remove()`` ends it.
+            A handle whose ``remove()`` removes the hook.
         """
         return hooked(self, before=hook)
 
     def register_full_backward_hook(self, hook: Callable) -> HookHandle:
-        """Have a function called where gradients by the inputs of the layer are known, on PyTorch.
+        """Register a function to be called when the gradients of the layer's inputs have been computed, on PyTorch.
 
         Args:
-            hook: of the layer, a tuple of the gradients by its inputs, and one of those by its outputs; what it
-                returns, unless None, takes the place of the first.
+            hook: function of the layer, a tuple of the gradients of its inputs, and a tuple of those of its outputs;
+                its result, unless None, replaces the gradients of the inputs.
 
         Returns:
-            An object whose ``remove()`` ends it.
+            A handle whose ``remove()`` removes the hook.
         """
         from polykeras.interop.torch import around_backward
 

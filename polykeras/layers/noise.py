@@ -11,12 +11,12 @@ from polykeras.layers.arguments import legacy_arguments, rate_between
 from polykeras.layers.arguments import noise_shape as checked_noise_shape
 from polykeras.layers.layer import Layer
 
-# Of the activation "selu", whose outputs have mean 0 and variance 1.
+# The lower limit of the activation "selu": minus its alpha times its scale.
 _SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805
 
 
 class _Noise(Layer):
-    """Base of layers that do something in training only."""
+    """Base class of layers that are active in training only."""
 
     built = True
 
@@ -41,11 +41,11 @@ def _rate_below_1(layer: Layer, rate: Any) -> float:
 
 
 class GaussianNoise(_Noise):
-    """In training, add normal noise; otherwise do nothing.
+    """In training, add Gaussian noise; in inference do nothing.
 
     Args:
-        stddev: standard deviation of the noise (``sigma`` in Keras 1).
-        seed: an int, for noise that repeats from program to program; default None, for others each time.
+        stddev: float, standard deviation of the noise (``sigma`` in Keras 1).
+        seed: int, for noise that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: any shape to the same shape.
@@ -71,11 +71,11 @@ class GaussianNoise(_Noise):
         self.stddev = stddev
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default False.
 
         Shapes: any shape to the same shape.
         """
@@ -88,12 +88,12 @@ class GaussianNoise(_Noise):
 
 
 class GaussianDropout(_Noise):
-    """In training, multiply by normal noise of mean 1; otherwise do nothing.
+    """In training, multiply by Gaussian noise of mean 1; in inference do nothing.
 
     Args:
-        rate: sets the standard deviation, ``sqrt(rate / (1 - rate))``, that dropout at this rate
-            would have; from 0 to below 1.
-        seed: an int, for noise that repeats from program to program; default None, for others each time.
+        rate: float in [0, 1); the noise has the standard deviation of dropout at this rate,
+            ``sqrt(rate / (1 - rate))``.
+        seed: int, for noise that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Srivastava et al., "Dropout" (JMLR 2014).
@@ -111,11 +111,11 @@ class GaussianDropout(_Noise):
         self.rate = _rate_below_1(self, rate)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default False.
 
         Shapes: any shape to the same shape.
         """
@@ -129,13 +129,13 @@ class GaussianDropout(_Noise):
 
 
 class AlphaDropout(_Noise):
-    """In training, drop entries so that mean 0 and variance 1 stay, after ``selu``; otherwise do nothing.
+    """In training, drop entries but keep the mean 0 and variance 1 of ``selu`` outputs; in inference do nothing.
 
     Args:
-        rate: probability of dropping, from 0 to below 1.
-        noise_shape: shape of the random mask, which broadcasts to the input; None entries take the
-            input's size.
-        seed: an int, for a mask that repeats from program to program; default None, for others each time.
+        rate: float in [0, 1), the probability that an entry is dropped.
+        noise_shape: tuple, shape of the random mask, which is broadcast to the input; None stands for the
+            input's size; default None, for the shape of the input.
+        seed: int, for masks that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Klambauer et al., "Self-normalizing neural networks" (NeurIPS 2017).
@@ -154,11 +154,11 @@ class AlphaDropout(_Noise):
         self.noise_shape = checked_noise_shape(self, noise_shape)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default False.
 
         Shapes: any shape to the same shape.
         """
@@ -168,7 +168,7 @@ class AlphaDropout(_Noise):
         if self.noise_shape is not None:
             shape = tuple(own if n is None else n for own, n in zip(shape, self.noise_shape, strict=True))
         keeps = random.uniform(shape, seed=self.seed_generator) >= self.rate
-        # Back to mean 0 and variance 1, where a fraction ``rate`` of the entries is at the floor.
+        # Restore mean 0 and variance 1, given that a fraction ``rate`` of the entries is set to the floor.
         factor = ((1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)) ** -0.5
         return ops.where(keeps, inputs, _SELU_FLOOR) * factor - factor * _SELU_FLOOR * self.rate
 

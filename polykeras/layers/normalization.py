@@ -1,4 +1,4 @@
-"""Layers that bring their inputs to a mean of 0, a variance of 1, or a norm of 1."""
+"""Layers that normalize their inputs to mean 0, variance 1, or norm 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from polykeras.ops import fused
 
 
 def _axes(layer: Layer, axis: Any) -> Any:
-    """An axis, or a list of them."""
+    """Check an axis, or a list of axes."""
     axes = list(axis) if isinstance(axis, list | tuple) else [axis]
     if not axes or any(isinstance(a, bool) or not isinstance(a, int) for a in axes):
         raise TypeError(f"Layer {layer.name!r}: Expected axis to be an int, or a list of ints. Received: {axis!r}.")
@@ -23,7 +23,7 @@ def _axes(layer: Layer, axis: Any) -> Any:
 
 
 def _one_axis(layer: Layer, axis: Any) -> int:
-    """A single axis, also out of a list."""
+    """Check a single axis, which may be wrapped in a list."""
     axes = _axes(layer, axis)
     if isinstance(axes, list) and len(axes) > 1:
         raise ValueError(f"Layer {layer.name!r}: Expected axis to be one int. Received: {axis!r}.")
@@ -31,12 +31,12 @@ def _one_axis(layer: Layer, axis: Any) -> int:
 
 
 def _in_32_bits(inputs: Any) -> Any:
-    """The inputs, in at least 32 bits: sums over many entries lose too much in 16."""
+    """The inputs in at least 32 bits: sums over many entries lose too much precision in 16."""
     return ops.cast(inputs, "float32") if ops.dtype(inputs) in ("float16", "bfloat16") else inputs
 
 
 class _Scaled(Layer):
-    """Base of layers that multiply by a weight ``gamma`` and add a weight ``beta`` in the end."""
+    """Base class of layers that finally multiply by a weight ``gamma`` and add a weight ``beta``."""
 
     def __init__(
         self,
@@ -78,29 +78,34 @@ class _Scaled(Layer):
 
 
 class BatchNormalization(_Scaled):
-    """Normalize each channel over the batch in training, by moving averages else.
+    """Normalize each channel with the statistics of the batch in training, and with moving averages in inference.
 
     Args:
-        axis: the axis of the channels; default -1.
-        momentum: of the moving averages; default 0.99.
-        epsilon: added to the variance; default 0.001.
-        center, scale: whether to add ``beta``, and to multiply by ``gamma``.
-        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first
-            values; defaults "zeros", "ones", "zeros" and "ones".
-        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights; default None.
-        renorm, renorm_clipping, renorm_momentum: batch renormalization (Ioffe, 2017,
-            https://arxiv.org/abs/1702.03275): correct the batch's statistics towards the moving ones; default
-            0.99.
-        synchronized: take statistics over all devices that share the batch. With one it changes nothing.
+        axis: int, the channel axis; default -1.
+        momentum: float, decay rate of the moving averages; default 0.99.
+        epsilon: float, added to the variance for numerical stability; default 0.001.
+        center, scale: bools, whether to add ``beta``, and to multiply by ``gamma``; default True.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: initializers
+            of the weights; defaults "zeros", "ones", "zeros" and "ones".
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: regularizers and constraints of the
+            weights; default None.
+        renorm, renorm_clipping, renorm_momentum: whether to use batch renormalization (Ioffe, 2017,
+            https://arxiv.org/abs/1702.03275), which corrects the statistics of the batch towards the moving
+            averages, the limits of the correction, and the decay rate of its averages; default 0.99.
+        synchronized: bool, whether to compute statistics over all devices that share the batch; no effect on a
+            single device; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    A frozen layer (``trainable = False``) uses and keeps its moving averages. Masked steps don't
-    count. Source: Ioffe and Szegedy, "Batch normalization" (ICML 2015).
+    A frozen layer (``trainable = False``) uses its moving averages and does not update them. Masked time steps
+    are excluded from the statistics.
+
+    Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
+    Covariate Shift" (ICML 2015).
 
     Shapes: (batch, ...) to the same shape.
 
     Raises:
-        ValueError: for another ``mode`` of Keras 1 than 0.
+        ValueError: for a Keras 1 ``mode`` other than 0.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.BatchNormalization()
@@ -171,12 +176,12 @@ class BatchNormalization(_Scaled):
         return ops.sqrt(self.moving_variance_initializer(shape, dtype))
 
     def call(self, inputs: Any, training: bool = False, mask: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
-            mask: bools, which entries count; default None, for all.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default False.
+            mask: bool array, True for the entries to use; default None, for all of them.
 
         Shapes: (batch, ...) to the same shape.
         """
@@ -197,7 +202,7 @@ class BatchNormalization(_Scaled):
         return ops.cast(outputs, ops.dtype(inputs))
 
     def _wide(self, vector: Any, rank: int) -> Any:
-        """A vector along the axis, with axes to broadcast with the input."""
+        """A vector of the channels, reshaped to broadcast to the input."""
         if vector is None or self.axis in (-1, rank - 1):
             return vector
         shape = [1] * rank
@@ -210,7 +215,7 @@ class BatchNormalization(_Scaled):
         return fused.normalize_by(x, mean, variance, gamma, beta, self.epsilon)
 
     def _moments(self, x: Any, mask: Any) -> tuple:
-        """Mean and variance of the entries that the mask leaves."""
+        """Mean and variance of the entries that are not masked."""
         rank = len(ops.shape(x))
         axes = [a for a in range(rank) if a != self.axis % rank]
         if mask is None:
@@ -265,16 +270,17 @@ BatchNorm = BatchNormalization
 
 
 class LayerNormalization(_Scaled):
-    """Normalize each sample over some of its axes.
+    """Normalize each sample over one or more of its axes.
 
     Args:
-        axis: int, or several to normalize over together; default -1.
-        epsilon: added to the variance; default 0.001.
-        center, scale: whether to add ``beta``, and to multiply by ``gamma``, of the sizes of the axes.
+        axis: int, or list of axes to normalize over together; default -1.
+        epsilon: float, added to the variance for numerical stability; default 0.001.
+        center, scale: bools, whether to add ``beta``, and to multiply by ``gamma``, which have the sizes of the
+            normalized axes; default True.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: of the weights; defaults "zeros" and "ones".
-        rms_scaling: divide by the root of the variance only, and add nothing; superseded by
-            ``RMSNormalization``.
+            gamma_constraint: initializers, regularizers and constraints of the weights; defaults "zeros" and "ones".
+        rms_scaling: bool, whether to only divide by the standard deviation, without centering or ``beta``;
+            superseded by ``RMSNormalization``; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Ba et al., "Layer normalization" (2016), https://arxiv.org/abs/1607.06450.
@@ -307,7 +313,7 @@ class LayerNormalization(_Scaled):
         super().__init__(epsilon, center, scale, beta_initializer, gamma_initializer, **beta, **gamma, **kwargs)
         self.rms_scaling = rms_scaling
         self.axis = _axes(self, axis)
-        # A sum over the axes in 16 bits would lose what the cast to 16 bits has lost already.
+        # Inputs are not cast to 16 bits before the statistics are computed: that would lose precision.
         self.autocast = False
 
     def build(self, input_shape: tuple) -> None:
@@ -323,10 +329,10 @@ class LayerNormalization(_Scaled):
             self._add_scale(shape)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to the same shape.
         """
@@ -349,18 +355,18 @@ class GroupNormalization(_Scaled):
     """Normalize groups of channels of each sample.
 
     Args:
-        groups: number of groups, which divides the channels; -1 for one channel in each group; default 32.
-        axis: the axis of the channels; default -1.
-        epsilon: added to the variance; default 0.001.
-        center, scale: whether to add ``beta``, and to multiply by ``gamma``, channel by channel.
+        groups: int, number of groups, a divisor of the number of channels; -1 for one channel per group; default 32.
+        axis: int, the channel axis; default -1.
+        epsilon: float, added to the variance for numerical stability; default 0.001.
+        center, scale: bools, whether to add ``beta``, and to multiply by ``gamma``, for each channel; default True.
         beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint,
-            gamma_constraint: of the weights; defaults "zeros" and "ones".
+            gamma_constraint: initializers, regularizers and constraints of the weights; defaults "zeros" and "ones".
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Wu and He, "Group normalization" (ECCV 2018).
 
     Raises:
-        ValueError: if the groups don't divide the channels.
+        ValueError: if ``groups`` does not divide the number of channels.
 
     Shapes: (batch, ...) to the same shape.
 
@@ -396,17 +402,17 @@ class GroupNormalization(_Scaled):
         self._count = size if self.groups == -1 else self.groups
         if size % self._count:
             raise ValueError(
-                f"Layer {self.path!r}: Expected groups={self.groups} to divide the channels. Received: {size} "
-                f"channels, input shape {tuple(input_shape)}."
+                f"Layer {self.path!r}: Expected groups={self.groups} to divide the number of channels. Received: "
+                f"{size} channels, input shape {tuple(input_shape)}."
             )
         self._add_scale((size,))
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: size})
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to the same shape.
         """
@@ -414,7 +420,7 @@ class GroupNormalization(_Scaled):
         shape = tuple(ops.shape(x))
         rank = len(shape)
         axis = self.axis % rank
-        # Statistics of each channel first, then of groups of them: no axis of the input is split.
+        # Statistics of each channel first, then of the groups, so that no axis of the input has to be split.
         space = [a for a in range(1, rank) if a != axis]
         mean, variance = ops.moments(x, space) if space else (x, ops.zeros_like(x))
         grouped = (shape[0], self._count, shape[axis] // self._count)
@@ -434,11 +440,11 @@ class GroupNormalization(_Scaled):
 
 
 class RMSNormalization(Layer):
-    """Divide each sample by its root mean square over some of its axes, and multiply by a weight.
+    """Divide each sample by its root mean square over one or more axes, and multiply by a weight.
 
     Args:
-        axis: int, or several to normalize over together; default -1.
-        epsilon: added to the mean of squares; default 1e-06.
+        axis: int, or list of axes to normalize over together; default -1.
+        epsilon: float, added to the mean square for numerical stability; default 1e-06.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhang and Sennrich, "Root mean square layer normalization" (NeurIPS 2019).
@@ -464,10 +470,10 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(sizes, "ones", name="scale")
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to the same shape.
         """
@@ -478,10 +484,10 @@ class RMSNormalization(Layer):
 
 
 class UnitNormalization(Layer):
-    """Divide each sample by its Euclidean norm over some of its axes.
+    """Divide each sample by its Euclidean norm over one or more axes.
 
     Args:
-        axis: int, or several to normalize over together; default -1.
+        axis: int, or list of axes to normalize over together; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, ...) to the same shape.
@@ -499,10 +505,10 @@ class UnitNormalization(Layer):
         self.supports_masking = True
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to the same shape.
         """
@@ -513,20 +519,20 @@ class UnitNormalization(Layer):
 
 
 class SpectralNormalization(Wrapper):
-    """Divide the kernel of a layer by its largest singular value, in each training step.
+    """Divide the kernel of a layer by its largest singular value in every training step.
 
     Args:
-        layer: with a weight ``kernel`` or ``embeddings``, seen as a matrix with the outputs last.
-        power_iterations: steps of the power method, at least 1; it goes on from where the last
-            training step stopped.
+        layer: layer with a weight ``kernel`` or ``embeddings``, which is treated as a matrix with the output axis last.
+        power_iterations: int, number of power iterations per training step, each starting from the result of the
+            previous step; default 1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Miyato et al., "Spectral normalization for generative adversarial networks" (ICLR 2018).
 
     Raises:
-        ValueError: for another layer.
+        ValueError: if the layer has no such weight.
 
-    Shapes: those of the layer inside.
+    Shapes: those of the wrapped layer.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2, kernel_initializer="ones"))
@@ -550,24 +556,24 @@ class SpectralNormalization(Wrapper):
         self.vector_u = self.add_weight((1, self.kernel.shape[-1]), initializer, name="vector_u", trainable=False)
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default False.
 
-        Shapes: those of the layer inside.
+        Shapes: those of the wrapped layer.
         """
         if training:
             self._divide_kernel()
         return ops.cast(self.layer(inputs), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return the mask that the layer inside makes.
+        """Return the mask that the wrapped layer computes.
 
         Args:
             inputs: array, (batch, ...).
-            previous_mask: its mask; default None.
+            previous_mask: mask of the inputs; default None.
         """
         return self.layer.compute_mask(inputs, previous_mask)
 
@@ -582,7 +588,7 @@ class SpectralNormalization(Wrapper):
         is_zero = ops.equal(size, 0)
         still = ops.stop_gradient(kernel)
         divided = still / ops.reshape(ops.where(is_zero, 1.0, size), ())
-        # The step that follows starts from the divided kernel, so it takes the gradient there.
+        # The optimizer updates the divided kernel, so the gradient is taken there (straight through the division).
         self.kernel.assign(divided + (kernel - still))
         self.vector_u.assign(ops.where(is_zero, before, right))
 

@@ -1,4 +1,4 @@
-"""Layers that reduce windows, or all positions, of sequences, images and volumes."""
+"""Pooling layers, over windows or all positions of sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from polykeras.layers.layer import Layer
 
 
 class Pooling(Layer):
-    """Base of layers that reduce windows. Subclasses set ``rank`` and ``mode``."""
+    """Base class of pooling over windows. Subclasses set ``rank`` and ``mode``."""
 
     built = True
 
@@ -38,10 +38,10 @@ class Pooling(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to the same with smaller sizes.
         """
@@ -59,17 +59,17 @@ class Pooling(Layer):
 
 
 class MaxPooling1D(Pooling):
-    """Take the largest value of each window of steps.
+    """Take the maximum of each window of time steps.
 
     Args:
-        pool_size: length of the window; default 2.
-        strides: steps from window to window; default ``pool_size``.
-        padding: ``"valid"``, or ``"same"`` to pad so that every entry is in a window.
+        pool_size: int, length of the window; default 2.
+        strides: int, the step between windows; default None, for ``pool_size``.
+        padding: ``"valid"``, or ``"same"`` to pad so that every entry is in a window; default "valid".
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, steps, channels) to (batch, fewer steps, channels), or with channels first.
+    Shapes: (batch, steps, channels) to (batch, fewer steps, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MaxPooling1D(2)(np.ones((1, 6, 3))).shape
@@ -80,14 +80,14 @@ class MaxPooling1D(Pooling):
 
 
 class MaxPooling2D(Pooling):
-    """Take the largest value of each window of an image.
+    """Take the maximum of each window of an image.
 
     Args:
         pool_size: int or tuple of ints, the size of the window; default 2.
-        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
-        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+        strides: int or tuple of ints, the step between windows; default None, for ``pool_size``.
+        padding: "valid", or "same" for an output size of the input size divided by the strides, rounded up; default
             "valid".
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -102,14 +102,14 @@ class MaxPooling2D(Pooling):
 
 
 class MaxPooling3D(Pooling):
-    """Take the largest value of each window of a volume.
+    """Take the maximum of each window of a volume.
 
     Args:
         pool_size: int or tuple of ints, the size of the window; default 2.
-        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
-        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+        strides: int or tuple of ints, the step between windows; default None, for ``pool_size``.
+        padding: "valid", or "same" for an output size of the input size divided by the strides, rounded up; default
             "valid".
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -124,14 +124,14 @@ class MaxPooling3D(Pooling):
 
 
 class AveragePooling1D(Pooling):
-    """Take the mean of each window of steps; padding doesn't count.
+    """Take the mean of each window of time steps, excluding padding.
 
     Args:
         pool_size: int, the size of the window; default 2.
-        strides: int, the step between windows; None for ``pool_size``.
-        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+        strides: int, the step between windows; default None, for ``pool_size``.
+        padding: "valid", or "same" for an output size of the input size divided by the strides, rounded up; default
             "valid".
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -146,14 +146,14 @@ class AveragePooling1D(Pooling):
 
 
 class AveragePooling2D(Pooling):
-    """Take the mean of each window of an image; padding doesn't count.
+    """Take the mean of each window of an image, excluding padding.
 
     Args:
         pool_size: int or tuple of ints, the size of the window; default 2.
-        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
-        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+        strides: int or tuple of ints, the step between windows; default None, for ``pool_size``.
+        padding: "valid", or "same" for an output size of the input size divided by the strides, rounded up; default
             "valid".
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -168,14 +168,14 @@ class AveragePooling2D(Pooling):
 
 
 class AveragePooling3D(Pooling):
-    """Take the mean of each window of a volume; padding doesn't count.
+    """Take the mean of each window of a volume, excluding padding.
 
     Args:
         pool_size: int or tuple of ints, the size of the window; default 2.
-        strides: int or tuple of ints, the step between windows; None for ``pool_size``.
-        padding: "valid", or "same" for a result of the size of the input divided by the strides; default
+        strides: int or tuple of ints, the step between windows; default None, for ``pool_size``.
+        padding: "valid", or "same" for an output size of the input size divided by the strides, rounded up; default
             "valid".
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         name: name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -193,7 +193,7 @@ class AveragePooling3D(Pooling):
 
 
 class GlobalPooling(Layer):
-    """Base of layers that reduce all spatial axes. Subclasses set ``rank`` and ``mode``."""
+    """Base class of pooling over all spatial axes. Subclasses set ``rank`` and ``mode``."""
 
     built = True
 
@@ -212,10 +212,10 @@ class GlobalPooling(Layer):
         return window_geometry.spatial_axes(self.rank + 2, self.data_format == "channels_last")
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to (batch, channels).
         """
@@ -227,11 +227,11 @@ class GlobalPooling(Layer):
 
 
 class GlobalMaxPooling1D(GlobalPooling):
-    """Take the largest value of each channel over all steps.
+    """Take the maximum of each channel over all time steps.
 
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        keepdims: whether reduced axes stay, with size 1.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, channels).
@@ -245,11 +245,11 @@ class GlobalMaxPooling1D(GlobalPooling):
 
 
 class GlobalMaxPooling2D(GlobalPooling):
-    """Take the largest value of each channel over an image.
+    """Take the maximum of each channel over an image.
 
     Args:
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, channels).
@@ -263,11 +263,11 @@ class GlobalMaxPooling2D(GlobalPooling):
 
 
 class GlobalMaxPooling3D(GlobalPooling):
-    """Take the largest value of each channel over a volume.
+    """Take the maximum of each channel over a volume.
 
     Args:
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to (batch, channels).
@@ -281,11 +281,11 @@ class GlobalMaxPooling3D(GlobalPooling):
 
 
 class GlobalAveragePooling1D(GlobalPooling):
-    """Take the mean of each channel over all steps; masked steps don't count.
+    """Take the mean of each channel over all time steps that are not masked.
 
     Args:
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, channels).
@@ -305,11 +305,11 @@ class GlobalAveragePooling1D(GlobalPooling):
         self.supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            mask: bools, which entries count; default None, for all.
+            inputs: array, or structure of arrays, with the input shape given below.
+            mask: bool array, True for the entries to use; default None, for all of them.
 
         Shapes: (batch, steps, channels) to (batch, channels).
         """
@@ -321,11 +321,11 @@ class GlobalAveragePooling1D(GlobalPooling):
         return total / ops.sum(ops.cast(counts, ops.dtype(inputs)), axis=self._axes, keepdims=self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Return None: there are no steps in the output.
+        """Return None: the output has no time axis.
 
         Args:
             inputs: array, (batch, time, ...).
-            mask: their mask, (batch, time); default None.
+            mask: mask of the inputs, (batch, time), ignored; default None.
         """
         return None
 
@@ -334,8 +334,8 @@ class GlobalAveragePooling2D(GlobalPooling):
     """Take the mean of each channel over an image.
 
     Args:
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, channels).
@@ -354,8 +354,8 @@ class GlobalAveragePooling3D(GlobalPooling):
     """Take the mean of each channel over a volume.
 
     Args:
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to (batch, channels).
@@ -374,7 +374,7 @@ class GlobalAveragePooling3D(GlobalPooling):
 
 
 class AdaptivePooling(Layer):
-    """Base of layers that reduce to an output of a given size. Subclasses set ``rank`` and ``mode``."""
+    """Base class of pooling to a given output size. Subclasses set ``rank`` and ``mode``."""
 
     built = True
 
@@ -388,10 +388,10 @@ class AdaptivePooling(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ..., channels) to (batch, *output_size, channels).
         """
@@ -403,10 +403,10 @@ class AdaptivePooling(Layer):
 
 
 class AdaptiveMaxPooling1D(AdaptivePooling):
-    """Split a sequence into windows of nearly equal length and take the largest value of each.
+    """Split a sequence into windows of nearly equal length and take the maximum of each.
 
     Args:
-        output_size: number of windows.
+        output_size: int, the number of windows.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -421,11 +421,11 @@ class AdaptiveMaxPooling1D(AdaptivePooling):
 
 
 class AdaptiveMaxPooling2D(AdaptivePooling):
-    """Split an image into windows of nearly equal size and take the largest value of each.
+    """Split an image into windows of nearly equal size and take the maximum of each.
 
     Args:
         output_size: int or tuple of ints, the number of windows along each axis.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, *output_size, channels).
@@ -439,11 +439,11 @@ class AdaptiveMaxPooling2D(AdaptivePooling):
 
 
 class AdaptiveMaxPooling3D(AdaptivePooling):
-    """Split a volume into windows of nearly equal size and take the largest value of each.
+    """Split a volume into windows of nearly equal size and take the maximum of each.
 
     Args:
         output_size: int or tuple of ints, the number of windows along each axis.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to (batch, *output_size, channels).
@@ -461,7 +461,7 @@ class AdaptiveAveragePooling1D(AdaptivePooling):
 
     Args:
         output_size: int, the number of windows.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, steps, channels) to (batch, output_size, channels).
@@ -479,7 +479,7 @@ class AdaptiveAveragePooling2D(AdaptivePooling):
 
     Args:
         output_size: int or tuple of ints, the number of windows along each axis.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, rows, columns, channels) to (batch, *output_size, channels).
@@ -497,7 +497,7 @@ class AdaptiveAveragePooling3D(AdaptivePooling):
 
     Args:
         output_size: int or tuple of ints, the number of windows along each axis.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, depth, rows, columns, channels) to (batch, *output_size, channels).

@@ -1,4 +1,4 @@
-"""Recurrent layers: SimpleRNN, GRU and LSTM, and under these names all of the family."""
+"""Recurrent layers: SimpleRNN, GRU and LSTM; the cells and RNN are re-exported."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ __all__ = [
 
 
 class CellRNN(RNN):
-    """Base of layers that make their cell themselves, and show its options as their own.
+    """Base class of layers that create their cell themselves, and expose its options as their own.
 
     Subclasses set ``cell_class`` and ``cell_name``, and call ``__init__`` with their ``locals()``:
-    what the cell takes is for the cell, the rest for ``RNN``.
+    arguments that the cell takes are passed to the cell, the others to ``RNN``.
     """
 
     cell_class: Any
@@ -69,29 +69,28 @@ def _arguments(cls: Any) -> frozenset[str]:
 class SimpleRNN(CellRNN):
     """A fully connected recurrent layer, whose output is its state.
 
-    ``output = activation(inputs @ kernel + state @ recurrent_kernel + bias)`` at every step.
+    ``output = activation(inputs @ kernel + state @ recurrent_kernel + bias)`` at every time step.
+
+    Source: Elman, "Finding Structure in Time" (1990).
 
     Args:
-        units: size of the output and of the state.
-        activation: function or its name; default "tanh".
-        use_bias: whether to add a bias.
-        kernel_*: initializer, regularizer, constraint of the weights of the inputs.
-        recurrent_*: those of the weights of the states.
-        bias_*: those of the bias.
-        kernel_initializer: first values of the weights; default "glorot_uniform".
-        recurrent_initializer: first values of the weights; default "orthogonal".
-        bias_initializer: first values of the weights; default "zeros".
-        kernel_regularizer, recurrent_regularizer, bias_regularizer: functions of the weights that add to the
+        units: int, size of the output and of the state.
+        activation: activation function, or its name; default "tanh".
+        use_bias: bool, whether to add a bias; default True.
+        kernel_initializer: initializer of the kernel; default "glorot_uniform".
+        recurrent_initializer: initializer of the recurrent kernel; default "orthogonal".
+        bias_initializer: initializer of the bias; default "zeros".
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: regularizers of the weights, added to the
             loss; default None.
-        activity_regularizer: function of the output that adds to the loss; default None.
-        kernel_constraint, recurrent_constraint, bias_constraint: functions applied to the weights after each
+        activity_regularizer: regularizer of the output, added to the loss; default None.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints applied to the weights after each
             update; default None.
-        dropout: fraction of the inputs to drop in training; the same ones at all steps of a sequence; default
-            0.0.
-        recurrent_dropout: fraction of the states to drop. Both: Y. Gal and Z. Ghahramani, "A Theoretically
-            Grounded Application of Dropout in Recurrent Neural Networks" (2016); default 0.0.
-        seed: for dropout that repeats from program to program; default None, for others each time.
-        implementation: with 1, each gate has dropout masks of its own, as with recurrent dropout; default 2.
+        dropout: float, fraction of the input features to drop in training, the same ones at all time steps of a
+            sequence (Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+            Networks", 2016); default 0.0.
+        recurrent_dropout: float, fraction of the state features to drop, likewise; default 0.0.
+        seed: int, for dropout that can be reproduced; default None, for a new seed in every run.
+        implementation: int; with 1, each gate has its own dropout masks, as with recurrent dropout; default 2.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for ``RNN``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -135,27 +134,26 @@ class SimpleRNN(CellRNN):
 
 
 class GRU(CellRNN):
-    """Gated recurrent units: an update gate keeps parts of the state, a reset gate hides parts of it.
+    """Gated recurrent unit: an update gate decides what to keep of the state, a reset gate what to use of it.
 
-    K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder for Statistical Machine
     Translation" (2014), https://arxiv.org/abs/1406.1078.
 
     Args:
-        units: size of the output and of the state.
-        activation: function of the candidate for a new state; default "tanh".
-        recurrent_activation: function of the gates; default "sigmoid".
+        units: int, size of the output and of the state.
+        activation: activation function of the candidate state; default "tanh".
+        recurrent_activation: activation function of the gates; default "sigmoid".
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, return_sequences,
             return_state, go_backwards, stateful, unroll, implementation, **kwargs: see ``SimpleRNN``.
-        reset_after: apply the reset gate to the product of state and recurrent kernel (as cuDNN
-            does; the bias has two rows), not to the state.
-        use_cudnn: False for a loop in place of the engine's fused kernel, which runs with ``tanh``,
+        reset_after: bool, whether to apply the reset gate to the product of state and recurrent kernel (as cuDNN
+            does; the bias then has two rows) instead of to the state; default True.
+        use_cudnn: False to loop instead of using the engine's fused kernel, which requires ``tanh``,
             ``sigmoid``, ``reset_after`` and no recurrent dropout; default "auto".
-        others: as for ``SimpleRNN``.
 
-    Weights: kernel (features, 3 units), recurrent_kernel (units, 3 units), bias (2, 3 units) or, without
-    ``reset_after``, (3 units,); columns for the update gate, the reset gate and the candidate.
+    Weights: kernel (features, 3 * units), recurrent_kernel (units, 3 * units), bias (2, 3 * units) or, without
+    ``reset_after``, (3 * units,); the columns are those of the update gate, the reset gate and the candidate.
 
     Shapes: as for ``SimpleRNN``.
 
@@ -200,25 +198,24 @@ class GRU(CellRNN):
 
 
 class LSTM(CellRNN):
-    """Long short-term memory: gates let values into a memory, keep them there, and let them out.
+    """Long short-term memory: gates decide what enters the cell state, what stays in it, and what is output.
 
-    S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997.
 
     Args:
-        units: size of the output, and of the memory.
-        activation: function of the candidate, and of the memory on its way out; default "tanh".
-        recurrent_activation: function of the gates; default "sigmoid".
+        units: int, size of the output and of the cell state.
+        activation: activation function of the candidate, and of the cell state for the output; default "tanh".
+        recurrent_activation: activation function of the gates; default "sigmoid".
         use_bias, kernel_initializer, recurrent_initializer, bias_initializer, kernel_regularizer,
             recurrent_regularizer, bias_regularizer, activity_regularizer, kernel_constraint,
             recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed, return_sequences,
             return_state, go_backwards, stateful, unroll, implementation, **kwargs: see ``SimpleRNN``.
-        unit_forget_bias: let the bias of the forget gate begin at 1.
-        use_cudnn: False for a loop in place of the engine's fused kernel, which runs with ``tanh``,
+        unit_forget_bias: bool, whether to initialize the bias of the forget gate to 1; default True.
+        use_cudnn: False to loop instead of using the engine's fused kernel, which requires ``tanh``,
             ``sigmoid`` and no recurrent dropout; default "auto".
-        others: as for ``SimpleRNN``.
 
-    Weights: kernel (features, 4 units), recurrent_kernel (units, 4 units), bias (4 units,); columns for the
-    input gate, the forget gate, the candidate and the output gate. States: output and memory.
+    Weights: kernel (features, 4 * units), recurrent_kernel (units, 4 * units), bias (4 * units,); the columns are
+    those of the input gate, the forget gate, the candidate and the output gate. States: hidden state and cell state.
 
     Shapes: as for ``SimpleRNN``.
 

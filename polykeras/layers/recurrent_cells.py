@@ -1,4 +1,4 @@
-"""One step of a recurrent layer: cells, for ``RNN`` to run over time."""
+"""Cells: one time step of a recurrent layer, for ``RNN`` to run over sequences."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ _FORGET_BIASES = {"one": True, "ones": True, "zero": False, "zeros": False}
 
 
 class Cell(Layer):
-    """Base of the cells of this package.
+    """Base class of the cells of this package.
 
-    A step is split in two: ``project`` does what needs no state, for one step or for all steps of a
-    sequence at once; ``advance`` does the rest.
+    A time step has two parts: ``project`` computes everything that does not depend on the state, for one time step or
+    for all time steps of a sequence at once; ``advance`` computes the rest.
     """
 
-    #: Blocks of columns of the kernels.
+    #: Number of column blocks in the kernels.
     gates = 1
-    #: Axis of the inputs of a step that holds the features.
+    #: The feature axis of the inputs of a time step.
     feature_axis = -1
-    #: With 1, each gate has dropout masks of its own.
+    #: With 1, each gate has its own dropout masks.
     implementation = 2
 
     units: int
@@ -58,7 +58,7 @@ class Cell(Layer):
     _step_shape: tuple
 
     def _keep_cell_options(self, options: dict) -> None:
-        """Keep what all cells take: the arguments of ``__init__``, by name."""
+        """Store the arguments common to all cells, from the named arguments of ``__init__``."""
         for name in ("kernel", "recurrent", "bias"):
             kinds = ("initializer", "regularizer", "constraint")
             keep_options(self, name, *(options[f"{name}_{kind}"] for kind in kinds))
@@ -90,12 +90,12 @@ class Cell(Layer):
     # ------------------------------------------------------------------ one step
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple:
-        """Compute one step.
+        """Compute one time step.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            states: list of arrays, (batch, units), the states after the step before.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            states: list of arrays, (batch, units), the states after the previous time step.
+            training: bool, whether to run in training mode; default False.
 
         Shapes: (batch, features) to (batch, units), and new states.
         """
@@ -107,10 +107,10 @@ class Cell(Layer):
         return output, updated if isinstance(states, list | tuple) else updated[0]
 
     def project(self, inputs: Any) -> Any:
-        """Return what the gates take from the inputs of a step, (batch, ...), or of steps, (time, batch, ...).
+        """Return the contribution of the inputs to the gates.
 
         Args:
-            inputs: array, with the features last.
+            inputs: array, (batch, ..., features) for one time step, or (time, batch, ..., features).
         """
         raise NotImplementedError
 
@@ -118,20 +118,20 @@ class Cell(Layer):
         """Return (output, new states).
 
         Args:
-            projected: what ``project`` returned for a step.
+            projected: result of ``project`` for one time step.
             states: list of arrays, (batch, units).
         """
         raise NotImplementedError
 
     def state_shape(self) -> tuple:
-        """The shape of each state, without the batch."""
+        """The shape of each state, without the batch axis."""
         return (self.units,)
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """Return states of zeros.
+        """Return initial states of zeros.
 
         Args:
-            batch_size: number of sequences; default None.
+            batch_size: int, number of sequences; default None, for unknown.
         """
         count = len(self.state_size) if isinstance(self.state_size, list) else 1
         return [ops.zeros((batch_size, *self.state_shape()), self.compute_dtype) for _ in range(count)]
@@ -140,16 +140,16 @@ class Cell(Layer):
 
     @property
     def has_kernel(self) -> bool:
-        """Whether a kernel of the backend does what this cell does, in this call."""
+        """Whether a fused kernel of the backend can run this cell in the current call."""
         return False
 
     def run_kernel(self, sequences: Any, states: list, mask: Any) -> tuple[Any, list]:
-        """Return (outputs, last states) over (batch, time, features), where ``has_kernel`` holds.
+        """Return (outputs, last states) from the fused kernel, if ``has_kernel`` is True.
 
         Args:
             sequences: array, (batch, time, features).
             states: list of arrays, (batch, units).
-            mask: array of bools, (batch, time), or None.
+            mask: bool array, (batch, time), or None.
         """
         raise NotImplementedError
 
@@ -157,11 +157,11 @@ class Cell(Layer):
 
     @contextlib.contextmanager
     def dropping(self, batch: int | None, training: bool) -> Iterator[None]:
-        """Context manager: draw dropout masks that stay the same for all steps inside.
+        """Context manager: draw dropout masks that are used for all time steps in the context.
 
         Args:
-            batch: number of sequences.
-            training: without it, and inside another such context, nothing is drawn.
+            batch: int, number of sequences.
+            training: bool; if False, or inside another such context, nothing is drawn.
         """
         if not training or self._masks is not None or not (self.dropout or self.recurrent_dropout):
             yield
@@ -176,7 +176,7 @@ class Cell(Layer):
             self._masks = None
 
     def _draw(self, rate: float, shape: tuple) -> list:
-        """One mask for all gates, or one for each."""
+        """One mask for all gates, or one per gate."""
         if not rate:
             return []
         count = self.gates if self.implementation == 1 or self.recurrent_dropout else 1
@@ -184,7 +184,7 @@ class Cell(Layer):
         return [random.dropout(ones, rate, seed=self.seed_generator) for _ in range(count)]
 
     def _product(self, times: Callable, x: Any, weights: Any, masks: list) -> Any:
-        """Multiply by weights; with one mask before, or with a mask for each block of columns."""
+        """Apply the dropout masks, one for all or one per column block, and multiply by the weights."""
         if not masks:
             return times(x, weights)
         blocks = zip(masks, ops.split(weights, len(masks), axis=-1), strict=True)
@@ -210,7 +210,7 @@ class Cell(Layer):
 
 
 class DenseCell(Cell):
-    """Base of cells whose inputs and states are vectors."""
+    """Base class of cells whose inputs and states are vectors."""
 
     def _set_units(self, units: Any) -> None:
         self.units = self.output_size = positive_int(self, "units", units)
@@ -230,7 +230,7 @@ class DenseCell(Cell):
         return add_weight(self, "bias", (self.gates * self.units,))
 
     def _bias_pair(self) -> tuple:
-        """The biases of the two products; None for none."""
+        """The biases of the input and of the recurrent product; None if there is none."""
         return self.bias, None
 
     def project(self, inputs: Any) -> Any:
@@ -244,7 +244,7 @@ class DenseCell(Cell):
         return is_standard and len(self._input_masks) < 2 and not self._recurrent_masks
 
     def _with_dropout(self, sequences: Any) -> Any:
-        """Inputs of a kernel, (batch, time, features)."""
+        """The inputs of a fused kernel, (batch, time, features), with dropout applied."""
         return ops.multiply(sequences, ops.expand_dims(self._input_masks[0], 1)) if self._input_masks else sequences
 
     def get_config(self) -> dict:
@@ -252,7 +252,7 @@ class DenseCell(Cell):
 
 
 class SimpleRNNCell(DenseCell):
-    """Step of ``SimpleRNN``: ``activation(inputs @ kernel + state @ recurrent_kernel + bias)``.
+    """Cell of ``SimpleRNN``: ``activation(inputs @ kernel + state @ recurrent_kernel + bias)``.
 
     Args:
         units, activation, use_bias, kernel_initializer, recurrent_initializer, bias_initializer,
@@ -306,7 +306,7 @@ class SimpleRNNCell(DenseCell):
 
 
 class GRUCell(DenseCell):
-    """Step of ``GRU``.
+    """Cell of ``GRU``: one time step.
 
     Args:
         units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer,
@@ -368,7 +368,7 @@ class GRUCell(DenseCell):
         return rows[0], rows[1]
 
     def _bias_rows(self) -> Any:
-        """The bias as (2, 3 units), or None."""
+        """The bias as an array (2, 3 * units), or None."""
         return None if self.bias is None else ops.convert_to_tensor(self.bias)
 
     def advance(self, projected: Any, states: Any) -> tuple[Any, list]:
@@ -408,7 +408,7 @@ class GRUCell(DenseCell):
 
 
 class LongShortTermMemory(Cell):
-    """What LSTM cells and convolutional ones have in common, for ``Cell`` classes to inherit first."""
+    """Mixin shared by dense and convolutional LSTM cells; it must precede the ``Cell`` class in the bases."""
 
     gates = 4
 
@@ -416,18 +416,18 @@ class LongShortTermMemory(Cell):
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = _FORGET_BIASES.get(unit_forget_bias, unit_forget_bias)
 
-    def _add_lstm_bias(self, units: int, forget_place: int = 1, blocks: int = 4) -> Any:
+    def _add_lstm_bias(self, units: int, forget_index: int = 1, blocks: int = 4) -> Any:
         initializer = self.bias_initializer
         if self.unit_forget_bias:
-            initializer = OpenForgetGate(initializer, forget_place * units, units)
+            initializer = OpenForgetGate(initializer, forget_index * units, units)
         return add_weight(self, "bias", (blocks * units,), initializer=initializer)
 
     def advance(self, projected: Any, states: Any) -> tuple[Any, list]:
-        """Return (output, new states) of one step.
+        """Return (output, new states) of one time step.
 
         Args:
-            projected: what ``project`` returned for the step.
-            states: list of two arrays, (batch, units): output and memory.
+            projected: result of ``project`` for the time step.
+            states: list of two arrays, (batch, units): hidden state and cell state.
         """
         h, c = states
         gates = ops.add(projected, self._recurrent_product(h))
@@ -438,7 +438,7 @@ class LongShortTermMemory(Cell):
         return h, [h, c]
 
     def get_config(self) -> dict:
-        """Return the arguments of ``__init__``, ready for JSON."""
+        """Return the arguments of ``__init__`` as a JSON-serializable dict."""
         return {
             **super().get_config(),
             "recurrent_activation": activations.serialize(self.recurrent_activation),
@@ -447,7 +447,7 @@ class LongShortTermMemory(Cell):
 
 
 class LSTMCell(LongShortTermMemory, DenseCell):
-    """Step of ``LSTM``.
+    """Cell of ``LSTM``: one time step.
 
     Args:
         units, activation, recurrent_activation, use_bias, kernel_initializer, recurrent_initializer,
@@ -455,7 +455,7 @@ class LSTMCell(LongShortTermMemory, DenseCell):
             kernel_constraint, recurrent_constraint, bias_constraint, dropout, recurrent_dropout, seed,
             implementation, **kwargs: see ``LSTM``.
 
-    Shapes: inputs (batch, features), two states (batch, units): the output, and the memory.
+    Shapes: inputs (batch, features), two states (batch, units): the hidden state and the cell state.
 
     Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997),
     https://doi.org/10.1162/neco.1997.9.8.1735.
@@ -506,12 +506,13 @@ class LSTMCell(LongShortTermMemory, DenseCell):
 
 
 class OpenForgetGate:
-    """Initial bias with ones for the forget gate: R. Jozefowicz et al., "An Empirical Exploration of
-    Recurrent Network Architectures" (2015).
+    """Initializer of a bias that is 1 for the forget gate.
+
+    Source: Jozefowicz et al., "An Empirical Exploration of Recurrent Network Architectures" (2015).
 
     Args:
-        initializer: of the other entries.
-        start, size: where the ones are.
+        initializer: initializer of the other entries.
+        start, size: ints, start and length of the part that is 1.
     """
 
     def __init__(self, initializer: Any, start: int, size: int) -> None:
@@ -519,7 +520,7 @@ class OpenForgetGate:
         self.start, self.size = start, size
 
     def sample(self, shape: tuple, dtype: str) -> Any:
-        """Return the values as a NumPy array."""
+        """Return the initial values as a NumPy array."""
         value = getattr(self.initializer, "sample", self.initializer)(shape, dtype)
         value = np.array(value if isinstance(value, np.ndarray) else ops.convert_to_numpy(value))
         value[self.start : self.start + self.size] = 1
@@ -529,12 +530,12 @@ class OpenForgetGate:
 
 
 class StackedRNNCells(Layer):
-    """Cells on top of one another, as one cell.
+    """A stack of cells that behaves as one cell.
 
-    ``RNN`` runs them one after the other, each over the whole sequence.
+    ``RNN`` runs the cells one after the other, each over the whole sequence.
 
     Args:
-        cells: list of cells; the states are a list with the states of each.
+        cells: list of cells; the states of the stack are a list with the states of each cell.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
@@ -556,7 +557,7 @@ class StackedRNNCells(Layer):
 
     @property
     def state_size(self) -> list:
-        """The sizes of the states of each cell."""
+        """The sizes of the states of all cells."""
         return [cell.state_size for cell in self.cells]
 
     @property
@@ -565,10 +566,10 @@ class StackedRNNCells(Layer):
         return output_size_of(self.cells[-1])
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """Return the first states of each cell, a list of lists.
+        """Return the initial states of all cells, as a list of lists.
 
         Args:
-            batch_size: int; default None.
+            batch_size: int, number of sequences; default None, for unknown.
         """
         return [initial_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
@@ -579,12 +580,12 @@ class StackedRNNCells(Layer):
             input_shape = (input_shape[0], output_size_of(cell))
 
     def call(self, inputs: Any, states: list, training: bool = False, **kwargs: Any) -> tuple:
-        """Compute one step.
+        """Compute one time step.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            states: list of arrays, (batch, units), the states after the step before.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            states: list of arrays, (batch, units), the states after the previous time step.
+            training: bool, whether to run in training mode; default False.
             **kwargs: ``constants``, for cells that take them.
 
         Shapes: inputs (batch, features) to the output of the last cell, (batch, units).
@@ -603,7 +604,7 @@ class StackedRNNCells(Layer):
 
 
 def check_cell(layer: Layer, cell: Any) -> None:
-    """Refuse what is no cell.
+    """Raise an error unless an object is a cell.
 
     Raises:
         ValueError: for an object without ``call`` or ``state_size``.
@@ -617,7 +618,7 @@ def check_cell(layer: Layer, cell: Any) -> None:
 
 
 def output_size_of(cell: Any) -> Any:
-    """Return the size of a cell's output: that of its first state, if it doesn't say."""
+    """Return a cell's ``output_size``, or else the size of its first state."""
     size = getattr(cell, "output_size", None)
     if size is None:
         size = cell.state_size[0] if isinstance(cell.state_size, list | tuple) else cell.state_size
@@ -625,12 +626,12 @@ def output_size_of(cell: Any) -> Any:
 
 
 def step_of(cell: Any, training: bool, **kwargs: Any) -> Callable:
-    """Return ``output, list of states = step(inputs, states)`` of any cell.
+    """Return a function ``output, list of states = step(inputs, states)`` for any cell.
 
     Args:
         cell: a layer, or an object with ``call``.
-        training: handed to cells that take it.
-        **kwargs: further arguments for the cell.
+        training: bool, passed to cells that take it.
+        **kwargs: further arguments of the cell.
     """
     call = cell if callable(cell) else cell.call
     if "training" in Signature(cell.call).names:
@@ -644,7 +645,7 @@ def step_of(cell: Any, training: bool, **kwargs: Any) -> Callable:
 
 
 def initial_states(cell: Any, batch_size: int | None, dtype: str) -> list:
-    """Return the first states of any cell: its own, otherwise zeros."""
+    """Return the initial states of any cell: those it defines, or else zeros."""
     if hasattr(cell, "get_initial_state"):
         states = cell.get_initial_state(batch_size=batch_size)
         return list(states) if isinstance(states, list | tuple) else [states]

@@ -1,4 +1,4 @@
-"""RNN: a cell, run over the steps of sequences."""
+"""RNN: a cell that is run over the time steps of sequences."""
 
 from __future__ import annotations
 
@@ -18,34 +18,36 @@ from polykeras.layers.wrappers import inner_config
 
 
 class RNN(Layer):
-    """Run a cell over the steps of sequences, handing its states from step to step.
+    """Run a cell over the time steps of sequences, passing its states from one time step to the next.
 
     Args:
         cell: an object with ``output, new_states = call(inputs, states)`` and ``state_size``, an int
-            or a list of them; or a list of cells, for ``StackedRNNCells``. It may have
+            or a list of ints; or a list of cells, for ``StackedRNNCells``. It may also define
             ``output_size`` and ``get_initial_state(batch_size)``.
-        return_sequences: return the output of every step, not of the last one only.
-        return_state: return ``(outputs, *last states)``.
-        go_backwards: go from the last step to the first; outputs come in that order.
-        stateful: start each batch from the last states of the one before, until ``reset_state()``.
-            Needs a batch size that is known and stays the same.
-        unroll: lay the steps out one after the other, instead of a loop: faster for short
-            sequences on an engine that compiles, slower to compile.
-        zero_output_for_mask: the output of a masked step is 0, not that of the step before.
-        time_major: inputs and outputs are (time, batch, ...), as in Keras 2.
+        return_sequences: bool, whether to return the outputs of all time steps, not only the last one; default False.
+        return_state: bool, whether to return ``(outputs, *last states)``; default False.
+        go_backwards: bool, whether to process the time steps in reverse order and return outputs in that order;
+            default False.
+        stateful: bool, whether to start each batch from the last states of the previous one, until
+            ``reset_state()``; requires a fixed, known batch size; default False.
+        unroll: bool, whether to unroll the loop over time steps: faster for short sequences on engines that
+            compile, but slower to compile; default False.
+        zero_output_for_mask: bool, whether the output of a masked time step is 0 instead of the previous output;
+            default False.
+        time_major: bool, whether inputs and outputs are (time, batch, ...), as in Keras 2; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
         sequences: (batch, time, ...). A list ``[sequences, *initial_state, *constants]`` is
-            understood too, as in Keras 2.
-        initial_state: the first states; a list of arrays, or one. Default: those of the cell, or zeros.
-        mask: (batch, time) of bool: at False, states stay as they are.
-        training: whether dropout is on.
-        constants: a list of arrays that the cell takes as its argument ``constants`` at every step.
+            accepted too, as in Keras 2.
+        initial_state: the initial states, a list of arrays or one array; default the cell's own, or zeros.
+        mask: bool array (batch, time); where it is False, the states are kept unchanged.
+        training: bool, whether dropout is active.
+        constants: list of arrays passed to the cell as ``constants`` at every time step.
 
     Raises:
-        ValueError: for what is no cell; in the call, for sequences of a wrong rank, size or without
-            steps, or states of a wrong number or shape.
+        ValueError: if ``cell`` is not a cell; in a call, for sequences of a wrong rank or size or without
+            time steps, or for states of a wrong number or shape.
 
     Shapes: (batch, time, ...) to (batch, units), or (batch, time, units) with ``return_sequences``.
 
@@ -85,7 +87,7 @@ class RNN(Layer):
         self.zero_output_for_mask = zero_output_for_mask
         self.time_major = time_major
         self.supports_masking = True
-        #: Variables that hold the states between batches, where ``stateful``.
+        #: Variables that hold the states between batches, if ``stateful``.
         self.states: Any = None
 
     @property
@@ -108,7 +110,7 @@ class RNN(Layer):
 
         Args:
             sequences_shape: tuple, (batch, time, ...).
-            initial_state_shape: for compatibility; default None.
+            initial_state_shape: accepted for compatibility and ignored; default None.
         """
         shape = sequences_shape[0] if isinstance(sequences_shape[0], list | tuple) else sequences_shape
         self._check_rank(tuple(shape))
@@ -138,18 +140,18 @@ class RNN(Layer):
         return ops.cast(trees.leaves(self.get_initial_state(batch))[index], dtype)
 
     def get_initial_state(self, batch_size: int | None = None) -> list:
-        """Return the states that sequences start from.
+        """Return the initial states.
 
         Args:
-            batch_size: number of sequences; default None.
+            batch_size: int, number of sequences; default None, for unknown.
         """
         return initial_states(self.cell, batch_size, self.compute_dtype)
 
     def reset_state(self, states: Any = None) -> None:
-        """Start afresh at the next batch, where ``stateful``.
+        """Reset the states of a stateful layer, before the next batch.
 
         Args:
-            states: arrays to start from; default the first states of the cell.
+            states: list of arrays to start from; default None, for the initial states of the cell.
         """
         variables = trees.leaves(self.states)
         if not variables:
@@ -162,7 +164,7 @@ class RNN(Layer):
     reset_states = reset_state
 
     def _collect(self, extras: bool, seen: dict | None = None) -> Any:
-        # The states are variables of the layer, but no weights.
+        # The states are variables of the layer, but not weights.
         yield from super()._collect(extras, seen)
         if extras:
             yield from trees.leaves(self.states)
@@ -172,14 +174,14 @@ class RNN(Layer):
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False, constants: Any = None
     ) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
             sequences: array, (batch, time, ...).
-            initial_state: list of arrays, (batch, units), the first states; default None, for zeros.
-            mask: bools, which entries count; default None, for all.
-            training: bool, whether to act as in training; default False.
-            constants: list of arrays that the cell gets at every step; default None.
+            initial_state: list of arrays, (batch, units), the initial states; default None, for zeros.
+            mask: bool array, True for the entries to use; default None, for all of them.
+            training: bool, whether to run in training mode; default False.
+            constants: list of arrays passed to the cell at every time step; default None.
 
         Shapes: (batch, time, ...) to (batch, units), or (batch, time, units) with ``return_sequences``.
         """
@@ -207,7 +209,7 @@ class RNN(Layer):
         return outputs, *trees.map(lambda x: ops.cast(x, self.compute_dtype), states)
 
     def _split_inputs(self, sequences: Any, initial_state: Any, constants: Any) -> tuple:
-        """Take the list of Keras 2 apart: sequences, states, constants."""
+        """Split a Keras 2 list of inputs into sequences, states, and constants."""
         if not isinstance(sequences, list | tuple):
             return sequences, initial_state, constants
         sequences, *others = sequences
@@ -221,9 +223,9 @@ class RNN(Layer):
         self._check_rank(shape)
         problem = self._sequence_spec().problem(shape, ops.dtype(sequences))
         if problem is None and shape[1] == 0:
-            problem = f"Expected sequences with at least one step. Received: none, shape {shape}."
+            problem = f"Expected sequences with at least one time step. Received: none, shape {shape}."
         if problem is None and shape[1] is None and self.unroll and not backends.current().is_symbolic:
-            problem = f"Expected a known number of steps for unroll=True. Received shape: {shape}."
+            problem = f"Expected a known number of time steps for unroll=True. Received shape: {shape}."
         if problem is not None:
             raise ValueError(f"Layer {self.path!r} ({type(self).__name__}): {problem}")
 
@@ -232,7 +234,7 @@ class RNN(Layer):
         if problem is not None:
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): {problem} Sequences are (batch, time, ...); a recurrent "
-                f"layer gives them with return_sequences=True."
+                f"layer returns them with return_sequences=True."
             )
 
     def _sequence_spec(self) -> InputSpec:
@@ -243,7 +245,7 @@ class RNN(Layer):
         return InputSpec(min_ndim=2) if expected is None else InputSpec(ndim=expected.ndim + 1, axes=expected.axes)
 
     def _first_states(self, batch: int | None, given: Any) -> Any:
-        """The states to start from, checked, in the structure of the cell's own."""
+        """The checked initial states, in the structure of the cell's states."""
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         if given is None and self.stateful:
             expected = trees.leaves(self.states)[0].shape[0]
@@ -267,23 +269,23 @@ class RNN(Layer):
         return trees.unflatten(structure, states)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask of the inputs goes with sequences; single outputs and states have none.
+        """Return the mask of the inputs for output sequences, and None for single outputs and states.
 
         Args:
             inputs: array, (batch, time, ...).
-            mask: array of bools, (batch, time); default None.
+            mask: bool array, (batch, time); default None.
         """
         if isinstance(mask, list | tuple):
             mask = mask[0]
         mask = mask if self.return_sequences else None
         return [mask, *[None] * len(trees.leaves(self.state_size))] if self.return_state else mask
 
-    # ---------------------------------------------------------------- over the steps
+    # ----------------------------------------------------------- over the time steps
 
     def _through(
         self, cell: Any, sequences: Any, states: Any, mask: Any, training: bool, constants: Any, all_outputs: bool
     ) -> tuple[Any, Any]:
-        """Run a cell, or the cells of a stack in turn, over (batch, time, ...): (outputs, last states)."""
+        """Run a cell, or the cells of a stack in turn, over (batch, time, ...), and return (outputs, last states)."""
         if isinstance(cell, StackedRNNCells):
             last_states = []
             for index, inner in enumerate(cell.cells):
@@ -304,7 +306,7 @@ class RNN(Layer):
             return self._loop(cell.advance, cell, cell.project(_swap(sequences)), states, mask, all_outputs)
 
     def _masked(self, outputs: Any, mask: Any, all_outputs: bool) -> Any:
-        """Outputs of a kernel, (batch, time, units), as those of a loop: 0 before the first step that counts."""
+        """Outputs of a fused kernel, (batch, time, units), as a loop gives them: 0 before the first unmasked step."""
         if mask is None:
             return outputs if all_outputs else outputs[:, -1]
         if not self.zero_output_for_mask:
@@ -318,7 +320,7 @@ class RNN(Layer):
     ) -> tuple[Any, Any]:
         """Run ``output, states = advance(inputs, states)`` over (time, batch, ...)."""
         for weight in getattr(cell, "weights", ()):
-            _ = weight.raw  # first values are made here, not inside the loop of a compiled program
+            _ = weight.raw  # initialize the weights here, not inside the loop of a compiled program
         dtypes, structure = trees.flatten(trees.map(ops.dtype, states))
 
         def step(carry: tuple, row: tuple) -> tuple:
@@ -335,7 +337,7 @@ class RNN(Layer):
             return (output, updated), output if all_outputs else None
 
         first = trees.leaves(states)[0]
-        if not isinstance(cell, Cell):  # else it may be an image, and is of the shape of the output
+        if not isinstance(cell, Cell):  # states of our own cells have the shape of the output
             first = ops.zeros((tuple(ops.shape(first))[0], output_size_of(cell)), self.compute_dtype)
         rows = inputs, None if mask is None else _swap(mask)
         run = _unrolled if self.unroll and tuple(ops.shape(inputs))[0] is not None else ops.scan
@@ -347,7 +349,7 @@ Recurrent = RNN
 
 
 def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
-    """Do as ``ops.scan`` does, without a loop in the compiled program."""
+    """Like ``ops.scan``, but without a loop in the compiled program."""
     ys = []
     for index in range(tuple(ops.shape(rows[0]))[0]):
         carry, y = step(carry, trees.map(lambda x: x[index], rows))  # noqa: B023
@@ -356,12 +358,12 @@ def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
 
 
 def _swap(x: Any) -> Any:
-    """Exchange the axes of batch and time."""
+    """Swap the batch and the time axis."""
     return ops.swapaxes(x, 0, 1)
 
 
 def _like(mask: Any, x: Any) -> Any:
-    """A mask with further axes, to go with x."""
+    """The mask with trailing axes of size 1, up to the rank of x."""
     for _ in range(len(ops.shape(x)) - len(ops.shape(mask))):
         mask = ops.expand_dims(mask, -1)
     return mask

@@ -1,4 +1,4 @@
-"""What a layer's ``call`` takes: which arguments are inputs, masks, or the training switch."""
+"""The signature of a layer's ``call``: which arguments are inputs, masks, or the training flag."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from polykeras.core.context import context
 
 
 class Signature:
-    """The parameters of one ``call`` method, looked at once, until another takes its place.
+    """The parameters of one ``call`` method, inspected once and kept until the method is replaced.
 
     Args:
-        call: method of an object, or function.
-        is_of_class: it is the function of a class, whose first parameter is the object, by whatever name.
+        call: bound method or function.
+        is_of_class: whether it is an unbound method, whose first parameter is the object, whatever its name.
     """
 
     def __init__(self, call: Callable, is_of_class: bool = False) -> None:
@@ -29,60 +29,60 @@ class Signature:
         self.names = [n for n, p in parameters.items() if p.kind not in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD)]
         takes_any = any(p.kind is kinds.VAR_KEYWORD for p in parameters.values())
         first = parameters.get(self.names[0]) if self.names else None
-        #: The name of the input, where ``call`` can't do without.
+        #: The name of the first input, if ``call`` requires it.
         self._required = first.name if first is not None and first.default is kinds.empty else None
         given_by_layers = {"training", "mask", *(n for n in self.names if n.endswith("_mask"))}
         self._inputs = [n for n in self.names if parameters[n].default is kinds.empty and n not in given_by_layers]
         self.takes_training = "training" in parameters
-        #: The training switch where nobody says: None for a call without one.
+        #: The default of the training flag; None if ``call`` takes none.
         self.training = parameters["training"].default is True if self.takes_training else None
         self.takes_mask = "mask" in parameters
         self._mask_names = [n for n in self.names if n.endswith("_mask") and n.removesuffix("_mask") in self.names]
         may_lack_mask = not self.takes_mask or parameters["mask"].default is not kinds.empty
-        #: Nothing but one input, and maybe the training switch and a mask that an input need not have.
+        #: Whether ``call`` takes a single input, apart from the training flag and an optional mask.
         self.is_plain = len(set(self.names) - {"training", "mask"}) == 1 and may_lack_mask and not takes_any
 
     def check_has_input(self, kwargs: dict, what: str) -> None:
-        """Refuse a call without positional arguments that names no input either.
+        """Reject a call that passes its input neither by position nor by name.
 
         Raises:
-            TypeError: if there is none.
+            TypeError: if there is no input.
         """
         name = self._required
         if name is not None and name not in kwargs:
             raise TypeError(
-                f"{what}: Expected {name}. Received: a call without. Call it on an array or a symbolic tensor: "
+                f"{what}: Expected {name}. Received: a call without it. Call the layer on an array or symbolic tensor: "
                 f"layer({name})."
             )
 
     def check_complete(self, args: tuple, kwargs: dict, what: str) -> None:
-        """Refuse a call without one of the inputs that the method can't do without.
+        """Reject a call without one of the required inputs.
 
         Raises:
-            TypeError: naming those that are missing.
+            TypeError: if an input is missing.
         """
-        by_place = [n for n in self.names if n not in self._by_name_only][: len(args)]
-        missing = [n for n in self._inputs if n not in by_place and n not in kwargs]
+        by_position = [n for n in self.names if n not in self._by_name_only][: len(args)]
+        missing = [n for n in self._inputs if n not in by_position and n not in kwargs]
         if missing:
             raise TypeError(
                 f"{what}: Expected {naming.listed(self._inputs)}. Received: a call without {naming.listed(missing)}."
             )
 
     def first(self, args: tuple, kwargs: dict) -> Any:
-        """Return the input of a call, by position or by name; None if there is none."""
+        """Return the first input of a call, passed by position or by name; None if there is none."""
         if args:
             return args[0]
         return kwargs.get(self.names[0]) if self.names else None
 
     def argument(self, name: str, args: tuple, kwargs: dict) -> Any:
-        """Return the value that a call gives to a parameter, None if none."""
+        """Return the value that a call passes for a parameter, or None."""
         if name in kwargs:
             return kwargs[name]
         index = self.names.index(name) if name in self.names and name not in self._by_name_only else len(args)
         return args[index] if index < len(args) else None
 
     def resolve_training(self, args: tuple, kwargs: dict) -> bool | None:
-        """Return the training switch for a call: its own argument, the caller's, or the default."""
+        """Return the training flag of a call: its own argument, that of the enclosing call, or the default."""
         if self.takes_training:
             own = self.argument("training", args, kwargs)
             if own is not None:
@@ -91,13 +91,13 @@ class Signature:
         return kwargs.pop("training", None)
 
     def add_training(self, args: tuple, kwargs: dict, training: bool) -> None:
-        """Fill in the training argument where ``call`` takes one and the caller gave none."""
+        """Fill in the training argument if ``call`` takes one and the caller passed none."""
         is_by_name = "training" in self._by_name_only
         if self.takes_training and (is_by_name or self.names.index("training") >= len(args)):
             kwargs["training"] = training
 
     def add_masks(self, args: tuple, kwargs: dict) -> Any:
-        """Fill in the masks that arrived beside the inputs; return that of the first input."""
+        """Fill in the masks attached to the inputs; return that of the first input."""
         first = _mask_of(self.first(args, kwargs)) if masks._masks else None
         is_missing = self.takes_mask and kwargs.get("mask") is None and self.names.index("mask") >= len(args)
         if is_missing and first is not None:
@@ -120,10 +120,7 @@ def _mask_of(inputs: Any) -> Any:
 
 
 def shape_arguments(signature: Signature, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """Return ``{"<argument>_shape": shape(s)}`` for the arguments of a call that hold arrays.
-
-    The first argument's name is ``input_shape`` whatever it is called, if it is the only one.
-    """
+    """Return ``{"<argument>_shape": shape(s)}`` for the arguments of a call that hold arrays."""
     backend = backends.current()
 
     def shape_of(x: Any) -> Any:
@@ -139,7 +136,7 @@ def shape_arguments(signature: Signature, args: tuple, kwargs: dict) -> dict[str
 
 
 def map_shapes(function: Callable, shapes: Any) -> Any:
-    """Apply a function to each shape of a tree of shapes."""
+    """Apply a function to each shape in a nested structure of shapes."""
     if shapes is None:
         return None
     if isinstance(shapes, dict):

@@ -1,4 +1,4 @@
-"""Initializer, regularizer and constraint of a weight: kept, used and described in one way."""
+"""Shared handling of the initializer, regularizer and constraint of a weight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def keep_options(
 
     Args:
         layer: the layer that will own the weight.
-        name: of the weight.
+        name: name of the weight.
         initializer, regularizer, constraint: objects, names, configs or None.
     """
     options = {"initializer": initializer, "regularizer": regularizer, "constraint": constraint}
@@ -29,14 +29,14 @@ def keep_options(
 
 
 def add_weight(layer: Any, options: str, shape: tuple, name: str | None = None, **others: Any) -> Variable:
-    """Add a weight whose options ``keep_options`` set.
+    """Add a weight with the options that ``keep_options`` set.
 
     Args:
-        layer: its owner.
-        options: the name that its options were kept under.
-        shape: sizes.
-        name: of the weight; default that of the options.
-        **others: further arguments of ``Layer.add_weight``, or others than those kept.
+        layer: the layer that owns the weight.
+        options: the name passed to ``keep_options``.
+        shape: tuple of sizes.
+        name: name of the weight; default None, for ``options``.
+        **others: further arguments of ``Layer.add_weight``, which override the options.
     """
     kept = {kind: getattr(layer, f"{options}_{kind}", None) for kind in _FAMILIES}
     return layer.add_weight(shape, name=name or options, **{**kept, **others})
@@ -52,10 +52,10 @@ def options_config(layer: Any, *names: str) -> dict:
 
 
 def known_size(layer: Any, input_shape: tuple, axis: int) -> int:
-    """Return the size of an axis that weights depend on.
+    """Return the size of an axis on which the shapes of weights depend.
 
     Raises:
-        ValueError: if it is unknown, or there is no such axis.
+        ValueError: if the size is unknown, or there is no such axis.
     """
     shape = tuple(input_shape)
     if not -len(shape) <= axis < len(shape) or shape[axis] is None:
@@ -67,28 +67,28 @@ def known_size(layer: Any, input_shape: tuple, axis: int) -> int:
 
 
 def no_quantization(layer: Any, config: Any) -> None:
-    """Refuse the one argument of Keras 3 that asks for quantized weights.
+    """Reject the argument of Keras 3 that asks for quantized weights.
 
     Raises:
-        NotImplementedError: for anything but None.
+        NotImplementedError: unless it is None.
     """
     if config is not None:
         raise NotImplementedError(
-            f"Layer {layer.name!r}: Expected quantization_config=None, as weights are not quantized. "
+            f"Layer {layer.name!r}: Expected quantization_config=None: quantization is not supported. "
             f"Received: {config!r}."
         )
 
 
 class MergedWeight:
-    """A frozen weight and the product that is trained beside it, as one array: what files hold, as Keras 3's do.
+    """The sum of a frozen weight and its low-rank update, as one array, which is what weight files of Keras 3 hold.
 
-    A layer that takes such an array starts with a product of 0. Our own files hold the parts too, beside it, from which
-    training goes on as if it had never stopped.
+    A layer that loads such an array starts with an update of 0. Our own files additionally contain the parts, from
+    which training resumes exactly.
 
     Args:
         weight: the frozen weight.
-        left, right: the factors of the product.
-        scale: factor of the product.
+        left, right: the factors of the update.
+        scale: scale of the update.
     """
 
     def __init__(self, weight: Variable, left: Variable, right: Variable, scale: float) -> None:
@@ -103,13 +103,13 @@ class MergedWeight:
         return (value + self._scale * (left @ right)).astype(value.dtype)
 
     def adopt(self, value: np.ndarray) -> None:
-        """Take the sum as the weight."""
+        """Load the sum into the frozen weight, and reset the update to 0."""
         self._weight.adopt(value)
         right = self._factors[1]
         right.adopt(np.zeros(right.shape, dtypes.numpy_dtype(right.dtype)))
 
     def assign(self, value: Any) -> None:
-        """Do as ``adopt`` does, with a copy of an array of any kind."""
+        """Like ``adopt``, for a copy of an array of any type."""
         self.adopt(np.array(ops.convert_to_numpy(value)))
 
 
@@ -120,7 +120,7 @@ else:
 
 
 class LowRankUpdate(Layer):
-    """For layers with a weight ``_kernel``: train a product of two thin matrices that is added to it.
+    """Mixin for layers with a weight ``_kernel``: train a low-rank product that is added to it (LoRA).
 
     Source: Hu et al., "LoRA: Low-rank adaptation of large language models" (2021),
     https://arxiv.org/abs/2106.09685.
@@ -140,7 +140,7 @@ class LowRankUpdate(Layer):
 
     @property
     def kernel(self) -> Any:
-        """The weights that inputs are multiplied by."""
+        """The weights that inputs are multiplied by, including the low-rank update."""
         if not self.lora_enabled:
             return self._kernel
         update = ops.matmul(self.lora_kernel_a, self.lora_kernel_b)
@@ -153,15 +153,15 @@ class LowRankUpdate(Layer):
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
     ) -> None:
-        """Freeze the kernel and train ``lora_alpha / rank`` times a product of two thin matrices.
+        """Freeze the kernel and train a low-rank product of two matrices that is added to it.
 
         Args:
-            rank: the inner size of the product.
-            lora_alpha: default ``rank``.
-            a_initializer, b_initializer: first values of the two matrices; defaults "he_uniform" and "zeros".
+            rank: int, the rank of the product.
+            lora_alpha: float, the product is scaled by ``lora_alpha / rank``; default None, for ``rank``.
+            a_initializer, b_initializer: initializers of the two matrices; defaults "he_uniform" and "zeros".
 
         Raises:
-            ValueError: before the layer is built, with a constraint on the kernel, or twice.
+            ValueError: if the layer is not built, has a constraint on the kernel, or uses LoRA already.
         """
         if not self._weights or self.lora_enabled or self.kernel_constraint is not None:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What the parts of ``Layer``, each in a file of its own, expect of the whole. Only type checkers read it."""
+"""The interface of ``Layer`` that its mixins, each in its own file, rely on; for type checkers only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from polykeras.core.variables import Variable
 
 
 class Whole(Trackable):
-    """Attributes and methods of ``Layer`` that its parts use."""
+    """Attributes and methods of ``Layer`` that its mixins use."""
 
     name: str
     path: str

@@ -12,21 +12,21 @@ from polykeras.serialization import registry
 
 
 def inner_config(layer: Any) -> dict:
-    """Return the description of a layer inside another one, whose own building builds it."""
+    """Return the config of a wrapped layer, without its build config: building the wrapper builds it too."""
     return {key: value for key, value in registry.serialize(layer).items() if key != "build_config"}
 
 
 class Wrapper(Layer):
-    """Base of layers that hold another one.
+    """Base class of layers that wrap another one.
 
     Args:
-        layer: the layer inside.
+        layer: the wrapped layer.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
-        ValueError: for what is no layer.
+        ValueError: if ``layer`` is not a layer.
 
-    Shapes: those of the layer inside.
+    Shapes: those of the wrapped layer.
 
     >>> import polykeras as keras
     >>> keras.layers.Wrapper(keras.layers.Dense(2)).layer.units
@@ -45,10 +45,10 @@ class Wrapper(Layer):
         return layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the layer inside.
+        """Build the wrapped layer.
 
         Args:
-            input_shape: tuple with the batch; default None.
+            input_shape: tuple of sizes with the batch axis; default None.
         """
         if not self.layer.built:
             self.layer.build(input_shape)
@@ -58,24 +58,24 @@ class Wrapper(Layer):
 
 
 class TimeDistributed(Wrapper):
-    """Apply one layer to every step of sequences.
+    """Apply a layer to every time step of sequences.
 
-    The steps of all sequences are one batch to the layer inside.
+    The wrapped layer sees the time steps of all sequences as one batch.
 
     Args:
-        layer: any layer.
+        layer: the layer to apply.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Call arguments:
-        inputs: (batch, time, ...), or a tree of them.
-        training: handed to the layer inside.
-        mask: (batch, time) or (batch, time, ...): the layer inside gets its part where that is one
-            axis shorter than its inputs, as for the words of each sentence of a text.
+        inputs: array (batch, time, ...), or structure of arrays.
+        training: passed to the wrapped layer.
+        mask: bool array (batch, time) or (batch, time, ...); the wrapped layer gets a mask for its own
+            time steps if the mask has enough axes, as for the words in each sentence of a text.
 
     Raises:
         ValueError: for inputs with fewer than 3 axes.
 
-    Shapes: (batch, time, ...) to (batch, time, ...), with what the layer makes of each step.
+    Shapes: (batch, time, ...) to (batch, time, ...), the last axes being those of the wrapped layer's output.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))(np.ones((2, 5, 8, 8, 3))).shape
@@ -98,14 +98,14 @@ class TimeDistributed(Wrapper):
         return (None, *shape[2:])
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
-            mask: bools, which entries count; default None, for all.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default that of the enclosing call, or else False.
+            mask: bool array, True for the entries to use; default None, for all of them.
 
-        Shapes: (batch, time, ...) to (batch, time, ...), with what the layer makes of each step.
+        Shapes: (batch, time, ...) to (batch, time, ...), the last axes being those of the wrapped layer's output.
         """
         batch, time = tuple(ops.shape(trees.leaves(inputs)[0]))[:2]
         self._check_mask(mask, (batch, time))
@@ -117,7 +117,7 @@ class TimeDistributed(Wrapper):
         return trees.map(lambda y: ops.reshape(y, (batch, time, *tuple(ops.shape(y))[1:])), outputs)
 
     def _check_mask(self, mask: Any, expected: tuple) -> None:
-        """Refuse a mask of other steps than the inputs have."""
+        """Reject a mask whose batch size or number of time steps differs from the inputs."""
         for each in trees.leaves(mask):
             sizes = () if each is None else tuple(ops.shape(each))[:2]
             pairs = [pair for pair in zip(sizes, expected, strict=False) if all(isinstance(n, int) for n in pair)]
@@ -128,18 +128,18 @@ class TimeDistributed(Wrapper):
                 )
 
     def _inner_mask(self, steps: Any, mask: Any) -> Any:
-        """The mask that fits the steps, as one batch; None if there is none."""
+        """The mask for the wrapped layer, if there is one, with batch and time merged."""
         mask = next((m for m in mask if m is not None), None) if isinstance(mask, list | tuple) else mask
         if mask is None or len(ops.shape(mask)) != len(ops.shape(trees.leaves(steps)[0])):
             return None
         return _merged(mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask that the layer inside makes; otherwise a step counts where any of its entries does.
+        """Return the mask of the wrapped layer, or else True for time steps with any unmasked entry.
 
         Args:
             inputs: array, (batch, time, ...).
-            previous_mask: array of bools, (batch, time); default None.
+            previous_mask: bool array, (batch, time) or (batch, time, ...); default None.
         """
         steps = trees.map(_merged, inputs)
         inner = self.layer.compute_mask(steps, self._inner_mask(steps, previous_mask))
@@ -153,24 +153,24 @@ class TimeDistributed(Wrapper):
 
 
 class Bidirectional(Wrapper):
-    """Run a recurrent layer from both ends of sequences.
+    """Run a recurrent layer over sequences in both directions.
 
-    M. Schuster and K. K. Paliwal, "Bidirectional recurrent neural networks" (1997).
+    Source: Schuster and Paliwal, "Bidirectional recurrent neural networks" (1997).
 
     Args:
         layer: a recurrent layer, or another one with ``go_backwards``, ``return_sequences``,
-            ``return_state`` and ``get_config``; a copy without its weights runs forwards.
-        merge_mode: how to join the outputs: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None
-            for both.
-        weights: initial weights, those of the forward layer first; default None.
-        backward_layer: the layer that runs backwards; default a copy of ``layer``.
+            ``return_state`` and ``get_config``; a copy of it, with new weights, runs forwards.
+        merge_mode: how to combine the two outputs: ``"concat"``, ``"sum"``, ``"mul"``, ``"ave"``, or None
+            to return both; default "concat".
+        weights: list of initial weights, those of the forward layer first; default None.
+        backward_layer: the layer that runs backwards; default None, for a copy of ``layer``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Call arguments: as for the layer inside; the first half of ``initial_state`` is for the forward
-    layer. The output of a masked step is 0 with ``return_sequences``.
+    Call arguments: as for the wrapped layer; the first half of ``initial_state`` is for the forward
+    layer. With ``return_sequences``, the output of a masked time step is 0.
 
     Raises:
-        ValueError: for layers that don't go together.
+        ValueError: if the two layers are incompatible.
 
     Shapes: (batch, time, features) to (batch, 2 * units), or (batch, time, 2 * units) for a layer with
     ``return_sequences``.
@@ -230,23 +230,23 @@ class Bidirectional(Wrapper):
 
     @property
     def states(self) -> Any:
-        """The states between batches, where ``stateful``: those of the forward layer first."""
+        """The states kept between batches if ``stateful``, those of the forward layer first."""
         pair = self.layer.states, self.backward_layer.states
         return None if None in pair else [*pair[0], *pair[1]]
 
     def reset_state(self) -> None:
-        """Start afresh at the next batch, where ``stateful``."""
+        """Reset the states of a stateful layer, before the next batch."""
         self.layer.reset_state()
         self.backward_layer.reset_state()
 
     reset_states = reset_state
 
     def build(self, sequences_shape: Any = None, initial_state_shape: Any = None) -> None:
-        """Build the cell.
+        """Build both layers.
 
         Args:
-            sequences_shape: tuple, (batch, time, ...); default None, for a layer inside that is built.
-            initial_state_shape: for compatibility; default None.
+            sequences_shape: tuple, (batch, time, ...); default None, for layers that are built already.
+            initial_state_shape: accepted for compatibility and ignored; default None.
         """
         for inner in (self.layer, self.backward_layer):
             if not inner.built:
@@ -260,14 +260,14 @@ class Bidirectional(Wrapper):
         training: bool | None = None,
         constants: Any = None,
     ) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
             sequences: array, (batch, time, ...).
-            initial_state: list of arrays, (batch, units), the first states; default None, for zeros.
-            mask: bools, which entries count; default None, for all.
-            training: bool, whether to act as in training; default what the calls around it do, otherwise False.
-            constants: list of arrays that the cell gets at every step; default None.
+            initial_state: list of arrays, (batch, units), the initial states; default None, for zeros.
+            mask: bool array, True for the entries to use; default None, for all of them.
+            training: bool, whether to run in training mode; default that of the enclosing call, or else False.
+            constants: list of arrays passed to the cell at every time step; default None.
 
         Shapes: (batch, time, features) to (batch, 2 * units), or (batch, time, 2 * units) for a layer with
         ``return_sequences``.
@@ -295,11 +295,11 @@ class Bidirectional(Wrapper):
         return (*merged, *states) if self.merge_mode is None else (merged, *states)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the inputs goes with sequences; single outputs and states have none.
+        """Return the mask of the inputs for output sequences, and None for single outputs and states.
 
         Args:
             inputs: array, (batch, time, ...).
-            previous_mask: array of bools, (batch, time); default None.
+            previous_mask: bool array, (batch, time); default None.
         """
         mask = previous_mask[0] if isinstance(previous_mask, list | tuple) else previous_mask
         mask = mask if self.return_sequences else None
@@ -323,13 +323,13 @@ _MERGES = {
 
 
 def _copy(layer: Layer, direction: str, **changes: Any) -> Layer:
-    """A layer with the config of another one, and no weights yet."""
+    """A copy of a layer, created from its config, without weights."""
     name = f"{direction}_{layer.name.removeprefix(f'{direction}_')}"
     return registry.copy_of(layer, name=name, **changes)
 
 
 def _merged(x: Any) -> Any:
-    """Merge the axes of batch and time."""
+    """Merge the batch and the time axis."""
     return ops.reshape(x, (-1, *tuple(ops.shape(x))[2:]))
 
 

@@ -1,4 +1,4 @@
-"""Losses: what training makes small."""
+"""Loss functions, which training minimizes."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ registry.add_family("losses", {member.__name__: member for member in (*CLASSES, 
 
 
 def get(identifier: Any) -> Any:
-    """Return a loss by name, config, class or itself.
+    """Return the loss for a name, config, class or object.
 
     Args:
-        identifier: "mse" (a function), "MeanSquaredError" (an instance), a config, a callable, or None.
+        identifier: "mse" (gives a function), "MeanSquaredError" (gives an instance), a config, a callable, or None.
 
     Raises:
-        ValueError: for an unknown name, suggesting the nearest.
+        ValueError: for an unknown name; the message suggests the most similar one.
 
     >>> get("mse").__name__, get("Huber").delta
     ('mean_squared_error', 1.0)
@@ -118,10 +118,10 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(loss: Any) -> Any:
-    """Return a JSON-ready description of a loss.
+    """Return a JSON-serializable description of a loss.
 
     Args:
-        loss: a Loss or function.
+        loss: Loss or function.
 
     >>> serialize(Huber())["class_name"]
     'Huber'
@@ -130,10 +130,10 @@ def serialize(loss: Any) -> Any:
 
 
 def deserialize(name: Any, custom_objects: dict | None = None) -> Any:
-    """Build the loss that ``serialize`` described, or find the one of a name.
+    """Return the loss that a result of ``serialize`` describes, or the loss with a name.
 
     Args:
-        name: name or dict.
+        name: str or dict.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(Huber(delta=2.0))).delta
@@ -143,7 +143,7 @@ def deserialize(name: Any, custom_objects: dict | None = None) -> Any:
 
 
 def is_categorical_crossentropy(loss: Any) -> bool:
-    """True for categorical cross-entropy, given as a function, an instance or a name.
+    """Return True for categorical cross-entropy, given as a function, an instance or a name.
 
     Args:
         loss: function, Loss or name.

@@ -1,7 +1,7 @@
-"""Losses for targets that are classes: how surprised the predicted probabilities are by them.
+"""Cross-entropy losses for classification.
 
-``from_logits`` says what y_pred holds: scores before the sigmoid or softmax (True), or
-probabilities (False), which are kept ``epsilon()`` away from 0 and 1.
+``from_logits`` tells whether y_pred contains logits, which are the values before the sigmoid or softmax (True), or
+probabilities (False), which are clipped to stay ``epsilon()`` away from 0 and 1.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def binary_crossentropy(
     Args:
         y_true: targets, (..., n), from 0 to 1.
         y_pred: predictions of the same shape.
-        from_logits: y_pred holds scores, p = sigmoid(y_pred); otherwise p itself.
-        label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average; default -1.
+        from_logits: bool, whether y_pred contains logits, so that ``p = sigmoid(y_pred)``, or p itself; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 0.5.
+        axis: int, the axis to average over; default -1.
 
     >>> print(binary_crossentropy([[1.0, 0.0]], [[0.5, 0.5]]).round(4))
     [0.6931]
@@ -66,19 +66,19 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """Return the binary focal loss, a cross-entropy that gives less weight to easy examples.
+    """Return the binary focal loss, a cross-entropy with less weight on easy examples.
 
-    Lin et al., "Focal Loss for Dense Object Detection", 2017.
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (2017), https://arxiv.org/abs/1708.02002.
 
     Args:
         y_true: targets, (..., n), from 0 to 1.
         y_pred: predictions of the same shape.
-        apply_class_balancing: weigh class 1 by ``alpha`` and class 0 by ``1 - alpha``.
-        alpha: weight of class 1, from 0 to 1; default 0.25.
-        gamma: the factor is ``(1 - p of the true class) ** gamma``; default 2.0.
-        from_logits: y_pred holds scores before the sigmoid.
-        label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average; default -1.
+        apply_class_balancing: bool, whether to weight class 1 by ``alpha`` and class 0 by ``1 - alpha``; default False.
+        alpha: float from 0 to 1, weight of class 1; default 0.25.
+        gamma: float, focusing parameter: the loss is multiplied by ``(1 - p of the true class) ** gamma``; default 2.0.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 0.5.
+        axis: int, the axis to average over; default -1.
 
     >>> print(binary_focal_crossentropy([[1.0, 0.0]], [[0.5, 0.5]]).round(4))
     [0.1733]
@@ -101,7 +101,7 @@ def _one_hot_pair(y_true: Any, y_pred: Any, function: str, label_smoothing: floa
     if classes == 1:
         warnings.warn(
             f"Expected y_pred with more than one class, for {function}. Received: y_pred of shape "
-            f"{tuple(y_pred.shape)}. Use binary_crossentropy for a single yes-or-no output.",
+            f"{tuple(y_pred.shape)}. Use binary_crossentropy for a single binary output.",
             SyntaxWarning,
             stacklevel=4,
         )
@@ -117,9 +117,9 @@ def categorical_crossentropy(
     Args:
         y_true: one-hot targets, (..., classes), or probabilities.
         y_pred: predictions of the same shape.
-        from_logits: y_pred holds scores, p = softmax(y_pred); otherwise p is y_pred scaled to sum 1.
-        label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes; default -1.
+        from_logits: bool, whether ``p = softmax(y_pred)``; otherwise p is y_pred scaled to sum 1; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 1 / classes.
+        axis: int, the class axis; default -1.
 
     >>> print(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4))
     [0.6931]
@@ -139,18 +139,18 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """Return the categorical focal loss, a cross-entropy that gives less weight to easy examples.
+    """Return the categorical focal loss, a cross-entropy with less weight on easy examples.
 
-    Lin et al., "Focal Loss for Dense Object Detection", 2017.
+    Source: Lin et al., "Focal Loss for Dense Object Detection" (2017), https://arxiv.org/abs/1708.02002.
 
     Args:
         y_true: one-hot targets, (..., classes), or probabilities.
         y_pred: predictions of the same shape.
-        alpha: a weight for all classes, or a list of one for each; default 0.25.
-        gamma: the factor is ``(1 - p) ** gamma``; default 2.0.
-        from_logits: y_pred holds scores before the softmax.
-        label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes; default -1.
+        alpha: float, weight of all classes, or list with one weight per class; default 0.25.
+        gamma: float, focusing parameter: the loss is multiplied by ``(1 - p) ** gamma``; default 2.0.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 1 / classes.
+        axis: int, the class axis; default -1.
 
     >>> print(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4))
     [0.0433]
@@ -175,15 +175,14 @@ def sparse_categorical_crossentropy(
     """Return ``-log(p)`` of the true class.
 
     Args:
-        y_true: class numbers, of the shape of y_pred without its axis of classes, or with size 1 there.
+        y_true: class indices, of the shape of y_pred without its class axis, or with a class axis of size 1.
         y_pred: predictions, (..., classes).
-        from_logits: y_pred holds scores before the softmax; otherwise probabilities.
-        ignore_class: a label that takes no part in the loss, such as -1 or 255; default None, for no such
-            label.
-        axis: the axis of classes; default -1.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        ignore_class: int, label whose samples are excluded from the loss, such as -1 or 255; default None.
+        axis: int, the class axis; default -1.
 
     Raises:
-        ValueError: if the shapes don't fit.
+        ValueError: if the shapes are incompatible.
 
     >>> print(sparse_categorical_crossentropy([1], [[0.5, 0.5]]).round(4))
     [0.6931]
@@ -223,15 +222,15 @@ def _check_labels_fit(labels: tuple, shape: tuple, axis: int, received: tuple) -
 @op
 @in_single_precision
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
-    """Return ``(1 - p ** q) / q`` with p the probability of the true class: robust to wrong labels.
+    """Return ``(1 - p ** q) / q``, where p is the probability of the true class: robust to label noise.
 
-    Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with
-    Noisy Labels", 2018.
+    Source: Zhang and Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with
+    Noisy Labels" (2018), https://arxiv.org/abs/1805.07836.
 
     Args:
-        y_true: class numbers, (...).
+        y_true: class indices, (...).
         y_pred: probabilities, (..., classes).
-        q: between 0 (cross-entropy) and 1 (absolute error).
+        q: float between 0 (cross-entropy) and 1 (mean absolute error).
 
     >>> categorical_generalized_cross_entropy([1], [[0.75, 0.25]], 0.5).tolist()
     [1.0]
@@ -250,8 +249,8 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """Return ``sum(y_true * log(y_true / y_pred))`` over the last axis.
 
     Args:
-        y_true: target probabilities, (..., n), kept from ``epsilon()`` to 1.
-        y_pred: predicted probabilities, (..., n), likewise.
+        y_true: target probabilities, (..., n), clipped to the range from ``epsilon()`` to 1.
+        y_pred: predicted probabilities, (..., n), clipped likewise.
 
     Source: Kullback and Leibler, "On Information and Sufficiency" (1951).
 
@@ -270,7 +269,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
 
     Args:
         y_true: counts, (..., n).
-        y_pred: predicted rates, (..., n), not negative.
+        y_pred: predicted rates, (..., n), non-negative.
 
     >>> print(poisson([[2.0]], [[1.0]]).round(4))
     [1.]
@@ -280,15 +279,15 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
 
 
 class BinaryCrossentropy(LossFunctionWrapper):
-    """Cross-entropy of yes-or-no targets.
+    """Cross-entropy of binary targets.
 
     Args:
-        from_logits: y_pred holds scores before the sigmoid; otherwise probabilities.
-        label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average; default -1.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 0.5.
+        axis: int, the axis to average over; default -1.
         reduction: see ``Loss``.
-        name: name of the loss; default "binary_crossentropy".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "binary_crossentropy".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> round(float(BinaryCrossentropy()([[1.0, 0.0]], [[0.5, 0.5]])), 4)
     0.6931
@@ -308,18 +307,18 @@ class BinaryCrossentropy(LossFunctionWrapper):
 
 
 class BinaryFocalCrossentropy(LossFunctionWrapper):
-    """Binary focal loss, a cross-entropy that gives less weight to easy examples.
+    """Binary focal loss, a cross-entropy with less weight on easy examples.
 
     Args:
-        apply_class_balancing: weigh class 1 by ``alpha`` and class 0 by ``1 - alpha``.
-        alpha: weight of class 1, from 0 to 1; default 0.25.
-        gamma: the factor is ``(1 - p of the true class) ** gamma``; default 2.0.
-        from_logits: y_pred holds scores before the sigmoid.
-        label_smoothing: from 0 to 1: how far to move targets towards 0.5.
-        axis: the axis to average; default -1.
+        apply_class_balancing: bool, whether to weight class 1 by ``alpha`` and class 0 by ``1 - alpha``; default False.
+        alpha: float from 0 to 1, weight of class 1; default 0.25.
+        gamma: float, focusing parameter: the loss is multiplied by ``(1 - p of the true class) ** gamma``; default 2.0.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 0.5.
+        axis: int, the axis to average over; default -1.
         reduction: see ``Loss``.
-        name: name of the loss; default "binary_focal_crossentropy".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "binary_focal_crossentropy".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection" (2017), https://arxiv.org/abs/1708.02002.
 
@@ -348,12 +347,12 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy of one-hot targets.
 
     Args:
-        from_logits: y_pred holds scores before the softmax; otherwise probabilities.
-        label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes; default -1.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 1 / classes.
+        axis: int, the class axis; default -1.
         reduction: see ``Loss``.
-        name: name of the loss; default "categorical_crossentropy".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "categorical_crossentropy".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.6931
@@ -373,17 +372,17 @@ class CategoricalCrossentropy(LossFunctionWrapper):
 
 
 class CategoricalFocalCrossentropy(LossFunctionWrapper):
-    """Categorical focal loss, a cross-entropy that gives less weight to easy examples.
+    """Categorical focal loss, a cross-entropy with less weight on easy examples.
 
     Args:
-        alpha: a weight for all classes, or a list of one for each; default 0.25.
-        gamma: the factor is ``(1 - p) ** gamma``; default 2.0.
-        from_logits: y_pred holds scores before the softmax.
-        label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes; default -1.
+        alpha: float, weight of all classes, or list with one weight per class; default 0.25.
+        gamma: float, focusing parameter: the loss is multiplied by ``(1 - p) ** gamma``; default 2.0.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 1 / classes.
+        axis: int, the class axis; default -1.
         reduction: see ``Loss``.
-        name: name of the loss; default "categorical_focal_crossentropy".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "categorical_focal_crossentropy".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Lin et al., "Focal Loss for Dense Object Detection" (2017), https://arxiv.org/abs/1708.02002.
 
@@ -407,7 +406,7 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
 
 
 class LabelLossWrapper(LossFunctionWrapper):
-    """A loss made of a function of integer labels, which no float type has to hold on the way."""
+    """A loss from a function of integer labels, which are not converted to floats."""
 
     def _convert_target(self, x: Any) -> Any:
         return ops.convert_to_tensor(x)
@@ -417,13 +416,12 @@ class SparseCategoricalCrossentropy(LabelLossWrapper):
     """Cross-entropy of integer labels.
 
     Args:
-        from_logits: y_pred holds scores before the softmax; otherwise probabilities.
-        ignore_class: a label that takes no part in the loss, such as -1 or 255; default None, for no such
-            label.
+        from_logits: bool, whether y_pred contains logits instead of probabilities; default False.
+        ignore_class: int, label whose samples are excluded from the loss, such as -1 or 255; default None.
         reduction: see ``Loss``.
-        axis: the axis of classes; default -1.
-        name: name of the loss; default "sparse_categorical_crossentropy".
-        dtype: of the computation, default ``floatx()``.
+        axis: int, the class axis; default -1.
+        name: str, name of the loss; default "sparse_categorical_crossentropy".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
     0.6931
@@ -443,13 +441,13 @@ class SparseCategoricalCrossentropy(LabelLossWrapper):
 
 
 class CategoricalGeneralizedCrossEntropy(LabelLossWrapper):
-    """``(1 - p ** q) / q`` of integer labels, between cross-entropy and absolute error.
+    """``(1 - p ** q) / q`` for integer labels, between cross-entropy and mean absolute error.
 
     Args:
-        q: between 0 and 1; default 0.5.
+        q: float between 0 and 1; default 0.5.
         reduction: see ``Loss``.
-        name: name of the loss; default "categorical_generalized_cross_entropy".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "categorical_generalized_cross_entropy".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Raises:
         ValueError: if q is not between 0 and 1.
@@ -474,12 +472,12 @@ class CategoricalGeneralizedCrossEntropy(LabelLossWrapper):
 
 
 class KLDivergence(LossFunctionWrapper):
-    """How far predicted probabilities are from the target's.
+    """Kullback-Leibler divergence between target and predicted probabilities.
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "kl_divergence".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "kl_divergence".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Kullback and Leibler, "On Information and Sufficiency" (1951).
 
@@ -498,8 +496,8 @@ class Poisson(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "poisson".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "poisson".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> round(float(Poisson()([[2.0]], [[1.0]])), 4)
     1.0

@@ -1,6 +1,6 @@
-"""Losses that ask for a margin between classes.
+"""Hinge losses, which require a margin between classes.
 
-Targets are -1 and 1; where all of them are 0 or 1, 0 stands for -1.
+Targets are -1 and 1; if all of them are 0 or 1, 0 is converted to -1.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
 @op
 @in_single_precision
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
-    """Return how far the true class fails to lead the best other class by 1.
+    """Return ``max(largest score of the other classes - score of the true class + 1, 0)``.
 
     Args:
         y_true: one-hot targets, (..., classes).
@@ -84,8 +84,8 @@ class Hinge(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "hinge".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "hinge".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Cortes and Vapnik, "Support-Vector Networks" (1995).
 
@@ -104,8 +104,8 @@ class SquaredHinge(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "squared_hinge".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "squared_hinge".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Cortes and Vapnik, "Support-Vector Networks" (1995).
 
@@ -120,12 +120,12 @@ class SquaredHinge(LossFunctionWrapper):
 
 
 class CategoricalHinge(LossFunctionWrapper):
-    """``max(best other score - own score + 1, 0)``.
+    """``max(largest score of the other classes - score of the true class + 1, 0)``.
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "categorical_hinge".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "categorical_hinge".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Crammer and Singer, "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines"
     (2001).

@@ -1,4 +1,4 @@
-"""Checks of labels before training, while they are still on the host."""
+"""Checks of labels before training, while the labels are still on the host."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _BY_VALUE = (
 
 
 def takes_labels(loss: Any) -> bool:
-    """True for losses whose targets are class numbers, given as an instance, class, function or name."""
+    """Return True for losses whose targets are class indices, given as an instance, class, function or name."""
     if isinstance(loss, str):
         loss = registry.families["losses"].get(loss)
     function = getattr(loss, "fn", loss)
@@ -50,12 +50,12 @@ def takes_labels(loss: Any) -> bool:
 
 
 def takes_bits(loss: Any) -> bool:
-    """True for losses whose targets are 0, 1, or a probability between, given as an instance or function."""
+    """Return True for losses whose targets lie between 0 and 1, given as an instance or function."""
     return isinstance(loss, _BINARY_CLASSES) or getattr(loss, "fn", loss) in _BINARY_FUNCTIONS
 
 
 def check_bits(y_true: np.ndarray) -> None:
-    """Check that targets lie between 0 and 1, which some engines demand and others take as they come.
+    """Check that targets lie between 0 and 1, which only some engines check themselves.
 
     Raises:
         ValueError: for a target below 0 or above 1.
@@ -66,18 +66,18 @@ def check_bits(y_true: np.ndarray) -> None:
     if wrong.size:
         raise ValueError(
             f"Expected targets from 0 to 1 for a binary crossentropy. Received: {wrong.flat[0]}, among {wrong.size} "
-            f"such targets. For class numbers above 1 use sparse_categorical_crossentropy."
+            f"such targets. For class indices above 1 use sparse_categorical_crossentropy."
         )
 
 
 def check_shapes(loss: Any, targets: tuple, outputs: tuple) -> None:
-    """Check that targets have the shape of the output, where a loss compares them value by value.
+    """Check that targets have the shape of the output, if the loss compares them elementwise.
 
-    Such a loss stretches targets of size 1, which is rarely meant: a warning says so. Outputs are not stretched.
+    Such a loss broadcasts targets of size 1, which is rarely intended, so this gives a warning.
 
     Args:
-        loss: an instance or function.
-        targets, outputs: shapes, None for an unknown size.
+        loss: instance or function.
+        targets, outputs: shapes, with None for unknown sizes.
 
     Raises:
         ValueError: for targets that don't broadcast to the output.
@@ -96,19 +96,19 @@ def check_shapes(loss: Any, targets: tuple, outputs: tuple) -> None:
     )
     if any(size != 1 for size, _ in differing):
         raise ValueError(message)
-    warnings.warn(f"{message} The targets are stretched.", stacklevel=2)
+    warnings.warn(f"{message} The targets are broadcast.", stacklevel=2)
 
 
 def check_labels(loss: Any, y_true: np.ndarray, classes: int | None) -> None:
-    """Check that labels name classes, which no engine does inside a compiled step.
+    """Check that labels are valid class indices, which engines can't do inside a compiled step.
 
     Args:
-        loss: a loss, function, class or name; other losses than those of integer labels take any target.
+        loss: loss, function, class or name; losses that do not take integer labels are not checked.
         y_true: labels, a NumPy array of any shape.
-        classes: how many there are; None checks all but the upper end.
+        classes: int, number of classes; None to skip the check of the upper limit.
 
     Raises:
-        ValueError: for a label that is negative, too large or no whole number.
+        ValueError: for a label that is negative, too large or not an integer.
 
     >>> import numpy as np
     >>> check_labels(sparse_categorical_crossentropy, np.array([0, 1, 2]), 3)
@@ -130,5 +130,5 @@ def _refuse(wrong: np.ndarray, expected: str, classes: int | None) -> None:
         outputs = "" if classes is None else f" (the output has {classes} classes)"
         raise ValueError(
             f"Expected labels that are {expected}{outputs}. Received: {wrong.flat[0]}, among {wrong.size} such "
-            f"labels. Number the classes from 0, or set ignore_class for a label that marks what to leave out."
+            f"labels. Number the classes from 0, or set ignore_class for a label that marks samples to ignore."
         )

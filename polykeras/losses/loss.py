@@ -1,4 +1,4 @@
-"""The base of all losses: values, then masks and weights, then one number."""
+"""The base class of losses: per-sample values, then masks and weights, then the reduction."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "
 
 
 class Loss(Stamped):
-    """A number that training makes small. Subclasses implement ``call(y_true, y_pred)``.
+    """Base class of losses. Subclasses implement ``call(y_true, y_pred)``.
 
     Args:
-        name: default the name of the class.
+        name: str; default None, for a name derived from the class name.
         reduction: "sum_over_batch_size" or "mean" (the mean over all values), "sum",
-            "mean_with_sample_weight" (the weighted mean), "none" or None (each value).
-        dtype: of the computation, default ``floatx()``.
+            "mean_with_sample_weight" (the mean divided by the sum of weights), or "none" or None (no reduction);
+            default "sum_over_batch_size".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Raises:
         ValueError: for an unknown reduction.
@@ -60,9 +61,9 @@ class Loss(Stamped):
         """Return the reduced loss.
 
         Args:
-            y_true: targets, an array or a tree of them.
-            y_pred: predictions; their mask, if they have one, takes padding out of the loss.
-            sample_weight: a weight for each sample, or for each value of a sample.
+            y_true: targets, array or structure of arrays.
+            y_pred: predictions; if they have a mask, masked entries are excluded from the loss.
+            sample_weight: array of weights, one per sample or one per value of a sample.
         """
         mask = masks.get_mask(y_pred)
         y_pred = _map_arrays(self._convert, y_pred)
@@ -79,7 +80,7 @@ class Loss(Stamped):
         return self._convert(x)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Return the values to reduce, commonly one for each sample.
+        """Return the values to reduce, usually one per sample.
 
         Args:
             y_true, y_pred: targets and predictions, arrays of any shape.
@@ -87,13 +88,13 @@ class Loss(Stamped):
         raise NotImplementedError(f"Expected {self.__class__.__name__} to implement call(y_true, y_pred).")
 
     def get_config(self) -> dict:
-        """Return the arguments that make this loss again."""
+        """Return the arguments that recreate this loss."""
         config = {"name": self.name, "reduction": self.reduction}
         return config if self._given_dtype is None else {**config, "dtype": self._given_dtype}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a loss from ``get_config``.
+        """Create a loss from the result of ``get_config``.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -105,14 +106,14 @@ class Loss(Stamped):
 
 
 class LossFunctionWrapper(Loss):
-    """A loss made of a function ``fn(y_true, y_pred, **options)``.
+    """A loss from a function ``fn(y_true, y_pred, **options)``.
 
     Args:
-        fn: returns a value for each sample.
+        fn: function that returns one value per sample.
         reduction: see ``Loss``.
-        name: default ``loss_function_wrapper``.
-        dtype: of the computation, default ``floatx()``.
-        **kwargs: options of the function; they become attributes.
+        name: str; default None, for ``loss_function_wrapper``.
+        dtype: dtype of the computation; default ``floatx()``.
+        **kwargs: options of the function, which become attributes.
 
     >>> from polykeras.losses import LossFunctionWrapper
     >>> float(LossFunctionWrapper(lambda y_true, y_pred: y_pred - y_true)([1.0, 2.0], [3.0, 3.0]))
@@ -153,12 +154,12 @@ class LossFunctionWrapper(Loss):
 def reduce_weighted_values(
     values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size"
 ) -> Any:
-    """Weigh values and reduce them to one number.
+    """Weight values and reduce them to a scalar.
 
     Args:
-        values: the loss of each sample, or of each step of each sample.
-        sample_weight: weights that fit them, or None.
-        mask: True where a value counts, or None. A mean is taken over what counts only.
+        values: array of the losses of each sample, or of each time step of each sample.
+        sample_weight: array of compatible weights, or None.
+        mask: bool array, False for values to exclude, or None. A mean only includes the other values.
         reduction: see ``Loss``.
 
     >>> import numpy as np
@@ -181,8 +182,8 @@ def reduce_weighted_values(
 def apply_mask(sample_weight: Any, mask: Any, values: Any, reduction: str | None) -> Any:
     """Return weights, in the dtype of ``values``, that are 0 where the mask is False; None for no weights.
 
-    For a mean they are scaled up by as much as the mask takes away, so that dividing by the
-    number of all values gives the mean of those that count.
+    For a mean they are scaled up to compensate for the masked values, so that dividing by the total number of
+    values gives the mean of the unmasked ones.
     """
     dtype = dtypes.standardize(values.dtype)
     if sample_weight is not None:
@@ -200,7 +201,7 @@ def apply_mask(sample_weight: Any, mask: Any, values: Any, reduction: str | None
 
 
 def _map_arrays(function: Callable, tree: Any) -> Any:
-    """Apply a function to the arrays of a tree; nested lists of numbers are one array."""
+    """Apply a function to the arrays of a structure; nested lists of numbers count as one array."""
     if trees.is_nested(tree) and any(hasattr(leaf, "shape") for leaf in trees.leaves(tree)):
         return trees.map(function, tree)
     return function(tree)

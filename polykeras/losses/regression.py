@@ -1,4 +1,4 @@
-"""Losses for targets that are quantities."""
+"""Losses for regression."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
         y_pred: predictions, (..., n).
 
     Raises:
-        ValueError: if the shapes don't fit; so do all losses here.
+        ValueError: if the shapes are incompatible; this applies to all losses here.
 
     >>> mean_squared_error([[0.0, 1.0]], [[2.0, 1.0]]).tolist()
     [2.0]
@@ -53,7 +53,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     """Return ``100 * mean(abs((y_true - y_pred) / y_true))`` over the last axis.
 
     Args:
-        y_true: targets, (..., n); no divisor is smaller than ``epsilon()``.
+        y_true: targets, (..., n); divisors are at least ``epsilon()``.
         y_pred: predictions, (..., n).
 
     >>> mean_absolute_percentage_error([[4.0, 2.0]], [[3.0, 2.0]]).tolist()
@@ -70,8 +70,8 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     """Return ``mean((log(1 + y_true) - log(1 + y_pred)) ** 2)`` over the last axis.
 
     Args:
-        y_true: targets, (..., n); what is below ``epsilon()`` counts as that.
-        y_pred: predictions, (..., n), likewise.
+        y_true: targets, (..., n), raised to at least ``epsilon()``.
+        y_pred: predictions, (..., n), raised likewise.
 
     >>> mean_squared_logarithmic_error([[0.0]], [[0.0]]).tolist()
     [0.0]
@@ -84,14 +84,14 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
 @op
 @in_single_precision
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
-    """Return half the squared error where it is small, and grow linearly beyond ``delta``.
+    """Return the mean Huber loss over the last axis: half the squared error, but linear beyond ``delta``.
 
-    P. J. Huber, "Robust Estimation of a Location Parameter", 1964.
+    Source: Huber, "Robust Estimation of a Location Parameter" (1964).
 
     Args:
         y_true: targets, (..., n).
         y_pred: predictions, (..., n).
-        delta: the error from which on the loss is linear; default 1.0.
+        delta: float, the absolute error above which the loss is linear; default 1.0.
 
     >>> huber([[0.0, 0.0]], [[1.0, 3.0]]).tolist()
     [1.5]
@@ -104,7 +104,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 @op
 @in_single_precision
 def log_cosh(y_true: Any, y_pred: Any) -> Any:
-    """Return ``mean(log(cosh(y_pred - y_true)))`` over the last axis, finite for every error.
+    """Return ``mean(log(cosh(y_pred - y_true)))`` over the last axis, without overflow.
 
     Args:
         y_true: targets, (..., n).
@@ -121,12 +121,12 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
 @op
 @in_single_precision
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Return minus the cosine of the angle between two vectors: -1 for equal directions.
+    """Return the negative cosine similarity of vectors: -1 for the same direction.
 
     Args:
-        y_true: target vectors; a zero vector has cosine 0 with any other.
+        y_true: target vectors; the similarity with a zero vector is 0.
         y_pred: predicted vectors.
-        axis: along which the vectors lie; default -1.
+        axis: int, axis along which the vectors lie; default -1.
 
     >>> cosine_similarity([[0.0, 3.0]], [[0.0, 2.0]]).tolist()
     [-1.0]
@@ -139,9 +139,9 @@ class MeanSquaredError(LossFunctionWrapper):
     """The mean of squared errors.
 
     Args:
-        reduction: see ``Loss``; so too for all losses here.
-        name: name of the loss; default "mean_squared_error".
-        dtype: of the computation, default ``floatx()``.
+        reduction: see ``Loss``.
+        name: str, name of the loss; default "mean_squared_error".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> float(MeanSquaredError()([[0.0, 1.0]], [[2.0, 1.0]]))
     2.0
@@ -161,8 +161,8 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "mean_absolute_error".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "mean_absolute_error".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> float(MeanAbsoluteError()([[0.0, 1.0]], [[2.0, 1.0]]))
     1.0
@@ -178,12 +178,12 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
 
 class MeanAbsolutePercentageError(LossFunctionWrapper):
-    """The mean of absolute errors, in percent of the target.
+    """The mean of absolute errors, as a percentage of the target.
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "mean_absolute_percentage_error".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "mean_absolute_percentage_error".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> float(MeanAbsolutePercentageError()([[4.0, 2.0]], [[3.0, 2.0]]))
     12.5
@@ -203,8 +203,8 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "mean_squared_logarithmic_error".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "mean_squared_logarithmic_error".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> float(MeanSquaredLogarithmicError()([[3.0]], [[3.0]]))
     0.0
@@ -220,13 +220,13 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
 
 
 class Huber(LossFunctionWrapper):
-    """Squared for small errors, linear for large ones: robust against outliers.
+    """Huber loss: quadratic for small errors, linear for large ones, and so robust to outliers.
 
     Args:
-        delta: the error from which on the loss is linear; default 1.0.
+        delta: float, the absolute error above which the loss is linear; default 1.0.
         reduction: see ``Loss``.
-        name: name of the loss; default "huber_loss".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "huber_loss".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Huber, "Robust Estimation of a Location Parameter" (1964).
 
@@ -245,12 +245,12 @@ class Huber(LossFunctionWrapper):
 
 
 class LogCosh(LossFunctionWrapper):
-    """The logarithm of the hyperbolic cosine of errors: near to squared, then to absolute errors.
+    """The logarithm of the hyperbolic cosine of errors: about quadratic for small errors, linear for large ones.
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "log_cosh".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "log_cosh".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> float(LogCosh()([[2.0]], [[2.0]]))
     0.0
@@ -263,13 +263,13 @@ class LogCosh(LossFunctionWrapper):
 
 
 class CosineSimilarity(LossFunctionWrapper):
-    """Minus the cosine of the angle between targets and predictions.
+    """The negative cosine similarity of targets and predictions.
 
     Args:
-        axis: along which the vectors lie; default -1.
+        axis: int, axis along which the vectors lie; default -1.
         reduction: see ``Loss``.
-        name: name of the loss; default "cosine_similarity".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "cosine_similarity".
+        dtype: dtype of the computation; default ``floatx()``.
 
     >>> float(CosineSimilarity()([[0.0, 3.0]], [[0.0, 2.0]]))
     -1.0

@@ -1,4 +1,4 @@
-"""How targets, predictions and weights are brought to shapes that fit."""
+"""Matching the shapes of targets, predictions and weights."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from polykeras.ops import _call
 
 
 def shape_of(x: Any) -> tuple:
-    """Return the shape of anything array-like as a tuple; None for an unknown size."""
+    """Return the shape of an array as a tuple, with None for unknown sizes."""
     return tuple(x.shape)
 
 
 def squeeze_or_expand_to_same_rank(x1: Any, x2: Any, expand_rank_1: bool = True) -> tuple:
-    """Bring two arrays whose ranks differ by one to the same rank, where a last axis of size 1 allows it.
+    """Bring two arrays whose ranks differ by one to the same rank, if the last axis of the larger one has size 1.
 
     Args:
-        x1: an array.
-        x2: another.
-        expand_rank_1: ``(n,)`` beside ``(n, 1)`` becomes ``(n, 1)``, rather than the other way round.
+        x1, x2: arrays.
+        expand_rank_1: bool, whether to expand ``(n,)`` to ``(n, 1)`` instead of squeezing ``(n, 1)``; default True.
 
     >>> import numpy as np
     >>> a, b = squeeze_or_expand_to_same_rank(np.ones((4,)), np.ones((4, 1)))
@@ -40,7 +39,7 @@ def squeeze_or_expand_to_same_rank(x1: Any, x2: Any, expand_rank_1: bool = True)
 
 
 def broadcasts(shape: tuple, to: tuple) -> bool:
-    """True if ``shape`` could be broadcast to ``to``, both of the same rank.
+    """Return True if ``shape`` can be broadcast to ``to``, which has the same rank.
 
     >>> broadcasts((4, 1), (4, 3)), broadcasts((4, 2), (4, 3)), broadcasts((None, 3), (4, 3))
     (True, False, True)
@@ -49,16 +48,16 @@ def broadcasts(shape: tuple, to: tuple) -> bool:
 
 
 def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
-    """Return targets and predictions as arrays of one float dtype, whose shapes fit each other.
+    """Return targets and predictions as arrays of the same float dtype and of compatible shapes.
 
     Args:
-        y_true: targets; ``(n,)`` fits predictions of ``(n, 1)``.
-        y_pred: predictions, whose dtype wins.
+        y_true: targets; the shape ``(n,)`` is compatible with predictions ``(n, 1)``.
+        y_pred: predictions, which determine the dtype.
         function: name of the loss or metric, for the message.
-        hint: what else the user may have meant, for the message.
+        hint: sentence about what the user may have intended, for the message.
 
     Raises:
-        ValueError: if the shapes don't fit.
+        ValueError: if the shapes are incompatible.
     """
     backend = current()
     y_pred = _call.float_array(y_pred)
@@ -78,26 +77,26 @@ def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
 
 
 def flattening_hint(target: tuple, predicted: tuple) -> str:
-    """Return a sentence for a message about predictions for places, where there is one target a sample.
+    """Return a hint for the case of predictions at several positions but only one target per sample.
 
     >>> flattening_hint((8,), (8, 6, 6, 1)), flattening_hint((8, 2), (8, 3))
-    (' For one target a sample put Flatten or GlobalAveragePooling in front of the last layer.', '')
+    (' For one target per sample, put Flatten or GlobalAveragePooling in front of the last layer.', '')
     """
     is_of_samples = len(target) == 1 or (len(target) == 2 and target[1] == 1)
     if not is_of_samples or len(predicted) < 3:
         return ""
-    return " For one target a sample put Flatten or GlobalAveragePooling in front of the last layer."
+    return " For one target per sample, put Flatten or GlobalAveragePooling in front of the last layer."
 
 
 def fit_weights(sample_weight: Any, values: Any) -> Any:
-    """Return weights with an axis for each axis of ``values``, size 1 where a weight is shared.
+    """Return weights of the rank of ``values``, with size 1 for axes along which a weight is shared.
 
     Args:
-        sample_weight: a weight for each sample, or for each step of each sample ...
-        values: what they weigh; a 0-d value takes weights of any shape.
+        sample_weight: array with one weight per sample, or per time step of each sample, and so on.
+        values: array to be weighted; a scalar accepts weights of any shape.
 
     Raises:
-        ValueError: if the shapes don't fit.
+        ValueError: if the shapes are incompatible.
     """
     shape, wanted = shape_of(sample_weight), shape_of(values)
     if shape == wanted or not wanted or not shape:

@@ -1,4 +1,4 @@
-"""Losses of whole sets: overlapping regions, embeddings of a batch, unaligned sequences."""
+"""Losses of sets and sequences: overlap of regions, embeddings of a batch, unaligned sequences."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from polykeras.ops._call import in_single_precision, op
 @op
 @in_single_precision
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
-    """Return 1 minus the Dice overlap ``2 |A and B| / (|A| + |B|)`` of two soft sets.
+    """Return 1 minus the Dice coefficient ``2 |A and B| / (|A| + |B|)`` of two soft sets.
 
     Args:
         y_true: target memberships, of any shape, from 0 to 1.
         y_pred: predicted memberships of the same shape.
-        axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
+        axis: tuple, the axes to sum over, such as (1, 2, 3); default None, for all, including the batch axis.
 
-    Source: Milletari et al., "V-Net" (2016), https://arxiv.org/abs/1606.04797.
+    Source: Milletari et al., "V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image Segmentation"
+    (2016), https://arxiv.org/abs/1606.04797.
 
     >>> round(float(dice([1.0, 1.0], [1.0, 0.0])), 4)
     0.3333
@@ -37,17 +38,17 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 @op
 @in_single_precision
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Any:
-    """Return 1 minus the Tversky index, the Dice overlap with a weight for each kind of error.
+    """Return 1 minus the Tversky index, a Dice coefficient with separate weights for both kinds of error.
 
-    Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional
-    deep networks", 2017.
+    Source: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional
+    deep networks" (2017), https://arxiv.org/abs/1706.05721.
 
     Args:
         y_true: target memberships, of any shape, from 0 to 1.
         y_pred: predicted memberships of the same shape.
-        alpha: weight of what only the target holds; default 0.5.
-        beta: weight of what only the prediction holds; default 0.5.
-        axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
+        alpha: float, weight of false negatives; default 0.5.
+        beta: float, weight of false positives; default 0.5.
+        axis: tuple, the axes to sum over, such as (1, 2, 3); default None, for all, including the batch axis.
 
     >>> round(float(tversky([1.0, 1.0], [1.0, 0.0])), 4)
     0.3333
@@ -70,18 +71,19 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> Any:
-    """Return the circle loss of each embedding against those of its class and of the others.
+    """Return the circle loss of each embedding with respect to those of its class and of the other classes.
 
-    Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization", 2020.
+    Source: Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization" (2020),
+    https://arxiv.org/abs/2002.10857.
 
     Args:
-        y_true: class numbers, (n,).
-        y_pred: embeddings of length 1, (n, width).
-        ref_labels: class numbers of the references, default y_true.
-        ref_embeddings: embeddings of length 1 to compare with, default y_pred.
-        remove_diagonal: compare no embedding with itself.
-        gamma: scale; larger weighs hard pairs more; default 80.
-        margin: how far pairs are to be from the decision; default 0.4.
+        y_true: class indices, (n,).
+        y_pred: L2-normalized embeddings, (n, width).
+        ref_labels: class indices of the references, (m,); default None, for y_true.
+        ref_embeddings: L2-normalized embeddings to compare with, (m, width); default None, for y_pred.
+        remove_diagonal: bool, whether to exclude the pairs of an embedding with itself; default True.
+        gamma: float, scale; larger values emphasize hard pairs; default 80.
+        margin: float, relaxation margin of the decision boundary; default 0.4.
 
     >>> print(circle([0, 0, 1], [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]).round(2))
     [0. 0. 0.]
@@ -110,16 +112,17 @@ def _log_total(chosen: Any, values: Any) -> Any:
 
 @op
 def ctc(y_true: Any, y_pred: Any) -> Any:
-    """Return ``-log P(y_true | y_pred)`` over all alignments (connectionist temporal classification).
+    """Return ``-log P(y_true | y_pred)``, summed over all alignments (connectionist temporal classification).
 
-    Graves et al., "Connectionist Temporal Classification", 2006.
+    Source: Graves et al., "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with
+    Recurrent Neural Networks" (ICML 2006).
 
     Args:
-        y_true: class numbers, (n, labels), padded by 0, which is the blank class.
-        y_pred: scores before the softmax, (n, steps, classes).
+        y_true: class indices, (n, labels), padded with 0, which is the blank class.
+        y_pred: logits, (n, steps, classes).
 
     Raises:
-        ValueError: for other ranks.
+        ValueError: if a rank is wrong.
 
     >>> print(ctc([[1]], [[[0.0, 0.0], [0.0, 0.0]]]).round(4))  # 3 of 4 paths
     [0.2877]
@@ -137,15 +140,16 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
 
 
 class Dice(LossFunctionWrapper):
-    """1 minus the Dice overlap of two soft sets, for segmentation.
+    """1 minus the Dice coefficient of two soft sets, for segmentation.
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "dice".
-        axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "dice".
+        axis: tuple, the axes to sum over, such as (1, 2, 3); default None, for all, including the batch axis.
+        dtype: dtype of the computation; default ``floatx()``.
 
-    Source: Milletari et al., "V-Net" (2016), https://arxiv.org/abs/1606.04797.
+    Source: Milletari et al., "V-Net: Fully Convolutional Neural Networks for Volumetric Medical Image Segmentation"
+    (2016), https://arxiv.org/abs/1606.04797.
 
     >>> round(float(Dice()([1.0, 1.0], [1.0, 0.0])), 4)
     0.3333
@@ -162,15 +166,15 @@ class Dice(LossFunctionWrapper):
 
 
 class Tversky(LossFunctionWrapper):
-    """1 minus the Tversky index: the Dice overlap with a weight for each kind of error.
+    """1 minus the Tversky index, a Dice coefficient with separate weights for both kinds of error.
 
     Args:
-        alpha: weight of what only the target holds; default 0.5.
-        beta: weight of what only the prediction holds; default 0.5.
+        alpha: float, weight of false negatives; default 0.5.
+        beta: float, weight of false positives; default 0.5.
         reduction: see ``Loss``.
-        name: name of the loss; default "tversky".
-        axis: axes of one set, a tuple such as (1, 2, 3); None takes the batch as one.
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "tversky".
+        axis: tuple, the axes to sum over, such as (1, 2, 3); default None, for all, including the batch axis.
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep
     networks" (2017), https://arxiv.org/abs/1706.05721.
@@ -195,12 +199,12 @@ class Circle(LossFunctionWrapper):
     """The circle loss of a batch of embeddings, for metric learning.
 
     Args:
-        gamma: scale; larger weighs hard pairs more; default 80.0.
-        margin: how far pairs are to be from the decision; default 0.4.
-        remove_diagonal: compare no embedding with itself.
-        reduction: see ``Loss``; a mean is taken over embeddings with a loss above 0.
-        name: name of the loss; default "circle".
-        dtype: of the computation, default ``floatx()``.
+        gamma: float, scale; larger values emphasize hard pairs; default 80.0.
+        margin: float, relaxation margin of the decision boundary; default 0.4.
+        remove_diagonal: bool, whether to exclude the pairs of an embedding with itself; default True.
+        reduction: see ``Loss``; a mean only includes embeddings with a positive loss.
+        name: str, name of the loss; default "circle".
+        dtype: dtype of the computation; default ``floatx()``.
 
     Source: Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization" (2020),
     https://arxiv.org/abs/2002.10857.
@@ -223,14 +227,15 @@ class Circle(LossFunctionWrapper):
 
 
 class CTC(LossFunctionWrapper):
-    """Connectionist temporal classification: labels without an alignment to the sequence.
+    """Connectionist temporal classification, for labels that are not aligned with the sequence.
 
     Args:
         reduction: see ``Loss``.
-        name: name of the loss; default "ctc".
-        dtype: of the computation, default ``floatx()``.
+        name: str, name of the loss; default "ctc".
+        dtype: dtype of the computation; default ``floatx()``.
 
-    Source: Graves et al., "Connectionist Temporal Classification" (ICML 2006).
+    Source: Graves et al., "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with
+    Recurrent Neural Networks" (ICML 2006).
 
     >>> round(float(CTC()([[1]], [[[0.0, 0.0], [0.0, 0.0]]])), 4)
     0.2877

@@ -1,4 +1,4 @@
-"""Metrics: what to watch in training."""
+"""Metrics, for monitoring training and evaluation."""
 
 from __future__ import annotations
 
@@ -163,13 +163,13 @@ registry.add_family(
 
 
 def get(identifier: Any) -> Any:
-    """Return a metric by name, config, class or itself.
+    """Return the metric for a name, config, class or object.
 
     Args:
         identifier: "mse" or "MeanSquaredError" (an instance), a config, a callable, or None.
 
     Raises:
-        ValueError: for an unknown name, suggesting the nearest.
+        ValueError: for an unknown name; the message suggests the most similar one.
 
     >>> get("mse").name, get("AUC").curve
     ('mean_squared_error', 'ROC')
@@ -178,10 +178,10 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(metric: Any) -> Any:
-    """Return a JSON-ready description of a metric, without its state.
+    """Return a JSON-serializable description of a metric, without its state.
 
     Args:
-        metric: a Metric or function.
+        metric: Metric or function.
 
     >>> serialize(AUC())["class_name"]
     'AUC'
@@ -190,10 +190,10 @@ def serialize(metric: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Build the metric that ``serialize`` described, or the one of a name.
+    """Return the metric that a result of ``serialize`` describes, or the metric with a name.
 
     Args:
-        config: name or dict.
+        config: str or dict.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(AUC(curve="PR"))).curve
@@ -203,10 +203,10 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def clone_metric(metric: Any) -> Any:
-    """Return a metric of the same configuration, without state; a function as it is.
+    """Return a metric with the same config, without state; a function is returned unchanged.
 
     Args:
-        metric: a Metric or function.
+        metric: Metric or function.
 
     >>> clone_metric(Mean(name="x")).name
     'x'
@@ -215,7 +215,7 @@ def clone_metric(metric: Any) -> Any:
 
 
 def clone_metrics(metrics: list) -> list:
-    """Return metrics of the same configurations, without state.
+    """Return metrics with the same configs, without state.
 
     Args:
         metrics: list of Metrics or functions.

@@ -1,4 +1,4 @@
-"""How often predictions are right."""
+"""Accuracy metrics: how often predictions are correct."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from polykeras.ops._call import op
 
 @op
 def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where targets and predictions are equal, otherwise 0.
+    """Return 1 where the prediction equals the target, otherwise 0.
 
     Args:
-        y_true: targets, (..., n),.
+        y_true: targets, (..., n).
         y_pred: predictions of the same shape.
 
     >>> accuracy([1, 2], [1, 3]).tolist()
@@ -30,12 +30,12 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
 
 @op
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """Return 1 where a prediction lies on the right side of a threshold, otherwise 0.
+    """Return 1 where the thresholded prediction equals the target, otherwise 0.
 
     Args:
         y_true: targets, (..., n), 0 and 1.
         y_pred: predictions of the same shape.
-        threshold: above it a prediction says 1; default 0.5.
+        threshold: float above which a prediction counts as 1; default 0.5.
 
     >>> binary_accuracy([[1.0], [0.0]], [[0.7], [0.6]]).tolist()
     [[1.0], [0.0]]
@@ -48,7 +48,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
 
 @op
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where the largest prediction is that of the true class, otherwise 0.
+    """Return 1 where the true class has the largest prediction, otherwise 0.
 
     Args:
         y_true: one-hot targets, (..., classes).
@@ -64,7 +64,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 
 @op
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """Return 1 where the largest prediction is that of the label, otherwise 0.
+    """Return 1 where the label has the largest prediction, otherwise 0.
 
     Args:
         y_true: labels, (...) or (..., 1).
@@ -84,7 +84,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     Args:
         y_true: one-hot targets, (..., classes).
         y_pred: predictions, (..., classes).
-        k: how many; default 5.
+        k: int, how many of the highest predictions to check; default 5.
 
     >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.5, 0.4]], k=2).tolist()
     [1.0]
@@ -100,8 +100,8 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
     Args:
         y_true: labels, (...) or (..., 1).
         y_pred: predictions, (..., classes).
-        k: how many; default 5.
-        from_sorted_ids: y_pred holds class numbers, the likeliest first, in place of predictions.
+        k: int, how many of the highest predictions to check; default 5.
+        from_sorted_ids: bool, whether y_pred contains class indices in order of decreasing likelihood; default False.
 
     >>> sparse_top_k_categorical_accuracy([2], [[0.1, 0.5, 0.4]], k=2).tolist()
     [1.0]
@@ -143,8 +143,8 @@ class Accuracy(MeanMetricWrapper):
     """How often predictions equal targets.
 
     Args:
-        name: name of the metric; default "accuracy".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "accuracy".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(Accuracy()([1, 2, 3, 4], [1, 2, 3, 5]))
     0.75
@@ -155,12 +155,12 @@ class Accuracy(MeanMetricWrapper):
 
 
 class BinaryAccuracy(MeanMetricWrapper):
-    """How often predictions lie on the right side of a threshold.
+    """How often thresholded predictions equal the targets.
 
     Args:
-        name: name of the metric; default "binary_accuracy".
-        dtype: of the result, default ``floatx()``.
-        threshold: above it a prediction says 1; default 0.5.
+        name: str, name of the metric; default "binary_accuracy".
+        dtype: dtype of the result; default ``floatx()``.
+        threshold: float above which a prediction counts as 1; default 0.5.
 
     >>> float(BinaryAccuracy()([[1], [0]], [[0.7], [0.6]]))
     0.5
@@ -171,11 +171,11 @@ class BinaryAccuracy(MeanMetricWrapper):
 
 
 class CategoricalAccuracy(MeanMetricWrapper):
-    """How often the largest prediction is that of the true class, of one-hot targets.
+    """How often the true class, given by one-hot targets, has the largest prediction.
 
     Args:
-        name: name of the metric; default "categorical_accuracy".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "categorical_accuracy".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(CategoricalAccuracy()([[0, 1], [0, 1]], [[0.3, 0.7], [0.6, 0.4]]))
     0.5
@@ -186,11 +186,11 @@ class CategoricalAccuracy(MeanMetricWrapper):
 
 
 class SparseCategoricalAccuracy(MeanMetricWrapper):
-    """How often the largest prediction is that of the label.
+    """How often the label has the largest prediction.
 
     Args:
-        name: name of the metric; default "sparse_categorical_accuracy".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "sparse_categorical_accuracy".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(SparseCategoricalAccuracy()([1, 1], [[0.3, 0.7], [0.6, 0.4]]))
     0.5
@@ -201,12 +201,12 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
 
 
 class TopKCategoricalAccuracy(MeanMetricWrapper):
-    """How often the true class, of one-hot targets, is among the k largest predictions.
+    """How often the true class, given by one-hot targets, is among the k largest predictions.
 
     Args:
-        k: how many; default 5.
-        name: name of the metric; default "top_k_categorical_accuracy".
-        dtype: of the result, default ``floatx()``.
+        k: int, how many of the highest predictions to check; default 5.
+        name: str, name of the metric; default "top_k_categorical_accuracy".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(TopKCategoricalAccuracy(k=2)([[0, 0, 1]], [[0.1, 0.5, 0.4]]))
     1.0
@@ -220,10 +220,10 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often the label is among the k largest predictions.
 
     Args:
-        k: how many; default 5.
-        name: name of the metric; default "sparse_top_k_categorical_accuracy".
-        dtype: of the result, default ``floatx()``.
-        from_sorted_ids: predictions are class numbers, the likeliest first.
+        k: int, how many of the highest predictions to check; default 5.
+        name: str, name of the metric; default "sparse_top_k_categorical_accuracy".
+        dtype: dtype of the result; default ``floatx()``.
+        from_sorted_ids: bool, whether predictions are class indices in order of decreasing likelihood; default False.
 
     >>> float(SparseTopKCategoricalAccuracy(k=2)([2], [[0.1, 0.5, 0.4]]))
     1.0

@@ -1,4 +1,4 @@
-"""The area under a curve of two rates over all thresholds."""
+"""Area under the ROC and precision-recall curves."""
 
 from __future__ import annotations
 
@@ -23,19 +23,18 @@ class AUC(Metric):
     Curves", 2015.
 
     Args:
-        num_thresholds: how many, evenly spaced, the ends a little outside [0, 1]; default 200.
-        curve: "ROC", "PR" or "PRGAIN".
-        summation_method: height of each step: "interpolation" (the middle), "majoring" (the
-            larger end), "minoring" (the smaller).
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
-        thresholds: a list from 0 to 1 in place of the evenly spaced ones; the ends are added; default None.
-        multi_label: compute each column's area apart and return their mean.
-        num_labels: columns of the predictions, with ``multi_label``; otherwise seen from the first batch; default
-            None.
-        label_weights: a weight for each column: of its area with ``multi_label``, otherwise of its entries;
-            default None, for equal ones.
-        from_logits: predictions are scores before the sigmoid.
+        num_thresholds: int, number of evenly spaced thresholds, with the ends slightly outside [0, 1]; default 200.
+        curve: "ROC", "PR" or "PRGAIN"; default "ROC".
+        summation_method: height of each rectangle: "interpolation" (the midpoint), "majoring" (the
+            larger end) or "minoring" (the smaller end); default "interpolation".
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
+        thresholds: list of floats from 0 to 1, instead of evenly spaced ones; the ends are added; default None.
+        multi_label: bool, whether to compute the area of each column separately and return the mean; default False.
+        num_labels: int, number of columns for ``multi_label``; default None, to infer it from the first batch.
+        label_weights: one weight per column, for its area with ``multi_label`` and otherwise for its entries;
+            default None, for equal weights.
+        from_logits: bool, whether predictions are logits instead of probabilities; default False.
 
     Raises:
         ValueError: for an unknown curve or summation, or thresholds outside [0, 1].
@@ -79,7 +78,7 @@ class AUC(Metric):
 
     @property
     def thresholds(self) -> list:
-        """All thresholds, the ends included."""
+        """All thresholds, including the ends."""
         return list(self._levels)
 
     def _add_counts(self, shape: tuple) -> None:
@@ -97,13 +96,13 @@ class AUC(Metric):
         self._add_counts((self.num_thresholds, y_pred_shape[1]))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
             y_true: targets, (..., n), 0 and 1.
-            y_pred: predictions of the same shape, from 0 to 1, or scores with ``from_logits``.
-            sample_weight: a weight for each sample or each prediction; of a shape that broadcasts to theirs;
-                default None, for equal ones.
+            y_pred: predictions of the same shape, from 0 to 1, or logits with ``from_logits``.
+            sample_weight: one weight per sample or per prediction, in a shape that broadcasts to theirs;
+                default None, for equal weights.
         """
         y_pred = ops.convert_to_tensor(y_pred, dtype=config.floatx())
         self._build(tuple(y_pred.shape))
@@ -172,7 +171,7 @@ def _choice(value: str, choices: tuple, argument: str, received: Any) -> str:
 
 
 def _interpolated_pr(tp: Any, fp: Any, fn: Any) -> Any:
-    """Areas between thresholds where true positives grow linearly with all positives."""
+    """Areas between thresholds, if true positives grow linearly with the number of positive predictions."""
     positives = tp + fp
     gained_tp, gained = tp[:-1] - tp[1:], positives[:-1] - positives[1:]
     slope = ops.divide_no_nan(gained_tp, ops.relu(gained))
@@ -183,7 +182,7 @@ def _interpolated_pr(tp: Any, fp: Any, fn: Any) -> Any:
 
 
 def _gains(tp: Any, fp: Any, tn: Any, fn: Any) -> tuple:
-    """Recall gain, not below 0, and precision gain."""
+    """Recall gain, which is at least 0, and precision gain."""
     odds = ops.divide_no_nan(tp + fn, tn + fp)
     recall_gain = ops.where(tp > 0, 1.0 - odds * ops.divide_no_nan(fn, tp), 0.0)
     precision_gain = ops.where(tp > 0, 1.0 - odds * ops.divide_no_nan(fp, tp), 1.0)

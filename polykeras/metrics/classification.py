@@ -1,4 +1,4 @@
-"""Means of the losses of classes and distributions, as metrics."""
+"""Classification losses and divergences as metrics."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Hinge(MeanMetricWrapper):
     """The mean of ``max(1 - y_true * y_pred, 0)``.
 
     Args:
-        name: name of the metric; default "hinge".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "hinge".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(Hinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
     0.25
@@ -26,8 +26,8 @@ class SquaredHinge(MeanMetricWrapper):
     """The mean of ``max(1 - y_true * y_pred, 0) ** 2``.
 
     Args:
-        name: name of the metric; default "squared_hinge".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "squared_hinge".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(SquaredHinge()([[0.0, 1.0]], [[-2.0, 0.5]]))
     0.125
@@ -38,11 +38,11 @@ class SquaredHinge(MeanMetricWrapper):
 
 
 class CategoricalHinge(MeanMetricWrapper):
-    """The mean of how far the true class fails to lead by 1.
+    """The mean of ``max(largest score of the other classes - score of the true class + 1, 0)``.
 
     Args:
-        name: name of the metric; default "categorical_hinge".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "categorical_hinge".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 1.0]]))
     0.5
@@ -53,11 +53,11 @@ class CategoricalHinge(MeanMetricWrapper):
 
 
 class KLDivergence(MeanMetricWrapper):
-    """The mean divergence of predicted from target probabilities.
+    """The mean Kullback-Leibler divergence between target and predicted probabilities.
 
     Args:
-        name: name of the metric; default "kl_divergence".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "kl_divergence".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])), 4)
     0.1438
@@ -71,8 +71,8 @@ class Poisson(MeanMetricWrapper):
     """The mean of ``y_pred - y_true * log(y_pred)``.
 
     Args:
-        name: name of the metric; default "poisson".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "poisson".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> round(float(Poisson()([[2.0]], [[1.0]])), 4)
     1.0
@@ -83,13 +83,13 @@ class Poisson(MeanMetricWrapper):
 
 
 class BinaryCrossentropy(MeanMetricWrapper):
-    """The mean cross-entropy of yes-or-no targets.
+    """The mean cross-entropy of binary targets.
 
     Args:
-        name: name of the metric; default "binary_crossentropy".
-        dtype: of the result, default ``floatx()``.
-        from_logits: predictions are scores before the sigmoid.
-        label_smoothing: from 0 to 1: how far to move targets towards 0.5.
+        name: str, name of the metric; default "binary_crossentropy".
+        dtype: dtype of the result; default ``floatx()``.
+        from_logits: bool, whether predictions are logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 0.5.
 
     >>> round(float(BinaryCrossentropy()([[1.0, 0.0]], [[0.5, 0.5]])), 4)
     0.6931
@@ -110,11 +110,11 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     """The mean cross-entropy of one-hot targets.
 
     Args:
-        name: name of the metric; default "categorical_crossentropy".
-        dtype: of the result, default ``floatx()``.
-        from_logits: predictions are scores before the softmax.
-        label_smoothing: from 0 to 1: how far to move targets towards 1 / classes.
-        axis: the axis of classes; default -1.
+        name: str, name of the metric; default "categorical_crossentropy".
+        dtype: dtype of the result; default ``floatx()``.
+        from_logits: bool, whether predictions are logits instead of probabilities; default False.
+        label_smoothing: float from 0 to 1, how far to move the targets towards 1 / classes.
+        axis: int, the class axis; default -1.
 
     >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
     0.6931
@@ -136,11 +136,11 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """The mean cross-entropy of integer labels.
 
     Args:
-        name: name of the metric; default "sparse_categorical_crossentropy".
-        dtype: of the result, default ``floatx()``.
-        from_logits: predictions are scores before the softmax.
-        ignore_class: a label whose loss is 0; default None, for no such label.
-        axis: the axis of classes; default -1.
+        name: str, name of the metric; default "sparse_categorical_crossentropy".
+        dtype: dtype of the result; default ``floatx()``.
+        from_logits: bool, whether predictions are logits instead of probabilities; default False.
+        ignore_class: int, label whose samples have loss 0; default None.
+        axis: int, the class axis; default -1.
 
     >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
     0.6931

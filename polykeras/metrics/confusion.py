@@ -1,4 +1,4 @@
-"""Counts of true and false positives and negatives, at one or many thresholds, and what follows from them."""
+"""Counts of true and false positives and negatives, at one or more thresholds, and metrics derived from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from polykeras.metrics.metric import Metric
 
 NAMES = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
-# Stands for "not among the k largest": below every threshold.
+# Marks predictions that are not among the k largest: below every threshold.
 _LOWEST = -1e10
 
 
@@ -48,7 +48,7 @@ def evenly_spaced(count: int) -> list:
 
 @functools.lru_cache
 def are_evenly_spaced(thresholds: tuple) -> bool:
-    """True for three or more thresholds at equal steps from 0 to 1."""
+    """Return True for three or more evenly spaced thresholds from 0 to 1."""
     count = len(thresholds)
     return count > 2 and np.allclose(thresholds, evenly_spaced(count), rtol=0, atol=1.5 * config.epsilon())
 
@@ -64,24 +64,24 @@ def count_confusion(
     class_id: int | None = None,
     multi_label: bool = False,
 ) -> dict:
-    """Count a batch's true and false positives and negatives.
+    """Count the true and false positives and negatives of a batch.
 
     Args:
         y_true: targets 0 and 1.
-        y_pred: predictions of the same shape; above a threshold they are positive.
-        thresholds: from the first to the last result.
-        dtype: of the counts.
-        sample_weight: a weight for each sample or each prediction.
-        label_weights: a weight for each entry of the last axis.
-        top_k: only the k largest predictions of each sample can be positive.
-        class_id: count one entry of the last axis only.
-        multi_label: count each entry of the last axis apart.
+        y_pred: predictions of the same shape; those above a threshold are positive.
+        thresholds: tuple of floats, in the order of the results.
+        dtype: dtype of the counts.
+        sample_weight: one weight per sample or per prediction; default None.
+        label_weights: one weight per entry of the last axis; default None.
+        top_k: int; only the k largest predictions of each sample can be positive; default None.
+        class_id: int, the only index of the last axis to count; default None.
+        multi_label: bool, whether to count each index of the last axis separately; default False.
 
     Returns:
-        Arrays by ``NAMES``, of shape (thresholds,), with ``multi_label`` (thresholds, labels).
+        Dict from ``NAMES`` to arrays of shape (thresholds,), or with ``multi_label`` (thresholds, labels).
 
     Raises:
-        ValueError: if the shapes don't fit.
+        ValueError: if the shapes are incompatible.
     """
     y_true, y_pred = _matching(y_true, y_pred, dtype)
     if top_k is not None:
@@ -109,7 +109,7 @@ def _matching(y_true: Any, y_pred: Any, dtype: str) -> tuple:
     ):
         raise ValueError(
             f"Expected y_true of the shape of y_pred. Received: y_true of shape {true_shape}, "
-            f"y_pred of shape {pred_shape}. Integer labels need ops.one_hot first."
+            f"y_pred of shape {pred_shape}. Convert integer labels with ops.one_hot first."
         )
     return y_true, y_pred
 
@@ -134,7 +134,7 @@ def _pick_class(y_true: Any, y_pred: Any, class_id: int | None) -> tuple:
 
 
 def _weights(y_pred: Any, sample_weight: Any, label_weights: Any, dtype: str) -> Any:
-    """Return one weight for each prediction, or None."""
+    """Return one weight per prediction, or None."""
     weights = None
     if sample_weight is not None:
         weights = fit_weights(ops.convert_to_tensor(sample_weight, dtype=dtype), y_pred)
@@ -157,8 +157,8 @@ def _above(y_pred: Any, amounts: Any, thresholds: tuple, columns: int) -> Any:
         levels = np.asarray(thresholds, dtypes.numpy_dtype(dtype)).reshape(-1, 1, 1)
         is_above = ops.cast(ops.greater(y_pred, ops.convert_to_tensor(levels, dtype=dtype)), dtype)
         return ops.sum(ops.expand_dims(is_above, -1) * amounts, axis=1)
-    # How many thresholds lie below a prediction follows from its value; so one pass over the
-    # predictions fills a histogram, whose sums from the end are the counts.
+    # The number of thresholds below a prediction can be computed from its value. So one pass over the
+    # predictions fills a histogram, and its cumulative sums from the end are the counts.
     below = ops.ceil(ops.clip(y_pred, 0.0, 1.0) * float(count - 1))
     if thresholds[0] < 0:
         below = ops.maximum(below, 1.0)
@@ -172,7 +172,7 @@ def _above(y_pred: Any, amounts: Any, thresholds: tuple, columns: int) -> Any:
 
 
 class _ConfusionMetric(Metric):
-    """A metric of confusion counts, kept in Variables of the names in ``counted``."""
+    """Base class of metrics of confusion counts, which are kept in Variables named in ``counted``."""
 
     counted: tuple = NAMES
 
@@ -192,16 +192,16 @@ class _ConfusionMetric(Metric):
             getattr(self, name).assign_add(counts[name])
 
     def _single(self, result: Any) -> Any:
-        """The only entry of a result, where there is but one threshold."""
+        """The result, as a scalar if there is only one threshold."""
         return result[0] if len(self._levels) == 1 else result
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
             y_true: targets 0 and 1.
             y_pred: predictions of the same shape.
-            sample_weight: a weight for each sample or each prediction.
+            sample_weight: one weight per sample or per prediction; default None, for equal weights.
         """
         options = {name: getattr(self, name) for name in ("top_k", "class_id") if hasattr(self, name)}
         self._add(count_confusion(y_true, y_pred, self._levels, config.floatx(), sample_weight, **options))
@@ -220,12 +220,12 @@ class _Count(_ConfusionMetric):
 
 
 class TruePositives(_Count):
-    """How many positives are predicted so.
+    """The number of positives that are predicted as positive.
 
     Args:
-        thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        thresholds: float above which a prediction is positive, or a list, for one result each; default 0.5.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(TruePositives()([0, 1, 1, 1], [0.1, 0.9, 0.8, 0.2]))
     2.0
@@ -235,12 +235,12 @@ class TruePositives(_Count):
 
 
 class TrueNegatives(_Count):
-    """How many negatives are predicted so.
+    """The number of negatives that are predicted as negative.
 
     Args:
-        thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        thresholds: float above which a prediction is positive, or a list, for one result each; default 0.5.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(TrueNegatives()([0, 1, 0, 1], [0.1, 0.9, 0.8, 0.2]))
     1.0
@@ -250,12 +250,12 @@ class TrueNegatives(_Count):
 
 
 class FalsePositives(_Count):
-    """How many negatives are predicted positive.
+    """The number of negatives that are predicted as positive.
 
     Args:
-        thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        thresholds: float above which a prediction is positive, or a list, for one result each; default 0.5.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(FalsePositives()([0, 0, 0, 1], [0.1, 0.9, 0.8, 0.2]))
     2.0
@@ -265,12 +265,12 @@ class FalsePositives(_Count):
 
 
 class FalseNegatives(_Count):
-    """How many positives are predicted negative.
+    """The number of positives that are predicted as negative.
 
     Args:
-        thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        thresholds: float above which a prediction is positive, or a list, for one result each; default 0.5.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(FalseNegatives()([0, 1, 1, 1], [0.1, 0.9, 0.1, 0.2]))
     2.0
@@ -279,8 +279,8 @@ class FalseNegatives(_Count):
     counted = ("false_negatives",)
 
 
-class _Share(_ConfusionMetric):
-    """The fraction of the first count in the sum of both."""
+class _Ratio(_ConfusionMetric):
+    """The first count, divided by the sum of both."""
 
     def __init__(
         self,
@@ -304,16 +304,15 @@ class _Share(_ConfusionMetric):
         return {**super().get_config(), **own}
 
 
-class Precision(_Share):
-    """The fraction of true ones among positive predictions.
+class Precision(_Ratio):
+    """The fraction of positive predictions that are correct.
 
     Args:
-        thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        top_k: the k largest predictions of each sample are the positive ones; default None, for those above
-            the thresholds.
-        class_id: look at one class only; default None, for all.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        thresholds: float above which a prediction is positive, or a list, for one result each; default 0.5.
+        top_k: int; count the k largest predictions of each sample as positive; default None, to use thresholds.
+        class_id: int, the only class to evaluate; default None, for all classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(Precision()([0, 1, 1, 0], [0.1, 0.9, 0.2, 0.8]))
     0.5
@@ -322,16 +321,15 @@ class Precision(_Share):
     counted = ("true_positives", "false_positives")
 
 
-class Recall(_Share):
-    """The fraction of positives that are predicted so.
+class Recall(_Ratio):
+    """The fraction of positives that are predicted as positive.
 
     Args:
-        thresholds: above it a prediction is positive; a number, or a list for as many results. Default 0.5.
-        top_k: the k largest predictions of each sample are the positive ones; default None, for those above
-            the thresholds.
-        class_id: look at one class only; default None, for all.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        thresholds: float above which a prediction is positive, or a list, for one result each; default 0.5.
+        top_k: int; count the k largest predictions of each sample as positive; default None, to use thresholds.
+        class_id: int, the only class to evaluate; default None, for all classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> round(float(Recall()([0, 1, 1, 1], [0.1, 0.9, 0.8, 0.2])), 4)
     0.6667
@@ -341,9 +339,9 @@ class Recall(_Share):
 
 
 class _BestAt(_ConfusionMetric):
-    """The best of one rate, over the thresholds where another is at least some value."""
+    """The best value of one rate, over all thresholds at which another rate is large enough."""
 
-    #: Name of the argument that the other rate must reach; names of the counts of both rates.
+    #: Name of the argument with the minimum of the other rate; names of the counts of both rates.
     argument: str
     constrained: tuple
     wanted: tuple
@@ -388,10 +386,10 @@ class SensitivityAtSpecificity(_BestAt):
 
     Args:
         specificity: ``tn / (tn + fp)``, from 0 to 1.
-        num_thresholds: how many thresholds to try; default 200.
-        class_id: look at one class only; default None, for all.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        num_thresholds: number of thresholds; default 200.
+        class_id: int, the only class to evaluate; default None, for all classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
     0.5
@@ -415,10 +413,10 @@ class SpecificityAtSensitivity(_BestAt):
 
     Args:
         sensitivity: ``tp / (tp + fn)``, from 0 to 1.
-        num_thresholds: how many thresholds to try; default 200.
-        class_id: look at one class only; default None, for all.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        num_thresholds: number of thresholds; default 200.
+        class_id: int, the only class to evaluate; default None, for all classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> round(float(SpecificityAtSensitivity(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8])), 4)
     0.6667
@@ -442,10 +440,10 @@ class PrecisionAtRecall(_BestAt):
 
     Args:
         recall: ``tp / (tp + fn)``, from 0 to 1.
-        num_thresholds: how many thresholds to try; default 200.
-        class_id: look at one class only; default None, for all.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        num_thresholds: number of thresholds; default 200.
+        class_id: int, the only class to evaluate; default None, for all classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(PrecisionAtRecall(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
     0.5
@@ -469,10 +467,10 @@ class RecallAtPrecision(_BestAt):
 
     Args:
         precision: ``tp / (tp + fp)``, from 0 to 1.
-        num_thresholds: how many thresholds to try; default 200.
-        class_id: look at one class only; default None, for all.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        num_thresholds: number of thresholds; default 200.
+        class_id: int, the only class to evaluate; default None, for all classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(RecallAtPrecision(0.8)([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9]))
     0.5

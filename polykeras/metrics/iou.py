@@ -1,4 +1,4 @@
-"""How well predicted regions cover the true ones: intersection over union, class by class."""
+"""Intersection over union of predicted and true regions, per class."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class _IoUBase(Metric):
         self.total_cm = self.add_variable((num_classes, num_classes), dtype=self.dtype, name="total_confusion_matrix")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
-            y_true: class numbers, of any shape, or one-hot targets where ``sparse_y_true`` is False.
-            y_pred: class numbers, or predictions for each class where ``sparse_y_pred`` is False.
-            sample_weight: a weight for each class number; of the dtype of the metric; default None, for equal ones.
+            y_true: class indices of any shape, or one-hot targets if ``sparse_y_true`` is False.
+            y_pred: class indices of the same shape, or class scores if ``sparse_y_pred`` is False.
+            sample_weight: one weight per class index, in the dtype of the metric; default None, for equal weights.
         """
         y_true = y_true if self.sparse_y_true else ops.argmax(y_true, axis=self.axis)
         y_pred = y_pred if self.sparse_y_pred else ops.argmax(y_pred, axis=self.axis)
@@ -68,8 +68,8 @@ class _IoUBase(Metric):
             return ones
         if dtypes.is_integer(self.dtype) and dtypes.is_float(dtypes.standardize(_dtype_of(sample_weight))):
             warnings.warn(
-                f"Expected whole sample_weight, for {self.name!r} of dtype {self.dtype!r}. Received: floats, whose "
-                f"fractions are cut off. Make the metric with dtype='float32'.",
+                f"Expected an integer sample_weight, for {self.name!r} of dtype {self.dtype!r}. Received: floats, "
+                f"which are truncated. Create the metric with dtype='float32'.",
                 stacklevel=3,
             )
         sample_weight = ops.convert_to_tensor(sample_weight, dtype=self.dtype)
@@ -100,17 +100,17 @@ def _dtype_of(x: Any) -> Any:
 
 
 class IoU(_IoUBase):
-    """The mean intersection over union of some classes.
+    """The mean intersection over union of selected classes.
 
     Args:
-        num_classes: how many classes there are.
-        target_class_ids: the classes to average.
-        name: name of the metric; default None.
-        dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_true: targets are class numbers; otherwise one-hot.
-        sparse_y_pred: predictions are class numbers; otherwise one for each class.
-        axis: the axis of classes, where there is one; default -1.
+        num_classes: int, number of classes.
+        target_class_ids: list of ints, the classes to average over.
+        name: str, name of the metric; default None.
+        dtype: dtype of the counts; default "int32".
+        ignore_class: int, label whose entries are ignored; default None.
+        sparse_y_true: bool, whether targets are class indices instead of one-hot; default True.
+        sparse_y_pred: bool, whether predictions are class indices instead of class scores; default True.
+        axis: int, the class axis, if there is one; default -1.
 
     Raises:
         ValueError: for a class that does not exist.
@@ -143,13 +143,13 @@ class MeanIoU(_IoUBase):
     """The mean intersection over union of all classes.
 
     Args:
-        num_classes: how many classes there are.
-        name: name of the metric; default None.
-        dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_true: targets are class numbers; otherwise one-hot.
-        sparse_y_pred: predictions are class numbers; otherwise one for each class.
-        axis: the axis of classes, where there is one; default -1.
+        num_classes: int, number of classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the counts; default "int32".
+        ignore_class: int, label whose entries are ignored; default None.
+        sparse_y_true: bool, whether targets are class indices instead of one-hot; default True.
+        sparse_y_pred: bool, whether predictions are class indices instead of class scores; default True.
+        axis: int, the class axis, if there is one; default -1.
 
     >>> round(float(MeanIoU(num_classes=2)([0, 0, 1, 1], [0, 1, 0, 1])), 4)
     0.3333
@@ -173,13 +173,13 @@ class MeanIoU(_IoUBase):
 
 
 class BinaryIoU(_IoUBase):
-    """The mean intersection over union of yes-or-no predictions.
+    """The mean intersection over union of binary predictions.
 
     Args:
-        target_class_ids: the classes to average: 0, 1 or both; default (0, 1).
-        threshold: from it on a prediction says 1; default 0.5.
-        name: name of the metric; default None.
-        dtype: of the counts, default "int32".
+        target_class_ids: tuple, the classes to average over: 0, 1 or both; default (0, 1).
+        threshold: float; predictions of at least this value count as 1; default 0.5.
+        name: str, name of the metric; default None.
+        dtype: dtype of the counts; default "int32".
 
     >>> round(float(BinaryIoU(threshold=0.3)([0, 1, 0, 1], [0.1, 0.2, 0.4, 0.7])), 4)
     0.3333
@@ -204,16 +204,16 @@ class BinaryIoU(_IoUBase):
 
 
 class OneHotIoU(_IoUBase):
-    """The mean intersection over union of some classes, for one-hot targets.
+    """The mean intersection over union of selected classes, for one-hot targets.
 
     Args:
-        num_classes: how many classes there are.
-        target_class_ids: the classes to average.
-        name: name of the metric; default None.
-        dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_pred: predictions are class numbers; otherwise one for each class.
-        axis: the axis of classes; default -1.
+        num_classes: int, number of classes.
+        target_class_ids: list of ints, the classes to average over.
+        name: str, name of the metric; default None.
+        dtype: dtype of the counts; default "int32".
+        ignore_class: int, label whose entries are ignored; default None.
+        sparse_y_pred: bool, whether predictions are class indices instead of class scores; default False.
+        axis: int, the class axis; default -1.
 
     >>> round(float(OneHotIoU(2, [0, 1])([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]])), 4)
     1.0
@@ -239,12 +239,12 @@ class OneHotMeanIoU(_IoUBase):
     """The mean intersection over union of all classes, for one-hot targets.
 
     Args:
-        num_classes: how many classes there are.
-        name: name of the metric; default None.
-        dtype: of the counts, default "int32".
-        ignore_class: a label that takes no part; default None, for no such label.
-        sparse_y_pred: predictions are class numbers; otherwise one for each class.
-        axis: the axis of classes; default -1.
+        num_classes: int, number of classes.
+        name: str, name of the metric; default None.
+        dtype: dtype of the counts; default "int32".
+        ignore_class: int, label whose entries are ignored; default None.
+        sparse_y_pred: bool, whether predictions are class indices instead of class scores; default False.
+        axis: int, the class axis; default -1.
 
     >>> round(float(OneHotMeanIoU(2)([[1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8]])), 4)
     1.0

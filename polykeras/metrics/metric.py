@@ -1,4 +1,4 @@
-"""The base of all metrics: state in Variables, an update for each batch, a result."""
+"""The base class of metrics: state in Variables, an update per batch, and a result."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from polykeras.serialization import registry
 
 
 class Metric(Trackable):
-    """A number to watch. Subclasses implement ``update_state`` and ``result``.
+    """Base class of metrics. Subclasses implement ``update_state`` and ``result``.
 
     Args:
-        dtype: of the computation and the result, default ``floatx()``.
-        name: default the name of the class.
+        dtype: dtype of the computation and the result; default ``floatx()``.
+        name: str; default None, for a name derived from the class name.
 
-    State lives in Variables made by ``add_variable``; an update assigns them and decides nothing
-    in Python by their values, so that it runs inside compiled steps.
+    The state is kept in Variables created with ``add_variable``. An update assigns them, and must not branch on their
+    values in Python, so that it can run inside compiled steps.
 
     >>> import polykeras as keras
     >>> class Largest(keras.metrics.Metric):
@@ -58,14 +58,14 @@ class Metric(Trackable):
         aggregation: str | None = "sum",
         name: str | None = None,
     ) -> Variable:
-        """Make a Variable of this metric's state.
+        """Create a state Variable of this metric.
 
         Args:
-            shape: its shape; default ().
-            initializer: a name, an initializer or a function; default zeros. A reset gives zeros always.
-            dtype: default ``floatx()``.
-            aggregation: how copies on several devices make one; default "sum".
-            name: its name; default None.
+            shape: tuple; default ().
+            initializer: name, initializer or function; default None, for zeros. A reset always sets zeros.
+            dtype: dtype of the variable; default ``floatx()``.
+            aggregation: how to aggregate copies on several devices; default "sum".
+            name: str; default None.
         """
         self._check_initialized()
         dtype = dtypes.standardize(dtype or config.floatx())
@@ -84,42 +84,42 @@ class Metric(Trackable):
     def add_weight(
         self, shape: tuple = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:
-        """``add_variable``, by the name it has in layers.
+        """Alias of ``add_variable``, under its name in layers.
 
         Args:
-            shape, initializer: see ``add_variable``.
+            shape, initializer, dtype, name: see ``add_variable``.
         """
         return self.add_variable(shape, initializer, dtype, name=name)
 
     @property
     def variables(self) -> list[Variable]:
-        """The state: of this metric, and of those it holds as attributes or in lists and dicts."""
+        """The state of this metric and of the metrics in its attributes, lists and dicts."""
         self._check_initialized()
         return list({id(variable): variable for variable in _variables_in(vars(self))}.values())
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Take in a batch: commonly (y_true, y_pred, sample_weight=None).
+        """Update the state with a batch.
 
         Args:
-            *args, **kwargs: commonly y_true and y_pred, arrays of any shape, and ``sample_weight``.
+            *args, **kwargs: usually y_true and y_pred, arrays of any shape, and ``sample_weight``.
         """
         raise NotImplementedError(f"Expected {self.__class__.__name__} to implement update_state.")
 
     def result(self) -> Any:
-        """Return the value, a 0-d array, an array, or a dict of them by name."""
+        """Return the current value: a scalar, an array, or a dict of these by name."""
         raise NotImplementedError(f"Expected {self.__class__.__name__} to implement result().")
 
     def reset_state(self) -> None:
-        """Start again: set every Variable to zeros."""
+        """Reset the state: set every Variable to zeros."""
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape, dtypes.numpy_dtype(variable.dtype)))
 
     def reset_states(self) -> None:
-        """``reset_state``, by its name in Keras 2."""
+        """Alias of ``reset_state``, under its Keras 2 name."""
         self.reset_state()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Update, and return the result so far."""
+        """Update the state, and return the current result."""
         self._check_initialized()
         self.update_state(*args, **kwargs)
         return self.result()
@@ -127,10 +127,11 @@ class Metric(Trackable):
     # -------------------------------------------------------- without a state
 
     def stateless_update_state(self, metric_variables: list, *args: Any, **kwargs: Any) -> list:
-        """Return the values of ``variables`` after an update from ``metric_variables``.
+        """Return the values of ``variables`` after an update that starts from ``metric_variables``.
 
         Args:
-            *args, **kwargs: commonly y_true and y_pred, arrays of any shape, and ``sample_weight``.
+            metric_variables: list of arrays, one for each of ``variables``.
+            *args, **kwargs: usually y_true and y_pred, arrays of any shape, and ``sample_weight``.
         """
         return self._stateless(self.update_state, metric_variables, *args, **kwargs)[0]
 
@@ -158,12 +159,12 @@ class Metric(Trackable):
     # ----------------------------------------------------------------- config
 
     def get_config(self) -> dict:
-        """Return the arguments that make this metric again, without its state."""
+        """Return the arguments that recreate this metric, without its state."""
         return {"name": self.name, "dtype": self.dtype}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a metric from ``get_config``.
+        """Create a metric from the result of ``get_config``.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -174,7 +175,7 @@ class Metric(Trackable):
         if not hasattr(self, "_variables"):
             raise RuntimeError(
                 f"Expected {self.__class__.__name__}.__init__ to call super().__init__(name=..., dtype=...) "
-                f"before anything else. Received: a metric without it."
+                f"before anything else. Received: a metric whose __init__ did not."
             )
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Sums and means over batches, which most metrics are."""
+"""Sums and means over batches, the basis of most metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from polykeras.serialization import registry
 
 
 def _sum_over_samples(values: Any) -> Any:
-    """Return the sum over samples of each sample's mean."""
+    """Return the sum over samples of the mean of each sample."""
     shape = shape_of(values)
     if not shape:
         return values
@@ -34,7 +34,7 @@ def _mean(values: Any) -> Any:
 
 
 def _count_samples(values: Any) -> Any:
-    """Return how many samples there are: a Python number, where the shape tells."""
+    """Return the number of samples, as a Python number if the shape is known."""
     shape = shape_of(values)
     if not shape:
         return 1.0
@@ -47,8 +47,8 @@ class Sum(Metric):
     """The sum of values.
 
     Args:
-        name: name of the metric; default "sum".
-        dtype: of the sum, default ``floatx()``.
+        name: str, name of the metric; default "sum".
+        dtype: dtype of the sum; default ``floatx()``.
 
     >>> metric = Sum(); metric.update_state([1.0, 3.0]); metric.update_state(5.0)
     >>> float(metric.result())
@@ -60,12 +60,11 @@ class Sum(Metric):
         self.total = self.add_variable(dtype=self.dtype, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add values, times their weights if there are any.
+        """Add values, multiplied by weights if there are any.
 
         Args:
-            values: numbers, an array of any shape.
-            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
-                ones.
+            values: array of any shape.
+            sample_weight: array of weights that broadcasts to the values; default None, for equal weights.
         """
         values = ops.convert_to_tensor(values, dtype=self.dtype)
         if sample_weight is not None:
@@ -78,11 +77,11 @@ class Sum(Metric):
 
 
 class Mean(Metric):
-    """The weighted mean of values; each sample counts as the mean of its own values.
+    """The weighted mean over samples; the value of a sample is the mean of its entries.
 
     Args:
-        name: name of the metric; default "mean".
-        dtype: of the mean, default ``floatx()``.
+        name: str, name of the metric; default "mean".
+        dtype: dtype of the mean; default ``floatx()``.
 
     >>> metric = Mean(); metric.update_state([1.0, 3.0]); metric.update_state([8.0], sample_weight=[2.0])
     >>> float(metric.result())
@@ -95,11 +94,11 @@ class Mean(Metric):
         self.count = self.add_variable(dtype=self.dtype, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in values.
+        """Update the state with values.
 
         Args:
-            values: one number, or an array whose first axis is samples.
-            sample_weight: a weight for each sample, or for each value; default None, for equal ones.
+            values: number, or array whose first axis is the sample axis.
+            sample_weight: one weight per sample or per value; default None, for equal weights.
         """
         mask = masks.get_mask(values)
         values = ops.convert_to_tensor(values, dtype=self.dtype)
@@ -123,7 +122,7 @@ class Mean(Metric):
 
 
 def _in_full(y: Any) -> Any:
-    """Half-precision values in single precision, in which the squares of all of them are finite."""
+    """Convert half-precision values to single precision, in which their squares don't overflow."""
     return ops.cast(y, "float32") if "float16" in str(getattr(y, "dtype", "")) else y
 
 
@@ -131,10 +130,10 @@ class MeanMetricWrapper(Mean):
     """The mean over samples of a function ``fn(y_true, y_pred, **options)``.
 
     Args:
-        fn: returns a value for each sample.
-        name: default ``mean_metric_wrapper``.
-        dtype: of the mean, default ``floatx()``.
-        **kwargs: options of the function; they become attributes.
+        fn: function that returns one value per sample.
+        name: str; default None, for ``mean_metric_wrapper``.
+        dtype: dtype of the mean; default ``floatx()``.
+        **kwargs: options of the function, which become attributes.
 
     >>> metric = MeanMetricWrapper(lambda y_true, y_pred: abs(y_pred - y_true), name="distance")
     >>> import numpy as np
@@ -151,12 +150,11 @@ class MeanMetricWrapper(Mean):
     def update_state(  # type: ignore[override] # it takes targets besides values
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        """Take in a batch; what the mask of y_pred leaves out doesn't count.
+        """Update the state with a batch, excluding entries that the mask of y_pred marks as False.
 
         Args:
             y_true, y_pred: targets and predictions, arrays of any shape.
-            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
-                ones.
+            sample_weight: array of weights that broadcasts to the values; default None, for equal weights.
         """
         mask = masks.get_mask(y_pred)
         y_true, y_pred = (_in_full(y) for y in (y_true, y_pred))

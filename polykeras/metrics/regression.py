@@ -1,4 +1,4 @@
-"""How near predicted quantities are to the true ones."""
+"""Regression metrics."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from polykeras.ops._call import op
 
 @op
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Return the cosine of the angle between two vectors: 1 for equal directions.
+    """Return the cosine similarity of vectors: 1 for the same direction.
 
     Args:
-        y_true: target vectors; a zero vector has cosine 0 with any other.
+        y_true: target vectors; the similarity with a zero vector is 0.
         y_pred: predicted vectors.
-        axis: along which the vectors lie; default -1.
+        axis: int, axis along which the vectors lie; default -1.
 
     >>> cosine_similarity([[0.0, 3.0]], [[0.0, 2.0]]).tolist()
     [1.0]
@@ -30,12 +30,12 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 @op
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Return the correlation of targets and predictions along an axis, from -1 to 1.
+    """Return the Pearson correlation of targets and predictions along an axis, from -1 to 1.
 
     Args:
-        y_true: targets, (..., n),.
+        y_true: targets, (..., n).
         y_pred: predictions of the same shape.
-        axis: what to correlate along; 0 correlates each output over the batch; default -1.
+        axis: int, axis along which to correlate, such as 0 for each output over the batch; default -1.
 
     >>> print(pearson_correlation([[1.0, 2.0, 3.0]], [[3.0, 2.0, 1.0]]).round(4))
     [-1.]
@@ -48,14 +48,14 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 @op
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Return the correlation that also asks for equal means and variances.
+    """Return the concordance correlation coefficient, which also penalizes different means and variances.
 
-    Lin, "A Concordance Correlation Coefficient to Evaluate Reproducibility", 1989.
+    Source: Lin, "A Concordance Correlation Coefficient to Evaluate Reproducibility" (1989).
 
     Args:
-        y_true: targets, (..., n),.
+        y_true: targets, (..., n).
         y_pred: predictions of the same shape.
-        axis: what to correlate along; 0 correlates each output over the batch; default -1.
+        axis: int, axis along which to correlate, such as 0 for each output over the batch; default -1.
 
     >>> print(concordance_correlation([[1.0, 2.0, 3.0]], [[2.0, 3.0, 4.0]]).round(4))
     [0.5714]
@@ -72,8 +72,8 @@ class MeanSquaredError(MeanMetricWrapper):
     """The mean of squared errors.
 
     Args:
-        name: name of the metric; default "mean_squared_error".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "mean_squared_error".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(MeanSquaredError()([[0.0, 1.0]], [[2.0, 1.0]]))
     2.0
@@ -87,8 +87,8 @@ class RootMeanSquaredError(Mean):
     """The square root of the mean of squared errors.
 
     Args:
-        name: name of the metric; default "root_mean_squared_error".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "root_mean_squared_error".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(RootMeanSquaredError()([[0.0, 0.0]], [[3.0, 3.0]]))
     3.0
@@ -100,12 +100,11 @@ class RootMeanSquaredError(Mean):
     def update_state(  # type: ignore[override] # it takes targets besides values
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
-            y_true, y_pred: targets and predictions, arrays of one shape.
-            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
-                ones.
+            y_true, y_pred: targets and predictions, arrays of the same shape.
+            sample_weight: array of weights that broadcasts to the values; default None, for equal weights.
         """
         y_true, y_pred = pair(y_true, ops.convert_to_tensor(y_pred, dtype=self.dtype), self.name)
         super().update_state(ops.square(y_pred - y_true), sample_weight)
@@ -118,8 +117,8 @@ class MeanAbsoluteError(MeanMetricWrapper):
     """The mean of absolute errors.
 
     Args:
-        name: name of the metric; default "mean_absolute_error".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "mean_absolute_error".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(MeanAbsoluteError()([[0.0, 1.0]], [[2.0, 1.0]]))
     1.0
@@ -130,11 +129,11 @@ class MeanAbsoluteError(MeanMetricWrapper):
 
 
 class MeanAbsolutePercentageError(MeanMetricWrapper):
-    """The mean of absolute errors, in percent of the target.
+    """The mean of absolute errors, as a percentage of the target.
 
     Args:
-        name: name of the metric; default "mean_absolute_percentage_error".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "mean_absolute_percentage_error".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(MeanAbsolutePercentageError()([[4.0, 2.0]], [[3.0, 2.0]]))
     12.5
@@ -148,8 +147,8 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     """The mean of squared differences of ``log(1 + y)``.
 
     Args:
-        name: name of the metric; default "mean_squared_logarithmic_error".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "mean_squared_logarithmic_error".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(MeanSquaredLogarithmicError()([[3.0]], [[3.0]]))
     0.0
@@ -163,9 +162,9 @@ class MeanRelativeError(Mean):
     """The mean of absolute errors, each divided by a normalizer.
 
     Args:
-        normalizer: what to divide by, of the shape of the predictions; an error over 0 counts as 0.
-        name: name of the metric; default None.
-        dtype: of the result, default ``floatx()``.
+        normalizer: array of divisors, of the shape of the predictions; errors with divisor 0 count as 0.
+        name: str, name of the metric; default None.
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> round(float(MeanRelativeError([1, 3, 2, 3])([1, 3, 2, 3], [2, 4, 6, 8])), 4)
     1.25
@@ -178,12 +177,11 @@ class MeanRelativeError(Mean):
     def update_state(  # type: ignore[override] # it takes targets besides values
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
     ) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
-            y_true, y_pred: targets and predictions, arrays of one shape.
-            sample_weight: weights, an array that broadcasts to the values' shape; default None, for equal
-                ones.
+            y_true, y_pred: targets and predictions, arrays of the same shape.
+            sample_weight: array of weights that broadcasts to the values; default None, for equal weights.
         """
         y_true, y_pred = pair(y_true, ops.convert_to_tensor(y_pred, dtype=self.dtype), self.name)
         normalizer = ops.convert_to_tensor(self.normalizer, dtype=self.dtype)
@@ -194,12 +192,12 @@ class MeanRelativeError(Mean):
 
 
 class CosineSimilarity(MeanMetricWrapper):
-    """The mean cosine of the angle between targets and predictions.
+    """The mean cosine similarity of targets and predictions.
 
     Args:
-        name: name of the metric; default "cosine_similarity".
-        dtype: of the result, default ``floatx()``.
-        axis: along which the vectors lie; default -1.
+        name: str, name of the metric; default "cosine_similarity".
+        dtype: dtype of the result; default ``floatx()``.
+        axis: int, axis along which the vectors lie; default -1.
 
     >>> float(CosineSimilarity()([[0.0, 3.0]], [[0.0, 2.0]]))
     1.0
@@ -213,8 +211,8 @@ class LogCoshError(MeanMetricWrapper):
     """The mean logarithm of the hyperbolic cosine of errors.
 
     Args:
-        name: name of the metric; default "logcosh".
-        dtype: of the result, default ``floatx()``.
+        name: str, name of the metric; default "logcosh".
+        dtype: dtype of the result; default ``floatx()``.
 
     >>> float(LogCoshError()([[2.0]], [[2.0]]))
     0.0
@@ -225,12 +223,12 @@ class LogCoshError(MeanMetricWrapper):
 
 
 class PearsonCorrelation(MeanMetricWrapper):
-    """The mean correlation of targets and predictions.
+    """The mean Pearson correlation of targets and predictions.
 
     Args:
-        name: name of the metric; default "pearson_correlation".
-        dtype: of the result, default ``floatx()``.
-        axis: what to correlate along; default -1.
+        name: str, name of the metric; default "pearson_correlation".
+        dtype: dtype of the result; default ``floatx()``.
+        axis: int, axis along which to correlate; default -1.
 
     >>> round(float(PearsonCorrelation()([[1.0, 2.0, 3.0]], [[3.0, 2.0, 1.0]])), 4)
     -1.0
@@ -241,12 +239,12 @@ class PearsonCorrelation(MeanMetricWrapper):
 
 
 class ConcordanceCorrelation(MeanMetricWrapper):
-    """The mean correlation that also asks for equal means and variances.
+    """The mean concordance correlation coefficient of targets and predictions.
 
     Args:
-        name: name of the metric; default "concordance_correlation".
-        dtype: of the result, default ``floatx()``.
-        axis: what to correlate along; default -1.
+        name: str, name of the metric; default "concordance_correlation".
+        dtype: dtype of the result; default ``floatx()``.
+        axis: int, axis along which to correlate; default -1.
 
     Source: Lin, "A Concordance Correlation Coefficient to Evaluate Reproducibility" (1989).
 

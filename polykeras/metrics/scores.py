@@ -1,4 +1,4 @@
-"""Scores of whole columns: F-beta of classes, R squared of regressors."""
+"""F-beta scores of classifiers, and the R squared score of regressors."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ def _check_columns(metric: Metric, y_true_shape: tuple, y_pred_shape: tuple) -> 
     shapes = tuple(y_true_shape), tuple(y_pred_shape)
     if len(shapes[0]) != 2 or len(shapes[1]) != 2 or shapes[0][1] != shapes[1][1] or shapes[1][1] is None:
         raise ValueError(
-            f"Expected y_true and y_pred of one shape (samples, outputs), for {metric.name!r}. "
+            f"Expected y_true and y_pred of the same shape (samples, outputs), for {metric.name!r}. "
             f"Received: y_true of shape {shapes[0]}, y_pred of shape {shapes[1]}."
         )
     return shapes[1][1]
 
 
 class FBetaScore(Metric):
-    """The harmonic mean of precision and recall, recall weighing beta times as much.
+    """The weighted harmonic mean of precision and recall, in which recall is beta times as important.
 
     ``(1 + beta**2) * precision * recall / (beta**2 * precision + recall)``
 
     Args:
-        average: None (a score for each class), "micro" (of all counts together), "macro" (the mean
-            over classes), "weighted" (the mean weighted by how common each class is).
-        beta: weight of recall, a float above 0; default 1.0.
-        threshold: above it a prediction is positive; None takes the largest of each sample.
-        name: name of the metric; default "fbeta_score".
-        dtype: of the result, default ``floatx()``.
+        average: None (one score per class), "micro" (score of the counts of all classes), "macro" (mean over
+            classes) or "weighted" (mean weighted by the frequencies of the classes); default None.
+        beta: positive float, weight of recall; default 1.0.
+        threshold: float above which a prediction is positive; default None, for the largest of each sample.
+        name: str, name of the metric; default "fbeta_score".
+        dtype: dtype of the result; default ``floatx()``.
 
     Raises:
         ValueError: for an argument out of range.
@@ -71,12 +71,12 @@ class FBetaScore(Metric):
             setattr(self, count, variable)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
             y_true: targets 0 and 1, (samples, classes).
             y_pred: predictions, (samples, classes).
-            sample_weight: a weight for each sample; default None, for equal ones.
+            sample_weight: one weight per sample; default None, for equal weights.
         """
         y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
         self._build(shape_of(y_true), shape_of(y_pred))
@@ -114,10 +114,10 @@ class F1Score(FBetaScore):
     """The harmonic mean of precision and recall.
 
     Args:
-        average: None (a score for each class), "micro", "macro" or "weighted"; see ``FBetaScore``.
-        threshold: above it a prediction is positive; None takes the largest of each sample.
-        name: name of the metric; default "f1_score".
-        dtype: of the result, default ``floatx()``.
+        average: None (one score per class), "micro", "macro" or "weighted"; see ``FBetaScore``.
+        threshold: float above which a prediction is positive; default None, for the largest of each sample.
+        name: str, name of the metric; default "f1_score".
+        dtype: dtype of the result; default ``floatx()``.
 
     Source: van Rijsbergen, "Information Retrieval" (1979).
 
@@ -142,15 +142,15 @@ class F1Score(FBetaScore):
 
 
 class R2Score(Metric):
-    """The coefficient of determination: the fraction of the targets' variance that is explained.
+    """The coefficient of determination: the fraction of the variance of the targets that is explained.
 
     Args:
-        class_aggregation: over outputs: "uniform_average", "variance_weighted_average", or None
-            for a score for each.
-        num_regressors: how many predictors the model has, to return the adjusted score; 0 for
-            the plain one, which stands in too where there are not enough samples to adjust.
-        name: name of the metric; default "r2_score".
-        dtype: of the result, default ``floatx()``.
+        class_aggregation: how to aggregate over outputs: "uniform_average", "variance_weighted_average", or None
+            for one score per output; default "uniform_average".
+        num_regressors: int, number of predictors of the model, for the adjusted score; 0 for the unadjusted score,
+            which is also returned if there are too few samples; default 0.
+        name: str, name of the metric; default "r2_score".
+        dtype: dtype of the result; default ``floatx()``.
 
     Raises:
         ValueError: for an argument out of range.
@@ -188,13 +188,13 @@ class R2Score(Metric):
             setattr(self, name, self.add_variable((outputs,), dtype=self.dtype, name=name))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Update the state with a batch.
 
         Args:
             y_true: targets, (samples, outputs).
             y_pred: predictions, (samples, outputs).
-            sample_weight: a weight for each sample or each target; of a shape that broadcasts to theirs;
-                default None, for equal ones.
+            sample_weight: one weight per sample or per target, in a shape that broadcasts to theirs;
+                default None, for equal weights.
         """
         y_true, y_pred = (ops.convert_to_tensor(y, dtype=self.dtype) for y in (y_true, y_pred))
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
@@ -234,5 +234,5 @@ class R2Score(Metric):
 
 
 def _as_columns(shape: tuple) -> tuple:
-    """The shape of targets ``(n,)`` beside predictions ``(n, 1)``."""
+    """Treat the shape ``(n,)`` as ``(n, 1)``."""
     return (*shape, 1) if len(shape) == 1 else tuple(shape)

@@ -128,7 +128,7 @@ class ImageDataGenerator:
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> NumpyArrayIterator:
-        """Return batches of transformed images of an array; arguments as of ``NumpyArrayIterator``."""
+        """Return batches of transformed images of an array; arguments as for ``NumpyArrayIterator``."""
         return NumpyArrayIterator(
             x,
             y,
@@ -164,7 +164,7 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
     ) -> DirectoryIterator:
-        """Return batches of transformed images of a folder; arguments as of ``DirectoryIterator``."""
+        """Return batches of transformed images of a folder; arguments as for ``DirectoryIterator``."""
         return DirectoryIterator(
             directory,
             self,
@@ -208,7 +208,7 @@ class ImageDataGenerator:
         validate_filenames: bool = True,
         keep_aspect_ratio: bool = False,
     ) -> DataFrameIterator:
-        """Return batches of transformed images that a table names; arguments as of ``DataFrameIterator``."""
+        """Return batches of transformed images that a table names; arguments as for ``DataFrameIterator``."""
         return DataFrameIterator(
             dataframe,
             directory,
@@ -270,7 +270,7 @@ class ImageDataGenerator:
         Args:
             x: image with three axes.
             transform_parameters: a dict with some of ``"theta"``, ``"tx"``, ``"ty"``, ``"shear"``, ``"zx"``,
-                ``"zy"`` (as of ``apply_affine_transform``), ``"flip_horizontal"``, ``"flip_vertical"``,
+                ``"zy"`` (as for ``apply_affine_transform``), ``"flip_horizontal"``, ``"flip_vertical"``,
                 ``"channel_shift_intensity"`` and ``"brightness"``.
         """
         given = transform_parameters

@@ -178,7 +178,7 @@ class NumpyArrayIterator(_ImageIterator):
         x: array of images with four axes, or a pair of it and a list of further inputs.
         y: targets, or None.
         image_data_generator: the ``ImageDataGenerator``.
-        batch_size, shuffle, seed: as of ``Iterator``.
+        batch_size, shuffle, seed: as for ``Iterator``.
         sample_weight: weights of the samples, or None.
         data_format: "channels_last" or "channels_first"; default the global setting.
         save_to_dir: folder to write the images to, for a look at them.
@@ -324,8 +324,8 @@ class DirectoryIterator(_FileIterator):
         classes: names of the subfolders; default all, in alphabetical order.
         class_mode: targets: ``"categorical"`` (one-hot), ``"binary"`` or ``"sparse"`` (numbers), ``"input"`` (the
             images), or None for no targets.
-        batch_size, shuffle, seed: as of ``Iterator``.
-        data_format, save_to_dir, save_prefix, save_format, subset, dtype: as of ``NumpyArrayIterator``.
+        batch_size, shuffle, seed: as for ``Iterator``.
+        data_format, save_to_dir, save_prefix, save_format, subset, dtype: as for ``NumpyArrayIterator``.
         follow_links: go into linked folders too.
         interpolation: of resizing: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ...
         keep_aspect_ratio: cut out the middle, instead of stretching.
@@ -392,13 +392,13 @@ class DataFrameIterator(_FileIterator):
         x_col: column of file names.
         y_col: column of targets, or a list of columns.
         weight_col: column of sample weights, or None.
-        class_mode: as of ``DirectoryIterator``; besides ``"raw"`` (the values of ``y_col`` as they are) and
+        class_mode: as for ``DirectoryIterator``; besides ``"raw"`` (the values of ``y_col`` as they are) and
             ``"multi_output"`` (a list with the values of each column). A cell of a ``"categorical"`` column
             may be a list of several classes.
         classes: names of the classes to use; default all in the column, in alphabetical order.
         validate_filenames: leave out, with a warning, files that are not there.
         target_size, color_mode, batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, subset,
-            interpolation, keep_aspect_ratio, dtype: as of ``DirectoryIterator``.
+            interpolation, keep_aspect_ratio, dtype: as for ``DirectoryIterator``.
 
     Raises:
         ValueError: for targets that don't go with the class mode.

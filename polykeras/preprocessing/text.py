@@ -62,7 +62,7 @@ def hashing_trick(
         n: size of the space of numbers, 0 included.
         hash_function: from a word to an int. ``"md5"`` gives the same numbers in every run; the
             default, Python's ``hash``, does not.
-        filters, lower, split: as of ``text_to_word_sequence``; default ``FILTERS``.
+        filters, lower, split: as for ``text_to_word_sequence``; default ``FILTERS``.
         analyzer: function from the text to words, instead; default None.
 
     Raises:

@@ -154,7 +154,7 @@ def random_rotation(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """Return an image turned by up to ``rg`` degrees; other arguments as of ``apply_affine_transform``.
+    """Return an image turned by up to ``rg`` degrees; other arguments as for ``apply_affine_transform``.
 
     >>> random_rotation(np.ones((1, 4, 4)), 30).shape
     (1, 4, 4)

@@ -70,7 +70,7 @@ def draw_bounding_boxes(
         images: (batch, height, width, channels), or channels first, of values from 0 to 255.
         bounding_boxes: dict of ``boxes``, (batch, count, 4), ``labels``, (batch, count), and possibly
             ``confidences``, (batch, count). Boxes of label -1 are left out.
-        bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``.
+        bounding_box_format: as for ``keras.utils.bounding_boxes.convert_format``.
         class_mapping: dict of a name for each label, to write beside the frames; needs Pillow; default None.
         color: red, green and blue, from 0 to 255; default (128, 128, 128).
         line_thickness, text_thickness: in pixels; defaults 2 and 1.

@@ -129,17 +129,17 @@ def plot_bounding_box_gallery(
 
     Args:
         images: (batch, height, width, channels), or channels first.
-        bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``.
-        y_true, y_pred: dicts as of ``draw_bounding_boxes``.
+        bounding_box_format: as for ``keras.utils.bounding_boxes.convert_format``.
+        y_true, y_pred: dicts as for ``draw_bounding_boxes``.
         value_range: (lowest, highest) value; default (0, 255).
         true_color, pred_color: red, green and blue, from 0 to 255; defaults (0, 188, 212) and (255, 235, 59).
-        line_thickness, font_scale, text_thickness: as of ``draw_bounding_boxes``; text as thick as lines;
+        line_thickness, font_scale, text_thickness: as for ``draw_bounding_boxes``; text as thick as lines;
             defaults 2 and 1.0.
         class_mapping: dict of a name for each label; default None.
         ground_truth_mapping, prediction_mapping: such dicts for one of the two; default None.
         legend: whether to say which colour is which.
         legend_handles: matplotlib patches for another legend; default None.
-        rows, cols, data_format: as of ``plot_image_gallery``.
+        rows, cols, data_format: as for ``plot_image_gallery``.
         **kwargs: further arguments of ``plot_image_gallery``.
 
     Returns:
@@ -195,7 +195,7 @@ def plot_segmentation_mask_gallery(
 
     Args:
         images: (batch, height, width, 3), or channels first.
-        num_classes, color_mapping, blend, alpha, ignore_index: as of ``draw_segmentation_masks``; defaults
+        num_classes, color_mapping, blend, alpha, ignore_index: as for ``draw_segmentation_masks``; defaults
             0.8 and -1.
         value_range: (lowest, highest) value; default (0, 255).
         y_true, y_pred: ints (batch, height, width), or with a channel; default None.

@@ -70,7 +70,7 @@ def test_a_build_of_several_arguments_names_them_after_those_of_call(backend):
     layer(foo, bar)
     assert layer.shapes == ((4, 1), (4, 2))
     for cls, wrong in ((Unnamed, "'bar'"), (Unknown, "'baz_shape'")):
-        with pytest.raises(ValueError, match=f"ending `_shape`.*Received: .*{wrong}"):
+        with pytest.raises(ValueError, match=f"suffix `_shape`.*Received: .*{wrong}"):
             cls()(foo, bar)
 
 

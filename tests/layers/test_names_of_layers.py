@@ -185,7 +185,7 @@ def test_shapes_of_attention_may_leave_out_the_key(backend):
     assert layer.compute_output_shape((7, 2, 4), (7, 3, 6), None) == (7, 2, 5)
     assert layer.compute_output_shape([7, 2, 4], [7, 3, 6], None) == (7, 2, 5)
     for wrong in (8.0, (), ("a",)):
-        with pytest.raises(ValueError, match="Expected output_shape to be an int, several, or None"):
+        with pytest.raises(ValueError, match="Expected output_shape to be an int, several ints, or None"):
             L.MultiHeadAttention(2, 3, output_shape=wrong)
 
 

@@ -380,7 +380,7 @@ def test_arguments_of_keras_1_mean_the_same():
 
 ERRORS = [
     (X[0], {}, "Expected an input with 3 axes"),
-    (X[:, :0], {}, "at least one step"),
+    (X[:, :0], {}, "at least one time step"),
     (X, {"initial_state": [H]}, r"Expected an initial_state of arrays of shapes \[\(3, 4\), \(3, 4\)\]"),
     (X, {"initial_state": [H[:, :2], C]}, "Expected an initial_state"),
 ]

@@ -1,1 +1,1 @@
-"""Layers that prepare data: numbers, categories, texts, images and sounds."""
+"""Preprocessing layers for numbers, categories, texts, images and sounds."""

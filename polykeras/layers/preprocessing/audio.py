@@ -1,4 +1,4 @@
-"""Layers that turn sounds into pictures of their frequencies."""
+"""Layers that convert audio to spectrograms."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from polykeras.layers.layer import Layer
 
 
 def _mel(hertz: Any) -> Any:
-    """Pitch: S. S. Stevens et al. (1937), in the form of D. O'Shaughnessy (1987)."""
+    """The mel scale: S. S. Stevens et al. (1937), with the formula of D. O'Shaughnessy (1987)."""
     return 1127.0 * np.log1p(hertz / 700.0)
 
 
 class MelSpectrogram(Layer):
-    """Turn sounds into mel spectrograms.
+    """Convert audio signals to mel spectrograms.
 
     Args:
-        fft_length: size of the Fourier transforms; default 2048.
-        sequence_stride: samples from frame to frame; default 512.
-        sequence_length: samples of a frame; default ``fft_length``.
-        window: weights of a frame: ``"hann"``, ``"hamming"``, an array, or None.
-        sampling_rate: samples per second; default 16000.
-        num_mel_bins: number of bands; default 128.
-        min_freq, max_freq: lowest and highest frequency in hertz; default up to half the sampling rate.
-        power_to_db: give decibels.
-        top_db: distance between the loudest and the softest value, in decibels; default 80.0.
-        mag_exp: exponent of the magnitudes: 1 for amplitudes, 2 for power.
-        min_power: lowest power, for the logarithm; default 1e-10.
-        ref_power: the power of 0 decibels; default 1.0.
+        fft_length: int, size of the Fourier transforms; default 2048.
+        sequence_stride: int, number of samples between frames; default 512.
+        sequence_length: int, number of samples per frame; default None, for ``fft_length``.
+        window: window function: ``"hann"``, ``"hamming"``, an array, or None; default "hann".
+        sampling_rate: int, samples per second; default 16000.
+        num_mel_bins: int, number of mel bands; default 128.
+        min_freq, max_freq: floats, lowest and highest frequency in hertz; default 20.0, and half the sampling rate.
+        power_to_db: bool, whether to convert the result to decibels; default True.
+        top_db: float, dynamic range in decibels: lower values are raised to the maximum minus it; default 80.0.
+        mag_exp: float, exponent of the magnitudes: 1 for amplitudes, 2 for power; default 2.0.
+        min_power: float, lower limit of the power before the logarithm; default 1e-10.
+        ref_power: float, the power of 0 decibels; default 1.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (samples,) or (batch, samples) to (batch, num_mel_bins, frames).
 
     Raises:
-        ValueError: if ``fft_length`` is below ``sequence_length``.
+        ValueError: if ``fft_length`` is less than ``sequence_length``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.MelSpectrogram(64, 32, num_mel_bins=8)(np.ones((2, 320), "float32")).shape
@@ -83,20 +83,20 @@ class MelSpectrogram(Layer):
         self.min_power, self.ref_power = min_power, ref_power
 
     def mel_weights(self) -> np.ndarray:
-        """Return the (frequencies, bands) matrix: triangles of equal width in mel."""
+        """Return the mel filter bank, a matrix (frequencies, bands) of triangular filters of equal width in mel."""
         frequencies = np.linspace(0, self.sampling_rate / 2, self.fft_length // 2 + 1)
         pitch = _mel(frequencies)[:, None]
         edges = np.linspace(_mel(self.min_freq), _mel(self.max_freq), self.num_mel_bins + 2)
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
         weights = np.maximum(0, np.minimum((pitch - low) / (middle - low), (high - pitch) / (high - middle)))
-        weights[0] = 0  # the constant part of a sound has no pitch
+        weights[0] = 0  # leave out the DC component
         return weights.astype("float32")
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (samples,) or (batch, samples) to (batch, num_mel_bins, frames).
         """
@@ -121,26 +121,26 @@ class MelSpectrogram(Layer):
 
 
 class STFTSpectrogram(Layer):
-    """Turn sounds into short-time Fourier transforms, by kernels that may be trained.
+    """Convert audio signals to short-time Fourier transforms, by convolutions with trainable kernels.
 
     Args:
-        mode: ``"log"``, ``"magnitude"``, ``"psd"``, ``"real"``, ``"imag"``, ``"angle"``, or ``"stft"``
-            for real and imaginary parts.
-        frame_length: samples of a frame; default 256.
-        frame_step: samples from frame to frame; default half a frame.
-        fft_length: size of the transforms; default the next power of 2.
-        window: of the ``STFT`` initializer; also an array, or None; default "hann".
-        periodic: leave out the window's last value.
-        scaling: ``"density"``, ``"spectrum"`` or None.
-        padding: ``"valid"`` or ``"same"``.
-        expand_dims: keep channels and frequencies apart, in two axes.
+        mode: what to return: ``"log"`` (magnitude), ``"magnitude"``, ``"psd"``, ``"real"``, ``"imag"``, ``"angle"``,
+            or ``"stft"`` for real and imaginary parts; default "log".
+        frame_length: int, number of samples per frame; default 256.
+        frame_step: int, number of samples between frames; default None, for half of ``frame_length``.
+        fft_length: int, size of the transforms; default None, for the next power of 2.
+        window: window function, as for the ``STFT`` initializer; default "hann".
+        periodic: bool, whether to use a periodic instead of a symmetric window; default False.
+        scaling: ``"density"``, ``"spectrum"`` or None; default "density".
+        padding: ``"valid"`` or ``"same"``; default "valid".
+        expand_dims: bool, whether channels and frequencies remain separate axes; default False.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, samples, channels) to (batch, frames, channels * frequencies).
 
     Raises:
-        ValueError: if ``frame_step`` is above ``frame_length``, or ``fft_length`` below it.
+        ValueError: if ``frame_step`` is greater than ``frame_length``, or ``fft_length`` is less.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.STFTSpectrogram(frame_length=8)(np.ones((2, 32, 1), "float32")).shape
@@ -193,7 +193,7 @@ class STFTSpectrogram(Layer):
     imag_kernel: Any
 
     def _part(self, sounds: Any, kernel: Any) -> Any:
-        """(batch, channels, frequencies, frames) of (batch, channels, samples)."""
+        """The real or imaginary part, (batch, channels, frequencies, frames), of signals (batch, channels, samples)."""
         channels = sounds.shape[1]
         x = ops.reshape(sounds, (-1, sounds.shape[2], 1))
         y = ops.conv(x, ops.convert_to_tensor(kernel), self._step, self.padding, "channels_last")
@@ -209,16 +209,16 @@ class STFTSpectrogram(Layer):
             return ops.concatenate([real, imaginary], 2)
         power = ops.add(ops.square(real), ops.square(imaginary))
         if self.mode == "psd":
-            # All frequencies but the lowest and the highest stand for their mirror images too.
+            # One-sided spectrum: all frequencies but the lowest and the highest count twice.
             return ops.add(power, ops.pad(power[:, :, 1:-1], [(0, 0), (0, 0), (1, 1), (0, 0)]))
         magnitude = ops.sqrt(ops.maximum(power, config.epsilon()))
         return ops.log(ops.maximum(magnitude, config.epsilon())) if self.mode == "log" else magnitude
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, samples, channels) to (batch, frames, channels * frequencies).
         """

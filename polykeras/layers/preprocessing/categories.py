@@ -1,4 +1,4 @@
-"""Layers that turn numbers into categories, and categories into rows."""
+"""Layers that discretize numbers and encode categories."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from polykeras.layers.preprocessing.host import batches, encode
 
 
 class CategoryEncoding(Layer):
-    """Turn integers into one-hot or counted rows.
+    """Encode integers as one-hot, multi-hot or count vectors.
 
     Args:
-        num_tokens: length of a row; integers run from 0 to below it, others don't count; default None.
-        output_mode: ``"one_hot"`` for a row of each integer; ``"multi_hot"`` or ``"count"`` for one
-            of all along the last axis.
-        sparse: taken as of Keras; results are dense.
+        num_tokens: int, required, length of the vectors; integers outside the range from 0 to ``num_tokens - 1`` are
+            ignored; default None.
+        output_mode: ``"one_hot"`` for a vector per integer, or ``"multi_hot"`` or ``"count"`` for one vector for all
+            integers along the last axis; default "multi_hot".
+        sparse: accepted for compatibility; results are always dense.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    ``call`` takes ``count_weights`` too, of the shape of the input, for ``"count"``.
-
     Raises:
-        ValueError: for wrong arguments.
+        ValueError: for invalid arguments.
 
     Shapes: (..., n) to (..., num_tokens); with "one_hot" (...) to (..., num_tokens).
 
@@ -51,11 +50,11 @@ class CategoryEncoding(Layer):
         self.sparse = bool(sparse)
 
     def call(self, inputs: Any, count_weights: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            count_weights: array of the shape of the inputs, what each integer counts, with "count"; default
+            inputs: array, or structure of arrays, with the input shape given below.
+            count_weights: array of the shape of the inputs, the weight of each integer in "count" mode; default
                 None, for 1.
 
         Shapes: (..., n) to (..., num_tokens); with "one_hot" (...) to (..., num_tokens).
@@ -77,24 +76,24 @@ class CategoryEncoding(Layer):
 
 
 class Discretization(Layer):
-    """Put numbers into bins.
+    """Assign numbers to bins.
 
     Args:
-        bin_boundaries: increasing numbers: bin 0 lies below the first, bin n from the last on; default None.
-        num_bins: how many bins ``adapt`` is to make, of equally many numbers each; default None.
-        epsilon: fraction of the data by which ``adapt`` may miss; it keeps about 1 / epsilon numbers; default
-            0.01.
-        output_mode: ``"int"`` for bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the bins
-            along the last axis.
-        sparse: taken as of Keras; results are dense.
-        dtype: name of the dtype, or a policy; default None.
-        name: name of the layer; default None.
+        bin_boundaries: list of n increasing numbers; bin 0 is below the first one, bin n starts at the last one;
+            default None.
+        num_bins: int, number of bins for ``adapt``, which chooses quantiles as boundaries; default None.
+        epsilon: float, error tolerance of the quantiles; ``adapt`` keeps about 1 / epsilon numbers; default 0.01.
+        output_mode: ``"int"`` for bin indices, ``"one_hot"``, or ``"multi_hot"`` or ``"count"`` of the bins
+            along the last axis; default "int".
+        sparse: accepted for compatibility; results are always dense.
+        dtype: str, name of the dtype, or a policy; default None.
+        name: str, name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
-        ValueError: for wrong arguments, or without boundaries.
+        ValueError: for invalid arguments, or in a call if there are no boundaries.
 
-    Shapes: any shape to the same shape, encoded as of ``output_mode``.
+    Shapes: any shape to the same shape, encoded according to ``output_mode``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Discretization([0.0, 1.0, 2.0])(np.array([[-1.5, 1.0, 3.4, 0.5]]))
@@ -137,18 +136,18 @@ class Discretization(Layer):
     _summary: np.ndarray
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Choose the boundaries: quantiles of the data.
+        """Set the bin boundaries to quantiles of the data.
 
         Args:
-            data: an array, a data set, or another iterable of batches.
-            steps: how many batches of an iterable to look at; default all.
+            data: array, dataset, or another iterable of batches.
+            steps: int, maximum number of batches to read from an iterable; default None, for all.
 
         Raises:
-            ValueError: if the layer was given boundaries.
+            ValueError: if the layer was created with ``bin_boundaries``.
         """
         if self.num_bins is None:
             raise ValueError(
-                f"Layer {self.name!r}: Expected num_bins, to adapt. Received: "
+                f"Layer {self.name!r}: Expected num_bins, for adapt(). Received: "
                 f"bin_boundaries={naming.listed(self.bin_boundaries or [])}."
             )
         self.reset_state()
@@ -157,7 +156,7 @@ class Discretization(Layer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Add numbers to the summary: some of them in order, and how many each stands for.
+        """Add numbers to the quantile summary: a sorted sample, and the weight of each sampled value.
 
         Args:
             data: array of any shape, or list.
@@ -169,21 +168,21 @@ class Discretization(Layer):
         self._summary = _compressed(merged[:, np.argsort(merged[0], kind="stable")], self.epsilon)
 
     def finalize_state(self) -> None:
-        """Make boundaries of the summary."""
+        """Compute the bin boundaries from the summary."""
         self.bin_boundaries = _compressed(self._summary, 1 / (self.num_bins or 1))[0, :-1].tolist()
         renew_constants()
 
     def reset_state(self) -> None:
-        """Forget all data."""
+        """Discard the summary of the data."""
         self._summary = np.zeros((2, 0), "float32")
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
-        Shapes: any shape to the same shape, encoded as of ``output_mode``.
+        Shapes: any shape to the same shape, encoded according to ``output_mode``.
         """
         if self.bin_boundaries is None:
             symbolic = backends.current().is_symbolic
@@ -217,7 +216,7 @@ class Discretization(Layer):
 
 
 def _compressed(summary: np.ndarray, epsilon: float) -> np.ndarray:
-    """A summary of about 1 / epsilon numbers: (their values, how many each stands for)."""
+    """A summary compressed to about 1 / epsilon entries: (values, weights)."""
     if summary.shape[1] * epsilon < 1:
         return summary
     fractions = epsilon + np.arange(0.0, 1.0, epsilon)

@@ -1,4 +1,4 @@
-"""Layers that change colours, brightness and sharpness."""
+"""Layers that change colors, brightness and sharpness."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from polykeras.layers.arguments import rate_between
 from polykeras.layers.preprocessing.image import ImageLayer, limits, rescaled, value_limits
 
 
-class _Colour(ImageLayer):
-    """Base of layers that change each image by a number drawn between two limits.
+class _Color(ImageLayer):
+    """Base class of layers that change each image by a number drawn between two limits.
 
-    Subclasses set the limits of ``factor``, and define ``changed``. Where real Keras draws from below 0
-    in spite of its documentation, pairs from below 0 are taken, for its files.
+    Subclasses set the limits of ``factor``, and define ``changed``. Negative lower limits are accepted for files of
+    Keras, which writes them contrary to its documentation.
     """
 
     lowest, highest, is_symmetric = 0.0, 1.0, False
-    #: What a transformation calls the number.
+    #: The name of the number in a transformation.
     number = "factor"
 
     def __init__(
@@ -45,11 +45,11 @@ class _Colour(ImageLayer):
         return ops.reshape(named[self.number], (-1, 1, 1, 1))
 
     def changed(self, images: Any, draws: Any) -> Any:
-        """Return images changed by a number of each.
+        """Return images, each changed by its own number.
 
         Args:
             images: float array, (batch, height, width, channels).
-            draws: the numbers, (batch, 1, 1, 1), or what else ``draw`` returns.
+            draws: the numbers, (batch, 1, 1, 1), or whatever ``draw`` returns.
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define changed. Received: none.")
 
@@ -57,17 +57,18 @@ class _Colour(ImageLayer):
         return ops.clip(self.changed(images, draws), *self.value_range)
 
 
-class RandomBrightness(_Colour):
-    """In training, add a number to each image.
+class RandomBrightness(_Color):
+    """In training, change the brightness of each image by adding a number.
 
     Args:
-        factor: fraction of the value range to add: from -factor to factor, or between two limits.
-        value_range: (lowest, highest) value; default (0, 255).
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        factor: float or pair; the number, as a fraction of the value range, is drawn from -factor to factor, or
+            between the two.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomBrightness((0.2, 0.2))(np.full((1, 1, 1), 100.0))[0, 0]
@@ -84,16 +85,16 @@ class RandomBrightness(_Colour):
         return images + draws
 
 
-class RandomContrast(_Colour):
-    """In training, scale the distance of each channel from its mean.
+class RandomContrast(_Color):
+    """In training, change the contrast by scaling the difference of each channel from its mean.
 
     Args:
-        factor: the scale lies between 1 - factor and 1 + factor, or, for two numbers, between
+        factor: float or pair; the scale is drawn between 1 - factor and 1 + factor or, for a pair, between
             1 - lower and 1 + upper.
-        value_range, seed, data_format: as of ``RandomBrightness``.
+        value_range, seed, data_format: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomContrast(0.2, seed=1)(np.full((1, 1, 1), 100.0))[0, 0]
@@ -116,16 +117,16 @@ class RandomContrast(_Colour):
         return (images - mean) * draws + mean
 
 
-class RandomSaturation(_Colour):
-    """In training, make colours stronger or paler.
+class RandomSaturation(_Color):
+    """In training, change the color saturation.
 
     Args:
-        factor: 0 makes gray, 0.5 changes nothing, 1 makes colours pure: drawn from 0 to the factor, or
-            between two limits.
-        value_range, data_format, seed: as of ``RandomBrightness``.
+        factor: float or pair; a number is drawn from 0 to it, or between the two: 0 makes images gray, 0.5 changes
+            nothing, 1 saturates colors fully.
+        value_range, data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomSaturation((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]])).round(3)[0, 0]
@@ -142,15 +143,16 @@ class RandomSaturation(_Colour):
         return _in_hsv(images, self.value_range, lambda hue, saturation: (hue, ops.clip(saturation * draws, 0, 1)))
 
 
-class RandomHue(_Colour):
-    """In training, turn colours around the circle.
+class RandomHue(_Color):
+    """In training, rotate the hue of colors.
 
     Args:
-        factor: half turns, in either direction: drawn from 0 to the factor, or between two limits.
-        value_range, data_format, seed: as of ``RandomBrightness``.
+        factor: float or pair; the rotation in half turns, in either direction, is drawn from 0 to it, or between
+            the two.
+        value_range, data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomHue((0.0, 0.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(3)
@@ -169,22 +171,22 @@ class RandomHue(_Colour):
 
 
 def _in_hsv(images: Any, value_range: tuple, change: Callable) -> Any:
-    """Colours after a change of (hue, saturation), each (batch, height, width, 1)."""
+    """RGB images after a change of (hue, saturation), each (batch, height, width, 1)."""
     unit = rescaled(images, value_range, (0, 1))
     hue, saturation, value = ops.split(ops.image.rgb_to_hsv(unit, "channels_last"), 3, -1)
     changed = ops.concatenate([*change(hue, saturation), value], -1)
     return rescaled(ops.image.hsv_to_rgb(changed, "channels_last"), (0, 1), value_range)
 
 
-class RandomColorDegeneration(_Colour):
-    """In training, mix images with gray ones.
+class RandomColorDegeneration(_Color):
+    """In training, blend images with their grayscale versions.
 
     Args:
-        factor: fraction of gray: drawn from 0 to the factor, or between two limits.
-        value_range, data_format, seed: as of ``RandomBrightness``.
+        factor: float or pair; the fraction of gray is drawn from 0 to it, or between the two.
+        value_range, data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomColorDegeneration((1.0, 1.0))(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
@@ -197,15 +199,16 @@ class RandomColorDegeneration(_Colour):
         return images + draws * (ops.image.rgb_to_grayscale(images, "channels_last") - images)
 
 
-class RandomSharpness(_Colour):
+class RandomSharpness(_Color):
     """In training, blur or sharpen images.
 
     Args:
-        factor: 0 blurs, 0.5 changes nothing, 1 sharpens: drawn from 0 to the factor, or between two limits.
-        value_range, data_format, seed: as of ``RandomBrightness``.
+        factor: float or pair; a number is drawn from 0 to it, or between the two: 0 blurs, 0.5 changes nothing, 1
+            sharpens.
+        value_range, data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomSharpness(0.5, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -221,15 +224,15 @@ class RandomSharpness(_Colour):
         return images + (1.0 - 2.0 * draws) * (smooth - images)
 
 
-class RandomPosterization(_Colour):
-    """In training, keep some of 8 bits of each value.
+class RandomPosterization(_Color):
+    """In training, reduce the number of bits of each value.
 
     Args:
-        factor: number of bits, drawn from 1 to the factor, or between two limits, from 1 to 8.
-        value_range, data_format, seed: as of ``RandomBrightness``.
+        factor: int or pair, from 1 to 8; the number of bits to keep is drawn from 1 to it, or between the two.
+        value_range, data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPosterization((2, 2))(np.array([[[100.0, 50.0, 200.0]]]))[0, 0]
@@ -250,14 +253,14 @@ class RandomPosterization(_Colour):
 
 
 class RandomGrayscale(ImageLayer):
-    """In training, make some images gray.
+    """In training, convert some images to grayscale.
 
     Args:
-        factor: probability for each image; default 0.5.
-        data_format, seed: as of ``RandomBrightness``.
+        factor: float, the probability of converting an image; default 0.5.
+        data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomGrayscale(1.0)(np.array([[[100.0, 50.0, 0.0]]]))[0, 0].round(2)
@@ -277,15 +280,15 @@ class RandomGrayscale(ImageLayer):
         return ops.where(draws, ops.image.rgb_to_grayscale(images, "channels_last"), images)
 
 
-class RandomInvert(_Colour):
-    """In training, turn some images into their negatives.
+class RandomInvert(_Color):
+    """In training, invert the values of some images.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        value_range, seed, data_format: as of ``RandomBrightness``.
+        factor: float or pair; the probability per image is drawn from 0 to it, or between the two; default 1.0.
+        value_range, seed, data_format: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomInvert((1.0, 1.0))(np.array([[[100.0]]]))[0, 0]
@@ -304,17 +307,18 @@ class RandomInvert(_Colour):
         return ops.where(draws, float(self.value_range[1]) - images, images)
 
 
-class RandomGaussianBlur(_Colour):
+class RandomGaussianBlur(_Color):
     """In training, blur some images.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        kernel_size: odd size of the window, or two (across, down); default 3.
-        sigma: standard deviation in pixels: drawn from 0 to it, or between two limits, from 0 to 1.
-        value_range, data_format, seed: as of ``RandomBrightness``.
+        factor: float or pair; the probability per image is drawn from 0 to it, or between the two; default 1.0.
+        kernel_size: odd int, size of the window, or pair (width, height); default 3.
+        sigma: float or pair, from 0 to 1; the standard deviation in pixels is drawn from 0 to it, or between the
+            two; default 1.0.
+        value_range, data_format, seed: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     Raises:
         ValueError: for an even ``kernel_size``.
@@ -355,15 +359,16 @@ class RandomGaussianBlur(_Colour):
 
 
 class Solarization(ImageLayer):
-    """In training, add to images, and turn values above a threshold into their negatives.
+    """In training, add a number to images, then invert the values above a threshold.
 
     Args:
-        addition_factor: fraction of the value range to add: drawn from 0 to the factor, or between two limits.
-        threshold_factor: the threshold, as a fraction of the value range, drawn likewise; default 0.0.
-        value_range, seed, data_format: as of ``RandomBrightness``.
+        addition_factor: float or pair; the number, as a fraction of the value range, is drawn from 0 to it, or between
+            the two; default 0.0.
+        threshold_factor: float or pair; the same for the threshold; default 0.0.
+        value_range, seed, data_format: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Solarization()(np.array([[[100.0]]]))[0, 0]
@@ -394,14 +399,14 @@ class Solarization(ImageLayer):
 
 
 class AutoContrast(ImageLayer):
-    """Stretch the values of each channel of each image over the value range.
+    """Stretch the values of each channel of each image linearly to the full value range.
 
     Args:
-        value_range: (lowest, highest) value; default (0, 255).
+        value_range: pair, lowest and highest possible value; default (0, 255).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AutoContrast()(np.array([[[100.0], [110.0], [120.0]]]))[0, :, 0]
@@ -425,13 +430,13 @@ class RandomColorJitter(ImageLayer):
     """In training, change brightness, contrast, saturation and hue, in this order.
 
     Args:
-        value_range: (lowest, highest) value; default (0, 255).
-        brightness_factor, contrast_factor, saturation_factor, hue_factor: as of ``RandomBrightness``,
-            ``RandomContrast``, ``RandomSaturation``, ``RandomHue``; None leaves it as it is.
-        seed, data_format: as of ``RandomBrightness``.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        brightness_factor, contrast_factor, saturation_factor, hue_factor: as for ``RandomBrightness``,
+            ``RandomContrast``, ``RandomSaturation``, ``RandomHue``; default None, for no change.
+        seed, data_format: as for ``RandomBrightness``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomColorJitter(brightness_factor=0.2, seed=1)(np.ones((1, 4, 4, 3))).shape

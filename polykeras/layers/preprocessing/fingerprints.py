@@ -1,8 +1,8 @@
-"""64-bit hashes of texts: those with which TensorFlow, and so Keras, puts values into bins.
+"""64-bit hashes of strings: those with which TensorFlow, and therefore Keras, assigns values to bins.
 
-The formulas hold for Python's integers, of one text, and for ``Words``, arrays of one word of each
-of many texts. A text has a ``size`` in bytes, and little-endian numbers: ``word(offset)`` of eight
-bytes, ``half(offset)`` of four, ``byte(offset)``.
+The formulas work both on Python integers, for one string, and on ``Words``, arrays with one word for each of many
+strings. A string has a ``size`` in bytes, and little-endian numbers: ``word(offset)`` of eight bytes,
+``half(offset)`` of four, and ``byte(offset)``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
 class Text:
-    """Bytes, as numbers that a hash is made of."""
+    """A byte string, read as little-endian numbers."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.size = data, len(data)
@@ -34,7 +34,7 @@ class Text:
 
 
 def _rotate(x: Any, shift: int) -> Any:
-    """Bits turned to the right."""
+    """Rotate the bits to the right."""
     x &= ALL
     return ((x >> shift) | (x << (64 - shift))) & ALL
 
@@ -45,13 +45,13 @@ def _fold(x: Any) -> Any:
 
 
 def _join(x: Any, y: Any, factor: Any) -> Any:
-    """One word out of two."""
+    """Combine two words into one."""
     first = _fold((x ^ y) * factor)
     return _fold((y ^ first) * factor) * factor & ALL
 
 
 def _farm_1_to_3(text: Any) -> Any:
-    """Return the FarmHash of a text of so many bytes, as do those below."""
+    """Return the FarmHash of a string of 1 to 3 bytes; the functions below do so for other sizes."""
     low = text.byte(0) + (text.byte(text.size >> 1) << 8)
     high = text.size + (text.byte(text.size - 1) << 2)
     return _fold((low * _K2 ^ high * _K0) & ALL) * _K2 & ALL
@@ -70,7 +70,7 @@ def _farm_8_to_16(text: Any) -> Any:
 
 
 def _mixed_ends(text: Any, scale: int, factor: Any) -> tuple:
-    """What both sizes of up to 64 bytes begin with: two sums, and the first word."""
+    """The common start for 17 to 64 bytes: two sums, and the first word."""
     a, b = text.word(0) * scale & ALL, text.word(8)
     c, d = text.word(text.size - 8) * factor & ALL, text.word(text.size - 16) * _K2 & ALL
     first = (_rotate(a + b, 43) + _rotate(c, 30) + d) & ALL
@@ -93,12 +93,12 @@ def _farm_33_to_64(text: Any) -> Any:
     return _join((_rotate(e + f, 43) + _rotate(g, 30) + h) & ALL, (e + _rotate(f + a, 18) + g) & ALL, factor)
 
 
-#: (least size in bytes, the hash of texts from there to the next size)
+#: (minimum size in bytes, hash function for strings from this size up to the next)
 FARMS = ((1, _farm_1_to_3), (4, _farm_4_to_7), (8, _farm_8_to_16), (17, _farm_17_to_32), (33, _farm_33_to_64))
 
 
 def _absorb(data: bytes, offset: int, a: int, b: int) -> tuple[int, int]:
-    """Stir 32 bytes into two words."""
+    """Mix 32 bytes into two words."""
     w, x, y, z = struct.unpack_from("<4Q", data, offset)
     a = (a + w) & ALL
     b = _rotate(b + a + z, 21)
@@ -107,7 +107,7 @@ def _absorb(data: bytes, offset: int, a: int, b: int) -> tuple[int, int]:
 
 
 def fingerprint64(data: bytes) -> int:
-    """Return the Fingerprint64 of FarmHash (G. Pike, 2014): the hash behind bins without a salt.
+    """Return the Fingerprint64 of FarmHash (G. Pike, 2014), the hash for bins without a salt.
 
     >>> fingerprint64(b"hello")
     13009744463427800296
@@ -127,7 +127,7 @@ def _farm_of_blocks(text: Text) -> int:
     blocks, last = (size - 1) // 64, size - 64
 
     def round_at(offset: int, x: int, y: int, z: int, factor: int, weight: int) -> tuple:
-        """One block of 64 bytes; the final one has another factor and weight."""
+        """Process one block of 64 bytes; the final one has a different factor and weight."""
         x = _rotate(x + y + v[0] + text.word(offset + 8), 37) * factor & ALL
         y = _rotate(y + v[1] + text.word(offset + 48), 42) * factor & ALL
         x ^= w[1] * weight & ALL
@@ -144,13 +144,13 @@ def _farm_of_blocks(text: Text) -> int:
     v = (v[0] + w[0]) & ALL, v[1]
     w = (w[0] + v[0]) & ALL, w[1]
     x, y, z, v, w = round_at(last, x, y, z, factor, 9)
-    # The round's results come exchanged, x for z.
+    # The round returns x and z swapped.
     first = (_join(v[0], w[0], factor) + _fold(y) * _K0 + z) & ALL
     return _join(first, (_join(v[1], w[1], factor) + x) & ALL, factor)
 
 
 def siphash(data: bytes, key: tuple[int, int]) -> int:
-    """Return SipHash-2-4 (J.-P. Aumasson and D. J. Bernstein, 2012): the hash behind bins with a salt.
+    """Return SipHash-2-4 (J.-P. Aumasson and D. J. Bernstein, 2012), the hash for bins with a salt.
 
     >>> siphash(b"hello", (1, 2)) == siphash(b"hello", (1, 3))
     False
@@ -164,21 +164,21 @@ def siphash(data: bytes, key: tuple[int, int]) -> int:
 
 
 def sip_start(key: tuple[int, int]) -> tuple:
-    """Return the state of a SipHash before the first word: four words."""
+    """Return the initial state of SipHash: four words."""
     first, second = key
     masks = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
     return tuple(word ^ mask for word, mask in zip((first, second, first, second), masks, strict=True))
 
 
 def sip_absorb(state: tuple, word: Any) -> tuple:
-    """Return the state after another word of the text; the last holds the size in its highest byte."""
+    """Return the state after the next word of the string; the last word has the size in its highest byte."""
     a, b, c, d = state
     a, b, c, d = _stirred((a, b, c, d ^ word), 2)
     return a ^ word, b, c, d
 
 
 def sip_end(state: tuple) -> Any:
-    """Return the hash, after all words."""
+    """Return the hash from the state after the last word."""
     a, b, c, d = state
     a, b, c, d = _stirred((a, b, c ^ 0xFF, d), 4)
     return a ^ b ^ c ^ d
@@ -201,7 +201,7 @@ def _stirred(state: tuple, times: int) -> tuple:
 
 
 def chained(words: list, start: int = 0xDECAFCAFFE) -> Any:
-    """Return one fingerprint of several, in order: that of a cross of features.
+    """Combine several fingerprints, in order, into the fingerprint of a feature cross.
 
     >>> chained([1, 2]) == chained([2, 1])
     False

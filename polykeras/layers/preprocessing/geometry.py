@@ -1,4 +1,4 @@
-"""Layers that turn, move, zoom, shear and bend images at random."""
+"""Layers that flip, rotate, translate, zoom, shear and warp images at random."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from polykeras.ops.warp import perspective_matrix
 
 
 def _pairs(x: Any) -> Any:
-    """Two numbers of each image, as float32 (batch, 2)."""
+    """Two numbers per image, as float32 (batch, 2)."""
     return ops.reshape(ops.cast(x, "float32"), (-1, 2))
 
 
 class RandomFlip(ImageLayer):
-    """In training, mirror each image with probability 1/2.
+    """In training, flip each image with probability 1/2.
 
     Args:
-        mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"`` (both or none).
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        mode: ``"horizontal"``, ``"vertical"`` or ``"horizontal_and_vertical"`` (both together or none), the default.
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        bounding_box_format: of ``bounding_boxes``, as of ``keras.utils.bounding_boxes.convert_format``.
+        bounding_box_format: format of ``bounding_boxes``, as for ``keras.utils.bounding_boxes.convert_format``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomFlip(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -71,7 +71,7 @@ class RandomFlip(ImageLayer):
 
 
 class _Warp(ImageLayer):
-    """Base of layers that sample images at other positions. Subclasses define ``warped``."""
+    """Base class of layers that sample images at other positions. Subclasses may override ``warped``."""
 
     def __init__(
         self, interpolation: str, fill_mode: str, fill_value: float, data_format: Any, seed: Any, **kwargs: Any
@@ -82,12 +82,11 @@ class _Warp(ImageLayer):
         self.fill_value = fill_value
 
     def warped(self, images: Any, draws: Any, interpolation: str) -> Any:
-        """Move images by matrices.
+        """Transform images by matrices.
 
         Args:
-            images: float32 (batch, height, width, channels).
-            draws: the first six of the numbers that ``ops.image.affine_transform`` takes, or all
-                eight, each (batch,).
+            images: float32 array, (batch, height, width, channels).
+            draws: the first six, or all eight, of the numbers that ``ops.image.affine_transform`` takes, each (batch,).
             interpolation: ``"bilinear"`` or ``"nearest"``.
         """
         zero = ops.zeros_like(draws[0])
@@ -103,26 +102,27 @@ class _Warp(ImageLayer):
         return self.warped(masks, draws, "nearest")
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
-        # The numbers say where each pixel of the result lies in the image: boxes go the other way.
+        # The matrix maps output pixels to input pixels: boxes need the inverse.
         numbers = (*draws, 0.0, 0.0)[:8]
         return boxes.project(corners, boxes.inverse((*numbers, 1.0)))
 
 
 class RandomRotation(_Warp):
-    """In training, turn images.
+    """In training, rotate images by random angles.
 
     Args:
-        factor: turn counterclockwise, as a fraction of a full one: drawn from -factor to factor, or
-            between two limits.
-        fill_mode: what lies outside: ``"reflect"``, ``"wrap"``, ``"constant"`` or ``"nearest"``.
-        interpolation: ``"bilinear"`` or ``"nearest"``.
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
-        fill_value: for ``"constant"``; default 0.0.
+        factor: float or pair; the counterclockwise angle, as a fraction of a full turn, is drawn from -factor to
+            factor, or between the two.
+        fill_mode: how to fill points outside the image: ``"reflect"``, ``"wrap"``, ``"constant"`` or ``"nearest"``;
+            default "reflect".
+        interpolation: ``"bilinear"`` or ``"nearest"``; default "bilinear".
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
+        fill_value: float, fill value for ``"constant"``; default 0.0.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        bounding_box_format: as of ``RandomFlip``.
+        bounding_box_format: as for ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomRotation((0.25, 0.25))(np.array([[[1.0], [2.0]], [[3.0], [4.0]]])).round(3)[..., 0]
@@ -151,16 +151,17 @@ class RandomRotation(_Warp):
 
 
 class RandomTranslation(_Warp):
-    """In training, move images.
+    """In training, translate images by random offsets.
 
     Args:
-        height_factor: move down, as a fraction of the height: from -factor to factor, or between two limits.
-        width_factor: move to the right, as a fraction of the width.
-        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
+        height_factor: float or pair; the downward shift, as a fraction of the height, is drawn from -factor to factor,
+            or between the two.
+        width_factor: float or pair; the same for the shift to the right, as a fraction of the width.
+        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as for
             ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomTranslation((0, 0), (0.5, 0.5), "constant")(np.array([[[1.0], [2.0]]]))[..., 0]
@@ -201,22 +202,23 @@ class RandomTranslation(_Warp):
         return super().transform_boxes(corners, self._numbers(*draws), size)
 
     def _numbers(self, right: Any, down: Any) -> tuple:
-        # The only place with negations: TensorFlow loses one of two with a stack between them.
+        # All negations are done here: TensorFlow's optimizer drops one of two that are separated by a stack.
         zero, one = ops.zeros_like(down), ops.ones_like(down)
         return one, zero, -right, zero, one, -down
 
 
 class RandomZoom(_Warp):
-    """In training, zoom out (factors above 0) or in.
+    """In training, zoom images out (positive factors) or in (negative factors).
 
     Args:
-        height_factor: change of the visible height, from -factor to factor or between two limits.
-        width_factor: change of the visible width; default that of the height.
-        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as of
+        height_factor: float or pair; the relative change of the visible height is drawn from -factor to factor, or
+            between the two.
+        width_factor: float or pair; the same for the visible width; default None, for the change of the height.
+        fill_mode, interpolation, seed, fill_value, data_format, bounding_box_format: as for
             ``RandomRotation``; defaults "reflect", "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomZoom(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -261,14 +263,14 @@ class RandomShear(_Warp):
     """In training, shear images.
 
     Args:
-        x_factor: pixels moved to the side for each row, drawn from 0 to the factor or between two
-            limits; half of the images go the other way.
-        y_factor: pixels moved down for each column; default 0.0.
-        interpolation, fill_mode, fill_value, data_format, seed, bounding_box_format: as of
+        x_factor: float or pair; the horizontal shift per row, in pixels, is drawn from 0 to it, or between the two;
+            half of the images are sheared in the opposite direction; default 0.0.
+        y_factor: float or pair; the same for the vertical shift per column; default 0.0.
+        interpolation, fill_mode, fill_value, data_format, seed, bounding_box_format: as for
             ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomShear(0.2, seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -309,16 +311,16 @@ class RandomShear(_Warp):
 
 
 class RandomPerspective(_Warp):
-    """In training, show images from another side.
+    """In training, apply random perspective transformations to images.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        scale: how far the corners move, as a fraction of the size, from 0 to 1.
-        interpolation, fill_value, seed, data_format, bounding_box_format: as of ``RandomRotation``; defaults
+        factor: float or pair; the probability per image is drawn from 0 to it, or between the two; default 1.0.
+        scale: float from 0 to 1, how far corners move, as a fraction of their distance from the origin; default 1.0.
+        interpolation, fill_value, seed, data_format, bounding_box_format: as for ``RandomRotation``; defaults
             "bilinear" and 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomPerspective(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -359,19 +361,20 @@ class RandomPerspective(_Warp):
 
 
 class RandomElasticTransform(_Warp):
-    """In training, pull images about as if on rubber.
+    """In training, distort images elastically.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        scale: strength, drawn from 0 to the scale, or between two limits, from 0 to 1.
-        interpolation, fill_mode, fill_value, seed, data_format, bounding_box_format: as of
+        factor: float or pair; the probability per image is drawn from 0 to it, or between the two; default 1.0.
+        scale: float or pair, from 0 to 1; the strength is drawn from 0 to it, or between the two; default 1.0.
+        interpolation, fill_mode, fill_value, seed, data_format, bounding_box_format: as for
             ``RandomRotation``; defaults "bilinear", "reflect" and 0.0.
-        value_range: (lowest, highest) value; default (0, 255).
+        value_range: pair, lowest and highest possible value; default (0, 255).
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Source: Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).
+    Source: Simard et al., "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis"
+    (ICDAR 2003).
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomElasticTransform(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -422,11 +425,11 @@ class RandomElasticTransform(_Warp):
         return ops.clip(super().transform(images, draws), *self.value_range)
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
-        """The boxes around all pixels that show something of a box.
+        """Return the bounding boxes of all pixels that show a part of each box.
 
         Args:
             corners: array, (batch, boxes, 4).
-            draws: tree of arrays, as ``draw`` returns.
+            draws: structure of arrays, as ``draw`` returns.
             size: height and width of the images.
         """
         is_moved, pulls = draws

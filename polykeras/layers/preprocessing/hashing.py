@@ -1,4 +1,4 @@
-"""Layers that put values of any kind into a fixed number of bins, by hashes."""
+"""Layers that hash values into a fixed number of bins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from polykeras.layers.preprocessing.host import (
 
 
 def salt_pair(layer: Layer, salt: Any) -> tuple[int, int] | None:
-    """Return a salt, an int or two, as two.
+    """Return a salt, which is one int or a pair, as a pair.
 
     Raises:
         ValueError: for anything else.
@@ -36,12 +36,12 @@ def salt_pair(layer: Layer, salt: Any) -> tuple[int, int] | None:
 
 
 def bins_of(values: Any, count: int, salt: tuple[int, int] | None) -> Any:
-    """Return the bin of each value, as int64: the hash of its text, modulo the number of bins.
+    """Return the bin of each value, as int64: the hash of its string, modulo the number of bins.
 
     Args:
-        values: NumPy array of strings, or array of the backend of integers, in compiled steps too.
-        count: number of bins.
-        salt: the key of a SipHash; None for FarmHash.
+        values: NumPy array of strings, or backend array of integers, also in compiled steps.
+        count: int, number of bins.
+        salt: key of SipHash; None for FarmHash.
 
     >>> bins_of(np.array([["a"], ["b"]], object), 3, None)
     array([[0],
@@ -63,31 +63,31 @@ def _bins_of_integers(values: Any, count: int, salt: tuple[int, int] | None) -> 
 
 
 def bits_of(values: Any) -> Any:
-    """Return numbers as int64; the largest uint64 keep their bits."""
+    """Return integers as int64; uint64 values keep their bits."""
     backend = backends.current()
     is_long = ops.dtype(values) == "uint64"
     return backend.bitcast(values, "int64") if is_long else ops.cast(values, "int64")
 
 
 class Hashing(HostLayer):
-    """Put strings or integers into a fixed number of bins.
+    """Hash strings or integers into a fixed number of bins.
 
     Args:
-        num_bins: how many.
-        mask_value: the value that goes to bin 0, which is then kept for it; default None.
-        salt: an int or two, that makes the hash another one; default None.
-        output_mode: ``"int"`` for the bins; ``"one_hot"``; ``"multi_hot"`` or ``"count"`` of the
-            bins along the last axis.
-        sparse: taken as of Keras; results are dense.
+        num_bins: int, number of bins.
+        mask_value: value that is mapped to bin 0, which is then reserved for it; default None.
+        salt: int or pair of ints, the key of a different hash function; default None.
+        output_mode: ``"int"`` for bin indices, ``"one_hot"``, or ``"multi_hot"`` or ``"count"`` of the
+            bins along the last axis; default "int".
+        sparse: accepted for compatibility; results are always dense.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Bins are those of Keras on TensorFlow: FarmHash, with a salt SipHash. Integers are hashed where
-    the model runs, in compiled steps too; strings on the host, in front of a model.
+    Bins are those of Keras on TensorFlow: FarmHash, or SipHash with a salt. Integers are hashed by the backend,
+    also in compiled steps; strings are hashed on the host, in front of a model.
 
     Raises:
-        ValueError: for wrong arguments.
+        ValueError: for invalid arguments.
 
-    Shapes: any shape to the same shape, encoded as of ``output_mode``.
+    Shapes: any shape to the same shape, encoded according to ``output_mode``.
 
     Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009),
     https://arxiv.org/abs/0902.2206.
@@ -118,12 +118,12 @@ class Hashing(HostLayer):
         self.sparse = bool(sparse)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
-        Shapes: any shape to the same shape, encoded as of ``output_mode``.
+        Shapes: any shape to the same shape, encoded according to ``output_mode``.
         """
         keeps_first = self.mask_value is not None and self.num_bins > 1
         bins = bins_of(inputs, self.num_bins - keeps_first, self.salt)
@@ -153,7 +153,7 @@ class Hashing(HostLayer):
 
 
 def _result_dtype(layer: Layer, output_mode: str, dtype: Any) -> str | None:
-    """The dtype of bins or of what encodes them: by default int64 and ``floatx()``."""
+    """The output dtype: by default int64 for bin indices, and ``floatx()`` for encodings."""
     name = dtype.get("config", {}).get("name") if isinstance(dtype, dict) else getattr(dtype, "name", dtype)
     if output_mode == "int" and name not in (None, "int32", "int64"):
         raise ValueError(
@@ -163,24 +163,24 @@ def _result_dtype(layer: Layer, output_mode: str, dtype: Any) -> str | None:
 
 
 class HashedCrossing(HostLayer):
-    """Put combinations of several features into a fixed number of bins.
+    """Hash combinations of several features (feature crosses) into a fixed number of bins.
 
     Args:
-        num_bins: how many.
-        output_mode: ``"int"`` for the bins, or ``"one_hot"``.
-        sparse: taken as of Keras; results are dense.
-        name: name of the layer; default None.
-        dtype: name of the dtype, or a policy; default None.
+        num_bins: int, number of bins.
+        output_mode: ``"int"`` for bin indices, or ``"one_hot"``; default "int".
+        sparse: accepted for compatibility; results are always dense.
+        name: str, name of the layer; default None.
+        dtype: str, name of the dtype, or a policy; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Takes a list of arrays of one shape, () or (batch,) or (batch, 1), of strings or integers.
-    Bins are those of Keras on TensorFlow. Crosses of integers may be made in compiled steps; strings
-    belong in front of a model.
+    The input is a list of arrays of strings or integers that all have the shape (), (batch,) or (batch, 1).
+    Bins are those of Keras on TensorFlow. Integers can be crossed in compiled steps; strings must be crossed on
+    the host, in front of a model.
 
     Raises:
-        ValueError: for wrong arguments, fewer than two features, or floats.
+        ValueError: for invalid arguments, fewer than two features, or floats.
 
-    Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded as of ``output_mode``.
+    Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded according to ``output_mode``.
 
     Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning" (2009),
     https://arxiv.org/abs/0902.2206.
@@ -217,12 +217,12 @@ class HashedCrossing(HostLayer):
         return features
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
-        Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded as of ``output_mode``.
+        Shapes: a list of arrays (batch,) or (batch, 1) to the same shape, encoded according to ``output_mode``.
         """
         shape = tuple(inputs[0].shape)
         columns = [self._column(x) for x in inputs]
@@ -230,7 +230,7 @@ class HashedCrossing(HostLayer):
         return self.encoded(bins if shape else ops.reshape(bins, ()), self.output_mode, self.num_bins)
 
     def _column(self, x: Any) -> Any:
-        """The word of each value, as int64: an integer's own, the hash of a string."""
+        """The word of each value, as int64: an integer itself, or the hash of a string."""
         if not is_text(x):
             return bits_of(x)
         hashes = [fingerprint64(str(item).encode()) for item in x.reshape(-1).tolist()]

@@ -1,4 +1,4 @@
-"""Layers that spread the values of images evenly."""
+"""Histogram equalization of images."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from polykeras.layers.preprocessing.image import ImageLayer, rescaled, value_lim
 
 
 def _counts(positions: Any, bins: int) -> Any:
-    """float32 (rows, bins): how often each number occurs in each row of int32 (rows, entries)."""
+    """Histograms, float32 (rows, bins), of the numbers in each row of an int32 array (rows, entries)."""
     rows = positions.shape[0]
     flat = ops.reshape(positions + ops.expand_dims(ops.arange(rows, dtype="int32") * bins, 1), (-1,))
     return ops.reshape(ops.segment_sum(ops.ones_like(flat, "float32"), flat, rows * bins), (rows, bins))
 
 
 class Equalization(ImageLayer):
-    """In training, spread the values of each channel of each image evenly over the value range.
+    """In training, equalize the histogram of each channel of each image.
 
     Args:
-        value_range: (lowest, highest) value; default (0, 255).
-        bins: of the histogram; default 256.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        bins: int, number of bins of the histogram; default 256.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Equalization()(np.array([[[10.0], [11.0], [12.0]]]))[0, :, 0]
@@ -49,7 +49,7 @@ class Equalization(ImageLayer):
         fraction = ops.clip(rescaled(rows, self.value_range, (0, 1)), 0, 1)
         positions = ops.cast(ops.floor(fraction * (self.bins - 1) + 1e-4), "int32")
         reached = ops.cumsum(_counts(positions, self.bins), 1)
-        # The pixels of the lowest value that occurs.
+        # The number of pixels in the lowest bin that is not empty.
         first = ops.min(ops.where(ops.greater(reached, 0), reached, float(height * width)), 1, keepdims=True)
         rest = float(height * width) - first
         table = ops.clip(ops.round((reached - first) * 255.0 / ops.maximum(rest, 1.0)), 0, 255)
@@ -59,23 +59,22 @@ class Equalization(ImageLayer):
 
 
 class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
-    """In training, spread the values of each channel evenly, in each part of an image, up to a contrast.
+    """In training, equalize the histograms of each tile of an image, with limited contrast (CLAHE).
 
-    The image is cut into tiles. In each the values are spread by their own histogram, of which no
-    entry counts more than a limit; what lies above is shared out among all values. Between the
-    middles of tiles the results are mixed.
+    The image is divided into tiles. In each tile, every channel is equalized by its own histogram, after its bins
+    have been clipped at a limit and the excess has been distributed evenly over all bins. The mappings of
+    neighboring tiles are interpolated bilinearly.
 
     Args:
-        value_range: (lowest, highest) value; default (0, 255).
-        clip_limit: how often a value may count, as a multiple of the mean count; 0 for any number; default
-            4.0.
-        tile_grid_size: number of tiles (down, across); default (8, 8).
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        clip_limit: float, limit of a bin as a multiple of the mean count; 0 for no limit; default 4.0.
+        tile_grid_size: pair of ints, number of tiles (vertically, horizontally); default (8, 8).
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization" (Graphics Gems IV, 1994).
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(1, 1), clip_limit=0)
@@ -117,7 +116,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         return rescaled(mixed[:, :height, :width], (0, 255), self.value_range)
 
     def _tables(self, values: Any) -> Any:
-        """(batch * tiles * channels, 256): what becomes of each value in each tile."""
+        """The mappings of all values in each tile, (batch * tiles * channels, 256)."""
         batch, height, width, channels = values.shape
         tiles_down, tiles_across = self.tile_grid_size
         tiles = (batch, tiles_down, height // tiles_down, tiles_across, width // tiles_across, channels)
@@ -134,7 +133,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
 
 def _neighbours(size: int, tiles: int) -> list[tuple]:
-    """For the positions of an axis: (number of a tile, its weight), of the tiles before and behind."""
+    """For each position of an axis, (index, weight) of the nearest tile before and of the one after it."""
     position = np.arange(size) / (size // tiles) - 0.5
     low = np.floor(position)
     fraction = position - low

@@ -1,4 +1,4 @@
-"""What layers share that work on strings and integers on the host, and layers that adapt to data."""
+"""Shared parts of layers that process strings and integers on the host, and of layers that adapt to data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from polykeras.serialization import registry
 
 
 def on_host(x: Any, encoding: str = "utf-8") -> np.ndarray:
-    """Return arrays of any kind, and nested lists, as a NumPy array; strings as Python's, in an object array.
+    """Return an array of any type, or nested lists, as a NumPy array; strings become Python strings.
 
     >>> on_host([b"a", "b"])
     array(['a', 'b'], dtype=object)
@@ -31,7 +31,7 @@ def on_host(x: Any, encoding: str = "utf-8") -> np.ndarray:
 
 
 def integers_or_texts(x: Any, encoding: str = "utf-8") -> Any:
-    """Return numbers as an array of the backend, of values or traced, and strings as ``on_host`` does.
+    """Return numbers as a backend array, also a traced one, and strings as ``on_host`` does.
 
     >>> integers_or_texts([1, 2]), integers_or_texts(["a"])
     (array([1, 2]), array(['a'], dtype=object))
@@ -44,19 +44,19 @@ def integers_or_texts(x: Any, encoding: str = "utf-8") -> Any:
 
 
 def is_text(x: Any) -> bool:
-    """True for what ``on_host`` makes of strings."""
+    """True for an array of strings as ``on_host`` returns it."""
     return isinstance(x, np.ndarray) and x.dtype == object
 
 
 def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
-    """Yield the batches of data to adapt to: an array is one, an iterable (a data set, a generator) many.
+    """Yield the batches of data for ``adapt``: an array is one batch, an iterable (dataset, generator) yields many.
 
     Args:
         data: array, or iterable of arrays or (inputs, targets) pairs.
-        steps: how many of an iterable's to take; default all.
+        steps: int, maximum number of batches from an iterable; default None, for all.
 
     Raises:
-        TypeError: for single numbers.
+        TypeError: if batches are single numbers.
     """
     if hasattr(data, "shape"):
         yield data
@@ -69,27 +69,27 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
 
 
 def check_is_dense(layer: Layer, ragged: bool) -> None:
-    """Refuse ``ragged=True``: there are only dense arrays here.
+    """Reject ``ragged=True``: only dense arrays are supported.
 
     Raises:
-        ValueError: if it is set.
+        ValueError: if ``ragged`` is set.
     """
     if ragged:
         raise ValueError(
             f"Layer {layer.name!r} ({type(layer).__name__}): Expected ragged=False: results are dense arrays, "
-            f"filled up with zeros. Received: {ragged!r}."
+            f"padded with zeros. Received: {ragged!r}."
         )
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:
-    """Return indices as they are, as one-hot rows, or counted along the last axis.
+    """Return indices unchanged, one-hot encoded, or counted along the last axis.
 
     Args:
-        indices: array of integers; those outside of ``depth`` don't count.
+        indices: array of integers; those outside the range of ``depth`` are ignored.
         mode: ``"int"``, ``"one_hot"``, ``"multi_hot"`` or ``"count"``.
-        depth: number of different ones.
-        dtype: of the result.
-        weights: of the shape of the indices, or None.
+        depth: int, number of different indices.
+        dtype: dtype of the result.
+        weights: array of the shape of the indices; default None.
     """
     if mode == "int":
         return ops.cast(indices, dtype)
@@ -110,9 +110,9 @@ def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
     """Count the indices of each document.
 
     Args:
-        documents: sequences of indices; those outside of ``depth`` don't count.
-        depth: number of different ones.
-        mode: ``"count"``, or ``"multi_hot"`` for 1 wherever an index occurs.
+        documents: sequences of indices; those outside the range of ``depth`` are ignored.
+        depth: int, number of different indices.
+        mode: ``"count"``, or ``"multi_hot"`` for 1 if an index occurs.
 
     >>> count_on_host([[0, 2, 2], []], 3, "count")
     array([[1, 0, 2],
@@ -127,7 +127,7 @@ def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
 
 
 def encode_on_host(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
-    """Do the same as ``encode``, without a row in memory for each index."""
+    """Like ``encode``, in NumPy and without a vector in memory for every index."""
     if mode == "int":
         return indices
     indices = indices.reshape(1) if indices.ndim == 0 else indices
@@ -139,7 +139,7 @@ def encode_on_host(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
 
 
 def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
-    """Return the shape of what ``encode`` makes of an array of a shape."""
+    """Return the shape of the result of ``encode`` for an array of a given shape."""
     if mode == "int":
         return shape
     shape = shape or (1,)
@@ -149,15 +149,15 @@ def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
 
 
 class HostLayer(Layer):
-    """Base of layers of strings, which ``call`` takes as NumPy arrays, on every backend.
+    """Base class of layers that process strings, which ``call`` receives as NumPy arrays on every backend.
 
-    Subclasses compute in NumPy in ``call``, and say in ``output_shape_of`` what comes out. Such a
-    layer belongs in front of a model, or of its input pipeline: not inside of a compiled step, but
-    for integers, which ``call`` may take as arrays of the backend.
+    Subclasses compute in NumPy in ``call``, and return the shape of the result from ``output_shape_of``. Such a
+    layer belongs in front of a model, or in its input pipeline, and not in a compiled step, except for integers,
+    which ``call`` may receive as backend arrays.
     """
 
     in_graphs = "leave"
-    #: dtype of what comes out; None for ``floatx()``.
+    #: dtype of the output; None for ``floatx()``.
     result_dtype: str | None = None
 
     def __init__(self, **kwargs: Any) -> None:
@@ -166,7 +166,7 @@ class HostLayer(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a layer from ``get_config``; paths of files in it are refused in safe mode.
+        """Create a layer from the result of ``get_config``; file paths in it are rejected in safe mode.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -175,7 +175,7 @@ class HostLayer(Layer):
             return super().from_config(config)
 
     def prepare(self, inputs: Any) -> Any:
-        """Return the inputs of a call as ``call`` takes them.
+        """Convert the inputs to the form that ``call`` takes.
 
         Args:
             inputs: array, or list of arrays or strings, of any shape.
@@ -183,26 +183,26 @@ class HostLayer(Layer):
         return integers_or_texts(inputs)
 
     def output_shape_of(self, shape: Any) -> tuple:
-        """Return the shape of the output for that of the input.
+        """Return the output shape for an input shape.
 
         Args:
-            shape: tuple.
+            shape: tuple, or list of tuples.
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define output_shape_of. Received: none.")
 
     def finish(self, result: np.ndarray) -> Any:
-        """Return a result as an array of the backend.
+        """Return a result as a backend array.
 
         Args:
-            result: NumPy array or array of the backend.
+            result: NumPy or backend array.
         """
         return backends.current().array(result, self.result_dtype or config.floatx())
 
     def encoded(self, indices: Any, mode: str, depth: int) -> Any:
-        """Return indices, NumPy's or the backend's, encoded as an array of the backend.
+        """Encode indices, and return the result as a backend array.
 
         Args:
-            indices: array of integers.
+            indices: NumPy or backend array of integers.
             mode: "int", "one_hot", "multi_hot" or "count".
             depth: int, the size of the encoding.
         """
@@ -216,7 +216,7 @@ class HostLayer(Layer):
         return (self.prepare(args[0] if args else kwargs.pop("inputs")), *args[1:]), kwargs
 
     def _accept(self, backend: Any, x: Any) -> None:
-        """Every input needs preparation."""
+        """Accept nothing for the fast path: every input needs preparation."""
 
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if not backend.is_symbolic:

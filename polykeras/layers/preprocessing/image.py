@@ -1,4 +1,4 @@
-"""What layers on images share, and layers that cut and resize."""
+"""The base class of image layers, and layers that crop and resize."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 def limits(
     layer: Layer, name: str, value: Any, low: float, high: float, is_symmetric: bool = False
 ) -> tuple[float, float]:
-    """Return a factor as (lower, upper): a pair as it is, a number f as from 0 (or low, if above), or from -f, to f.
+    """Return a factor as (lower, upper): a pair sorted, a number f as (max(low, 0), f), or (-f, f) if symmetric.
 
     Raises:
-        ValueError: for anything else, or outside of low to high.
+        ValueError: for anything else, or limits outside the range from low to high.
     """
     pair = (-value if is_symmetric else max(low, 0), value) if isinstance(value, int | float) else value
     is_pair = isinstance(pair, list | tuple) and len(pair) == 2 and all(isinstance(v, int | float) for v in pair)
@@ -56,7 +56,7 @@ def value_limits(layer: Layer, value: Any) -> tuple:
 
 
 def rescaled(x: Any, source: tuple, target: tuple) -> Any:
-    """Return values of one range in another.
+    """Map values linearly from one range to another.
 
     >>> rescaled(5.0, (0, 10), (1, 3))
     2.0
@@ -66,7 +66,7 @@ def rescaled(x: Any, source: tuple, target: tuple) -> Any:
 
 
 def carried(method: Callable) -> Callable:
-    """Let a method compute on the host in a graph that a program is making, where a call of the layer would."""
+    """Decorator: in a graph that a user's program builds, the method computes on the host if a layer call would."""
 
     @functools.wraps(method)
     def run(self: ImageLayer, *args: Any, **kwargs: Any) -> Any:
@@ -79,30 +79,29 @@ def carried(method: Callable) -> Callable:
 
 
 class ImageLayer(Layer):
-    """Base of layers on images.
+    """Base class of image layers.
 
-    Subclasses define ``transform`` on float32 (batch, height, width, channels), and ``draw`` for the
-    random numbers of a batch, from ``self.generator``: the same ones on every backend. Layers that
-    move what is in an image define ``transform_masks`` and ``transform_boxes`` too, layers that mix
-    images ``mix_labels``. Their arguments stay as attributes of the same names, from which the
-    config is made.
+    Subclasses define ``transform`` for float32 images (batch, height, width, channels), and ``draw`` for the
+    random numbers of a batch, taken from ``self.generator`` and so the same on every backend. Geometric layers
+    also define ``transform_masks`` and ``transform_boxes``, and layers that mix images define ``mix_labels``.
+    Constructor arguments must be stored in attributes of the same names, from which the config is created.
 
-    Takes (batch, height, width, channels), or channels first, or a single image; or a dict with
+    The input is an array (batch, height, width, channels), or with channels first, or a single image; or a dict with
 
-    - ``images``: such images,
+    - ``images``: such an array,
     - ``labels``: (batch, ...),
-    - ``segmentation_masks``: as images, or without channels,
-    - ``bounding_boxes``: a dict of ``boxes``, (batch, count, 4), and ``labels``, (batch, count). Boxes of
-      which nothing is left inside the image get label -1.
+    - ``segmentation_masks``: like images, or without the channel axis,
+    - ``bounding_boxes``: a dict of ``boxes``, (batch, count, 4), and ``labels``, (batch, count). Boxes that end up
+      completely outside the image get label -1.
 
     Args:
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        seed: an int, for draws that repeat from program to program.
-        bounding_box_format: as of ``keras.utils.bounding_boxes.convert_format``, for layers that move boxes.
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
+        bounding_box_format: as for ``keras.utils.bounding_boxes.convert_format``, for geometric layers; default None.
     """
 
     in_graphs = "measure"
-    #: Whether the layer does nothing out of training.
+    #: Whether the layer is only active in training.
     is_augmentation = True
 
     def __init__(
@@ -130,59 +129,59 @@ class ImageLayer(Layer):
         """
 
     def named(self, draws: Any) -> dict:
-        """Return the random numbers of a batch by the names that they have in a transformation.
+        """Return the random numbers of a batch as a dict, by their names in a transformation.
 
         Args:
-            draws: what ``draw`` returned.
+            draws: result of ``draw``.
         """
         return {"draws": draws}
 
     def drawn(self, named: dict, size: tuple[int, int]) -> Any:
-        """Return the random numbers of a batch, as ``draw`` does, that have names.
+        """Return the random numbers in the form of ``draw``, from the form of ``named``.
 
         Args:
             named: dict, as ``named`` returns.
             size: (height, width) of the images.
 
         Raises:
-            KeyError: where a name is missing.
+            KeyError: if a name is missing.
         """
         return named["draws"]
 
     def transform(self, images: Any, draws: Any) -> Any:
-        """Return a batch of images changed by drawn numbers.
+        """Return a batch of transformed images.
 
         Args:
             images: array, (batch, height, width, channels).
-            draws: tree of arrays, as ``draw`` returns.
+            draws: structure of arrays, as ``draw`` returns.
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define transform. Received: none.")
 
     def transform_masks(self, masks: Any, draws: Any, /) -> Any:
-        """Return a float32 batch of segmentation masks, moved as the images.
+        """Return a float32 batch of segmentation masks, transformed like the images.
 
         Args:
             masks: array, (batch, height, width, channels).
-            draws: tree of arrays, as ``draw`` returns.
+            draws: structure of arrays, as ``draw`` returns.
         """
         return masks
 
     def transform_boxes(self, corners: Any, draws: Any, size: tuple[int, int]) -> Any:
-        """Return boxes, (batch, count, 4) of left, top, right and bottom in pixels, moved as the images.
+        """Return boxes, transformed like the images.
 
         Args:
-            corners: the boxes.
-            draws: the drawn numbers.
-            size: (height, width) of the images before.
+            corners: array, (batch, count, 4), left, top, right and bottom of each box in pixels.
+            draws: structure of arrays, as ``draw`` returns.
+            size: (height, width) of the images before the transformation.
         """
         return corners
 
     def mix_labels(self, labels: Any, draws: Any, /) -> Any:
-        """Return a batch of labels, mixed as the images.
+        """Return a batch of labels, mixed like the images.
 
         Args:
             labels: array, (batch, ...).
-            draws: tree of arrays, as ``draw`` returns.
+            draws: structure of arrays, as ``draw`` returns.
         """
         return labels
 
@@ -195,31 +194,31 @@ class ImageLayer(Layer):
         return height, width
 
     def output_count(self, count: int | None) -> int | None:
-        """Return how many boxes of an image come out.
+        """Return the number of output boxes per image.
 
         Args:
-            count: int, the number of boxes that went in.
+            count: int, the number of input boxes per image.
         """
         return count
 
     def uniform(self, shape: Any, low: float = 0.0, high: float = 1.0) -> Any:
-        """Return numbers drawn evenly; one of equal limits takes no rounding.
+        """Return uniformly distributed random numbers; with equal limits, exactly the limit.
 
         Args:
             shape: tuple of ints.
-            low: floats, the limits; default 0.0.
-            high: floats, the limits; default 1.0.
+            low: float, the lower limit; default 0.0.
+            high: float, the upper limit; default 1.0.
         """
         return random.uniform(shape, low, high, dtype="float32", seed=self.generator)
 
     def call(self, inputs: Any, training: bool = True) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default True.
 
-        Shapes: (batch, rows, columns, channels), or without batch, to the same, or to what the class says.
+        Shapes: (batch, rows, columns, channels), or without the batch axis, to the output shape of the class.
 
         Raises:
             ValueError: for images that do not have 3 or 4 axes.
@@ -284,15 +283,15 @@ class ImageLayer(Layer):
 
     @carried
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> dict | None:
-        """Return one change of a batch, to pass to the methods named ``transform_...``; None for no change.
+        """Return a random transformation of a batch, to pass to the ``transform_...`` methods; None for no change.
 
-        A dict with ``input_shape``, and with the drawn numbers by the names that Keras 3 gives them, where it has
-        one number for what is drawn here; it may be written by hand, too.
+        The transformation is a dict with ``input_shape`` and the drawn numbers, under the names of Keras 3 where
+        the two correspond. It may also be written by hand.
 
         Args:
-            data: images, or a dict with ``images``: what ``call`` takes.
-            training: whether there is a change at all, for layers that work in training only.
-            seed: an int or a ``SeedGenerator`` for the draws; default the layer's own.
+            data: images, or a dict with ``images``, as for ``call``.
+            training: bool; if False, return None for layers that are only active in training; default True.
+            seed: int or ``SeedGenerator`` for the draws; default None, for the generator of the layer.
 
         >>> import numpy as np, polykeras as keras
         >>> layer, images = keras.layers.RandomFlip(seed=1), np.ones((2, 4, 4, 3))
@@ -321,7 +320,7 @@ class ImageLayer(Layer):
             self.generator = own
 
     def _read(self, transformation: dict) -> tuple[Any, bool, Any]:
-        """The drawn numbers of a transformation, whether it is of a single image, and (height, width)."""
+        """The drawn numbers of a transformation, whether it is for a single image, and (height, width)."""
         shape = tuple(None if n is None else int(n) for n in transformation.get("input_shape", (None,) * 4))
         size: Any = shape[-3:-1] if self.data_format == "channels_last" else shape[-2:]
         try:
@@ -335,12 +334,12 @@ class ImageLayer(Layer):
 
     @carried
     def transform_images(self, images: Any, transformation: dict | None, training: bool = True) -> Any:
-        """Return images changed by ``get_random_transformation``.
+        """Return images changed by a transformation.
 
         Args:
             images: array, (batch, height, width, channels).
-            transformation: what ``get_random_transformation`` returned.
-            training: bool, whether to change them at all; default True.
+            transformation: result of ``get_random_transformation``.
+            training: bool; if False, return them unchanged; default True.
         """
         images = ops.convert_to_tensor(images)
         if transformation is not None and training:
@@ -351,12 +350,12 @@ class ImageLayer(Layer):
 
     @carried
     def transform_labels(self, labels: Any, transformation: dict | None, training: bool = True) -> Any:
-        """Return labels changed as the images.
+        """Return labels, changed like the images.
 
         Args:
             labels: array, (batch, ...).
-            transformation: what ``get_random_transformation`` returned.
-            training: bool, whether to change them at all; default True.
+            transformation: result of ``get_random_transformation``.
+            training: bool; if False, return them unchanged; default True.
         """
         labels = ops.convert_to_tensor(labels)
         if transformation is None or not training:
@@ -368,12 +367,12 @@ class ImageLayer(Layer):
     def transform_bounding_boxes(
         self, bounding_boxes: dict, transformation: dict | None, training: bool = True
     ) -> dict:
-        """Return boxes changed as the images.
+        """Return boxes, changed like the images.
 
         Args:
             bounding_boxes: dict of ``boxes``, (batch, boxes, 4), and ``labels``, (batch, boxes).
-            transformation: what ``get_random_transformation`` returned.
-            training: bool, whether to change them at all; default True.
+            transformation: result of ``get_random_transformation``.
+            training: bool; if False, return them unchanged; default True.
         """
         if transformation is None or not training:
             return bounding_boxes
@@ -385,12 +384,12 @@ class ImageLayer(Layer):
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: dict | None, training: bool = True
     ) -> Any:
-        """Return masks changed as the images.
+        """Return segmentation masks, changed like the images.
 
         Args:
             segmentation_masks: array, (batch, height, width, channels).
-            transformation: what ``get_random_transformation`` returned.
-            training: bool, whether to change them at all; default True.
+            transformation: result of ``get_random_transformation``.
+            training: bool; if False, return them unchanged; default True.
         """
         masks = ops.convert_to_tensor(segmentation_masks)
         if transformation is None or not training:
@@ -403,10 +402,10 @@ class ImageLayer(Layer):
         return ops.cast(moved if has_channels else ops.squeeze(moved, axis), self.mask_dtype(ops.dtype(masks)))
 
     def mask_dtype(self, dtype: str) -> str:
-        """Return the dtype of masks that come out.
+        """Return the dtype of the output masks.
 
         Args:
-            dtype: name of the dtype that went in.
+            dtype: str, dtype of the input masks.
         """
         return dtype
 
@@ -415,13 +414,13 @@ class ImageLayer(Layer):
             return given
         if None in size:
             raise ValueError(
-                f"Layer {self.path!r}: Expected a transformation with input_shape, the shape of the images, to move "
-                f"bounding_boxes. Received: one without."
+                f"Layer {self.path!r}: Expected a transformation with input_shape, the shape of the images, to "
+                f"transform bounding_boxes. Received: one without it."
             )
         kind = self.bounding_box_format
         if kind is None:
             raise ValueError(
-                f"Layer {self.path!r}: Expected a bounding_box_format, to move bounding_boxes. Received: none. "
+                f"Layer {self.path!r}: Expected a bounding_box_format, to transform bounding_boxes. Received: none. "
                 f'Pass one to the layer, such as bounding_box_format="xyxy".'
             )
         corners = boxes.convert_format(given["boxes"], kind, "xyxy", *size)
@@ -446,7 +445,7 @@ class ImageLayer(Layer):
 
 
 def in_batch(x: Any, is_single: bool, change: Callable) -> Any:
-    """Change an array that may lack the batch axis."""
+    """Apply a function of a batch to an array that may lack the batch axis."""
     return ops.squeeze(change(ops.expand_dims(x, 0)), 0) if is_single else change(x)
 
 
@@ -455,21 +454,22 @@ def _with_size(shape: tuple, axis: int, change: Callable) -> tuple:
 
 
 class Resizing(ImageLayer):
-    """Bring images to one size.
+    """Resize images to a fixed size.
 
     Args:
-        height, width: of the result.
-        interpolation: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"``.
-        crop_to_aspect_ratio: first cut borders, so that nothing is stretched.
-        pad_to_aspect_ratio: first add borders, so that nothing is stretched.
-        fill_mode: ``"constant"``.
-        fill_value: of these borders; default 0.0.
-        antialias: whether shrinking averages.
+        height, width: ints, size of the output.
+        interpolation: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ``"lanczos3"`` or ``"lanczos5"``; default
+            "bilinear".
+        crop_to_aspect_ratio: bool, whether to crop first, to preserve the aspect ratio; default False.
+        pad_to_aspect_ratio: bool, whether to pad first, to preserve the aspect ratio; default False.
+        fill_mode: how to pad; only ``"constant"`` is supported, the default.
+        fill_value: float, value of the padding; default 0.0.
+        antialias: bool, whether to use an antialiasing filter when downsampling; default False.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        bounding_box_format: as of ``RandomFlip``.
+        bounding_box_format: as for ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to (batch, height, width, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.Resizing(2, 3)(np.ones((1, 8, 6, 3))).shape
@@ -526,14 +526,14 @@ class Resizing(ImageLayer):
 
 
 def _four(across: Any, down: Any) -> Any:
-    """(across, down, across, down), to compute with the corners of boxes."""
+    """The array (across, down, across, down), for arithmetic with the corners of boxes."""
     return ops.stack([ops.convert_to_tensor(n, "float32") for n in (across, down) * 2])
 
 
 class _Crop(ImageLayer):
-    """Base of layers that cut out a piece of a size, enlarging images that are smaller.
+    """Base class of layers that crop to a fixed size, after enlarging images that are smaller.
 
-    Subclasses define ``draw``: the (top, left) of the piece.
+    Subclasses define ``draw``, which returns the (top, left) corner of the crop.
     """
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
@@ -573,15 +573,15 @@ class _Crop(ImageLayer):
 
 
 class CenterCrop(_Crop):
-    """Cut out the middle of images; smaller ones are enlarged first.
+    """Crop the center of images; smaller images are enlarged first.
 
     Args:
-        height, width: of the result.
+        height, width: ints, size of the output.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        bounding_box_format: as of ``RandomFlip``.
+        bounding_box_format: as for ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to (batch, height, width, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.CenterCrop(2, 2)(np.arange(16.0).reshape(4, 4, 1))[..., 0]
@@ -596,19 +596,18 @@ class CenterCrop(_Crop):
 
 
 class RandomCrop(_Crop):
-    """Cut out a piece of a batch of images, at a random position in training.
+    """In training, crop a batch of images at a random position.
 
-    Out of training images are brought to the size of the piece, without stretching: what doesn't
-    fit its ratio is cut off on both sides.
+    In inference, images are resized to the output size; the aspect ratio is preserved by cropping both sides.
 
     Args:
-        height, width: of the piece; smaller images are enlarged first.
-        seed: an int, for positions that repeat from program to program; default None, for others each time.
+        height, width: ints, size of the output; smaller images are enlarged first.
+        seed: int, for positions that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        bounding_box_format: as of ``RandomFlip``.
+        bounding_box_format: as for ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to (batch, height, width, channels).
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandomCrop(2, 3)(np.ones((1, 8, 6, 3))).shape
@@ -621,13 +620,13 @@ class RandomCrop(_Crop):
         super().__init__(height, width, data_format, seed=seed, **kwargs)
 
     def call(self, inputs: Any, training: bool = True) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default False.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default True.
 
-        Shapes: (batch, rows, columns, channels), or without batch, to (batch, height, width, channels).
+        Shapes: (batch, rows, columns, channels), or without the batch axis, to (batch, height, width, channels).
         """
         if training or backends.current().is_symbolic:
             return super().call(inputs, training)

@@ -1,4 +1,4 @@
-"""Layers that number tokens by a vocabulary, given or learned."""
+"""Layers that map tokens to indices by a vocabulary, which is given or learned."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _MOST_UNKNOWN = 1 << 24
 
 
 class IndexLookup(HostLayer):
-    """Base of layers that number tokens. Subclasses say in ``prepare`` what a token is."""
+    """Base class of lookup layers. Subclasses convert inputs to tokens in ``prepare``."""
 
-    _untracked = HostLayer._untracked | {"_tokens", "_places", "_idf_weights", "_counts", "_documents_with"}
+    _untracked = HostLayer._untracked | {"_tokens", "_indices", "_idf_weights", "_counts", "_documents_with"}
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class IndexLookup(HostLayer):
         salt: Any,
         **kwargs: Any,
     ) -> None:
-        # How configs of Keras 3 remember what the vocabulary itself says here.
+        # Entries in configs of Keras 3 that follow from the vocabulary.
         kwargs.pop("vocabulary_size", None)
         kwargs.pop("has_input_vocabulary", None)
         super().__init__(**{key: value for key, value in kwargs.items() if key != "dtype"})
@@ -60,7 +60,7 @@ class IndexLookup(HostLayer):
         self.sparse = bool(sparse)
         self._check_arguments(idf_weights, vocabulary)
         self._tokens: list = []
-        self._places: dict = {}
+        self._indices: dict = {}
         self._idf_weights: np.ndarray | None = None
         self.reset_state()
         if vocabulary is not None:
@@ -70,7 +70,7 @@ class IndexLookup(HostLayer):
         first = self._first_index()
         wrong: tuple[str, Any] | None = None
         if self.max_tokens is not None and self.max_tokens <= first:
-            wrong = f"max_tokens above the {first} indices of mask and unknown tokens", self.max_tokens
+            wrong = f"max_tokens above {first}, the number of mask and OOV indices", self.max_tokens
         elif not 0 <= self.num_oov_indices <= _MOST_UNKNOWN:
             wrong = f"num_oov_indices from 0 to {_MOST_UNKNOWN}", self.num_oov_indices
         elif self.invert and self.output_mode != "int":
@@ -90,7 +90,7 @@ class IndexLookup(HostLayer):
         return 1 if self.mask_token is not None and self.output_mode == "int" else 0
 
     def _first_index(self) -> int:
-        """The index of the first token: after those of the mask and of unknown tokens."""
+        """The index of the first token of the vocabulary, after the mask and OOV indices."""
         return self._count_of_mask() + self.num_oov_indices
 
     def _special_tokens(self) -> list:
@@ -100,29 +100,30 @@ class IndexLookup(HostLayer):
         """Return the tokens in the order of their indices.
 
         Args:
-            include_special_tokens: begin with those of the mask and of unknown tokens.
+            include_special_tokens: bool, whether to include the mask and OOV tokens, in front; default True.
         """
         return (self._special_tokens() if include_special_tokens else []) + list(self._tokens)
 
     def vocabulary_size(self) -> int:
-        """Return the number of indices, those of the mask and of unknown tokens included."""
+        """Return the number of indices, including the mask and OOV indices."""
         return self._first_index() + len(self._tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Replace the vocabulary.
 
         Args:
-            vocabulary: tokens, with or without the special ones in front; or the path of a text
-                file with one on each line.
-            idf_weights: a weight of each token, for ``output_mode="tf_idf"``; default None.
+            vocabulary: list of tokens, with or without the special ones in front, or the path of a text
+                file with one token per line.
+            idf_weights: array, the inverse document frequency of each token, for ``output_mode="tf_idf"``; default
+                None.
 
         Raises:
-            ValueError: for repeated or too many tokens, none at all, or weights that don't fit.
+            ValueError: for repeated, too many or no tokens, or a wrong number of weights.
         """
         if isinstance(vocabulary, str | Path):
             if registry.is_safe_mode():
                 registry.refuse_unless_unsafe(
-                    f"Layer {self.name!r}", f"the vocabulary's path, {str(vocabulary)!r}", "Give the tokens themselves."
+                    f"Layer {self.name!r}", f"the vocabulary's path, {str(vocabulary)!r}", "Pass the tokens themselves."
                 )
             vocabulary = Path(vocabulary).read_text(encoding="utf-8").splitlines()
         given = self.tokens_on_host(vocabulary).reshape(-1).tolist()
@@ -146,28 +147,28 @@ class IndexLookup(HostLayer):
             self._idf_weights = weights if has_special else self._with_special_weights(weights)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the weights of tokens, where Keras 3 keeps them.
+        """Write the IDF weights, under the name of Keras 3.
 
         Args:
-            store: mapping from names to NumPy arrays.
+            store: dict-like, from names to NumPy arrays.
         """
         if self._idf_weights is not None:
             store["idf_weights"] = self._idf_weights
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the weights of tokens.
+        """Read the IDF weights.
 
         Args:
-            store: mapping from names to NumPy arrays.
+            store: dict-like, from names to NumPy arrays.
         """
         if "idf_weights" in store:
             self._idf_weights = np.asarray(store["idf_weights"], "float32")
 
     def load_assets(self, dir: str) -> None:
-        """Read the vocabulary that Keras 3 keeps beside the config, unless the config has one.
+        """Read the vocabulary that Keras 3 stores outside the config, unless the config contains one.
 
         Args:
-            dir: path of the folder.
+            dir: str, path of the directory.
         """
         path = Path(dir) / "vocabulary.txt"
         if not self._tokens and path.is_file():
@@ -175,7 +176,7 @@ class IndexLookup(HostLayer):
             self._take([self._parse(token) for token in tokens[self._first_index() :]])
 
     def _parse(self, token: str) -> Any:
-        """A token from how a text file holds it."""
+        """Convert a line of a vocabulary file to a token."""
         return token
 
     def _check_tokens(self, given: list, tokens: list) -> None:
@@ -188,7 +189,7 @@ class IndexLookup(HostLayer):
         elif repeated:
             problem = "each token once", repeated
         elif misplaced:
-            problem = f"mask and unknown tokens nowhere, or in front: {self._special_tokens()}", misplaced
+            problem = f"mask and OOV tokens only in front: {self._special_tokens()}", misplaced
         elif self.max_tokens is not None and self._first_index() + len(tokens) > self.max_tokens:
             problem = f"at most {self.max_tokens} tokens (max_tokens)", self._first_index() + len(tokens)
         if problem:
@@ -199,11 +200,11 @@ class IndexLookup(HostLayer):
     def _take(self, tokens: list) -> None:
         first = self._first_index()
         self._tokens = tokens
-        self._places = {token: first + n for n, token in enumerate(tokens)}
+        self._indices = {token: first + n for n, token in enumerate(tokens)}
         renew_constants()
 
     def _with_special_weights(self, weights: np.ndarray) -> np.ndarray:
-        """Unknown tokens weigh as much as known ones on average."""
+        """Prepend weights of the mask and OOV tokens: the mean weight of the vocabulary."""
         return np.concatenate([np.full(self._first_index(), weights.mean(), "float32"), weights])
 
     def _depth(self) -> int:
@@ -212,11 +213,11 @@ class IndexLookup(HostLayer):
     # ------------------------------------------------------------------- adapt
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Learn the vocabulary: the most frequent tokens first, of equal ones the last in order.
+        """Learn the vocabulary: tokens in order of decreasing frequency, ties in reverse alphabetical order.
 
         Args:
-            data: an array or list of tokens, a data set, or another iterable of batches.
-            steps: how many batches of an iterable to look at; default all.
+            data: array or list of tokens, a dataset, or another iterable of batches.
+            steps: int, maximum number of batches to read from an iterable; default None, for all.
         """
         self.reset_state()
         if isinstance(data, list | tuple):
@@ -227,7 +228,7 @@ class IndexLookup(HostLayer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Count the tokens of a batch of documents, (batch, length), or of one.
+        """Count the tokens of a batch of documents, (batch, length), or of a single document.
 
         Args:
             data: array of any shape, or list.
@@ -239,7 +240,7 @@ class IndexLookup(HostLayer):
         """Count the tokens of documents.
 
         Args:
-            documents: array of tokens, (batch, length).
+            documents: list of lists of tokens, one per document.
         """
         self._document_total += len(documents)
         for document in documents:
@@ -248,7 +249,7 @@ class IndexLookup(HostLayer):
                 self._documents_with.update(set(document))
 
     def finalize_state(self) -> None:
-        """Make the vocabulary out of what was counted."""
+        """Create the vocabulary from the counted tokens."""
         if not self._counts:
             return
         special = (self.mask_token, self.oov_token)
@@ -261,7 +262,7 @@ class IndexLookup(HostLayer):
             self._idf_weights = self._with_special_weights(weights.astype("float32"))
 
     def reset_state(self) -> None:
-        """Forget what was counted."""
+        """Discard the counts of tokens."""
         self._counts: Counter = Counter()
         self._documents_with: Counter = Counter()
         self._document_total = 0
@@ -269,17 +270,17 @@ class IndexLookup(HostLayer):
     # -------------------------------------------------------------------- call
 
     def lookup(self, tokens: np.ndarray) -> np.ndarray:
-        """Return the index of each token as int64; -1 for a mask that is not counted.
+        """Return the index of each token as int64, and -1 for mask tokens unless ``output_mode`` is "int".
 
         Args:
             tokens: array of tokens, (batch, length).
 
         Raises:
-            ValueError: for an unknown token where there is no index for them.
+            ValueError: for an out-of-vocabulary token if there is no OOV index.
         """
         flat = tokens.reshape(-1).tolist()
         unknown = -2
-        found = np.array([self._places.get(token, unknown) for token in flat], "int64")
+        found = np.array([self._indices.get(token, unknown) for token in flat], "int64")
         if self.mask_token is not None:
             found[[token == self.mask_token for token in flat]] = self._index_of_mask()
         (missing,) = np.nonzero(found == unknown)
@@ -295,23 +296,23 @@ class IndexLookup(HostLayer):
     def _check_known(self, unknown: set) -> None:
         if self.num_oov_indices == 0:
             raise ValueError(
-                f"Layer {self.path!r}: Expected tokens of the vocabulary, as num_oov_indices=0. "
+                f"Layer {self.path!r}: Expected only tokens of the vocabulary with num_oov_indices=0. "
                 f"Received: {sorted(unknown)}."
             )
 
     def unknown_indices(self, tokens: Any) -> Any:
-        """Return which of several indices of unknown tokens each one gets.
+        """Return the OOV index, counted from 0, of each out-of-vocabulary token.
 
         Args:
-            tokens: array of tokens, (batch, length).
+            tokens: array of tokens.
         """
         return bins_of(tokens, self.num_oov_indices, self.salt)
 
     def encode(self, documents: list) -> Any:
-        """Return the counts of indices of each document, in the output mode.
+        """Encode the indices of each document according to the output mode.
 
         Args:
-            documents: array of tokens, (batch, length).
+            documents: list of sequences of indices, one per document.
         """
         return self.weighted(backends.current().array(count_on_host(documents, self._depth(), self._counting_mode())))
 
@@ -319,7 +320,7 @@ class IndexLookup(HostLayer):
         return "count" if self.output_mode == "tf_idf" else self.output_mode
 
     def weighted(self, counts: Any) -> Any:
-        """Multiply by the weights of tokens, with ``output_mode="tf_idf"``.
+        """Multiply counts by the IDF weights if ``output_mode="tf_idf"``.
 
         Args:
             counts: array, (batch, vocabulary).
@@ -331,7 +332,7 @@ class IndexLookup(HostLayer):
         if self.output_mode == "tf_idf":
             if self._idf_weights is None:
                 raise ValueError(
-                    f"Layer {self.path!r}: Expected weights of tokens. Received: none. Call adapt(data), or "
+                    f"Layer {self.path!r}: Expected IDF weights of the tokens. Received: none. Call adapt(data), or "
                     f"set_vocabulary(vocabulary, idf_weights)."
                 )
             padded = np.pad(self._idf_weights, (0, self._depth() - len(self._idf_weights)))
@@ -339,10 +340,10 @@ class IndexLookup(HostLayer):
         return ops.cast(counts, dtype)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: any shape to the same shape; with other output modes (batch, n) to (batch, vocabulary).
 
@@ -358,15 +359,15 @@ class IndexLookup(HostLayer):
         return self.weighted(self.encoded(self.lookup(inputs), self._counting_mode(), self._depth()))
 
     def tokens_on_host(self, tokens: Any) -> np.ndarray:
-        """Return tokens, to learn a vocabulary from, as a NumPy array.
+        """Return tokens as a NumPy array, to learn a vocabulary from.
 
         Args:
-            tokens: array of tokens, (batch, length).
+            tokens: array or list of tokens.
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define tokens_on_host. Received: none.")
 
     def tokens_at(self, indices: Any) -> Any:
-        """Return the tokens of indices; the unknown token of those that there are not.
+        """Return the tokens at indices; the OOV token for indices out of range.
 
         Args:
             indices: array of integers.
@@ -397,28 +398,28 @@ class IndexLookup(HostLayer):
 
 
 class StringLookup(IndexLookup):
-    """Number strings by a vocabulary, or back with ``invert``.
+    """Map strings to indices by a vocabulary, or indices to strings with ``invert``.
 
     Args:
-        max_tokens: most indices there may be, special ones included; default no limit.
-        num_oov_indices: how many indices unknown tokens share, by their hash. With 0 they are an error;
-            default 1.
-        mask_token: the token of index 0, which means that there is none; default no such token.
-        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``; default
+        max_tokens: int, maximum number of indices, including special ones; default None, for no limit.
+        num_oov_indices: int, number of indices for out-of-vocabulary (OOV) tokens, chosen by hash; with 0, such
+            tokens are an error; default 1.
+        mask_token: str, the token with index 0, which represents padding; default None, for no such token.
+        oov_token: str, the token that represents OOV tokens in ``get_vocabulary`` and with ``invert``; default
             "[UNK]".
-        vocabulary: tokens, or the path of a text file; otherwise call ``adapt``; default None.
-        idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
-        invert: from indices to tokens, as a NumPy array of strings.
-        output_mode: ``"int"`` for indices; ``"one_hot"``; ``"multi_hot"``, ``"count"`` or
-            ``"tf_idf"`` of the tokens along the last axis.
-        pad_to_max_tokens: make rows of ``max_tokens`` entries.
-        sparse: taken as of Keras; results are dense.
-        encoding: of bytes; default "utf-8".
-        name: name of the layer; default None.
-        salt: makes the hash of unknown tokens another one; default None.
+        vocabulary: list of tokens, or path of a text file; default None, to call ``adapt`` later.
+        idf_weights: array of the inverse document frequencies of the tokens, for ``"tf_idf"``; default None.
+        invert: bool, whether to map indices to tokens, as a NumPy array of strings; default False.
+        output_mode: ``"int"`` for indices, ``"one_hot"``, or ``"multi_hot"``, ``"count"`` or
+            ``"tf_idf"`` of the tokens along the last axis; default "int".
+        pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
+        sparse: accepted for compatibility; results are always dense.
+        encoding: str, encoding of bytes; default "utf-8".
+        name: str, name of the layer; default None.
+        salt: int or pair of ints, the key of a different hash function for OOV tokens; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Indices: the mask's, the unknown tokens', then the vocabulary's.
+    The order of indices is: mask token, OOV tokens, vocabulary.
 
     Shapes: any shape to the same shape; with other output modes (batch, n) to (batch, vocabulary).
 
@@ -471,29 +472,30 @@ class StringLookup(IndexLookup):
 
 
 class IntegerLookup(IndexLookup):
-    """Number integers by a vocabulary, or back with ``invert``.
+    """Map integers to indices by a vocabulary, or indices to integers with ``invert``.
 
     Args:
-        max_tokens: most indices there may be, special ones included; default no limit.
-        num_oov_indices: how many indices unknown tokens share. With 0 they are an error; default 1.
-        mask_token: the token of index 0, which means that there is none; default no such token.
-        oov_token: the token that stands for unknown ones in ``get_vocabulary`` and with ``invert``; default
+        max_tokens: int, maximum number of indices, including special ones; default None, for no limit.
+        num_oov_indices: int, number of indices for out-of-vocabulary (OOV) tokens; with 0, such tokens are an error;
+            default 1.
+        mask_token: int, the token with index 0, which represents padding; default None, for no such token.
+        oov_token: int, the token that represents OOV tokens in ``get_vocabulary`` and with ``invert``; default
             -1.
-        vocabulary: tokens, or the path of a text file; otherwise call ``adapt``; default None.
-        vocabulary_dtype: ``"int32"`` or ``"int64"``: type of tokens given out with ``invert``.
-        idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
-        invert: from indices to tokens.
-        output_mode: as of ``StringLookup``; default "int".
-        sparse: taken as of Keras; results are dense.
-        pad_to_max_tokens: make rows of ``max_tokens`` entries.
-        oov_method: how unknown tokens share indices: ``"floormod"``, their remainder, or
-            ``"farmhash"``, their hash.
-        salt: makes the hash another one; default None.
-        name: name of the layer; default None.
+        vocabulary: list of tokens, or path of a text file; default None, to call ``adapt`` later.
+        vocabulary_dtype: ``"int32"`` or ``"int64"``, dtype of the output with ``invert``; default "int64".
+        idf_weights: array of the inverse document frequencies of the tokens, for ``"tf_idf"``; default None.
+        invert: bool, whether to map indices to tokens; default False.
+        output_mode: as for ``StringLookup``; default "int".
+        sparse: accepted for compatibility; results are always dense.
+        pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
+        oov_method: how to choose the index of an OOV token: by its remainder, ``"floormod"``, or its hash,
+            ``"farmhash"``; default "floormod".
+        salt: int or pair of ints, the key of a different hash function; default None.
+        name: str, name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    It looks up where the model runs, in compiled steps too, which another ``adapt`` compiles anew. In them an
-    unknown token with ``num_oov_indices=0`` is index -1, where no error can be raised.
+    The lookup runs on the backend, also in compiled steps, which are compiled again after ``adapt``. Compiled steps
+    can't raise an error for an OOV token with ``num_oov_indices=0``; its index is -1.
 
     Shapes: any shape to the same shape; with other output modes (batch, n) to (batch, vocabulary).
 
@@ -557,7 +559,7 @@ class IntegerLookup(IndexLookup):
         return found if self.num_oov_indices else self._checked(tokens, found, is_known)
 
     def _checked(self, tokens: Any, found: Any, is_known: Any) -> Any:
-        """Refuse unknown tokens; in compiled steps, where nothing can be refused, they have no index: -1."""
+        """Raise an error for OOV tokens; in compiled steps, where that is impossible, their index becomes -1."""
         if backends.current().concrete(ops.all(is_known)) is False:
             self._check_known(set(ops.convert_to_numpy(tokens)[~ops.convert_to_numpy(is_known)].tolist()))
         return ops.where(is_known, found, -1)

@@ -1,4 +1,4 @@
-"""Layers that mix images with others, or wipe out parts of them."""
+"""Layers that mix images with each other, or erase parts of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from polykeras.layers.preprocessing.image import ImageLayer, in_batch, limits, v
 
 
 class _Patch(ImageLayer):
-    """Base of layers that change a rectangle of each image."""
+    """Base class of layers that change a random rectangle of each image."""
 
     def rectangles(self, size: tuple[int, int], fractions: tuple) -> Any:
-        """Return where rectangles at random positions lie, as bools (batch, height, width, 1).
+        """Return a bool mask of rectangles at random positions, (batch, height, width, 1).
 
         Args:
             size: (height, width) of the images.
-            fractions: of the height and of the width that each rectangle takes, both (batch,).
+            fractions: heights and widths of the rectangles as fractions of the image, both (batch,).
         """
         is_inside = []
         for axis, (count, fraction) in enumerate(zip(size, fractions, strict=True)):
@@ -32,25 +32,25 @@ class _Patch(ImageLayer):
 
 
 def _wide(x: Any, rank: int) -> Any:
-    """(batch,) with axes of size 1 behind, to broadcast to arrays of a rank."""
+    """An array (batch,) with trailing axes of size 1, up to a rank."""
     return ops.reshape(x, (-1, *(1,) * (rank - 1)))
 
 
 def _blended(x: Any, order: Any, fraction: Any) -> Any:
-    """Each entry of a batch with a fraction of another one in it."""
+    """Each sample of a batch, blended with a fraction of another one."""
     x = ops.cast(x, "float32")
     return x + _wide(fraction, len(x.shape)) * (ops.take(x, order, 0) - x)
 
 
 class CutMix(_Patch):
-    """In training, paste a piece of another image of the batch into each image, at the same position.
+    """In training, paste a patch of another image of the batch into each image, at the same position.
 
-    Labels are mixed by the area of the piece: pass them one-hot, in a dict with the images.
+    Labels are mixed in proportion to the area of the patch: pass them one-hot encoded, in a dict with the images.
 
     Args:
-        factor: both parameters of the beta distribution of the area: drawn from 0 to the factor, or between
-            two limits; default 1.0.
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        factor: float or pair; both parameters of the beta distribution of the area are drawn from 0 to it, or
+            between the two; default 1.0.
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
@@ -98,20 +98,20 @@ class CutMix(_Patch):
     def _changed_boxes(self, given: dict, is_single: bool, draws: Any, size: tuple) -> dict:
         raise ValueError(
             f"Layer {self.path!r}: Expected images, labels and segmentation_masks. Received: bounding_boxes, "
-            f"which have no meaning for pieces of objects. MixUp mixes images with boxes."
+            f"which are undefined for patches of objects. MixUp mixes images with boxes."
         )
 
 
 class MixUp(ImageLayer):
     """In training, blend each image with another one of the batch.
 
-    Labels, and segmentation masks, are blended too: pass them one-hot, in a dict with the images. Of
-    bounding boxes each image gets those of both.
+    Labels and segmentation masks are blended too: pass them one-hot encoded, in a dict with the images. Each
+    blended image gets the bounding boxes of both images.
 
     Args:
-        alpha: both parameters, above 0, of the beta distribution of the mixing coefficients; default 0.2.
+        alpha: positive float, both parameters of the beta distribution of the mixing coefficients; default 0.2.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
@@ -165,21 +165,21 @@ class MixUp(ImageLayer):
 
 
 class RandomErasing(_Patch):
-    """In training, wipe out a rectangle of some images.
+    """In training, erase a random rectangle of some images.
 
     Args:
-        factor: probability for each image: drawn from 0 to the factor, or between two limits; default 1.0.
-        scale: squares of the fractions of height and width that are wiped out lie between these two limits, each
-            drawn by itself; default (0.02, 0.33).
-        fill_value: what to fill in; None for normal noise.
-        value_range: (lowest, highest) value; default (0, 255).
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        factor: float or pair; the probability per image is drawn from 0 to it, or between the two; default 1.0.
+        scale: pair; the squared fractions of height and width to erase are drawn independently between these
+            limits; default (0.02, 0.33).
+        fill_value: float to fill with; default None, for Gaussian noise.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Zhong et al., "Random Erasing Data Augmentation" (AAAI 2020).
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.RandomErasing((1.0, 1.0), scale=(0.25, 0.25), fill_value=9.0)

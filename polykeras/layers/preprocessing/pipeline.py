@@ -1,4 +1,4 @@
-"""Layers in a row, and a layer that fixes the number of bounding boxes."""
+"""A sequence of layers, and a layer that fixes the number of bounding boxes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from polykeras.serialization import registry
 
 
 class Pipeline(Layer):
-    """Apply layers one after the other: a Sequential that is just a layer.
+    """Apply layers one after the other: like Sequential, but a layer and not a model.
 
     Args:
         layers: list of layers, or of their configs.
-        name: default from the class name.
+        name: str; default None, for a name derived from the class name.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: those of the layers, one after the other.
 
     Raises:
-        ValueError: for layers that are no list.
+        ValueError: if ``layers`` is not a list.
 
     >>> import numpy as np, polykeras as keras
     >>> layer = keras.layers.Pipeline([keras.layers.Resizing(2, 3), keras.layers.RandomFlip(seed=1)])
@@ -38,11 +38,11 @@ class Pipeline(Layer):
         self.layers = [registry.deserialize(layer) if isinstance(layer, dict) else layer for layer in layers]
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
-            training: bool, whether to act as in training; default True.
+            inputs: array, or structure of arrays, with the input shape given below.
+            training: bool, whether to run in training mode; default True.
             mask: bool array (batch, ...), for the first layer; default None.
 
         Shapes: those of the layers, one after the other.
@@ -55,13 +55,13 @@ class Pipeline(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> Pipeline:
-        """Make a pipeline from ``get_config``.
+        """Create a pipeline from the result of ``get_config``.
 
         Args:
             config: dict, as ``get_config`` returns.
 
         Raises:
-            ValueError: for a config without a list of layers.
+            ValueError: if the config has no list of layers.
         """
         return super().from_config({"layers": None, **config})
 
@@ -70,11 +70,11 @@ class Pipeline(Layer):
 
 
 class MaxNumBoundingBoxes(ImageLayer):
-    """Cut or fill up ``bounding_boxes``, so that each image has the same number of them.
+    """Truncate or pad ``bounding_boxes``, so that each image has the same number of them.
 
     Args:
-        max_number: how many boxes come out.
-        fill_value: for the boxes, labels and other entries that are added; default -1.
+        max_number: int, number of boxes per image in the output.
+        fill_value: float, value of the added boxes, labels and other entries; default -1.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: boxes (batch, boxes, 4) and labels (batch, boxes) to (batch, max_number, 4) and (batch,

@@ -1,4 +1,4 @@
-"""Layers that apply other image layers, chosen at random."""
+"""Layers that apply randomly chosen image layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from polykeras.layers.preprocessing.image import INTERPOLATIONS, ImageLayer, lim
 
 
 class _Policy(ImageLayer):
-    """Base of layers that choose among others. One is chosen for a batch; each image has its own draws."""
+    """Base class of augmentation policies. A layer is chosen per batch; its random numbers are drawn per image."""
 
     def __init__(
         self, value_range: Any, factor: Any, interpolation: str, data_format: Any, seed: Any, **kwargs: Any
@@ -33,10 +33,10 @@ class _Policy(ImageLayer):
         self.interpolation = choice(self, "interpolation", interpolation, INTERPOLATIONS)
 
     def _choices(self, has_all: bool = True) -> list[ImageLayer]:
-        """Return the layers to choose from, of the strength of ``factor``.
+        """Return the layers to choose from, with the strength ``factor``.
 
         Args:
-            has_all: whether those that change colours, brightness and sharpness belong to them.
+            has_all: bool, whether to include layers that change colors, brightness and sharpness; default True.
         """
         factor = self.factor
         values: dict[str, Any] = {"value_range": self.value_range}
@@ -57,37 +57,37 @@ class _Policy(ImageLayer):
         return layers
 
     def draw_step(self, layers: Sequence[ImageLayer], size: tuple) -> tuple:
-        """Return the number of a layer, and draws for all of them: a compiled step can't draw in a branch."""
+        """Return the index of a layer, and draws for all layers, since a compiled step can't draw in a branch."""
         number = random.randint((), 0, len(layers), seed=self.generator)
         return number, [layer.draw(*size) for layer in layers]
 
     def step(self, layers: Sequence[ImageLayer], drawn: tuple, change: Callable, x: Any) -> Any:
-        """Return what the chosen layer makes of an array: ``change(layer, x, draws)``."""
+        """Return the result of the chosen layer for an array: ``change(layer, x, draws)``."""
         number, draws = drawn
         branches = [
             lambda x, layer=layer, own=own: change(layer, x, own) for layer, own in zip(layers, draws, strict=True)
         ]
-        # A number behind the last one leaves all as it is.
+        # The index after the last layer returns the array unchanged.
         return ops.switch(number, [*branches, lambda x: x], x)
 
 
 class RandAugment(_Policy):
-    """In training, apply some layers of eleven, one after the other, chosen at random.
+    """In training, apply layers that are randomly chosen from eleven, one after the other.
 
     Args:
-        value_range: (lowest, highest) value; default (0, 255).
-        num_ops: how many to apply; default 2.
-        factor: their strength: drawn from 0 to the factor, or between two limits; default 0.5.
-        interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        num_ops: int, number of layers to apply; default 2.
+        factor: float or pair; their strength is drawn from 0 to it, or between the two; default 0.5.
+        interpolation: ``"bilinear"`` or ``"nearest"``, for the geometric layers; default "bilinear".
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
-        bounding_box_format: as of ``RandomFlip``.
+        bounding_box_format: as for ``RandomFlip``.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Cubuk et al., "RandAugment: Practical Automated Data Augmentation with a Reduced Search
     Space" (NeurIPS 2020).
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.RandAugment(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -127,27 +127,27 @@ class RandAugment(_Policy):
 
 
 class AugMix(_Policy):
-    """In training, mix images with the results of some chains of layers, chosen at random.
+    """In training, mix images with the results of chains of randomly chosen layers.
 
-    Labels, masks and bounding boxes stay as they are.
+    Labels, masks and bounding boxes are not changed.
 
     Args:
-        value_range: (lowest, highest) value; default (0, 255).
-        num_chains: number of chains; default 3.
-        chain_depth: most layers in a chain; how many is drawn from 0 up; default 3.
-        factor: strength of the layers: drawn from 0 to the factor, or between two limits; default 0.3.
-        alpha: parameter, above 0, of the Dirichlet distribution of the chains' weights, and of the beta
-            distribution of the fraction of their mixture; default 1.0.
-        all_ops: whether layers that change colours, brightness and sharpness are among them.
-        interpolation: ``"bilinear"`` or ``"nearest"``, of those that move what is in the image.
-        seed: an int, for draws that repeat from program to program; default None, for others each time.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        num_chains: int, number of chains; default 3.
+        chain_depth: int, maximum number of layers in a chain, which is drawn from 0 to it; default 3.
+        factor: float or pair; the strength of the layers is drawn from 0 to it, or between the two; default 0.3.
+        alpha: positive float, parameter of the Dirichlet distribution of the weights of the chains, and of the beta
+            distribution of the weight of their mixture; default 1.0.
+        all_ops: bool, whether to include layers that change colors, brightness and sharpness; default True.
+        interpolation: ``"bilinear"`` or ``"nearest"``, for the geometric layers; default "bilinear".
+        seed: int, for draws that can be reproduced; default None, for a new seed in every run.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Source: Hendrycks et al., "AugMix: A Simple Data Processing Method to Improve Robustness and
     Uncertainty" (ICLR 2020).
 
-    Shapes: (batch, rows, columns, channels), or without batch, to the same shape.
+    Shapes: (batch, rows, columns, channels), or without the batch axis, to the same shape.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.AugMix(seed=1)(np.ones((1, 4, 4, 3))).shape
@@ -175,7 +175,7 @@ class AugMix(_Policy):
         self.candidates = self._choices(all_ops)
 
     def draw(self, batch: int, height: int, width: int) -> Any:
-        # Gamma numbers, divided by their sum, are of the Dirichlet distribution.
+        # Gamma variates divided by their sum follow the Dirichlet distribution.
         weights = random.gamma((self.num_chains, batch, 1, 1, 1), self.alpha, "float32", self.generator)
         weights = weights / ops.sum(weights, 0)
         mixture = random.beta((batch, 1, 1, 1), self.alpha, self.alpha, "float32", self.generator)

@@ -1,4 +1,4 @@
-"""Layers that shift and scale numbers."""
+"""Layers that rescale and normalize numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from polykeras.layers.preprocessing.host import batches
 
 
 class Rescaling(Layer):
-    """Multiply by a number and add one.
+    """Compute ``inputs * scale + offset``.
 
     Args:
-        scale: a number, or one of each channel.
-        offset: a number, or one of each channel; default 0.0.
+        scale: float, or one float per channel.
+        offset: float, or one float per channel; default 0.0.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Shapes: (batch, ...) to the same shape.
@@ -40,10 +40,10 @@ class Rescaling(Layer):
         return float(value) if value.ndim == 0 else ops.convert_to_tensor(value, self.compute_dtype)
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to the same shape.
         """
@@ -58,18 +58,19 @@ class Rescaling(Layer):
 
 
 class Normalization(Layer):
-    """Shift and scale to mean 0 and variance 1.
+    """Normalize features to mean 0 and variance 1.
 
     Args:
-        axis: axis or axes that have a mean and a variance for each entry; None for one of all; default -1.
-        mean, variance: numbers or arrays, both or none; otherwise call ``adapt``; default None.
-        invert: do the opposite.
+        axis: int or tuple, axis or axes with a separate mean and variance for each index; None for a single mean
+            and variance; default -1.
+        mean, variance: numbers or arrays, to be passed together; default None, to call ``adapt`` later.
+        invert: bool, whether to apply the inverse transformation; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Weights, without ``mean``: the means, the variances, and a count that nothing uses (of older files).
+    Weights, unless ``mean`` is given: the means, the variances, and an unused count, for compatibility with files.
 
     Raises:
-        ValueError: for one of mean and variance, or unequal shapes.
+        ValueError: if only one of mean and variance is given, or their shapes differ.
 
     Shapes: (batch, ...) to the same shape.
 
@@ -91,7 +92,7 @@ class Normalization(Layer):
         self.supports_masking = True
         if (mean is None) != (variance is None) or np.shape(mean) != np.shape(variance):
             raise ValueError(
-                f"Layer {self.name!r}: Expected mean and variance of one shape, or none of them. "
+                f"Layer {self.name!r}: Expected mean and variance of the same shape, or neither. "
                 f"Received: {mean!r}, {variance!r}."
             )
         self.input_mean, self.input_variance = mean, variance
@@ -117,12 +118,12 @@ class Normalization(Layer):
 
     @property
     def mean(self) -> Any:
-        """The means that inputs are shifted by, as an array that broadcasts to them; None before the layer is built."""
+        """The means, as an array that broadcasts to the inputs; before the layer is built, the given ones or None."""
         return self._wide("adapt_mean", self.input_mean)
 
     @property
     def variance(self) -> Any:
-        """The variances that inputs are scaled by, as an array that broadcasts to them; None before it is built."""
+        """The variances, as an array that broadcasts to the inputs; before the layer is built, as given or None."""
         return self._wide("adapt_variance", self.input_variance)
 
     def _wide(self, name: str, given: Any) -> Any:
@@ -131,18 +132,18 @@ class Normalization(Layer):
         return ops.reshape(getattr(self, name), self._wide_shape) if given is None else self._broadcast(given)
 
     def adapt(self, data: Any) -> None:
-        """Take mean and variance from data.
+        """Compute mean and variance of the data.
 
         Args:
-            data: an array, a data set, or another iterable of batches.
+            data: array, dataset, or another iterable of batches.
 
         Raises:
-            ValueError: for no data, other sizes than those the layer was built for, or a layer with
-                given mean and variance.
+            ValueError: if there is no data, its sizes differ from those that the layer was built for, or the layer
+                was created with mean and variance.
         """
         if self.input_mean is not None:
             raise ValueError(
-                f"Layer {self.name!r}: Expected a layer without a given mean, to adapt. "
+                f"Layer {self.name!r}: Expected a layer without a given mean, for adapt(). "
                 f"Received: mean={self.input_mean!r}."
             )
         count, mean, squares = 0, 0.0, 0.0
@@ -154,7 +155,7 @@ class Normalization(Layer):
             size = math.prod(values.shape[axis] for axis in self._reduced_axes)
             own_mean = values.mean(self._reduced_axes)
             own_squares = ((values - np.reshape(own_mean, self._wide_shape)) ** 2).sum(self._reduced_axes)
-            # T. F. Chan, G. H. Golub and R. J. LeVeque (1979): sums of squares of two parts, joined.
+            # Sums of squared deviations of two parts are combined as in Chan, Golub and LeVeque (1979).
             change, total = own_mean - mean, count + size
             squares = squares + own_squares + change**2 * (count * size / total)
             mean, count = mean + change * (size / total), total
@@ -172,12 +173,12 @@ class Normalization(Layer):
             )
 
     def _statistics(self) -> tuple:
-        """Mean and standard deviation, in a shape that broadcasts to the input."""
+        """Mean and standard deviation, in shapes that broadcast to the input."""
         deviation = ops.maximum(ops.sqrt(self.variance), config.epsilon())
         return ops.cast(self.mean, self.compute_dtype), ops.cast(deviation, self.compute_dtype)
 
     def _broadcast(self, value: Any) -> Any:
-        """A given value: its axes are the last ones of ``axis``."""
+        """A given mean or variance, reshaped to broadcast to the input; its axes are the last ones of ``axis``."""
         value = np.asarray(value, "float32")
         shape = [1] * len(self._wide_shape)
         for axis, size in zip(reversed(self._kept_axes), reversed(value.shape), strict=False):
@@ -185,10 +186,10 @@ class Normalization(Layer):
         return ops.convert_to_tensor(np.broadcast_to(value.reshape(shape), self._wide_shape).copy())
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
         Shapes: (batch, ...) to the same shape.
         """

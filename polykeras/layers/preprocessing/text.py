@@ -1,4 +1,4 @@
-"""From texts to indices of their words."""
+"""Text vectorization: from texts to token indices."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polykeras.layers.preprocessing.lookup import StringLookup
 from polykeras.serialization import registry
 
 _PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
-# ASCII only, as in Keras: a vocabulary learned there fits here.
+# ASCII only, as in Keras, so that vocabularies are interchangeable.
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _STRIP = dict.fromkeys(map(ord, _PUNCTUATION))
 _TABLES = {"lower": _LOWER, "strip_punctuation": _STRIP, "lower_and_strip_punctuation": _LOWER | _STRIP}
@@ -25,33 +25,31 @@ _SPLITS: dict[str, Callable] = {"whitespace": _WORD.findall, "character": list}
 
 
 class TextVectorization(HostLayer):
-    """Turn texts into indices of their words, or into counts of them.
+    """Convert texts to token indices, or to vectors of token counts.
 
     Args:
-        max_tokens: most indices there may be; default no limit.
+        max_tokens: int, maximum number of indices; default None, for no limit.
         standardize: ``"lower_and_strip_punctuation"``, ``"lower"``, ``"strip_punctuation"``, None,
-            or a function of a NumPy array of texts.
+            or a function of a NumPy array of texts; default "lower_and_strip_punctuation".
         split: ``"whitespace"``, ``"character"``, None, or a function of a NumPy array of texts that
-            returns a list of tokens for each.
-        ngrams: longest run of words that makes a token too, or a tuple of lengths; default single words.
-        output_mode: ``"int"`` for indices in order (0 at the end of short texts, 1 for unknown
-            words); ``"multi_hot"``, ``"count"`` or ``"tf_idf"`` for a row of each text.
-        output_sequence_length: number of indices of each text, for ``"int"``; default that of the longest.
-        pad_to_max_tokens: make rows of ``max_tokens`` entries.
-        vocabulary: tokens, or the path of a text file; otherwise call ``adapt``; default None.
-        idf_weights: weights of the tokens, for ``"tf_idf"``; default None.
-        sparse: taken as of Keras; results are dense.
-        ragged: False.
-        encoding: of bytes; default "utf-8".
-        name: name of the layer; default None.
+            returns a list of tokens for each; default "whitespace".
+        ngrams: int, maximum length of n-grams, or tuple of lengths; default None, for single tokens.
+        output_mode: ``"int"`` for sequences of indices (0 for padding at the end, 1 for out-of-vocabulary
+            tokens), or ``"multi_hot"``, ``"count"`` or ``"tf_idf"`` for one vector per text; default "int".
+        output_sequence_length: int, length of the sequences for ``"int"``; default None, for that of the longest.
+        pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
+        vocabulary: list of tokens, or path of a text file; default None, to call ``adapt`` later.
+        idf_weights: array of the inverse document frequencies of the tokens, for ``"tf_idf"``; default None.
+        sparse: accepted for compatibility; results are always dense.
+        ragged: must be False: results are dense arrays; default False.
+        encoding: str, encoding of bytes; default "utf-8".
+        name: str, name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
-    Takes (batch,) or (batch, 1) texts.
-
     Raises:
-        ValueError: for wrong arguments.
+        ValueError: for invalid arguments.
 
-    Shapes: (batch,) to (batch, tokens); with other output modes (batch, vocabulary).
+    Shapes: (batch,) or (batch, 1) to (batch, tokens); with other output modes (batch, vocabulary).
 
     >>> import polykeras as keras
     >>> layer = keras.layers.TextVectorization(vocabulary=["the", "cat", "sat"])
@@ -116,9 +114,9 @@ class TextVectorization(HostLayer):
         """Learn the vocabulary of texts.
 
         Args:
-            data: an array or list of texts, a data set, or another iterable of batches.
-            batch_size: has no effect; default None.
-            steps: how many batches of an iterable to look at; default all.
+            data: array or list of texts, a dataset, or another iterable of batches.
+            batch_size: accepted for compatibility and ignored; default None.
+            steps: int, maximum number of batches to read from an iterable; default None, for all.
         """
         self.reset_state()
         for batch in batches(self.prepare(data) if isinstance(data, list | tuple) else data, steps):
@@ -134,51 +132,50 @@ class TextVectorization(HostLayer):
         self._lookup.count(self.tokens_of(self.prepare(data)))
 
     def finalize_state(self) -> None:
-        """Make the vocabulary out of what was counted."""
+        """Create the vocabulary from the counted tokens."""
         self._lookup.finalize_state()
 
     def reset_state(self) -> None:
-        """Forget what was counted."""
+        """Discard the counts of tokens."""
         self._lookup.reset_state()
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[str]:
-        """Return the tokens in the order of their indices, as of ``StringLookup``.
+        """Return the tokens in the order of their indices, as for ``StringLookup``.
 
         Args:
-            include_special_tokens: bool, whether those of padding and unknown tokens are among them; default
-                True.
+            include_special_tokens: bool, whether to include the padding and OOV tokens, in front; default True.
         """
         return self._lookup.get_vocabulary(include_special_tokens)
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Replace the vocabulary, as of ``StringLookup``."""
+        """Replace the vocabulary, as for ``StringLookup``."""
         self._lookup.set_vocabulary(vocabulary, idf_weights)
 
     def vocabulary_size(self) -> int:
-        """Return the number of indices, those of padding and unknown tokens included."""
+        """Return the number of indices, including the padding and OOV indices."""
         return self._lookup.vocabulary_size()
 
     def save_own_variables(self, store: Any) -> None:
-        """Write the weights of tokens a second time, as Keras 3 does.
+        """Write the IDF weights a second time, as Keras 3 does.
 
         Args:
-            store: mapping from names to NumPy arrays.
+            store: dict-like, from names to NumPy arrays.
         """
         self._lookup.save_own_variables(store)
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the weights of tokens.
+        """Read the IDF weights.
 
         Args:
-            store: mapping from names to NumPy arrays.
+            store: dict-like, from names to NumPy arrays.
         """
         self._lookup.load_own_variables(store)
 
     def load_assets(self, dir: str) -> None:
-        """Read the vocabulary that Keras 3 keeps beside the config, as of ``StringLookup``.
+        """Read the vocabulary that Keras 3 stores outside the config, as for ``StringLookup``.
 
         Args:
-            dir: path of the folder.
+            dir: str, path of the directory.
         """
         self._lookup.load_assets(dir)
 
@@ -189,7 +186,7 @@ class TextVectorization(HostLayer):
             texts: list or array of strings.
 
         Raises:
-            ValueError: for texts of another shape than (batch,) or (batch, 1), where they are split.
+            ValueError: for texts to split whose shape is neither (batch,) nor (batch, 1).
         """
         if callable(self.standardize):
             texts = on_host(self.standardize(texts.astype(str)), self.encoding)
@@ -211,12 +208,12 @@ class TextVectorization(HostLayer):
         return [_runs(row, self._widths) for row in tokens] if self._widths else tokens
 
     def call(self, inputs: Any) -> Any:
-        """Apply the layer.
+        """Apply the layer to the inputs.
 
         Args:
-            inputs: array, or arrays, of the shape below.
+            inputs: array, or structure of arrays, with the input shape given below.
 
-        Shapes: (batch,) to (batch, tokens); with other output modes (batch, vocabulary).
+        Shapes: (batch,) or (batch, 1) to (batch, tokens); with other output modes (batch, vocabulary).
         """
         rows = [self._lookup.lookup(np.array(row, object)) for row in self.tokens_of(inputs)]
         if self.output_mode != "int":
@@ -255,5 +252,5 @@ class TextVectorization(HostLayer):
 
 
 def _runs(tokens: list[str], widths: Sequence[int]) -> list[str]:
-    """All runs of tokens of these lengths, those of the first length first."""
+    """All n-grams of tokens, in the order of the given lengths."""
     return [" ".join(tokens[n : n + width]) for width in widths for n in range(len(tokens) - width + 1)]

@@ -1,4 +1,4 @@
-"""Hashes of whole arrays of integers, in operations of the backend: in compiled steps too."""
+"""Hashes of arrays of integers, computed with backend operations, also in compiled steps."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _operator(name: str) -> Any:
 
 
 class Words:
-    """64-bit words without a sign, in an array, with the operators that hashes are written in.
+    """An array of unsigned 64-bit words, with the operators that the hash functions use.
 
     Args:
-        bits: int64 array of at least one axis: every engine computes with that type, and exactly modulo 2**64.
+        bits: int64 array with at least one axis; all engines support this dtype and compute exactly modulo 2**64.
 
     >>> (Words(np.array([-1])) % 10).tolist()
     [5]
@@ -48,24 +48,24 @@ class Words:
 
     def __rshift__(self, offsets: int) -> Words:
         shifted = Words(backends.current().right_shift(self.bits, offsets))
-        return shifted & (ALL >> offsets)  # without the copies of the highest bit
+        return shifted & (ALL >> offsets)  # clear the copies of the sign bit
 
     def __mod__(self, divisor: int) -> Any:
-        """Return the remainders as int64; the divisor is below 2**62."""
+        """Return the remainders as int64; the divisor must be less than 2**62."""
         half = ops.mod((self >> 1).bits, divisor)
         return ops.mod(half * 2 + (self & 1).bits, divisor)
 
     def where(self, condition: Any, other: Words) -> Words:
-        """Return these words where a condition holds, otherwise others."""
+        """Return these words where a condition is True, and the others elsewhere."""
         return Words(ops.where(condition, self.bits, other.bits))
 
 
 class Digits:
-    """Integers as decimal texts, of which hashes are made: of up to 20 bytes.
+    """The decimal strings of integers, of up to 20 bytes, as input of hash functions.
 
     Args:
-        bits: int64 array of at least one axis.
-        is_unsigned: whether the bits stand for numbers from 0 to 2**64.
+        bits: int64 array with at least one axis.
+        is_unsigned: bool, whether the bits are those of uint64 numbers; default False.
     """
 
     LONGEST = 20
@@ -73,7 +73,7 @@ class Digits:
     def __init__(self, bits: Any, is_unsigned: bool = False) -> None:
         is_negative = ops.zeros_like(bits, dtype="bool") if is_unsigned else ops.less(bits, 0)
         number = ops.where(is_negative, -bits, bits)
-        # Division knows the sign, which the highest bit is not here.
+        # Division is signed, but here the highest bit is not a sign.
         tenths = ops.floor_divide((Words(number) >> 1).bits, 5)
         powers = 10 ** np.arange(self.LONGEST - 1, dtype="int64")
         quotients = ops.floor_divide(ops.expand_dims(tenths, -1), powers)
@@ -85,7 +85,7 @@ class Digits:
         self._bytes = self._text(digits, ops.expand_dims(is_negative, -1), ops.expand_dims(size, -1))
 
     def _text(self, digits: Any, is_negative: Any, size: Any) -> Any:
-        """The bytes along the last axis, zeros behind."""
+        """The bytes along the last axis, padded with zeros."""
         offsets = ops.broadcast_to(np.arange(self.LONGEST + 8), (*digits.shape[:-1], self.LONGEST + 8))
         from_right = ops.clip(size - 1 - offsets, 0, self.LONGEST - 1)
         text = ops.take_along_axis(digits, from_right, -1) + ord("0")
@@ -101,20 +101,20 @@ class Digits:
         return Words(ops.sum(ops.left_shift(found, 8 * np.arange(size)), -1))
 
     def word(self, offset: Any) -> Words:
-        """Return the number of eight bytes from an offset on."""
+        """Return the eight bytes at an offset as a little-endian number."""
         return self._number(offset, 8)
 
     def half(self, offset: Any) -> Words:
-        """Return the number of four bytes."""
+        """Return the four bytes at an offset as a little-endian number."""
         return self._number(offset, 4)
 
     def byte(self, offset: Any) -> Words:
-        """Return one byte."""
+        """Return the byte at an offset."""
         return self._number(offset, 1)
 
 
 def farmhash(text: Digits) -> Words:
-    """Return ``fingerprint64`` of each text."""
+    """Return ``fingerprint64`` of each string."""
     result = text.size
     for least, farm in fingerprints.FARMS:
         if least <= Digits.LONGEST:
@@ -123,7 +123,7 @@ def farmhash(text: Digits) -> Words:
 
 
 def siphash(text: Digits, key: tuple[int, int]) -> Words:
-    """Return ``fingerprints.siphash`` of each text."""
+    """Return ``fingerprints.siphash`` of each string."""
     last = (text.size >> 3).bits
     state = fingerprints.sip_start(key)
     for index in range(3):
