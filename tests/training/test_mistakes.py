@@ -111,7 +111,7 @@ OTHERS = {
     ),
     "output of a layer that nothing was given to": (
         lambda: keras.Sequential([layers.Dense(1)]).layers[0].output,
-        (AttributeError, "Begin the model with an Input"),
+        (AttributeError, "Start the model with an Input"),
     ),
     "objects, in a call": (
         lambda: keras.Sequential([keras.Input((2,)), layers.Dense(1)])(np.array([[1.0, None]], object)),
