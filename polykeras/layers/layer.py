@@ -578,7 +578,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             return backend.array(x)
         raise ValueError(
             f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
-            f"shape {x.shape}. For strings, put StringLookup, TextVectorization or Hashing in front."
+            f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
         )
 
     def _check_inputs(self, backend: Any, args: tuple, kwargs: dict) -> None:
