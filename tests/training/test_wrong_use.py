@@ -280,9 +280,9 @@ def no_step(*arguments):
     raise AssertionError("a step was run")
 
 
-def test_targets_of_size_1_are_stretched_with_a_warning(backend):
+def test_targets_of_size_1_are_broadcast_with_a_warning(backend):
     model = classifier("mae")
-    with pytest.warns(UserWarning, match=r"output, \(None, 3\), for mae.*\(12, 1\).*stretched"):
+    with pytest.warns(UserWarning, match=r"output, \(None, 3\), for mae.*\(12, 1\).*broadcast"):
         loss = model.evaluate(X, Y, verbose=0)[0]
     assert loss == pytest.approx(np.abs(Y - model.predict(X, verbose=0)).mean(), rel=1e-5)
 
