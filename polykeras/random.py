@@ -12,6 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes, seeds
@@ -341,20 +343,31 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
     rare = backend.where(is_likely, backend.subtract(1.0, odds), odds)
     failure = backend.log1p(backend.negative(backend.maximum(rare, 1e-30)))
     bits = _bits(shape, seed)
+    offsets = _offsets_of_waits(shape)
 
     def goes_on(bits: Any, time: Any, successes: Any) -> Any:
         return backend.any(backend.less_equal(time, trials))
 
     def step(bits: Any, time: Any, successes: Any) -> tuple:
-        bits = backend.mix_bits(backend.add(bits, 0x3C6EF372))
-        unit = backend.add(_unit(bits, "float32"), 2.0**-25)
-        wait = backend.add(backend.floor(backend.divide(backend.log(unit), failure)), 1.0)
-        time = backend.add(time, wait)
-        return bits, time, backend.add(successes, backend.cast(backend.less_equal(time, trials), "float32"))
+        unit = backend.add(_unit(backend.mix_bits(backend.add(bits, offsets)), "float32"), 2.0**-25)
+        waits = backend.add(backend.floor(backend.divide(backend.log(unit), failure)), 1.0)
+        times = backend.add(backend.cumsum(waits, 0), time)
+        hits = backend.sum(backend.cast(backend.less_equal(times, trials), "float32"), (0,), False)
+        return backend.add(bits, int(offsets.flat[-1])), backend.getitem(times, (-1,)), backend.add(successes, hits)
 
     zeros = backend.full(shape, 0.0, "float32")
     successes = backend.while_loop(goes_on, step, (bits, zeros, zeros))[2]
     return backend.cast(backend.where(is_likely, backend.subtract(trials, successes), successes), dtype)
+
+
+def _offsets_of_waits(shape: tuple) -> np.ndarray:
+    """What is added to the bits of each entry for its next waits, as many as make a step of an engine worthwhile.
+
+    How many they are does not change the results.
+    """
+    count = max(1, min(256, (1 << 16) // max(1, math.prod(n or 1 for n in shape))))
+    steps = np.arange(1, count + 1, dtype=np.uint64) * 0x3C6EF372
+    return steps.astype(np.uint32).view(np.int32).reshape(count, *(1,) * len(shape))
 
 
 @op

@@ -292,28 +292,32 @@ class CallbackList:
         """
         return any(not getattr(c, "batch_interval", 0) for c in self._watchers[kind])
 
-    def batch_begin(self, kind: str, batch: int) -> None:
+    def batch_begin(self, kind: str, batch: int, logs: dict | None = None) -> None:
         """Call ``on_<kind>_batch_begin`` of the callbacks that have it.
 
         Args:
             batch: int, its index in the epoch.
+            logs: dict of what is known of it; default None.
         """
         for callback in self._watchers[kind]:
             if not getattr(callback, "batch_interval", 0):
-                getattr(callback, f"on_{kind}_batch_begin")(batch, {})
+                getattr(callback, f"on_{kind}_batch_begin")(batch, dict(logs or {}))
 
-    def batch_end(self, kind: str, batch: int, make_logs: Callable[[], dict], is_last: bool = False) -> None:
+    def batch_end(
+        self, kind: str, batch: int, make_logs: Callable[[], dict], is_last: bool = False, seen: int | None = None
+    ) -> None:
         """Call ``on_<kind>_batch_end`` of the callbacks that are due; the logs are made if one is.
 
         Args:
             batch: int, its index in the epoch.
             make_logs: function without arguments that returns the logs.
             is_last: bool, whether no batch follows in the epoch; default False.
+            seen: int, how many batches there were in the epoch; default those up to this one.
         """
         logs = None
         for callback in self._watchers[kind]:
             interval = getattr(callback, "batch_interval", 0)
-            callback.batches_seen = batch + 1
+            callback.batches_seen = batch + 1 if seen is None else seen
             if interval and not is_last:
                 now = time.monotonic()
                 if now - self._last[id(callback)] < interval:

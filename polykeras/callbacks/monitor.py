@@ -75,6 +75,14 @@ class MonitorCallback(Callback):
         warnings.warn(f"{name}: Expected the metric {self.monitor!r}. Received: {received}.", stacklevel=2)
         return None
 
+    def get_monitor_value(self, logs: dict | None) -> float | None:
+        """Return the metric, as ``current`` does.
+
+        Args:
+            logs: dict of results by name.
+        """
+        return self.current(logs)
+
     def is_better(self, value: float, reference: float | None) -> bool:
         """Return whether a value is better than another by more than ``min_delta``; anything beats None but NaN.
 

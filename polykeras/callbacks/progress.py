@@ -8,6 +8,7 @@ from typing import Any
 
 from polykeras.callbacks.callback import Callback
 from polykeras.callbacks.progbar import Progbar, is_live
+from polykeras.core import log_names
 
 _REDRAW_INTERVAL = 0.1
 
@@ -90,7 +91,9 @@ class ProgbarLogger(Callback):
         )
 
     def _advance(self, count: int, logs: dict | None) -> None:
-        self._bar.update(count, (logs or {}).items(), finalize=False)
+        target = self._bar.target
+        count = count if target is None else min(count, target)
+        self._bar.update(count, log_names.of_results(logs or {}).items(), finalize=False)
 
     def _close(self, logs: dict | None) -> None:
         # Not every batch was told: the count is right even where the last one wasn't known as such.

@@ -17,7 +17,7 @@ from polykeras import ops
 from polykeras.callbacks.callback import Callback
 from polykeras.callbacks.event_files import EventFile, matrix_of
 from polykeras.callbacks.monitor import optimizers_of
-from polykeras.core import naming, trees
+from polykeras.core import log_names, naming, trees
 from polykeras.core.extras import require
 
 _PROFILE_ROWS = 30
@@ -126,7 +126,7 @@ class TensorBoard(Callback):
             self._end_profile()
         if isinstance(self.update_freq, str) or before // self.update_freq == self._batches // self.update_freq:
             return
-        self._scalars(self._train, "batch_{}", logs, self._batches)
+        self._scalars(self._train, "batch_{}", log_names.of_results(logs or {}), self._batches)
         if self.write_steps_per_second:
             now = time.perf_counter()
             steps = self._batches - self._written_batches

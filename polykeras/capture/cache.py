@@ -75,6 +75,7 @@ class Captured:
         make_plain: ``make_plain(function)`` returns the step to run eagerly. None for a call of the model from outside
             a step: if it reaches foreign code it is never captured, and the caller runs what is not captured.
         is_training: whether the step reads the optimizer, the losses and the metrics.
+        is_plain: whether it runs eagerly whatever is set, since it takes what no engine does; default False.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Captured:
         make: Callable,
         make_plain: Callable | None = None,
         is_training: bool = False,
+        is_plain: bool = False,
     ) -> None:
         self.backend = backends.current()
         self._model = model
@@ -92,6 +94,7 @@ class Captured:
         self._make_plain: Any = make_plain
         self._without = frozenset() if is_training else _OF_TRAINING
         self._is_call = make_plain is None
+        self._is_plain_always = is_plain
         self._captures_foreign_code = self.backend.is_traced and not self._is_call
         self._versions: list[_Version] = []
         self._version: _Version | None = None
@@ -188,7 +191,7 @@ class Captured:
         return self._use(None if self._is_plain() else self._fitting())
 
     def _is_plain(self) -> bool:
-        return self._model.run_eagerly or config.functions_run_eagerly()
+        return self._is_plain_always or self._model.run_eagerly or config.functions_run_eagerly()
 
     def _use(self, version: _Version | None) -> Any:
         self._version, self._is_in_ambient_mode = version, False

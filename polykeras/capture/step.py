@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.capture.eager import HOLDERS, drawing_from, in_order, unshared
@@ -26,6 +28,8 @@ def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
     """Return the specs of a tree of arrays; ``batch`` replaces their first size."""
 
     def spec(x: Any) -> SpecArray:
+        if isinstance(x, np.ndarray) and x.dtype == object:  # texts on the host
+            return SpecArray(x.shape if batch is None else (batch, *x.shape[1:]), "string")
         shape = tuple(backend.shape(x))
         return SpecArray((batch, *shape[1:]) if batch is not None else shape, backend.dtype(x))
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
 from polykeras.core import trees
+from polykeras.regularizers import L1L2
 from polykeras.serialization import registry
 
 #: Defaults of arguments: (module, class or function, argument, in Keras 2.3.1).
@@ -57,6 +58,36 @@ ORDERS = (
     ("layers.convolutional", "Conv1D", _CONVOLUTION),
     ("layers.convolutional", "Conv2D", _CONVOLUTION),
     ("layers.convolutional", "Conv3D", _CONVOLUTION),
+    (
+        "layers.convolutional",
+        "Conv3DTranspose",
+        "filters kernel_size strides padding output_padding data_format activation use_bias kernel_initializer "
+        "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint",
+    ),
+    (
+        "layers.convolutional_recurrent",
+        "ConvLSTM2D",
+        "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation use_bias "
+        "kernel_initializer recurrent_initializer bias_initializer unit_forget_bias kernel_regularizer "
+        "recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint recurrent_constraint "
+        "bias_constraint return_sequences go_backwards stateful dropout recurrent_dropout",
+    ),
+    (
+        "layers.embeddings",
+        "Embedding",
+        "input_dim output_dim embeddings_initializer embeddings_regularizer activity_regularizer "
+        "embeddings_constraint mask_zero input_length",
+    ),
+    (
+        "layers.recurrent_cells",
+        "GRUCell",
+        f"{_CELL.format('', '')}dropout recurrent_dropout implementation reset_after",
+    ),
+    (
+        "layers.recurrent_cells",
+        "LSTMCell",
+        f"{_CELL.format(_FORGET, '')}dropout recurrent_dropout implementation",
+    ),
     ("layers.recurrent", "GRU", f"{_CELL.format('', _ACTIVITY)}{_RNN} reset_after"),
     ("layers.recurrent", "LSTM", f"{_CELL.format(_FORGET, _ACTIVITY)}{_RNN}"),
     ("losses", "Loss", "reduction name"),
@@ -70,6 +101,12 @@ ORDERS = (
     ("models.sequential", "Sequential", "layers name"),
 )
 
+
+def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
+    """Return the regularizer with the factors that Keras 2.3.1 takes for missing ones."""
+    return L1L2(l1, l2)
+
+
 #: Settings: (module, name, in Keras 2.3.1).
 SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("activations", "hard_sigmoid", hard_sigmoid),
@@ -82,6 +119,8 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("core.seeds", "asks_numpy", True),
     ("layers.convolutional", "numbers_are_windows", True),
     ("optimizers.adam", "Nadam._momentum_decay", 0.96**0.004),
+    ("core.log_names", "has_batches", True),
+    ("regularizers", "l1_l2", l1_l2),
     ("saving.models", "any_name_is_hdf5", True),
 )
 

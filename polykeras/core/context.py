@@ -14,6 +14,7 @@ class _Context(threading.local):
     path: str = ""  # names of the enclosing layers, joined by "/"
     entry: int | None = None  # number of the outermost call
     owner: Any = None  # the layer that unseeded random draws belong to
+    handed_down: dict = {}  # values of the arguments that layers registered, by name
     stating: Any = None  # the layer whose compute_output_spec() or the like is running
 
 
@@ -59,6 +60,21 @@ class owned:
 
     def __exit__(self, *exception: object) -> None:
         context.owner = self._before
+
+
+class handing_down:
+    """Context manager: the values of registered arguments for the calls inside."""
+
+    __slots__ = ("_values", "_before")
+
+    def __init__(self, values: dict) -> None:
+        self._values = values
+
+    def __enter__(self) -> None:
+        self._before, context.handed_down = context.handed_down, self._values
+
+    def __exit__(self, *exception: object) -> None:
+        context.handed_down = self._before
 
 
 class stating:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
@@ -29,6 +30,10 @@ class KerasTensor(Operators):
     <KerasTensor shape=(None, 3), dtype=float32, name=x>
     """
 
+    # Filled in by ``polykeras.ops``.
+    reshape: ClassVar[Callable[..., Any]]
+    squeeze: ClassVar[Callable[..., Any]]
+
     def __init__(
         self,
         shape: tuple,
@@ -45,6 +50,7 @@ class KerasTensor(Operators):
         self.sparse, self.ragged = sparse, ragged
         self.node: Node | None = None
         self.index = 0
+        self._mask: Any = None
 
     @property
     def ndim(self) -> int:
@@ -67,11 +73,31 @@ class KerasTensor(Operators):
         return self.node
 
     @property
+    def _keras_mask(self) -> Any:
+        """The mask as a symbolic tensor, whose value is the mask of this one's; None without one."""
+        if isinstance(self._mask, SpecArray):
+            mask = KerasTensor(self._mask.shape, self._mask.dtype)
+            operation = OpCall(masks.get_mask)
+            operation._inbound_nodes.append(Node(operation, (self,), {}, mask))
+            self._mask = mask
+        return self._mask
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask: Any) -> None:
+        self._mask = mask
+
+    @property
     def _keras_history(self) -> tuple:
         """(operation, index of its call, index of the output), as in Keras."""
         node = self.maker
         index = node.operation._inbound_nodes.index(node) if hasattr(node.operation, "_inbound_nodes") else 0
         return node.operation, index, self.index
+
+    def __iter__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"Expected a symbolic tensor to be taken apart by ops.unstack(x), or by its indices. Received: an "
+            f"iteration over {self!r}."
+        )
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
@@ -95,6 +121,16 @@ class OpCall:
         return self.function(*args, **kwargs)
 
 
+#: The nodes that take what an operation made. Not attributes: copies of a layer would drag along what comes after it.
+_consumers: weakref.WeakKeyDictionary[Any, list[weakref.ref]] = weakref.WeakKeyDictionary()
+
+
+def consumers(operation: Any) -> list[Node]:
+    """Return the nodes that take the outputs of an operation."""
+    found = (reference() for reference in _consumers.get(operation, ()))
+    return [node for node in found if node is not None]
+
+
 class Node:
     """One call of an operation: its arguments and its outputs."""
 
@@ -107,6 +143,8 @@ class Node:
         self.outputs = [x for x in trees.leaves(outputs) if isinstance(x, KerasTensor)]
         for index, output in enumerate(self.outputs):
             output.node, output.index = self, index
+        for parent in (p for p in self.parents if type(p.operation).__hash__ is not None):
+            _consumers.setdefault(parent.operation, []).append(weakref.ref(self))
 
     @property
     def parents(self) -> list[Node]:
@@ -125,7 +163,21 @@ def is_symbol(x: Any) -> bool:
 
 def to_specs(tree: Any) -> Any:
     """Replace the symbolic tensors of a tree by their specs, with the specs of their masks."""
-    return trees.map(lambda x: masks.copy_mask(x, x.spec) if isinstance(x, KerasTensor) else x, tree)
+
+    def spec(x: Any) -> Any:
+        if not isinstance(x, KerasTensor):
+            return x
+        mask, result = masks.get_mask(x), x.spec
+        if mask is not None:
+            masks.set_mask(result, mask.spec if isinstance(mask, KerasTensor) else mask)
+        return result
+
+    return trees.map(spec, tree)
+
+
+def get_keras_mask(x: Any) -> Any:
+    """Return the mask of an array, or None; of a symbolic tensor it is one, which may be the output of a model."""
+    return x._keras_mask if isinstance(x, KerasTensor) else masks.get_mask(x)
 
 
 def to_symbols(tree: Any) -> Any:

@@ -9,6 +9,9 @@ ACCURACY, RATE = "accuracy", "learning_rate"
 #: Whether logs can also be looked up under the names of the other Keras version.
 takes_both = False
 
+#: Whether the logs of a batch hold its number and its size, as ``batch`` and ``size``.
+has_batches = False
+
 _PAIRS = {"accuracy": "acc", "acc": "accuracy", "learning_rate": "lr", "lr": "learning_rate"}
 
 
@@ -38,6 +41,15 @@ class Logs(dict):
             if other is not None and super().__contains__(other):
                 return other
         return name
+
+
+def of_results(logs: dict) -> dict:
+    """Return the logs of a batch without its number and size, which no one wants to see.
+
+    >>> of_results({"batch": 0, "size": 32, "loss": 0.5})
+    {'batch': 0, 'size': 32, 'loss': 0.5}
+    """
+    return {name: x for name, x in logs.items() if name not in ("batch", "size")} if has_batches else logs
 
 
 def logs(results: dict) -> dict:

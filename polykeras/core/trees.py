@@ -77,6 +77,17 @@ def paths(tree: Any) -> list[tuple]:
     return optree.tree_paths(tree)
 
 
+def part_at(tree: Any, path: tuple) -> Any:
+    """Return what stands at a path of keys.
+
+    >>> part_at({"a": [1, 2]}, ("a", 1))
+    2
+    """
+    for key in path:
+        tree = tree[key]
+    return tree
+
+
 def children(x: Any) -> list:
     """Return the entries of a list, tuple or dict, including None; an empty list for anything else.
 

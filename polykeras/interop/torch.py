@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SpecArray
+from polykeras.core.context import context
 from polykeras.interop.foreign_layer import ForeignLayer
 from polykeras.serialization import registry
 
@@ -76,6 +77,8 @@ class TorchModuleWrapper(ForeignLayer):
         ValueError: for what is no module.
         RuntimeError: on another backend.
 
+    Where nobody says whether a call is one of training, the module's own switch does: ``module.train()``, ``eval()``.
+
     A config holds the module as pickled code: it loads with ``safe_mode=False`` only.
     """
 
@@ -108,14 +111,24 @@ class TorchModuleWrapper(ForeignLayer):
                     own[key].copy_(variable.value)
         return self._module
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if context.training is None and kwargs.get("training") is None:
+            kwargs["training"] = self._module.training  # PyTorch's own switch counts where nobody says
+        return super().__call__(*args, **kwargs)
+
     def call(self, *args: Any, training: bool = False, **kwargs: Any) -> Any:
         import torch
 
         values = {key: variable.value for key, variable in self._values.items()}
         # The module writes into its buffers.
         values |= {key: values[key].clone() for key in self._buffers}
-        self._module.train(bool(training))
-        outputs = torch.func.functional_call(self._module, values, args, kwargs)
+        own_modes = [(module, module.training) for module in self._module.modules()]
+        try:
+            self._module.train(bool(training))
+            outputs = torch.func.functional_call(self._module, values, args, kwargs)
+        finally:
+            for module, mode in own_modes:
+                module.training = mode
         if training:
             for key in self._buffers:
                 self._values[key].assign(values[key])

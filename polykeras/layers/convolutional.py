@@ -262,7 +262,16 @@ class Conv(LowRankUpdate, Convolution):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     def convolve(self, inputs: Any) -> Any:
-        return ops.conv(inputs, self.kernel, *self._window_options())
+        return self.convolution_op(inputs, self.kernel)
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """Convolve with a kernel; a subclass may do so with another, such as a standardized one.
+
+        Args:
+            inputs: array, (batch, ..., channels).
+            kernel: array of the shape of the layer's kernel.
+        """
+        return ops.conv(inputs, kernel, *self._window_options())
 
     def get_config(self) -> dict:
         return {**super().get_config(), "filters": self.filters, "groups": self.groups, **self._lora_config()}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from polykeras.core import trees
-from polykeras.core.graph import Node
+from polykeras.core.graph import Node, consumers
 
 if TYPE_CHECKING:
     from polykeras.layers.whole import Whole
@@ -43,6 +43,10 @@ class GraphCalls(Whole):
     def output(self) -> Any:
         """The symbolic output of the layer's only call."""
         return _only(self._node(None).outputs)
+
+    @property
+    def _outbound_nodes(self) -> list[Node]:
+        return consumers(self)
 
     def _node(self, index: int | None) -> Node:
         nodes = self._inbound_nodes

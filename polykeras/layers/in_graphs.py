@@ -90,10 +90,11 @@ def _inferred_by_samples(method: Callable, specs: list, structure: Any) -> tuple
 
 
 def _common(one: Any, other: Any) -> Any:
-    """The part of two results that agrees; None for a number or a size in which they differ."""
+    """What two results agree in: a number in which they differ is computed when the graph runs."""
     if isinstance(one, SpecArray):
-        return SpecArray(tuple(map(_common, one.shape, other.shape)), one.dtype)
-    return one if one is other or not isinstance(one, int) or one == other else None
+        shape = (n if n == m else None for n, m in zip(one.shape, other.shape, strict=True))
+        return SpecArray(tuple(shape), one.dtype)
+    return one if one is other or not isinstance(one, int) or one == other else SpecArray((), "int64")
 
 
 def _as_array(y: Any, dtype: str) -> np.ndarray:

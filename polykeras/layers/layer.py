@@ -25,6 +25,7 @@ from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
+from polykeras.layers.call_arguments import CallArguments
 from polykeras.layers.graph_calls import GraphCalls
 from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
@@ -44,7 +45,7 @@ _LEGACY = (
 )
 
 
-class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
+class Layer(GraphCalls, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
     """Base class of layers.
 
     A subclass creates its weights with ``add_weight`` in ``build(input_shape)`` or ``__init__``, and computes its
@@ -487,6 +488,9 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
+        return (self._call_handing_down if self._handed_down else self._call_on_arrays)(args, kwargs)
+
+    def _call_on_arrays(self, args: tuple, kwargs: dict) -> Any:
         backend, carrier = backends.current(), backends.carrier()
         if not self._convert_input_args:
             return self._call_unconverted(backend, args, kwargs)
@@ -553,6 +557,8 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         def convert(x: Any) -> Any:
             if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
                 x = self._convert_text(backend, x)
+                if not backend.has_text:
+                    return x
             x = backend.densified(x)
             if isinstance(x, Variable):
                 x = x.value
@@ -573,9 +579,9 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
         return trees.map(convert, args), trees.map(convert, kwargs)
 
     def _convert_text(self, backend: Any, x: np.ndarray) -> Any:
-        """Convert strings to the engine's own string type, for a nested layer that takes them."""
-        if backend.has_text and self._sublayers() and all(isinstance(text, str | bytes) for text in x.flat):
-            return backend.array(x)
+        """Convert strings to the engine's own string type, or leave them to NumPy, for a nested layer."""
+        if self._sublayers() and all(isinstance(text, str | bytes) for text in x.flat):
+            return backend.array(x) if backend.has_text else x.astype(object)
         raise ValueError(
             f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
             f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
@@ -597,6 +603,7 @@ class Layer(GraphCalls, Inference, EngineIdioms, Keras3Names, Trackable):
             and self._own_seeds is None
             and type(self).compute_mask is Layer.compute_mask
             and not self._sublayers()
+            and not self._handed_down
             and not (backend.is_symbolic and (self._needs_engine or self._states_output_shape()))
         )
         if is_plain:

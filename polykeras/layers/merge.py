@@ -522,19 +522,20 @@ def concatenate(inputs: list, axis: int = -1, **kwargs: Any) -> Any:
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
-def dot(inputs: list, axes: Any = -1, **kwargs: Any) -> Any:
+def dot(inputs: list, axes: Any = -1, normalize: bool = False, **kwargs: Any) -> Any:
     """Compute dot products of two inputs; see ``Dot``.
 
     Args:
         inputs: two arrays or symbolic tensors, (batch, ...).
         axes: int or pair of ints, see ``Dot``; default -1.
+        normalize: bool, whether the result is the cosine; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     >>> import numpy as np, polykeras as keras
     >>> keras.layers.dot([np.ones((2, 3)), np.ones((2, 3))]).shape
     (2, 1)
     """
-    return Dot(axes=axes, **kwargs)(inputs)
+    return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)
 
 
 #: The base class in Keras 2.

@@ -12,6 +12,7 @@ from polykeras import activations, ops, random
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
 from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
+from polykeras.layers.dropout_masks import DropoutMasks
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import Signature
@@ -36,7 +37,7 @@ _IMPLEMENTATIONS = {"cpu": 0, "mem": 1, "gpu": 2}
 _FORGET_BIASES = {"one": True, "ones": True, "zero": False, "zeros": False}
 
 
-class Cell(Layer):
+class Cell(DropoutMasks, Layer):
     """Base class of the cells of this package.
 
     A time step has two parts: ``project`` computes everything that does not depend on the state, for one time step or

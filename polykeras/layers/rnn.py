@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC
 from polykeras.core import trees
 from polykeras.core.variables import Variable, autocast
+from polykeras.layers.dropout_masks import DropoutMasks
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.recurrent_cells import Cell, StackedRNNCells, check_cell, initial_states, output_size_of, step_of
@@ -295,7 +296,8 @@ class RNN(Layer):
             return sequences, last_states
         if not isinstance(cell, Cell):
             further = {} if constants is None else {"constants": constants}
-            return self._loop(step_of(cell, training, **further), cell, _swap(sequences), states, mask, all_outputs)
+            with _masks_kept(cell, sequences, states, training):
+                return self._loop(step_of(cell, training, **further), cell, _swap(sequences), states, mask, all_outputs)
         with contextlib.ExitStack() as stack:
             stack.enter_context(autocast(cell.compute_dtype if cell._casts_variables else None))
             stack.enter_context(cell.dropping(tuple(ops.shape(sequences))[0], training))
@@ -355,6 +357,22 @@ def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:
         carry, y = step(carry, trees.map(lambda x: x[index], rows))  # noqa: B023
         ys.append(y)
     return carry, None if ys[0] is None else ops.stack(ys)
+
+
+@contextlib.contextmanager
+def _masks_kept(cell: Any, sequences: Any, states: Any, training: bool) -> Iterator[None]:
+    """Context manager: a user's cell has its dropout masks before the first step, and none after the last."""
+    if not isinstance(cell, DropoutMasks):
+        yield
+        return
+    try:
+        if training:
+            cell.get_dropout_mask(sequences[:, 0])
+            cell.get_recurrent_dropout_mask(trees.leaves(states)[0])
+        yield
+    finally:
+        cell.reset_dropout_mask()
+        cell.reset_recurrent_dropout_mask()
 
 
 def _swap(x: Any) -> Any:

@@ -81,6 +81,10 @@ class Signature:
         index = self.names.index(name) if name in self.names and name not in self._by_name_only else len(args)
         return args[index] if index < len(args) else None
 
+    def by_name(self, args: tuple) -> list[str]:
+        """Return the parameters that a call may give by name, beside what it gives by position."""
+        return [n for index, n in enumerate(self.names) if index >= len(args) or n in self._by_name_only]
+
     def resolve_training(self, args: tuple, kwargs: dict) -> bool | None:
         """Return the training flag of a call: its own argument, that of the enclosing call, or the default."""
         if self.takes_training:

@@ -27,6 +27,8 @@ class Whole(Trackable):
     _is_built_below: Callable[[], bool]
     add_weight: Callable[..., Variable]
     _symbolic_call: Callable[..., Any]
+    _call_on_arrays: Callable[..., Any]
+    _accepted: dict[type, set]
     dtype_policy: Any
 
     @property

@@ -14,12 +14,14 @@ from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.layers.preprocessing.host import is_text
 from polykeras.layers.signature import shape_arguments
 from polykeras.models.inputs import arrange, input_name, is_optional
 from polykeras.models.older import OlderMethods
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
 from polykeras.serialization import registry
+from polykeras.training.texts import front_of, texts_as_arrays
 from polykeras.training.trainer import Trainer
 
 _GRAPH = frozenset({"inputs", "outputs", "input", "output"})
@@ -168,10 +170,14 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             )
 
     def _name_outputs(self) -> list[str]:
-        """The names of the outputs: dict keys, otherwise the layers that made them, told apart by numbers."""
-        if isinstance(self._outputs_structure, dict):
-            return [str(path[-1]) for path in trees.paths(self._outputs_structure)]
+        """The names of the outputs: dict keys, or the layers that made them, which numbers tell apart."""
+        structure = self._outputs_structure
         names = [x.maker.operation.name for x in self.outputs]
+        if isinstance(structure, dict):
+            paths = trees.paths(structure)
+            are_listed = [isinstance(trees.part_at(structure, path[:-1]), list | tuple) for path in paths]
+            keys = [str(path[-1]) for path in paths]
+            return [name if listed else key for name, key, listed in zip(names, keys, are_listed, strict=True)]
         counts: Counter = Counter()
         unique = []
         for name in names:
@@ -238,6 +244,11 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         with backends.use(self._backend_name):
             return super().__call__(*args, **kwargs)
 
+    def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        if args and isinstance(args[0], list | tuple | dict | str):
+            args = (texts_as_arrays(args[0]), *args[1:])
+        return super()._convert(backend, args, kwargs)
+
     def _infer(self, args: tuple, kwargs: dict) -> Any:
         # Code of an engine inside is that of the model's own, also where nothing around says so.
         with backends.use(backends.deferred(self._backend_name)), backends.use(SPEC):
@@ -255,13 +266,15 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 f"Expected the model class {type(self).__name__} to define call(self, inputs), or to be made "
                 f"from inputs and outputs. Received: neither."
             )
-        values = self._arrange(inputs)
+        front = front_of(self)
+        is_encoded = front is not None and front.is_encoded(inputs)
+        values = [] if is_encoded else self._arrange(inputs)
         if mask is not None:
             given = mask if isinstance(mask, list | tuple) else trees.leaves(mask)
             for value, its_mask in zip(values, given, strict=False):
                 if value is not None and its_mask is not None:
                     masks.set_mask(value, its_mask)
-        results = self._plan.run(values)
+        results = front.run_rest(inputs) if front is not None and is_encoded else self._plan.run(values)
         count, end = len(self.outputs), len(self._results)
         for (_, method, arguments), value in zip(self._added, results[count:end], strict=True):
             getattr(self, method)(ops.mean(value), **arguments)
@@ -335,6 +348,8 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         """Check one input; a last axis of size 1 may be missing or too much."""
         if value is None:
             return self._check_optional(expected)
+        if is_text(value):
+            backend = backends.load("numpy")
         shape = tuple(backend.shape(value))
         if len(shape) == len(expected.shape) - 1 and expected.shape[-1] == 1:
             value = backend.reshape(value, (*shape, 1))
@@ -350,6 +365,8 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 f"Model {self.name!r}, input {input_name(expected)!r}: Expected shape {expected.shape}. "
                 f"Received shape: {shape}."
             )
+        if is_text(value):
+            return value
         return backend.cast(value, expected.dtype) if self._needs_cast(backend, value, expected) else value
 
     def _check_optional(self, expected: KerasTensor) -> None:

@@ -9,8 +9,10 @@ from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import Input, InputLayer
 from polykeras.layers.layer import Layer
+from polykeras.layers.preprocessing.host import is_text
 from polykeras.models.model import Model
 from polykeras.serialization import registry
+from polykeras.training.texts import front_of
 
 
 class Sequential(Model):
@@ -33,6 +35,7 @@ class Sequential(Model):
 
     _untracked = Model._untracked | {"_graph_layers", "_chain"}
 
+    _given_dtype: str | None = None  # of the data that it is built for, where the first layer can't tell
     _has_run = False  # what was compiled since then, of this model or of one around it, holds its layers
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
@@ -153,13 +156,19 @@ class Sequential(Model):
         if self._plan is not None:
             self._check_shape(with_none)
             return
-        dtype = "int32" if _takes_indices(self._stack[0]) else self.compute_dtype
+        dtype = self._given_dtype or ("int32" if _takes_indices(self._stack[0]) else self.compute_dtype)
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
         try:
             self._lay_graph(self._input_layer.output)
         except NotImplementedError:  # a layer that can't tell its output's shape: calls run layer by layer
             self._forget_graph()
             self._input_layer, self.built = None, True
+
+    def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
+        first: Any = args[0] if args else None
+        are_texts = is_text(first) or (hasattr(first, "dtype") and "string" in str(first.dtype))
+        self._given_dtype = "string" if are_texts else None
+        super()._build_for(backend, args, kwargs)
 
     def _check_shape(self, shape: tuple) -> None:
         expected = self.inputs[0].shape
@@ -180,6 +189,9 @@ class Sequential(Model):
             training: bool, whether to act as in training; default None.
             mask: mask of the inputs; default None.
         """
+        front = front_of(self)
+        if front is not None and front.is_encoded(inputs):
+            return front.run_rest(inputs)[0]
         is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)
         if is_odd and self._plan is not None:
             values = self._arrange(inputs)

@@ -121,6 +121,8 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
         raise UnknownSize(f"Expected numbers or arrays. Received: {naming.short(x)}, with None. {_UNKNOWN}")
     if any(isinstance(leaf, Variable | GraphSize) or backend.is_array(leaf) for leaf in leaves):
         return _stacked(x, dtype)
+    if backend.has_text and leaves and all(isinstance(leaf, str | bytes) for leaf in leaves):
+        return backend.array(np.array(x, object))
     if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):
         kinds = {kind for leaf in leaves if (kind := dtypes.scalar_kind(leaf)) is not None}
         dtype = _promote(*(kinds or {"float"}))

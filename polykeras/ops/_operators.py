@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras.core import dtypes
+from polykeras.core.graph import KerasTensor
 from polykeras.core.operators import Operators
 from polykeras.core.variables import Variable
-from polykeras.ops import arithmetic, creation, indexing, linalg, math
+from polykeras.ops import arithmetic, creation, indexing, linalg, math, movement
 
 
 def _by_kind(bitwise: Callable, logical: Callable) -> Callable:
@@ -38,6 +39,12 @@ _TWO = {
     "or": _by_kind(arithmetic.bitwise_or, arithmetic.logical_or),
     "xor": _by_kind(arithmetic.bitwise_xor, arithmetic.logical_xor),
 }
+# Keras's variables, flags as they mostly are, combine what is true of them, integers too.
+_TWO_OF_VARIABLES = {
+    "and": arithmetic.logical_and,
+    "or": arithmetic.logical_or,
+    "xor": arithmetic.logical_xor,
+}
 _COMPARISONS = {
     "lt": arithmetic.less,
     "le": arithmetic.less_equal,
@@ -59,6 +66,24 @@ def _alone(function: Callable) -> Callable:
     return lambda self: function(self)
 
 
+def reshape(self: KerasTensor, newshape: Any) -> Any:
+    """Return the tensor in another shape; see ``ops.reshape``.
+
+    Args:
+        newshape: tuple of ints.
+    """
+    return movement.reshape(self, newshape)
+
+
+def squeeze(self: KerasTensor, axis: int | Sequence[int] | None = None) -> Any:
+    """Return the tensor without axes of size 1; see ``ops.squeeze``.
+
+    Args:
+        axis: int or tuple of ints; default None, for all of size 1.
+    """
+    return movement.squeeze(self, axis)
+
+
 def install() -> None:
     """Fill in the methods of ``Operators``; variables compare their values, and stay themselves as keys."""
     methods: dict[str, Any] = {"getitem": _forward(indexing.get_item)}
@@ -68,5 +93,9 @@ def install() -> None:
     methods["round"] = lambda self, ndigits=None: math.round(self, decimals=ndigits or 0)
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)
-    for name, function in {"__eq__": arithmetic.equal, "__ne__": arithmetic.not_equal}.items():
-        setattr(Variable, name, _forward(function))
+    KerasTensor.reshape, KerasTensor.squeeze = reshape, squeeze
+    own = {"eq": arithmetic.equal, "ne": arithmetic.not_equal, **_TWO_OF_VARIABLES}
+    for name, function in own.items():
+        setattr(Variable, f"__{name}__", _forward(function))
+    for name, function in _TWO_OF_VARIABLES.items():
+        setattr(Variable, f"__r{name}__", _reflected(function))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,6 +94,12 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
     is_many = isinstance(loop_vars, list | tuple)
     leaves, structure = trees.flatten(tuple(loop_vars) if is_many else (loop_vars,))
     first = [array(0, "int32"), *(array(leaf) for leaf in leaves)]
+    if backend.counts_in_python():
+        leaves = _while_in_python(cond, body, structure, leaves, is_many, maximum_iterations)
+        values = trees.unflatten(
+            structure, [array(v, backend.dtype(x)) for v, x in zip(leaves, first[1:], strict=True)]
+        )
+        return type(loop_vars)(values) if is_many else values[0]
 
     def goes_on(count: Any, *values: Any) -> Any:
         result = array(cond(*trees.unflatten(structure, values)), "bool")
@@ -109,6 +116,21 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
     return type(loop_vars)(values) if is_many else values[0]
 
 
+def _while_in_python(
+    cond: Callable, body: Callable, structure: Any, leaves: list, is_many: bool, most: int | None
+) -> list:
+    """The leaves of the last values, Python's numbers staying what they are."""
+    counts = itertools.count() if most is None else range(most)
+    for _ in counts:
+        values = trees.unflatten(structure, leaves)
+        if not cond(*values):
+            break
+        with owned(None):
+            result = body(*values)
+        leaves = trees.leaves(tuple(result) if is_many else result)
+    return leaves
+
+
 @op
 def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     """Repeat ``value = body_fun(i, value)`` for i from ``lower`` up to below ``upper``.
@@ -123,6 +145,11 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     """
     backend = current()
     init_val = _arrays(init_val)
+    if isinstance(lower, int) and isinstance(upper, int) and backend.counts_in_python():
+        for i in range(lower, upper):
+            result = _body(body_fun)(i, init_val)
+            init_val = trees.map(lambda new, old: array(new, backend.dtype(old)), result, init_val)
+        return init_val
     if isinstance(lower, int) and isinstance(upper, int):
         indices = backend.arange(lower, upper, 1, "int32")
 

@@ -126,8 +126,18 @@ class Muon(Optimizer):
             return
         self.assign(mean, ops.add(ops.multiply(mean, self.momentum), gradient))
         step = ops.add(gradient, ops.multiply(mean, self.momentum)) if self.nesterov else mean
-        size = 1.0 if self.rms_rate is None else math.sqrt(max(variable.shape)) * self.rms_rate
-        self.assign_sub(variable, ops.multiply(self.orthogonalized(step), learning_rate * size))
+        self.assign_sub(variable, ops.multiply(self.lr_adjust(self.orthogonalized(step)), learning_rate))
+
+    def lr_adjust(self, x: Any) -> Any:
+        """Return an update that is orthogonal, with entries whose root mean square is ``rms_rate``.
+
+        Args:
+            x: array, (m, n).
+
+        >>> float(Muon(rms_rate=0.5).lr_adjust(ops.eye(4))[0, 0])
+        1.0
+        """
+        return x if self.rms_rate is None else ops.multiply(x, math.sqrt(max(ops.shape(x)[:2])) * self.rms_rate)
 
     def _adam_step(
         self, gradient: Any, variable: Variable, learning_rate: Scalar, mean: Variable, square: Variable

@@ -183,14 +183,13 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         ValueError: naming the layer and the shapes, where something doesn't fit.
     """
     found, problems = [], []
-    in_order = ((entry, _holder(reader, entry.path)) for entry in entries(model, skipped))
-    for entry, holder in _by_name(model, reader) if by_name else in_order:
+    for entry, holder in _by_name(model, reader) if by_name else _in_order(model, reader, skipped):
         group = holder.group("vars") if holder is not None else None
         problem = _problem(entry, group)
         if problem:
             problems.append(problem)
-        elif group is not None and len(group):
-            found.append((entry, group, holder))
+        elif (group is not None and len(group)) or _reads_without_weights(entry.owner):
+            found.append((entry, {} if group is None else group, holder))
     if problems and not skip_mismatch:
         hint = "load_weights(skip_mismatch=True) leaves such layers as they are, by_name=True matches layers by name."
         raise ValueError(f"{joined(problems)}\n{hint}")
@@ -198,7 +197,41 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         warnings.warn(f"Left as it is: {problem}", stacklevel=3)
     for entry, group, holder in found:
         _take(entry.owner, group)
-        _load_unmerged(entry.owner, holder.group(_UNMERGED))
+        if holder is not None:
+            _load_unmerged(entry.owner, holder.group(_UNMERGED))
+
+
+def _in_order(model: Any, reader: Any, skipped: Any) -> Iterator[tuple[Entry, Any]]:
+    """The layers of a model and what is inside them, each with its group in the file, or None."""
+    listed = _listed(model)
+    moved = False
+    for entry in entries(model, skipped):
+        holder = _holder(reader, entry.path)
+        if holder is None and id(entry.owner) in listed:
+            holder = _holder(reader, listed[id(entry.owner)])
+            moved = moved or (holder is not None and "container" in entry.path)
+        yield entry, holder
+    if moved:
+        warnings.warn(
+            f"Skipping nested containers of {model.name!r}: Expected the weights of layers where the attributes are "
+            f"that hold them. Received: a file of an older Keras 3, from whose list of all layers they were read.",
+            stacklevel=4,
+        )
+
+
+def _listed(model: Any) -> dict[int, str]:
+    """Where older files of Keras 3 have layers of a subclassed model, such as those in lists of lists, by id."""
+    if not hasattr(model, "_plan"):
+        return {}
+    layers = _items(model.layers)
+    inside = ((f"layers/{name}", entry) for name, layer in layers for entry in entries(layer))
+    return {id(entry.owner): f"{path}/{entry.path}" for path, entry in inside}
+
+
+def _reads_without_weights(owner: Any) -> bool:
+    """Whether a class reads what it keeps in a way of its own, and may do so without weights."""
+    is_own = isinstance(owner, Trackable) and type(owner).load_own_variables is not Trackable.load_own_variables
+    return is_own and isinstance(owner, Layer) and not owner._stored_variables()
 
 
 def joined(problems: list[str]) -> str:

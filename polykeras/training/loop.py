@@ -108,6 +108,7 @@ class Loop:
         self.kind = kind
         self.chunk = chunk
         self._read_logs = read_logs
+        self._rows_of_batch: Callable[[int], int] | None = None
 
     def epoch(self, number: int = 0, position: Position | None = None) -> dict:
         """Run an epoch; return the logs of its last step, still on the device.
@@ -125,21 +126,34 @@ class Loop:
         for begin, after, run in runs:
             if begin % together == 0:
                 first = begin
-                self.callbacks.batch_begin(self.kind, first)
+                self.callbacks.batch_begin(self.kind, first, self._of_batch(first))
             logs = run()
             is_last = after == last
             if is_last or after % together == 0:
+                self._end(first + together, after, logs, is_last)
                 first = after
-                self._end(after, logs, is_last)
                 if self._is_stopped():
                     break
         if first < after:  # data of unknown length ended among steps that are told together
-            self._end(after, logs, True)
+            self._end(first + together, after, logs, True)
         return self._logs(logs) if logs is not None or self._read_logs else {}
 
-    def _end(self, after: int, logs: Any, is_last: bool) -> None:
+    def _end(self, told: int, after: int, logs: Any, is_last: bool) -> None:
+        """Tell callbacks the number of batches, as Keras does: a last execution that is short counts as a whole one."""
         self._position.batch = after
-        self.callbacks.batch_end(self.kind, after - 1, lambda: to_floats(self._logs(logs)), is_last)
+        index = max(told, after) - 1
+
+        def make_logs() -> dict:
+            return log_names.logs(self._of_batch(after - 1) | to_floats(self._logs(logs)))
+
+        self.callbacks.batch_end(self.kind, index, make_logs, is_last, after)
+
+    def _of_batch(self, index: int) -> dict:
+        """What Keras 2 tells callbacks of a batch: its number and, where it is known, its size."""
+        if not log_names.has_batches:
+            return {}
+        sizes = {} if self._rows_of_batch is None else {"size": self._rows_of_batch(index)}
+        return log_names.logs({"batch": index, **sizes})
 
     def _logs(self, logs: Any) -> dict:
         return logs_of(logs, self._read_logs)
@@ -149,11 +163,13 @@ class Loop:
 
     def _batches(self, number: int) -> Iterator[tuple]:
         for index, batch in enumerate(self.source.batches(number)):
+            self._rows_of_batch = lambda _: int(self.step.backend.shape(trees.leaves(batch)[0])[0])  # noqa: B023
             yield index, index + 1, lambda: self.step(batch)  # noqa: B023
 
     def _rows(self, number: int) -> Iterator[tuple]:
         """Whole chunks first, then the whole batches left, then a last smaller one."""
         source, step, size = self.source, self.step, self.source.batch_size
+        self._rows_of_batch = lambda index: min(size, source.rows - index * size)
         if not step._is_traced:
             yield from self._batches(number)
             return
@@ -177,28 +193,43 @@ def to_host(backend: Any, outputs: Any) -> Any:
 
 
 def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) -> Any:
-    """Return the outputs for all batches of a source, joined, as NumPy arrays."""
+    """Return the outputs for all batches of a source, joined, as NumPy arrays.
+
+    Rows whose sizes differ from batch to batch are an array of objects, each the array of a row.
+    """
     backend = step.backend
     parts: list = []
     last = source.steps
     together = getattr(model, "steps_per_execution", 1)
     outputs: Any = None
+    told = 0
 
     def logs() -> Any:
         return {"outputs": trees.map(backend.to_numpy, outputs)}
 
     for index, batch in enumerate(source.batches()):
         if index % together == 0:
+            told = index + together - 1
             callbacks.batch_begin("predict", index)
         outputs = step(batch)
         parts.append(outputs)
         after = index + 1
         if after % together == 0 or after == last:
-            callbacks.batch_end("predict", index, logs, after == last)
+            callbacks.batch_end("predict", told, logs, after == last, after)
             if model.stop_predicting:
                 break
     if last is None and len(parts) % together:  # data of unknown length ended among steps that are told together
-        callbacks.batch_end("predict", len(parts) - 1, logs, True)
+        callbacks.batch_end("predict", told, logs, True, len(parts))
     if len(parts) == 1:
         return to_host(backend, parts[0])
-    return trees.map(lambda *xs: np.concatenate([backend.to_numpy(x) for x in xs]), *parts)
+    return trees.map(lambda *xs: _joined([backend.to_numpy(x) for x in xs]), *parts)
+
+
+def _joined(parts: list) -> np.ndarray:
+    """The rows of all batches as one array; rows of unequal sizes as an array of arrays."""
+    if len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    rows = [row for part in parts for row in part]
+    result = np.empty(len(rows), object)
+    result[:] = rows
+    return result

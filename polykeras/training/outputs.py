@@ -30,7 +30,7 @@ class Outputs:
 
     def leaves(self, y_pred: Any) -> list:
         """Return the outputs in order."""
-        return [part_at(y_pred, path) for path in self.paths]
+        return [trees.part_at(y_pred, path) for path in self.paths]
 
     def spread(self, tree: Any, argument: str, shared: bool = False) -> list:
         """Return the value for each output, in order; None where the tree has none.
@@ -105,7 +105,7 @@ class Outputs:
         return list(self._placed(tree, (), argument))
 
     def _placed(self, tree: Any, path: tuple, argument: str) -> Iterator[tuple[tuple, Any]]:
-        node, below = part_at(self.structure, path), self.indices_below(path)
+        node, below = trees.part_at(self.structure, path), self.indices_below(path)
         if tree is None:
             return
         if not is_tree(tree):
@@ -161,7 +161,7 @@ class Outputs:
         """
         if path in self.paths:
             return leaves[self.paths.index(path)]
-        node = part_at(self.structure, path)
+        node = trees.part_at(self.structure, path)
         if isinstance(node, dict):
             return {key: self.together(leaves, (*path, key)) for key in node}
         parts = [self.together(leaves, (*path, key)) for key in range(len(node))]
@@ -209,12 +209,6 @@ def _paths(tree: Any, path: tuple = ()) -> Iterator[tuple]:
         return
     for key, child in tree.items() if isinstance(tree, dict) else enumerate(tree):
         yield from _paths(child, (*path, key))
-
-
-def part_at(tree: Any, path: tuple) -> Any:
-    for key in path:
-        tree = tree[key]
-    return tree
 
 
 def _brief(tree: Any) -> str:

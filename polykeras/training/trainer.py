@@ -25,6 +25,7 @@ from polykeras.core.shape_inference import inferred
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
+from polykeras.layers.preprocessing.host import is_text
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop, resumption
 from polykeras.training.checks import (
@@ -37,7 +38,7 @@ from polykeras.training.checks import (
     unknown_arguments,
 )
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics
-from polykeras.training.data.batches import check_targets, unpack_x_y_sample_weight
+from polykeras.training.data.batches import check_targets, refuse_texts, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
@@ -45,6 +46,7 @@ from polykeras.training.generator_methods import GeneratorMethods
 from polykeras.training.native_training import NativeTraining, also_of_states
 from polykeras.training.outputs import class_weights_in_order
 from polykeras.training.settled import Settled
+from polykeras.training.texts import front_of, holds_text
 
 if TYPE_CHECKING:
     from polykeras.layers.layer import Layer as Host
@@ -69,6 +71,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     _compiled: Any = None
     _settled: Any = None
     _plan: Plan | None
+    _arrange: Any
     _backend_name: str
     stop_training = False
     stop_evaluating = False
@@ -442,7 +445,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             result = getattr(self, f"{kind}_step")(data)
             return self._returned(result, f"{kind}_step") if self._has_own_logs else result
 
-        return Captured(self, run, make, make_plain, kind != "predict")
+        has_texts = not backends.current().has_text and any(x.dtype == "string" for x in trees.leaves(batch))
+        return Captured(self, run, make, make_plain, kind != "predict", has_texts)
 
     # --------------------------------------------------------------------- fit
 
@@ -519,7 +523,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 batch_size,
                 Epochs(steps_per_epoch, initial_epoch, goes_on=True),
                 shuffle,
-                Preparation(class_weights_in_order(class_weight, _output_names(self)), self._check_batch),
+                Preparation(
+                    class_weights_in_order(class_weight, _output_names(self)), self._check_batch, self._encode_texts
+                ),
                 workers,
             )
             sources.callback(source.close)
@@ -625,6 +631,19 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
         return self._plan is not None or type(self).call is not Model.call
 
+    def _encode_texts(self, x: Any, of_all_rows: bool) -> Any:
+        """Data whose texts became numbers where layers of texts begin the graph; inside of other models they stay."""
+        if not holds_text(x):
+            return x
+        self._prepare((x,))
+        front = front_of(self)
+        if front is None and self._plan is not None:
+            return refuse_texts(x)
+        if front is None or not front.is_apart or (of_all_rows and not front.is_of_rows):
+            return x
+        backend = backends.current()
+        return front.encode(self._arrange(trees.map(lambda a: a if is_text(a) else backend.array(a), x)))
+
     def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Refuse, on the host and before a step, targets that no loss can be computed on."""
         has_own_steps = type(self).train_step is not Trainer.train_step or type(self).test_step is not Trainer.test_step
@@ -672,7 +691,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         check_counts(batch_size=batch_size, steps=steps)
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
-            prepare = Preparation(check=self._check_batch)
+            prepare = Preparation(check=self._check_batch, encode=self._encode_texts)
             source = make_source((x, y, sample_weight), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             self._prepare(source.spec())
@@ -718,7 +737,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
             self.stop_predicting = False
-            source = make_source((x, None, None), batch_size, Epochs(steps), workers=workers)
+            prepare = Preparation(encode=self._encode_texts)
+            source = make_source((x, None, None), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             batch = source.spec()
             self._prepare(batch)
@@ -773,7 +793,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     def _on_batch(self, kind: str, x: Any, y: Any, weight: Any, class_weight: Any, as_dict: bool, reset: bool) -> Any:
         with self._on_own_backend():
             class_weight = class_weights_in_order(class_weight, _output_names(self))
-            batch = make_batch(x, y, weight, class_weight=class_weight, check=self._check_batch)
+            batch = make_batch(
+                x, y, weight, class_weight=class_weight, check=self._check_batch, encode=self._encode_texts
+            )
             self._prepare(batch)
             with self._frozen_lists():
                 step = self._step(kind, batch)
@@ -794,11 +816,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         with self._on_own_backend() as backend:
             # A server asks for a row at a time: checked once, rows of a kind take 20 µs instead of 70.
-            kind = ("row", backend.name, x.shape, x.dtype) if type(x) is np.ndarray else None
+            is_known_kind = type(x) is np.ndarray and x.dtype.kind not in "OSU"
+            kind = ("row", backend.name, x.shape, x.dtype) if is_known_kind else None
             known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)
             if known is not None:
                 return loop.to_host(backend, known(backend.feed(x)))
-            batch = make_batch(x, put=None if self.run_eagerly else backend.feed)
+            batch = make_batch(x, put=None if self.run_eagerly else backend.feed, encode=self._encode_texts)
             self._prepare(batch)
             step = self._step("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch) == x.dtype.name
@@ -870,7 +893,8 @@ class _Validation:
             is_parts = isinstance(data, list | tuple)
             parts = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
             batch_size = sizes[0] or (sizes[1] if is_data(parts[0]) else None)
-            epochs, prepare = Epochs(config.limited_steps(steps)), Preparation(check=model._check_batch)
+            epochs = Epochs(config.limited_steps(steps))
+            prepare = Preparation(check=model._check_batch, encode=model._encode_texts)
             self._source = make_source(parts, batch_size, epochs, prepare=prepare, workers=workers)
             self._check()
 
@@ -914,7 +938,9 @@ def _batch_size(x: Any) -> Any:
 def _symbols(x: Any) -> Any:
     from polykeras.core.graph import KerasTensor
 
-    return trees.map(lambda a: KerasTensor((None, *a.shape[1:]), dtypes.standardize(a.dtype)), x)
+    return trees.map(
+        lambda a: KerasTensor((None, *a.shape[1:]), "string" if is_text(a) else dtypes.standardize(a.dtype)), x
+    )
 
 
 def _verbosity(verbose: Any) -> int:

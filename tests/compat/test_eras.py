@@ -209,3 +209,48 @@ def test_signatures_show_the_defaults_of_the_era(keras_2):
     assert inspect.signature(keras.layers.GRU).parameters["reset_after"].default is False
     keras.config.set_era("keras3")
     assert inspect.signature(keras.layers.GRU).parameters["reset_after"].default is True
+
+
+class Batches(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.begun, self.ended = [], []
+
+    def on_batch_begin(self, batch, logs=None):
+        self.begun.append((batch, logs.get("batch"), logs.get("size")))
+
+    def on_batch_end(self, batch, logs=None):
+        self.ended.append((batch, logs.get("batch"), logs.get("size"), "loss" in logs))
+
+
+@pytest.mark.parametrize("as_generator", [False, True])
+def test_callbacks_of_keras_2_are_told_the_number_and_size_of_a_batch(backend, keras_2, as_generator, capsys):
+    data = (((X[n : n + 5], Y[n : n + 5]) for n in (0, 5, 10)),) if as_generator else (X, Y)
+    callback, made = Batches(), model()
+    history = made.fit(*data, callbacks=[callback], verbose=1, **({} if as_generator else {"batch_size": 5}))
+    assert callback.ended == [(0, 0, 5, True), (1, 1, 5, True), (2, 2, 2, True)]
+    assert [begun[:2] for begun in callback.begun] == [(0, 0), (1, 1), (2, 2)]
+    assert "size" not in history.history and "size" not in capsys.readouterr().out
+
+
+def test_logs_of_batches_are_those_of_keras_3_in_its_era(backend):
+    callback = Batches()
+    model().fit(X, Y, batch_size=6, callbacks=[callback], verbose=0)
+    assert callback.ended == [(0, None, None, True), (1, None, None, True)]
+
+
+def test_arguments_by_position_mean_those_of_keras_2(keras_2):
+    regularizer = keras.regularizers.l1_l2()
+    assert regularizer.get_config() == {"l1": 0.01, "l2": 0.01}
+    embedding = keras.layers.Embedding(5, 2, "uniform", None, None, None, True, 7)
+    assert embedding.mask_zero and embedding.embeddings_constraint is None
+    transpose = keras.layers.Conv3DTranspose(2, 3, 2, "same", 1, "channels_last", "relu")
+    assert transpose.output_padding == (1, 1, 1) and transpose.data_format == "channels_last"
+    common = ["tanh", "sigmoid", True, "zeros", "zeros", "zeros"]
+    lstm = keras.layers.LSTMCell(2, *common, True, *[None] * 6, 0.25, 0.5, 1)
+    assert (lstm.dropout, lstm.recurrent_dropout, lstm.implementation) == (0.25, 0.5, 1)
+    gru = keras.layers.GRUCell(2, *common, *[None] * 6, 0.25, 0.5, 1, True)
+    assert (gru.implementation, gru.reset_after) == (1, True)
+    several = [2, 3, 1, "same", None, 1, "tanh", "sigmoid", True, "zeros", "zeros", "zeros", True]
+    convolution = keras.layers.ConvLSTM2D(*several, *[None] * 7, True, False, True, 0.25, 0.5)
+    assert convolution.return_sequences and convolution.stateful and convolution.recurrent_dropout == 0.5

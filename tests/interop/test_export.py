@@ -136,3 +136,20 @@ def test_what_cannot_be_exported_is_told(backend, tmp_path):
     if backend.name != "tensorflow":
         with pytest.raises(RuntimeError, match="backend 'tensorflow' for an ExportArchive"):
             keras.export.ExportArchive()
+
+
+def test_a_program_of_torch_updates_at_starts_that_are_computed(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    class Shifted(keras.Model):
+        def call(self, inputs):
+            start = keras.ops.convert_to_tensor([0, 2])
+            block = keras.ops.slice(inputs, start, (1, 2))
+            return keras.ops.slice_update(inputs, start - start, block)
+
+    with keras.backends.use("torch"):
+        model, x = Shifted(), np.array([[1.0, 2.0, 3.0, 4.0]], "float32")
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(x)), [[3.0, 4.0, 3.0, 4.0]])
+        model.export(str(tmp_path / "model.pt2"), format="torch")
+    program = torch.export.load(str(tmp_path / "model.pt2")).module()
+    np.testing.assert_array_equal(program(torch.tensor(x)).numpy(), [[3.0, 4.0, 3.0, 4.0]])

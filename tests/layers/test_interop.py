@@ -218,3 +218,21 @@ def test_a_saved_model_is_trained_inside_fit(tensorflow, tmp_path):
 def test_on_another_backend_the_error_names_the_one_that_is_needed(make):
     with pytest.raises(RuntimeError, match="Expected the backend '(torch|jax|tensorflow)'.*Received: 'numpy'"):
         make()
+
+
+def test_a_torch_module_keeps_its_own_switch_which_counts_where_nobody_says(torch):
+    module = torch.nn.Sequential(torch.nn.BatchNorm1d(3), torch.nn.BatchNorm1d(3))
+    module[1].eval()
+    layer = keras.layers.TorchModuleWrapper(module)
+    x = np.random.default_rng(0).normal(5.0, 1.0, (8, 3)).astype("float32")
+
+    def moves(**options):
+        before = module[0].running_mean.clone()
+        layer(x, **options)
+        return not torch.equal(layer.module[0].running_mean, before)
+
+    assert not moves(training=False)
+    assert moves() and moves(training=True)
+    assert module.training and module[0].training and not module[1].training
+    module.eval()
+    assert not moves()

@@ -119,3 +119,31 @@ def test_means_of_a_normalization_broadcast_to_its_inputs(backend):
     assert tuple(ops.shape(adapted.mean)) == tuple(ops.shape(adapted.variance)) == (1, 3, 2, 1)
     with pytest.raises(TypeError, match="Expected batches that are arrays, with a shape. Received: 42"):
         L.Normalization().adapt(x for x in [42])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.layers.RandAugment(seed=1),
+        lambda: keras.layers.AugMix(seed=1),
+        lambda: keras.layers.RandomZoom(0.2, seed=1),
+        lambda: keras.layers.RandomFlip(seed=1),
+        lambda: keras.layers.CutMix(seed=1),
+    ],
+)
+def test_transformations_are_drawn_and_applied_in_the_graph_of_a_pipeline(backend, make):
+    tf = pytest.importorskip("tensorflow")
+    layer, images = make(), np.random.default_rng(0).random((5, 8, 8, 3)).astype("float32")
+    data = tf.data.Dataset.from_tensor_slices(images).batch(2)
+    data = data.map(lambda x: (x, layer.get_random_transformation(x)))
+    for given, change, changed in data.map(lambda x, change: (x, change, layer.transform_images(x, change))):
+        change = tf.nest.map_structure(lambda x: x.numpy(), change)
+        again = keras.ops.convert_to_numpy(layer.transform_images(given.numpy(), change))
+        np.testing.assert_allclose(again, changed.numpy(), atol=1e-4)
+        assert tuple(map(int, change["input_shape"])) == given.shape
+
+
+def test_sparse_columns_are_not_crossed(backend):
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(np.array([[1, 0]]))
+    with pytest.raises(ValueError, match="Expected dense inputs"):
+        keras.layers.HashedCrossing(num_bins=10)((sparse, sparse))

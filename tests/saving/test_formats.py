@@ -293,3 +293,52 @@ def test_own_arrays_come_back_from_files_of_weights(tmp_path, name):
     save(model, tmp_path / name)
     other.load_weights(tmp_path / name)
     assert other.layers[0].table.tolist() == [[1.0, 2.0]]
+
+
+def test_a_class_without_weights_of_its_own_reads_its_part_of_a_file(backend, tmp_path):
+    class Noting(keras.layers.Layer):
+        read: list = []
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = keras.layers.Dense(1)
+
+        def call(self, inputs):
+            return self.inner(inputs)
+
+        def load_own_variables(self, store):
+            self.read.append(sorted(store))
+
+    model = keras.Sequential([keras.Input((1,)), Noting()])
+    model.save(tmp_path / "model.keras")
+    keras.saving.load_model(tmp_path / "model.keras", custom_objects={"Noting": Noting})
+    assert Noting.read == [[]]
+
+
+def test_weights_of_layers_in_nested_lists_are_found_in_the_list_of_all_layers(backend, tmp_path):
+    """As Keras 3.15.0 wrote them."""
+    h5py = pytest.importorskip("h5py")
+
+    class Blocks(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [(keras.layers.Dense(2, use_bias=False),) for _ in range(2)]
+            self.out = keras.layers.Dense(1)
+
+        def call(self, inputs):
+            for (layer,) in self.blocks:
+                inputs = layer(inputs)
+            return self.out(inputs)
+
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=shape).astype("float32") for shape in ((3, 2), (2, 2), (2, 1), (1,))]
+    with h5py.File(tmp_path / "old.weights.h5", "w") as file:
+        for path, value in zip(("dense", "dense_1", "dense_2", "dense_2"), values, strict=True):
+            group = file.require_group(f"layers/{path}/vars")
+            group[str(len(group))] = value
+    model = Blocks()
+    model.build((None, 3))
+    with pytest.warns(UserWarning, match="older Keras 3"):
+        model.load_weights(tmp_path / "old.weights.h5")
+    for weight, value in zip(model.weights, values, strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), value)

@@ -57,7 +57,7 @@ def test_steps_of_one_execution_are_told_together(backend, source):
     data = (X, Y, 4) if source == "arrays" else (batches(),)
     linear(steps_per_execution=3).fit(*data, verbose=0, callbacks=[callback])
     assert [moment[1] for moment in seen if moment[0] == "train_batch_begin"] == [0, 3, 6]
-    assert [moment[1] for moment in seen if moment[0] == "train_batch_end"] == [2, 5, 6]
+    assert [moment[1] for moment in seen if moment[0] == "train_batch_end"] == [2, 5, 8]
 
 
 @pytest.mark.parametrize("source", ["arrays", "generator"])
@@ -70,7 +70,7 @@ def test_predictions_of_one_execution_are_told_together(backend, source):
     model = linear(steps_per_execution=3)
     data = {"x": X, "batch_size": 4} if source == "arrays" else {"x": (x for x, _ in batches())}
     outputs = model.predict(**data, verbose=0, callbacks=[callback])
-    assert seen == [("begin", 0), ("end", 2), ("begin", 3), ("end", 5), ("begin", 6), ("end", 6)]
+    assert seen == [("begin", 0), ("end", 2), ("begin", 3), ("end", 5), ("begin", 6), ("end", 8)]
     np.testing.assert_allclose(outputs, model.predict(X, verbose=0), rtol=1e-5)
 
 

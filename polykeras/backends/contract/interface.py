@@ -70,6 +70,10 @@ class Primitives:
         """``array``, of what nobody changes while the result is in use: it may share the memory of x."""
         return self.array(x, dtype)
 
+    def counts_in_python(self) -> bool:
+        """Whether loops run their functions step by step now, which need Python's numbers to mix with other dtypes."""
+        return False
+
     def is_value(self, x: object) -> bool:
         """True for arrays with values, where nothing is being traced; NumPy's included."""
         return isinstance(x, np.ndarray) or self.is_array(x)

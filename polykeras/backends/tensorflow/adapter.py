@@ -184,6 +184,9 @@ class TensorflowBackend(Backend):
         # convert_to_tensor copies twice, and the tensor holds both copies.
         return tf.experimental.dlpack.from_dlpack(aligned_copy(x).__dlpack__())
 
+    def counts_in_python(self) -> bool:
+        return tf.executing_eagerly()
+
     def to_numpy(self, x: Array) -> np.ndarray:
         return np.asarray(x.numpy())
 

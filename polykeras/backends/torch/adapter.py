@@ -537,9 +537,20 @@ class TorchBackend(Backend):
         return result
 
     def _block(self, x: Array, start: Any, sizes: tuple) -> tuple:
+        if torch.compiler.is_compiling() and any(isinstance(s, torch.Tensor) for s in start):
+            return self._positions(x, start, sizes)
         columns = zip(map(int, start), x.shape, sizes, strict=True)
         begin = [min(max(s, 0), n - size) for s, n, size in columns]
         return tuple(slice(s, s + size) for s, size in zip(begin, sizes, strict=True))
+
+    def _positions(self, x: Array, start: Any, sizes: tuple) -> tuple:
+        """The indices of a block along each axis, for a program whose starts are not known yet."""
+        found = []
+        for axis, (s, n, size) in enumerate(zip(start, x.shape, sizes, strict=True)):
+            first = torch.as_tensor(s, device=x.device).clamp(0, n - size)
+            places = first + torch.arange(size, device=x.device)
+            found.append(places.reshape([-1 if other == axis else 1 for other in range(x.ndim)]))
+        return tuple(found)
 
     # ----------------------------------------------------------------- control
 

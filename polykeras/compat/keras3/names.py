@@ -19,8 +19,7 @@ from polykeras.config import standardize_data_format
 from polykeras.core import graph
 from polykeras.core.dtypes import result_type
 from polykeras.core.dtypes import standardize as standardize_dtype
-from polykeras.core.graph import KerasTensor
-from polykeras.core.masks import get_mask as get_keras_mask
+from polykeras.core.graph import KerasTensor, get_keras_mask
 from polykeras.core.masks import set_mask as set_keras_mask
 from polykeras.core.operation import Function, Operation
 from polykeras.core.scopes import StatelessScope, SymbolicScope, name_scope
@@ -29,6 +28,7 @@ from polykeras.layers.convolutional import Conv as BaseConv
 from polykeras.layers.convolutional import ConvTranspose as BaseConvTranspose
 from polykeras.layers.convolutional import DepthwiseConv as BaseDepthwiseConv
 from polykeras.layers.convolutional import SeparableConv as BaseSeparableConv
+from polykeras.layers.dropout_masks import DropoutMasks as DropoutRNNCell
 from polykeras.layers.layer import Layer
 from polykeras.layers.merge import Merge
 from polykeras.layers.pooling import AdaptivePooling as BaseAdaptivePooling
@@ -36,7 +36,6 @@ from polykeras.layers.pooling import GlobalPooling as BaseGlobalPooling
 from polykeras.layers.pooling import Pooling as BasePooling
 from polykeras.layers.preprocessing.image import ImageLayer as BaseImagePreprocessingLayer
 from polykeras.layers.preprocessing.lookup import IndexLookup
-from polykeras.layers.recurrent_cells import Cell as DropoutRNNCell
 from polykeras.losses.loss import LossFunctionWrapper, reduce_weighted_values
 from polykeras.metrics import MeanMetricWrapper
 from polykeras.models import Functional, Model, Sequential, clone_model

@@ -206,6 +206,11 @@ class HashedCrossing(HostLayer):
         self.sparse = bool(sparse)
 
     def prepare(self, inputs: Any) -> list:
+        if isinstance(inputs, list | tuple) and any(backends.densified(x) is not x for x in inputs):
+            raise ValueError(
+                f"Layer {self.path!r}: Expected dense inputs to cross: the zeros of sparse ones are no features. "
+                f"Received: sparse ones. Make them dense, such as by x.toarray() or tf.sparse.to_dense(x)."
+            )
         features = [integers_or_texts(x) for x in inputs] if isinstance(inputs, list | tuple) else []
         shapes = [tuple(x.shape) for x in features]
         types = ["string" if is_text(x) else ops.dtype(x) for x in features]

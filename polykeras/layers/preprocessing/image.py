@@ -321,7 +321,8 @@ class ImageLayer(Layer):
 
     def _read(self, transformation: dict) -> tuple[Any, bool, Any]:
         """The drawn numbers of a transformation, whether it is for a single image, and (height, width)."""
-        shape = tuple(None if n is None else int(n) for n in transformation.get("input_shape", (None,) * 4))
+        given = transformation.get("input_shape", (None,) * 4)
+        shape = tuple(None if n is None or isinstance(n, SpecArray) else int(n) for n in given)
         size: Any = shape[-3:-1] if self.data_format == "channels_last" else shape[-2:]
         try:
             return self.drawn(transformation, size), len(shape) == 3, size
@@ -343,7 +344,7 @@ class ImageLayer(Layer):
         """
         images = ops.convert_to_tensor(images)
         if transformation is not None and training:
-            draws, _, _ = self._read({"input_shape": images.shape, **transformation})
+            draws, _, _ = self._read({**transformation, "input_shape": images.shape})
             changed = self.transform(self._to_batch(images), draws)
             images = self._from_batch(changed, len(images.shape) == 3)
         return ops.cast(images, self.compute_dtype)
@@ -400,6 +401,50 @@ class ImageLayer(Layer):
         moved = self._to_batch(masks if has_channels else ops.expand_dims(masks, axis))
         moved = self._from_batch(self.transform_masks(moved, draws), is_single)
         return ops.cast(moved if has_channels else ops.squeeze(moved, axis), self.mask_dtype(ops.dtype(masks)))
+
+    def transform_single_image(self, image: Any, transformation: dict | None, training: bool = True) -> Any:
+        """Return one image, transformed as ``transform_images`` does.
+
+        Args:
+            image: array, (height, width, channels).
+            transformation: from ``get_random_transformation``.
+            training: as for calls; default True.
+        """
+        return self.transform_images(image, transformation, training)
+
+    def transform_single_label(self, label: Any, transformation: dict | None, training: bool = True) -> Any:
+        """Return the label of one image, transformed as ``transform_labels`` does.
+
+        Args:
+            label: array, (classes,).
+            transformation: from ``get_random_transformation``.
+            training: as for calls; default True.
+        """
+        return self.transform_labels(label, transformation, training)
+
+    def transform_single_bounding_box(
+        self, bounding_box: Any, transformation: dict | None, training: bool = True
+    ) -> Any:
+        """Return the boxes of one image, transformed as ``transform_bounding_boxes`` does.
+
+        Args:
+            bounding_box: dict of ``boxes``, (boxes, 4), and ``labels``, (boxes,).
+            transformation: from ``get_random_transformation``.
+            training: as for calls; default True.
+        """
+        return self.transform_bounding_boxes(bounding_box, transformation, training)
+
+    def transform_single_segmentation_mask(
+        self, segmentation_mask: Any, transformation: dict | None, training: bool = True
+    ) -> Any:
+        """Return the segmentation mask of one image, transformed as ``transform_segmentation_masks`` does.
+
+        Args:
+            segmentation_mask: array, (height, width) or (height, width, 1).
+            transformation: from ``get_random_transformation``.
+            training: as for calls; default True.
+        """
+        return self.transform_segmentation_masks(segmentation_mask, transformation, training)
 
     def mask_dtype(self, dtype: str) -> str:
         """Return the dtype of the output masks.

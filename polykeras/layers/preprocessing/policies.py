@@ -24,6 +24,8 @@ from polykeras.layers.preprocessing.image import INTERPOLATIONS, ImageLayer, lim
 class _Policy(ImageLayer):
     """Base class of augmentation policies. A layer is chosen per batch; its random numbers are drawn per image."""
 
+    candidates: list[ImageLayer]
+
     def __init__(
         self, value_range: Any, factor: Any, interpolation: str, data_format: Any, seed: Any, **kwargs: Any
     ) -> None:
@@ -60,6 +62,26 @@ class _Policy(ImageLayer):
         """Return the index of a layer, and draws for all layers, since a compiled step can't draw in a branch."""
         number = random.randint((), 0, len(layers), seed=self.generator)
         return number, [layer.draw(*size) for layer in layers]
+
+    def named_steps(self, steps: list, prefix: str = "") -> dict:
+        """Return what was drawn for steps by names of its own: no list and no None, which graphs can't carry."""
+        own = {
+            f"{prefix}{layer.name}_{n}": layer.named(drawn)
+            for n, (_, drawn_by_all) in enumerate(steps)
+            for layer, drawn in zip(self.candidates, drawn_by_all, strict=True)
+            if drawn is not None
+        }
+        return {f"{prefix}layer_idxes": ops.stack([number for number, _ in steps]), **own}
+
+    def drawn_steps(self, named: dict, count: int, size: tuple[int, int], prefix: str = "") -> list:
+        """Return the steps that ``named_steps`` gave names."""
+        numbers = named[f"{prefix}layer_idxes"]
+
+        def own(layer: ImageLayer, n: int) -> Any:
+            key = f"{prefix}{layer.name}_{n}"
+            return layer.drawn(named[key], size) if key in named else None
+
+        return [(numbers[n], [own(layer, n) for layer in self.candidates]) for n in range(count)]
 
     def step(self, layers: Sequence[ImageLayer], drawn: tuple, change: Callable, x: Any) -> Any:
         """Return the result of the chosen layer for an array: ``change(layer, x, draws)``."""
@@ -110,6 +132,12 @@ class RandAugment(_Policy):
 
     def draw(self, batch: int, height: int, width: int) -> Any:
         return [self.draw_step(self.candidates, (batch, height, width)) for _ in range(self.num_ops)]
+
+    def named(self, draws: Any) -> dict:
+        return self.named_steps(draws)
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        return self.drawn_steps(named, self.num_ops, size)
 
     def _applied(self, change: Callable, x: Any, draws: Any) -> Any:
         for drawn in draws:
@@ -181,6 +209,15 @@ class AugMix(_Policy):
         mixture = random.beta((batch, 1, 1, 1), self.alpha, self.alpha, "float32", self.generator)
         chains = [self._draw_chain((batch, height, width)) for _ in range(self.num_chains)]
         return weights * mixture, mixture, chains
+
+    def named(self, draws: Any) -> dict:
+        weights, mixture, chains = draws
+        steps = [self.named_steps(chain, f"chain_{n}_") for n, chain in enumerate(chains)]
+        return {"weights": weights, "mixture": mixture, **{key: x for named in steps for key, x in named.items()}}
+
+    def drawn(self, named: dict, size: tuple[int, int]) -> Any:
+        chains = [self.drawn_steps(named, self.chain_depth, size, f"chain_{n}_") for n in range(self.num_chains)]
+        return named["weights"], named["mixture"], chains
 
     def _draw_chain(self, size: tuple) -> list:
         depth = random.randint((), 0, self.chain_depth + 1, seed=self.generator)

@@ -9,8 +9,17 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import trees
+from polykeras.layers.preprocessing.host import is_text
 from polykeras.losses.labels import check_bits, check_labels, check_shapes, takes_bits, takes_labels
-from polykeras.training.data.conversion import Rows, as_array, count_rows, shape_of, standardize, to_device
+from polykeras.training.data.conversion import (
+    Rows,
+    as_array,
+    count_rows,
+    not_of_numbers,
+    shape_of,
+    standardize,
+    to_device,
+)
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -62,31 +71,45 @@ class Preparation:
         class_weight: weights by class, which become or multiply sample weights; or such a dict for each output by
             name, None for those that have none.
         check: called with ``(x, y, sample_weight)`` on the host; raises for what can't be trained on.
+        encode: ``encode(x, of_all_rows)`` returns data in which texts became numbers, if they must by then; by
+            default they are refused.
     """
 
-    def __init__(self, class_weight: dict | None = None, check: Callable | None = None) -> None:
+    def __init__(
+        self, class_weight: dict | None = None, check: Callable | None = None, encode: Callable | None = None
+    ) -> None:
         if class_weight is not None:
             check_class_weight(class_weight)
         self._class_weight, self._check = class_weight, check
+        self.encode = encode or refuse_texts
 
-    def __call__(self, batch: Any, put: Callable | None = None) -> tuple:
+    def __call__(self, batch: Any, put: Callable | None = None, is_of_rows: bool = False) -> tuple:
         """Return the batch without missing parts at the end; on the device, or where ``put`` puts it.
 
-        A batch that is no tuple stays none: a step of a user's own gets what the data has.
+        A batch that is no tuple stays none: a step of a user's own gets what the data has. With ``is_of_rows`` its
+        parts must have equal lengths; what a generator yields is for the loss to judge.
         """
         parts = (standardize(part) for part in unpack_x_y_sample_weight(batch))
-        data: Any = self.on_host(*parts)
+        x, y, sample_weight = parts
+        data: Any = self.on_host(x, y, sample_weight, is_of_rows=is_of_rows)
         if not isinstance(batch, tuple | list):
             (data,) = data
-        return to_device(data) if put is None else trees.map(put, data)
+        return to_device(data, put=put)
 
-    def on_host(self, x: Any, y: Any, sample_weight: Any) -> tuple:
+    def on_host(self, x: Any, y: Any, sample_weight: Any, of_all_rows: bool = False, is_of_rows: bool = True) -> tuple:
         """Return standardized data as a checked tuple; parts that are read later are checked then.
 
+        Args:
+            of_all_rows: the data is no batch, but will be cut into batches.
+            is_of_rows: its parts have equal lengths.
+
         Raises:
-            ValueError: for parts of different lengths, weights without targets, or what ``check`` refuses.
+            ValueError: for parts of different lengths, weights without targets, texts that nothing takes, or what
+                ``check`` refuses.
         """
-        _check_parts(x, y, sample_weight)
+        refuse_texts((y, sample_weight))
+        _check_parts(x, y, sample_weight, is_of_rows)
+        x = self.encode(x, of_all_rows)
         if not any(isinstance(leaf, Rows) for leaf in trees.leaves((y, sample_weight))):
             if self._class_weight is not None:
                 sample_weight = class_weights(y, self._class_weight, sample_weight)
@@ -95,14 +118,26 @@ class Preparation:
         return _without_missing(x, y, sample_weight)
 
 
-def _check_parts(x: Any, y: Any, sample_weight: Any) -> None:
+def refuse_texts(tree: Any, of_all_rows: bool = False) -> Any:
+    """Return data; the default of ``encode``.
+
+    Raises:
+        ValueError: for texts among it.
+    """
+    for x in trees.leaves(tree):
+        if is_text(x):
+            raise not_of_numbers(x, next(iter(x.flat), None))
+    return tree
+
+
+def _check_parts(x: Any, y: Any, sample_weight: Any, is_of_rows: bool) -> None:
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     counts = {name: count_rows(part, name) for name, part in parts.items() if part is not None}
     if "x" not in counts:
         raise ValueError("Expected data x. Received: None.")
     if sample_weight is not None and y is None:
         raise ValueError("Expected targets y beside sample_weight. Received: None.")
-    if len(set(counts.values())) > 1:
+    if is_of_rows and len(set(counts.values())) > 1:
         raise ValueError(
             "Expected x, y and sample_weight to have equal lengths. Received: "
             + ", ".join(f"{count} rows of {name}" for name, count in counts.items())

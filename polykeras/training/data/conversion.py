@@ -6,6 +6,7 @@ Libraries are recognised by what their objects can do, so that none has to be im
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from polykeras import backends, config
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.graph import KerasTensor
+from polykeras.layers.preprocessing.host import is_text
 
 
 def is_array(x: Any) -> bool:
@@ -47,7 +49,9 @@ def as_array(x: Any) -> Any:
         x: array, tensor of any framework, frame, series (as a column), sparse matrix, Rows or list.
 
     Raises:
-        ValueError: for strings, dates, other objects, and lists of unequal lengths.
+        ValueError: for dates, other objects, and lists of unequal lengths.
+
+    Texts stay in an array of objects, for models that begin with layers of texts.
 
     >>> as_array([0.5, 1])
     array([0.5, 1. ], dtype=float32)
@@ -57,17 +61,26 @@ def as_array(x: Any) -> Any:
         return x.read(slice(None))
     x = backends.densified(x)
     if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic):
+        if backend.dtype(x) == "string":
+            return backend.to_numpy(x).astype(object)
         return backend.cast(x, config.floatx()) if backend.dtype(x) == "float64" else x
     x = _as_numpy(x)
     if x.dtype.kind in "OSUMm":
         wrong = [v for v in x.flat if not isinstance(v, numbers.Number | np.bool_)] or list(x.flat)
+        if wrong and all(isinstance(v, str | bytes) for v in x.flat):
+            return x.astype(object)
         if wrong and (x.dtype != object or not isinstance(wrong[0], numbers.Number | np.bool_)):
-            fix = "Encode it as numbers first, for instance by a StringLookup or TextVectorization layer."
-            if wrong[0] is None:
-                fix = "Fill in what is missing, or leave its rows out."
-            raise ValueError(f"Expected data of numbers. Received: an array of {x.dtype} with {wrong[0]!r}. {fix}")
+            raise not_of_numbers(x, wrong[0])
         x = x.astype(config.floatx())
     return x.astype(dtypes.numpy_dtype(config.floatx())) if x.dtype == np.float64 else x
+
+
+def not_of_numbers(x: Any, wrong: Any) -> ValueError:
+    """The error about data that holds something else than numbers."""
+    fix = "Encode it as numbers first, for instance by a StringLookup or TextVectorization layer."
+    if wrong is None:
+        fix = "Fill in what is missing, or leave its rows out."
+    return ValueError(f"Expected data of numbers. Received: an array of {x.dtype} with {wrong!r}. {fix}")
 
 
 def _as_numpy(x: Any) -> np.ndarray:
@@ -175,15 +188,23 @@ def take(x: Any, key: Any) -> Any:
     return backend.take(x, backend.array(key), 0)
 
 
-def to_device(tree: Any, is_kept: bool = False) -> Any:
-    """Return a tree of arrays on the device of the backend in use.
+def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> Any:
+    """Return a tree of arrays on the device of the backend in use; texts only where it has arrays of them.
 
     Args:
         is_kept: nobody changes the arrays while a step computes, so that their memory may be shared;
             a generator may fill one array again and again.
+        put: function of an array, to put it elsewhere; default None.
     """
     backend = backends.current()
-    return trees.map(backend.share if is_kept else backend.array, tree)
+    move = put or (backend.share if is_kept else backend.array)
+
+    def moved(x: Any) -> Any:
+        if is_text(x):
+            return backend.array(x) if backend.has_text else x
+        return move(x)
+
+    return trees.map(moved, tree)
 
 
 def shape_of(x: Any) -> tuple:

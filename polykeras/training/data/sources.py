@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.core import seeds, trees
+from polykeras.layers.preprocessing.host import is_text
 from polykeras.training.checks import check_fraction
 from polykeras.training.data.array_source import ArraySource, RowOrder
 from polykeras.training.data.batches import Preparation, pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -94,7 +95,8 @@ def _as_tuple(batch: Any) -> Any:
 
 def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, prepare: Preparation) -> Any:
     """Rows on the device, or read in pieces where they don't fit or an epoch is no whole pass."""
-    parts = prepare.on_host(*(standardize(part, as_rows) for part in data))
+    x, y, sample_weight = (standardize(part, as_rows) for part in data)
+    parts = prepare.on_host(x, y, sample_weight, of_all_rows=True)
     order = RowOrder(count_rows(parts), batch_size, shuffle)
     packed = pack_x_y_sample_weight(*parts)
     if epochs.steps in (None, order.batches) and _fits_device(packed):
@@ -103,7 +105,7 @@ def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, 
     def read(key: Any) -> Any:
         return trees.map(lambda leaf: take(leaf, key), packed)
 
-    checked_later = prepare if _are_on_disk(parts[1:]) else Preparation()
+    checked_later = prepare if _are_on_disk(parts[1:]) else Preparation(encode=prepare.encode)
     return StreamSource(Stream(order.keys, read, order.batches), checked_later, epochs)
 
 
@@ -115,7 +117,7 @@ def make_batch(x: Any, y: Any = None, sample_weight: Any = None, put: Callable |
     """
     if not is_data(x) or isinstance(x, PyDataset):
         raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
-    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), put))
+    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), put, is_of_rows=True))
 
 
 def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
@@ -168,7 +170,7 @@ def _check_ends(length: int | None, steps: int | None, x: Any) -> None:
 def _fits_device(data: Any) -> bool:
     leaves = trees.leaves(data)
     size = sum(leaf.nbytes for leaf in leaves if isinstance(leaf, np.ndarray))
-    return not _are_on_disk(leaves) and size <= _MOST_BYTES_ON_DEVICE
+    return not (_are_on_disk(leaves) or any(map(is_text, leaves))) and size <= _MOST_BYTES_ON_DEVICE
 
 
 def _are_on_disk(data: Any) -> bool:
@@ -186,7 +188,7 @@ def split(data: Any, fraction: float) -> tuple[Any, Any]:
         raise ValueError(
             "Expected arrays for validation_split. Received: an iterable, which can't be cut. Use validation_data."
         )
-    data = Preparation().on_host(*(standardize(part, as_rows) for part in data))
+    data = Preparation(encode=lambda x, of_all_rows: x).on_host(*(standardize(part, as_rows) for part in data))
     count = count_rows(data)
     first = math.floor(count * (1 - fraction))
     if first in (0, count):
