@@ -46,7 +46,15 @@ class StatelessStep:
     def __init__(self, function: Callable, groups: Callable[[], tuple], compiled: bool) -> None:
         self.backend = backends.current()
         self._groups = groups
-        self._run = self.backend.compile(function) if compiled else function
+        self._order: dict[str, int] = {}
+
+        def run(state: tuple, batch: Any) -> tuple:
+            logs, state = function(state, batch)
+            if isinstance(logs, dict):
+                self._order |= {name: index for index, name in enumerate(logs)}
+            return logs, state
+
+        self._run = self.backend.compile(run) if compiled else run
 
     def __call__(self, batch: Any) -> Any:
         """Run the step on a batch, and store the state that it returns."""
@@ -54,7 +62,10 @@ class StatelessStep:
         logs, state = self._run(tuple([v.raw for v in group] for group in groups), batch)
         for group, values in zip(groups, state, strict=True):
             assign_all(group, values)
-        return logs
+        if not isinstance(logs, dict):
+            return logs
+        # JAX returns dicts in the order of their keys.
+        return {name: logs[name] for name in sorted(logs, key=self._order.__getitem__)}
 
 
 def assign_all(variables: list[Variable], values: Any) -> None:

@@ -27,6 +27,33 @@ def as_module(layer: Any) -> Any:
         AttributeError: for a layer of another backend.
         RuntimeError: for a layer that has no weights yet.
     """
+    _check_backend(layer)
+    from polykeras.interop.torch_modules import module_of
+
+    return module_of(layer)
+
+
+def zero_gradients(layer: Any, set_to_none: bool) -> None:
+    """Forget the gradients of a layer's weights, those inside included, whether or not all layers are built.
+
+    Args:
+        layer: on the torch backend.
+        set_to_none: remove them instead of filling them with zeros.
+
+    Raises:
+        AttributeError: for a layer of another backend.
+    """
+    _check_backend(layer)
+    for weight in layer.weights:
+        gradient = None if weight.leaf is None else weight.leaf.grad
+        if gradient is not None and set_to_none:
+            weight.leaf.grad = None
+        elif gradient is not None:
+            gradient.detach_().zero_()
+
+
+def _check_backend(layer: Any) -> None:
+    """Refuse layers and models of other backends."""
     names = {weight.backend_name for weight in layer.weights} or {
         getattr(layer, "_backend_name", None) or backends.outer_name()
     }
@@ -36,9 +63,6 @@ def as_module(layer: Any) -> Any:
             f"modules. Received: one of the backend {sorted(names)[0]!r}. Use weights, get_weights() and "
             f"save_weights(), or make it inside `with polykeras.backends.use('torch'):`."
         )
-    from polykeras.interop.torch_modules import module_of
-
-    return module_of(layer)
 
 
 def around_backward(layer: Any, hook: Callable) -> tuple[Callable, Callable]:

@@ -122,6 +122,8 @@ def module_of(layer: Any) -> LayerModule:
     module = vars(layer).get("_torch_module")
     if module is None:
         module = vars(layer)["_torch_module"] = LayerModule(layer)
+        if layer._mode is not None:
+            module.train(layer._mode)
     else:
         module.update()
     return module

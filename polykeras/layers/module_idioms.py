@@ -115,7 +115,9 @@ class ModuleIdioms(Whole):
         Args:
             set_to_none: bool, whether to set them to None instead of 0; default True.
         """
-        self._module().zero_grad(set_to_none)
+        from polykeras.interop.torch import zero_gradients
+
+        zero_gradients(self, set_to_none)
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Set whether ``backward()`` computes gradients with respect to the weights.
@@ -132,8 +134,9 @@ class ModuleIdioms(Whole):
         Args:
             mode: bool, False for inference; default True.
         """
-        self._module().train(mode)
         self._mode = mode
+        if self.built:
+            self._module().train(mode)
         return self
 
     def eval(self) -> Any:

@@ -272,8 +272,8 @@ class _Entry(NamedTuple):
     is_weighted: bool
 
 
-class CompiledMetrics:
-    """The metrics of a model's outputs.
+class CompiledMetrics(Metric):
+    """The metrics of a model's outputs, as one metric: an own ``train_step`` updates it by all targets and outputs.
 
     Args:
         metrics: a list of metrics, functions or names; for several outputs a list of lists or a dict. A plain
@@ -300,6 +300,7 @@ class CompiledMetrics:
             for identifier in _flat(given):
                 if not _is_chosen_by_shape(identifier):
                     _check_identifier(identifier, "metrics")
+        super().__init__(name="compile_metrics")
         self._metrics = metrics
         self._weighted = weighted_metrics
         self._names = output_names

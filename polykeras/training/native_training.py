@@ -31,6 +31,7 @@ class NativeTraining(Host):
     _compiled: Any
     _check_compiled: Callable[[str], None]
     _compute_loss: Callable[..., Any]
+    _has_call: bool
     _on_own_backend: Callable[[], backends.use]
     compute_metrics: Callable[..., dict]
     if TYPE_CHECKING:
@@ -69,16 +70,20 @@ class NativeTraining(Host):
                 return StatelessStep(written, lambda: self._state_groups(kind), compiled)
 
     def _make_state(self, kind: str, batch: Any) -> None:
-        """Make all variables of the state that there are not yet."""
-        if self._lacks_variables():
+        """Make the missing variables of the state, except those of layers which only an own step calls."""
+        if self._has_call and self._lacks_variables():
             self._make_variables(kind, *unpack_x_y_sample_weight(batch))
-        if kind == "train" and not self.optimizer.built:
+        if kind == "train" and not self.optimizer.built and self._is_whole():
             self.optimizer.build(self.trainable_variables)
 
     def _lacks_variables(self) -> bool:
         """Whether a call, or what was compiled, may have variables to make yet."""
         has_parts = self._compiled is not None and (self._compiled.loss, self._compiled.metrics) != (None, None)
-        return has_parts or not all(layer.built for layer in self._flatten_layers())
+        return has_parts or not self._is_whole()
+
+    def _is_whole(self) -> bool:
+        """Whether all layers inside are built; the model itself has no weights of its own where it has no call."""
+        return all(layer.built for layer in self._flatten_layers(include_self=self._has_call))
 
     def _make_variables(self, kind: str, x: Any, y: Any, sample_weight: Any) -> None:
         with backends.use(SPEC):

@@ -328,7 +328,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         compiled = self._compiled
         with backends.use(SPEC):
-            if compiled is not None and not compiled.all_metrics[1:] and self._plan is not None:
+            if compiled is not None and not compiled.is_matched and self._plan is not None:
                 compiled = compiled.foreseen(self)
             return list(self._metrics_result(compiled))
 
@@ -875,8 +875,14 @@ class _Compiled:
         return [self.loss_tracker, *(self.loss.metrics if self.loss is not None else [])]
 
     @property
+    def is_matched(self) -> bool:
+        """Whether losses of several outputs, or metrics, have been matched to outputs."""
+        return bool(self.trackers[1:] or (self.metrics is not None and self.metrics.metrics))
+
+    @property
     def all_metrics(self) -> list:
-        return self.trackers + (self.metrics.metrics if self.metrics is not None else [])
+        """The trackers, and the metrics of ``compile`` as one."""
+        return self.trackers + ([] if self.metrics is None else [self.metrics])
 
 
 class _Validation:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import polykeras as keras
 from polykeras import backends
-from tests.interop.idioms import check_trains_as_by_fit
+from tests.interop.idioms import check_trains_as_by_fit, trained
 
 
 def gradients_by_a_tape(model, x, y):
@@ -26,11 +27,15 @@ def gradients_by_backward(model, x, y):
 
 def finish(model, x, y, loss, gradients):
     model.optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+    return updated(model, loss, y, model(x))
+
+
+def updated(model, loss, y, outputs):
     for metric in model.metrics:
         if metric.name == "loss":
             metric.update_state(loss)
         else:
-            metric.update_state(y, model(x))
+            metric.update_state(y, outputs)
     return {m.name: m.result() for m in model.metrics}
 
 
@@ -97,3 +102,60 @@ class HandedOn(Network):
 def test_a_step_that_names_its_engine_outside_of_the_module_runs_in_fit(engine, kind, eagerly):
     with backends.use(engine):
         check_trains_as_by_fit(kind, eagerly)
+
+
+class WithoutCall(keras.Model):
+    """Layers that only the model's own step calls; they have no weights before the first batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = keras.layers.Dense(4, "tanh", kernel_initializer=keras.initializers.GlorotNormal(seed=1))
+        self.top = keras.layers.Dense(1, kernel_initializer=keras.initializers.GlorotNormal(seed=2))
+
+    def output_of(self, x):
+        return self.top(self.hidden(x))
+
+
+class TapeWithoutCall(WithoutCall):
+    def train_step(self, data):
+        import tensorflow
+
+        x, y = data
+        with tensorflow.GradientTape() as tape:
+            loss = self.compute_loss(x, y, self.output_of(x))
+        gradients = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return updated(self, loss, y, self.output_of(x))
+
+
+class BackwardWithoutCall(WithoutCall):
+    def train_step(self, data):
+        x, y = data
+        self.zero_grad()
+        loss = self.compute_loss(x, y, self.output_of(x))
+        loss.backward()
+        self.optimizer.apply([v.value.grad for v in self.trainable_variables], self.trainable_variables)
+        return updated(self, loss, y, self.output_of(x))
+
+
+class PlainWithCall(WithoutCall):
+    def call(self, x):
+        return self.output_of(x)
+
+    def train_step(self, data):
+        x, y = data
+        loss, gradients = keras.ops.value_and_grad(lambda: self.compute_loss(x, y, self(x)), self.trainable_variables)()
+        self.optimizer.apply(gradients, self.trainable_variables)
+        return updated(self, loss, y, self(x))
+
+
+@pytest.mark.parametrize(("engine", "kind"), [("tensorflow", TapeWithoutCall), ("torch", BackwardWithoutCall)])
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_model_without_a_call_trains_by_its_own_step(engine, kind, eagerly):
+    with backends.use(engine):
+        (model, logs), (other, expected) = trained(kind, eagerly), trained(PlainWithCall, eagerly)
+        assert logs.keys() == expected.keys() == {"loss", "mae"}
+        for name in logs:
+            np.testing.assert_allclose(logs[name], expected[name], rtol=1e-5)
+        for weights in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_allclose(*weights, rtol=1e-4)

@@ -284,6 +284,21 @@ def test_training_is_what_train_and_eval_said():
     assert [model.training, model.train().training, model.eval().training] == [False, True, False]
 
 
+def test_a_model_without_weights_yet_can_be_set_to_training_and_has_no_gradients_to_forget():
+    model = keras.Sequential([keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+    model.zero_grad()
+    assert model.train().training
+    loss = model(torch.ones(64, 3)).square().sum()
+    loss.backward()
+    kernel = model.layers[1].kernel.value
+    assert kernel.grad.any()
+    model.zero_grad(set_to_none=False)
+    assert not kernel.grad.any()
+    model.zero_grad()
+    assert kernel.grad is None
+    assert keras.interop.torch.as_module(model).training
+
+
 def test_a_functional_call_computes_with_the_parameters_that_it_is_given():
     model = make_model(keras.layers.Dense(2), keras.layers.BatchNormalization(), keras.layers.Dense(1))
     module = keras.interop.torch.as_module(model)

@@ -390,3 +390,67 @@ def test_metrics_of_a_models_own_may_leave_the_compiled_ones_out(of_class, backe
     history = model.fit(x, y, batch_size=64, epochs=2, verbose=0).history["own"]
     np.testing.assert_allclose(history[0], expected, rtol=1e-5)
     assert history[1] < history[0]
+
+
+class UpdatesAllItsMetrics(keras.Model):
+    """The step of Keras's guide, which updates what ``metrics`` lists."""
+
+    def train_step(self, data):
+        x, y = data
+
+        def loss():
+            outputs = self(x, training=True)
+            return self.compute_loss(x, y, outputs), outputs
+
+        (value, outputs), gradients = ops.value_and_grad(loss, self.trainable_variables, has_aux=True)()
+        self.optimizer.apply(gradients, self.trainable_variables)
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(value)
+            elif metric.name == "compile_metrics":
+                metric.update_state(y, outputs)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+def of_one_output(kind):
+    inputs = keras.Input((3,))
+    model = kind(inputs, layers.Dense(1)(inputs))
+    model.compile("adam", "mse", metrics=["mae", "mse"], weighted_metrics=["mape"])
+    return model
+
+
+def of_two_outputs(kind):
+    inputs = keras.Input((3,))
+    outputs = {"a": layers.Dense(1, name="a")(inputs), "b": layers.Dense(1, activation="sigmoid", name="b")(inputs)}
+    model = kind(inputs, outputs)
+    model.compile("adam", {"a": "mse", "b": "binary_crossentropy"}, metrics={"a": ["mae"], "b": ["accuracy", "mse"]})
+    return model
+
+
+@pytest.mark.parametrize("make", [of_one_output, of_two_outputs])
+def test_an_own_step_that_updates_all_metrics_reports_those_of_compile(make, backend):
+    """Also in the first epoch, before which nobody knows what a name such as "accuracy" means."""
+    x, y = data()
+    y = {"a": y, "b": y} if make is of_two_outputs else y
+    logs = []
+    for kind in (UpdatesAllItsMetrics, keras.Model):
+        keras.utils.set_random_seed(0)
+        history = make(kind).fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0).history
+        logs.append(history)
+    assert logs[0].keys() == logs[1].keys()
+    for name in logs[1].keys() - {"a_loss", "b_loss"}:
+        values = logs[1][name]
+        np.testing.assert_allclose(logs[0][name], values, rtol=1e-5, err_msg=name)
+
+
+def test_what_compile_was_given_as_metrics_is_listed_as_one_metric(backend):
+    """As in Keras 3: its results are a dict, and it can be updated before the model has seen data."""
+    model = of_one_output(keras.Model)
+    tracker, compiled = model.metrics
+    assert (tracker.name, compiled.name) == ("loss", "compile_metrics")
+    assert isinstance(compiled, keras.metrics.Metric)
+    compiled.update_state(np.array([[1.0], [3.0]]), np.array([[2.0], [5.0]]))
+    np.testing.assert_allclose([float(compiled.result()[name]) for name in ("mae", "mse")], [1.5, 2.5])
+    model.reset_metrics()
+    assert float(compiled.result()["mae"]) == 0
+    assert model.metrics_names == ["loss", "mae", "mse", "mape"]
