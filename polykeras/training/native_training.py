@@ -31,13 +31,15 @@ class NativeTraining(Host):
     _compiled: Any
     _check_compiled: Callable[[str], None]
     _compute_loss: Callable[..., Any]
-    _has_call: bool
     _on_own_backend: Callable[[], backends.use]
     compute_metrics: Callable[..., dict]
     if TYPE_CHECKING:
 
         @property
         def _asks_for_compiler(self) -> bool | None: ...
+
+        @property
+        def _has_call(self) -> bool: ...
 
         @property
         def metrics(self) -> list: ...
