@@ -1,4 +1,4 @@
-"""Which backends there are, which one is chosen, and how a part of a program uses another.
+"""The available backends, the chosen one, and how part of a program uses another.
 
 >>> from polykeras import backends
 >>> "numpy" in backends.available()
@@ -41,15 +41,15 @@ _PIP = {
     "jax": "pip install 'polykeras[jax]'",
     "torch": "pip install 'polykeras[torch]'",
 }
-#: NumPy in float64, by which comparisons judge; it is no choice for a program.
+#: NumPy in float64, the reference for parity comparisons; it cannot be chosen as a backend.
 REFEREE = "referee"
 _LABELS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "numpy": "NumPy"}
 
-# The frameworks live in one process when first imported in this order: TensorFlow's
-# libraries, loaded before torch's, make torch crash on some builds.
+# The frameworks coexist in one process if they are first imported in this order: on some builds torch crashes if
+# TensorFlow's libraries were loaded before it.
 _IMPORT_ORDER = ("jax", "torch", "tensorflow")
 
-# Classes of the frameworks whose objects hold weights of their own.
+# Framework classes whose instances hold weights.
 _STATEFUL = {
     "torch.nn.modules.module.Module",
     "torch.nn.parameter.Parameter",
@@ -59,10 +59,10 @@ _STATEFUL = {
     "flax.nnx.variablelib.Variable",
 }
 
-# Their own functions take objects of classes that they know only.
+# Engines whose own functions accept only objects of registered classes.
 _HOSTS = ("tensorflow", "jax")
 
-# Their pipelines of data are used with every backend.
+# Engines whose data pipelines are used with every backend.
 _CARRIERS = ("tensorflow",)
 
 _loaded: dict[str, Backend] = {}
@@ -79,17 +79,17 @@ class _Active(threading.local):
     """The backend of the innermost ``use`` of this thread; None means the default."""
 
     backend: Backend | None = None
-    outer: str | None = None  # where values live while shapes are inferred
+    outer: str | None = None  # the backend that holds values while shapes are inferred
 
 
 _active = _Active()
 
 
 def is_installed(name: str) -> bool:
-    """True when the framework of the named backend can be imported; imports nothing.
+    """Return whether the framework of the named backend is installed, without importing it.
 
     Args:
-        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+        name: "numpy", "tensorflow", "torch", "jax", or a registered name.
 
     >>> is_installed("numpy")
     True
@@ -100,7 +100,7 @@ def is_installed(name: str) -> bool:
 
 
 def available() -> list[str]:
-    """Return the names of the backends that can be used here, in order of preference.
+    """Return the names of the usable backends, in order of preference.
 
     >>> available()[-1]
     'numpy'
@@ -109,14 +109,14 @@ def available() -> list[str]:
 
 
 def register(name: str, adapter: type[Backend]) -> None:
-    """Add an adapter of your own under a new name.
+    """Register your own adapter under a new name.
 
     Args:
-        name: the name for ``KERAS_BACKEND`` and ``use``.
+        name: the name to use in ``KERAS_BACKEND`` and ``use``.
         adapter: a class that implements ``polykeras.backends.Backend``.
 
     Raises:
-        ValueError: if the name is one of polykeras's own.
+        ValueError: if the name is that of a built-in backend.
 
     >>> from polykeras.backends.numpy.adapter import NumpyBackend
     >>> register("mine", NumpyBackend); "mine" in available()
@@ -142,10 +142,10 @@ def _check_name(name: str, source: str) -> None:
 
 
 def default_name() -> str:
-    """Return the name of the default backend; loads nothing.
+    """Return the name of the default backend, without loading it.
 
-    ``KERAS_BACKEND``, otherwise the user's ``keras.json``, otherwise the first installed of tensorflow,
-    jax, torch, otherwise numpy.
+    This is ``KERAS_BACKEND``, otherwise the choice in the user's ``keras.json``, otherwise the first of tensorflow,
+    jax, torch and numpy that is installed.
 
     >>> default_name() in available()
     True
@@ -163,7 +163,7 @@ def set_default(name: str) -> None:
     """Make ``name`` the default backend of this process, for models built from now on.
 
     Args:
-        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+        name: "numpy", "tensorflow", "torch", "jax", or a registered name.
 
     >>> set_default(default_name())
     """
@@ -176,7 +176,7 @@ def load(name: str) -> Backend:
     """Return the adapter of the named backend, importing its framework on first use.
 
     Args:
-        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+        name: "numpy", "tensorflow", "torch", "jax", or a registered name.
 
     Raises:
         ValueError: for an unknown name; the message lists the choices.
@@ -216,8 +216,8 @@ def _being_loaded(name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _undisturbed_draws() -> Iterator[None]:
-    """TensorFlow and JAX draw from NumPy's and Python's generators when they are imported, which is somewhere in a
-    program, after it was seeded: its own draws must not depend on that."""
+    """Preserve the state of NumPy's and Python's random generators: TensorFlow and JAX draw from them when they are
+    imported, which may happen anywhere in a program, and its own draws must not depend on that."""
     state, python_state = np.random.get_state(), random.getstate()
     try:
         yield
@@ -227,17 +227,17 @@ def _undisturbed_draws() -> Iterator[None]:
 
 
 def _own_adapter(name: str) -> type[Backend]:
-    """The adapter of an engine: the fast one, or, where its files were left out, the one that it builds on."""
+    """The adapter of an engine: the fast one, or the plain one if the fast files have been deleted."""
     package = f"polykeras.backends.{name}"
     is_fast = importlib.util.find_spec(f"{package}.fast") is not None
     return importlib.import_module(f"{package}.{'fast' if is_fast else 'adapter'}").ADAPTER
 
 
 def join(cls: type) -> None:
-    """Let engines take objects of a class for such of their own, from the time on at which they are loaded.
+    """Let engines accept instances of a class as their own, as soon as the engines are loaded.
 
     Args:
-        cls: a class with variables.
+        cls: a class of objects with variables.
 
     >>> join(type("Box", (), {}))
     """
@@ -248,26 +248,26 @@ def join(cls: type) -> None:
 
 
 def meet_program() -> None:
-    """Load the default engine if it has classes to join and the program has imported it already.
+    """Load the default engine if it must register classes and the program has already imported the framework.
 
     >>> meet_program()
     """
     for name in _HOSTS:
-        # What an engine's import makes on the way, as the alias does, comes before its adapter is there.
+        # Importing an engine may itself create such objects, before its adapter exists.
         is_new = name not in _loaded and name not in _loading
         if is_new and name in sys.modules and name == default_name():
             load(name)
 
 
 def make_deterministic() -> None:
-    """Make the engines that are loaded deterministic; ``config.enable_determinism`` calls it."""
+    """Make the loaded engines deterministic; called by ``config.enable_determinism``."""
     determinism.prepare()
     for name in _loaded:
         determinism.settle(name)
 
 
 def without_kernels(backend: Backend | _Deferred) -> Backend:
-    """Return an adapter without its fast paths: every kernel is its composite of primitives.
+    """Return an adapter without its fast paths: every kernel is a composite of primitives.
 
     Args:
         backend: the adapter.
@@ -282,7 +282,7 @@ def without_kernels(backend: Backend | _Deferred) -> Backend:
 
 
 class _Deferred:
-    """A backend that is loaded when something of it but its name is asked for."""
+    """A stand-in for a backend, which loads it when any attribute but the name is used."""
 
     is_symbolic = False
 
@@ -293,15 +293,15 @@ class _Deferred:
         return getattr(load(self.name), attribute)
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
-        """Nothing is being traced by an engine that is not loaded."""
+        """Return a null context: an engine that is not loaded is tracing nothing."""
         return contextlib.nullcontext()
 
 
 def deferred(name: str) -> Backend | _Deferred:
-    """Return the adapter of the named backend, or what loads it when it is used.
+    """Return the adapter of the named backend, or a stand-in that loads it on first use.
 
     Args:
-        name: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+        name: "numpy", "tensorflow", "torch", "jax", or a registered name.
 
     >>> deferred("numpy").name
     'numpy'
@@ -310,10 +310,10 @@ def deferred(name: str) -> Backend | _Deferred:
 
 
 def load_all(names: list[str] | None = None) -> list[Backend]:
-    """Load several backends, by default all that are installed, in the order that works.
+    """Load several backends, by default all that are installed, in an order that is safe.
 
     Args:
-        names: list of names; None for all that are installed.
+        names: list of names; None for all installed backends.
 
     >>> [backend.name for backend in load_all(["numpy"])]
     ['numpy']
@@ -326,7 +326,7 @@ def load_all(names: list[str] | None = None) -> list[Backend]:
 
 
 def owner(x: object) -> Backend | None:
-    """Return the adapter whose arrays ``x`` is one of, None for other objects; imports no framework.
+    """Return the adapter that ``x`` is an array of, None for other objects; imports no framework.
 
     Args:
         x: any object.
@@ -341,7 +341,7 @@ def owner(x: object) -> Backend | None:
 
 
 def densified(x: object) -> object:
-    """Return a sparse array of any library as a dense one, anything else as it is; imports no framework.
+    """Return a sparse array of any library as a dense one, and anything else unchanged; imports no framework.
 
     Args:
         x: any object.
@@ -359,9 +359,9 @@ def densified(x: object) -> object:
 
 @functools.lru_cache(1024)
 def keeps_state(cls: type) -> bool:
-    """True for a framework's own classes of weights, and of modules that hold some; imports no framework.
+    """Return whether a framework's class is one of weights or of modules with weights; imports no framework.
 
-    Args:
+    cls: a class.
         cls: class.
 
     >>> keeps_state(list)
@@ -371,12 +371,12 @@ def keeps_state(cls: type) -> bool:
 
 
 def _present() -> list[Backend]:
-    """The adapters of the frameworks that are imported: looking for the others takes 300 µs a call."""
+    """The adapters of imported frameworks; checking for the others would take 300 µs a call."""
     return [load(name) for name in (*_third_party, *NAMES) if name in _loaded or name in sys.modules]
 
 
 def carrier() -> Backend | None:
-    """Return the engine that is making a graph, which may carry the data of a program on any backend; otherwise None.
+    """Return the engine that is tracing a data pipeline, which may serve a program on any backend; otherwise None.
 
     Imports no framework.
 
@@ -411,7 +411,7 @@ def current_name() -> str:
 
 
 def outer_name() -> str:
-    """Return the name of the backend for values, also while shapes are being inferred.
+    """Return the name of the backend that holds values, even while shapes are being inferred.
 
     >>> with use("numpy"):
     ...     outer_name()
@@ -436,12 +436,12 @@ def _load_default() -> Backend:
 
 
 class use:
-    """Context manager: run operations of this thread on another backend.
+    """Context manager: run this thread's operations on another backend.
 
     Args:
-        backend: a name, or an adapter that is loaded already.
-        kernels: False runs composites of primitives instead of the adapter's fast paths, to tell which of the
-            two a difference comes from. It holds for calls of layers and ops; ``fit`` takes its model's adapter.
+        backend: name of a backend, or an adapter.
+        kernels: bool; False runs composites of primitives instead of the adapter's fast paths, to find out which of
+            the two causes a difference. Applies to calls of layers and ops; ``fit`` uses its model's adapter.
 
     >>> import polykeras as keras
     >>> with keras.backends.use("numpy"):

@@ -1,8 +1,8 @@
-"""What each engine is asked for, so that a rerun on one machine gives the same bits.
+"""Engine settings that make reruns on the same machine give the same bits.
 
-Sums in an engine's threads are taken in an order that depends on how many threads there are, and on
-a GPU on who comes first. Where an engine lets one choose, it is told to keep to one order; an
-operation that has no such order raises the engine's own error, which names it.
+The order of summation depends on the number of an engine's threads, and on a GPU on scheduling. Where an engine
+offers a choice, it is set to one fixed order; an operation without a deterministic implementation raises the
+engine's own error, which names it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 
 def prepare() -> None:
-    """Set what engines read while they are imported; what the user set stays."""
+    """Set the environment variables that engines read on import; variables that the user has set are kept."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -27,7 +27,7 @@ def _torch() -> None:
 
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    torch.set_num_threads(1)  # partial sums of several threads depend on their number
+    torch.set_num_threads(1)  # partial sums depend on the number of threads
 
 
 def _tensorflow() -> None:
@@ -35,9 +35,9 @@ def _tensorflow() -> None:
 
     import tensorflow as tf
 
-    tf.random.set_seed(0)  # without it, TensorFlow refuses its own random operations
+    tf.random.set_seed(0)  # otherwise TensorFlow's own random operations raise errors
     tf.config.experimental.enable_op_determinism()
-    with contextlib.suppress(RuntimeError):  # its threads are running already
+    with contextlib.suppress(RuntimeError):  # its thread pool is already running
         tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
@@ -45,6 +45,6 @@ _ENGINES = {"torch": _torch, "tensorflow": _tensorflow}
 
 
 def settle(name: str) -> None:
-    """Make a loaded engine deterministic; others than these are so by what ``prepare`` set."""
+    """Make a loaded engine deterministic; for engines not listed, ``prepare`` is enough."""
     if name in _ENGINES:
         _ENGINES[name]()

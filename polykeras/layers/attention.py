@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import activations, ops, random, regularizers
-from polykeras.backends.shared.graph_sizes import known
+from polykeras.backends.shared.graph_sizes import static_shape
 from polykeras.core import naming
 from polykeras.core.seeds import SeedGenerator
 from polykeras.layers.advanced_activations import Softmax
@@ -31,7 +31,7 @@ def _distances(query: Any, key: Any) -> Any:
 
 
 def _check_batches(layer: Layer, arrays: Sequence) -> None:
-    shapes = [known(ops.shape(x)) for x in arrays]
+    shapes = [static_shape(ops.shape(x)) for x in arrays]
     if len({shape[0] for shape in shapes if shape[0] is not None}) > 1:
         raise ValueError(
             f"Layer {layer.path!r}: Expected query, value and key of the same batch size. Received shapes: "

@@ -15,7 +15,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.backends.shared.graph_sizes import known
+from polykeras.backends.shared.graph_sizes import static_shape
 from polykeras.core import dtypes, trees
 from polykeras.core.context import context, within
 from polykeras.core.variables import scope
@@ -68,7 +68,7 @@ def call_on_host(layer: Any, carrier: Any, args: tuple, kwargs: dict, method: st
 
 
 def _spec_of(carrier: Any, x: Any) -> SpecArray:
-    return SpecArray(known(carrier.shape(x)), carrier.dtype(x))
+    return SpecArray(static_shape(carrier.shape(x)), carrier.dtype(x))
 
 
 def _inferred(method: Callable, specs: list, structure: Any) -> tuple[list, Any]:

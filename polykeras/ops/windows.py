@@ -12,7 +12,7 @@ import numpy as np
 from polykeras import config
 from polykeras.backends import current
 from polykeras.backends.contract.spec import SPEC, SpecArray
-from polykeras.backends.shared.graph_sizes import known
+from polykeras.backends.shared.graph_sizes import static_shape
 from polykeras.core import window_geometry
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
@@ -111,7 +111,7 @@ def conv(
         )
     strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
     padding = _padding(padding)
-    _check_reach(known(shape), window[:-2], padding, dilation, is_last)
+    _check_reach(static_shape(shape), window[:-2], padding, dilation, is_last)
     return _convolved(x, kernel, strides, padding, dilation, groups, is_last)
 
 
@@ -143,7 +143,7 @@ def depthwise_conv(
     kernel = backend.reshape(kernel, (*window, 1, channels * multiplier))
     strides, dilation = window_geometry.per_axis(strides, rank), window_geometry.per_axis(dilation_rate, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
-    _check_reach(known(shape), window, padding, dilation, is_last)
+    _check_reach(static_shape(shape), window, padding, dilation, is_last)
     return _convolved(x, kernel, strides, padding, dilation, channels, is_last)
 
 
@@ -220,7 +220,7 @@ def _pool(mode: str, inputs: Any, pool_size: Any, strides: Any, padding: str, da
     window = window_geometry.per_axis(pool_size, rank)
     strides = window if strides is None else window_geometry.per_axis(strides, rank)
     padding, is_last = _padding(padding), _is_channels_last(data_format)
-    _check_reach(known(shape), window, padding, (1,) * rank, is_last)
+    _check_reach(static_shape(shape), window, padding, (1,) * rank, is_last)
     return backend.pool(x, mode, window, strides, padding, is_last)
 
 

@@ -1,1 +1,1 @@
-"""What an engine has to offer: primitives, kernels with their composites, and shapes without an engine."""
+"""What an engine must provide: primitives, kernels with their composites, and shape inference without an engine."""

@@ -1,4 +1,4 @@
-"""The base class of adapters: primitives to implement, and kernels that they come with."""
+"""The base class of adapters: primitives to implement, with default kernels."""
 
 from __future__ import annotations
 

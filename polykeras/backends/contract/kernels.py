@@ -1,11 +1,11 @@
-"""Kernels: operations that an engine may have a fast path for, each with a default.
+"""Kernels: operations that an engine may have a fast path for, each with a default implementation.
 
-Every default is a composite of the primitives, correct on any engine and the reference that
-the conformance suite compares an override with, value and gradient. An adapter overrides by
-defining a method of the same name and signature; where its fast path covers only some
-arguments it tests them first and calls ``super()`` for the rest.
+Every default is a composite of primitives. It is correct on any engine, and is the reference against which
+the conformance suite checks the values and gradients of an override. An adapter overrides a kernel by
+defining a method with the same name and signature; if its fast path covers only some
+arguments, it checks them first and calls ``super()`` for the others.
 
-Images and sequences are (batch, *spatial, channels) where ``channels_last`` holds, otherwise
+Images and sequences are (batch, *spatial, channels) if ``channels_last``, otherwise
 (batch, channels, *spatial). Convolution kernels are (*window, channels in / groups, channels out).
 """
 
@@ -26,14 +26,14 @@ _HALF = ("float16", "bfloat16")
 
 
 def in_single_precision(kernel: Function) -> Function:
-    """Let a kernel add up float16 and bfloat16 arrays in float32, and round its results to the type of the last.
+    """Let a kernel compute float16 and bfloat16 inputs in float32, and round results to the dtype of the last one.
 
-    Sums of float16 overflow above 65504, and those of bfloat16 stop growing at 256 ones.
+    Sums in float16 overflow above 65504, and in bfloat16 a sum of ones stops growing at 256.
     """
 
     @functools.wraps(kernel)
     def method(self: Any, *arrays: Any, **options: Any) -> Any:
-        if self.dtype(arrays[0]) == "float32":  # most are, and no more is looked at
+        if self.dtype(arrays[0]) == "float32":  # the common case, decided by the first array alone
             return kernel(self, *arrays, **options)
         found = [self.dtype(a) if self.is_array(a) else None for a in arrays]
         halves = [name for name in found if name in _HALF]
@@ -46,7 +46,7 @@ def in_single_precision(kernel: Function) -> Function:
 
 
 def _signed(word: int) -> int:
-    """The int32 with the bits of an unsigned 32-bit word."""
+    """Return the int32 with the bits of an unsigned 32-bit word."""
     word &= _WORD
     return word - (1 << 32) if word >> 31 else word
 
@@ -77,7 +77,7 @@ class Kernels(Primitives):
         return self.add(self.relu(x), self._soft_corner(x))
 
     def _soft_corner(self, x: Array) -> Array:
-        """Return log(1 + exp(-|x|)), which makes relu smooth; at 0 its gradient is 1/2 as from below."""
+        """Return log(1 + exp(-|x|)), the difference of softplus and relu; at 0 the gradient is 1/2, as from below."""
         return self.log1p(self.exp(self.where(self.greater(x, 0), self.negative(x), x)))
 
     def silu(self, x: Array, /) -> Array:
@@ -85,7 +85,7 @@ class Kernels(Primitives):
         return self.multiply(x, self.sigmoid(x))
 
     def gelu(self, x: Array, approximate: bool = False) -> Array:
-        """Return x times the normal distribution function of x, or its tanh approximation."""
+        """Return x times the standard normal cumulative distribution function of x, or its tanh approximation."""
         if approximate:
             cubic = self.multiply(self.multiply(self.multiply(x, x), x), 0.044715)
             inner = self.multiply(self.add(x, cubic), math.sqrt(2 / math.pi))
@@ -95,7 +95,7 @@ class Kernels(Primitives):
 
     @in_single_precision
     def logsumexp(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
-        """Return log(sum(exp(x))) without overflow; -inf where every x is."""
+        """Return log(sum(exp(x))) without overflow; -inf where every x is -inf."""
         largest = self.stop_gradient(self.max(x, axes, True))
         largest = self.where(self.isfinite(largest), largest, self.full((), 0, self.dtype(x)))
         total = self.log(self.sum(self.exp(self.subtract(x, largest)), axes, keepdims))
@@ -103,7 +103,7 @@ class Kernels(Primitives):
 
     @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
-        """Return exp(x), scaled to sum 1 along one axis."""
+        """Return exp(x), scaled to sum to 1 along an axis."""
         largest = self.stop_gradient(self.max(x, (axis,), True))
         exponents = self.exp(self.subtract(x, largest))
         return self.divide(exponents, self.sum(exponents, (axis,), True))
@@ -124,7 +124,7 @@ class Kernels(Primitives):
 
     @in_single_precision
     def binary_cross_entropy(self, labels: Array, probabilities: Array, epsilon: float) -> Array:
-        """Return ``-labels log(p) - (1 - labels) log(1 - p)``, with p held ``epsilon`` away from 0 and 1."""
+        """Return ``-labels log(p) - (1 - labels) log(1 - p)``, with p clipped to [epsilon, 1 - epsilon]."""
         probabilities = self.minimum(self.maximum(probabilities, epsilon), 1.0 - epsilon)
         positive = self.multiply(labels, self.log(probabilities))
         negative = self.multiply(self.subtract(1.0, labels), self.log(self.subtract(1.0, probabilities)))
@@ -137,7 +137,7 @@ class Kernels(Primitives):
 
     @in_single_precision
     def sparse_softmax_cross_entropy(self, labels: Array, logits: Array) -> Array:
-        """Return ``-log_softmax(logits)[labels]`` of int labels, over the last axis."""
+        """Return ``-log_softmax(logits)[labels]`` for int labels, over the last axis."""
         index = self.reshape(labels, (*self.shape(labels), 1))
         picked = self.take_along_axis(self.log_softmax(logits, -1), index, -1)
         return self.negative(self.sum(picked, (-1,)))
@@ -146,7 +146,7 @@ class Kernels(Primitives):
 
     @in_single_precision
     def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
-        """Return the mean of floats; NaN over no values."""
+        """Return the mean of floats; the mean of no values is NaN."""
         shape = self.shape(x)
         sizes = [shape[a] for a in (range(len(shape)) if axes is None else axes)]
         count = math.prod(sizes) if None not in sizes else 1
@@ -155,24 +155,24 @@ class Kernels(Primitives):
 
     @in_single_precision
     def moments(self, x: Array, axes: tuple, keepdims: bool = False) -> tuple[Array, Array]:
-        """Return mean and (population) variance of floats."""
+        """Return the mean and the (population) variance of floats."""
         mean = self.mean(x, axes, True)
         variance = self.mean(self.square(self.subtract(x, mean)), axes, keepdims)
         return (mean if keepdims else self.sum(mean, axes)), variance
 
     def top_k(self, x: Array, k: int) -> tuple[Array, Array]:
-        """Return the k largest values of the last axis, downwards, and their int32 indices."""
+        """Return the k largest values along the last axis in descending order, and their int32 indices."""
         order = self.argsort(self.negative(x), -1)
         index = self.getitem(order, (..., slice(0, k)))
         return self.take_along_axis(x, index, -1), index
 
     def one_hot(self, x: Array, classes: int, dtype: str) -> Array:
-        """Return vectors with 1 at the index, along a new last axis; zeros where out of range."""
+        """Return one-hot vectors along a new last axis; zeros for indices out of range."""
         indices = self.arange(0, classes, 1, self.dtype(x))
         return self.cast(self.equal(self.reshape(x, (*self.shape(x), 1)), indices), dtype)
 
     def stack(self, arrays: Sequence[Array], axis: int = 0) -> Array:
-        """Join arrays of one shape along a new axis."""
+        """Join arrays of the same shape along a new axis."""
         index: list[slice | None] = [slice(None)] * (len(self.shape(arrays[0])) + 1)
         index[axis] = None
         return self.concatenate([self.getitem(x, tuple(index)) for x in arrays], axis)
@@ -180,16 +180,16 @@ class Kernels(Primitives):
     # ----------------------------------------------------------- dense, embedding
 
     def dense(self, x: Array, kernel: Array, bias: Array | None) -> Array:
-        """Return ``x @ kernel + bias`` over the last axis of x, of any rank from 1 up."""
+        """Return ``x @ kernel + bias`` over the last axis of x, which has rank 1 or more."""
         product = self.matmul(x, kernel)
         return product if bias is None else self.add(product, bias)
 
     def dense_together(self, x: Array, kernels: list, biases: list) -> list:
-        """Return ``dense`` of one x by several kernels; the biases are arrays, or all None."""
+        """Return ``dense`` of one x with several kernels; the biases are arrays, or all None."""
         return [self.dense(x, kernel, bias) for kernel, bias in zip(kernels, biases, strict=True)]
 
     def embedding(self, table: Array, indices: Array) -> Array:
-        """Return the rows of a table; repeated indices add up their gradients."""
+        """Return rows of a table; gradients of repeated indices add up."""
         return self.take(table, indices, 0)
 
     # -------------------------------------------------- convolution and pooling
@@ -204,7 +204,7 @@ class Kernels(Primitives):
         groups: int = 1,
         channels_last: bool = True,
     ) -> Array:
-        """Correlate x with a kernel. ``padding`` is "valid" or "same"."""
+        """Cross-correlate x with a kernel. ``padding`` is "valid" or "same"."""
         if not channels_last:
             return self._as_channels_last(self.conv, x, kernel, strides, padding, dilation, groups)
         windows = self.shape(kernel)[:-2]
@@ -226,7 +226,7 @@ class Kernels(Primitives):
         dilation: tuple,
         channels_last: bool = True,
     ) -> Array:
-        """Return the gradient of ``conv``: kernel is (*window, channels out, channels in)."""
+        """Return the transpose (gradient) of ``conv``; kernel is (*window, channels out, channels in)."""
         if not channels_last:
             arguments = (x, kernel, strides, padding, output_padding, dilation)
             return self._as_channels_last(self.conv_transpose, *arguments)
@@ -255,7 +255,7 @@ class Kernels(Primitives):
         padding: str,
         channels_last: bool = True,
     ) -> Array:
-        """Reduce windows by "max" or "average"; padding takes no part. The first maximum wins."""
+        """Reduce windows by "max" or "average", ignoring the padding. The gradient of a maximum goes to the first."""
         if not channels_last:
             return self._as_channels_last(self.pool, x, mode, window, strides, padding)
         ones = (1,) * len(window)
@@ -301,7 +301,7 @@ class Kernels(Primitives):
         return self.pad(x, self._spatial_widths(x, windows, strides, padding, dilation), value)
 
     def _shifted(self, x: Array, offset: tuple, windows: tuple, strides: tuple, dilation: tuple) -> Array:
-        """The entry at one offset of every window."""
+        """Return the entries at one offset of all windows."""
         index = [slice(None)]
         columns = zip(self.shape(x)[1:-1], offset, windows, strides, dilation, strict=True)
         for size, offset, window, stride, step in columns:
@@ -319,7 +319,7 @@ class Kernels(Primitives):
         return self.reshape(result, (*shape[:-1], filters))
 
     def _insert_zeros(self, x: Array, strides: tuple) -> Array:
-        """Put stride - 1 zeros after each entry of each spatial axis, but the last."""
+        """Insert stride - 1 zeros between the entries along each spatial axis."""
         for axis, stride in enumerate(strides, 1):
             if stride == 1:
                 continue
@@ -361,10 +361,10 @@ class Kernels(Primitives):
     def batch_norm(
         self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
     ) -> tuple[Array, Array, Array]:
-        """Normalize over every axis but one; return (result, mean, population variance).
+        """Normalize over all axes but one; return (result, mean, population variance).
 
         ``gamma``, ``beta``, mean and variance are vectors along ``axis``. The returned mean and
-        variance are constants to differentiation.
+        variance carry no gradient.
         """
         rank = len(self.shape(x))
         axes = tuple(a for a in range(rank) if a != axis % rank)
@@ -392,12 +392,12 @@ class Kernels(Primitives):
         scale: float,
         causal: bool,
     ) -> Array:
-        """Return softmax(scale * q k + bias) v, of (batch, length, heads, size) arrays.
+        """Return softmax(scale * q k + bias) v, for (batch, length, heads, size) arrays.
 
-        ``mask`` (True: look) and ``bias`` broadcast to (batch, heads, queries, keys). A query
-        that may look nowhere gets the mean of all values, as for a very negative bias.
+        ``mask`` (True: attend) and ``bias`` broadcast to (batch, heads, queries, keys). A query
+        that may attend to nothing gets the mean of all values, as for a very negative bias.
         """
-        # Products of matrices with the scale on the smaller side: einsum on scores took JAX half as long again.
+        # Matrix products with the scale on the smaller operand; an einsum of the scores took 1.5 times as long on JAX.
         query, value = (self.transpose(a, (0, 2, 1, 3)) for a in (query, value))
         scores = self.matmul(self.multiply(query, scale), self.transpose(key, (0, 2, 3, 1)))
         dtype = self.dtype(scores)
@@ -415,7 +415,7 @@ class Kernels(Primitives):
     # -------------------------------------------------------------- recurrence
     #
     # ``x`` is (batch, time, features), states are (batch, units). Where ``mask``, (batch, time), is
-    # False, the states stay as they were before the step.
+    # False, the states are not updated.
 
     def lstm(
         self,
@@ -427,12 +427,12 @@ class Kernels(Primitives):
         bias: Array | None,
         mask: Array | None,
     ) -> tuple[Array, Array, Array]:
-        """Return (h after every step, the last h, the last c) of a long short-term memory.
+        """Return (h after every step, the last h, the last c) of a long short-term memory (LSTM).
 
         The columns of ``kernel`` (features, 4 units), ``recurrent_kernel`` (units, 4 units) and
-        ``bias`` are those of the input gate, the forget gate, the candidate, and the output gate.
+        ``bias`` belong to the input gate, the forget gate, the candidate, and the output gate.
 
-        S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory" (1997); the forget gate is by
+        S. Hochreiter and J. Schmidhuber, "Long Short-Term Memory" (1997); the forget gate is from
         F. A. Gers et al., "Learning to Forget" (2000).
         """
         projected = self._time_first(self.dense(x, kernel, bias))
@@ -442,11 +442,11 @@ class Kernels(Primitives):
     def gru(
         self, x: Array, h: Array, kernel: Array, recurrent_kernel: Array, bias: Array | None, mask: Array | None
     ) -> tuple[Array, Array]:
-        """Return (h after every step, the last h) of gated recurrent units that reset after the product.
+        """Return (h after every step, the last h) of gated recurrent units (GRU) with reset after the matrix product.
 
         The columns of ``kernel`` (features, 3 units), ``recurrent_kernel`` (units, 3 units) and
-        ``bias`` (2, 3 units) are those of the update gate, the reset gate, and the candidate; the
-        second row of the bias goes with the recurrent kernel.
+        ``bias`` (2, 3 units) belong to the update gate, the reset gate, and the candidate; the
+        second row of the bias is added to the product with the recurrent kernel.
 
         K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder" (2014).
         """
@@ -476,7 +476,7 @@ class Kernels(Primitives):
         return self._recur(advance, (h,), projected, mask)
 
     def _gru_parts(self, gates: Array, h: Array, recurrent_kernel: Array, bias: Array | None) -> tuple:
-        """Return the update gate, the reset gate, the candidate, and what the reset gate acts on."""
+        """Return the update gate, the reset gate, the candidate, and what the reset gate is applied to."""
         update, reset, candidate = self._gates(gates, 3)
         to_update, to_reset, inner = self._gates(self.dense(h, recurrent_kernel, bias), 3)
         update, reset = self.sigmoid(self.add(update, to_update)), self.sigmoid(self.add(reset, to_reset))
@@ -491,14 +491,14 @@ class Kernels(Primitives):
         return [self.getitem(x, (..., slice(n * size, (n + 1) * size))) for n in range(count)]
 
     def _time_first(self, x: Array) -> Array:
-        """Exchange the axes of batch and time."""
+        """Swap the batch and time axes."""
         return self.transpose(x, (1, 0, 2))
 
     def _mask_steps(self, mask: Array | None) -> Array | None:
         return None if mask is None else self._time_first(self.getitem(mask, (slice(None), slice(None), None)))
 
     def _recur(self, advance: Any, states: tuple, inputs: Array, mask: Array | None) -> tuple[tuple, tuple]:
-        """Run ``states = advance(states, inputs)`` over time; return the states of all steps, and the last."""
+        """Run ``states = advance(states, inputs)`` over time; return the states after all steps, and the last."""
 
         def step(states: tuple, row: tuple) -> tuple:
             inputs, counts = row
@@ -516,11 +516,11 @@ class Kernels(Primitives):
     # --------------------------------------------------------------- random bits
 
     def random_bits(self, key: tuple, shape: tuple) -> Array:
-        """Return int32 arrays of random bits, the same on every engine.
+        """Return an int32 array of random bits, the same on every engine.
 
         Args:
-            key: two 32-bit words, each hashed well, as Python ints or 0-d int32 arrays.
-            shape: ints.
+            key: two well-mixed 32-bit words, as Python ints or 0-d int32 arrays.
+            shape: tuple of ints.
 
         Entry i is ``mix(mix(i ^ key[0]) + key[1])`` in 32-bit arithmetic, with i the index in
         row-major order and ``mix`` the finalizer "lowbias32" of C. Wellons, "Prospecting for
@@ -532,7 +532,7 @@ class Kernels(Primitives):
         return self.reshape(self.mix_bits(self.add(bits, second)), shape)
 
     def mix_bits(self, x: Array) -> Array:
-        """Return a one-to-one hash of int32 values."""
+        """Return a bijective hash of int32 values."""
         for shift, factor in ((16, 0x7FEB352D), (15, _signed(0x846CA68B))):
             x = self.multiply(self.bitwise_xor(x, self._unsigned_shift(x, shift)), factor)
         return self.bitwise_xor(x, self._unsigned_shift(x, 16))
@@ -543,13 +543,13 @@ class Kernels(Primitives):
     # --------------------------------------------------------- optimizer updates
     #
     # Lists run over the weights. ``rate`` and the other scalars are Python floats or 0-d
-    # float32 arrays. An update consumes its first and its state arguments: it may write the
+    # float32 arrays. An update consumes its weights and state arguments: it may write its
     # results into their memory.
 
     def sgd_update(
         self, weights: list, gradients: list, velocities: list | None, rate: Any, momentum: float, nesterov: bool
     ) -> tuple[list, list | None]:
-        """Return (weights, velocities) after a step of gradient descent."""
+        """Return (weights, velocities) after a step of stochastic gradient descent."""
         if velocities is None:
             return [self._step(w, g, rate) for w, g in zip(weights, gradients, strict=True)], None
         updated, moved = [], []
@@ -576,7 +576,7 @@ class Kernels(Primitives):
     ) -> tuple[list, list, list, list | None]:
         """Return (weights, momentums, velocities, largest velocities) after a step of Adam.
 
-        ``rate`` holds the bias correction; ``largest`` is given for AMSGrad only.
+        ``rate`` includes the bias correction; ``largest`` is given for AMSGrad only.
         """
         updated, firsts, seconds, tops = [], [], [], []
         columns = zip(weights, gradients, momentums, velocities, strict=True)
@@ -596,9 +596,9 @@ class Kernels(Primitives):
         return updated, firsts, seconds, None if largest is None else tops
 
     def adam_decay(self, beta_2: float) -> float:
-        """Return the decay that ``adam_update`` takes for ``beta_2``: its bias is to be corrected by.
+        """Return the effective decay rate that ``adam_update`` uses for ``beta_2``, for the bias correction.
 
-        An update that computes ``1 - beta_2`` in single precision is 1e-5 off.
+        With ``1 - beta_2`` computed in single precision, the effective rate is off by 1e-5.
         """
         return beta_2
 
@@ -606,5 +606,5 @@ class Kernels(Primitives):
         return self.subtract(weight, self.multiply(direction, self._scalar(rate, weight)))
 
     def _scalar(self, value: Any, like: Array) -> Any:
-        """A scalar operand for ``like``: Python numbers as they are, arrays in its dtype."""
+        """Return a scalar operand for ``like``: a Python number unchanged, an array in its dtype."""
         return self.cast(value, self.dtype(like)) if self.is_array(value) else value

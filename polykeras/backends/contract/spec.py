@@ -1,8 +1,8 @@
-"""Shape inference as one more engine: arrays are (shape, dtype), primitives are shape rules.
+"""Shape inference as another engine: arrays are (shape, dtype), and primitives are shape rules.
 
-Composites, losses and every layer's ``call`` run over it unchanged, at about a microsecond an
-operation and without a framework. A size is None where it is unknown (the batch, the length of
-a sequence); whatever follows from an unknown size is unknown.
+Composites, losses and every layer's ``call`` run over it unchanged, at about a microsecond per
+operation and without a framework. A size is None where it is unknown (batch size, sequence
+length); sizes that depend on an unknown size are unknown.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SpecArray(Operators):
         return f"<spec {self.shape} {self.dtype}>"
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in self.__slots__:  # what Python's protocols ask for, and copying
+        if name.startswith("__") or name in self.__slots__:  # looked up by Python's protocols, such as copying
             raise AttributeError(name)
         raise EngineNeeded(
             f"Expected what an array without values has: shape, dtype, ndim and operators. Received: {name!r} of "
@@ -63,10 +63,10 @@ def _shape(x: Any) -> tuple:
 
 
 def broadcast_shapes(*shapes: tuple) -> tuple:
-    """Return the shape that shapes broadcast to.
+    """Return the shape that the given shapes broadcast to.
 
     Raises:
-        ValueError: if they don't.
+        ValueError: if they do not broadcast.
 
     >>> broadcast_shapes((None, 1, 3), (4, 1))
     (None, 4, 3)
@@ -101,7 +101,7 @@ def _product(sizes: Any) -> int | None:
 
 
 def _either(x: SpecArray, y: SpecArray) -> SpecArray:
-    """What is known of an array that is one of two."""
+    """Return what is known of an array that is one of two."""
     pairs = list(itertools.zip_longest(x.shape, y.shape, fillvalue=-1))
     if any(None not in pair and len(set(pair)) > 1 for pair in pairs):
         raise ValueError(f"Expected both functions of cond to return one shape. Received: {x.shape} and {y.shape}.")
@@ -139,7 +139,7 @@ def _index_of(self: SpecBackend, x: SpecArray, axis: int) -> SpecArray:
 
 
 class SpecBackend(Backend):
-    """The interface over shapes."""
+    """The contract's interface over shapes."""
 
     name = "spec"
     is_symbolic = True
@@ -309,7 +309,7 @@ class SpecBackend(Backend):
         return SpecArray(tuple(target), x.dtype)
 
     def _free_size(self, shape: tuple, target: list) -> int | None:
-        """The size of the one -1 in ``target``."""
+        """Return the size of the single -1 in ``target``."""
         if shape.count(None) != target.count(None):
             return None
         known = math.prod(n for n in shape if n is not None)
@@ -539,5 +539,5 @@ class SpecBackend(Backend):
 
 ADAPTER = SpecBackend
 
-#: The one instance: shape inference has no state.
+#: The only instance; shape inference has no state.
 SPEC = SpecBackend()

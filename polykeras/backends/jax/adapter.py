@@ -1,6 +1,6 @@
 """JAX: functions are traced once per input shape and run by XLA.
 
-Most kernels stay composites here: XLA fuses them as well as it does a function of ``jax.nn``.
+Most kernels remain composites: XLA fuses them as well as functions of ``jax.nn``.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.types import Array
 
-# Else JAX turns every 64-bit array into a 32-bit one. Here each array's dtype is given
-# explicitly, so int64 and float64 mean what they mean on every other engine, and come up only
-# where they are asked for.
+# Otherwise JAX turns every 64-bit array into a 32-bit one. Here every array's dtype is given
+# explicitly, so int64 and float64 mean the same as on every other engine, and occur only
+# where they were requested.
 jax.config.update("jax_enable_x64", True)
 
-# Before the threads start on which XLA takes its memory.
+# Called before the threads start in which XLA allocates its memory.
 keep_freed_memory()
 
 _NAMES = {dtypes.numpy_dtype(name): name for name in dtypes.ALL}
 _DTYPES = {name: dtype for dtype, name in _NAMES.items()}
 _HALF = ("float16", "bfloat16")
-# Two plain classes: ``isinstance`` by jax.Array takes three times as long.
+# Two concrete classes: ``isinstance`` of jax.Array takes three times as long.
 _Tracer = jax.core.Tracer
-with jax.ensure_compile_time_eval():  # a program may use the backend inside of a transform first
+with jax.ensure_compile_time_eval():  # the backend may be used first inside a program's transformation
     _ARRAYS = (type(jnp.zeros(())), _Tracer)
 _SPATIAL = "XYZ"
 _SHARED_BYTES = 1 << 20
 _SMALL_RESULT = 1 << 12
-_GLANCES = 500  # of 0.2 µs each
+_GLANCES = 500  # polls for a small result, 0.2 µs each
 _FULL = (np.float32, np.float64)
 _SMALL_WINDOW = 25
 
 
 def _in_single_precision(function: Any) -> Any:
-    """A method that computes on half-precision arrays in float32, and rounds the results."""
+    """Return a method that computes half-precision arrays in float32 and rounds the results."""
 
     @functools.wraps(function)
     def method(x: Array, *arguments: Any, **options: Any) -> Any:
@@ -59,14 +59,14 @@ def _in_single_precision(function: Any) -> Any:
 
 
 def _layout(rank: int, channels_last: bool, kernel: str) -> tuple[str, str, str]:
-    """The dimension numbers of a convolution, for a kernel of channels "IO" or "OI"."""
+    """Return the dimension numbers of a convolution, for a kernel with channels "IO" or "OI"."""
     axes = _SPATIAL[:rank]
     data = f"N{axes}C" if channels_last else f"NC{axes}"
     return data, axes + kernel, data
 
 
 class JaxBackend(Backend):
-    """The interface over JAX."""
+    """The contract's interface on JAX."""
 
     name = "jax"
     is_traced = captures = True
@@ -77,15 +77,15 @@ class JaxBackend(Backend):
         if isinstance(x, _ARRAYS):
             return x if dtype is None else self.cast(x, dtype)
         x = self._own_copy(x, dtype)
-        # device_put shares the memory of large arrays with NumPy, asarray is faster for small ones.
+        # device_put shares the memory of large NumPy arrays; asarray is faster for small ones.
         return jax.device_put(x) if x.nbytes > _SHARED_BYTES else jnp.asarray(x)
 
     def share(self, x: object, dtype: str | None = None) -> Array:
-        # asarray would compile a function for 10 ms at each new shape.
+        # asarray would compile a function for every new shape, which takes 10 ms.
         return self.array(x, dtype) if isinstance(x, _ARRAYS) else jax.device_put(self.host_array(x, dtype))
 
     def _own_copy(self, x: object, dtype: str | None = None) -> np.ndarray:
-        """A NumPy array of memory that the caller does not hold: JAX may read it after it was given to it."""
+        """Return a NumPy array in memory that the caller does not hold, since JAX may read it later."""
         host = self.host_array(x, dtype)
         return host.copy() if host is x or host.base is not None else host
 
@@ -93,7 +93,7 @@ class JaxBackend(Backend):
         return jax.ensure_compile_time_eval()
 
     def join(self, cls: type) -> None:
-        # JAX asks objects for their arrays no longer where it compiles, as most of jax.numpy does: it takes trees.
+        # Where it compiles, as most of jax.numpy does, JAX no longer uses __jax_array__: it accepts pytrees.
         if hasattr(cls, "__jax_array__"):
             jax.tree_util.register_pytree_node(cls, lambda x: ((x.value,), None), lambda _, values: values[0])
 
@@ -110,11 +110,11 @@ class JaxBackend(Backend):
         return isinstance(x, np.ndarray | _ARRAYS[0])
 
     def feed(self, x: object) -> object:
-        # The array of a call of its own comes later, from another thread: a row takes 270 µs, not 60.
+        # Converting here would schedule a separate transfer on another thread: a batch of one row takes 270 µs, not 60.
         return x if isinstance(x, _ARRAYS) else self._own_copy(x)
 
     def to_numpy(self, x: Array) -> np.ndarray:
-        # Most waits for a small result are shorter than it takes to wake a thread that sleeps, 50 µs.
+        # Most waits for a small result are shorter than the 50 µs it takes to wake a sleeping thread, so poll first.
         if isinstance(x, _ARRAYS[0]) and x.size < _SMALL_RESULT:
             waiting: Any = x
             for _ in range(_GLANCES):
@@ -186,7 +186,7 @@ class JaxBackend(Backend):
     bitwise_not = staticmethod(operator.invert)
 
     def absolute(self, x: Array, /) -> Array:
-        # The gradient of jnp.abs at 0 is 1.
+        # The gradient of jnp.abs at 0 would be 1.
         return x * jnp.sign(x) if _NAMES[x.dtype] in dtypes.FLOATS else jnp.abs(x)
 
     add = staticmethod(operator.add)
@@ -294,7 +294,7 @@ class JaxBackend(Backend):
     def pad(self, x: Array, widths: Any, value: float = 0) -> Array:
         return lax.pad(x, np.asarray(value, x.dtype), [(before, after, 0) for before, after in widths])
 
-    # Indices lie inside, so that clipping them, the cheapest of JAX's modes, changes nothing.
+    # Indices are within bounds, so clipping, the cheapest of JAX's modes, changes nothing.
 
     def take(self, x: Array, indices: Array, axis: int) -> Array:
         return jnp.take(x, indices, axis, mode="clip")
@@ -323,8 +323,8 @@ class JaxBackend(Backend):
         return lax.scan(step, carry, xs, length, reverse)
 
     def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
-        # Each row is read in the step before. XLA does not vectorize the gates in one kernel with
-        # the read of their row: 4.5 ms for 32 sequences of 80 steps and 64 units; so 2.1.
+        # Each row is read one step ahead, because XLA does not vectorize the gates in the same kernel as
+        # the read of their row: 2.1 ms instead of 4.5 for 32 sequences of 80 steps and 64 units.
         def read(index: Any) -> tuple:
             return trees.map(lambda x: lax.dynamic_index_in_dim(x, index, 0, False), rows)
 
@@ -354,7 +354,7 @@ class JaxBackend(Backend):
     def value_and_grad(self, function: Any, arrays: list) -> tuple:
         compute = jax.value_and_grad(function, has_aux=True, allow_int=True)
         result, gradients = compute(list(arrays))
-        # JAX has a type of its own, without values, for the gradients of integers.
+        # JAX gives gradients of integers a dtype of their own, without values (float0).
         columns = zip(gradients, arrays, strict=True)
         return result, [g if g.dtype == x.dtype else jnp.zeros_like(x) for g, x in columns]
 
@@ -504,7 +504,7 @@ class JaxBackend(Backend):
         is_cut = channels_last and strides == window and all(n % w == 0 for n, w in zip(sizes, window, strict=True))
         if is_cut and x.dtype in _FULL:
             return self._pool_pieces(x, mode, window)
-        # The composite is up to 16 times as fast, gradient included, but grows with the window.
+        # The composite is up to 16 times as fast, including the gradient, but its time grows with the window.
         if math.prod(window) <= _SMALL_WINDOW:
             return super().pool(x, mode, window, strides, padding, channels_last)
         fill = (1,) if channels_last else ()
@@ -517,7 +517,7 @@ class JaxBackend(Backend):
         return lax.reduce_window(x, zero, lax.add, *sizes) / counts
 
     def _pool_pieces(self, x: Array, mode: str, window: tuple) -> Array:
-        """Pool windows that divide the sizes: XLA fuses a reduction with a convolution before it, 4 times as fast."""
+        """Pool windows that divide the sizes: XLA fuses the reduction into a preceding convolution, 4 times as fast."""
         shape = [part for n, w in zip(x.shape[1:-1], window, strict=True) for part in (n // w, w)]
         shape, axes = [x.shape[0], *shape, x.shape[-1]], tuple(range(2, 2 * len(window) + 1, 2))
         if mode == "average":
@@ -525,12 +525,12 @@ class JaxBackend(Backend):
 
         @jax.custom_vjp
         def largest(x: Array) -> Array:
-            # After a convolution and without a gradient a fifth faster still.
+            # After a convolution, without a gradient, another fifth faster.
             sizes = (1, *window, 1)
             return lax.reduce_window(x, np.asarray(-np.inf, x.dtype), lax.max, sizes, sizes, "VALID")
 
         def pull_back(x: Array, gradient: Array) -> tuple:
-            # Of equal values the first takes the gradient, on all engines; JAX's own would split it.
+            # The first of equal maxima receives the gradient on all engines; JAX's own would split it.
             return jax.vjp(lambda x: Backend.pool(self, x, mode, window, window, "valid"), x)[1](gradient)
 
         largest.defvjp(lambda x: (jnp.max(x.reshape(shape), axes), x), pull_back)

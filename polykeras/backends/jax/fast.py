@@ -1,4 +1,4 @@
-"""The adapter of JAX with all that makes it faster: recurrences with gradients of their own."""
+"""The fast adapter for JAX: recurrences with hand-written gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from polykeras.backends.shared.recurrence import RecurrenceWithGradient
 
 
 class FastJaxBackend(RecurrenceWithGradient, JaxBackend):
-    """The interface over JAX."""
+    """The contract's interface on JAX, with fast paths."""
 
 
 ADAPTER = FastJaxBackend

@@ -1,7 +1,7 @@
-"""NumPy: the reference engine and the default that needs no framework.
+"""NumPy: the reference engine, and the default where no framework is installed.
 
 Gradients come from autograd (https://github.com/HIPS/autograd), whose wrapped functions this
-adapter calls. Half precision is held in 16 bits and multiplied in 32.
+adapter calls. Half precision is stored in 16 bits and multiplied in 32.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ keep_freed_memory()
 
 
 class ReferableBox(ArrayBox):
-    """autograd's traced array, with room for weak references (the mask table holds some)."""
+    """autograd's traced array, which also accepts weak references (the table of masks holds some)."""
 
     __slots__ = ("__weakref__",)
 
     def __array_function__(self, function: Any, types: Any, arguments: tuple, options: dict) -> Any:
-        """NumPy's own functions, in a user's code: by autograd's of the same name, which has the gradient."""
+        """Route NumPy's functions in a user's code to autograd's function of the same name, which has a gradient."""
         module = function.__module__.removeprefix("numpy").lstrip(".")
         namespace = getattr(anp, module) if module else anp
         return getattr(namespace, function.__name__)(*arguments, **options)
 
 
 def _deferring(name: str) -> Any:
-    """autograd's operator, which would take a variable on its right for a constant."""
+    """Return autograd's operator, changed to defer to a variable on its right instead of treating it as a constant."""
     plain = getattr(ArrayBox, name)
     return lambda self, other: NotImplemented if isinstance(other, Operators) else plain(self, other)
 
@@ -58,14 +58,14 @@ for _name in ("add", "sub", "mul", "truediv", "mod", "pow", "matmul", "lt", "le"
 for _type in (np.ndarray, np.float16, np.float32, np.float64, dtypes.numpy_dtype("bfloat16").type):
     ReferableBox.register(_type)
 
-# Infinities and NaN are results, as on every other engine, and not warnings.
+# Infinities and NaN are ordinary results, as on every other engine, and raise no warnings.
 _quiet = np.errstate(all="ignore")
 _HALF = ("float16", "bfloat16")
 _BFLOAT16 = dtypes.numpy_dtype("bfloat16")
-_gradient_lock = threading.RLock()  # autograd's trace stack is one for the process
+_gradient_lock = threading.RLock()  # autograd has a single trace stack per process
 
 
-# ``dtype.name`` builds its string anew each time: 3 µs, against 0.05 for this table.
+# ``dtype.name`` builds its string on every access: 3 µs, against 0.05 µs for this table.
 _NAMES = {dtypes.numpy_dtype(name): name for name in dtypes.ALL}
 
 
@@ -76,14 +76,14 @@ def _value(x: Any) -> Any:
 
 
 def _method(function: Any, quiet: bool = False) -> Any:
-    """A function as a static method of the adapter."""
+    """Return a function as a static method of the adapter."""
     return staticmethod(_quiet(function) if quiet else function)
 
 
 def _binary(function: Any) -> Any:
-    """A function of two operands, as a static method that keeps bfloat16 beside a Python float.
+    """Return a function of two operands as a static method that keeps bfloat16 next to a Python float.
 
-    ml_dtypes would widen the pair to float32.
+    ml_dtypes would promote the pair to float32.
     """
 
     def method(x: Any, y: Any, /) -> Array:
@@ -116,12 +116,12 @@ def _in_single_precision(function: Any) -> Any:
 
 @functools.cache
 def _erfc_series() -> tuple[np.ndarray, np.ndarray]:
-    """Chebyshev coefficients of erfc(x) exp(x^2) in t = 4 / (2 + x) - 1, and erf's Taylor ones."""
+    """Chebyshev coefficients of erfc(x) exp(x^2) in t = 4 / (2 + x) - 1, and Taylor coefficients of erf."""
     from numpy.polynomial import chebyshev
 
     def scaled(t: Any) -> Any:
         x = 4.0 / (t + 1.0) - 2.0
-        # Beyond 26 erfc underflows, and its asymptotic series is exact to double precision.
+        # Beyond 26, erfc underflows, and its asymptotic series is exact to double precision.
         tail = (1 - 0.5 / x**2 + 0.75 / x**4 - 1.875 / x**6) / (np.maximum(x, 1) * math.sqrt(math.pi))
         near = np.minimum(x, 26.0)
         exact = np.array([math.erfc(v) * math.exp(v * v) for v in near])
@@ -145,7 +145,7 @@ def _erf_float64(x: np.ndarray) -> np.ndarray:
 
 
 def _erfinv_float64(y: np.ndarray) -> np.ndarray:
-    """Winitzki's approximation (2008), polished by four Newton steps."""
+    """Winitzki's approximation (2008), refined by four Newton steps."""
     with np.errstate(all="ignore"):
         log = np.log1p(-y * y)
         half = 2 / (math.pi * 0.147) + log / 2
@@ -174,7 +174,7 @@ def _digamma_float64(x: np.ndarray) -> np.ndarray:
 
 
 def _trigamma_float64(x: np.ndarray) -> np.ndarray:
-    """The derivative of digamma, by the derivatives of its formulas."""
+    """The derivative of digamma, from the derivatives of its formulas."""
     with np.errstate(all="ignore"):
         reflected = x < 0.5
         z = np.where(reflected, 1 - x, x)
@@ -193,7 +193,7 @@ _lgamma_float64 = np.frompyfunc(lambda v: math.inf if v <= 0 and v == int(v) els
 
 
 def _special(function: Any) -> Any:
-    """A traced function of float arrays, computed in float64 and rounded to x's dtype."""
+    """Return a traced function of float arrays that computes in float64 and rounds to x's dtype."""
 
     @primitive
     @as_one
@@ -216,7 +216,7 @@ defvjp(_digamma, lambda ans, x: lambda g: g * _trigamma(x))
 
 # --------------------------------------------------------------- broadcasting
 #
-# autograd's own gradients of these two don't add up over all broadcast axes.
+# autograd's own gradients of these two do not sum over all broadcast axes.
 
 _where, _broadcast_to = primitive(np.where), primitive(np.broadcast_to)
 defvjp(
@@ -280,7 +280,7 @@ defvjp(_add_gathered, lambda ans, g, index, shape: lambda v: _gather(v, index), 
 
 
 def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
-    """A view (batch, *positions, channels, *window) of a (batch, *spatial, channels) array."""
+    """Return a view (batch, *positions, channels, *window) of a (batch, *spatial, channels) array."""
     axes = tuple(range(1, 1 + len(window)))
     covered = tuple(map(window_geometry.spread, window, dilation))
     view = np.lib.stride_tricks.sliding_window_view(x, covered, axes)
@@ -291,7 +291,7 @@ def _windows(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> n
 @primitive
 @as_one
 def _columns(x: np.ndarray, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
-    """Copy every window into a row: (batch, *positions, prod(window) * channels)."""
+    """Copy every window into a row, of shape (batch, *positions, prod(window) * channels)."""
     view = _windows(x, window, strides, dilation)
     rank = len(window)
     order = (*range(rank + 1), *range(rank + 2, 2 * rank + 2), rank + 1)
@@ -307,7 +307,7 @@ def _columns_vjp(ans: Any, x: Any, window: tuple, strides: tuple, dilation: tupl
 @primitive
 @as_one
 def _add_columns(g: np.ndarray, shape: tuple, window: tuple, strides: tuple, dilation: tuple) -> np.ndarray:
-    """Add every row back to the entries that its window was copied from."""
+    """Add every row back to the entries from which its window was copied."""
     result = np.zeros(shape, g.dtype)
     rank = len(window)
     g = g.reshape(*g.shape[: rank + 1], *window, shape[-1])
@@ -332,7 +332,7 @@ defvjp(
 
 
 class NumpyBackend(Backend):
-    """The interface over NumPy."""
+    """The contract's interface on NumPy."""
 
     name = "numpy"
     captures = True
@@ -469,7 +469,7 @@ class NumpyBackend(Backend):
         return anp.reshape(flat, shape)
 
     def _halve_product(self, x: Array, sizes: tuple) -> Array:
-        """Multiply pairs until one is left: the gradient is exact at zeros too."""
+        """Multiply pairs until one factor is left: unlike np.prod's, this gradient is correct at zeros."""
         if x.shape[-1] == 0:
             return np.ones(sizes, x.dtype)
         while x.shape[-1] > 1:
@@ -518,7 +518,7 @@ class NumpyBackend(Backend):
 
     def argsort(self, x: Array, axis: int) -> Array:
         x = _value(x)
-        # ml_dtypes sorts NaN as it comes.
+        # ml_dtypes does not sort NaN last.
         x = x.astype(np.float32) if x.dtype == _BFLOAT16 else x
         return np.argsort(x, axis, kind="stable").astype(np.int32)
 
@@ -531,7 +531,7 @@ class NumpyBackend(Backend):
     det = _in_single_precision(anp.linalg.det)
 
     def solve(self, a: Array, b: Array) -> Array:
-        # autograd wants equal batches.
+        # autograd requires equal batch shapes.
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         return self._solve(*(_broadcast_to(m, batch + m.shape[-2:]) for m in (a, b)))
 
@@ -580,9 +580,9 @@ class NumpyBackend(Backend):
         return np.pad(x, widths, constant_values=value)
 
     def flip(self, x: Array, axes: tuple) -> Array:
-        # autograd has no gradient of np.flip.
-        turned = {axis % x.ndim for axis in axes}
-        return x[tuple(slice(None, None, -1 if axis in turned else None) for axis in range(x.ndim))]
+        # autograd has no gradient for np.flip.
+        flipped = {axis % x.ndim for axis in axes}
+        return x[tuple(slice(None, None, -1 if axis in flipped else None) for axis in range(x.ndim))]
 
     def take(self, x: Array, indices: Array, axis: int) -> Array:
         return _gather(x, (slice(None),) * (axis % x.ndim) + (_value(indices),))
@@ -676,7 +676,7 @@ class NumpyBackend(Backend):
                 return tuple(output) if isinstance(output, list) else output
 
             def pull_back(argnums: tuple, ans: Any, arguments: tuple, keywords: dict) -> Any:
-                # An outer gradient has to see what ``backward`` computes from the arguments.
+                # A gradient of the gradient has to see what ``backward`` computes from the arguments.
                 nested = any(isinstance(x, Box) for x in arguments)
                 pull = function(*arguments)[1] if nested else backward
 
@@ -726,7 +726,7 @@ class NumpyBackend(Backend):
         groups: int = 1,
         channels_last: bool = True,
     ) -> Array:
-        # One matrix product over copied windows: 4 to 9 times as fast as a sum over offsets.
+        # One matrix product over copied windows is 4 to 9 times as fast as a sum over offsets.
         if groups != 1 or not channels_last:
             return super().conv(x, kernel, strides, padding, dilation, groups, channels_last)
         window = kernel.shape[:-2]
@@ -750,18 +750,18 @@ class NumpyBackend(Backend):
 
 
 def _columns_of(indices: np.ndarray) -> tuple:
-    """Indices in each axis, of rows of indices."""
+    """Return rows of indices as a tuple with an index array for each axis."""
     return tuple([indices[:, index] for index in range(indices.shape[-1])])
 
 
 def _word(x: Any) -> Any:
-    """Part of a random stream's key, as 32 bits."""
+    """Return one part of a random key as 32 bits."""
     x = _value(x)
     return np.uint32(x & 0xFFFFFFFF) if isinstance(x, int) else x.astype(np.uint32)
 
 
 def _diagonals(subscripts: str, operands: tuple) -> tuple:
-    """Take diagonals along letters that an operand repeats: autograd differentiates no such einsum."""
+    """Take the diagonal where an operand repeats a letter, because autograd can't differentiate such an einsum."""
     inputs, arrow, output = subscripts.partition("->")
     terms, arrays = inputs.split(","), list(operands)
     for index, term in enumerate(terms):

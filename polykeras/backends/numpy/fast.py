@@ -1,4 +1,4 @@
-"""The adapter of NumPy with all that makes it faster: replayed steps, fused kernels and recurrences."""
+"""The fast adapter for NumPy: replayed steps, fused kernels and recurrences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ReferableBox.register(RecordedArray)
 
 
 class FastNumpyBackend(FusedKernels, RecurrenceWithGradient, NumpyBackend):
-    """The interface over NumPy."""
+    """The contract's interface on NumPy, with fast paths."""
 
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, RecordedArray):

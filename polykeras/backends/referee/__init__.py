@@ -1,1 +1,1 @@
-"""NumPy in float64, which tells what rounding did on the engines: ``backends.use("referee")``."""
+"""NumPy in float64, which shows what rounding does on the engines: ``backends.use("referee")``."""

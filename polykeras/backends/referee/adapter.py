@@ -1,8 +1,8 @@
-"""The referee of comparisons: NumPy in float64, for a model that is written for any float type.
+"""The referee of parity comparisons: NumPy in float64, for models that use other float dtypes.
 
-Arrays of floats are float64, whatever type was asked for, and say of themselves that they are
-float32. So a model runs unchanged, with the weights and random bits that it has, and only its
-rounding errors are gone: what differs from the other engines is what rounding did there.
+Float arrays are float64, whatever dtype was requested, but report their dtype as
+float32. A model therefore runs unchanged, with the same weights and random bits, but without
+rounding errors: whatever differs from the other engines is due to their rounding.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def _wide(dtype: str) -> str:
 
 
 class RefereeBackend(NumpyBackend):
-    """NumPy whose floats are all float64. ``backends.use("referee")`` finds it; it is in no list."""
+    """NumPy with float64 for all floats; ``backends.use("referee")`` selects it, ``available()`` does not list it."""
 
     name = "referee"
     captures = False
 
     def is_array(self, x: Any) -> bool:
-        # A user's arrays of less precision come in like any other data, and are widened.
+        # A user's arrays of lower precision are converted like any other data, and widened.
         return super().is_array(x) and not (x.dtype.kind == "f" and x.dtype.itemsize < 8)
 
     def host_array(self, x: object, dtype: str | None = None) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Sizes that an engine's graph learns when it runs, as numbers that its program is written with."""
+"""Sizes that are known only when an engine's graph runs, as numbers to compute with while it is built."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class GraphSize:
-    """A size that a graph does not know: equal to None, and an integer to compute other sizes with.
+    """A size unknown in a graph: equal to None, and an integer to compute other sizes with.
 
     Args:
-        find: function that returns the size as a scalar of the graph that is being made. It is called wherever the
-            size is asked for: a scalar made inside a loop is none outside.
+        find: function that returns the size as a scalar of the graph being built. It is called wherever the
+            size is needed, since a scalar made inside a loop is not valid outside.
 
     >>> half = GraphSize(lambda: 6) // 2
     >>> half == None, half.find()
@@ -31,35 +31,35 @@ class GraphSize:
         return _computed(operator.neg, self)
 
     def __repr__(self) -> str:
-        return "<a size that the graph does not know>"
+        return "<a size unknown in the graph>"
 
 
-def known(shape: tuple) -> tuple:
-    """Return a shape with None for the sizes that a graph does not know.
+def static_shape(shape: tuple) -> tuple:
+    """Return a shape with None for sizes that are unknown in the graph.
 
-    >>> known((GraphSize(lambda: 6), 3))
+    >>> static_shape((GraphSize(lambda: 6), 3))
     (None, 3)
     """
     return tuple(None if n == None else n for n in shape)  # noqa: E711
 
 
 def value_of(x: Any) -> Any:
-    """Return a size as a scalar of the graph, in slices too; all else as it is."""
+    """Return a size as a scalar of the graph, also inside slices; anything else unchanged."""
     if isinstance(x, slice):
         return slice(value_of(x.start), value_of(x.stop), value_of(x.step))
     return x.find() if isinstance(x, GraphSize) else x
 
 
-def filled(shape: tuple) -> list:
-    """Return a shape with scalars of the graph for the sizes that it does not know."""
+def dynamic_shape(shape: tuple) -> list:
+    """Return a shape with scalars of the graph in place of unknown sizes."""
     return [value_of(n) for n in shape]
 
 
-def with_one_open(shape: tuple) -> list:
-    """Return the new shape of an array: where one size alone is unknown, it follows from the others."""
+def reshape_target(shape: tuple) -> list:
+    """Return a target shape; a single unknown size becomes -1, to be inferred from the others."""
     if None in shape and shape.count(None) == 1 and -1 not in shape:
         return [-1 if n == None else n for n in shape]  # noqa: E711
-    return filled(shape)
+    return dynamic_shape(shape)
 
 
 def _computed(function: Callable, *args: Any) -> GraphSize:

@@ -1,10 +1,9 @@
-"""Memory of the host: how large arrays lie in it, and what becomes of it when they go.
+"""Host memory: the alignment of large arrays, and what happens to freed memory.
 
-Steps free and allocate the same arrays over and over. The C library hands freed memory back to the
-system, large arrays each time; the system clears every page of it when it comes again. With memory
-kept, a step of a small ResNet on PyTorch took 78 ms instead of 93 on two virtual cores, of which
-46 ms of both went into such pages; of a convolutional network 114 instead of 156. On JAX an encoder
-took 100 instead of 125.
+Steps free and allocate the same arrays over and over. The C library returns freed memory to the
+system, for large arrays every time, and the system clears every page before it hands it out again. With freed
+memory kept, a step of a small ResNet on PyTorch took 78 ms instead of 93 on two virtual cores, and one of a
+convolutional network 114 ms instead of 156. On JAX a step of an encoder took 100 ms instead of 125.
 """
 
 from __future__ import annotations
@@ -15,20 +14,19 @@ import sys
 
 import numpy as np
 
-# From glibc's malloc.h.
+# Parameters of mallopt, from glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-# What may lie free at the end of the heap.
+# How much free memory the heap may keep at its end.
 _MOST_BYTES_KEPT = 512 << 20
 _ALIGNMENT = 64  # bytes
 
 
 def keep_freed_memory() -> bool:
-    """Ask the C library to keep what is freed; True where it does.
+    """Ask the C library to keep freed memory; return whether it does.
 
-    Threads that start from now on share one heap: in heaps of their own blocks of more than 64 MB
-    never stay, and what one thread freed is of no use to the others. Where the environment says how
-    malloc works (``MALLOC_...`` or ``GLIBC_TUNABLES``), and with other C libraries than GNU's,
-    nothing is changed.
+    Threads that start from now on share one heap: in heaps of their own, blocks larger than 64 MB
+    are never kept, and memory freed by one thread can't be reused by others. If the environment configures
+    malloc (``MALLOC_...`` or ``GLIBC_TUNABLES``), or the C library is not GNU's, nothing is changed.
     """
     is_set = any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
     if is_set or sys.platform != "linux":
@@ -41,7 +39,7 @@ def keep_freed_memory() -> bool:
 
 
 def aligned_copy(x: np.ndarray) -> np.ndarray:
-    """Copy an array to an address that the vector instructions of any engine accept, a multiple of 64.
+    """Copy an array to an address aligned for the vector instructions of every engine, a multiple of 64.
 
     >>> aligned_copy(np.arange(3)).ctypes.data % 64
     0

@@ -1,8 +1,8 @@
 """TensorFlow: eager tensors, and graphs that ``tf.function`` traces.
 
 Binary and unary primitives call ``tf.raw_ops``, which take half the time of the public
-functions in eager mode. Where TensorFlow has no kernel for a dtype, the array passes through
-one that it has: ``through`` names it.
+functions in eager mode. Where TensorFlow has no kernel for a dtype, the computation goes through
+another dtype, given by ``through``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-# Read once, on import: errors only.
+# Read once, on import: show errors only.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import tensorflow as tf
@@ -24,7 +24,7 @@ from tensorflow.python.util.dispatch import GlobalOpDispatcher
 
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
-from polykeras.backends.shared.graph_sizes import GraphSize, filled, value_of, with_one_open
+from polykeras.backends.shared.graph_sizes import GraphSize, dynamic_shape, reshape_target, value_of
 from polykeras.backends.shared.host_memory import aligned_copy, keep_freed_memory
 from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.operators import EngineNeeded, Operators
@@ -33,7 +33,7 @@ from polykeras.core.types import Array
 keep_freed_memory()
 
 raw = tf.raw_ops
-with tf.init_scope():  # also where a graph of a user's program is the first to ask for this module
+with tf.init_scope():  # also valid if a user's program imports this module while building a graph
     _EagerTensor = type(tf.constant(0))
 _UNSIGNED = dtypes.UNSIGNED
 _HALF_TO_SINGLE = {"float16": "float32", "bfloat16": "float32"}
@@ -47,13 +47,13 @@ _PRODUCTS = {
     "uint64": "int64",
 }
 _LARGE_KERNEL = 2**17  # values
-_SOFTMAX_AXES = 5  # at most, on CPUs
+_SOFTMAX_AXES = 5  # the maximum on CPUs
 _LARGE_ARRAY = 2**20  # bytes
 _LAYOUTS = {1: "NWC", 2: "NHWC", 3: "NDHWC"}
 
 
 def _constant(value: Any, dtype: tf.DType) -> tf.Tensor:
-    """A Python scalar, or a size, as a tensor."""
+    """Return a Python scalar or a size as a tensor."""
     if isinstance(value, GraphSize):
         return tf.cast(value.find(), dtype)
     if (value.__class__ is bool) is not (dtype is tf.bool):
@@ -62,7 +62,7 @@ def _constant(value: Any, dtype: tf.DType) -> tf.Tensor:
 
 
 def _through(function: Any, through: dict) -> Any:
-    """Compute on tensors of some dtypes in another one, and convert the results back."""
+    """Return a function that computes tensors of some dtypes in another dtype, and converts the results back."""
 
     def call(*tensors: Any) -> Any:
         dtype = next(x.dtype for x in tensors if isinstance(x, tf.Tensor))
@@ -111,7 +111,7 @@ def _reduction(function: Any, through: dict | None = None) -> Any:
 
 
 def _single(function: Any) -> Any:
-    """A method of float arrays that TensorFlow has no half-precision kernel for."""
+    """Return a method of float arrays for which TensorFlow has no half-precision kernel."""
     call = _through(function, _HALF_TO_SINGLE)
 
     def method(self: TensorflowBackend, *arrays: Array) -> Any:
@@ -125,7 +125,7 @@ def _is_float(x: Array) -> bool:
 
 
 def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
-    """What TensorFlow's own functions and operators take a variable for; otherwise they copy it, as a constant."""
+    """Convert a variable for TensorFlow's own functions and operators, which would otherwise copy it as a constant."""
     value = getattr(x, "value", None)
     if not isinstance(value, tf.Tensor) or dtype not in (None, value.dtype):
         raise EngineNeeded(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")
@@ -136,7 +136,7 @@ tf.register_tensor_conversion_function(Operators, _value_of_variable)
 
 
 def _spare_from_autograph() -> None:
-    """Let autograph leave polykeras's code as it is, as it leaves Keras's: its ``if`` and ``for`` are of Python."""
+    """Keep autograph from converting polykeras's code, as it does for Keras's: its ``if`` and ``for`` are Python's."""
     with contextlib.suppress(ImportError, AttributeError):
         from tensorflow.python.autograph.core import config
 
@@ -152,14 +152,14 @@ with contextlib.suppress(ImportError):
 
 try:
     from tensorflow.python.pywrap_tfe import TFE_Py_TapeSetIsEmpty as _has_no_tape
-except ImportError:  # reading costs a little more then
+except ImportError:  # then reading costs a little more
 
     def _has_no_tape() -> bool:
         return False
 
 
 class TensorflowBackend(Backend):
-    """The interface over TensorFlow."""
+    """The contract's interface on TensorFlow."""
 
     name = "tensorflow"
     is_traced = captures = has_datasets = has_text = True
@@ -168,7 +168,7 @@ class TensorflowBackend(Backend):
     def __init__(self) -> None:
         self._gpus = tf.config.list_physical_devices("GPU")
         for gpu in self._gpus:
-            # Once the program has used its GPU, the choice is made and can't be changed.
+            # Once the program has used its GPU, the setting can't be changed.
             with contextlib.suppress(RuntimeError):
                 tf.config.experimental.set_memory_growth(gpu, True)
 
@@ -181,7 +181,7 @@ class TensorflowBackend(Backend):
         is_large = x.nbytes >= _LARGE_ARRAY and x.dtype.kind in "fiu" and x.dtype.isnative
         if not is_large or self._gpus or not tf.executing_eagerly():
             return tf.convert_to_tensor(x)
-        # convert_to_tensor copies twice, and the tensor holds both copies.
+        # convert_to_tensor copies twice, and the tensor keeps both copies alive.
         return tf.experimental.dlpack.from_dlpack(aligned_copy(x).__dlpack__())
 
     def counts_in_python(self) -> bool:
@@ -203,7 +203,7 @@ class TensorflowBackend(Backend):
         if isinstance(x, tf.RaggedTensor):
             raise ValueError(
                 f"Expected a dense or sparse array. Received: a RaggedTensor of shape {x.shape}. Pass x.to_tensor(), "
-                f"with a mask or Masking for what fills it up."
+                f"with a mask or Masking for the padding."
             )
         return super().densified(x)
 
@@ -253,12 +253,12 @@ class TensorflowBackend(Backend):
 
     def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         value = self.cast(value, dtype) if isinstance(value, tf.Tensor) else _constant(value, tf.as_dtype(dtype))
-        return tf.fill(filled(shape), value) if shape else value
+        return tf.fill(dynamic_shape(shape), value) if shape else value
 
     def arange(self, start: float, stop: Any, step: float, dtype: str) -> Array:
         if any(isinstance(n, GraphSize) for n in (start, stop, step)):
             return self.cast(tf.range(value_of(start), value_of(stop), value_of(step)), dtype)
-        # Counting first: tf.range adds up its step, and with it the rounding errors.
+        # Count first: tf.range adds up its step, which accumulates rounding errors.
         count = max(math.ceil((stop - start) / step), 0)
         whole = all(isinstance(v, int) for v in (start, step))
         values = tf.range(count, dtype="int32" if whole and dtype == "int32" else "int64")
@@ -290,7 +290,7 @@ class TensorflowBackend(Backend):
         return self.own(variable).handle
 
     def own(self, variable: Any) -> tf.Variable:
-        """Return the tf.Variable in the slot of a variable, from now on."""
+        """Replace the content of a variable's slot by a tf.Variable, and return that."""
         value = variable.in_slot()
         value = variable._materialize() if value is None else value
         if not isinstance(value, tf.Variable):
@@ -338,7 +338,7 @@ class TensorflowBackend(Backend):
     logical_not = _unary(raw.LogicalNot)
 
     def erf(self, x: Array, /) -> Array:
-        # The CPU's kernel gives NaN at infinities of float64, where 6 is as good as infinite.
+        # The CPU's kernel returns NaN at infinities of float64; beyond 6, erf is 1 to the last bit.
         return raw.Erf(x=tf.clip_by_value(x, -6, 6) if x.dtype is tf.float64 else x)
 
     def absolute(self, x: Array, /) -> Array:
@@ -419,19 +419,19 @@ class TensorflowBackend(Backend):
 
     def argsort(self, x: Array, axis: int) -> Array:
         last = _swap_last(tf.bitwise.invert(self._sort_key(x)), axis)
-        # top_k gives the lower of two equal entries first, so that this sort is stable.
+        # top_k returns the lower index of equal entries first, which makes this sort stable.
         return _swap_last(tf.math.top_k(last, last.shape[-1]).indices, axis)
 
     def _sort_key(self, x: Array) -> Array:
-        """Signed integers in the order of x, NaN last."""
+        """Return signed integers in the order of x, with NaN last."""
         if not _is_float(x):
             if x.dtype is tf.uint64:
                 return tf.bitcast(tf.bitwise.bitwise_xor(x, tf.constant(1 << 63, tf.uint64)), tf.int64)
             return tf.cast(x, tf.int64 if x.dtype is tf.int64 or x.dtype is tf.uint32 else tf.int32)
         x = tf.cast(x, _HALF_TO_SINGLE.get(x.dtype.name, x.dtype))
-        # Zero and NaN come with either sign, which must not count.
-        for one_of_a_kind, same in ((0, x == 0), (math.nan, tf.math.is_nan(x))):
-            x = tf.where(same, tf.constant(one_of_a_kind, x.dtype), x)
+        # Zero and NaN have two signs, which must not affect the order.
+        for canonical, is_equal in ((0, x == 0), (math.nan, tf.math.is_nan(x))):
+            x = tf.where(is_equal, tf.constant(canonical, x.dtype), x)
         bits = tf.bitcast(x, tf.int64 if x.dtype is tf.float64 else tf.int32)
         return tf.where(bits < 0, tf.bitwise.bitwise_xor(bits, bits.dtype.max), bits)
 
@@ -443,7 +443,7 @@ class TensorflowBackend(Backend):
         if len(y.shape) == 1:
             return tf.squeeze(self.matmul(x, y[:, None]), -1)
         if len(y.shape) == 2 < len(x.shape) and None not in x.shape:
-            # One large product: a batched one would also make a batch of gradients of y.
+            # A single large product: a batched one would also compute a batch of gradients of y.
             rows = self.matmul(tf.reshape(x, (math.prod(x.shape[:-1]), x.shape[-1])), y)
             return tf.reshape(rows, (*x.shape[:-1], y.shape[-1]))
         return _matmul(x, y)
@@ -479,13 +479,13 @@ class TensorflowBackend(Backend):
     # ---------------------------------------------------------------- movement
 
     def reshape(self, x: Array, shape: tuple) -> Array:
-        return tf.reshape(x, with_one_open(shape))
+        return tf.reshape(x, reshape_target(shape))
 
     def transpose(self, x: Array, axes: tuple) -> Array:
         return tf.transpose(x, axes)
 
     def broadcast_to(self, x: Array, shape: tuple) -> Array:
-        return tf.broadcast_to(x, filled(shape))
+        return tf.broadcast_to(x, dynamic_shape(shape))
 
     def concatenate(self, arrays: Any, axis: int) -> Array:
         return tf.concat(list(arrays), axis)
@@ -549,7 +549,7 @@ class TensorflowBackend(Backend):
             y_leaves, y_structure = trees.flatten(y)
             return [*trees.leaves(updated), *y_leaves]
 
-        # Traced by itself, because the arrays that collect ys want their shapes before the loop.
+        # Traced separately first, because the arrays that collect ys need their shapes before the loop.
         shapes = [(x.shape, x.dtype) for x in state] + [(x.shape[1:], x.dtype) for x in rows]
         specs = [tf.TensorSpec(*shape) for shape in shapes]
         traced = tf.function(flat_step, autograph=False).get_concrete_function(*specs)
@@ -564,7 +564,7 @@ class TensorflowBackend(Backend):
             return count + 1, updated, [sink.write(index, y) for sink, y in zip(sinks, ys, strict=True)]
 
         start = (tf.constant(0), state, sinks)
-        # XLA wants to know the bound of a loop that it differentiates.
+        # XLA needs an upper bound for a loop that it differentiates.
         _, state, sinks = tf.while_loop(lambda count, *_: count < length, body, start, maximum_iterations=length)
         ys = trees.unflatten(y_structure, [sink.stack() for sink in sinks])
         return trees.unflatten(carry_structure, state), ys
@@ -601,7 +601,7 @@ class TensorflowBackend(Backend):
 
     def value_and_grad(self, function: Any, arrays: list) -> tuple:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            # Copies: the gradient is by these places only, also if the function sees the arrays elsewhere.
+            # Copies, so that gradients follow only these arguments, even if the function also captures the arrays.
             arrays = [tf.identity(x) for x in arrays]
             tape.watch(arrays)
             value, aux = function(arrays)
@@ -624,7 +624,7 @@ class TensorflowBackend(Backend):
         def trace(*arrays: tf.Tensor) -> None:
             function(list(arrays))
 
-        # In a graph that is thrown away.
+        # In a graph that is discarded.
         tf.function(trace, autograph=False).get_concrete_function(*(tf.TensorSpec(*kind) for kind in shapes))
 
     def stand_in(self, shape: tuple, dtype: str) -> Array:
@@ -687,7 +687,7 @@ class TensorflowBackend(Backend):
         rank = len(x.shape)
         if bias is None or rank < 2 or not _is_float(x) or len(kernel.shape) != 2:
             return super().dense(x, kernel, bias)
-        # The gradient of BiasAdd takes a fraction of a sum's time.
+        # The gradient of BiasAdd takes a fraction of the time of a sum.
         product = tf.matmul if self._gpus else _product
         flat = tf.nn.bias_add(product(tf.reshape(x, (-1, x.shape[-1])) if rank > 2 else x, kernel), bias)
         return flat if rank == 2 else self.reshape(flat, (*self.shape(x)[:-1], kernel.shape[-1]))
@@ -714,7 +714,7 @@ class TensorflowBackend(Backend):
         options = {"strides": strides, "padding": padding.upper(), "dilations": dilation}
         if groups == 1:
             return tf.nn.convolution(x, kernel, **options, data_format=_LAYOUTS[rank])
-        # Not all of the CPU's kernels know groups, least of all in their gradients.
+        # Not all CPU kernels support groups, least of all in their gradients.
         parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1), strict=True)
         return tf.concat([tf.nn.convolution(*part, **options, data_format=_LAYOUTS[rank]) for part in parts], -1)
 
@@ -743,7 +743,7 @@ class TensorflowBackend(Backend):
         batch, *inner, _ = self.shape(x)
         columns = zip(inner, kernel.shape, strides, strict=False)
         inner = [window_geometry.transposed_size(n, window, stride, padding) for n, window, stride in columns]
-        shape = filled((batch, *inner, kernel.shape[-2]))
+        shape = dynamic_shape((batch, *inner, kernel.shape[-2]))
         return tf.nn.conv_transpose(x, kernel, shape, strides, padding.upper(), _LAYOUTS[rank])
 
     @in_single_precision
@@ -756,7 +756,7 @@ class TensorflowBackend(Backend):
         padding: str,
         channels_last: bool = True,
     ) -> Array:
-        # In three dimensions the CPU lacks some dtypes, and shares a maximum's gradient out.
+        # In three dimensions the CPU lacks some dtypes, and splits a maximum's gradient among ties.
         native = len(window) < 3 or (len(window) == 3 and mode == "average" and x.dtype is tf.float32)
         if not native or not channels_last or not _is_float(x):
             return super().pool(x, mode, window, strides, padding, channels_last)
@@ -766,7 +766,7 @@ class TensorflowBackend(Backend):
     def batch_norm(
         self, x: Array, gamma: Array | None, beta: Array | None, axis: int, epsilon: float
     ) -> tuple[Array, Array, Array]:
-        # The fused kernel: 3 times as fast as the composite. cuDNN asks for the smallest epsilon.
+        # The fused kernel is 3 times as fast as the composite. cuDNN requires a minimum epsilon.
         images = len(x.shape) == 4 and axis in (-1, 3) and x.dtype is tf.float32
         if not images or None in x.shape or gamma is None or beta is None or epsilon < 1.001e-5:
             return super().batch_norm(x, gamma, beta, axis, epsilon)
@@ -797,7 +797,7 @@ class TensorflowBackend(Backend):
         return float(np.float32(beta_2))
 
     def random_bits(self, key: tuple, shape: tuple) -> Array:
-        # In unsigned arithmetic, whose shifts bring in zeros. GPUs have no int32 multiplication here.
+        # In unsigned arithmetic, whose right shifts fill with zeros. GPUs lack int32 multiplication here.
         first, second = (self._word(k) for k in key)
         bits = tf.bitcast(tf.range(value_of(math.prod(shape))), tf.uint32)
         bits = _mix(tf.bitwise.bitwise_xor(bits, first))
@@ -819,7 +819,7 @@ _matmul = _through(tf.linalg.matmul, _PRODUCTS)
 
 
 def _product(x: Array, kernel: Array) -> Array:
-    """A product of matrices whose gradient leaves a kernel that is much larger than ``x`` as it lies."""
+    """Return a matrix product whose gradient does not transpose a kernel that is much larger than ``x``."""
     rows, (inputs, outputs) = x.shape[0], kernel.shape
     is_small = rows is not None and 2 * rows * (inputs + outputs) <= inputs * outputs
     if tf.executing_eagerly() or not is_small or inputs * outputs < _LARGE_KERNEL:
@@ -828,7 +828,7 @@ def _product(x: Array, kernel: Array) -> Array:
     @tf.custom_gradient
     def product(x: Array, kernel: Array) -> tuple:
         def gradient(upstream: Array) -> tuple[Array, Array]:
-            # The CPU would transpose the kernel: for 256 rows by 2048 x 2048 that takes 49 ms, and this 20.
+            # The CPU would transpose the kernel: for 256 rows by 2048 x 2048 that takes 49 ms, this 20 ms.
             by_columns = tf.matmul(kernel, upstream, transpose_b=True)
             return tf.transpose(by_columns), tf.matmul(x, upstream, transpose_a=True)
 
@@ -838,12 +838,12 @@ def _product(x: Array, kernel: Array) -> Array:
 
 
 def _index(x: Array) -> Array:
-    """Indices in a dtype that every indexing kernel takes."""
+    """Return indices in a dtype that every indexing kernel accepts."""
     return x if x.dtype is tf.int32 or x.dtype is tf.int64 else tf.cast(x, tf.int64)
 
 
 def _swap_last(x: Array, axis: int) -> Array:
-    """Exchange an axis with the last one."""
+    """Swap an axis with the last one."""
     rank = len(x.shape)
     axis %= rank
     if axis == rank - 1:
@@ -854,7 +854,7 @@ def _swap_last(x: Array, axis: int) -> Array:
 
 
 def _size(x: Array, axis: int) -> GraphSize:
-    """A size that the graph does not know, to compute with."""
+    """Return a size that is unknown in the graph, to compute with."""
     return GraphSize(lambda: tf.shape(x)[axis])
 
 
@@ -864,7 +864,7 @@ def _as_tensor(size: GraphSize, dtype: Any = None, name: str | None = None, as_r
 
 
 class _Dispatcher(GlobalOpDispatcher):
-    """Calls a function of TensorFlow that refused a size again, with the scalar in its place."""
+    """Repeats a call of a TensorFlow function that rejected a size, with the size's scalar instead."""
 
     def handle(self, op: Any, args: tuple, kwargs: dict) -> Any:
         given = args, kwargs
@@ -879,7 +879,7 @@ _Dispatcher().register()
 
 
 def _clamped(x: Array, start: Any, sizes: Any) -> Array:
-    """The start at which a block fits inside x."""
+    """Return the start at which a block fits inside x."""
     room = [n - size for n, size in zip(x.shape, sizes, strict=True)]
     first = tf.stack([tf.cast(s, tf.int32) for s in start])
     return tf.clip_by_value(first, 0, room)
@@ -887,7 +887,7 @@ def _clamped(x: Array, start: Any, sizes: Any) -> Array:
 
 @tf.custom_gradient
 def _updated_in_xla(x: Array, update: Array, begin: Array) -> tuple:
-    """XLA's own update, which unlike the strided one takes places that it computes, but has no gradient."""
+    """XLA's own update, which unlike the strided one accepts computed positions, but has no gradient."""
 
     def gradient(upstream: Array) -> tuple:
         inside = tf.slice(upstream, begin, update.shape)

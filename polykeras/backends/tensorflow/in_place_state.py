@@ -1,8 +1,8 @@
-"""Compiled functions whose state TensorFlow changes in place.
+"""Compiled functions whose state TensorFlow updates in place.
 
-The results of a graph are new arrays. Of a 784-2048-2048-10 network and Adam's slots they are 70 MB
-a step, written in many passes: 27 ms on two cores. Held in tf.Variables they are written by
-TensorFlow's fused updates in 8. Variables are copied on write: a tensor read from one keeps its
+The results of a graph are new arrays. For a 784-2048-2048-10 network with Adam these are 70 MB
+per step, written in many passes: 27 ms on two cores. If they are kept in tf.Variables, TensorFlow's
+fused updates write them in 8 ms. Variables are copied on write: a tensor read from one keeps its
 values.
 """
 
@@ -18,29 +18,29 @@ from polykeras.capture.lru_cache import LRUCache
 from polykeras.core import trees
 
 raw = tf.raw_ops
-# Shapes that a function keeps a graph for.
+# Input shapes for which a function keeps a graph.
 _MOST_TRACES = 32
 
 
 class _Tracing(threading.local):
-    """The resources that the arrays of the graph being traced were read from, by the arrays' identities."""
+    """The resources from which arrays of the graph being traced were read, by the ids of the arrays."""
 
     def __init__(self) -> None:
         self.resources: dict[int, Any] = {}
-        self.arrays: list = []  # kept, so that identities stay theirs
+        self.arrays: list = []  # kept alive, so that the ids stay unique
 
 
 _tracing = _Tracing()
 
 
 def hold(x: tf.Tensor, trainable: bool = False) -> tf.Variable:
-    """Return an array as a piece of state."""
+    """Wrap an array as state."""
     with tf.device(x.device):
         return tf.Variable(x, trainable=trainable)
 
 
 def read(x: Any) -> Any:
-    """Return the array that state holds; arrays as they are."""
+    """Return the array in a piece of state; plain arrays unchanged."""
     return x.read_value() if isinstance(x, tf.Variable) else x
 
 
@@ -53,7 +53,7 @@ def _read_in_graph(resource: Any, shape: Any, dtype: tf.DType) -> tf.Tensor:
 
 
 def resources_of(*columns: list) -> list[tuple] | None:
-    """Return the resources that arrays of one graph were read from, row by row; None where one was not."""
+    """Return the resources from which arrays of a graph were read, row by row; None if one was not read."""
     found = _tracing.resources
     graph = tf.compat.v1.get_default_graph()
     if not found or not all(id(x) in found and x.graph is graph for column in columns for x in column):
@@ -62,20 +62,20 @@ def resources_of(*columns: list) -> list[tuple] | None:
 
 
 def read_again(resources: list[tuple], *columns: list) -> list[list]:
-    """Return the columns of arrays as the resources hold them after an update in place."""
+    """Return the columns of arrays as read from their resources after an in-place update."""
     rows = zip(resources, zip(*columns, strict=True), strict=True)
     updated = [[_read_in_graph(r, x.shape, x.dtype) for r, x in zip(*row, strict=True)] for row in rows]
     return [list(column) for column in zip(*updated, strict=True)]
 
 
 class CompiledFunction:
-    """A function of trees of arrays, traced once for shapes and dtypes.
+    """A function of trees of arrays, traced once per set of shapes and dtypes.
 
     Args:
         function: ``state, result = function(state, *inputs)`` with ``donate``, otherwise of any arguments.
-        array: returns a value as tensor.
-        donate: keep the state in tf.Variables, which the call returns in place of arrays.
-        optimize: compile by XLA.
+        array: converts a value to a tensor.
+        donate: whether to keep the state in tf.Variables, which the call returns in place of arrays.
+        optimize: whether to compile with XLA.
     """
 
     def __init__(self, function: Callable, array: Callable, donate: bool, optimize: bool) -> None:
@@ -87,7 +87,7 @@ class CompiledFunction:
         self._variables: dict[int, tf.Variable] = {}
 
     def __call__(self, *arguments: Any) -> Any:
-        """Return what the function returns."""
+        """Call the compiled function."""
         leaves, structure = trees.flatten(arguments)
         count = len(trees.leaves(arguments[0])) if self._donate else 0
         leaves = [x if isinstance(x, tf.Tensor | tf.Variable) else self._array(x) for x in leaves]
@@ -99,12 +99,12 @@ class CompiledFunction:
             found = self._trace(leaves, inputs, structure, count)
             self._traces.put(key, found)
         traced, result_structure = found
-        # For a state of 300 arrays this takes 1 ms; tf.function's own dispatch takes 5.
+        # For a state of 300 arrays this takes 1 ms; tf.function's own dispatch takes 5 ms.
         result = trees.unflatten(result_structure, traced._call_flat(inputs, traced.captured_inputs))
         return (trees.unflatten(trees.structure(arguments[0]), state), result) if self._donate else result
 
     def _variable_at(self, index: int, x: Any) -> tf.Variable:
-        """The variable that holds an array of the state."""
+        """Return the variable that holds an array of the state."""
         if isinstance(x, tf.Variable):
             return x
         variable = self._variables.get(index)
@@ -128,7 +128,7 @@ class CompiledFunction:
             updated, result = result if self._donate else ((), result)
             results, result_structure = trees.flatten(result)
             results = [self._array(x) for x in results]
-            # A result that fails leaves the state as it was.
+            # If computing the results fails, the state is left unchanged.
             with tf.control_dependencies(results):
                 for resource, x in zip(values[:count], trees.leaves(updated), strict=True):
                     if _tracing.resources.get(id(x)) is not resource:

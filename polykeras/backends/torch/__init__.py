@@ -1,1 +1,1 @@
-"""PyTorch as an engine: ``adapter`` does everything, ``fast`` and what it imports make it faster."""
+"""PyTorch as an engine: ``adapter`` is complete; ``fast``, and what it imports, makes it faster."""

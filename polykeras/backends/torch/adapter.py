@@ -1,7 +1,7 @@
-"""PyTorch, run line by line: a primitive is one call of torch wherever torch has the operation.
+"""PyTorch, run eagerly: each primitive is a single torch operation wherever there is one.
 
-torch stores uint16, uint32 and uint64 but computes little with them, and little with bool: the
-operations that it lacks go through int64. So uint64 is exact up to 2**63 where order matters.
+torch stores uint16, uint32 and uint64 but supports few operations on them, and few on bool: the
+missing ones go through int64, so uint64 is exact up to 2**63 where order matters.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _functorch_level = torch._C._functorch.maybe_current_level
 
 
 class _State(threading.local):
-    """What differs between threads: where new arrays go, and how many gradients are running."""
+    """What differs between threads: where new arrays are placed, and the depth of nested gradients."""
 
     device = torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     depth = 0
@@ -59,7 +59,7 @@ _state = _State()
 
 
 def _long(x: Any, ordered: bool = False) -> Any:
-    """An array that torch barely supports as int64: uint64 keeps its bits, or else its order."""
+    """Return an array of a dtype that torch barely supports as int64; for uint64 this keeps the bits, or the order."""
     if not (isinstance(x, torch.Tensor) and x.dtype in _BARELY_SUPPORTED):
         return x
     return x.long() ^ _LOWEST if ordered and x.dtype == torch.uint64 else x.long()
@@ -72,19 +72,19 @@ def _short(x: Array, dtype: torch.dtype, ordered: bool = False) -> Array:
 
 
 def _arrays(x: Any, y: Any) -> tuple[Array, Array]:
-    """Two operands as arrays, where one is a Python scalar."""
+    """Return two operands as arrays, if one is a Python scalar."""
     if not isinstance(x, torch.Tensor):
         return torch.full((), x, dtype=y.dtype, device=y.device), y
     return x, y if isinstance(y, torch.Tensor) else torch.full((), y, dtype=x.dtype, device=x.device)
 
 
 def _of_arrays(function: Any) -> Any:
-    """A function of two arrays that takes a Python scalar for one of them."""
+    """Return a function of two arrays that accepts a Python scalar for one of them."""
     return lambda x, y, /: function(*_arrays(x, y))
 
 
 def _operator(function: Any, ordered: bool = False, wide: Any = None) -> Any:
-    """A method of two operands, computed in int64 (by ``wide``) on the types that torch barely supports."""
+    """Return a method of two operands that computes in int64 (with ``wide``) on dtypes that torch barely supports."""
     wide = wide or function
 
     def method(x: Array, y: Array, /) -> Array:
@@ -98,7 +98,7 @@ def _operator(function: Any, ordered: bool = False, wide: Any = None) -> Any:
 
 
 def _widened(function: Any, ordered: bool = False) -> Any:
-    """A method of one array and more, computed in int64 on the types that torch barely supports."""
+    """Return a method of one array and options that computes in int64 on dtypes that torch barely supports."""
 
     @functools.wraps(function)
     def method(x: Array, *arguments: Any, **options: Any) -> Array:
@@ -111,7 +111,7 @@ def _widened(function: Any, ordered: bool = False) -> Any:
 
 
 def _logical_shift(x: Array, y: Array) -> Array:
-    """Shift int64 down without the copies of its sign bit, which belongs to a uint64."""
+    """Shift int64 right without replicating the sign bit, which is a value bit of a uint64."""
     return (x >> y) & ~((_LOWEST >> y) << 1)
 
 
@@ -119,7 +119,7 @@ _ordered = functools.partial(_widened, ordered=True)
 
 
 def _in_single_precision(function: Any) -> Any:
-    """A method that computes on half-precision arrays in float32, and rounds the results."""
+    """Return a method that computes half-precision arrays in float32 and rounds the results."""
 
     @functools.wraps(function)
     def method(x: Array, *arguments: Any, **options: Any) -> Any:
@@ -136,7 +136,7 @@ def _axes(x: Array, axes: tuple | None) -> tuple:
 
 
 def _index(x: Array) -> Array:
-    """Indices of a type that torch takes as such: it reads uint8 as a mask."""
+    """Return indices in a dtype that torch accepts as such: it treats uint8 as a mask."""
     return x if x.dtype in (torch.int32, torch.int64) else x.long()
 
 
@@ -144,7 +144,7 @@ def _index(x: Array) -> Array:
 
 
 class _Spliced(torch.autograd.Function):
-    """Given outputs, as if computed from given inputs, with a gradient of the caller's making."""
+    """Given outputs, as if computed from the given inputs, with a custom gradient."""
 
     @staticmethod
     def forward(ctx: Any, backward: Any, count: int, *arrays: Array) -> tuple:
@@ -159,10 +159,10 @@ class _Spliced(torch.autograd.Function):
 
 
 class _Recomputed(torch.autograd.Function):
-    """A function with a gradient of the caller's making, for the transformations of ``torch.func``.
+    """A function with a custom gradient, for the transformations of ``torch.func``.
 
-    They run ``backward`` on other wrappers of the arrays than ``forward``, so that it can use nothing that was
-    computed there: it computes the function again.
+    These run ``backward`` on other wrappers of the arrays than ``forward``, so it cannot use anything that
+    ``forward`` computed: it computes the function again.
     """
 
     generate_vmap_rule = True
@@ -185,7 +185,7 @@ class _Recomputed(torch.autograd.Function):
 
 
 def _leaf(x: Array, connected: bool) -> Array:
-    """Another name for x, to take a gradient by; an outer gradient still sees x behind it."""
+    """Return an alias of x to differentiate with respect to; outer gradients still reach x through it."""
     if connected and x.requires_grad:
         return x.view_as(x)
     return x.detach().requires_grad_(x.is_floating_point())
@@ -196,7 +196,7 @@ def _detached(x: Any) -> Any:
 
 
 class TorchBackend(Backend):
-    """The interface over PyTorch."""
+    """The contract's interface on PyTorch."""
 
     name = "torch"
     captures = True
@@ -207,7 +207,7 @@ class TorchBackend(Backend):
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, torch.Tensor):
             return x.to(_state.device, x.dtype if dtype is None else _DTYPES[dtype])
-        if _is_inference():  # what is kept has to train later
+        if _is_inference():  # what is kept must be trainable later
             with torch.inference_mode(False):
                 return self.array(x, dtype)
         x = self.host_array(x, dtype)
@@ -225,7 +225,7 @@ class TorchBackend(Backend):
         return x.numpy(force=True)
 
     def over_shapes(self, function: Any, shapes: list) -> None:
-        # Values, for torch's tensors without them (meta, fake) take seconds to load, and code may ask for values.
+        # Real values: torch's meta and fake tensors take seconds to load, and code may ask for values.
         with torch.random.fork_rng(), torch.no_grad():
             super().over_shapes(function, shapes)
 
@@ -238,7 +238,7 @@ class TorchBackend(Backend):
         return isinstance(x, torch.Tensor)
 
     def is_value(self, x: object) -> bool:
-        return type(x) is torch.Tensor or isinstance(x, np.ndarray)  # other classes have a say in each operation
+        return type(x) is torch.Tensor or isinstance(x, np.ndarray)  # subclasses may override any operation
 
     def ambient_mode(self) -> str | None:
         if torch.compiler.is_compiling():
@@ -280,7 +280,7 @@ class TorchBackend(Backend):
     def concrete(self, x: Array) -> Any:
         if not isinstance(x, torch.Tensor) or is_recording() or torch.compiler.is_compiling():
             return x
-        # Inside torch.func.vmap one array stands for many values.
+        # Inside torch.func.vmap one array represents many values.
         return x if torch._C._functorch.is_batchedtensor(x) else x.item()
 
     def full(self, shape: tuple, value: Any, dtype: str) -> Array:
@@ -306,12 +306,12 @@ class TorchBackend(Backend):
             if not is_wanted or _state.depth or is_recording() or _functorch_level() is not None:
                 return value
             leaf = self.leaf(variable, value)
-        if leaf.data_ptr() != value.data_ptr():  # a step has put another array into the slot
+        if leaf.data_ptr() != value.data_ptr():  # a step has replaced the array in the slot
             leaf.data = value
         return leaf
 
     def leaf(self, variable: Any, value: Array) -> Array:
-        """Return a parameter in the memory of a variable's array, the same one as long as the variable lives."""
+        """Return a parameter that shares the memory of a variable's array; it lives as long as the variable."""
         if variable.leaf is None:
             requires_grad = variable.trainable and value.is_floating_point()
             variable.leaf = torch.nn.Parameter(value.detach(), requires_grad)
@@ -320,7 +320,7 @@ class TorchBackend(Backend):
     def stored(self, variable: Any, array: Array) -> Array | None:
         functorch = torch._C._functorch
         if functorch.is_functorch_wrapped_tensor(array):
-            array = array.detach()  # on all levels
+            array = array.detach()  # from the graphs of all nested gradients
             while functorch.is_gradtrackingtensor(array):
                 array = functorch.get_unwrapped(array)
             return None if functorch.is_functorch_wrapped_tensor(array) else array
@@ -397,7 +397,7 @@ class TorchBackend(Backend):
 
     # -------------------------------------------------------------- reductions
     #
-    # torch takes an empty tuple of axes for all of them.
+    # torch treats an empty tuple of axes as all axes.
 
     @_widened
     def sum(x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
@@ -469,7 +469,7 @@ class TorchBackend(Backend):
 
     @_in_single_precision
     def solve(a: Array, b: Array) -> Array:
-        # With fewer axes than a, torch may take b for a stack of vectors.
+        # If b has fewer axes than a, torch may take it for a batch of vectors.
         return torch.linalg.solve(a, b.expand(*a.shape[: -b.ndim], *b.shape) if b.ndim < a.ndim else b)
 
     @_in_single_precision
@@ -492,18 +492,18 @@ class TorchBackend(Backend):
         return x[index]
 
     def _getitem_backwards(self, x: Array, index: tuple) -> Array:
-        """Turn the axes with a negative step round first: torch steps forwards only."""
+        """Flip the axes that have a negative step first, since torch only steps forwards."""
         rest = x.ndim - sum(item is not None and item is not Ellipsis for item in index)
-        forward, turned, axis = [], [], 0
+        forward, flipped, axis = [], [], 0
         for item in index:
             if isinstance(item, slice) and (item.step or 1) < 0:
                 start, stop, step = item.indices(x.shape[axis])
                 last = x.shape[axis] - 1
                 item = slice(last - start, last - stop, -step)
-                turned.append(axis)
+                flipped.append(axis)
             forward.append(item)
             axis += rest if item is Ellipsis else item is not None
-        return self.flip(x, turned)[tuple(forward)]
+        return self.flip(x, flipped)[tuple(forward)]
 
     def pad(self, x: Array, widths: Any, value: float = 0) -> Array:
         return F.pad(x, [width for pair in reversed(widths) for width in pair], value=value)
@@ -575,12 +575,12 @@ class TorchBackend(Backend):
     # -------------------------------------------------------------- transforms
 
     def value_and_grad(self, function: Any, arrays: list) -> tuple:
-        if torch.compiler.is_compiling():  # torch.autograd.grad would break the graph in two
+        if torch.compiler.is_compiling():  # torch.autograd.grad would split the graph
             gradients, (value, aux) = torch.func.grad_and_value(function, has_aux=True)(arrays)
             return (value, aux), gradients
         if _is_inference():
             raise RuntimeError(
-                "Expected gradients to be asked for outside of torch.inference_mode(), which computes none. Received: "
+                "Expected gradients to be computed outside of torch.inference_mode(), which disables them. Received: "
                 "training inside. Leave the block first, or use torch.no_grad() around predictions."
             )
         nested = _state.depth > 0
@@ -592,7 +592,7 @@ class TorchBackend(Backend):
                 gradients = self._gradients(value, leaves, create_graph=nested)
             finally:
                 _state.depth -= 1
-        if nested:  # an outer gradient goes on from here
+        if nested:  # an outer gradient continues from here
             return (value, aux), gradients
         return (value.detach(), trees.map(_detached, aux)), gradients
 
@@ -600,7 +600,7 @@ class TorchBackend(Backend):
         return _state.depth > 1
 
     def _is_outside(self) -> bool:
-        """Whether neither a gradient nor the compiler is at work around the call."""
+        """Whether the call is neither inside a gradient nor being compiled."""
         return _state.depth == 0 and not torch.compiler.is_compiling()
 
     def _gradients(self, value: Array, leaves: list, create_graph: bool) -> list:
@@ -616,7 +616,7 @@ class TorchBackend(Backend):
         def call(*arrays: Array) -> Any:
             if _functorch_level() is not None:
                 return _Recomputed.apply(function, *arrays)
-            # What ``backward`` computes has a gradient itself only if this is recorded.
+            # The result of ``backward`` is differentiable only if its computation is recorded.
             with torch.set_grad_enabled(torch.is_grad_enabled() and _state.depth != 1):
                 output, backward = function(*arrays)
             if isinstance(output, tuple | list):
@@ -674,7 +674,7 @@ class TorchBackend(Backend):
         return super().relu(x) if x.dtype in _BARELY_SUPPORTED else torch.relu(x)
 
     def softplus(self, x: Array, /) -> Array:
-        return F.softplus(x, threshold=40)  # above, it is x to the last bit of a float64
+        return F.softplus(x, threshold=40)  # beyond, softplus(x) equals x to the last bit of a float64
 
     def gelu(self, x: Array, approximate: bool = False) -> Array:
         return F.gelu(x, approximate="tanh" if approximate else "none")
@@ -692,7 +692,7 @@ class TorchBackend(Backend):
 
     def mean(self, x: Array, axes: tuple | None = None, keepdims: bool = False) -> Array:
         axes = _axes(x, axes)
-        if all(x.shape[a] == 1 for a in axes):  # a sixth of the time, forwards and backwards
+        if all(x.shape[a] == 1 for a in axes):  # takes a sixth of the time, forward and backward
             return x if keepdims else x.reshape([n for a, n in enumerate(x.shape) if a not in axes])
         return torch.mean(x, axes, keepdims)
 
@@ -732,7 +732,7 @@ class TorchBackend(Backend):
         return rows.reshape(*x.shape[:-1], kernel.shape[1])
 
     def dense_together(self, x: Array, kernels: list, biases: list) -> list:
-        # Of an encoder's step three products instead of one take 5 % more; the other engines gain nothing.
+        # Three separate products would make an encoder's step 5 % slower; the other engines gain nothing.
         bias = None if biases[0] is None else torch.cat(biases)
         outputs = self.dense(x, torch.cat(kernels, -1), bias)
         return list(outputs.split([kernel.shape[-1] for kernel in kernels], -1))
@@ -742,7 +742,7 @@ class TorchBackend(Backend):
     ) -> tuple[Array, Array, Array]:
         size = x.shape[axis]
         count = x.numel() // max(size, 1)
-        # The compiler fuses the composite; a second gradient and functional transforms need it.
+        # The compiler fuses the composite; second gradients and functional transformations need it.
         is_nested = _state.depth > 1 or _functorch_level() is not None
         if count < 2 or torch.compiler.is_compiling() or is_nested:
             return super().batch_norm(x, gamma, beta, axis, epsilon)
@@ -778,7 +778,7 @@ class TorchBackend(Backend):
     ) -> Array:
         vectors = (mean, variance, gamma, beta)
         is_last = x.ndim > 1 and all(v is not None and v.ndim == 1 and v.dtype == x.dtype for v in vectors)
-        # One operation in place of four; a gradient by the moments, or a second one, needs those.
+        # One operation instead of four; a gradient with respect to the moments, or a second one, needs the four.
         if not is_last or mean.requires_grad or torch.compiler.is_compiling() or _state.depth > 1:
             return super().normalize(x, *vectors, epsilon)
         rows = x.reshape(-1, x.shape[-1])
@@ -809,13 +809,13 @@ class TorchBackend(Backend):
             seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
             mask, causal = (seen if mask is None else mask & seen), False
         if mask is not None:
-            # A query that may look nowhere looks everywhere, at scores of zero.
-            looks = mask.any(-1, keepdim=True)
-            query = torch.where(looks, query, 0.0)
-            bias = mask | ~looks if bias is None else torch.where(looks, torch.where(mask, bias, -math.inf), 0.0)
+            # A query that may attend to nothing attends to everything, with scores of zero.
+            attends = mask.any(-1, keepdim=True)
+            query = torch.where(attends, query, 0.0)
+            bias = mask | ~attends if bias is None else torch.where(attends, torch.where(mask, bias, -math.inf), 0.0)
         if bias is not None:
             bias = bias.reshape((1,) * (4 - bias.ndim) + tuple(bias.shape))
-        # Asked only where it was disabled: the context takes microseconds.
+        # Entered only if flash attention was disabled: the context takes microseconds.
         kernels = contextlib.nullcontext() if config.is_flash_attention_enabled() is None else sdpa_kernel(_NO_FLASH)
         with kernels:
             result = F.scaled_dot_product_attention(query, key, value, bias, is_causal=causal, scale=scale)
@@ -839,7 +839,7 @@ class TorchBackend(Backend):
         bits ^= self._unsigned_shift(bits, 16)
 
     def _may_update_in_place(self, weights: list, rate: Any) -> bool:
-        """A compiler fuses the composite, and an outer gradient must see every step."""
+        """Whether to update in place: compilers fuse the composite, and outer gradients must see every operation."""
         is_single = len({(w.dtype, w.device) for w in weights}) == 1
         return is_single and weights[0].dtype not in _HALF and _state.depth == 0 and not torch.compiler.is_compiling()
 
@@ -875,8 +875,8 @@ class TorchBackend(Backend):
         if not (takes_numbers and self._may_update_in_place(weights, rate)):
             arguments = (weights, gradients, momentums, velocities, largest, rate)
             return super().adam_update(*arguments, beta_1, beta_2, epsilon)
-        # torch's kernel walks through the memory of all four, and corrects the bias by a step
-        # count: at infinity there is none.
+        # torch's kernel makes one pass over all four arrays. It corrects the bias by the step
+        # count; at an infinite count the correction is 1.
         given = (weights, gradients, momentums, velocities, largest or [])
         columns = [[x.contiguous() for x in column] for column in given]
         steps = [torch.full((), math.inf, device=weights[0].device)] * len(weights)

@@ -1,4 +1,4 @@
-"""The adapter of PyTorch with all that makes it faster: replayed steps, torch's own windows and recurrences."""
+"""The fast adapter for PyTorch: replayed steps, and torch's own convolutions, pools and recurrences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from polykeras.backends.torch.windows import NativeWindows
 
 
 class FastTorchBackend(FusedRecurrence, NativeWindows, TorchBackend):
-    """The interface over PyTorch."""
+    """The contract's interface on PyTorch, with fast paths."""
 
     def compile(self, function: Any, donate: bool = False, optimize: bool | None = None) -> Any:
         if optimize is None:

@@ -1,8 +1,8 @@
 """torch's own convolutions and pools.
 
 torch's layout is (batch, channels, *spatial). A channels_last array becomes a view in that order,
-which torch knows as a memory format and doesn't copy. It knows none with one spatial axis: with a
-second one of size 1 ``conv`` takes 0.29 of the time.
+which torch supports as a memory format and does not copy. There is no such format for one spatial axis: with
+a second axis of size 1, ``conv`` takes 0.29 of the time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _as_given(x: Array, rank: int, channels_last: bool) -> Array:
 
 
 def _filters(kernel: Array, rank: int) -> Array:
-    """The view (out, in, *window) of a kernel (*window, in, out)."""
+    """Return the view (out, in, *window) of a kernel (*window, in, out)."""
     kernel = kernel.permute(rank + 1, rank, *range(rank))
     return kernel.unsqueeze(2) if rank == 1 else kernel
 
@@ -44,7 +44,7 @@ def _two(sizes: tuple, first: int = 1) -> tuple:
 
 
 def _padded(x: Array, pairs: list, value: float) -> tuple[Array, tuple]:
-    """Return x and the padding left to torch, which can only pad both sides alike."""
+    """Return x and the padding left to torch, which can only pad both sides equally."""
     if all(before == after for before, after in pairs):
         return x, _two(tuple(before for before, _ in pairs), 0)
     widths = [width for pair in reversed(pairs) for width in pair]
@@ -52,7 +52,7 @@ def _padded(x: Array, pairs: list, value: float) -> tuple[Array, tuple]:
 
 
 class NativeWindows(Backend):
-    """Overrides of the kernels for windows."""
+    """Overrides of the window kernels."""
 
     def conv(
         self,
@@ -120,7 +120,7 @@ class NativeWindows(Backend):
         average = _AVERAGE_POOL[len(window)]
         x, ends = _padded(whole, pairs, 0.0)
         result = average(x, window, strides, ends, count_include_pad=False)
-        if x is not whole:  # padded here, so that torch has counted the padding
+        if x is not whole:  # padded here, so torch has counted the padding in its averages
             covered, _ = _padded(torch.ones_like(whole[:1, :1]), pairs, 0.0)
             result = result / average(covered, window, strides)
         return _as_given(result, rank, channels_last)
