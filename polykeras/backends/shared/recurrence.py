@@ -48,7 +48,7 @@ class RecurrenceWithGradient(Backend):
         return tuple(self.custom_gradient(forward)(x, h, c, *weights))
 
     def _lstm_slopes(self, gates: Array, c_before: Array, cs: Array) -> tuple[Array, Array, Array]:
-        """Return derivatives: of c (h for the output gate) by the gate inputs, of h by c, and of c by the previous c."""
+        """Return derivatives: of c (h for the output gate) by the gate inputs, h by c, and c by the previous c."""
         entry, forget, candidate, output = self._gates(gates, 4)
         entry, forget, output = self.sigmoid(entry), self.sigmoid(forget), self.sigmoid(output)
         candidate, squashed = self.tanh(candidate), self.tanh(cs)
