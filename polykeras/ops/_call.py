@@ -1,4 +1,4 @@
-"""How a public op treats its arguments: symbolic ones, scalars, arrays of mixed dtypes."""
+"""How public ops handle their arguments: symbolic tensors, scalars, arrays of mixed dtypes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _HALF = frozenset({"float16", "bfloat16"})
 _WIDER = frozenset({"float32", "float64"})
 _MAY_HOLD_SYMBOLS = frozenset({KerasTensor, Size, list, tuple, dict})
 _promote = dtypes.promote
-_UNKNOWN = "A size that a graph does not know is None; inside of a layer's call ops.shape gives the number."
+_UNKNOWN = "A size that is unknown in a graph is None; inside a layer's call, ops.shape returns it as a number."
 
 
 class UnknownSize(EngineNeeded, ValueError):
-    """None where a number is meant: while shapes are inferred, it may be a size that the engine tells."""
+    """None in place of a number: during shape inference, it may be a size that the engine can supply."""
 
 
 def op(function: Function) -> Function:
-    """Make a function a public op: called on symbolic tensors it records itself."""
+    """Make a function a public op: called on symbolic tensors, it records a node of the graph."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -49,9 +49,9 @@ def op(function: Function) -> Function:
 
 
 def in_single_precision(function: Function) -> Function:
-    """Let an op of float16 or bfloat16 arrays compute in float32, and round its results.
+    """Let an op compute float16 and bfloat16 arrays in float32, and round its results.
 
-    For sums, squares and powers: those of float16 overflow above 65504 though the result may not.
+    For sums, squares and powers: in float16 they may overflow above 65504 even if the result does not.
     """
 
     @functools.wraps(function)
@@ -72,16 +72,16 @@ def in_single_precision(function: Function) -> Function:
 
 
 def _float_type(x: Any) -> str | None:
-    """The name of an array's type, of whatever framework."""
+    """Return the dtype name of an array of any framework; None for anything else."""
     if current().is_array(x):
         return current().dtype(x)
     return dtypes.standardize(x.dtype) if isinstance(x, np.ndarray | Variable) and x.dtype in _HALF else None
 
 
 def array(x: Any, dtype: str | None = None) -> Any:
-    """Return any argument as an array of the current backend.
+    """Convert any argument to an array of the current backend.
 
-    Python numbers, also in lists, become ``floatx()``, int32 or bool; NumPy arrays keep their type.
+    Python numbers, including those in lists, become ``floatx()``, int32 or bool; NumPy arrays keep their dtype.
     """
     backend = current()
     if x.__class__ is Variable:
@@ -92,7 +92,7 @@ def array(x: Any, dtype: str | None = None) -> Any:
 
 
 def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
-    """An array of what is not yet one of the backend's."""
+    """Convert something that is not yet an array of the backend."""
     if isinstance(x, Variable):
         return array(x.value, dtype)
     if isinstance(x, KerasTensor):
@@ -135,14 +135,14 @@ def _has_none(x: list | tuple) -> bool:
 
 
 def _stacked(x: list | tuple, dtype: str | None) -> Any:
-    """An array of a list that holds arrays and variables."""
+    """Convert a list that contains arrays or variables."""
     parts = [_stacked(y, dtype) if isinstance(y, list | tuple) else y for y in x]
     arrays = same_dtype(*parts) if dtype is None else [array(y, dtype) for y in parts]
     return current().stack(list(arrays), 0)
 
 
 def float_array(x: Any) -> Any:
-    """Return any argument as an array of floats or complex numbers; integers and bools become ``floatx()``."""
+    """Convert any argument to an array of floats or complex numbers; integers and bools become ``floatx()``."""
     backend = current()
     if not backend.is_array(x):
         x = _converted(backend, x, None)
@@ -150,14 +150,14 @@ def float_array(x: Any) -> Any:
 
 
 def number_array(x: Any) -> Any:
-    """Return any argument as an array of numbers; bools become int32."""
+    """Convert any argument to an array of numbers; bools become int32."""
     x = array(x)
     backend = current()
     return backend.cast(x, "int32") if backend.dtype(x) == "bool" else x
 
 
 def operands(x: Any, y: Any) -> tuple:
-    """Return two arguments in their common dtype; one of them may stay a Python scalar."""
+    """Convert two arguments to their common dtype; one of them may remain a Python scalar."""
     backend = current()
     x_kind, y_kind = dtypes.scalar_kind(x), dtypes.scalar_kind(y)
     if x_kind is not None and y_kind is not None:
@@ -182,19 +182,19 @@ def operands(x: Any, y: Any) -> tuple:
 
 
 def _scalar(x: Any, dtype: str) -> Any:
-    """A Python scalar as the kind of number that ``dtype`` holds."""
+    """Convert a Python scalar to the kind of number that ``dtype`` holds."""
     if dtype in FLOATS:
         return float(x)
     return int(x) if dtype in dtypes.INTEGERS else x
 
 
 def float_operands(x: Any, y: Any) -> tuple:
-    """``operands``, as floats."""
+    """Like ``operands``, but as floats."""
     return _operands_of_at_least(x, y, _INEXACT, config.floatx())
 
 
 def number_operands(x: Any, y: Any) -> tuple:
-    """``operands``, as numbers: two bools become int32."""
+    """Like ``operands``, but as numbers: two bools become int32."""
     return _operands_of_at_least(x, y, _NUMBERS, "int32")
 
 
@@ -210,7 +210,7 @@ def _operands_of_at_least(x: Any, y: Any, allowed: frozenset, fallback: str) -> 
 
 
 def same_dtype(*arrays: Any) -> tuple:
-    """Return any number of arguments as arrays of their common dtype."""
+    """Convert any number of arguments to arrays of their common dtype."""
     backend = current()
     converted, found, has_scalars = [], set(), False
     for x in arrays:
@@ -230,14 +230,14 @@ def same_dtype(*arrays: Any) -> tuple:
 
 
 def sized(x: Any, sizes: Mapping[int, int | None]) -> Any:
-    """Return a symbol with other sizes of some axes, where more is known of them than follows from how it was made."""
+    """Return a symbolic tensor with more specific sizes for some axes than shape inference has found."""
     backend = current()
     shape = [sizes.get(axis, size) for axis, size in enumerate(backend.shape(x))]
     return backend.full(tuple(shape), 0, backend.dtype(x))
 
 
 class WrongArgument(ValueError, IndexError, RuntimeError):
-    """An axis or an option that an array has not: programs of each engine catch another class of error for it."""
+    """An axis or option that an array does not have; engines' programs catch different exception classes for this."""
 
 
 @overload
@@ -249,10 +249,10 @@ def axes_of(axis: int | Sequence[int], rank: int, name: str = "axis") -> tuple[i
 
 
 def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple[int, ...] | None:
-    """Return ``axis`` as a tuple of axes from 0 on; None stays None.
+    """Return ``axis`` as a tuple of non-negative axes; None stays None.
 
     Raises:
-        ValueError: if an axis lies outside, or is named twice.
+        ValueError: if an axis is out of range or repeated.
     """
     if axis is None:
         return None
@@ -265,10 +265,10 @@ def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple[int, ...] | None:
 
 
 def axis_of(axis: int, rank: int, name: str = "axis") -> int:
-    """Return an axis counted from 0.
+    """Return an axis as a non-negative number.
 
     Raises:
-        ValueError: if there is no such axis.
+        ValueError: if the axis is out of range.
     """
     if not -rank <= axis < rank:
         raise WrongArgument(
@@ -278,7 +278,7 @@ def axis_of(axis: int, rank: int, name: str = "axis") -> int:
 
 
 def times(*sizes: int | None) -> int | None:
-    """Return the product of sizes, None if one is unknown."""
+    """Return the product of sizes; None if one is unknown."""
     result = 1
     for size in sizes:
         if size is None:
@@ -288,7 +288,7 @@ def times(*sizes: int | None) -> int | None:
 
 
 def reshaped(x: Any, shape: Any) -> Any:
-    """Return ``x`` in a shape where one size may be unknown."""
+    """Reshape ``x``, where one size may be unknown."""
     shape = tuple(shape)
     if None in shape and shape.count(None) == 1 and -1 not in shape:
         shape = tuple(-1 if n is None else n for n in shape)

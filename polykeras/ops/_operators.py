@@ -1,4 +1,4 @@
-"""The Python operators of symbolic tensors, specs and variables, by the ops of the same meaning."""
+"""The Python operators of symbolic tensors, specs and variables, implemented by the corresponding ops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from polykeras.ops import arithmetic, creation, indexing, linalg, math, movement
 
 
 def _by_kind(bitwise: Callable, logical: Callable) -> Callable:
-    """A function of bits for integers and bools, of truth for other numbers, which have no bits to combine."""
+    """Return a function that is bitwise for integers and bools, and logical for other numbers."""
 
     def combined(x: Any, y: Any) -> Any:
         return logical(x, y) if _is_inexact(x) or _is_inexact(y) else bitwise(x, y)
@@ -25,7 +25,7 @@ def _is_inexact(x: Any) -> bool:
     return isinstance(x, float) or (hasattr(x, "dtype") and creation.dtype(x) in dtypes.FLOATS + dtypes.COMPLEX)
 
 
-# Not ``==``: symbolic tensors are compared by identity, as keys of dicts are.
+# Not ``==``: symbolic tensors are compared by identity, like dict keys.
 _TWO = {
     "add": arithmetic.add,
     "sub": arithmetic.subtract,
@@ -85,7 +85,7 @@ def squeeze(self: KerasTensor, axis: int | Sequence[int] | None = None) -> Any:
 
 
 def install() -> None:
-    """Fill in the methods of ``Operators``; variables compare their values, and stay themselves as keys."""
+    """Set the methods of ``Operators``; variables compare by value, but hash by identity."""
     methods: dict[str, Any] = {"getitem": _forward(indexing.get_item)}
     methods |= {name: _forward(function) for name, function in (_TWO | _COMPARISONS).items()}
     methods |= {f"r{name}": _reflected(function) for name, function in _TWO.items()}

@@ -1,4 +1,4 @@
-"""Functions of each pair of entries of two arrays that broadcast."""
+"""Elementwise functions of two arrays that broadcast together."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def power(x1: Any, x2: Any) -> Any:
 
 @op
 def maximum(x1: Any, x2: Any) -> Any:
-    """Return the larger values; NaN wins.
+    """Return the larger values; NaN propagates.
 
     Args:
         x1, x2: arrays that broadcast together.
@@ -158,7 +158,7 @@ def maximum(x1: Any, x2: Any) -> Any:
 
 @op
 def minimum(x1: Any, x2: Any) -> Any:
-    """Return the smaller values; NaN wins.
+    """Return the smaller values; NaN propagates.
 
     Args:
         x1, x2: arrays that broadcast together.
@@ -180,7 +180,7 @@ def _without_nan(compare: str, x1: Any, x2: Any) -> Any:
 
 @op
 def fmax(x1: Any, x2: Any) -> Any:
-    """Return the larger values; NaN loses.
+    """Return the larger values; NaN is ignored.
 
     Args:
         x1, x2: arrays that broadcast together.
@@ -193,7 +193,7 @@ def fmax(x1: Any, x2: Any) -> Any:
 
 @op
 def fmin(x1: Any, x2: Any) -> Any:
-    """Return the smaller values; NaN loses.
+    """Return the smaller values; NaN is ignored.
 
     Args:
         x1, x2: arrays that broadcast together.
@@ -246,7 +246,7 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     """
     backend = current()
     x1, x2 = _call.same_dtype(*float_operands(x1, x2))
-    # Equal infinities would give inf - inf.
+    # Equal infinities would give inf - inf = NaN.
     is_same = backend.equal(x1, x2)
     gap = backend.where(is_same, backend.full((), 0.0, backend.dtype(x1)), backend.subtract(x1, x2))
     rest = backend.log1p(backend.exp(backend.negative(backend.absolute(gap))))
@@ -286,7 +286,7 @@ def ldexp(x1: Any, x2: Any) -> Any:
 
 @op
 def heaviside(x1: Any, x2: Any) -> Any:
-    """Return 0 where x1 is below 0, 1 above, and x2 at 0.
+    """Return 0 where x1 is negative, 1 where it is positive, and x2 where it is 0.
 
     Args:
         x1: array of any shape.
@@ -303,7 +303,7 @@ def heaviside(x1: Any, x2: Any) -> Any:
 
 @op
 def nextafter(x1: Any, x2: Any) -> Any:
-    """Return the float next to x1 in the direction of x2.
+    """Return the next representable float after x1 in the direction of x2.
 
     Args:
         x1, x2: arrays that broadcast together.
@@ -315,7 +315,7 @@ def nextafter(x1: Any, x2: Any) -> Any:
     x1, x2 = _call.same_dtype(*float_operands(x1, x2))
     dtype = backend.dtype(x1)
     integer = f"int{8 * dtypes.numpy_dtype(dtype).itemsize}"
-    # Seen as integers, the floats of one sign are in order of their size.
+    # The bits of floats of one sign, read as integers, are in order of magnitude.
     is_outwards = backend.equal(backend.greater(x2, x1), backend.greater(x1, 0.0))
     step = backend.subtract(backend.multiply(backend.cast(is_outwards, integer), 2), 1)
     moved = backend.bitcast(backend.add(backend.bitcast(x1, integer), step), dtype)
@@ -567,7 +567,7 @@ def bitwise_or(x: Any, y: Any) -> Any:
 
 @op
 def bitwise_xor(x: Any, y: Any) -> Any:
-    """Return the bits set in one only.
+    """Return the bits set in exactly one of the two.
 
     Args:
         x, y: arrays of integers or bools that broadcast together.

@@ -1,4 +1,4 @@
-"""Bounding boxes: their formats, their overlaps, and where they come to lie when images change."""
+"""Bounding boxes: their formats, their overlaps, and how they move when images are transformed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _check_boxes(boxes: Any) -> Any:
 
 
 def _to_corners(boxes: Any, layout: str) -> list:
-    """[left, top, right, bottom], each with a last axis of size 1."""
+    """Return [left, top, right, bottom], each with a last axis of size 1."""
     a, b, c, d = ops.split(boxes, 4, -1)
     if layout in _ROWS_FIRST:
         a, b, c, d = b, a, d, c
@@ -58,18 +58,18 @@ def _from_corners(corners: Sequence, layout: str) -> Any:
 def convert_format(
     boxes: Any, source: str, target: str, height: Any = None, width: Any = None, dtype: str = "float32"
 ) -> Any:
-    """Return bounding boxes in another format.
+    """Convert bounding boxes to another format.
 
     Args:
-        boxes: (..., 4), or a dict with such ``boxes``.
+        boxes: array, (..., 4), or a dict with an array ``boxes``.
         source, target: ``"xyxy"`` (left, top, right, bottom), ``"yxyx"``, ``"xywh"`` (left, top, width,
-            height), ``"center_xywh"`` or ``"center_yxhw"``, in pixels; with ``"rel_"`` in front as fractions
-            of the image's width and height.
-        height, width: of the image, to go from pixels to fractions or back.
-        dtype: of the result.
+                height), ``"center_xywh"`` or ``"center_yxhw"``, in pixels; with the prefix ``"rel_"`` as fractions
+                of the image's width and height.
+        height, width: size of the image, needed to convert between pixels and fractions; default None.
+        dtype: name of the result's dtype; default "float32".
 
     Raises:
-        ValueError: for other formats or shapes, or a missing size.
+        ValueError: for unknown formats, wrong shapes, or a missing image size.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.convert_format([[10, 20, 30, 60]], "xyxy", "center_xywh")
@@ -94,7 +94,7 @@ def convert_format(
 
 
 def _in_pixels(boxes: Any, kind: str, change: Callable, height: Any = None, width: Any = None) -> Any:
-    """Change boxes as (left, top, right, bottom), each with a last axis of size 1, and keep format and dtype."""
+    """Apply a function to boxes as (left, top, right, bottom), with a last axis of size 1; keep format and dtype."""
     boxes = _check_boxes(boxes)
     corners = ops.split(convert_format(boxes, kind, "xyxy", height, width), 4, -1)
     moved = ops.concatenate(change(*corners), -1)
@@ -107,12 +107,12 @@ def _in_pixels(boxes: Any, kind: str, change: Callable, height: Any = None, widt
 def clip_to_image_size(
     bounding_boxes: dict, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
 ) -> dict:
-    """Cut bounding boxes at the borders of their image; those of which nothing is left get label -1.
+    """Clip bounding boxes to their image; boxes with nothing left get the label -1.
 
     Args:
         bounding_boxes: dict with ``boxes`` (..., 4), and possibly ``labels`` (...).
-        height, width: of the image; not needed for relative formats.
-        bounding_box_format: as of ``convert_format``.
+        height, width: size of the image; not needed for relative formats; default None.
+        bounding_box_format: str, a format of ``convert_format``.
 
     >>> import numpy as np, polykeras as keras
     >>> boxes = {"boxes": np.array([[-5.0, 2.0, 5.0, 99.0]]), "labels": np.array([3])}
@@ -137,13 +137,13 @@ def clip_to_image_size(
 
 
 def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_format: str = "xyxy") -> Any:
-    """Return bounding boxes as seen in a cut-out of their image.
+    """Return bounding boxes relative to a crop of their image.
 
     Args:
-        boxes: (..., 4).
-        top, left: where the cut-out begins.
-        height, width: of the cut-out.
-        bounding_box_format: one in pixels, as of ``convert_format``.
+        boxes: array, (..., 4).
+        top, left: ints, the corner of the crop.
+        height, width: ints, the size of the crop.
+        bounding_box_format: str, a format of ``convert_format`` in pixels.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.crop([[10.0, 20.0, 50.0, 60.0]], top=10, left=20, height=40, width=90)
@@ -161,13 +161,13 @@ def crop(boxes: Any, top: Any, left: Any, height: Any, width: Any, bounding_box_
 def pad(
     boxes: Any, top: Any, left: Any, height: Any = None, width: Any = None, bounding_box_format: str = "xyxy"
 ) -> Any:
-    """Return bounding boxes of an image to which rows and columns were added.
+    """Return the bounding boxes of an image after padding.
 
     Args:
-        boxes: (..., 4).
-        top, left: rows added above, and columns added on the left.
-        height, width: of the image that relative boxes are fractions of.
-        bounding_box_format: as of ``convert_format``.
+        boxes: array, (..., 4).
+        top, left: ints, the numbers of rows added above and of columns added on the left.
+        height, width: size of the image to which relative boxes refer.
+        bounding_box_format: str, a format of ``convert_format``.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.pad([[10, 20, 30, 40]], top=5, left=7)
@@ -181,7 +181,7 @@ def pad(
 
 
 def project(boxes: Any, matrix: Sequence) -> Any:
-    """Return the upright boxes around boxes that a projective map moves.
+    """Return the axis-aligned boxes that enclose boxes transformed by a projective map.
 
     Args:
         boxes: (batch, count, 4), as left, top, right, bottom.
@@ -200,7 +200,7 @@ def project(boxes: Any, matrix: Sequence) -> Any:
 
 
 def inverse(matrix: Sequence) -> tuple:
-    """Return the map that undoes a projective one, both as nine numbers; they have one scale in common.
+    """Return the inverse of a projective map, both as nine numbers, up to a common factor.
 
     >>> inverse((2, 0, 0, 0, 2, 0, 0, 0, 1))
     (2, 0, 0, 0, 2, 0, 0, 0, 4)
@@ -227,17 +227,17 @@ def affine_transform(
     center_y: Any = None,
     bounding_box_format: str = "xyxy",
 ) -> Any:
-    """Return the upright boxes around boxes that are moved, turned, sheared and enlarged, in this order.
+    """Return the axis-aligned boxes that enclose boxes after translation, rotation, shear and scaling, in this order.
 
     Args:
         boxes: (count, 4), or (batch, count, 4).
-        angle: degrees, counterclockwise; this and the next five are numbers, or (batch,) arrays.
-        translate_x, translate_y: to the right and down, as fractions of the width and the height.
-        scale: 2 doubles.
-        shear_x, shear_y: degrees that vertical and horizontal lines lean.
-        height, width: of the image.
-        center_x, center_y: the point that stays, as fractions; default the middle.
-        bounding_box_format: as of ``convert_format``.
+        angle: degrees counterclockwise; this and the next five are numbers, or (batch,) arrays.
+        translate_x, translate_y: shifts to the right and down, as fractions of width and height.
+        scale: the scaling factor; 2 doubles the size.
+        shear_x, shear_y: angles in degrees by which vertical and horizontal lines are tilted.
+        height, width: size of the image.
+        center_x, center_y: the fixed point of the map, as fractions; default None, for the centre.
+        bounding_box_format: str, a format of ``convert_format``.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.affine_transform(
@@ -269,7 +269,7 @@ def affine_transform(
 
 
 def _overlap(first: Sequence, second: Sequence) -> Any:
-    """Intersection over union of boxes of corners; and both, apart."""
+    """Return the intersection over union of boxes given as corners; and the intersection and union themselves."""
     left, top = (ops.maximum(first[n], second[n]) for n in (0, 1))
     right, bottom = (ops.minimum(first[n], second[n]) for n in (2, 3))
     common = ops.maximum(right - left, 0.0) * ops.maximum(bottom - top, 0.0)
@@ -289,20 +289,20 @@ def compute_iou(
     mask_val: float = -1,
     image_shape: Sequence | None = None,
 ) -> Any:
-    """Return the fraction of their union that boxes have in common, for each of the first with each of the second.
+    """Return the intersection over union of each box of the first array with each box of the second.
 
     Args:
-        boxes1, boxes2: (count, 4) or (batch, count, 4).
-        bounding_box_format: as of ``convert_format``.
-        use_masking: whether pairs with a box of negative numbers (padding) get ``mask_val``.
-        mask_val: that value.
-        image_shape: (height, width, channels), for relative boxes.
+        boxes1, boxes2: arrays, (count, 4) or (batch, count, 4).
+        bounding_box_format: str, a format of ``convert_format``.
+        use_masking: bool, whether pairs with a box of negative numbers (padding) get ``mask_val``; default False.
+        mask_val: the value of such pairs; default -1.
+        image_shape: (height, width, channels), for relative boxes; default None.
 
     Returns:
-        (count1, count2) or (batch, count1, count2).
+        An array, (count1, count2) or (batch, count1, count2).
 
     Raises:
-        ValueError: for boxes with other than 2 or 3 axes.
+        ValueError: if boxes do not have 2 or 3 axes.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.compute_iou([[0.0, 0.0, 2.0, 2.0]], [[0.0, 0.0, 2.0, 1.0]], "xyxy")
@@ -324,12 +324,12 @@ def compute_iou(
 
 
 def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape: Sequence | None = None) -> Any:
-    """Return the complete IoU of pairs of boxes: less penalties for their distance and aspect ratios.
+    """Return the complete IoU of pairs of boxes: IoU minus penalties for distance and aspect ratio.
 
     Args:
-        boxes1, boxes2: (..., 4).
-        bounding_box_format: as of ``convert_format``.
-        image_shape: (height, width, channels), for relative boxes.
+        boxes1, boxes2: arrays, (..., 4).
+        bounding_box_format: str, a format of ``convert_format``.
+        image_shape: (height, width, channels), for relative boxes; default None.
 
     Source: Zheng et al., "Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression"
     (AAAI 2020).
@@ -356,7 +356,7 @@ def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape
 
 
 def _factors(name: str, layout: str, variance: Any) -> Any:
-    """The four factors of deltas, as an array."""
+    """Return the four variances of box deltas as an array."""
     if layout not in ("center_xywh", "center_yxhw"):
         raise ValueError(f"Expected {name} to be 'center_xywh' or 'center_yxhw'. Received: {layout!r}.")
     variance = (1.0,) * 4 if variance is None else variance
@@ -374,18 +374,18 @@ def encode_box_to_deltas(
     variance: Any = None,
     image_shape: Sequence | None = None,
 ) -> Any:
-    """Return boxes as distances from anchors: of the centres in sizes of the anchor, of the sizes as logarithms.
+    """Encode boxes relative to anchors: offsets of centres in units of the anchor size, and logarithms of size ratios.
 
     Args:
-        anchors: (count, 4).
-        boxes: (count, 4) or (batch, count, 4).
-        anchor_format, box_format: as of ``convert_format``.
-        encoding_format: ``"center_yxhw"`` or ``"center_xywh"``: the order of the result.
+        anchors: array, (count, 4).
+        boxes: array, (count, 4) or (batch, count, 4).
+        anchor_format, box_format: str, formats of ``convert_format``.
+        encoding_format: ``"center_yxhw"`` or ``"center_xywh"``, the order of the result.
         variance: four numbers to divide the result by.
         image_shape: (height, width, channels), for relative formats.
 
     Raises:
-        ValueError: for another encoding, or other than four variances.
+        ValueError: for an unknown encoding, or if there are not four variances.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.encode_box_to_deltas([[0, 0, 4, 2]], [[2, 0, 6, 2]], "xyxy", "xyxy")
@@ -408,19 +408,19 @@ def decode_deltas_to_boxes(
     variance: Any = None,
     image_shape: Sequence | None = None,
 ) -> Any:
-    """Return boxes from their distances to anchors: undo ``encode_box_to_deltas``.
+    """Decode boxes from their deltas to anchors: the inverse of ``encode_box_to_deltas``.
 
     Args:
         anchors: (count, 4), or a dict of such arrays.
         boxes_delta: (count, 4) or (batch, count, 4), or a dict of such arrays under the same keys.
-        anchor_format: of the anchors, as of ``convert_format``.
-        box_format: of the result.
-        encoded_format: ``"center_yxhw"`` or ``"center_xywh"``: the order of the distances.
-        variance: four numbers to multiply the distances by.
+        anchor_format: str, the anchors' format, one of ``convert_format``.
+        box_format: str, the format of the result.
+        encoded_format: ``"center_yxhw"`` or ``"center_xywh"``, the order of the deltas.
+        variance: four numbers to multiply the deltas by.
         image_shape: (height, width, channels), for relative formats.
 
     Raises:
-        ValueError: for another encoding, or other than four variances.
+        ValueError: for an unknown encoding, or if there are not four variances.
 
     >>> import polykeras as keras
     >>> keras.utils.bounding_boxes.decode_deltas_to_boxes([[0, 0, 4, 2]], [[0.0, 0.5, 0.0, 0.0]], "xyxy", "xyxy")

@@ -1,4 +1,4 @@
-"""Loops and branches that compile, and differentiation."""
+"""Loops and branches that can be compiled, and differentiation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _arrays(tree: Any) -> Any:
 
 
 def _body(function: Callable) -> Callable:
-    """A function that returns arrays; traced by itself, it can't move on a layer's stream of seeds."""
+    """Wrap a function to return arrays and to draw no seeds of a layer: traced separately, it cannot advance them."""
 
     def call(*args: Any) -> Any:
         with owned(None):
@@ -36,11 +36,11 @@ def _body(function: Callable) -> Callable:
 
 @op
 def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
-    """Return what one of two functions returns.
+    """Return the result of one of two functions.
 
     Args:
         pred: a bool, or a 0-d array.
-        true_fn, false_fn: functions without arguments, that return trees of arrays of one
+        true_fn, false_fn: functions without arguments that return trees of arrays with the same
             structure, shapes and dtypes.
 
     >>> cond(True, lambda: 1.0, lambda: 2.0)
@@ -53,12 +53,12 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable) -> Any:
 
 @op
 def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
-    """Return what the branch with a number returns.
+    """Return the result of the branch with a given index.
 
     Args:
-        index: an int, or a 0-d array; clipped to the first and the last branch.
-        branches: functions of the operands, that return trees of one structure.
-        *operands: arrays.
+        index: int or 0-d array; clipped to the range of the branches.
+        branches: list of functions of the operands that return trees with the same structure.
+        *operands: arguments of the branches, arrays.
 
     >>> switch(1, [lambda x: x + 1, lambda x: x * 2], array(5))
     np.int32(10)
@@ -82,10 +82,10 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
     """Repeat ``loop_vars = body(*loop_vars)`` while ``cond(*loop_vars)``.
 
     Args:
-        cond: returns a 0-d bool.
-        body: returns new values, of the same shapes and dtypes.
+        cond: function that returns a 0-d bool.
+        body: function that returns new values with the same shapes and dtypes.
         loop_vars: a tuple or list of trees of arrays, or one array.
-        maximum_iterations: stop after so many; None for no limit.
+        maximum_iterations: int, the maximum number of iterations; default None for no limit.
 
     >>> while_loop(lambda n: n < 10, lambda n: n * 2, array(3))
     np.int32(12)
@@ -136,8 +136,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable, init_val: Any) -> Any:
     """Repeat ``value = body_fun(i, value)`` for i from ``lower`` up to below ``upper``.
 
     Args:
-        lower, upper: ints, or 0-d arrays; only between known ints can it be differentiated.
-        body_fun: returns a new value, of the same structure, shapes and dtypes.
+        lower, upper: ints or 0-d arrays; the loop is differentiable only if both are known ints.
+        body_fun: function that returns a new value with the same structure, shapes and dtypes.
         init_val: a tree of arrays.
 
     >>> fori_loop(0, 4, lambda i, total: total + i, array(0))
@@ -172,12 +172,12 @@ def scan(
     """Run ``carry, y = f(carry, x)`` over the first axis.
 
     Args:
-        f: keeps the structure, shapes and dtypes of the carry; y is a tree of arrays or None.
-        init: the first carry, a tree of arrays.
-        xs: a tree of arrays with a first axis of one size, or None.
-        length: the number of steps; needed without ``xs``; default None.
-        reverse: run from the last entry to the first.
-        unroll: accepted for compatibility; default 1.
+        f: function that keeps the structure, shapes and dtypes of the carry; y is a tree of arrays or None.
+        init: the initial carry, a tree of arrays.
+        xs: a tree of arrays whose first axes have the same size, or None.
+        length: int, the number of steps; needed if ``xs`` is None; default None.
+        reverse: bool, whether to run from the last entry to the first; default False.
+        unroll: for compatibility; default 1.
 
     Returns:
         (last carry, stacked ys).
@@ -192,15 +192,15 @@ def scan(
 
 @op
 def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
-    """Return running results of an associative function along an axis, in log2(n) passes.
+    """Return cumulative results of an associative function along an axis, in log2(n) passes.
 
-    The passes are those of W. D. Hillis and G. L. Steele, "Data parallel algorithms" (1986).
+    Uses the scan of W. D. Hillis and G. L. Steele, "Data parallel algorithms" (1986).
 
     Args:
-        f: combines two trees of arrays, entry by entry.
+        f: function that combines two trees of arrays, entry by entry.
         elems: a tree of arrays.
-        reverse: run from the last entry to the first.
-        axis: which axis; default 0.
+        reverse: bool, whether to run from the last entry to the first; default False.
+        axis: int; default 0.
 
     >>> associative_scan(lambda a, b: a + b, array([1, 2, 3]))
     array([1, 3, 6], dtype=int32)
@@ -230,11 +230,11 @@ def associative_scan(f: Callable, elems: Any, reverse: bool = False, axis: int =
 
 @op
 def map(f: Callable, xs: Any) -> Any:
-    """Return the stacked results of a function of each entry of the first axis.
+    """Return the stacked results of a function for each entry of the first axis.
 
     Args:
         f: function of a tree of arrays.
-        xs: a tree of arrays with a first axis of one size.
+        xs: a tree of arrays whose first axes have the same size.
 
     >>> map(lambda x: x * 2, array([1, 2, 3]))
     array([2, 4, 6], dtype=int32)
@@ -245,11 +245,11 @@ def map(f: Callable, xs: Any) -> Any:
 
 @op
 def vectorized_map(function: Callable, elements: Any) -> Any:
-    """Return the stacked results of a function of each entry of the first axis.
+    """Return the stacked results of a function for each entry of the first axis.
 
     Args:
-        function: function of one entry of the first axis.
-        elements: array, or tree of arrays, (n, ...).
+        function: function of one entry along the first axis.
+        elements: array, or tree of arrays, of shape (n, ...).
 
     >>> vectorized_map(lambda x: x * 2, array([1, 2, 3]))
     array([2, 4, 6], dtype=int32)
@@ -258,12 +258,12 @@ def vectorized_map(function: Callable, elements: Any) -> Any:
 
 
 def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None = None) -> Callable:
-    """Return a function of entries as a function of arrays that broadcast.
+    """Turn a function of entries into a function of arrays that broadcast.
 
     Args:
         pyfunc: function of 0-d arrays, or of the axes that ``signature`` names.
-        excluded: numbers of the arguments to hand over as they are; default None.
-        signature: such as "(m,n),(n)->(m)": the last axes of each argument. Default: none.
+        excluded: indices of arguments to pass unchanged; default None.
+        signature: str such as "(m,n),(n)->(m)", the core axes of each argument; default None, for scalars.
 
     >>> vectorize(lambda a, b: a + b)(array([1, 2]), array([[3], [4]]))
     array([[4, 5],
@@ -306,7 +306,7 @@ def vectorize(pyfunc: Callable, *, excluded: Any = None, signature: str | None =
 
 @op
 def stop_gradient(variable: Any) -> Any:
-    """Return an array as a constant to differentiation.
+    """Return an array that differentiation treats as a constant.
 
     Args:
         variable: array or Variable, of any shape.
@@ -318,7 +318,7 @@ def stop_gradient(variable: Any) -> Any:
 
 
 def custom_gradient(f: Callable) -> Callable:
-    """Return a function with a gradient of its own.
+    """Return a function with a custom gradient.
 
     Args:
         f: function of arrays that returns (output, backward); ``backward(upstream)`` returns
@@ -342,13 +342,13 @@ def value_and_grad(fn: Callable, variables: list[Variable] | None = None, has_au
     """Return a function that computes ``fn`` and its gradients.
 
     Args:
-        fn: returns a 0-d loss, or (loss, aux) with ``has_aux``.
-        variables: what to differentiate by; None for the first argument, a tree of float arrays.
-        has_aux: ``fn`` returns a tree of further results beside the loss.
+        fn: function that returns a 0-d loss, or (loss, aux) with ``has_aux``.
+        variables: list of variables to differentiate with respect to; None for the first argument, a float tree.
+        has_aux: bool, whether ``fn`` returns a tree of auxiliary results besides the loss; default False.
 
     Returns:
-        ``f(*inputs) -> (loss or (loss, aux), gradients)``; gradients are a list like ``variables``,
-        or a tree like the first argument.
+        ``f(*inputs) -> (loss or (loss, aux), gradients)``; gradients have the structure of ``variables``,
+        or of the first argument.
 
     >>> value_and_grad(lambda x: sum(x * x))(array([1.0, 2.0]))
     (np.float32(5.0), array([2., 4.], dtype=float32))
@@ -373,12 +373,12 @@ def value_and_grad(fn: Callable, variables: list[Variable] | None = None, has_au
 
 
 def grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = False) -> Callable:
-    """Return a function that computes the gradients of ``fn``; arguments as of ``value_and_grad``.
+    """Return a function that computes the gradients of ``fn``; see ``value_and_grad`` for the arguments.
 
     Args:
         fn: function of arrays that returns a scalar.
-        variables: list of variables to differentiate by; None for the first argument of ``fn``.
-        has_aux: bool, whether ``fn`` returns further values beside the scalar; default False.
+        variables: list of variables to differentiate with respect to; None for the first argument of ``fn``.
+        has_aux: bool, whether ``fn`` returns auxiliary results besides the scalar; default False.
 
     Returns:
         ``f(*inputs) -> gradients``, or (gradients, aux) with ``has_aux``.
@@ -397,15 +397,15 @@ def grad(fn: Callable, variables: list[Variable] | None = None, has_aux: bool = 
 
 @op
 def jvp(fun: Callable, primals: Sequence, tangents: Sequence, has_aux: bool = False) -> tuple:
-    """Return a function's value and its derivative in a direction.
+    """Return the value of a function and its directional derivative.
 
-    Computed by differentiating the reverse-mode gradient by its (linear) upstream argument.
+    Computed by differentiating the reverse-mode gradient with respect to its (linear) upstream argument.
 
     Args:
-        fun: function of float arrays, that returns a tree of float arrays (and aux).
-        primals: the arguments.
-        tangents: the direction, one array like each argument.
-        has_aux: ``fun`` returns (output, aux).
+        fun: function of float arrays that returns a tree of float arrays (and aux).
+        primals: the arguments, float arrays.
+        tangents: the direction, one array for each argument.
+        has_aux: bool, whether ``fun`` returns (output, aux); default False.
 
     Returns:
         (output, derivative), or (output, derivative, aux).

@@ -1,4 +1,4 @@
-"""Making arrays: conversion between arrays and values, constants, ranges, triangles, diagonals."""
+"""Creating arrays: conversion to and from arrays, constants, ranges, triangles, diagonals."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _dtype_or_floatx(dtype: Any) -> str:
 
 @op
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Any:
-    """Return any value as an array of the backend in use.
+    """Convert any value to an array of the current backend.
 
     Args:
         x: a number, nested list, NumPy array, array or Variable.
         dtype: default: the array's own; Python numbers become int32, ``floatx()`` or bool.
-        sparse, ragged: accepted for compatibility; arrays are dense; default None.
+        sparse, ragged: for compatibility; arrays are dense; default None.
 
     >>> convert_to_tensor([1, 2.5])
     array([1. , 2.5], dtype=float32)
@@ -39,7 +39,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     result = _call.array(x, None if dtype is None else dtypes.standardize(dtype))
     is_a_users = x.__class__ is np.ndarray and scope.values is None and not context.path
     if is_a_users and not current().is_traced and not current().is_symbolic:
-        # NumPy and PyTorch compute in the memory of the caller, who may go on writing into it.
+        # NumPy and PyTorch would share the memory of the caller, who may modify it later.
         result = current().copy(result)
         masks.copy_mask(x, result)
     return result
@@ -47,7 +47,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
 
 @op
 def array(x: Any, dtype: Any = None) -> Any:
-    """Return any value as an array, as ``convert_to_tensor`` does.
+    """Convert any value to an array, like ``convert_to_tensor``.
 
     Args:
         x: array, number or nested list, of any shape.
@@ -60,10 +60,10 @@ def array(x: Any, dtype: Any = None) -> Any:
 
 
 def convert_to_numpy(x: Any) -> np.ndarray:
-    """Return an array, Variable or nested list as a NumPy array.
+    """Convert an array, Variable or nested list to a NumPy array.
 
     Args:
-        x: array, Variable or nested list, of any shape. A ``tf.RaggedTensor`` is filled up with zeros.
+        x: array, Variable or nested list, of any shape. A ``tf.RaggedTensor`` is padded with zeros.
 
     >>> convert_to_numpy(ones((2,)))
     array([1., 1.], dtype=float32)
@@ -75,7 +75,7 @@ def convert_to_numpy(x: Any) -> np.ndarray:
 
 
 def is_tensor(x: Any) -> bool:
-    """Return whether x is an array of the backend in use, or a symbolic one.
+    """Return whether x is an array of the current backend, or a symbolic tensor.
 
     Args:
         x: any object.
@@ -88,7 +88,7 @@ def is_tensor(x: Any) -> bool:
 
 @op
 def cast(x: Any, dtype: Any) -> Any:
-    """Return x with another dtype; floats lose their fraction on the way to integers.
+    """Convert x to another dtype; floats become integers by truncation.
 
     Args:
         x: array of any shape.
@@ -102,7 +102,7 @@ def cast(x: Any, dtype: Any) -> Any:
 
 @op
 def saturate_cast(x: Any, dtype: Any) -> Any:
-    """Cast x to another dtype; values outside its range saturate at its limits.
+    """Convert x to another dtype; values outside its range saturate at its limits.
 
     Args:
         x: array of any shape.
@@ -127,7 +127,7 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
 
 
 def _range_of(dtype: str) -> tuple:
-    """The finite ends of a dtype, as Python numbers."""
+    """Return the smallest and largest finite values of a dtype, as Python numbers."""
     if dtype in dtypes.INTEGERS:
         ends = np.iinfo(dtype)
         return int(ends.min), int(ends.max)
@@ -136,7 +136,7 @@ def _range_of(dtype: str) -> tuple:
 
 
 def _within(limit: float, dtype: str, upwards: bool) -> float:
-    """The value of ``dtype`` next to a limit, on the inside."""
+    """Return the value of ``dtype`` closest to a limit, within it."""
     if dtype in dtypes.INTEGERS:
         return int(limit)
     kind = dtypes.numpy_dtype(dtype).type
@@ -148,14 +148,14 @@ def _within(limit: float, dtype: str, upwards: bool) -> float:
 
 @op
 def view(x: Any, dtype: Any = None) -> Any:
-    """Return the same bits, read as another dtype.
+    """Return the same bits, reinterpreted as another dtype.
 
     Args:
         x: array of any shape.
-        dtype: default that of x. Of another width, the last axis has as many more or fewer entries.
+        dtype: default that of x. If its width differs, the last axis has correspondingly more or fewer entries.
 
     Raises:
-        ValueError: if the entries of the last axis don't make whole ones of the new dtype.
+        ValueError: if the entries of the last axis do not fill whole entries of the new dtype.
 
     >>> view(array([1.0]), "int32"), view(array([1.0]), "uint8").shape
     (array([1065353216], dtype=int32), (4,))
@@ -195,7 +195,7 @@ def copy(x: Any) -> Any:
 def shape(x: Any) -> tuple:
     """Return the shape as a tuple.
 
-    Of a symbolic tensor, an unknown size is equal to None, and may be computed with, and be an argument of ops.
+    For a symbolic tensor, an unknown size is equal to None, but can be computed with and passed to ops.
 
     Args:
         x: array of any shape.
@@ -224,7 +224,7 @@ def ndim(x: Any) -> int:
 
 @op
 def size(x: Any) -> Any:
-    """Return the number of entries, of a symbolic tensor as another one.
+    """Return the number of entries; for a symbolic tensor, a symbolic one if it is unknown.
 
     Args:
         x: array of any shape.
@@ -260,10 +260,10 @@ def _sizes(shape: Any) -> tuple:
 
 @op
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """Return an array filled with one value.
+    """Return an array filled with a value.
 
     Args:
-        shape: an int or a tuple.
+        shape: int or tuple of ints.
         fill_value: a number, or an array that broadcasts to ``shape``.
         dtype: default ``floatx()``.
 
@@ -279,7 +279,7 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 @op
 def zeros(shape: Any, dtype: Any = None) -> Any:
-    """Return an array of zeros, by default of ``floatx()``.
+    """Return an array of zeros.
 
     Args:
         shape: int or tuple, the shape of the result.
@@ -293,7 +293,7 @@ def zeros(shape: Any, dtype: Any = None) -> Any:
 
 @op
 def ones(shape: Any, dtype: Any = None) -> Any:
-    """Return an array of ones, by default of ``floatx()``.
+    """Return an array of ones.
 
     Args:
         shape: int or tuple, the shape of the result.
@@ -307,7 +307,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
 
 @op
 def empty(shape: Any, dtype: Any = None) -> Any:
-    """Return an uninitialized array; in fact zeros.
+    """Return an array to be filled; its entries are in fact zeros.
 
     Args:
         shape: int or tuple, the shape of the result.
@@ -328,7 +328,7 @@ def _like(x: Any, value: Any, dtype: Any) -> Any:
 
 @op
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """Return an array filled with one value, of x's shape and (by default) dtype.
+    """Return an array filled with a value, with the shape and (by default) the dtype of x.
 
     Args:
         x: array of any shape.
@@ -348,7 +348,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 @op
 def zeros_like(x: Any, dtype: Any = None) -> Any:
-    """Return zeros of x's shape and (by default) dtype.
+    """Return zeros with the shape and (by default) the dtype of x.
 
     Args:
         x: array of any shape.
@@ -362,7 +362,7 @@ def zeros_like(x: Any, dtype: Any = None) -> Any:
 
 @op
 def ones_like(x: Any, dtype: Any = None) -> Any:
-    """Return ones of x's shape and (by default) dtype.
+    """Return ones with the shape and (by default) the dtype of x.
 
     Args:
         x: array of any shape.
@@ -376,7 +376,7 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 
 @op
 def empty_like(x: Any, dtype: Any = None) -> Any:
-    """Return an uninitialized array of x's shape; in fact zeros.
+    """Return an array of x's shape to be filled; its entries are in fact zeros.
 
     Args:
         x: array of any shape.
@@ -392,7 +392,7 @@ def empty_like(x: Any, dtype: Any = None) -> Any:
 
 
 def _number(x: Any, name: str) -> Any:
-    """A Python number out of a number, NumPy scalar or 0-d array whose value is known."""
+    """Convert a number, NumPy scalar or 0-d array with a known value to a Python number."""
     if dtypes.scalar_kind(x) is not None or isinstance(x, GraphSize):
         return x
     value = current().concrete(_call.array(x))
@@ -403,7 +403,7 @@ def _number(x: Any, name: str) -> Any:
 
 @op
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
-    """Return ``start, start + step, ...`` below ``stop``; with one argument, from 0 up to it.
+    """Return ``start, start + step, ...`` below ``stop``; a single argument is ``stop``, with start 0.
 
     Args:
         start, stop, step: numbers; ``step`` defaults to 1.
@@ -443,11 +443,11 @@ def linspace(
 
     Args:
         start, stop: numbers, or arrays that broadcast.
-        num: how many; default 50.
-        endpoint: whether ``stop`` is the last of them.
-        retstep: whether to return (numbers, spacing).
-        dtype: default ``floatx()``, or the floats' own.
-        axis: where the numbers run, in the result; default 0.
+        num: int, how many numbers; default 50.
+        endpoint: bool, whether ``stop`` is the last number; default True.
+        retstep: bool, whether to return (numbers, spacing); default False.
+        dtype: default ``floatx()``, or the ends' own float dtype.
+        axis: int, the axis of the result along which the numbers lie; default 0.
 
     >>> linspace(0, 1, 5)
     array([0.  , 0.25, 0.5 , 0.75, 1.  ], dtype=float32)
@@ -475,12 +475,12 @@ def logspace(
     """Return powers of ``base`` with evenly spaced exponents.
 
     Args:
-        start, stop: scalars or arrays that broadcast together, the ends; for ``logspace`` their exponents.
+        start, stop: scalars or arrays that broadcast together, the first and last exponents.
         num: int, how many numbers; default 50.
         endpoint: bool, whether ``stop`` is the last number; default True.
         base: float, the base of the powers; default 10.
         dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``.
-        axis: int, the axis of the result that the numbers lie along; default 0.
+        axis: int, the axis of the result along which the numbers lie; default 0.
 
     >>> logspace(0, 2, 3)
     array([  1.,  10., 100.], dtype=float32)
@@ -492,14 +492,14 @@ def logspace(
 
 @op
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """Return numbers of constant ratio between two ends of one sign.
+    """Return numbers with a constant ratio between two ends of the same sign.
 
     Args:
-        start, stop: scalars or arrays that broadcast together, the ends; for ``logspace`` their exponents.
+        start, stop: scalars or arrays that broadcast together, the ends.
         num: int, how many numbers; default 50.
         endpoint: bool, whether ``stop`` is the last number; default True.
         dtype: name of the result's dtype; None for the dtype of the ends, at least ``floatx()``.
-        axis: int, the axis of the result that the numbers lie along; default 0.
+        axis: int, the axis of the result along which the numbers lie; default 0.
 
     >>> geomspace(1, 16, 5)
     array([ 1.,  2.,  4.,  8., 16.], dtype=float32)
@@ -516,7 +516,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 def _steps_right(rows: int | None, columns: int | None) -> Any:
-    """An int32 matrix: how far each entry lies to the right of the diagonal."""
+    """Return an int32 matrix of how far each entry lies to the right of the main diagonal."""
     backend = current()
     down = backend.reshape(backend.arange(0, rows, 1, "int32"), (-1, 1))
     return backend.subtract(backend.arange(0, columns, 1, "int32"), down)
@@ -524,12 +524,12 @@ def _steps_right(rows: int | None, columns: int | None) -> Any:
 
 @op
 def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
-    """Return ones on a diagonal, and zeros around it.
+    """Return a matrix with ones on a diagonal and zeros elsewhere.
 
     Args:
-        N: rows.
-        M: columns; default N.
-        k: the diagonal; above 0 for upper ones.
+        N: int, the number of rows.
+        M: int, the number of columns; default N.
+        k: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
         dtype: default ``floatx()``.
 
     >>> eye(2)
@@ -557,12 +557,12 @@ def identity(n: int, dtype: Any = None) -> Any:
 
 @op
 def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
-    """Return ones on and below a diagonal.
+    """Return a matrix with ones on and below a diagonal, and zeros above it.
 
     Args:
         N: int, the number of rows.
         M: int, the number of columns; None for ``N``.
-        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        k: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
         dtype: name of the result's dtype; None for ``floatx()``.
 
     >>> tri(2, 3)
@@ -582,11 +582,11 @@ def _masked_triangle(x: Any, compare: str, k: int) -> Any:
 
 @op
 def tril(x: Any, k: int = 0) -> Any:
-    """Return matrices with zeros above diagonal k.
+    """Return matrices with zeros above the k-th diagonal.
 
     Args:
         x: array, (..., m, n).
-        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        k: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
 
     >>> tril([[1, 2], [3, 4]])
     array([[1, 0],
@@ -597,11 +597,11 @@ def tril(x: Any, k: int = 0) -> Any:
 
 @op
 def triu(x: Any, k: int = 0) -> Any:
-    """Return matrices with zeros below diagonal k.
+    """Return matrices with zeros below the k-th diagonal.
 
     Args:
         x: array, (..., m, n).
-        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        k: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
 
     >>> triu([[1, 2], [3, 4]])
     array([[1, 2],
@@ -612,16 +612,16 @@ def triu(x: Any, k: int = 0) -> Any:
 
 @op
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Return the diagonal of two axes, as the last axis of the result.
+    """Return the diagonals over two axes, as the last axis of the result.
 
     Args:
         x: array of at least two axes, of any shape.
-        offset: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
-        axis1: ints, the axes of the matrices; default 0.
-        axis2: ints, the axes of the matrices; default 1.
+        offset: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
+        axis1: int, the first axis of the matrices; default 0.
+        axis2: int, the second axis of the matrices; default 1.
 
     Raises:
-        ValueError: for one axis twice, or if one of the two sizes is unknown while values are computed.
+        ValueError: if both axes are the same, or one of their sizes is unknown while values are computed.
 
     >>> diagonal([[1, 2], [3, 4]])
     array([1, 4], dtype=int32)
@@ -632,7 +632,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     rank = len(shape)
     first, second = _call.axis_of(axis1, rank, "axis1"), _call.axis_of(axis2, rank, "axis2")
     if first == second:
-        raise ValueError(f"Expected two axes. Received axis1={axis1} and axis2={axis2}, which are one.")
+        raise ValueError(f"Expected two different axes. Received: axis1={axis1} and axis2={axis2}.")
     rows, columns = shape[first], shape[second]
     others = [a for a in range(rank) if a not in (first, second)]
     if None in (rows, columns) and backend.is_symbolic:
@@ -647,14 +647,14 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @op
 def diag(x: Any, k: int = 0) -> Any:
-    """Return the diagonal of a matrix, or the matrix with a given diagonal.
+    """Return the diagonal of a matrix, or a matrix with a given diagonal.
 
     Args:
         x: array, a vector or a matrix.
-        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        k: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
 
     Raises:
-        ValueError: if x has neither one axis nor two.
+        ValueError: if x does not have one or two axes.
 
     >>> diag([1, 2])
     array([[1, 0],
@@ -675,11 +675,11 @@ def diag(x: Any, k: int = 0) -> Any:
 
 @op
 def diagflat(x: Any, k: int = 0) -> Any:
-    """Return the matrix whose diagonal holds the entries of x, in order.
+    """Return a matrix whose diagonal holds the entries of x, in order.
 
     Args:
         x: array of any shape.
-        k: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
+        k: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
 
     >>> diagflat([[1], [2]])
     array([[1, 0],
@@ -690,13 +690,13 @@ def diagflat(x: Any, k: int = 0) -> Any:
 
 @op
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """Return the sum along a diagonal.
+    """Return the sums along diagonals.
 
     Args:
         x: array of at least two axes, of any shape.
-        offset: int, the diagonal: 0 is the main one, positive ones lie above; default 0.
-        axis1: ints, the axes of the matrices; default 0.
-        axis2: ints, the axes of the matrices; default 1.
+        offset: int, the diagonal: 0 is the main one, positive ones are above it; default 0.
+        axis1: int, the first axis of the matrices; default 0.
+        axis2: int, the second axis of the matrices; default 1.
 
     >>> trace([[1.0, 2.0], [3.0, 4.0]])
     np.float32(5.0)
@@ -708,15 +708,15 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @op
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
-    """Return the matrix of powers of a vector, from the highest down by default.
+    """Return the Vandermonde matrix of a vector: its powers, in decreasing order by default.
 
     Args:
         x: array, (n,).
         N: int, the number of columns; None for n.
-        increasing: bool, whether the powers increase; default False.
+        increasing: bool, whether powers increase from column to column; default False.
 
     Raises:
-        ValueError: for more than one axis.
+        ValueError: if x has more than one axis.
 
     >>> vander([1.0, 2.0, 3.0], increasing=True)
     array([[1., 1., 1.],
@@ -735,14 +735,14 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 @op
 def meshgrid(*x: Any, indexing: str = "xy") -> list:
-    """Return coordinate arrays of the grid that vectors span.
+    """Return coordinate arrays of the grid spanned by vectors.
 
     Args:
         *x: vectors.
         indexing: "ij" puts vector i along axis i; "xy" swaps the first two.
 
     Raises:
-        ValueError: for another ``indexing``.
+        ValueError: for an unknown ``indexing``.
 
     >>> meshgrid([1, 2], [3, 4])[0]
     array([[1, 2],

@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: labels of a sequence whose positions are unknown.
+"""Connectionist temporal classification: training on label sequences without an alignment to the input.
 
 A. Graves et al., "Connectionist Temporal Classification: Labelling Unsegmented Sequence Data with
 Recurrent Neural Networks" (ICML 2006).
@@ -24,9 +24,9 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     Args:
         target: int labels, (batch, labels).
         output: logits, (batch, times, classes).
-        target_length: how many labels count, (batch,).
-        output_length: how many times count, (batch,).
-        mask_index: the class that stands for no label; default 0.
+        target_length: the number of valid labels of each sequence, (batch,).
+        output_length: the number of valid time steps, (batch,).
+        mask_index: int, the blank class; default 0.
 
     >>> ctc_loss([[1]], np.zeros((1, 2, 2), "float32"), [1], [2]).round(4)
     array([0.2877], dtype=float32)
@@ -64,7 +64,7 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
 
 
 def _states(target: Any, mask_index: int) -> tuple:
-    """The labels with the mask class around each, and where a path may skip the one between."""
+    """Return the labels interleaved with blanks, and where a path may skip the blank in between."""
     backend = current()
     batch, labels = backend.shape(target)
     blank = backend.full((batch, labels), mask_index, "int32")
@@ -79,7 +79,7 @@ def _pad_front(x: Any, count: int, value: float) -> Any:
 
 
 def _shifted(x: Any, count: int) -> Any:
-    """Log-probabilities, moved to later states."""
+    """Shift log-probabilities to later states."""
     return current().getitem(_pad_front(x, count, _LOG_ZERO), (slice(None), slice(None, -count)))
 
 
@@ -93,21 +93,21 @@ def ctc_decode(
     merge_repeated: bool = True,
     mask_index: int = 0,
 ) -> tuple:
-    """Return likely label sequences.
+    """Return the most likely label sequences.
 
     Args:
         inputs: logits, (batch, times, classes).
-        sequence_lengths: how many times count, (batch,).
-        strategy: "greedy" takes the best class of each time; "beam_search" adds up the ways to
-            each sequence (values must be known: it can't be compiled).
-        beam_width: how many sequences the search keeps; default 100.
-        top_paths: how many it returns; default 1.
-        merge_repeated: whether the greedy strategy joins repeated classes.
-        mask_index: the class that stands for no label; default 0.
+        sequence_lengths: the number of valid time steps, (batch,).
+        strategy: "greedy" takes the most likely class at each time step; "beam_search" sums the probabilities of all
+            alignments of a sequence (values must be known: it can't be compiled).
+        beam_width: int, the number of sequences that the search keeps; default 100.
+        top_paths: int, the number of sequences to return; default 1.
+        merge_repeated: bool, whether the greedy strategy merges repeated classes; default True.
+        mask_index: int, the blank class; default 0.
 
     Returns:
-        (labels, scores): labels of shape (paths, batch, times), filled up with -1; scores of
-        shape (batch, paths), the negative sum of the best logits, or the log-probabilities.
+        (labels, scores): labels of shape (paths, batch, times), padded with -1; scores of
+        shape (batch, paths), the negative sum of the largest logits, or the log-probabilities.
 
     Raises:
         ValueError: for an unknown strategy.
@@ -134,7 +134,7 @@ def _greedy(inputs: Any, lengths: Any, merge_repeated: bool, mask_index: int) ->
     if merge_repeated:
         before = backend.getitem(_pad_front(best, 1, -1), (slice(None), slice(None, -1)))
         keep = backend.logical_and(keep, backend.not_equal(best, before))
-    # A stable sort brings the labels to keep to the front.
+    # A stable sort moves the labels to keep to the front.
     order = backend.argsort(backend.cast(backend.logical_not(keep), "int32"), 1)
     labels = backend.where(keep, best, backend.full((), -1, "int32"))
     labels = backend.take_along_axis(labels, order, 1)
@@ -157,8 +157,8 @@ def _beam_search(inputs: Any, lengths: Any, beam_width: int, top_paths: int, mas
 
 
 def _best_paths(logs: np.ndarray, beam_width: int, mask_index: int) -> list:
-    """Pairs (labels, log-probability), from the likeliest down."""
-    # For each sequence: log-probabilities of the ways that end on the mask, and on its last label.
+    """Return pairs (labels, log-probability), the most likely first."""
+    # For each prefix: the log-probabilities of its alignments that end in a blank, and in its last label.
     beams = {(): (0.0, -np.inf)}
     for scores in logs:
         grown: dict[tuple, list] = {}

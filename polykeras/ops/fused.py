@@ -1,6 +1,6 @@
-"""The backends' kernels that have no name among Keras's ops, for layers to call.
+"""The backends' kernels that are not among Keras's ops, for layers to call.
 
-Arguments may be Variables; they are of one float dtype.
+Arguments may be Variables; they have the same float dtype.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ def _optional(x: Any) -> Any:
 
 
 def _like(x: Any, *vectors: Any) -> list:
-    """Arrays in the type of x, where they aren't None: a kernel takes one type."""
+    """Convert arguments that aren't None to the dtype of x: a kernel expects a single dtype."""
     dtype = current().dtype(x)
     return [None if v is None else array(v, dtype) for v in vectors]
 
 
 @op
 def batch_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> tuple:
-    """Normalize over every axis but one.
+    """Normalize over all axes but one.
 
     Args:
         x: floats.
         gamma, beta: vectors along ``axis``, or None.
-        axis: the axis that keeps its own statistics.
+        axis: the axis along which statistics are kept separate.
         epsilon: added to the variance.
 
     Returns:
-        (result, mean, population variance), the latter two vectors.
+        (result, mean, population variance); the latter two are vectors.
 
     >>> import numpy as np
     >>> batch_norm(np.array([[1.0], [3.0]]), None, None, -1, 0.0)[0]
@@ -46,7 +46,7 @@ def batch_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> tupl
 
 @op
 def dense_together(x: Any, kernels: list, biases: list) -> list:
-    """Return ``ops.dense`` of one x by several kernels; the biases are arrays, or all None.
+    """Return ``ops.dense`` of one x with several kernels; the biases are arrays, or all None.
 
     >>> import numpy as np
     >>> [y.tolist() for y in dense_together(np.array([[2.0]]), [np.array([[1.0]]), np.array([[3.0]])], [None, None])]
@@ -83,15 +83,15 @@ def layer_norm(x: Any, gamma: Any, beta: Any, axes: tuple, epsilon: float) -> An
 
 @op
 def lstm(x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any = None) -> tuple:
-    """Run a long short-term memory over sequences.
+    """Run a long short-term memory (LSTM) over sequences.
 
     Args:
         x: (batch, time, features).
-        h, c: the first states, (batch, units).
+        h, c: the initial states, (batch, units).
         kernel, recurrent_kernel: (features, 4 units) and (units, 4 units), for the input gate, the
             forget gate, the candidate and the output gate.
         bias: (4 units,) or None.
-        mask: (batch, time) or None; False keeps the states.
+        mask: (batch, time) or None; where it is False the states are not updated.
 
     Returns:
         (h after every step, the last h, the last c).
@@ -107,15 +107,15 @@ def lstm(x: Any, h: Any, c: Any, kernel: Any, recurrent_kernel: Any, bias: Any, 
 
 @op
 def gru(x: Any, h: Any, kernel: Any, recurrent_kernel: Any, bias: Any, mask: Any = None) -> tuple:
-    """Run gated recurrent units, which reset after the product, over sequences.
+    """Run gated recurrent units (GRU), with reset after the matrix product, over sequences.
 
     Args:
         x: (batch, time, features).
-        h: the first state, (batch, units).
+        h: the initial state, (batch, units).
         kernel, recurrent_kernel: (features, 3 units) and (units, 3 units), for the update gate, the
             reset gate and the candidate.
-        bias: (2, 3 units) or None: a row for each of the two products.
-        mask: (batch, time) or None; False keeps the state.
+        bias: (2, 3 units) or None: one row for each of the two products.
+        mask: (batch, time) or None; where it is False the state is not updated.
 
     Returns:
         (h after every step, the last h).

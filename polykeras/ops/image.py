@@ -1,7 +1,7 @@
-"""Images: sizes, colours, borders, patches and filters.
+"""Images: size, colour, padding, patches and filters.
 
-Images are (batch, height, width, channels) with ``data_format="channels_last"``, otherwise
-(batch, channels, height, width); or single ones, without the batch.
+Images are (batch, height, width, channels) for ``data_format="channels_last"``, otherwise
+(batch, channels, height, width); or single images, without the batch axis.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _linear(x: Any) -> Any:
 
 
 def _cubic(x: Any) -> Any:
-    """R. Keys, "Cubic convolution interpolation" (1981), with a = -1/2."""
+    """The kernel of R. Keys, "Cubic Convolution Interpolation for Digital Image Processing" (1981), with a = -1/2."""
     backend = current()
     square = backend.square(x)
     near = backend.add(backend.multiply(square, backend.subtract(backend.multiply(x, 1.5), 2.5)), 1.0)
@@ -94,9 +94,9 @@ _KERNELS = {
 
 
 def _weights(size: int, count: int, scale: Any, shift: Any, method: str, antialias: bool, dtype: str) -> Any:
-    """The (size, count) matrix that mixes the entries of an axis.
+    """Return the (size, count) matrix that resamples an axis.
 
-    Entry i of the result lies at ``(i + 1/2 - shift) / scale - 1/2``; shrinking with
+    Entry i of the result is at ``(i + 1/2 - shift) / scale - 1/2``; when shrinking,
     ``antialias`` widens the kernel.
     """
     backend = current()
@@ -121,7 +121,7 @@ def _weights(size: int, count: int, scale: Any, shift: Any, method: str, antiali
 
 
 def _mixed(x: Any, axis: int, weights: Any) -> Any:
-    """Multiply one axis by a matrix."""
+    """Multiply an axis by a matrix."""
     backend = current()
     rank = len(backend.shape(x))
     order = (*(a for a in range(rank) if a != axis), axis)
@@ -144,19 +144,19 @@ def scale_and_translate(
     method: str,
     antialias: bool = True,
 ) -> Any:
-    """Scale and translate an array along axes.
+    """Scale and translate an array along some axes.
 
     Args:
-        images: array.
-        output_shape: shape of the result.
-        scale: a number for each of the axes.
-        translation: entries to move along each of the axes, after scaling.
-        spatial_dims: the axes.
+        images: array of any shape.
+        output_shape: tuple of ints, the shape of the result.
+        scale: array of scaling factors, one for each of the axes.
+        translation: array of shifts along the axes, in entries, applied after scaling.
+        spatial_dims: tuple of ints, the axes.
         method: "linear", "bilinear", "triangle", "cubic", "bicubic", "lanczos3" or "lanczos5".
-        antialias: whether shrinking averages.
+        antialias: bool, whether to average when shrinking; default True.
 
     Raises:
-        ValueError: for another method.
+        ValueError: for an unknown method.
 
     >>> scale_and_translate([0.0, 2.0], (4,), [2.0], [0.0], (0,), "linear")
     array([0. , 0.5, 1.5, 2. ], dtype=float32)
@@ -189,21 +189,21 @@ def resize(
     fill_value: float = 0.0,
     data_format: str | None = None,
 ) -> Any:
-    """Return images in another size.
+    """Resize images.
 
     Args:
         images: images.
         size: (height, width) of the result.
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
-        antialias: whether shrinking averages.
-        crop_to_aspect_ratio: first cut borders, so that nothing is stretched.
-        pad_to_aspect_ratio: first add borders, so that nothing is stretched.
-        fill_mode: "constant".
-        fill_value: of these borders.
-        data_format: "channels_last" or "channels_first".
+        antialias: bool, whether to average when shrinking; default False.
+        crop_to_aspect_ratio: bool, whether to crop first, so that nothing is distorted; default False.
+        pad_to_aspect_ratio: bool, whether to pad first, so that nothing is distorted; default False.
+        fill_mode: "constant", how to pad.
+        fill_value: float, the value of the padding; default 0.0.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     Raises:
-        ValueError: for other arguments, or both ways to keep the aspect ratio.
+        ValueError: for unknown arguments, or both ways to keep the aspect ratio.
 
     >>> resize([[[0.0], [2.0]]], (1, 4))[0, :, 0]
     array([0. , 0.5, 1.5, 2. ], dtype=float32)
@@ -252,12 +252,12 @@ def _nearest_indices(have: int | None, count: int) -> Any:
 
 
 def aspect_window(height: int, width: int, target: tuple, pads: bool) -> tuple:
-    """Return the part of an image that has the ratio of a target: (first row, rows), (first column, columns).
+    """Return the region of an image that has a given aspect ratio: (first row, rows), (first column, columns).
 
     Args:
-        height, width: of the image.
-        target: (height, width).
-        pads: whether the part may reach over the borders, otherwise it lies inside.
+        height, width: size of the image.
+        target: (height, width), which gives the ratio.
+        pads: whether the region may extend beyond the image; otherwise it is inside.
 
     >>> aspect_window(4, 6, (1, 1), pads=False), aspect_window(4, 6, (1, 1), pads=True)
     (((0, 4), (1, 4)), ((-1, 6), (0, 6)))
@@ -274,7 +274,7 @@ def aspect_window(height: int, width: int, target: tuple, pads: bool) -> tuple:
 
 
 def _with_aspect(x: Any, axes: tuple, target: tuple, pads: bool, fill_value: float) -> Any:
-    """Cut or add borders until height and width have the ratio of the target."""
+    """Crop or pad images to the aspect ratio of the target."""
     backend = current()
     height, width = (backend.shape(x)[a] for a in axes)
     if None in (height, width):
@@ -292,7 +292,7 @@ def _with_aspect(x: Any, axes: tuple, target: tuple, pads: bool, fill_value: flo
 
 
 def _channels(x: Any, is_last: bool) -> list:
-    """The colour planes of images."""
+    """Return the colour channels of images."""
     backend = current()
     axis = len(backend.shape(x)) - (1 if is_last else 3)
     if backend.shape(x)[axis] != 3:
@@ -309,11 +309,11 @@ def _float_images(images: Any) -> Any:
 
 @op
 def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
-    """Return the brightness of colour images, as one channel.
+    """Convert colour images to grayscale, with one channel.
 
     Args:
-        images: with 3 channels; with one, they stay as they are.
-        data_format: "channels_last" or "channels_first".
+        images: array with 3 channels; images with 1 channel are returned unchanged.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> rgb_to_grayscale([[[1.0, 0.0, 0.0]]])
     array([[[0.2989]]], dtype=float32)
@@ -333,11 +333,11 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
 
 @op
 def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
-    """Return colours as hue, saturation and value, each from 0 to 1.
+    """Convert RGB to hue, saturation and value, each from 0 to 1.
 
     Args:
-        images: floats from 0 to 1, with 3 channels.
-        data_format: "channels_last" or "channels_first".
+        images: array of floats from 0 to 1, with 3 channels.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> rgb_to_hsv([[[0.0, 0.5, 0.0]]])
     array([[[0.33333334, 1.        , 0.5       ]]], dtype=float32)
@@ -366,11 +366,11 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
 
 @op
 def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
-    """Return hue, saturation and value as colours: undoes ``rgb_to_hsv``.
+    """Convert hue, saturation and value to RGB: the inverse of ``rgb_to_hsv``.
 
     Args:
-        images: floats from 0 to 1, with 3 channels.
-        data_format: "channels_last" or "channels_first".
+        images: array of floats from 0 to 1, with 3 channels.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> hsv_to_rgb([[[0.5, 1.0, 1.0]]])
     array([[[0., 1., 1.]]], dtype=float32)
@@ -403,7 +403,7 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
 
 
 def _edges(have: int | None, before: Any, after: Any, target: int | None, sign: int) -> tuple[int, int]:
-    """Both borders of an axis, from two of (before, after, size of the result)."""
+    """Return the padding or cropping at both ends of an axis, from two of (before, after, size of the result)."""
     if [before, after, target].count(None) != 1:
         raise ValueError(
             f"Expected two of the two borders and the target size of an axis. Received: {before}, {after}, {target}."
@@ -430,16 +430,16 @@ def pad_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Any:
-    """Return images with zeros around.
+    """Pad images with zeros.
 
     Args:
         images: images.
-        top_padding, bottom_padding, target_height: two of these three.
-        left_padding, right_padding, target_width: two of these three.
-        data_format: "channels_last" or "channels_first".
+        top_padding, bottom_padding, target_height: ints, exactly two of the three.
+        left_padding, right_padding, target_width: ints, exactly two of the three.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     Raises:
-        ValueError: for another number of them, or borders below 0.
+        ValueError: if not exactly two are given, or padding would be negative.
 
     >>> pad_images([[[1.0]]], 1, 0, 0, 1)[:, :, 0]
     array([[0., 0.],
@@ -465,16 +465,16 @@ def crop_images(
     target_width: int | None = None,
     data_format: str | None = None,
 ) -> Any:
-    """Return images without their borders.
+    """Crop images.
 
     Args:
         images: images.
-        top_cropping, bottom_cropping, target_height: two of these three.
-        left_cropping, right_cropping, target_width: two of these three.
-        data_format: "channels_last" or "channels_first".
+        top_cropping, bottom_cropping, target_height: ints, exactly two of the three.
+        left_cropping, right_cropping, target_width: ints, exactly two of the three.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     Raises:
-        ValueError: for another number of them, borders below 0, or borders that leave nothing.
+        ValueError: if not exactly two are given, or a crop would be negative or leave nothing.
 
     >>> crop_images(np.arange(4.0).reshape(2, 2, 1), 0, 1, 1, 0)[:, :, 0]
     array([[1.]])
@@ -497,7 +497,7 @@ def crop_images(
 
 
 def _with_targets(x: Any, targets: Mapping[int, int | None]) -> Any:
-    """Images whose unknown sizes are those that were asked for."""
+    """Set unknown sizes of an image to those that were requested."""
     unknown = {axis: n for axis, n in targets.items() if n is not None and current().shape(x)[axis] is None}
     return _call.sized(x, unknown) if unknown and current().is_symbolic else x
 
@@ -522,7 +522,7 @@ def _patches(x: Any, size: Any, strides: Any, dilation: Any, padding: str, data_
     x = _call.reshaped(x, (1, *backend.shape(x))) if is_single else x
     channels = backend.shape(x)[-1 if is_channels_last(data_format) else 1]
     depth = math.prod(size) * channels
-    # A convolution with the identity copies the window into the channels.
+    # A convolution with the identity copies each window into the channels.
     kernel = np.eye(depth).reshape(*size, channels, depth)
     kernel = backend.array(kernel, backend.dtype(x))
     result = windows.conv(x, kernel, strides, padding, data_format, dilation)
@@ -538,15 +538,15 @@ def extract_patches(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Any:
-    """Return patches of images as channels.
+    """Extract patches of images into the channels.
 
     Args:
         images: images.
-        size: height and width of a patch; three sizes for volumes.
-        strides: steps between patches; default their size.
-        dilation_rate: distance between the entries of a patch.
-        padding: "valid", or "same" for zeros around.
-        data_format: "channels_last" or "channels_first".
+        size: int or tuple, height and width of a patch; three sizes for volumes.
+        strides: int or tuple, steps between patches; default ``size``.
+        dilation_rate: int, distance between the entries of a patch; default 1.
+        padding: "valid", or "same" to pad with zeros; default "valid".
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     Returns:
         (batch, rows, columns, height * width * channels), or channels first.
@@ -570,7 +570,7 @@ def extract_patches_3d(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Any:
-    """Return patches of volumes as channels; arguments as of ``extract_patches``.
+    """Extract patches of volumes into the channels; see ``extract_patches`` for the arguments.
 
     >>> extract_patches_3d(np.zeros((1, 4, 4, 4, 1), "float32"), 2).shape
     (1, 2, 2, 2, 8)
@@ -586,7 +586,7 @@ def extract_patches_3d(
 
 
 def _bell(size: int, sigma: Any, dtype: str) -> Any:
-    """The weights of a Gaussian around the middle of a window."""
+    """Return the weights of a Gaussian over a centred window."""
     backend = current()
     position = backend.array(np.arange(size) - (size - 1) / 2, dtype)
     distance = backend.square(backend.divide(position, array(sigma, dtype)))
@@ -595,7 +595,7 @@ def _bell(size: int, sigma: Any, dtype: str) -> Any:
 
 
 def _filtered(x: Any, rows: Any, columns: Any, padding: str) -> Any:
-    """Filter every channel of (batch, height, width, channels) along both axes."""
+    """Filter every channel of (batch, height, width, channels) along both spatial axes."""
     backend = current()
     channels = backend.shape(x)[-1]
     for weights, is_row in ((rows, True), (columns, False)):
@@ -610,13 +610,13 @@ def _filtered(x: Any, rows: Any, columns: Any, padding: str) -> Any:
 def gaussian_blur(
     images: Any, kernel_size: Sequence[int] = (3, 3), sigma: Any = (1.0, 1.0), data_format: str | None = None
 ) -> Any:
-    """Return images, blurred by a Gaussian; outside lie zeros.
+    """Blur images with a Gaussian; they are padded with zeros.
 
     Args:
         images: images.
         kernel_size: (width, height) of the window.
-        sigma: standard deviations (across, down), in pixels.
-        data_format: "channels_last" or "channels_first".
+        sigma: (horizontal, vertical) standard deviations, in pixels.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> gaussian_blur([[[0.0], [1.0], [0.0]]], (3, 1))[0, :, 0].round(4)
     array([0.2741, 0.4519, 0.2741], dtype=float32)
@@ -643,19 +643,19 @@ def elastic_transform(
     seed: Any = None,
     data_format: str | None = None,
 ) -> Any:
-    """Return images, pulled about at random as if on rubber.
+    """Apply random elastic distortions to images.
 
-    P. Simard et al., "Best Practices for Convolutional Neural Networks" (ICDAR 2003).
+    P. Simard et al., "Best Practices for Convolutional Neural Networks Applied to Visual Document Analysis" (2003).
 
     Args:
         images: images.
-        alpha: strength.
-        sigma: smoothness, in pixels.
+        alpha: float, the strength of the distortion; default 20.0.
+        sigma: float, its smoothness in pixels; default 5.0.
         interpolation: "nearest" or "bilinear".
-        fill_mode: what lies outside; as of ``map_coordinates``.
-        fill_value: for "constant".
+        fill_mode: how to fill what lies outside; as for ``map_coordinates``.
+        fill_value: value for fill_mode "constant".
         seed: int, SeedGenerator or None.
-        data_format: "channels_last" or "channels_first".
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> elastic_transform(np.ones((8, 8, 1), "float32"), seed=1).shape
     (8, 8, 1)
@@ -683,14 +683,14 @@ def elastic_transform(
 
 @op
 def sobel_edges(images: Any, data_format: str | None = None) -> Any:
-    """Return the slopes of brightness by Sobel's filters; outside lie zeros.
+    """Return the gradients of images by Sobel filters; they are padded with zeros.
 
     Args:
         images: images.
-        data_format: "channels_last" or "channels_first".
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     Returns:
-        The shape of the images and a last axis: (down, across).
+        An array with the shape of the images and a last axis: (vertical, horizontal).
 
     >>> sobel_edges(np.zeros((1, 4, 4, 3), "float32")).shape
     (1, 4, 4, 3, 2)
@@ -715,17 +715,17 @@ def ssim(
     k2: float = 0.03,
     data_format: str | None = None,
 ) -> Any:
-    """Return the structural similarity of images: 1 for equal ones.
+    """Return the structural similarity (SSIM) of images: 1 for equal ones.
 
     Z. Wang et al., "Image quality assessment: from error visibility to structural similarity"
     (IEEE Transactions on Image Processing, 2004).
 
     Args:
-        image1, image2: images of one shape.
+        image1, image2: images of the same shape.
         max_val: the largest possible value.
-        filter_size, filter_sigma: of the Gaussian window.
-        k1, k2: small numbers that keep the quotient stable.
-        data_format: "channels_last" or "channels_first".
+        filter_size, filter_sigma: size and standard deviation of the Gaussian window.
+        k1, k2: small constants that stabilize the division.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> ssim(np.ones((16, 16, 1), "float32"), np.ones((16, 16, 1), "float32")).round(4)
     np.float32(1.0)

@@ -1,4 +1,4 @@
-"""Picking entries of arrays, writing to indices, choosing, sorting and counting."""
+"""Indexing arrays, updating entries at indices, selecting, sorting and counting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from polykeras.ops._call import array, op
 
 
 def _wrapped(indices: Any, size: int | None) -> Any:
-    """Integer indices as an array, counted from 0 on."""
+    """Return integer indices as an array, with negative ones counted from the start."""
     backend = current()
     if isinstance(indices, np.ndarray) and size is not None:
         return backend.array(np.where(indices < 0, indices + size, indices).astype("int32"))
@@ -31,7 +31,7 @@ def _wrapped(indices: Any, size: int | None) -> Any:
 
 
 def _inside(indices: Any, size: int | None) -> Any:
-    """Indices as they are; those of no meaning, which may lie outside, moved inside."""
+    """Return indices unchanged, except that invalid ones, whose results are not used, are moved into range."""
     if size is None or not shape_inference.are_tried():
         return indices
     backend = current()
@@ -40,13 +40,13 @@ def _inside(indices: Any, size: int | None) -> Any:
 
 @op
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Return entries along one axis, at integer indices.
+    """Return entries along an axis, at integer indices.
 
     Args:
         x: array of any shape.
         indices: integers of any shape, within the size; negative ones count from the end. For a ``tf.RaggedTensor``
-            the result is dense, with zeros where it has no index.
-        axis: which axis; None flattens x first.
+            the result is dense, with zeros where there is no index.
+        axis: int; None flattens x first; default None.
 
     >>> take([[1, 2], [3, 4]], [1, -1, 0], axis=1)
     array([[2, 2, 1],
@@ -72,7 +72,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 @op
 def embedding(table: Any, indices: Any) -> Any:
-    """Return the rows of a table at integer indices from 0 on: ``take``, without checks.
+    """Return the rows of a table at non-negative integer indices: ``take``, without checks.
 
     Args:
         table: array, (rows, ...).
@@ -92,15 +92,15 @@ def embedding(table: Any, indices: Any) -> Any:
 
 @op
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Return entries along one axis, with an index for each position along the other axes.
+    """Return entries along an axis, with an index for each position along the other axes.
 
     Args:
         x: array of any shape.
-        indices: integers, of as many axes; the others broadcast.
-        axis: along which to look; None looks in all entries one after the other.
+        indices: array of integers with as many axes as x; the other axes broadcast.
+        axis: int; None for the flat array; default None.
 
     Raises:
-        ValueError: for another number of axes, or sizes that don't broadcast.
+        ValueError: for a different number of axes, or sizes that don't broadcast.
 
     >>> take_along_axis([[1, 2], [3, 4]], [[0], [1]], axis=1)
     array([[1],
@@ -117,7 +117,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 def _beside(x: Any, other: Any, axis: int) -> Any:
-    """An array with its sizes of 1 grown to those of another, but for one axis."""
+    """Broadcast an array's axes of size 1 to those of another, except for one axis."""
     backend = current()
     own, others = tuple(backend.shape(x)), tuple(backend.shape(other))
     if len(own) != len(others):
@@ -133,7 +133,7 @@ def get_item(x: Any, key: Any) -> Any:
 
     Args:
         x: array of any shape.
-        key: ints, slices, None, "...", integer arrays, or one bool array whose value is known (of any shape);
+        key: int, slice, None, "...", integer array, or a bool array whose values are known;
             or a tuple of them.
 
     >>> get_item([[1, 2], [3, 4]], (..., 0))
@@ -172,7 +172,7 @@ def _masks_as_indices(key: tuple) -> tuple:
 
 
 def _spelled_out(key: tuple, rank: int) -> list:
-    """A key in which every axis has an item."""
+    """Return a key with an item for every axis."""
     ellipses = [n for n, item in enumerate(key) if item is Ellipsis]
     missing = rank - sum(item is not None and item is not Ellipsis for item in key)
     if missing < 0 or len(ellipses) > 1:
@@ -182,7 +182,7 @@ def _spelled_out(key: tuple, rank: int) -> list:
 
 
 def _as_python(item: Any) -> Any:
-    """Ints and slices of any kind of known integers as Python's own."""
+    """Convert known integers, also in slices, to Python ints."""
     if isinstance(item, builtins.slice):
         bounds = (item.start, item.stop, item.step)
         return builtins.slice(*(None if b is None else _known_int(b) for b in bounds))
@@ -207,7 +207,7 @@ def _index_by_arrays(x: Any, arrays: dict[int, Any]) -> Any:
     shape = backend.shape(x)
     if len(axes) == 1:
         return backend.take(x, _wrapped(arrays[axes[0]], shape[axes[0]]), axes[0])
-    # One index into all these axes, joined into the first of them.
+    # Combine the indices into one flat index, for all these axes merged into the first of them.
     index = None
     for axis in axes:
         part = backend.cast(_wrapped(arrays[axis], shape[axis]), "int32")
@@ -227,8 +227,8 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
 
     Args:
         inputs: array of any shape.
-        start_indices: where it begins, an int for each axis; may be an array.
-        shape: its sizes; -1 for all up to the end.
+        start_indices: the start of the block, an int for each axis; may be an array.
+        shape: tuple of ints, the size of the block; -1 for everything up to the end.
 
     >>> slice([[1, 2, 3], [4, 5, 6]], (0, 1), (2, 2))
     array([[2, 3],
@@ -246,7 +246,7 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
 
 
 def _starts(indices: Any) -> list:
-    """Start indices as Python ints where they are known, otherwise as 0-d arrays."""
+    """Return start indices as Python ints where they are known, otherwise as 0-d arrays."""
     if isinstance(indices, list | tuple):
         return [int(i) if isinstance(i, int | np.integer) else current().concrete(array(i)) for i in indices]
     indices = array(indices)
@@ -263,8 +263,8 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
     Args:
         inputs: array of any shape.
-        start_indices: where the block begins, an int for each axis; may be an array.
-        updates: the block.
+        start_indices: the start of the block, an int for each axis; may be an array.
+        updates: array, the new block.
 
     >>> slice_update([1, 2, 3, 4], [1], [7, 8])
     array([1, 7, 8, 4], dtype=int32)
@@ -275,12 +275,12 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 @op
 def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
-    """Return zeros with values added at indices.
+    """Return zeros to which values are added at indices.
 
     Args:
-        indices: integers of shape (n, k): positions along k leading axes.
-        values: of shape ``(n, *shape[k:])``; those of repeated indices add up.
-        shape: of the result.
+        indices: array of integers, (n, k): positions along the k leading axes.
+        values: array, ``(n, *shape[k:])``; values of repeated indices add up.
+        shape: tuple of ints, the shape of the result.
 
     >>> scatter([[0], [2], [0]], [1.0, 2.0, 3.0], (4,))
     array([4., 0., 2., 0.], dtype=float32)
@@ -295,12 +295,12 @@ _REDUCTIONS = (None, "add", "max", "min", "mul")
 
 @op
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
-    """Return an array with entries at indices replaced, or combined with what is there.
+    """Return an array with the entries at indices replaced by, or combined with, updates.
 
     Args:
         inputs: array of any shape.
-        indices: integers of shape (..., k): positions along k leading axes.
-        updates: of shape ``(..., *inputs.shape[k:])``.
+        indices: array of integers, (..., k): positions along the k leading axes.
+        updates: array, ``(..., *inputs.shape[k:])``.
         reduction: None to replace, or "add", "max", "min", "mul" to combine.
 
     Raises:
@@ -329,7 +329,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 
 def _scatter_combine(x: Any, columns: list, updates: Any, reduction: str) -> Any:
-    """Combine entries with the "max", "min" or product of their updates."""
+    """Combine entries with the "max", "min" or product ("mul") of their updates."""
     from polykeras.ops import segments
 
     backend = current()
@@ -348,14 +348,14 @@ def _scatter_combine(x: Any, columns: list, updates: Any, reduction: str) -> Any
 
 @op
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """Return x1 where a condition holds, otherwise x2; with the condition alone, ``nonzero``.
+    """Return x1 where a condition is True, otherwise x2; with only the condition, its ``nonzero``.
 
     Args:
         condition: array of bools, of any shape.
-        x1, x2: arrays that broadcast with ``condition``; None for both asks for the indices.
+        x1, x2: arrays that broadcast with ``condition``; both None returns the indices of True entries.
 
     Raises:
-        ValueError: for only one of ``x1`` and ``x2``.
+        ValueError: if only one of ``x1`` and ``x2`` is given.
 
     >>> where([True, False], [1, 2], 0)
     array([1, 0], dtype=int32)
@@ -369,15 +369,15 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 @op
 def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Any:
-    """Return, elementwise, the choice of the first condition that is true.
+    """Return, elementwise, the choice for the first condition that is True.
 
     Args:
         condlist: list of bool arrays.
         choicelist: list of arrays that broadcast with the conditions.
-        default: scalar or array, the value where no condition holds; default 0.
+        default: scalar or array, the value where no condition is True; default 0.
 
     Raises:
-        ValueError: if there are not as many choices as conditions.
+        ValueError: if the numbers of choices and conditions differ.
 
     >>> select([[True, False], [True, True]], [[1, 2], [3, 4]])
     array([1, 4], dtype=int32)
@@ -392,9 +392,9 @@ def select(condlist: Sequence, choicelist: Sequence, default: Any = 0) -> Any:
 
 @op
 def nonzero(x: Any) -> tuple:
-    """Return the indices of the entries that aren't 0, an int32 vector for each axis.
+    """Return the indices of the non-zero entries, an int32 vector for each axis.
 
-    Their number follows from the values: it can't be compiled.
+    The number of entries depends on the values, so it can't be compiled.
 
     Args:
         x: array of any shape.
@@ -414,7 +414,7 @@ def nonzero(x: Any) -> tuple:
 
 @op
 def sort(x: Any, axis: int = -1) -> Any:
-    """Return entries in increasing order along an axis; NaN comes last.
+    """Return entries sorted in ascending order along an axis; NaN comes last.
 
     Args:
         x: array of any shape.
@@ -431,7 +431,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 
 @op
 def argsort(x: Any, axis: int = -1) -> Any:
-    """Return the int32 indices of a stable sort of x along an axis, in increasing order.
+    """Return the int32 indices of a stable ascending sort along an axis.
 
     Args:
         x: array of any shape.
@@ -448,11 +448,11 @@ def argsort(x: Any, axis: int = -1) -> Any:
 
 @op
 def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
-    """Return indices that partition x: the ``kth`` entry in sorted order stands at its index, after smaller ones.
+    """Return indices that partition x: the ``kth`` entry in sorted order gets its sorted position, after smaller ones.
 
     Args:
         x: array of any shape.
-        kth: int, the index of an entry in sorted order.
+        kth: int, an index into the sorted entries.
         axis: int, the axis; default -1.
 
     Raises:
@@ -468,12 +468,12 @@ def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
 
 @op
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple:
-    """Return the k largest entries of the last axis, and their int32 indices.
+    """Return the k largest entries along the last axis, and their int32 indices.
 
     Args:
         x: array of any shape.
-        k: how many.
-        sorted: accepted for compatibility; the entries always come downwards.
+        k: int, how many.
+        sorted: bool, for compatibility; entries are always in descending order.
 
     >>> top_k([1, 5, 3], 2)
     (array([5, 3], dtype=int32), array([1, 2], dtype=int32))
@@ -483,12 +483,12 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple:
 
 @op
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
-    """Return whether each target's prediction is among the k largest of its row.
+    """Return whether the score of each target class is among the k largest in its row.
 
     Args:
-        targets: int classes, of shape (batch,).
-        predictions: scores, of shape (batch, classes).
-        k: how many count.
+        targets: array of int classes, (batch,).
+        predictions: array of scores, (batch, classes).
+        k: int, how many of the largest scores count.
 
     >>> in_top_k([1, 0], [[0.1, 0.9], [0.2, 0.8]], 1)
     array([ True, False])
@@ -505,15 +505,15 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 
 @op
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
-    """Return the int32 indices at which inserted values keep a sorted vector sorted.
+    """Return the int32 indices at which inserting values keeps a sorted vector sorted.
 
     Args:
-        sorted_sequence: a vector in upward order.
-        values: of any shape.
-        side: "left" for the index before equal entries, "right" for the one after.
+        sorted_sequence: vector in ascending order.
+        values: array of any shape.
+        side: "left" for the index before equal entries, "right" for the one after; default "left".
 
     Raises:
-        ValueError: for another ``side``.
+        ValueError: for an unknown ``side``.
 
     >>> searchsorted([1, 3, 5], [3, 4])
     array([1, 2], dtype=int32)
@@ -546,7 +546,7 @@ def digitize(x: Any, bins: Any) -> Any:
 
     Args:
         x: array of any shape.
-        bins: array, (n,), the edges in increasing order.
+        bins: array, (n,), the edges in ascending order.
 
     >>> digitize([0.5, 1.0, 9.0], [1.0, 2.0])
     array([0, 1, 2], dtype=int32)
@@ -560,8 +560,8 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
 
     Args:
         x1, x2: arrays of any shapes.
-        assume_unique: accepted for compatibility.
-        invert: return whether they do not.
+        assume_unique: for compatibility.
+        invert: bool, whether to return the opposite; default False.
 
     >>> isin([1, 2, 3], [3, 1])
     array([ True, False,  True])
@@ -589,19 +589,19 @@ def unique(
     size: int | None = None,
     fill_value: Any = None,
 ) -> Any:
-    """Return the unique entries of an array, in increasing order.
+    """Return the unique entries of an array, in ascending order.
 
-    Their number follows from the values: it can't be compiled.
+    The number of entries depends on the values, so it can't be compiled.
 
     Args:
         x: array of any shape.
-        sorted: accepted for compatibility; the entries always come sorted.
-        return_index: also return where each first occurs.
-        return_inverse: also return which of them each entry of x is.
-        return_counts: also return how often each occurs.
-        axis: compare slices along an axis; None compares entries.
-        size: cut or fill the result to this many; default None, for as many as there are.
-        fill_value: what to fill with; default the first entry.
+        sorted: bool, for compatibility; entries are always sorted.
+        return_index: bool, whether to return the index of each entry's first occurrence too; default False.
+        return_inverse: bool, whether to return the indices that rebuild x from the unique entries too; default False.
+        return_counts: bool, whether to return how often each entry occurs too; default False.
+        axis: int, the axis along which slices are compared; None compares entries; default None.
+        size: int to which the result is truncated or padded; default None, for as many as there are.
+        fill_value: the padding; default None, for the first entry.
 
     >>> unique([3, 1, 3], return_counts=True)
     (array([1, 3], dtype=int32), array([1, 2], dtype=int32))
@@ -640,13 +640,13 @@ def _resized(values: np.ndarray, size: int, fill_value: Any, axis: int) -> np.nd
 
 @op
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
-    """Return how often each integer from 0 on occurs, in a vector or in each row.
+    """Return how often each non-negative integer occurs, in a vector or in each row.
 
     Args:
-        x: integers from 0 on, of shape (n,) or (batch, n).
-        weights: of x's shape; what each counts. Default 1.
-        minlength: the least number of counts. In a compiled function, the number of counts; default 0.
-        sparse: accepted for compatibility.
+        x: array of non-negative integers, (n,) or (batch, n).
+        weights: array of x's shape, the weight of each entry; default None, for 1.
+        minlength: int, the minimum number of counts; in a compiled function, the number of counts; default 0.
+        sparse: for compatibility.
 
     >>> bincount([0, 2, 2])
     array([1, 0, 2], dtype=int32)
@@ -680,8 +680,8 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
 
     Args:
         x: array of any shape.
-        bins: their number, or their edges; default 10.
-        range: (lowest, highest) edge; default the ends of x.
+        bins: the number of bins, or their edges; default 10.
+        range: (lowest, highest) edge; default None, for the smallest and largest entry of x.
 
     >>> histogram([1.0, 2.0, 1.0], bins=2)
     (array([2, 1], dtype=int32), array([1. , 1.5, 2. ], dtype=float32))
@@ -702,7 +702,7 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
     index = searchsorted(edges, x, "right")
     last = backend.equal(*_call.operands(x, backend.getitem(edges, (-1,))))
     index = backend.where(last, backend.full((), count, "int32"), index)
-    # Index 0 and the last one hold what lies outside.
+    # The first and the last count collect values outside the range.
     counts = backend.full((count + 2,), 0, "int32")
     ones = backend.full(tuple(backend.shape(index)), 1, "int32")
     counts = backend.scatter_add(counts, backend.reshape(index, (-1, 1)), ones)
@@ -711,7 +711,7 @@ def histogram(x: Any, bins: Any = 10, range: tuple | None = None) -> tuple:
 
 @op
 def unravel_index(indices: Any, shape: Sequence[int]) -> tuple:
-    """Return coordinates along each axis for flat indices in row-major order.
+    """Return the coordinates along each axis for flat indices in row-major order.
 
     Args:
         indices: array of integers, of any shape.

@@ -1,4 +1,4 @@
-"""Products of vectors and matrices, norms, decompositions and linear systems."""
+"""Products of vectors and matrices, norms, matrix decompositions and linear systems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polykeras.ops.control import jvp  # noqa: F401
 
 
 def _product(function: Any, *arrays: Any) -> Any:
-    """Multiply arrays in their common dtype; of bools the result is whether a sum isn't 0."""
+    """Multiply arrays in their common dtype; for bools, return whether the sum is not 0."""
     backend = current()
     arrays = _call.same_dtype(*arrays)
     if backend.dtype(arrays[0]) != "bool":
@@ -30,9 +30,9 @@ def _matmul(x1: Any, x2: Any) -> Any:
 
 @op
 def matmul(x1: Any, x2: Any) -> Any:
-    """Return the product of matrices; leading axes broadcast, vectors are rows and columns.
+    """Return the matrix product; leading axes broadcast, and vectors act as a row or a column.
 
-    Products of int8 arrays add up in int32.
+    Products of int8 arrays are accumulated in int32.
 
     Args:
         x1: array, (..., m, n), or a vector (n,).
@@ -52,10 +52,10 @@ def matmul(x1: Any, x2: Any) -> Any:
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     """Evaluate an Einstein summation.
 
-    Products of int8 arrays add up in int32.
+    Products of int8 arrays are accumulated in int32.
 
     Args:
-        subscripts: such as "ij,jk->ik"; "..." stands for any axes.
+        subscripts: str such as "ij,jk->ik"; "..." stands for any number of axes.
         *operands: arrays.
         **kwargs: for compatibility; they change nothing.
 
@@ -68,12 +68,12 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     if backend.dtype(arrays[0]) == "int8":
         arrays = tuple(backend.cast(x, "int32") for x in arrays)
     function = functools.partial(backend.einsum, _explicit(subscripts))
-    # Engines add up products in float32, of one array they sum in its own type.
+    # Engines accumulate products in float32, but sum a single array in its own dtype.
     return _call.in_single_precision(function)(*arrays) if len(arrays) == 1 else _product(function, *arrays)
 
 
 def _explicit(subscripts: str) -> str:
-    """Subscripts with an output: without one it has the letters that stand once, in alphabetical order."""
+    """Return subscripts with an explicit output: by default, the letters that occur once, in alphabetical order."""
     subscripts = subscripts.replace(" ", "")
     if "->" in subscripts:
         return subscripts
@@ -83,7 +83,7 @@ def _explicit(subscripts: str) -> str:
 
 @op
 def dot(x1: Any, x2: Any) -> Any:
-    """Return the sum of products over the last axis of x1 and the last but one of x2.
+    """Return the sum of products over the last axis of x1 and the second-to-last of x2.
 
     Args:
         x1: array, (..., n).
@@ -108,7 +108,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
     Args:
         x1, x2: arrays whose contracted axes have equal sizes, of any shapes.
-        axes: how many last axes of x1 meet as many first ones of x2; or the axes of each; default 2.
+        axes: int, the number of last axes of x1 and first axes of x2 to contract; or two lists of axes; default 2.
 
     >>> tensordot([[1, 2]], [[3], [4]], 1)
     array([[11]], dtype=int32)
@@ -132,10 +132,10 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
 @op
 def inner(x1: Any, x2: Any) -> Any:
-    """Return the sum of products over the last axes of both.
+    """Return the sum of products over the last axes of both arrays.
 
     Args:
-        x1, x2: array, (..., n).
+        x1, x2: arrays, (..., n).
 
     >>> inner([1, 2], [3, 4])
     array(11, dtype=int32)
@@ -150,7 +150,7 @@ def inner(x1: Any, x2: Any) -> Any:
 
 @op
 def vdot(x1: Any, x2: Any) -> Any:
-    """Return the sum of products of all entries.
+    """Return the dot product of all entries.
 
     Args:
         x1, x2: arrays, which are flattened.
@@ -179,7 +179,7 @@ def outer(x1: Any, x2: Any) -> Any:
 
 @op
 def kron(x1: Any, x2: Any) -> Any:
-    """Return the Kronecker product: x2, scaled by each entry of x1, side by side.
+    """Return the Kronecker product: blocks of x2, scaled by the entries of x1.
 
     Args:
         x1, x2: arrays of any shape.
@@ -202,12 +202,12 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     """Return the cross product of vectors of size 2 or 3.
 
     Args:
-        x1, x2: arrays that broadcast together, with 2 or 3 entries along the vectors' axis.
-        axisa, axisb, axisc: the axis of the vectors in x1, in x2, and in the result; default -1.
-        axis: one axis instead of these three; default None.
+        x1, x2: arrays that broadcast together, with 2 or 3 entries along the vector axis.
+        axisa, axisb, axisc: ints, the vector axis of x1, of x2, and of the result; default -1.
+        axis: int, one axis in place of these three; default None.
 
     Raises:
-        ValueError: for vectors of another size.
+        ValueError: for vectors of any other size.
 
     >>> cross([1, 0, 0], [0, 1, 0])
     array([0, 0, 1], dtype=int32)
@@ -239,14 +239,14 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
 
 @op
 def cdist(x: Any, y: Any) -> Any:
-    """Return the Euclidean distance of every row of x to every row of y.
+    """Return the Euclidean distances between every row of x and every row of y.
 
     Args:
         x: array, (..., m, d).
         y: array, (..., n, d).
 
     Raises:
-        ValueError: for rows of two lengths.
+        ValueError: if the rows have different lengths.
 
     >>> cdist([[0.0, 0.0]], [[3.0, 4.0], [0.0, 1.0]])
     array([[5., 1.]], dtype=float32)
@@ -271,14 +271,14 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     Args:
         x: array of any shape.
-        ord: of vectors: a number p for ``sum(|x|**p)**(1/p)``, 0 to count non-zeros, +-inf for the
-            extreme |x|. Of matrices: "fro", "nuc", 1, -1, inf, -inf (sums of columns and rows),
-            2, -2 (extreme singular values). Default: the root of the sum of squares.
-        axis: one for vectors, two for matrices; None for all of x.
-        keepdims: whether the axes stay, with size 1.
+        ord: for vectors, a number p for ``sum(|x|**p)**(1/p)``, 0 for the number of non-zeros, +-inf for the
+            largest or smallest |x|. For matrices "fro", "nuc", 1, -1, inf, -inf (extreme sums of columns and rows),
+            2, -2 (extreme singular values). Default None: the square root of the sum of squares.
+        axis: int for vectors, pair of ints for matrices; None for all axes; default None.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     Raises:
-        ValueError: for another ``ord``, or a wrong number of axes.
+        ValueError: for an unknown ``ord``, or a wrong number of axes.
 
     >>> norm([3.0, 4.0])
     array(5., dtype=float32)
@@ -300,7 +300,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def _root_of_squares(x: Any, axes: tuple | None, keepdims: bool) -> Any:
     backend = current()
     total = backend.sum(backend.square(x), axes, keepdims)
-    # The root has no gradient at 0; of a norm, 0 is one.
+    # The root has no gradient at 0; that of the norm is defined as 0.
     is_zero = backend.equal(total, 0.0)
     dtype = backend.dtype(x)
     root = backend.sqrt(backend.where(is_zero, backend.full((), 1.0, dtype), total))
@@ -376,11 +376,11 @@ def _transposed(x: Any) -> Any:
 
 @op
 def cholesky(x: Any, upper: bool = False) -> Any:
-    """Return the triangular factor L of symmetric positive definite matrices ``L L^T``.
+    """Return the lower triangular factors L of symmetric positive definite matrices ``L L^T``.
 
     Args:
-        x: (..., n, n).
-        upper: return its transpose.
+        x: array, (..., n, n).
+        upper: bool, whether to return the transpose of L; default False.
 
     >>> cholesky([[4.0, 0.0], [0.0, 9.0]])
     array([[2., 0.],
@@ -392,11 +392,11 @@ def cholesky(x: Any, upper: bool = False) -> Any:
 
 @op
 def cholesky_inverse(x: Any, upper: bool = False) -> Any:
-    """Return the inverse of ``L L^T``, for the factor L that ``cholesky`` gives.
+    """Return the inverse of ``L L^T``, given the factor L that ``cholesky`` returns.
 
     Args:
-        x: (..., n, n).
-        upper: whether x is L's transpose.
+        x: array, (..., n, n).
+        upper: bool, whether x is the transpose of L; default False.
 
     >>> cholesky_inverse([[2.0, 0.0], [0.0, 1.0]])
     array([[0.25, 0.  ],
@@ -433,7 +433,7 @@ def det(x: Any) -> Any:
 
 @op
 def slogdet(x: Any) -> tuple:
-    """Return the sign and the log of the absolute value of determinants, without overflow.
+    """Return the signs and the logarithms of the absolute values of determinants, without overflow.
 
     Args:
         x: array, (..., n, n).
@@ -444,7 +444,7 @@ def slogdet(x: Any) -> tuple:
     backend = current()
     x = _square(x)
     size = backend.shape(x)[-1] or 1
-    # A first estimate, which is exact but has no gradient everywhere, brings the determinant to 1.
+    # Scaling by a gradient-free estimate (from QR) brings the determinant to magnitude 1, so that it can't overflow.
     r = backend.qr(backend.stop_gradient(x))[1]
     diagonal = backend.sum(backend.multiply(r, _identity_like(r)), (-1,))
     estimate = backend.sum(backend.log(backend.absolute(diagonal)), (-1,))
@@ -460,7 +460,7 @@ def slogdet(x: Any) -> tuple:
 
 @op
 def logdet(x: Any) -> Any:
-    """Return the log of the absolute value of determinants, without overflow.
+    """Return the logarithms of the absolute values of determinants, without overflow.
 
     Args:
         x: array, (..., n, n).
@@ -473,7 +473,7 @@ def logdet(x: Any) -> Any:
 
 @op
 def inv(x: Any) -> Any:
-    """Return inverse matrices.
+    """Return the inverses of matrices.
 
     Args:
         x: array, (..., n, n).
@@ -487,14 +487,14 @@ def inv(x: Any) -> Any:
 
 @op
 def qr(x: Any, mode: str = "reduced") -> tuple:
-    """Return orthogonal columns q and triangular r with ``q r == x``.
+    """Return the QR decomposition: orthonormal columns q and triangular r with ``q r == x``.
 
     Args:
-        x: (..., m, n).
-        mode: "reduced" for min(m, n) columns, "complete" for m.
+        x: array, (..., m, n).
+        mode: "reduced" for min(m, n) columns, "complete" for m; default "reduced".
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for an unknown mode.
 
     >>> [part.shape for part in qr([[1.0], [2.0], [3.0]])]
     [(3, 1), (1, 1)]
@@ -509,9 +509,9 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Return the singular value decomposition (u, s, vh) with ``u diag(s) vh == x``.
 
     Args:
-        x: (..., m, n).
-        full_matrices: whether u and vh are square.
-        compute_uv: whether to return more than s.
+        x: array, (..., m, n).
+        full_matrices: bool, whether u and vh are square; default True.
+        compute_uv: bool, whether to return u and vh, or only s; default True.
 
     >>> svd([[0.0, 2.0], [3.0, 0.0]], compute_uv=False)
     array([3., 2.], dtype=float32)
@@ -522,7 +522,7 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 
 @op
 def eigh(x: Any) -> tuple:
-    """Return the eigenvalues, in increasing order, and eigenvectors (columns) of symmetric matrices.
+    """Return the eigenvalues, in ascending order, and eigenvectors (columns) of symmetric matrices.
 
     Args:
         x: array of symmetric matrices, (..., n, n).
@@ -535,12 +535,12 @@ def eigh(x: Any) -> tuple:
 
 @op
 def eig(x: Any) -> tuple:
-    """Return the eigenvalues, in any order, and eigenvectors (columns) of square matrices: complex numbers.
+    """Return the eigenvalues, in arbitrary order, and eigenvectors (columns) of square matrices, as complex numbers.
 
-    On a GPU, JAX has none: move the matrix to the processor.
+    JAX does not support it on a GPU: move the matrix to the CPU.
 
     Args:
-        x: floats, (..., n, n).
+        x: array of floats, (..., n, n).
 
     >>> eig([[2.0, 0.0], [0.0, 1.0]])[0]
     array([2.+0.j, 1.+0.j], dtype=complex64)
@@ -552,14 +552,14 @@ def eig(x: Any) -> tuple:
 
 @op
 def lu_factor(x: Any) -> tuple:
-    """Return the LU decomposition with row exchanges.
+    """Return the LU decomposition with partial pivoting.
 
     Args:
-        x: (..., m, n).
+        x: array, (..., m, n).
 
     Returns:
-        (lu, pivots): U on and above the diagonal, the unit lower factor L below it; row i was
-        exchanged with row ``pivots[i]``, int32.
+        (lu, pivots): U on and above the diagonal, the unit lower triangular factor L below it; row i was
+        swapped with row ``pivots[i]``, int32.
 
     >>> lu_factor([[0.0, 1.0], [2.0, 4.0]])
     (array([[2., 4.],
@@ -583,7 +583,7 @@ def lu_factor(x: Any) -> tuple:
         head = backend.getitem(x, (..., slice(step, step + 1), slice(None)))
         top = backend.getitem(head, (..., slice(step, step + 1)))
         column = backend.getitem(x, (..., slice(step, step + 1)))
-        # A column of zeros is left as it is.
+        # A column of zeros is left unchanged.
         is_zero = backend.equal(top, 0.0)
         factor = backend.divide(column, backend.where(is_zero, backend.full((), 1.0, backend.dtype(x)), top))
         lower = backend.reshape(backend.greater(index, step), (rows, 1))
@@ -620,8 +620,8 @@ def solve(a: Any, b: Any) -> Any:
     """Return x with ``a x == b``.
 
     Args:
-        a: (..., n, n).
-        b: (..., n) or (..., n, k).
+        a: array, (..., n, n).
+        b: array, (..., n) or (..., n, k).
 
     >>> solve([[2.0, 0.0], [0.0, 4.0]], [2.0, 2.0])
     array([1. , 0.5], dtype=float32)
@@ -634,9 +634,9 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
     """Return x with ``a x == b``, for triangular a.
 
     Args:
-        a: (..., n, n); the other triangle isn't read.
-        b: (..., n) or (..., n, k).
-        lower: whether a is lower triangular.
+        a: array, (..., n, n); its other triangle is not read.
+        b: array, (..., n) or (..., n, k).
+        lower: bool, whether a is lower triangular; default False.
 
     >>> solve_triangular([[2.0, 1.0], [0.0, 4.0]], [3.0, 4.0])
     array([1., 1.], dtype=float32)
@@ -646,12 +646,12 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
 
 @op
 def pinv(x: Any, rcond: float | None = None) -> Any:
-    """Return the pseudo-inverses of Moore and Penrose.
+    """Return the Moore-Penrose pseudo-inverses of matrices.
 
     Args:
-        x: (..., m, n).
-        rcond: singular values below this fraction of the largest count as 0; default the rounding
-            error of the dtype times max(m, n).
+        x: array, (..., m, n).
+        rcond: singular values below this fraction of the largest count as 0; default None, for the machine
+            epsilon of the dtype times max(m, n).
 
     >>> pinv([[2.0, 0.0], [0.0, 4.0]])
     array([[0.5 , 0.  ],
@@ -676,16 +676,16 @@ def _rounding(x: Any) -> float:
 
 @op
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
-    """Return x of the least ``|a x - b|``, and among those of the least size.
+    """Return the least-squares solution x of ``a x = b`` with the smallest norm.
 
     Args:
-        a: (m, n).
-        b: (m,) or (m, k).
+        a: array, (m, n).
+        b: array, (m,) or (m, k).
         rcond: singular values below this fraction of the largest count as 0; default None, for the machine
             epsilon.
 
     Raises:
-        ValueError: if a is no matrix, or b has another number of rows.
+        ValueError: if a is not a matrix, or b has a different number of rows.
 
     >>> lstsq([[1.0], [1.0]], [1.0, 3.0]).round(4)
     array([2.], dtype=float32)
@@ -699,11 +699,11 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
 
 @op
 def matrix_rank(x: Any, tol: float | None = None) -> Any:
-    """Return the int32 number of singular values that aren't 0.
+    """Return the int32 ranks of matrices: the numbers of non-zero singular values.
 
     Args:
-        x: (..., m, n).
-        tol: values up to it count as 0; default the rounding error of the largest.
+        x: array, (..., m, n).
+        tol: values up to it count as 0; default None, for the rounding error of the largest.
 
     >>> matrix_rank([[1.0, 2.0], [2.0, 4.0]])
     np.int32(1)
@@ -718,7 +718,7 @@ def matrix_rank(x: Any, tol: float | None = None) -> Any:
 @op
 @_call.in_single_precision
 def corrcoef(x: Any) -> Any:
-    """Return the correlation of every two rows.
+    """Return the correlation coefficients of all pairs of rows.
 
     Args:
         x: array, (variables, observations), or a vector.

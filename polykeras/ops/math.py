@@ -1,4 +1,4 @@
-"""Functions of each entry of one array."""
+"""Elementwise functions of one array."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from polykeras.ops._call import array, float_array, number_array, op
 
 @op
 def absolute(x: Any) -> Any:
-    """Return |x|; of complex numbers, their distance from 0.
+    """Return |x|; for complex numbers, the magnitude.
 
     Args:
         x: array of any shape.
@@ -93,7 +93,7 @@ def signbit(x: Any) -> Any:
 
 
 def _integer_of(dtype: str) -> str:
-    """The signed integers as wide as a type of floats."""
+    """Return the signed integer dtype of the same width as a float dtype."""
     return f"int{8 * dtypes.numpy_dtype(dtype).itemsize}"
 
 
@@ -147,8 +147,8 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
     Args:
         x: array of any shape.
-        nan: for NaN; default 0.0.
-        posinf, neginf: for infinities; default the ends of the dtype.
+        nan: float, the replacement for NaN; default 0.0.
+        posinf, neginf: replacements for infinities; default the largest and smallest finite values of the dtype.
 
     >>> nan_to_num([1.0, float("nan"), float("inf")], posinf=9.0)
     array([1., 0., 9.], dtype=float32)
@@ -200,7 +200,7 @@ def exp2(x: Any) -> Any:
 
 @op
 def expm1(x: Any) -> Any:
-    """Return e**x - 1, exact near 0.
+    """Return e**x - 1, accurate near 0.
 
     Args:
         x: array of any shape.
@@ -254,7 +254,7 @@ def log10(x: Any) -> Any:
 
 @op
 def log1p(x: Any) -> Any:
-    """Return log(1 + x), exact near 0.
+    """Return log(1 + x), accurate near 0.
 
     Args:
         x: array of any shape.
@@ -524,7 +524,7 @@ def erf(x: Any) -> Any:
     return current().erf(float_array(x))
 
 
-# Coefficients of Numerical Recipes (2nd ed., 6.2), lowest power of t first.
+# Coefficients from Numerical Recipes (2nd ed., 6.2), lowest power of t first.
 _ERFC = (
     -1.26551223, 1.00002368, 0.37409196, 0.09678418, -0.18628806,
     0.27886807, -1.13520398, 1.48851587, -0.82215223, 0.17087277,
@@ -533,9 +533,9 @@ _ERFC = (
 
 @op
 def erfc(x: Any) -> Any:
-    """Return 1 - erf(x), with a small relative error (1e-7) for large x too.
+    """Return 1 - erf(x), with a small relative error (1e-7) even for large x.
 
-    The tail is a fraction of Press et al., "Numerical Recipes" (2nd ed., 6.2).
+    The tail is a Chebyshev fit from Press et al., "Numerical Recipes" (2nd ed., 6.2).
 
     Args:
         x: array of any shape.
@@ -566,7 +566,7 @@ def erfinv(x: Any) -> Any:
     return current().erfinv(float_array(x))
 
 
-# Coefficients of Abramowitz and Stegun, 9.8.1 and 9.8.2, lowest power first.
+# Coefficients from Abramowitz and Stegun, 9.8.1 and 9.8.2, lowest power first.
 _I0_NEAR = (1.0, 3.5156229, 3.0899424, 1.2067492, 0.2659732, 0.0360768, 0.0045813)
 _I0_FAR = (
     0.39894228, 0.01328592, 0.00225319, -0.00157565, 0.00916281,
@@ -576,9 +576,9 @@ _I0_FAR = (
 
 @op
 def i0(x: Any) -> Any:
-    """Return the modified Bessel function of the first kind, of order 0 (relative error 2e-7).
+    """Return the modified Bessel function of the first kind of order 0 (relative error 2e-7).
 
-    Polynomials of Abramowitz and Stegun, "Handbook of Mathematical Functions", 9.8.
+    Uses the polynomials of Abramowitz and Stegun, "Handbook of Mathematical Functions", 9.8.
 
     Args:
         x: array of any shape.
@@ -595,7 +595,7 @@ def i0(x: Any) -> Any:
 
 
 def _polynomial(x: Any, coefficients: tuple) -> Any:
-    """A polynomial by Horner's rule; the lowest power comes first."""
+    """Evaluate a polynomial by Horner's rule; the lowest power comes first."""
     backend = current()
     result = backend.full((), coefficients[-1], backend.dtype(x))
     for coefficient in coefficients[-2::-1]:
@@ -651,11 +651,11 @@ def trunc(x: Any) -> Any:
 
 @op
 def round(x: Any, decimals: int = 0) -> Any:
-    """Return values rounded to a number of decimals, halves to even.
+    """Return values rounded to a number of decimals, with halves rounded to even.
 
     Args:
         x: array of any shape.
-        decimals: may be negative: -1 rounds to tens; default 0.
+        decimals: int; may be negative: -1 rounds to tens; default 0.
 
     >>> round([1.5, 2.5, 2.34], 0), round([17, 23], -1)
     (array([2., 2., 2.], dtype=float32), array([20, 20], dtype=int32))
@@ -785,7 +785,7 @@ def _zeros(x: Any) -> Any:
 
 @op
 def real(x: Any) -> Any:
-    """Return the real part; of real numbers, they themselves.
+    """Return the real parts; real numbers are returned unchanged.
 
     Args:
         x: array of any shape.
@@ -799,7 +799,7 @@ def real(x: Any) -> Any:
 
 @op
 def imag(x: Any) -> Any:
-    """Return the imaginary part; of real numbers, zeros.
+    """Return the imaginary parts; zeros for real numbers.
 
     Args:
         x: array of any shape.
@@ -813,7 +813,7 @@ def imag(x: Any) -> Any:
 
 @op
 def conjugate(x: Any) -> Any:
-    """Return the complex conjugate; of real numbers, they themselves.
+    """Return the complex conjugates; real numbers are returned unchanged.
 
     Args:
         x: array of any shape.
@@ -844,7 +844,7 @@ def isreal(x: Any) -> Any:
 
 @op
 def angle(x: Any) -> Any:
-    """Return the angle of numbers in the complex plane, from -pi to pi; of real numbers 0, or pi below 0.
+    """Return the angles of numbers in the complex plane, from -pi to pi; for real numbers 0, or pi if negative.
 
     Args:
         x: array of any shape.
@@ -860,7 +860,7 @@ def angle(x: Any) -> Any:
 
 @op
 def view_as_complex(x: Any) -> Any:
-    """Return complex numbers of real ones, whose last axis holds the real and the imaginary part.
+    """Return real arrays as complex numbers; the last axis holds real and imaginary parts.
 
     Args:
         x: floats of shape (..., 2).
@@ -881,7 +881,7 @@ def view_as_complex(x: Any) -> Any:
 
 @op
 def view_as_real(x: Any) -> Any:
-    """Return the real and the imaginary parts of numbers, as a last axis of size 2.
+    """Return the real and imaginary parts of numbers, along a last axis of size 2.
 
     Args:
         x: complex or real numbers, of any shape.
@@ -894,11 +894,11 @@ def view_as_real(x: Any) -> Any:
 
 @op
 def polar(abs_: Any, angle: Any) -> Any:
-    """Return complex numbers of a size and an angle.
+    """Return complex numbers with given magnitudes and angles.
 
     Args:
-        abs_: sizes, floats.
-        angle: in radians, floats of a shape that broadcasts with that of the sizes.
+        abs_: the magnitudes, floats.
+        angle: the angles in radians, floats that broadcast with the magnitudes.
 
     >>> polar([2.0], [0.0])
     array([2.+0.j], dtype=complex64)

@@ -1,4 +1,4 @@
-"""Moving the entries of arrays: shape, order of axes, joining, splitting, repeating, padding."""
+"""Rearranging the entries of arrays: shape, order of axes, joining, splitting, repeating, padding."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def reshape(x: Any, newshape: Any) -> Any:
 
     Args:
         x: array of any shape.
-        newshape: sizes; one may be -1 (or None), and follows from the others. Sizes may be arrays.
+        newshape: tuple of sizes, which may be arrays; one may be -1 (or None), to be inferred from the others.
 
     Raises:
-        ValueError: for a size below -1, or -1 twice.
+        ValueError: for a size below -1, or more than one -1.
 
     >>> reshape([1, 2, 3, 4], (2, -1))
     array([[1, 2],
@@ -79,14 +79,14 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
 
 @op
 def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """Return x without axes of size 1: the given ones, or all.
+    """Return x without axes of size 1: the given ones, or all of them.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes of size 1; default None.
 
     Raises:
-        ValueError: if a given axis is of another size.
+        ValueError: if a given axis has another size.
 
     >>> squeeze([[[1, 2]]]), squeeze([[[1, 2]]], 0)
     (array([1, 2], dtype=int32), array([[1, 2]], dtype=int32))
@@ -103,14 +103,14 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 @op
 def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
-    """Return x with its axes in another order, by default reversed.
+    """Return x with its axes permuted, by default reversed.
 
     Args:
         x: array of any shape.
-        axes: tuple of ints, for each axis of the result the index of the one in ``x``; None for the reverse.
+        axes: tuple of ints, for each axis of the result the index of the axis in ``x``; None for the reverse.
 
     Raises:
-        ValueError: if ``axes`` does not name every axis once.
+        ValueError: if ``axes`` is not a permutation of all axes.
 
     >>> transpose([[1, 2], [3, 4]])
     array([[1, 3],
@@ -120,17 +120,17 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     rank = len(current().shape(x))
     order = tuple(range(rank))[::-1] if axes is None else _call.axes_of(tuple(axes), rank, "axes")
     if len(order) != rank:
-        raise ValueError(f"Expected an order of {rank} axes. Received: {axes}.")
+        raise ValueError(f"Expected a permutation of {rank} axes. Received: {axes}.")
     return current().transpose(x, order)
 
 
 @op
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """Return x with two axes exchanged.
+    """Return x with two axes swapped.
 
     Args:
         x: array of any shape.
-        axis1, axis2: ints, the axes to exchange.
+        axis1, axis2: ints, the axes to swap.
 
     >>> swapaxes([[1, 2, 3]], 0, 1).shape
     (3, 1)
@@ -144,14 +144,14 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @op
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """Return x with some axes moved to new indices; the others keep their order.
+    """Return x with some axes moved to new indices; the other axes keep their order.
 
     Args:
         x: array of any shape.
         source, destination: int or tuples of ints, indices of axes in ``x`` and in the result.
 
     Raises:
-        ValueError: if there are not as many destinations as sources.
+        ValueError: if the numbers of sources and destinations differ.
 
     >>> moveaxis(np.zeros((2, 3, 4)), 0, -1).shape
     (3, 4, 2)
@@ -190,11 +190,11 @@ def concatenate(xs: Sequence, axis: int = 0) -> Any:
     """Return arrays joined along an axis, in their common dtype.
 
     Args:
-        xs: list of arrays whose shapes differ along ``axis`` only.
+        xs: list of arrays whose shapes differ only along ``axis``.
         axis: int, the axis to join along; default 0.
 
     Raises:
-        ValueError: for an axis of None.
+        ValueError: if axis is None.
 
     >>> concatenate([[1, 2], [3.5]])
     array([1. , 2. , 3.5], dtype=float32)
@@ -207,10 +207,10 @@ def concatenate(xs: Sequence, axis: int = 0) -> Any:
 
 @op
 def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
-    """Return two arrays joined along an axis; flattened, without one.
+    """Return two arrays joined along an axis, or flattened and joined if it is None.
 
     Args:
-        x1, x2: arrays, of any shapes, or of shapes that differ along ``axis`` only.
+        x1, x2: arrays whose shapes differ only along ``axis``; of any shapes if it is None.
         axis: int, or None to flatten both; default None.
 
     >>> append([1, 2], [[3], [4]])
@@ -221,10 +221,10 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
 
 @op
 def stack(x: Sequence, axis: int = 0) -> Any:
-    """Return arrays of one shape joined along a new axis.
+    """Return arrays of the same shape joined along a new axis.
 
     Args:
-        x: list of arrays of one shape.
+        x: list of arrays of the same shape.
         axis: int, the axis; default 0.
 
     >>> stack([[1, 2], [3, 4]], -1)
@@ -236,7 +236,7 @@ def stack(x: Sequence, axis: int = 0) -> Any:
 
 
 def _of_rank(xs: Any, rank: int) -> list:
-    """Arrays with leading axes of size 1, up to ``rank`` axes."""
+    """Return arrays with leading axes of size 1 added, up to ``rank`` axes."""
     arrays = [_call.array(x) for x in xs]
     shapes = [current().shape(x) for x in arrays]
     pairs = zip(arrays, shapes, strict=True)
@@ -245,10 +245,10 @@ def _of_rank(xs: Any, rank: int) -> list:
 
 @op
 def hstack(xs: Sequence) -> Any:
-    """Return arrays joined along axis 1, vectors along axis 0.
+    """Return arrays joined along axis 1; vectors along axis 0.
 
     Args:
-        xs: list of arrays whose shapes differ along the joined axis only.
+        xs: list of arrays whose shapes differ only along the joined axis.
 
     >>> hstack([[1, 2], [3]])
     array([1, 2, 3], dtype=int32)
@@ -259,10 +259,10 @@ def hstack(xs: Sequence) -> Any:
 
 @op
 def vstack(xs: Sequence) -> Any:
-    """Return arrays joined along axis 0, vectors as rows.
+    """Return arrays joined along axis 0; vectors count as rows.
 
     Args:
-        xs: list of arrays whose shapes differ along the joined axis only.
+        xs: list of arrays whose shapes differ only along the joined axis.
 
     >>> vstack([[1, 2], [3, 4]])
     array([[1, 2],
@@ -273,10 +273,10 @@ def vstack(xs: Sequence) -> Any:
 
 @op
 def dstack(xs: Sequence) -> Any:
-    """Return arrays joined along axis 2, which vectors and matrices get as a new one.
+    """Return arrays joined along axis 2, which is added to vectors and matrices.
 
     Args:
-        xs: list of arrays whose shapes differ along the joined axis only.
+        xs: list of arrays whose shapes differ only along the joined axis.
 
     >>> dstack([[1, 2], [3, 4]]).shape
     (1, 2, 2)
@@ -303,15 +303,15 @@ def _split_at(x: Any, indices: Sequence[int], axis: int) -> list:
 
 @op
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list:
-    """Return parts of an array: equal ones, or those between given indices.
+    """Split an array into equal parts, or at given indices.
 
     Args:
         x: array of any shape.
         indices_or_sections: the number of equal parts, or the indices where parts begin.
-        axis: where to cut; default 0.
+        axis: int, the axis to split; default 0.
 
     Raises:
-        ValueError: if the size is no multiple of the number of parts.
+        ValueError: if the size is not a multiple of the number of parts.
 
     >>> split([1, 2, 3, 4], 2), split([1, 2, 3], [1])
     ([array([1, 2], dtype=int32), array([3, 4], dtype=int32)], [array([1], dtype=int32), array([2, 3], dtype=int32)])
@@ -331,12 +331,12 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
 
 @op
 def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list:
-    """Return parts of an array like ``split``; the first ones are longer by one where needed.
+    """Split an array into parts like ``split``; the first ones have one entry more if the size is not a multiple.
 
     Args:
         x: array of any shape.
         indices_or_sections: the number of parts, or the indices where parts begin.
-        axis: int, the axis to cut; default 0.
+        axis: int, the axis to split; default 0.
 
     >>> [part.shape for part in array_split([1, 2, 3], 2)]
     [(2,), (1,)]
@@ -355,7 +355,7 @@ def array_split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0)
 
 @op
 def hsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
-    """Return parts along axis 1, of vectors along axis 0.
+    """Split an array along axis 1; a vector along axis 0.
 
     Args:
         x: array of any shape.
@@ -370,7 +370,7 @@ def hsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
 
 @op
 def vsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
-    """Return parts along axis 0.
+    """Split an array along axis 0.
 
     Args:
         x: array of any shape.
@@ -384,7 +384,7 @@ def vsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
 
 @op
 def dsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
-    """Return parts along axis 2.
+    """Split an array along axis 2.
 
     Args:
         x: array of any shape.
@@ -398,12 +398,12 @@ def dsplit(x: Any, indices_or_sections: int | Sequence[int]) -> list:
 
 @op
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
-    """Return the slices along an axis, without it.
+    """Return the slices along an axis, which is removed.
 
     Args:
         x: array of any shape.
-        num: how many; needed where the size is unknown; default None.
-        axis: which axis; default 0.
+        num: int, how many; needed if the size is unknown; default None.
+        axis: int; default 0.
 
     Raises:
         ValueError: if the size of the axis is unknown, and ``num`` is None.
@@ -429,11 +429,11 @@ def _count(n: Any) -> Any:
 
 @op
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
-    """Return copies of x side by side, along each axis.
+    """Return copies of x placed side by side along each axis.
 
     Args:
         x: array of any shape.
-        repeats: int or tuple of ints, how often along each axis.
+        repeats: int or tuple of ints, the number of copies along each axis.
 
     >>> tile([1, 2], (2, 2))
     array([[1, 2, 1, 2],
@@ -453,15 +453,15 @@ def tile(x: Any, repeats: int | Sequence[int]) -> Any:
 
 @op
 def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any:
-    """Return every entry several times in a row; flattened, without an axis.
+    """Return x with every entry repeated in place; flattened if ``axis`` is None.
 
     Args:
         x: array of any shape.
-        repeats: how often, or a number for each entry along the axis.
+        repeats: int, or an int for each entry along the axis.
         axis: int, the axis; None to repeat the entries of the flat array.
 
     Raises:
-        ValueError: for another number of repeats than there are entries.
+        ValueError: if the number of repeats does not match the number of entries.
 
     >>> repeat([1, 2], 2), repeat([1, 2], [1, 3])
     (array([1, 1, 2, 2], dtype=int32), array([1, 2, 2, 2], dtype=int32))
@@ -489,7 +489,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
 
 @op
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
-    """Return x in reverse order along axes, by default all.
+    """Return x with the order of entries reversed along axes, by default all.
 
     Args:
         x: array of any shape.
@@ -507,7 +507,7 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 @op
 def fliplr(x: Any) -> Any:
-    """Return x in reverse order along axis 1.
+    """Return x with the order of entries reversed along axis 1.
 
     Args:
         x: array of at least two axes, of any shape.
@@ -520,7 +520,7 @@ def fliplr(x: Any) -> Any:
 
 @op
 def flipud(x: Any) -> Any:
-    """Return x in reverse order along axis 0.
+    """Return x with the order of entries reversed along axis 0.
 
     Args:
         x: array of any shape.
@@ -539,7 +539,7 @@ def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     Args:
         array: array of at least two axes, of any shape.
         k: int, the number of quarter turns; default 1.
-        axes: pair of ints, the plane to turn in; default (0, 1).
+        axes: pair of ints, the plane of rotation; default (0, 1).
 
     >>> rot90([[1, 2], [3, 4]])
     array([[2, 4],
@@ -557,7 +557,7 @@ def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
 
 @op
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
-    """Return x with entries shifted along axes; those shifted beyond the end reappear at the front.
+    """Return x with entries shifted along axes; those shifted beyond the end reappear at the start.
 
     Args:
         x: array of any shape.
@@ -589,10 +589,10 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         x: array of any shape.
         pad_width: (before, after) for each axis, or one pair or int for all.
         mode: "constant", "reflect" (without the edge), "symmetric", "edge" or "wrap".
-        constant_values: what to add in mode "constant"; default 0.
+        constant_values: the value to pad with in mode "constant"; default None, for 0.
 
     Raises:
-        ValueError: for an unknown mode, or a value that goes with another one.
+        ValueError: for an unknown mode, or a value in a mode other than "constant".
 
     >>> pad([1, 2], 1), pad([1, 2, 3], (2, 0), "reflect")
     (array([0, 1, 2, 0], dtype=int32), array([3, 2, 1, 2, 3], dtype=int32))
@@ -622,18 +622,18 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
 
 @op
 def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
-    """Return x with axes split, joined and reordered, as a pattern of names says.
+    """Return x with axes split, merged and reordered according to a pattern of names.
 
     Args:
         tensor: array.
-        pattern: names of axes, an arrow, and the names in their new order; names in
-            parentheses are one axis. "..." stands for any axes; 1 for an axis of size 1.
-        **axes_lengths: sizes of names that don't follow from the shape.
+        pattern: str, names of axes, an arrow, and the names in their new order; names in
+            parentheses form one axis. "..." stands for any number of axes, 1 for an axis of size 1.
+        **axes_lengths: sizes of named axes that can't be inferred from the shape.
 
     Raises:
-        ValueError: if the pattern doesn't fit.
+        ValueError: if the pattern does not match the array.
 
-    The notation is that of A. Rogozhnikov, "Einops" (ICLR 2022).
+    The notation is from A. Rogozhnikov, "Einops" (ICLR 2022).
 
     >>> rearrange(np.arange(6), "(rows columns) -> columns rows", rows=2).tolist()
     [[0, 3], [1, 4], [2, 5]]
@@ -660,7 +660,7 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
 
 
 def _groups(side: str) -> list[list[str]]:
-    """The axes of one side of a pattern, each as a list of names."""
+    """Parse the axes of one side of a pattern, each as a list of names."""
     groups: list[list[str]] = []
     is_open = False
     for word in side.replace("(", " ( ").replace(")", " ) ").split():
@@ -676,7 +676,7 @@ def _groups(side: str) -> list[list[str]]:
 
 
 def _spell_out(groups: list[list[str]], dots: list[str]) -> list[list[str]]:
-    """Replace "..." by names of their own, apart or inside of a group."""
+    """Replace "..." by generated names, on its own or inside a group."""
     result: list[list[str]] = []
     for group in groups:
         if group == ["..."]:
@@ -687,7 +687,7 @@ def _spell_out(groups: list[list[str]], dots: list[str]) -> list[list[str]]:
 
 
 def _solve_sizes(group: list[str], size: int | None, sizes: dict, pattern: str) -> None:
-    """Find the one size of a group that isn't known yet."""
+    """Infer the only unknown size of a group."""
     open_names = [name for name in group if name not in sizes]
     known = math.prod(sizes[name] for name in group if name in sizes)
     if len(open_names) > 1:
@@ -695,4 +695,4 @@ def _solve_sizes(group: list[str], size: int | None, sizes: dict, pattern: str) 
     if open_names:
         sizes[open_names[0]] = None if size is None else size // known
     if size is not None and (size % known if open_names else size != known):
-        raise ValueError(f"Expected the axis {group} of {pattern!r} to be made of {known}s. Received size: {size}.")
+        raise ValueError(f"Expected a multiple of {known} for the axis {group} of {pattern!r}. Received size: {size}.")

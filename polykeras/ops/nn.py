@@ -35,7 +35,7 @@ from polykeras.ops.windows import (  # noqa: F401
 
 
 def _where_scalar(condition: Any, x: Any, y: Any, dtype: str) -> Any:
-    """``where``, with Python numbers as choices."""
+    """``where``, with Python numbers allowed as choices."""
     backend = current()
     x, y = (backend.full((), v, dtype) if isinstance(v, int | float) else v for v in (x, y))
     return backend.where(condition, x, y)
@@ -76,7 +76,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
 
     Args:
         x: array of any shape.
-        negative_slope: float, the slope below 0; default 0.2.
+        negative_slope: float, the slope for negative x; default 0.2.
 
     >>> leaky_relu([-1.0, 2.0])
     array([-0.2,  2. ], dtype=float32)
@@ -94,7 +94,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
     Args:
         x: array of any shape.
-        alpha: float, minus the limit at minus infinity; default 1.0.
+        alpha: float, the negative of the limit at minus infinity; default 1.0.
 
     >>> elu([-100.0, 2.0])
     array([-1.,  2.], dtype=float32)
@@ -107,7 +107,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 @op
 def selu(x: Any) -> Any:
-    """Return the ELU that keeps mean 0 and variance 1 through layers.
+    """Return the scaled ELU, which keeps mean 0 and variance 1 through layers.
 
     G. Klambauer et al., "Self-Normalizing Neural Networks" (NeurIPS 2017).
 
@@ -126,7 +126,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 
     Args:
         x: array of any shape.
-        alpha: float, minus the limit at minus infinity; default 1.0.
+        alpha: float, the negative of the limit at minus infinity; default 1.0.
 
     >>> celu([-100.0, 2.0])
     array([-1.,  2.], dtype=float32)
@@ -139,13 +139,13 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 
 @op
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """Return x times the normal distribution function of x.
+    """Return x times the standard normal cumulative distribution function of x.
 
     D. Hendrycks and K. Gimpel, "Gaussian Error Linear Units" (2016).
 
     Args:
         x: array of any shape.
-        approximate: take the function's approximation by tanh.
+        approximate: bool, whether to use the tanh approximation; default True.
 
     >>> gelu([0.0, 10.0])
     array([ 0., 10.], dtype=float32)
@@ -230,7 +230,7 @@ def squareplus(x: Any, b: float = 4) -> Any:
 
     Args:
         x: array of any shape.
-        b: float, how round the bend at 0 is; default 4.
+        b: float, which controls how smooth the bend at 0 is; default 4.
 
     >>> squareplus([0.0, 1.5])
     array([1., 2.], dtype=float32)
@@ -289,7 +289,7 @@ def hard_tanh(x: Any) -> Any:
 
 @op
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """Return x, and 0 where |x| is at most a threshold.
+    """Return x, and 0 where |x| is at most ``threshold``.
 
     Args:
         x: array of any shape.
@@ -305,7 +305,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
 
 @op
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """Return x shrunk towards 0 by a threshold, and 0 where |x| is below it.
+    """Return x shrunk towards 0 by ``threshold``, and 0 where |x| is below it.
 
     Args:
         x: array of any shape.
@@ -337,7 +337,7 @@ def tanh_shrink(x: Any) -> Any:
 
 @op
 def sparse_plus(x: Any) -> Any:
-    """Return 0 below -1, x above 1, and (x + 1)**2 / 4 between.
+    """Return 0 below -1, x above 1, and (x + 1)**2 / 4 in between.
 
     Args:
         x: array of any shape.
@@ -369,7 +369,7 @@ def sparse_sigmoid(x: Any) -> Any:
 
 @op
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
-    """Return x where it lies above a threshold, otherwise another value.
+    """Return x where it is greater than ``threshold``, otherwise ``default_value``.
 
     Args:
         x: array of any shape.
@@ -391,8 +391,8 @@ def glu(x: Any, axis: int = -1) -> Any:
     Y. Dauphin et al., "Language Modeling with Gated Convolutional Networks" (ICML 2017).
 
     Args:
-        x: array of any shape; the axis has an even size.
-        axis: int, the axis to halve; default -1.
+        x: array of any shape, with an even size along ``axis``.
+        axis: int, the axis to split into halves; default -1.
 
     Raises:
         ValueError: if the size of the axis is odd.
@@ -414,7 +414,7 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 
 def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int] | None) -> Any:
-    """Apply a kernel of one axis to several, or to all, as if they were one."""
+    """Apply a kernel for one axis to several, or to all, as if they were one."""
     backend = current()
     x = float_array(x)
     shape = backend.shape(x)
@@ -433,7 +433,7 @@ def _over_axes(kernel: Any, x: Any, axis: int | Sequence[int] | None) -> Any:
 
 @op
 def softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
-    """Return e**x, scaled to sum 1 along an axis, or along several together (None: all).
+    """Return e**x, scaled to sum to 1 along an axis, or along several together (None: all).
 
     Args:
         x: array of any shape.
@@ -458,7 +458,7 @@ def log_softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
 
     Args:
         x: array of any shape.
-        axis: int, the axis whose exponentials or entries sum to 1; default -1.
+        axis: int or tuple of ints, the axes whose exponentials sum to 1; default -1.
 
     >>> log_softmax([0.0, -1000.0])
     array([    0., -1000.], dtype=float32)
@@ -468,13 +468,13 @@ def log_softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
 
 @op
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """Return the nearest point to x among those that are at least 0 and sum to 1 along an axis.
+    """Return the Euclidean projection of x onto the probability simplex along an axis.
 
     A. Martins and R. Astudillo, "From Softmax to Sparsemax" (ICML 2016).
 
     Args:
         x: array of any shape.
-        axis: int, the axis whose exponentials or entries sum to 1; default -1.
+        axis: int, the axis whose entries sum to 1; default -1.
 
     >>> sparsemax([2.0, 1.5, -1.0])
     array([0.75, 0.25, 0.  ], dtype=float32)
@@ -503,9 +503,9 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 
     Args:
         x: array of any shape.
-        axes: int or tuple.
-        keepdims: whether the axes stay, with size 1.
-        synchronized: accepted for compatibility: one process sees the whole batch.
+        axes: int or tuple of ints.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
+        synchronized: bool, for compatibility; one process sees the whole batch.
 
     >>> moments([1.0, 3.0], axes=0)
     (np.float32(2.0), np.float32(1.0))
@@ -517,7 +517,7 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 
 
 def _in_single_precision(function: Any, x: Any) -> Any:
-    """Call a function on floats of at least 32 bits; results come back in x's type."""
+    """Call a function on floats of at least 32 bits, and convert its results to x's dtype."""
     backend = current()
     dtype = backend.dtype(x)
     if dtype in ("float32", "float64"):
@@ -529,7 +529,7 @@ def _in_single_precision(function: Any, x: Any) -> Any:
 
 
 def _along(vector: Any, axes: tuple, x: Any) -> Any:
-    """A parameter of the axes' sizes, in x's type, with axes to broadcast with x."""
+    """Return a parameter of the axes' sizes in x's dtype, reshaped to broadcast with x."""
     if vector is None:
         return None
     backend = current()
@@ -557,9 +557,9 @@ def batch_normalization(
 
     Args:
         x: array of any shape.
-        mean, variance, offset, scale: vectors along ``axis``; the last two may be None.
-        axis: which axis.
-        epsilon: small number that keeps the root from 0; default 0.001.
+        mean, variance, offset, scale: vectors along ``axis``; ``offset`` and ``scale`` may be None.
+        axis: int.
+        epsilon: small number added under the square root; default 0.001.
 
     >>> batch_normalization([[1.0], [3.0]], [2.0], [1.0], axis=-1, epsilon=0.0)
     array([[-1.],
@@ -591,10 +591,10 @@ def layer_normalization(
 
     Args:
         x: array of any shape.
-        gamma, beta: scale and offset, of the sizes of the axes, or None.
-        axis: int or tuple; default -1.
-        epsilon: small number that keeps the root from 0; default ``config.epsilon()``.
-        rms_scaling: deprecated: only divide by the standard deviation, and neither move nor add ``beta``.
+        gamma, beta: arrays with the sizes of the axes, scale and offset; default None.
+        axis: int or tuple of ints; default -1.
+        epsilon: small number added under the square root; default ``config.epsilon()``.
+        rms_scaling: bool; deprecated: only divide by the standard deviation, no centring or ``beta``; default False.
 
     >>> layer_normalization([[1.0, 3.0]], epsilon=0.0)
     array([[-1.,  1.]], dtype=float32)
@@ -625,15 +625,15 @@ def _over_deviation(x: Any, gamma: Any, axes: tuple, epsilon: float) -> Any:
 
 @op
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
-    """Return each sample divided by its root mean square along axes.
+    """Divide each sample by its root mean square along axes.
 
     B. Zhang and R. Sennrich, "Root Mean Square Layer Normalization" (NeurIPS 2019).
 
     Args:
         x: array of any shape.
-        scale: of the sizes of the axes, or None.
-        axis: int or tuple; default -1.
-        epsilon: small number that keeps the root from 0; default ``config.epsilon()``.
+        scale: array with the sizes of the axes; default None.
+        axis: int or tuple of ints; default -1.
+        epsilon: small number added under the square root; default ``config.epsilon()``.
 
     >>> rms_normalization([[3.0, -3.0]], epsilon=0.0)
     array([[ 1., -1.]], dtype=float32)
@@ -658,12 +658,12 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
 
     Args:
         x: array of any shape.
-        axis: int or tuple; default -1.
-        order: of the norm: 1 for sums of |x|, 2 for the Euclidean one, ...
-        epsilon: the least norm to divide by; default ``config.epsilon()``.
+        axis: int or tuple of ints; default -1.
+        order: int, the order of the norm: 1 for sums of |x|, 2 for the Euclidean norm, ...; default 2.
+        epsilon: float, a lower bound of the norm; default ``config.epsilon()``.
 
     Raises:
-        ValueError: if ``order`` is no int of at least 1.
+        ValueError: if ``order`` is not a positive int.
 
     >>> normalize([3.0, 4.0])
     array([0.6, 0.8], dtype=float32)
@@ -692,25 +692,25 @@ def _clipped(x: Any) -> Any:
 
 
 def _pair(target: Any, output: Any) -> tuple:
-    """Targets and predictions as floats of one shape."""
+    """Return targets and predictions as floats of the same shape."""
     backend = current()
     target, output = _call.same_dtype(*_call.float_operands(target, output))
     shapes = tuple(backend.shape(target)), tuple(backend.shape(output))
     ranks = map(len, shapes)
     differs = any(None not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=False))
     if len(set(ranks)) > 1 or differs:
-        raise ValueError(f"Expected target and output to have one shape. Received: {shapes[0]} and {shapes[1]}.")
+        raise ValueError(f"Expected target and output to have the same shape. Received: {shapes[0]} and {shapes[1]}.")
     return target, output
 
 
 @op
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    """Return ``-target log(p) - (1 - target) log(1 - p)`` of each entry.
+    """Return ``-target log(p) - (1 - target) log(1 - p)`` for each entry.
 
     Args:
-        target: labels from 0 to 1.
-        output: probabilities p, clipped to ``config.epsilon()`` and 1 minus it; or logits.
-        from_logits: whether ``output`` holds logits.
+        target: array of labels from 0 to 1.
+        output: array of probabilities p, clipped to [epsilon, 1 - epsilon] with ``config.epsilon()``; or logits.
+        from_logits: bool, whether ``output`` holds logits; default False.
 
     Raises:
         ValueError: if the shapes differ.
@@ -726,20 +726,20 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
 
 
 def _log_of_shares(output: Any, axis: int) -> Any:
-    """Log of probabilities, scaled to sum 1 and held away from 0 and 1."""
+    """Return the logarithms of probabilities, scaled to sum to 1 and clipped away from 0 and 1."""
     backend = current()
     return backend.log(_clipped(backend.divide(output, backend.sum(output, (axis,), True))))
 
 
 @op
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-    """Return ``-sum(target * log(p))`` along the axis of classes.
+    """Return ``-sum(target * log(p))`` along the class axis.
 
     Args:
-        target: probabilities of the classes, often one-hot.
-        output: predicted probabilities p, which are scaled to sum 1; or logits.
-        from_logits: whether ``output`` holds logits.
-        axis: of the classes; default -1.
+        target: array of class probabilities, often one-hot.
+        output: array of predicted probabilities p, which are scaled to sum to 1; or logits.
+        from_logits: bool, whether ``output`` holds logits; default False.
+        axis: int, the class axis; default -1.
 
     Raises:
         ValueError: if the shapes differ.
@@ -757,16 +757,16 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 
 @op
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-    """Return ``-log(p[target])``, with p along the axis of classes.
+    """Return ``-log(p[target])``, with p along the class axis.
 
     Args:
-        target: int classes, of output's shape without the axis, or with 1 in its stead.
-        output: predicted probabilities p, which are scaled to sum 1; or logits.
-        from_logits: whether ``output`` holds logits.
-        axis: of the classes; default -1.
+        target: array of int classes, with the shape of ``output`` without the class axis, or with size 1 there.
+        output: array of predicted probabilities p, which are scaled to sum to 1; or logits.
+        from_logits: bool, whether ``output`` holds logits; default False.
+        axis: int, the class axis; default -1.
 
     Raises:
-        ValueError: if the shapes don't fit.
+        ValueError: if the shapes do not match.
 
     >>> sparse_categorical_crossentropy([1], [[0.0, 0.0]], from_logits=True)
     array([0.6931472], dtype=float32)
@@ -801,8 +801,8 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
     """Return the peak signal-to-noise ratio of two arrays, in decibels.
 
     Args:
-        x1, x2: arrays of one shape.
-        max_val: the largest possible value.
+        x1, x2: arrays of the same shape.
+        max_val: float, the largest possible value.
 
     >>> psnr([0.0, 1.0], [0.0, 0.9], 1.0).round(2)
     np.float32(23.01)
@@ -819,14 +819,14 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
 
 @op
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    """Return vectors with 1 at the index, and 0 around it; zeros for indices out of range.
+    """Return one-hot vectors: 1 at each index and 0 elsewhere; zeros for indices out of range.
 
     Args:
         x: array of integers, of any shape.
-        num_classes: the size of the vectors.
-        axis: where they lie in the result; default -1.
+        num_classes: int, the size of the vectors.
+        axis: int, the axis of the vectors in the result; default -1.
         dtype: default ``floatx()``.
-        sparse: accepted for compatibility: the result is dense.
+        sparse: bool, for compatibility; the result is dense.
 
     >>> one_hot([1, 3], 3)
     array([[0., 1., 0.],
@@ -848,14 +848,14 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 def multi_hot(
     inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> Any:
-    """Return vectors with 1 at each index that occurs in a row.
+    """Return multi-hot vectors: 1 at each index that occurs in a row.
 
     Args:
-        inputs: integers of shape (..., n), or of shape (n,).
-        num_classes: the size of the vectors; required, though its default is None.
-        axis: where they lie in the result; default -1.
+        inputs: array of integers, (..., n) or (n,).
+        num_classes: int, the size of the vectors; required, though its default is None.
+        axis: int, the axis of the vectors in the result; default -1.
         dtype: default ``floatx()``.
-        sparse: accepted for compatibility: the result is dense.
+        sparse: bool, for compatibility; the result is dense.
 
     Raises:
         ValueError: if ``num_classes`` is None.
@@ -877,9 +877,9 @@ def dense(x: Any, kernel: Any, bias: Any = None) -> Any:
     """Return ``x @ kernel + bias`` over the last axis of x.
 
     Args:
-        x: of shape (..., inputs).
-        kernel: of shape (inputs, units).
-        bias: of shape (units,), or None.
+        x: array, (..., inputs).
+        kernel: array, (inputs, units).
+        bias: array, (units,); default None.
 
     >>> dense([[1.0, 2.0]], [[3.0], [4.0]], [0.5])
     array([[11.5]], dtype=float32)

@@ -1,4 +1,4 @@
-"""Functions of all entries along axes: sums, means, extremes, quantiles, running sums."""
+"""Reductions along axes: sums, means, extreme values, quantiles; and cumulative sums and products."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from polykeras.core import dtypes
 from polykeras.ops import _call
 from polykeras.ops._call import array, axes_of, float_array, op
 
-# Every reduction takes ``axis``: an int, a tuple, or None for all; and ``keepdims``: whether
-# the axes stay, with size 1.
+# Every reduction takes ``axis``: an int, a tuple, or None for all axes; and ``keepdims``: whether
+# to keep the reduced axes with size 1.
 
 _ACCUMULATOR = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
 
 
 def _accumulable(x: Any) -> Any:
-    """An array in a type that its sums fit in."""
+    """Convert an array to the dtype of its sums."""
     x = array(x)
     backend = current()
     dtype = _ACCUMULATOR.get(backend.dtype(x))
@@ -36,7 +36,7 @@ def _axes(x: Any, axis: Any) -> tuple | None:
 
 
 def _count(x: Any, axes: tuple | None) -> int | None:
-    """The number of entries along axes, None if unknown."""
+    """Return the number of entries along axes; None if unknown."""
     shape = current().shape(x)
     return _call.times(*(shape if axes is None else (shape[a] for a in axes)))
 
@@ -46,12 +46,12 @@ def _count(x: Any, axes: tuple | None) -> int | None:
 
 @op
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the sum along axes; small integers and bools add up in 32 bits.
+    """Return the sum along axes; small integers and bools are summed in 32 bits.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> sum([[1, 2], [3, 4]], axis=0)
     array([4, 6], dtype=int32)
@@ -62,12 +62,12 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    """Return the product along axes, by default in the type that ``sum`` has.
+    """Return the product along axes, by default in the dtype that ``sum`` has.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
         dtype: name of the result's dtype; None for that of ``sum``.
 
     >>> prod([[1, 2], [3, 4]], axis=0)
@@ -84,7 +84,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> mean([[1, 2], [3, 4]], axis=0)
     array([2., 3.], dtype=float32)
@@ -100,11 +100,11 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 
     Args:
         x: array of any shape.
-        axis: int, tuple, or None for all.
-        weights: of x's shape, or a vector along the one axis. Default: equal ones.
+        axis: int, tuple of ints, or None for all axes; default None.
+        weights: array of x's shape, or a vector along a single axis; default None, for equal weights.
 
     Raises:
-        ValueError: for weights of another shape than x's without an axis.
+        ValueError: if the weights have another shape than x and no axis is given.
 
     >>> average([1, 2], weights=[1, 3])
     np.float32(1.75)
@@ -124,12 +124,12 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 
 @op
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the mean squared distance from the mean, as floats.
+    """Return the variance along axes, the mean squared deviation from the mean, as floats.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> var([1, 2, 3, 6])
     np.float32(3.5)
@@ -143,12 +143,12 @@ def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the square root of the variance, as floats.
+    """Return the standard deviation along axes, as floats.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> std([0, 4])
     np.float32(2.0)
@@ -158,7 +158,7 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def count_nonzero(x: Any, axis: Any = None) -> Any:
-    """Return the int32 number of entries that aren't 0.
+    """Return the int32 number of non-zero entries.
 
     Args:
         x: array of any shape.
@@ -179,7 +179,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> logsumexp([1000.0, -1000.0])
     np.float32(1000.0)
@@ -194,10 +194,10 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """Return the integral along an axis by the trapezoidal rule.
 
     Args:
-        y: values.
-        x: where they were taken; a vector or of y's shape. Default: ``dx`` apart.
-        dx: distance; default 1.0.
-        axis: which axis; default -1.
+        y: array of values.
+        x: array of sample points, a vector or of y's shape; default None, for points ``dx`` apart.
+        dx: float, the spacing of sample points; default 1.0.
+        axis: int; default -1.
 
     >>> trapezoid([1.0, 2.0, 3.0])
     np.float32(4.0)
@@ -221,11 +221,11 @@ def _ends(x: Any, axis: int, start: int | None, stop: int | None) -> Any:
 
 @op
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """Return the n-th differences of neighbouring entries along an axis.
+    """Return the n-th differences of adjacent entries along an axis.
 
     Args:
         a: array of any shape.
-        n: int, how often to take differences; default 1.
+        n: int, how many times to take differences; default 1.
         axis: int, the axis; default -1.
 
     >>> diff([1, 4, 9])
@@ -246,13 +246,13 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
 
 @op
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Return the largest entry along axes; NaN wins.
+    """Return the maximum along axes; NaN propagates.
 
     Args:
         x: array of any shape.
-        axis: int, tuple, or None for all.
-        keepdims: whether the axes stay, with size 1.
-        initial: the least possible result; needed where there is no entry; default None.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
+        initial: scalar, the minimum possible result; needed if there are no entries; default None.
 
     >>> max([[1, 5], [7, 2]], axis=0)
     array([7, 5], dtype=int32)
@@ -262,13 +262,13 @@ def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -
 
 @op
 def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Return the smallest entry along axes; NaN wins.
+    """Return the minimum along axes; NaN propagates.
 
     Args:
         x: array of any shape.
-        axis: int, tuple, or None for all.
-        keepdims: whether the axes stay, with size 1.
-        initial: the largest possible result; needed where there is no entry; default None.
+        axis: int, tuple of ints, or None for all axes; default None.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
+        initial: scalar, the maximum possible result; needed if there are no entries; default None.
 
     >>> min([[1, 5], [7, 2]], axis=0)
     array([1, 2], dtype=int32)
@@ -299,12 +299,12 @@ amax, amin = max, min
 
 @op
 def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the distance between the largest and the smallest entry.
+    """Return the range of values (maximum minus minimum) along axes.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> ptp([1, 5, 3])
     np.int32(4)
@@ -314,12 +314,12 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return whether one entry is True (or not 0).
+    """Return whether any entry is True (or non-zero).
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> any([[True, False], [False, False]], axis=1)
     array([ True, False])
@@ -330,12 +330,12 @@ def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return whether every entry is True (or not 0).
+    """Return whether all entries are True (or non-zero).
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> all([[True, False], [True, True]], axis=1)
     array([False,  True])
@@ -346,12 +346,12 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the int32 index of the first largest entry; of the flat array, without an axis.
+    """Return the int32 index of the first maximum along an axis, or in the flat array if it is None.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> argmax([[1, 5], [7, 2]], axis=1)
     array([1, 0], dtype=int32)
@@ -361,12 +361,12 @@ def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 @op
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the int32 index of the first smallest entry; of the flat array, without an axis.
+    """Return the int32 index of the first minimum along an axis, or in the flat array if it is None.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> argmin([[1, 5], [7, 2]], axis=1)
     array([0, 1], dtype=int32)
@@ -391,12 +391,12 @@ def _index_of(reduction: str, x: Any, axis: int | None, keepdims: bool) -> Any:
 
 @op
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Return running sums along an axis; of the flat array, without one.
+    """Return cumulative sums along an axis, or of the flat array if it is None.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``.
+        dtype: name of the result's dtype; None for that of ``sum``.
 
     >>> cumsum([1, 2, 3])
     array([1, 3, 6], dtype=int32)
@@ -406,12 +406,12 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
 @op
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Return running products along an axis; of the flat array, without one.
+    """Return cumulative products along an axis, or of the flat array if it is None.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``.
+        dtype: name of the result's dtype; None for that of ``sum``.
 
     >>> cumprod([1, 2, 3])
     array([1, 2, 6], dtype=int32)
@@ -442,7 +442,7 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> median([1, 9, 2])
     array(2., dtype=float32)
@@ -453,15 +453,15 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """Return the entries below which a fraction q of the sorted entries lies.
+    """Return quantiles: the values below which a fraction q of the entries lies.
 
     Args:
         x: array of any shape.
-        q: fractions from 0 to 1; their axes come first in the result.
-        axis: int, tuple, or None for all.
-        method: between two entries, take "linear" interpolation, "lower", "higher", "nearest"
-            or "midpoint".
-        keepdims: whether the axes stay, with size 1.
+        q: number or array of fractions from 0 to 1; its axes come first in the result.
+        axis: int, tuple of ints, or None for all axes; default None.
+        method: how to interpolate between two entries: "linear", "lower", "higher", "nearest"
+            or "midpoint"; default "linear".
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> quantile([1, 2, 3, 4, 5], [0.25, 0.5])
     array([2., 3.], dtype=float32)
@@ -472,15 +472,15 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 @op
 @_call.in_single_precision
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """Return ``quantile`` of q / 100.
+    """Return percentiles: ``quantile`` of q / 100.
 
     Args:
         x: array of any shape.
         q: number from 0 to 100, or an array of them.
         axis: int, tuple of ints, or None for all axes; default None.
-        method: "linear", "lower", "higher", "midpoint" or "nearest": what lies between two entries; default
+        method: "linear", "lower", "higher", "midpoint" or "nearest": how to interpolate between two entries; default
             "linear".
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> percentile([1, 2, 3, 4, 5], 75)
     array(4., dtype=float32)
@@ -519,7 +519,7 @@ def _quantile(x: Any, q: Any, axis: Any, method: str, keepdims: bool, skips_nan:
 
 
 def _interpolated(ordered: Any, position: Any, method: str) -> Any:
-    """Entries of the last axis at fractional positions."""
+    """Interpolate entries of the last axis at fractional positions."""
     backend = current()
     dtype = backend.dtype(ordered)
 
@@ -536,7 +536,7 @@ def _interpolated(ordered: Any, position: Any, method: str) -> Any:
         fraction = backend.multiply(backend.cast(backend.greater(fraction, 0.0), dtype), 0.5)
     below, above = pick(low), pick(high)
     mixed = backend.add(below, backend.multiply(backend.subtract(above, below), fraction))
-    # Between equal infinities the difference is NaN.
+    # Between equal infinities, the difference would be NaN.
     return backend.where(backend.equal(below, above), below, mixed)
 
 
@@ -544,7 +544,7 @@ def _interpolated(ordered: Any, position: Any, method: str) -> Any:
 
 
 def _filled(x: Any, value: float) -> Any:
-    """x with a value in place of NaN."""
+    """Return x with NaN replaced by a value."""
     backend = current()
     x = array(x)
     if backend.dtype(x) not in dtypes.FLOATS:
@@ -553,7 +553,7 @@ def _filled(x: Any, value: float) -> Any:
 
 
 def _numbers(x: Any, axis: Any, keepdims: bool) -> Any:
-    """How many entries aren't NaN, in x's own type of floats."""
+    """Return the number of entries other than NaN, in x's float dtype."""
     backend = current()
     valid = backend.cast(backend.logical_not(backend.isnan(x)), backend.dtype(x))
     return backend.sum(valid, _axes(x, axis), keepdims)
@@ -561,12 +561,12 @@ def _numbers(x: Any, axis: Any, keepdims: bool) -> Any:
 
 @op
 def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the sum along axes, with NaN as 0.
+    """Return the sum along axes, counting NaN as 0.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nansum([1.0, math.nan, 2.0])
     np.float32(3.0)
@@ -576,12 +576,12 @@ def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the product along axes, with NaN as 1.
+    """Return the product along axes, counting NaN as 1.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanprod([3.0, math.nan, 2.0])
     array(6., dtype=float32)
@@ -591,12 +591,12 @@ def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Return running sums, with NaN as 0.
+    """Return cumulative sums, counting NaN as 0.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``.
+        dtype: name of the result's dtype; None for that of ``sum``.
 
     >>> nancumsum([1.0, math.nan, 2.0])
     array([1., 1., 3.], dtype=float32)
@@ -606,12 +606,12 @@ def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
 @op
 def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Return running products, with NaN as 1.
+    """Return cumulative products, counting NaN as 1.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        dtype: name of the result's dtype; None for that of sums of ``x``.
+        dtype: name of the result's dtype; None for that of ``sum``.
 
     >>> nancumprod([3.0, math.nan, 2.0])
     array([3., 3., 6.], dtype=float32)
@@ -631,12 +631,12 @@ def _nan_extreme(reduction: Any, fill: float, x: Any, axis: Any, keepdims: bool)
 
 @op
 def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the largest entry that isn't NaN; NaN if there is none.
+    """Return the maximum, ignoring NaN; NaN if there are no other entries.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanmax([1.0, math.nan, 2.0])
     array(2., dtype=float32)
@@ -646,12 +646,12 @@ def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @op
 def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the smallest entry that isn't NaN; NaN if there is none.
+    """Return the minimum, ignoring NaN; NaN if there are no other entries.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanmin([1.0, math.nan, 2.0])
     array(1., dtype=float32)
@@ -671,12 +671,12 @@ def _nan_index(reduction: Any, fill: float, x: Any, axis: int | None, keepdims: 
 
 @op
 def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the int32 index of the largest entry that isn't NaN; -1 if there is none.
+    """Return the int32 index of the maximum, ignoring NaN; -1 if there are no other entries.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanargmax([1.0, math.nan, 2.0])
     array(2, dtype=int32)
@@ -686,12 +686,12 @@ def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 @op
 def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Return the int32 index of the smallest entry that isn't NaN; -1 if there is none.
+    """Return the int32 index of the minimum, ignoring NaN; -1 if there are no other entries.
 
     Args:
         x: array of any shape.
         axis: int, or None for the flat array; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanargmin([1.0, math.nan, 2.0])
     array(0, dtype=int32)
@@ -702,12 +702,12 @@ def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the mean of the entries that aren't NaN.
+    """Return the mean, ignoring NaN.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanmean([1.0, math.nan, 2.0])
     np.float32(1.5)
@@ -719,12 +719,12 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the variance of the entries that aren't NaN.
+    """Return the variance, ignoring NaN.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanvar([0.0, math.nan, 4.0])
     np.float32(4.0)
@@ -738,12 +738,12 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the standard deviation of the entries that aren't NaN.
+    """Return the standard deviation, ignoring NaN.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanstd([0.0, math.nan, 4.0])
     np.float32(2.0)
@@ -754,12 +754,12 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Return the median of the entries that aren't NaN.
+    """Return the median, ignoring NaN.
 
     Args:
         x: array of any shape.
         axis: int, tuple of ints, or None for all axes; default None.
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanmedian([1.0, math.nan, 2.0])
     array(1.5, dtype=float32)
@@ -770,15 +770,15 @@ def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 @op
 @_call.in_single_precision
 def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """Return the quantiles of the entries that aren't NaN; arguments as of ``quantile``.
+    """Return the quantiles of the entries that aren't NaN; see ``quantile`` for the arguments.
 
     Args:
         x: array of any shape.
         q: number from 0 to 1, or an array of them.
         axis: int, tuple of ints, or None for all axes; default None.
-        method: "linear", "lower", "higher", "midpoint" or "nearest": what lies between two entries; default
+        method: "linear", "lower", "higher", "midpoint" or "nearest": how to interpolate between two entries; default
             "linear".
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanquantile([1.0, math.nan, 2.0, 3.0], 0.5)
     array(2., dtype=float32)
@@ -789,15 +789,15 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 @op
 @_call.in_single_precision
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """Return the percentiles of the entries that aren't NaN; arguments as of ``percentile``.
+    """Return the percentiles of the entries that aren't NaN; see ``percentile`` for the arguments.
 
     Args:
         x: array of any shape.
         q: number from 0 to 100, or an array of them.
         axis: int, tuple of ints, or None for all axes; default None.
-        method: "linear", "lower", "higher", "midpoint" or "nearest": what lies between two entries; default
+        method: "linear", "lower", "higher", "midpoint" or "nearest": how to interpolate between two entries; default
             "linear".
-        keepdims: bool, whether the reduced axes stay, with size 1; default False.
+        keepdims: bool, whether to keep the reduced axes with size 1; default False.
 
     >>> nanpercentile([1.0, math.nan, 2.0, 3.0], 50)
     array(2., dtype=float32)

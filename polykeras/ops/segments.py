@@ -1,4 +1,4 @@
-"""Reductions over the entries that share a number."""
+"""Reductions over segments: entries with the same segment id."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from polykeras.core import dtypes
 from polykeras.ops import _call, control
 from polykeras.ops._call import array, op
 
-# ``segment_ids`` gives the segment of each entry of the first axis of ``data``. Entries of ids
-# outside of [0, num_segments) take no part.
+# ``segment_ids`` gives the segment of each entry along the first axis of ``data``. Entries with ids
+# outside [0, num_segments) are ignored.
 
 
 @op
@@ -23,9 +23,9 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
     Args:
         data: array.
-        segment_ids: integers, one for each entry of the first axis.
-        num_segments: how many; default the largest id + 1, which must be known.
-        sorted: accepted for compatibility.
+        segment_ids: array of integers, (n,), the segment of each entry.
+        num_segments: int, the size of the result's first axis; None for the largest id plus 1, which must be known.
+        sorted: bool, for compatibility; default False.
 
     >>> segment_sum([1, 2, 3], [0, 0, 2])
     array([3, 0, 3], dtype=int32)
@@ -40,7 +40,7 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
 @op
 def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """Return the product of each segment, 1 where it is empty; arguments as of ``segment_sum``.
+    """Return the product of each segment, 1 where it is empty; see ``segment_sum`` for the arguments.
 
     Args:
         data: array, (n, ...).
@@ -59,7 +59,7 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, s
 def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the largest entry of each segment, the lowest value of the dtype where it is empty.
 
-    Arguments as of ``segment_sum``.
+    See ``segment_sum`` for the arguments.
 
     Args:
         data: array, (n, ...).
@@ -78,7 +78,7 @@ def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, so
 def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the smallest entry of each segment, the highest value of the dtype where it is empty.
 
-    Arguments as of ``segment_sum``.
+    See ``segment_sum`` for the arguments.
 
     Args:
         data: array, (n, ...).
@@ -112,7 +112,7 @@ def _arguments(data: Any, segment_ids: Any, num_segments: int | None) -> tuple:
 
 
 def _clamped(ids: Any, count: int | None) -> Any:
-    """Ids, with all that lie outside moved to one index after the last segment."""
+    """Return the ids, with all that are out of range mapped to one index after the last segment."""
     if count is None:
         return ids
     backend = current()
@@ -121,17 +121,17 @@ def _clamped(ids: Any, count: int | None) -> Any:
 
 
 def reduce(data: Any, ids: Any, count: int | None, combine: Callable, name: str) -> Any:
-    """Combine the entries of each segment by an associative function.
+    """Combine the entries of each segment with an associative function.
 
-    The entries are sorted by segment and combined by a scan that starts again with each segment;
-    the last entry of each then holds its result.
+    The entries are sorted by segment and combined by a scan that restarts at each segment, so that
+    the last entry of each segment holds its result.
 
     Args:
         data: array.
-        ids: int32, one for each entry of the first axis.
+        ids: int32 array, one id for each entry along the first axis.
         count: the number of segments.
-        combine: of two arrays.
-        name: "max", "min" or "mul", for the value of an empty segment.
+        combine: an associative function of two arrays.
+        name: "max", "min" or "mul", which determines the value of an empty segment.
     """
     backend = current()
     shape = tuple(backend.shape(data))

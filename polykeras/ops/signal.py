@@ -1,4 +1,4 @@
-"""Signals: window functions, Fourier transforms, sequences of frames, correlation.
+"""Signals: window functions, Fourier transforms, framing of sequences, correlation.
 
 Complex values are pairs (real parts, imaginary parts) of arrays, as in Keras.
 """
@@ -27,7 +27,7 @@ def _length(x: Any) -> int:
 
 
 def bartlett(x: int) -> Any:
-    """Return the triangular window of a length.
+    """Return the triangular (Bartlett) window of a given length.
 
     Args:
         x: int, or scalar array, the length of the window.
@@ -39,7 +39,7 @@ def bartlett(x: int) -> Any:
 
 
 def blackman(x: int) -> Any:
-    """Return the Blackman window of a length.
+    """Return the Blackman window of a given length.
 
     Args:
         x: int, or scalar array, the length of the window.
@@ -51,7 +51,7 @@ def blackman(x: int) -> Any:
 
 
 def hamming(x: int) -> Any:
-    """Return the Hamming window of a length.
+    """Return the Hamming window of a given length.
 
     Args:
         x: int, or scalar array, the length of the window.
@@ -63,7 +63,7 @@ def hamming(x: int) -> Any:
 
 
 def hanning(x: int) -> Any:
-    """Return the Hann window of a length.
+    """Return the Hann window of a given length.
 
     Args:
         x: int, or scalar array, the length of the window.
@@ -75,11 +75,11 @@ def hanning(x: int) -> Any:
 
 
 def kaiser(x: int, beta: float) -> Any:
-    """Return the Kaiser window of a length.
+    """Return the Kaiser window of a given length.
 
     Args:
         x: int, or scalar array, the length of the window.
-        beta: 0 for a rectangle; the larger, the narrower.
+        beta: float, the shape: 0 is rectangular, larger values are narrower.
 
     >>> kaiser(3, 0.0)
     array([1., 1., 1.], dtype=float32)
@@ -89,12 +89,12 @@ def kaiser(x: int, beta: float) -> Any:
 
 # ----------------------------------------------------------- Fourier transforms
 
-# Up to this length one product with a matrix is faster than smaller ones.
+# Up to this length, one product with the full matrix is faster than several smaller ones.
 _DIRECT = 64
 
 
 def _split_length(length: int) -> int:
-    """The largest divisor up to the square root; 1 for a prime number."""
+    """Return the largest divisor up to the square root; 1 for a prime number."""
     return next(n for n in range(math.isqrt(length), 0, -1) if length % n == 0)
 
 
@@ -106,7 +106,7 @@ def _rotations(products: np.ndarray, length: int, sign: int, dtype: str) -> tupl
 
 
 def _times(x: tuple, y: tuple, multiply: Any) -> tuple:
-    """The product of complex pairs."""
+    """Multiply complex pairs."""
     backend = current()
     (a, b), (c, d) = x, y
     return (
@@ -116,10 +116,10 @@ def _times(x: tuple, y: tuple, multiply: Any) -> tuple:
 
 
 def _transform(pair: tuple, sign: int) -> tuple:
-    """The Fourier transform of the last axis (J. Cooley and J. Tukey, 1965), unscaled.
+    """Return the unscaled Fourier transform of the last axis (J. Cooley and J. Tukey, 1965).
 
-    A length a * b takes transforms of length a, rotations, and transforms of length b; prime
-    lengths take a product with their matrix.
+    A length a * b is computed by transforms of length a, rotations, and transforms of length b; a prime
+    length by a product with the full matrix.
     """
     backend = current()
     *batch, length = backend.shape(pair[0])
@@ -203,7 +203,7 @@ def ifft2(x: tuple) -> tuple:
 
 
 def _fitted(x: Any, length: int | None) -> Any:
-    """x with its last axis cut or filled with zeros."""
+    """Return x with its last axis truncated, or padded with zeros."""
     size = current().shape(x)[-1]
     if length is None or length == size:
         return x
@@ -215,11 +215,11 @@ def _fitted(x: Any, length: int | None) -> Any:
 
 @op
 def rfft(x: Any, fft_length: int | None = None) -> tuple:
-    """Return the first half (and the middle) of the Fourier transform of real values.
+    """Return the Fourier transform of real values, for the non-negative frequencies.
 
     Args:
-        x: (..., length).
-        fft_length: cut or fill the last axis to this length first; default None, for its own length.
+        x: array, (..., length).
+        fft_length: int, to which the last axis is truncated or zero-padded first; default None, for its own length.
 
     Returns:
         (real parts, imaginary parts), of shape (..., length // 2 + 1).
@@ -237,11 +237,11 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple:
 
 @op
 def irfft(x: tuple, fft_length: int | None = None) -> Any:
-    """Return the real values whose transform's first half is given: the inverse of ``rfft``.
+    """Return the real values with a given transform: the inverse of ``rfft``.
 
     Args:
-        x: pair (real parts, imaginary parts).
-        fft_length: of the result; default 2 * (size - 1).
+        x: pair (real parts, imaginary parts) of arrays.
+        fft_length: int, the length of the result; default None, for 2 * (size - 1).
 
     >>> irfft(([1.0, 1.0, 1.0], [0.0, 0.0, 0.0]))
     array([1., 0., 0., 0.], dtype=float32)
@@ -254,11 +254,11 @@ def irfft(x: tuple, fft_length: int | None = None) -> Any:
     length = 2 * (size - 1) if fft_length is None else fft_length
     half = length // 2 + 1
     real, imaginary = _fitted(real, half), _fitted(imaginary, half)
-    # The second half mirrors the first; a middle, of even lengths, stands once.
+    # The second half mirrors the first; the middle entry of an even length occurs once.
     mirror = (..., slice(1, (length + 1) // 2))
     last = len(backend.shape(real)) - 1
     turned = [backend.flip(backend.getitem(part, mirror), (last,)) for part in (real, imaginary)]
-    # The imaginary parts of the first entry, and of a middle, belong to no real signal.
+    # The imaginary parts of the first and the middle entry are ignored: those of real signals are 0.
     position = np.arange(half)
     is_free = (position > 0) & ~((length % 2 == 0) & (position == length // 2))
     imaginary = backend.multiply(imaginary, backend.array(is_free, backend.dtype(real)))
@@ -274,15 +274,15 @@ def irfft(x: tuple, fft_length: int | None = None) -> Any:
 
 @op
 def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any:
-    """Return overlapping pieces of the last axis.
+    """Split the last axis into overlapping frames.
 
     Args:
-        x: (..., length).
-        sequence_length: of a piece.
-        sequence_stride: distance between the beginnings of two.
+        x: array, (..., length).
+        sequence_length: int, the length of a frame.
+        sequence_stride: int, the distance between the starts of successive frames.
 
     Returns:
-        Of shape (..., pieces, sequence_length).
+        An array, (..., frames, sequence_length).
 
     >>> extract_sequences([1, 2, 3, 4], 2, 1)
     array([[1, 2],
@@ -301,7 +301,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
 
 
 def _frame_window(window: Any, sequence_length: int, fft_length: int, dtype: str) -> Any:
-    """The weights of a frame, with zeros around up to ``fft_length``."""
+    """Return the weights of a frame, zero-padded on both sides to ``fft_length``."""
     backend = current()
     if fft_length < sequence_length:
         raise ValueError(f"Expected fft_length of at least {sequence_length}. Received: {fft_length}.")
@@ -313,7 +313,7 @@ def _frame_window(window: Any, sequence_length: int, fft_length: int, dtype: str
         if window not in ("hann", "hamming"):
             raise ValueError(f'Expected window to be "hann", "hamming", an array or None. Received: {window!r}.')
         shape = np.hanning if window == "hann" else np.hamming
-        # Periodic: one entry longer, without its last one.
+        # Periodic: the symmetric window with one more entry, without the last.
         window = backend.array(shape(sequence_length + 1)[:-1], dtype)
     window = array(window, dtype)
     if tuple(backend.shape(window)) != (sequence_length,):
@@ -325,15 +325,15 @@ def _frame_window(window: Any, sequence_length: int, fft_length: int, dtype: str
 def stft(
     x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True
 ) -> tuple:
-    """Return the Fourier transforms of overlapping frames.
+    """Return the short-time Fourier transform: transforms of overlapping frames.
 
     Args:
-        x: (..., length).
-        sequence_length: of a frame.
-        sequence_stride: distance between the beginnings of two.
-        fft_length: of the transforms, at least ``sequence_length``.
-        window: weights of a frame: "hann", "hamming", an array, or None for equal ones.
-        center: mirror both ends, so that frame i is around entry ``i * sequence_stride``.
+        x: array, (..., length).
+        sequence_length: int, the length of a frame.
+        sequence_stride: int, the distance between the starts of successive frames.
+        fft_length: int, the length of the transforms, at least ``sequence_length``.
+        window: the weights of a frame: "hann", "hamming", an array, or None for equal weights; default "hann".
+        center: bool, whether to pad both ends by reflection, so that frame i is centred at ``i * sequence_stride``.
 
     Returns:
         (real parts, imaginary parts), of shape (..., frames, fft_length // 2 + 1).
@@ -360,14 +360,14 @@ def istft(
     window: Any = "hann",
     center: bool = True,
 ) -> Any:
-    """Return the signal whose ``stft`` is nearest to given transforms.
+    """Return the signal whose ``stft`` is closest to given transforms.
 
     D. Griffin and J. Lim, "Signal estimation from modified short-time Fourier transform" (1984).
 
     Args:
         x: pair (real parts, imaginary parts), of shape (..., frames, fft_length // 2 + 1).
-        sequence_length, sequence_stride, fft_length, window, center: as of ``stft``; default "hann".
-        length: of the result; default all that the frames hold.
+        sequence_length, sequence_stride, fft_length, window, center: as for ``stft``.
+        length: int, the length of the result; default None, for all that the frames cover.
 
     >>> istft(stft(np.ones(16, "float32"), 4, 2, 4), 4, 2, 4).round(4)[:3]
     array([1., 1., 1.], dtype=float32)
@@ -396,7 +396,7 @@ def _check_stride(stride: Any) -> None:
 
 
 def _overlap(frames: Any, stride: int, whole: int) -> Any:
-    """Add up frames at their positions."""
+    """Add up frames at their positions (overlap-add)."""
     backend = current()
     *batch, count, length = backend.shape(frames)
     positions = np.arange(count, dtype="int32")[:, None] * stride + np.arange(length, dtype="int32")
@@ -415,11 +415,11 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
 
     Args:
         x1, x2: vectors.
-        mode: "valid" where both overlap fully, "same" for the longer one's length, "full" for
-            every overlap.
+        mode: "valid" for full overlap only, "same" for the length of the longer vector, "full" for
+            every overlap; default "valid".
 
     Raises:
-        ValueError: for another ``mode``.
+        ValueError: for an unknown ``mode``.
 
     >>> correlate([1.0, 2.0, 3.0], [1.0, 1.0])
     array([3., 5.], dtype=float32)

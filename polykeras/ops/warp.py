@@ -1,4 +1,4 @@
-"""Images sampled at other positions: coordinates, affine, perspective and elastic transforms."""
+"""Resampling images at other positions: coordinates, and affine, perspective and elastic transforms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 
 def check_images(images: Any) -> Any:
-    """Return images as an array, (batch, ...) or a single one."""
+    """Return images as an array, a batch or a single image."""
     x = array(images)
     if len(current().shape(x)) not in (3, 4):
         raise ValueError(f"Expected images with 3 or 4 axes. Received shape: {tuple(current().shape(x))}.")
@@ -46,7 +46,7 @@ def is_channels_last(data_format: str | None) -> bool:
 
 
 def as_dtype(x: Any, dtype: str) -> Any:
-    """Return floats as another type; integers are rounded and clipped to their range."""
+    """Convert floats to another dtype; integers are rounded and clipped to its range."""
     backend = current()
     if dtype in dtypes.INTEGERS:
         limits = np.iinfo(dtype)
@@ -61,7 +61,7 @@ def compute_floats(x: Any) -> Any:
 
 
 def _folded(index: Any, size: int, fill_mode: str) -> Any:
-    """int32 indices from anywhere, brought inside."""
+    """Map int32 indices from anywhere into the array, according to the fill mode."""
     backend = current()
     if fill_mode in ("constant", "nearest"):
         return backend.minimum(backend.maximum(index, 0), size - 1)
@@ -76,16 +76,16 @@ def _folded(index: Any, size: int, fill_mode: str) -> Any:
 def _sample(
     x: Any, sizes: tuple, coordinates: Sequence, order: int, fill_mode: str, fill_value: Any, offset: Any = None
 ) -> Any:
-    """Interpolate between entries.
+    """Interpolate between entries of an array.
 
     Args:
-        x: (prod(sizes) * batch, ...): entries in row-major order.
-        sizes: of the axes that the coordinates go along.
-        coordinates: an array of positions for each of them, all of one shape.
-        order: 0 for the nearest entry, 1 for a linear mixture.
-        fill_mode: what lies outside.
-        fill_value: for "constant".
-        offset: int32, added to each flat index: where the sample's own entries begin.
+        x: array, (prod(sizes) * batch, ...): entries in row-major order.
+        sizes: sizes of the axes that the coordinates refer to.
+        coordinates: an array of positions for each of these axes, all of the same shape.
+        order: 0 for the nearest entry, 1 for linear interpolation.
+        fill_mode: how to fill what lies outside.
+        fill_value: value for fill_mode "constant".
+        offset: int32 array added to each flat index: where the entries of a sample begin.
     """
     backend = current()
     dtype = backend.dtype(x)
@@ -118,7 +118,7 @@ def _sample(
 
 
 def _corners(position: Any, order: int) -> list:
-    """(int32 index, weight) of the entries around a position."""
+    """Return (int32 index, weight) of the entries around a position."""
     backend = current()
     if order == 0:
         return [(backend.cast(backend.floor(backend.add(position, 0.5)), "int32"), None)]
@@ -144,14 +144,14 @@ def map_coordinates(
 
     Args:
         inputs: array of any rank.
-        coordinates: (rank, ...): a coordinate along each axis.
-        order: 0 for the nearest entry, 1 for a linear mixture of its neighbours.
-        fill_mode: what lies outside: "constant", "nearest" (a a|a b c|c c), "wrap"
+        coordinates: array, (rank, ...): a coordinate along each axis.
+        order: int, 0 for the nearest entry, 1 for linear interpolation.
+        fill_mode: how to fill what lies outside: "constant", "nearest" (a a|a b c|c c), "wrap"
             (b c|a b c|a b), "mirror" (c b|a b c|b a), "reflect" (b a|a b c|c b).
-        fill_value: for "constant".
+        fill_value: value for fill_mode "constant".
 
     Raises:
-        ValueError: for another order or mode, or another number of coordinates than axes.
+        ValueError: for an unknown order or mode, or if there is not one coordinate for each axis.
 
     >>> map_coordinates([0.0, 10.0, 20.0], [[0.5, 2.0]], order=1)
     array([ 5., 20.], dtype=float32)
@@ -173,7 +173,7 @@ def map_coordinates(
 
 
 def sample_images(x: Any, y: Any, column: Any, order: int, fill_mode: str, fill_value: Any) -> Any:
-    """Return images of (batch, height, width, channels), sampled at rows y and columns of (batch, h, w)."""
+    """Sample images of (batch, height, width, channels) at rows y and columns x of shape (batch, h, w)."""
     backend = current()
     batch, height, width, channels = backend.shape(x)
     if None in (batch, height, width) or 0 in (batch, height, width):
@@ -227,9 +227,9 @@ def affine_transform(
             is the image at ``((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)``, with
             ``k = c0 x + c1 y + 1``.
         interpolation: "nearest" or "bilinear".
-        fill_mode: what lies outside; as of ``map_coordinates``.
-        fill_value: for "constant".
-        data_format: "channels_last" or "channels_first".
+        fill_mode: how to fill what lies outside; as for ``map_coordinates``.
+        fill_value: value for fill_mode "constant".
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> affine_transform([[[1.0], [2.0], [3.0]]], [1, 0, 1, 0, 1, 0, 0, 0])[0, :, 0]
     array([2., 3., 0.], dtype=float32)
@@ -239,13 +239,13 @@ def affine_transform(
 
 
 def perspective_matrix(start_points: Any, end_points: Any) -> Any:
-    """Return the eight numbers of ``affine_transform`` that move four points to four others.
+    """Return the eight numbers of ``affine_transform`` that map four points to four others.
 
     Args:
-        start_points, end_points: (4, 2) or (batch, 4, 2): points (x, y) and where they come to lie.
+        start_points, end_points: arrays, (4, 2) or (batch, 4, 2): points (x, y), and where they are mapped to.
 
     Raises:
-        ValueError: for points of another shape.
+        ValueError: if the points have another shape.
 
     >>> points = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
     >>> abs(perspective_matrix(points, points)).round(4)
@@ -280,18 +280,18 @@ def perspective_transform(
     fill_value: float = 0,
     data_format: str | None = None,
 ) -> Any:
-    """Return images seen from another side: four points move to four others.
+    """Apply the perspective transformation to images that maps four points to four others.
 
     Args:
         images: (batch, height, width, channels), or channels first; or a single image.
-        start_points: (4, 2) or (batch, 4, 2): points (x, y) of the image.
-        end_points: where they come to lie.
+        start_points: array, (4, 2) or (batch, 4, 2): points (x, y) of the image.
+        end_points: array of the same shape, where they are mapped to.
         interpolation: "nearest" or "bilinear".
-        fill_value: what lies outside.
-        data_format: "channels_last" or "channels_first".
+        fill_value: float, the value of pixels from outside the image.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     Raises:
-        ValueError: for points of another shape.
+        ValueError: if the points have another shape.
 
     >>> points = [[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]
     >>> perspective_transform(np.ones((3, 3, 1), "float32"), points, points)[1, :, 0].round(4)

@@ -1,4 +1,4 @@
-"""Functions of neighbourhoods: convolution, pooling, patches; and attention over a sequence."""
+"""Window operations: convolution, pooling, patches; and attention over a sequence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from polykeras.core import window_geometry
 from polykeras.ops import _call
 from polykeras.ops._call import array, float_array, op
 
-# Inputs are (batch, *spatial, channels) with ``data_format="channels_last"``, else
+# Inputs are (batch, *spatial, channels) with ``data_format="channels_last"``, otherwise
 # (batch, channels, *spatial); None means ``config.image_data_format()``. Kernels are
 # (*window, channels in, channels out).
 
@@ -42,10 +42,10 @@ def _padding(padding: str) -> str:
 
 @functools.lru_cache(1024)
 def _check_reach(shape: tuple, window: tuple, padding: str, dilation: tuple, is_last: bool) -> None:
-    """Refuse windows that reach further than an input without padding.
+    """Refuse windows that are larger than an input without padding.
 
     Raises:
-        ValueError: naming the sizes.
+        ValueError: if a window is, with the sizes.
     """
     if padding == "same":
         return
@@ -66,7 +66,7 @@ def _convolved(x: Any, kernel: Any, *options: Any) -> Any:
     shape, dtype = tuple(backend.shape(x)), backend.dtype(x)
     if 0 not in shape or backend.is_symbolic:
         return backend.conv(x, kernel, *options)
-    # Engines do not agree on what a convolution of nothing is.
+    # Engines disagree on the convolution of an empty batch.
     result = SPEC.conv(SpecArray(shape, dtype), SpecArray(tuple(backend.shape(kernel)), dtype), *options)
     return backend.full(result.shape, 0, dtype)
 
@@ -80,18 +80,18 @@ def conv(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> Any:
-    """Return the correlation of an input with a kernel, in one to three dimensions.
+    """Return the convolution (cross-correlation) of an input with a kernel, in one to three dimensions.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        kernel: (*window, channels in / groups, channels out); the number of groups follows.
-        strides: steps of the window; default 1.
-        padding: "valid", or "same" for zeros around.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        dilation_rate: distance between the window's entries; default 1.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        kernel: array, (*window, channels in / groups, channels out); it determines the number of groups.
+        strides: int or tuple of ints, the step of the window; default 1.
+        padding: "valid", or "same" to pad with zeros; default "valid".
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
+        dilation_rate: int or tuple of ints, the distance between the window's entries; default 1.
 
     Raises:
-        ValueError: if the shapes of input and kernel do not fit together.
+        ValueError: if the shapes of the input and the kernel do not match.
 
     >>> conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[1.0]]])
     array([[[3.],
@@ -124,12 +124,12 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> Any:
-    """Return the correlation of every channel with kernels of its own.
+    """Return the convolution of each channel with kernels of its own.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        kernel: (*window, channels, multiplier); the result has channels * multiplier channels.
-        strides, padding, data_format, dilation_rate: as of ``conv``; defaults 1, "valid" and 1.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        kernel: array, (*window, channels, multiplier); the result has channels * multiplier channels.
+        strides, padding, data_format, dilation_rate: as for ``conv``; defaults 1, "valid" and 1.
 
     >>> depthwise_conv([[[1.0, 5.0], [2.0, 6.0]]], [[[1.0], [1.0]], [[1.0], [-1.0]]])
     array([[[ 3., -1.]]], dtype=float32)
@@ -160,10 +160,10 @@ def separable_conv(
     """Return ``depthwise_conv`` followed by ``conv`` with a window of size 1.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        depthwise_kernel: (*window, channels, multiplier).
-        pointwise_kernel: (1, ..., channels * multiplier, channels out).
-        strides, padding, data_format, dilation_rate: of the first, as of ``conv``; defaults 1, "valid" and 1.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        depthwise_kernel: array, (*window, channels, multiplier).
+        pointwise_kernel: array, (1, ..., channels * multiplier, channels out).
+        strides, padding, data_format, dilation_rate: of the depthwise convolution; defaults 1, "valid", None and 1.
 
     >>> separable_conv([[[1.0], [2.0]]], [[[1.0]]], [[[3.0]]])
     array([[[3.],
@@ -183,16 +183,16 @@ def conv_transpose(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> Any:
-    """Return the gradient of ``conv`` by its input: each entry spreads over a window.
+    """Return the transposed convolution, the gradient of ``conv`` with respect to its input.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        kernel: (*window, channels out, channels in).
-        strides: steps of the windows in the result; default 1.
-        padding: "valid" or "same".
-        output_padding: extra size of the result at its end; default None, for what ``padding`` says.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
-        dilation_rate: distance between the window's entries; default 1.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        kernel: array, (*window, channels out, channels in).
+        strides: int or tuple of ints, the step of the windows in the result; default 1.
+        padding: "valid" or "same"; default "valid".
+        output_padding: extra size at the end of the result; default None, which ``padding`` determines.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
+        dilation_rate: int or tuple of ints, the distance between the window's entries; default 1.
 
     >>> conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], strides=2)
     array([[[1.],
@@ -232,14 +232,14 @@ def max_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Any:
-    """Return the largest entry of each window.
+    """Return the maximum of each window.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        pool_size: sizes of the window.
-        strides: steps of the window; default its sizes.
-        padding: "valid", or "same" for windows that reach over the edge.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        pool_size: int or tuple of ints, the size of the window.
+        strides: int or tuple of ints, the step of the window; default None, for ``pool_size``.
+        padding: "valid", or "same" for windows that extend beyond the edge; default "valid".
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[3.],
@@ -256,14 +256,14 @@ def average_pool(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Any:
-    """Return the mean of each window; arguments as of ``max_pool``.
+    """Return the mean of each window; see ``max_pool`` for the arguments.
 
     Args:
         inputs: array, (batch, ..., channels), or (batch, channels, ...) for "channels_first".
         pool_size: int or tuple, the size of the window.
         strides: int or tuple, the step between windows; None for ``pool_size``.
         padding: "valid" or "same"; default "valid".
-        data_format: "channels_last", "channels_first", or None for the one of the configuration.
+        data_format: "channels_last", "channels_first", or None for ``config.image_data_format()``.
 
     >>> average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[2.],
@@ -282,7 +282,7 @@ def _adaptive(inputs: Any, output_size: Any, data_format: str | None, reduce: An
     for axis, count in zip(axes, window_geometry.per_axis(output_size, rank), strict=True):
         size = shape[axis]
         if size is None:
-            # Of an unknown size only the result's is known.
+            # If the size is unknown, only the size of the result is known.
             x = backend.broadcast_to(backend.sum(x, (axis,), True), (*shape[:axis], count, *shape[axis + 1 :]))
         elif size != count:
             starts = np.arange(count) * size // count
@@ -294,12 +294,12 @@ def _adaptive(inputs: Any, output_size: Any, data_format: str | None, reduce: An
 
 @op
 def adaptive_average_pool(inputs: Any, output_size: int | Sequence[int], data_format: str | None = None) -> Any:
-    """Return the means of as many windows along each axis as asked for.
+    """Return the means of a given number of windows along each axis.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        output_size: the number of windows along the spatial axes.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        output_size: int or tuple of ints, the number of windows along the spatial axes.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> adaptive_average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[2.],
@@ -324,9 +324,9 @@ def adaptive_max_pool(inputs: Any, output_size: int | Sequence[int], data_format
     """Return the maxima of a given number of windows along each axis.
 
     Args:
-        inputs: (batch, *spatial, channels), or channels first.
-        output_size: the number of windows along the spatial axes.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        inputs: array, (batch, *spatial, channels), or channels first.
+        output_size: int or tuple of ints, the number of windows along the spatial axes.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> adaptive_max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     array([[[3.],
@@ -348,7 +348,7 @@ def adaptive_max_pool(inputs: Any, output_size: int | Sequence[int], data_format
 
 
 def _blocks(x: Any, block_size: int, data_format: str, splits: bool) -> Any:
-    """Move blocks of space into the channels (``splits``), or back."""
+    """Move blocks of pixels into the channels (``splits``), or back."""
     if block_size < 2:
         raise ValueError(f"Expected block_size to be at least 2. Received: {block_size}.")
     backend = current()
@@ -364,13 +364,13 @@ def _blocks(x: Any, block_size: int, data_format: str, splits: bool) -> Any:
 
     if splits:
         if any(n is not None and n % b for n in (height, width)):
-            raise ValueError(f"Expected a height and width that {b} divides. Received: {height} and {width}.")
+            raise ValueError(f"Expected height and width to be multiples of {b}. Received: {height} and {width}.")
         x = _call.reshaped(x, (batch, divided(height), b, divided(width), b, channels))
         x = backend.transpose(x, (0, 1, 3, 2, 4, 5))
         x = _call.reshaped(x, (batch, divided(height), divided(width), b * b * channels))
     else:
         if channels % (b * b):
-            raise ValueError(f"Expected a number of channels that {b * b} divides. Received: {channels}.")
+            raise ValueError(f"Expected the number of channels to be a multiple of {b * b}. Received: {channels}.")
         depth = channels // (b * b)
         x = _call.reshaped(x, (batch, height, width, b, b, depth))
         x = backend.transpose(x, (0, 1, 3, 2, 4, 5))
@@ -383,9 +383,9 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
     """Return images with each block of pixels moved into the channels.
 
     Args:
-        x: (batch, height, width, channels), or channels first.
-        block_size: height and width of a block.
-        data_format: "channels_last" or "channels_first".
+        x: array, (batch, height, width, channels), or channels first.
+        block_size: int, height and width of a block.
+        data_format: "channels_last" or "channels_first"; default "channels_last".
 
     >>> space_to_depth(np.zeros((1, 4, 4, 1)), 2).shape
     (1, 2, 2, 4)
@@ -395,7 +395,7 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
 
 @op
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """Return images with channels moved into blocks of pixels: undoes ``space_to_depth``.
+    """Return images with channels moved into blocks of pixels: the inverse of ``space_to_depth``.
 
     Args:
         x: array, (batch, height, width, channels), or channels before height; channels must be a multiple of
@@ -410,7 +410,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
 
 
 def _grid(size: Sequence[int], kernel: tuple, dilation: tuple, padding: tuple, stride: tuple) -> np.ndarray:
-    """Flat indices of a padded image: (window entries, windows)."""
+    """Return the flat indices of a padded image, (window entries, windows)."""
     padded = [n + 2 * p for n, p in zip(size, padding, strict=True)]
     axes = zip(padded, kernel, stride, dilation, strict=True)
     counts = [(n - window_geometry.spread(k, d)) // s + 1 for n, k, s, d in axes]
@@ -424,17 +424,17 @@ def _grid(size: Sequence[int], kernel: tuple, dilation: tuple, padding: tuple, s
 
 @op
 def unfold(x: Any, kernel_size: int | Sequence[int], dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Return the windows of images as columns.
+    """Return the windows of images as columns (im2col).
 
     Args:
-        x: (batch, channels, height, width).
-        kernel_size: sizes of the window.
-        dilation: distance between its entries; default 1.
-        padding: zeros around the image; default 0.
-        stride: steps of the window; default 1.
+        x: array, (batch, channels, height, width).
+        kernel_size: int or pair of ints, the size of the window.
+        dilation: int or pair of ints, the distance between its entries; default 1.
+        padding: int or pair of ints, zeros added around the image; default 0.
+        stride: int or pair of ints, the step of the window; default 1.
 
     Returns:
-        (batch, channels * window entries, windows).
+        An array, (batch, channels * window entries, windows).
 
     >>> unfold([[[[1.0, 2.0], [3.0, 4.0]]]], (1, 2))
     array([[[1., 3.],
@@ -462,15 +462,15 @@ def fold(
     padding: Any = 0,
     stride: Any = 1,
 ) -> Any:
-    """Return images made by adding up windows, given as columns: the transpose of ``unfold``.
+    """Return images made by adding up windows given as columns (col2im): the transpose of ``unfold``.
 
     Args:
-        x: (batch, channels * window entries, windows).
-        output_size: height and width of the images.
-        kernel_size, dilation, padding, stride: as of ``unfold``; defaults 1, 0 and 1.
+        x: array, (batch, channels * window entries, windows).
+        output_size: int or pair of ints, height and width of the images.
+        kernel_size, dilation, padding, stride: as for ``unfold``; defaults 1, 0 and 1.
 
     Raises:
-        ValueError: if the windows do not fit ``output_size``.
+        ValueError: if the windows do not match ``output_size``.
 
     >>> fold([[[1.0, 3.0], [2.0, 4.0]]], (2, 2), (1, 2))
     array([[[[1., 2.],
@@ -490,7 +490,7 @@ def fold(
             f"Received shape: {tuple(backend.shape(x))}."
         )
     channels = depth // grid.shape[0]
-    # Scattering works along leading axes, so batch and channels go last.
+    # Scatter works along leading axes, so batch and channels go last.
     x = _call.reshaped(x, (batch, channels, grid.size))
     x = backend.transpose(x, (2, 0, 1))
     padded = tuple(n + 2 * p for n, p in zip(size, padding, strict=True))
@@ -516,22 +516,22 @@ def dot_product_attention(
     flash_attention: bool | None = None,
     attn_logits_soft_cap: float | None = None,
 ) -> Any:
-    """Return ``softmax(scale * query key + bias) value``.
+    """Return scaled dot-product attention, ``softmax(scale * query key + bias) value``.
 
     A. Vaswani et al., "Attention Is All You Need" (NeurIPS 2017).
 
     Args:
-        query: (batch, queries, heads, size).
-        key, value: (batch, keys, heads, size), or with a number of heads that divides the query's.
-        bias: added to the logits, broadcasts to (batch, heads, queries, keys); or None.
-        mask: True where a query may look, broadcasts alike; or None.
-        scale: default ``1 / sqrt(size)``.
-        is_causal: whether queries look at earlier keys only.
-        flash_attention: accepted for compatibility: the backend chooses its fastest kernel; default None.
-        attn_logits_soft_cap: if given, logits x become ``cap * tanh(x / cap)``; default None.
+        query: array, (batch, queries, heads, size).
+        key, value: arrays, (batch, keys, heads, size), or with a number of heads that divides that of ``query``.
+        bias: array added to the logits, broadcast to (batch, heads, queries, keys); default None.
+        mask: bool array, True where a query may attend, broadcast likewise; default None.
+        scale: float; default ``1 / sqrt(size)``.
+        is_causal: bool, whether queries attend only to keys up to their own position; default False.
+        flash_attention: for compatibility; the backend chooses its fastest kernel; default None.
+        attn_logits_soft_cap: float; if given, logits x become ``cap * tanh(x / cap)``; default None.
 
     Raises:
-        ValueError: if the arrays haven't four axes.
+        ValueError: if the arrays don't have four axes.
 
     >>> dot_product_attention(*[np.ones((1, 2, 1, 4), "float32")] * 3).shape
     (1, 2, 1, 4)
@@ -544,7 +544,7 @@ def dot_product_attention(
     heads, own = shapes[0][2], shapes[1][2]
     if None not in (heads, own) and heads != own:
         if heads % own:
-            raise ValueError(f"Expected the heads of key to divide those of query. Received shapes: {shapes}.")
+            raise ValueError(f"Expected query heads in a multiple of the key heads. Received shapes: {shapes}.")
         index = backend.array(np.repeat(np.arange(own, dtype="int32"), heads // own))
         key, value = backend.take(key, index, 2), backend.take(value, index, 2)
     scale = 1 / math.sqrt(shapes[0][3]) if scale is None else float(scale)
@@ -555,7 +555,7 @@ def dot_product_attention(
     scores = backend.multiply(backend.einsum("bqhd,bkhd->bhqk", query, key), scale)
     cap = float(attn_logits_soft_cap)
     capped = backend.multiply(backend.tanh(backend.multiply(scores, 1 / cap)), cap)
-    # The cap comes before bias and mask: hand over what it changes as a bias.
+    # The cap applies before bias and mask, so the change that it makes is passed on as a bias.
     change = backend.subtract(capped, scores)
     bias = change if bias is None else backend.add(change, bias)
     return backend.attention(query, key, value, mask, bias, scale, is_causal)

@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_named():
         ops.squeeze(X, 0)
     with pytest.raises(ValueError, match="3 divides"):
         ops.split(X, 3)
-    with pytest.raises(ValueError, match="target and output to have one shape"):
+    with pytest.raises(ValueError, match="target and output to have the same shape"):
         ops.categorical_crossentropy(X, X[:1])
     with pytest.raises(ValueError, match=r"target of shape \(2,\)"):
         ops.sparse_categorical_crossentropy([0], X)
@@ -153,5 +153,5 @@ def test_a_list_with_none_is_no_array(backend):
 
 def test_an_unknown_size_is_not_taken_for_a_number(backend):
     x = KerasTensor((None, None, 3))
-    with pytest.raises(ValueError, match="A size that a graph does not know is None"):
+    with pytest.raises(ValueError, match="A size that is unknown in a graph is None"):
         ops.divide(x, ops.cast(x.shape[1], "float32"))
