@@ -1,4 +1,4 @@
-"""Models: stacks and graphs of layers, and a user's own classes."""
+"""Models: stacks and graphs of layers, and users' own classes."""
 
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ registry.add_family("layers", {"Model": Model, "Functional": Functional, "Sequen
 
 
 def model_from_config(config: dict, custom_objects: dict | None = None) -> Model:
-    """Return the model of a description from ``registry.serialize``, with new weights.
+    """Return the model described by a result of ``registry.serialize``, with new weights.
 
     Args:
         config: dict.

@@ -1,4 +1,4 @@
-"""Graphs of layers as configs, and back, in the layout of Keras 3; cloning."""
+"""Graphs of layers to configs and back, in the layout of Keras 3; cloning of models."""
 
 from __future__ import annotations
 
@@ -160,15 +160,15 @@ def clone_model(
     recursive: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """Return a model of the same layers with new weights, compiled as the model is, with a new optimizer.
+    """Return a model with the same layers and new weights, compiled like the model if it is compiled.
 
     Args:
         model: a Sequential or Functional model, or a subclass with a config.
-        input_tensors: symbolic tensors to start from, instead of new inputs; default None.
-        clone_function: returns the new layer for a layer; default ``from_config(get_config())``.
+        input_tensors: symbolic tensors to start from, in place of new inputs; default None.
+        clone_function: function from a layer to its clone; default ``from_config(get_config())``.
         call_function: ``f(layer, *args, **kwargs)`` that calls the new layer; default None.
-        recursive: clone the layers of models inside by ``clone_function`` too.
-        **kwargs: Keras 2's arguments.
+        recursive: bool, whether to clone the layers of nested models by ``clone_function`` too; default False.
+        **kwargs: arguments of Keras 2.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -202,7 +202,7 @@ def clone_model(
 
 
 def _fresh(value: Any) -> Any:
-    """Arguments of compile with objects of their own: optimizers and metrics have a state."""
+    """Copy arguments of compile whose objects have state, such as optimizers and metrics."""
     if isinstance(value, dict):
         return {key: _fresh(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -211,7 +211,7 @@ def _fresh(value: Any) -> Any:
 
 
 def _first_input(tensors: Any) -> InputLayer:
-    """The input of a stack that starts from a tensor: the tensor's own, or one like it."""
+    """Return the input of a stack that starts from a tensor: that of the tensor itself, or a similar one."""
     (tensor,) = trees.leaves(tensors)
     if is_from_input_layer(tensor):
         return tensor.maker.operation

@@ -1,4 +1,4 @@
-"""The values for the inputs of a graph, from the lists and dicts that a call or a batch holds."""
+"""Assigning the values in lists and dicts that a call or a batch holds to the inputs of a graph."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from polykeras.layers.core import InputLayer
 
 
 def arrange(model: Any, given: Any) -> list:
-    """Return the values for ``model.inputs``, in their order; None for an optional input left out.
+    """Return the values for ``model.inputs``, in their order; None for an omitted optional input.
 
-    A list stands for a dict of inputs in the order in which the dict was written; a dict for a list
-    of inputs by their names.
+    A list may be used for a dict of inputs, in the order in which the dict was written; a dict may be used for a
+    list of inputs, by their names.
 
     Args:
         model: made from inputs and outputs.
         given: an array, or lists and dicts of arrays.
 
     Raises:
-        ValueError: if keys or numbers don't fit.
+        ValueError: if names or numbers of inputs do not match.
     """
     if isinstance(model._inputs_structure, KerasTensor) and not trees.is_nested(given):
         return [given]
@@ -33,22 +33,22 @@ def arrange(model: Any, given: Any) -> list:
 
 
 def input_name(tensor: KerasTensor) -> str:
-    """The name by which a dict names an input."""
+    """Return the name by which a dict refers to an input."""
     return tensor.maker.operation.name if is_from_input_layer(tensor) else tensor.name
 
 
 def is_optional(tensor: KerasTensor) -> bool:
-    """Whether None may be given for an input; an inner tensor takes what its layers take."""
+    """Whether an input accepts None; for an inner tensor, whether the layers that it feeds do."""
     return not is_from_input_layer(tensor) or tensor.maker.operation.optional
 
 
 def is_from_input_layer(tensor: KerasTensor) -> bool:
-    """Whether ``Input`` made a tensor."""
+    """Whether a tensor was made by ``Input``."""
     return tensor.node is not None and isinstance(tensor.node.operation, InputLayer)
 
 
 def _matched(structure: Any, given: Any) -> list[tuple] | None:
-    """Pairs of a tensor and its value, where the values are nested as the tensors are; otherwise None."""
+    """Return pairs of a tensor and its value, if the values are nested like the tensors; otherwise None."""
     if isinstance(structure, KerasTensor):
         return None if trees.is_nested(given) else [(structure, given)]
     if isinstance(structure, dict):
@@ -77,7 +77,7 @@ def _by_name(model: Any, given: dict) -> list[tuple]:
 
 
 def _known(given: dict, names: list) -> dict:
-    """The values of some keys, in their order, with a warning about the others."""
+    """Return the values of some keys, in their order, with a warning about the others."""
     unknown = [key for key in given if key not in names]
     if unknown:
         warnings.warn(
@@ -89,7 +89,7 @@ def _known(given: dict, names: list) -> dict:
 
 
 def _by_place(model: Any, given: Any) -> list[tuple]:
-    """Pairs in the order in which both were written, however deep their lists are."""
+    """Return pairs in the order in which both were written, whatever their nesting."""
     tensors, values = _in_order(model._inputs_structure), _in_order(given)
     if len(values) != len(tensors):
         raise ValueError(
@@ -107,13 +107,13 @@ def _by_place(model: Any, given: Any) -> list[tuple]:
 
 
 def _in_order(tree: Any) -> list:
-    """The values of a tree as they were written, None included."""
+    """Return the values of a tree in the order in which they were written, including None."""
     if not trees.is_nested(tree):
         return [tree]
     return [value for item in trees.children(tree) for value in _in_order(item)]
 
 
 def _keys_in(tree: Any) -> list:
-    """The keys of the dicts in a tree."""
+    """Return the keys of all dicts in a tree."""
     own = [*tree] if isinstance(tree, dict) else []
     return own + [key for item in trees.children(tree) for key in _keys_in(item)]

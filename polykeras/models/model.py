@@ -1,4 +1,4 @@
-"""The model: layers arranged in a graph or by a user's ``call``, and trained."""
+"""The model: layers connected in a graph or by a user's ``call``, with training."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _GRAPH = frozenset({"inputs", "outputs", "input", "output"})
 
 
 class Model(Persistence, OlderMethods, Trainer, Layer):
-    """Layers that work together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
+    """Layers that are trained together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
-    Made in one of two ways: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it
-    and defining ``call``. A model belongs to the backend that was in use when it was made.
+    There are two ways to make one: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it
+    and defining ``call``. A model belongs to the backend that is in use when it is made.
 
     Args:
         *args: ``inputs`` and ``outputs`` by position.
-        inputs: symbolic tensor from ``Input`` or an inner one, or a list or dict of them; default None.
-        outputs: symbolic tensor(s) that follow from the inputs, or a list or dict of them; default None.
-        name: default ``functional``, ``functional_1``, ...
+        inputs: symbolic tensor from ``Input`` or from a layer, or a list or dict of them; default None.
+        outputs: symbolic tensor(s) computed from the inputs, or a list or dict of them; default None.
+        name: str; default ``functional``, ``functional_1``, ...
         **kwargs: ``name``, ``trainable`` and other arguments of ``Layer``.
 
     Raises:
-        ValueError: if an output doesn't follow from the inputs, or two layers have one name.
+        ValueError: if an output does not depend on the inputs alone, or two layers have the same name.
 
     >>> import polykeras as keras
     >>> x = keras.Input((3,))
@@ -92,7 +92,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         self._graph_layers: list[Layer] = []
         self._plan: Plan | None = None
         self._added: list[tuple[KerasTensor, str, dict]] = []
-        self._kept: list[KerasTensor] = []  # whose values losses take from a call
+        self._kept: list[KerasTensor] = []  # tensors whose values a call keeps for losses
         self.stop_training = False
         if inputs is not None or outputs is not None:
             self._set_graph(inputs, outputs)
@@ -123,11 +123,11 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     @property
     def _results(self) -> list[KerasTensor]:
-        """All that the graph computes: the outputs, and what was added to the losses and metrics."""
+        """All tensors that the graph computes: the outputs, and those added to the losses and metrics."""
         return [*self.outputs, *(tensor for tensor, _, _ in self._added)]
 
     def _order_layers(self) -> list:
-        """The operations of the graph by depth, those of one depth as the outputs lead to them."""
+        """The operations of the graph by depth; within a depth, in the order in which the outputs lead to them."""
         found = graph.ancestors(self._results, self.inputs)
         makers = [x.node for x in self.inputs if x.node is not None and isinstance(x.node.operation, InputLayer)]
         nodes = [*(n for n in makers if n not in found), *found]
@@ -144,7 +144,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         return sorted(operations, key=lambda o: (-by_operation[id(o)], indices.get(id(o), -1)))
 
     def _visit_order(self) -> dict[int, int]:
-        """When a walk from the outputs to the inputs first meets each operation."""
+        """Number the operations in the order in which a walk from the outputs to the inputs first meets them."""
         indices: dict[int, int] = {}
         seen: dict[int, Any] = {}
         stop = {id(x) for x in self.inputs}
@@ -165,7 +165,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
             raise ValueError(
-                f"Expected the layers of model {self.name!r} to have names of their own. Received: two or more "
+                f"Expected the layers of model {self.name!r} to have unique names. Received: two or more "
                 f"layers named {naming.listed(twice)}. Pass another name=..."
             )
 
@@ -187,7 +187,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, in order; of a subclassed model those among its attributes."""
+        """The layers, in order; for a subclassed model those among its attributes."""
         if self._plan is not None:
             return [layer for layer in self._graph_layers if isinstance(layer, Layer)]
         return [layer for layer in self._sublayers() if layer is not self]
@@ -200,7 +200,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         return weights, seeds, metrics, self._as_in_graph(layers)
 
     def _as_in_graph(self, layers: list[Layer]) -> list[Layer]:
-        """Layers in the order of the graph, whatever attributes hold them; those outside of it come last."""
+        """Return layers in the order of the graph, whatever attributes hold them; layers outside of it come last."""
         order = {id(layer): index for index, layer in enumerate(self._graph_layers)}
         return sorted(layers, key=lambda layer: order.get(id(layer), len(order)))
 
@@ -208,10 +208,10 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         """Return a layer by name or index.
 
         Args:
-            index: int, its index among ``layers``; default None.
+            index: int, an index into ``layers``; default None.
 
         Raises:
-            ValueError: if there is none; the message tells the nearest names.
+            ValueError: if there is no such layer; the message suggests the closest names.
         """
         if (name is None) == (index is None):
             raise ValueError(f"Expected a name or an index. Received: name={name!r}, index={index!r}.")
@@ -250,7 +250,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         return super()._convert(backend, args, kwargs)
 
     def _infer(self, args: tuple, kwargs: dict) -> Any:
-        # Code of an engine inside is that of the model's own, also where nothing around says so.
+        # An engine's own code inside runs on the model's engine, even if another one is the default.
         with backends.use(backends.deferred(self._backend_name)), backends.use(SPEC):
             return super()._infer(args, kwargs)
 
@@ -258,7 +258,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         """Run the graph. Subclasses override it.
 
         Args:
-            training: bool, whether this is a call of training; default None.
+            training: bool, whether to run in training mode; default None.
             mask: mask of the inputs; default None.
         """
         if self._plan is None:
@@ -284,17 +284,17 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         is_single = (
             isinstance(structure, list | tuple) and len(structure) == 1 and isinstance(structure[0], KerasTensor)
         )
-        if is_single or isinstance(structure, KerasTensor):  # a list of one output gives the output, as in Keras
+        if is_single or isinstance(structure, KerasTensor):  # a list of one output returns the output, as in Keras
             return results[0]
         return trees.unflatten(trees.structure(self._outputs_structure), results[:count])
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar to the loss, from inside ``call``; or to a functional model a symbolic tensor, as in Keras 2.
+        """Add a scalar to the loss from inside ``call``; or a symbolic tensor to a functional model, as in Keras 2.
 
-        Of a symbolic tensor the mean counts. The layers that lead to it become layers of the model.
+        For a symbolic tensor, its mean is added. The layers that compute it become layers of the model.
 
         Args:
-            loss: scalar array or symbolic tensor, or list of them.
+            loss: scalar array or symbolic tensor, or a list of them.
 
         >>> import numpy as np, polykeras as keras
         >>> x = keras.Input((2,)); model = keras.Model(x, keras.layers.Dense(1)(x))
@@ -320,10 +320,10 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             super().add_metric(value, name, aggregation)
 
     def _add_output(self, tensor: KerasTensor, method: str, arguments: dict) -> None:
-        """Compute a tensor in each call, and hand its mean to a method."""
+        """Compute a tensor in each call, and pass its mean to a method."""
         if self._plan is None or type(self).call is not Model.call:
             raise ValueError(
-                f"Model {self.name!r}: Expected a symbolic tensor to be added to a functional model only. Received: "
+                f"Model {self.name!r}: Expected a symbolic tensor to be added only to a functional model. Received: "
                 f"{type(self).__name__}. Call add_loss or add_metric in its call() instead."
             )
         self._added.append((tensor, method, arguments))
@@ -334,18 +334,18 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         self._check_names()
 
     def _keep_from_now_on(self, tensors: list[KerasTensor]) -> None:
-        """Have calls hand on the values of some tensors of the graph to the losses that are made of them."""
+        """Have calls pass the values of some of the graph's tensors on to the losses that use them."""
         known = {id(x) for x in self._kept}
         self._kept += [x for x in tensors if id(x) not in known]
         self._plan = Plan(self.inputs, [*self._results, *self._kept])
 
     def _arrange(self, inputs: Any) -> list:
-        """The values for the inputs in order, checked and cast."""
+        """Return the values for the inputs in order, checked and cast."""
         backend = backends.current()
         return [self._fit_input(backend, x, value) for x, value in zip(self.inputs, arrange(self, inputs), strict=True)]
 
     def _fit_input(self, backend: Any, expected: KerasTensor, value: Any) -> Any:
-        """Check one input; a last axis of size 1 may be missing or too much."""
+        """Check one input; a last axis of size 1 may be missing or superfluous."""
         if value is None:
             return self._check_optional(expected)
         if is_text(value):
@@ -356,7 +356,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         elif len(shape) == len(expected.shape) + 1 and shape[-1] == 1:
             value = backend.reshape(value, shape[:-1])
         shape = tuple(backend.shape(value))
-        # The size of a batch is no part of what a model computes: the one of Input(batch_size=...) may vary.
+        # The computation does not depend on the batch size, so that of Input(batch_size=...) may vary.
         fits = len(shape) == len(expected.shape) and all(
             None in (n, m) or n == m for n, m in zip(expected.shape[1:], shape[1:], strict=True)
         )
@@ -372,8 +372,8 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
     def _check_optional(self, expected: KerasTensor) -> None:
         if not is_optional(expected):
             raise ValueError(
-                f"Model {self.name!r}, input {input_name(expected)!r}: Expected an array. Received: None. Make it by "
-                f"Input(..., optional=True) to leave it out."
+                f"Model {self.name!r}, input {input_name(expected)!r}: Expected an array. Received: None. Make it with "
+                f"Input(..., optional=True) to be able to omit it."
             )
 
     def _needs_cast(self, backend: Any, value: Any, expected: KerasTensor) -> bool:
@@ -381,10 +381,10 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         return dtype != expected.dtype and (dtype == "float64" or dtype == "float32") and expected.dtype != "float64"
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the weights of a subclassed model, for inputs of these shapes.
+        """Create the weights of a subclassed model, for inputs of given shapes.
 
         Args:
-            input_shape: a shape with the batch, or a list or dict of them; default None.
+            input_shape: a shape including the batch size, or a list or dict of them; default None.
         """
         if self._plan is None and input_shape is not None and not self.built:
             Layer.compute_output_shape(self, input_shape)
@@ -393,12 +393,12 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         if type(self).build is Model.build:
             self._build_shapes = shape_arguments(self._signature, args, kwargs)
-            self.built = True  # the layers inside are built as ``call`` comes to them
-        elif not self._is_building:  # a ``build`` of a user's class may call the model
+            self.built = True  # nested layers are built when ``call`` reaches them
+        elif not self._is_building:  # the ``build`` of a user's class may call the model
             super()._build_for(backend, args, kwargs)
 
     def get_build_config(self) -> dict | None:
-        """Return the shapes that the model was built with; of a subclass also how the layers inside were built."""
+        """Return the shapes that the model was built with; for a subclass also how its layers were built."""
         from polykeras.saving import builds
 
         config = super().get_build_config()
@@ -408,7 +408,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         return {**(config or {}), "layers": layers} if self.built or len(layers) > 1 else config
 
     def build_from_config(self, config: dict) -> None:
-        """Build as ``get_build_config`` says; ``call`` runs, on shapes, only for layers that it makes itself.
+        """Build according to ``get_build_config``; ``call`` runs, on specs, only for layers that it creates itself.
 
         Args:
             config: dict, as ``get_build_config`` returns.
@@ -428,13 +428,13 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     @property
     def input(self) -> Any:
-        """The symbolic input(s), in the structure that the model was made with."""
+        """The symbolic input(s), in the structure in which they were passed."""
         self._check_known("input")
         return super().input if self._plan is None else self._inputs_structure
 
     @property
     def output(self) -> Any:
-        """The symbolic output(s), in the structure that the model was made with."""
+        """The symbolic output(s), in the structure in which they were passed."""
         self._check_known("output")
         return super().output if self._plan is None else self._outputs_structure
 
@@ -456,24 +456,24 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         show_trainable: bool = False,
         layer_range: tuple | None = None,
     ) -> None:
-        """Print a table of the layers, their output shapes and numbers of parameters.
+        """Print a table of the layers, their output shapes and parameter counts.
 
         Args:
-            line_length: width in characters; default None.
-            positions: ends of the columns, as fractions of the width or as characters; default None.
-            print_fn: called with each line, instead of ``print``; default None.
-            expand_nested: also show the layers of models inside.
-            show_trainable: add a column.
-            layer_range: (first, last) layer to show, by regular expressions on names; default None.
+            line_length: int, width in characters; default None.
+            positions: column ends, as fractions of the width or in characters; default None.
+            print_fn: function called with each line, in place of ``print``; default None.
+            expand_nested: bool, whether to show the layers of nested models too; default False.
+            show_trainable: bool, whether to add a column for ``trainable``; default False.
+            layer_range: pair of regular expressions on names, the first and last layer to show; default None.
 
-        Layers without weights yet are shown as unbuilt.
+        Layers whose weights do not exist yet are shown as unbuilt.
         """
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
     # ----------------------------------------------------------------- configs
 
     def get_config(self) -> dict:
-        """Return the model's graph as a config; of a subclass the arguments that it was made with."""
+        """Return the model's graph as a config; for a subclass the arguments of its constructor."""
         if self._plan is None or type(self).__init__ is not Model.__init__:
             is_overridden = type(self).get_config is not Model.get_config
             return {**super().get_config(), **({} if is_overridden else self._remembered_arguments())}
@@ -483,7 +483,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
-        """Make a model from ``get_config``, with new weights.
+        """Create a model from ``get_config``, with new weights.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -497,17 +497,17 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             return super().from_config(config)
 
     def reset_states(self) -> None:
-        """Set the states of the recurrent layers inside back to zeros."""
+        """Reset the states of nested recurrent layers to zeros."""
         for layer in self._flatten_layers(include_self=False):
             if hasattr(layer, "reset_states") and getattr(layer, "stateful", False):
                 layer.reset_states()
 
 
 class Functional(Model):
-    """A model made from symbolic tensors; ``Model(inputs, outputs)`` makes one.
+    """A model made from symbolic tensors; ``Model(inputs, outputs)`` returns one.
 
     Args:
-        *args, **kwargs: ``name`` and ``trainable``, as of ``Model``.
+        *args, **kwargs: ``name`` and ``trainable``, as for ``Model``.
         inputs, outputs: symbolic tensor, or list or dict of them; default None.
 
     >>> import polykeras as keras

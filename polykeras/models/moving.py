@@ -1,4 +1,4 @@
-"""A model on another backend."""
+"""Moving a model to another backend."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def moved(model: Any, name: str) -> Any:
 
 
 def _reached(model: Any) -> Iterator[Any]:
-    """The model, all that it holds, its optimizer and what was compiled, each once."""
+    """Yield the model, everything that it owns, its optimizer and compiled objects, each once."""
     seen: dict[int, Any] = {}
     pending = [model]
     while pending:
@@ -77,7 +77,7 @@ def _items(value: Any) -> list:
 
 
 def _move_arrays(thing: Any, name: str) -> None:
-    """Move arrays that an object keeps in attributes beside its variables."""
+    """Move arrays that an object keeps in attributes besides its variables."""
     for attribute, value in list(vars(thing).items()):
         owner = None if isinstance(value, np.ndarray | Variable) else backends.owner(value)
         if owner is not None and not isinstance(value, np.generic):

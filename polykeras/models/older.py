@@ -1,4 +1,4 @@
-"""Methods of models that later versions of Keras took away, and those that polykeras does not have yet."""
+"""Methods of models that later versions of Keras removed, and those that polykeras does not implement yet."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 
 
 class OlderMethods:
-    """What programs for Keras 1 and 2 call on a model."""
+    """Methods of models in Keras 1 and 2."""
 
     name: str
     losses: list
     predict: Callable[..., Any]
 
     def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> Any:
-        """Return the outputs for data, as ``predict`` does.
+        """Return the outputs for data, like ``predict``.
 
         Args:
             x, batch_size, verbose, **kwargs: as for ``predict``; default None for ``batch_size``, 0 for ``verbose``.
@@ -30,7 +30,7 @@ class OlderMethods:
             x, batch_size, verbose, **kwargs: as for ``predict``; default None for ``batch_size``, 0 for ``verbose``.
 
         Returns:
-            The index of the largest output; of a single output whether it is above 0.5, with its last axis.
+            The index of the largest output; for a single output, whether it is above 0.5, with the last axis kept.
 
         >>> import polykeras as keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Softmax()])
@@ -41,10 +41,10 @@ class OlderMethods:
         return outputs.argmax(-1) if outputs.shape[-1] > 1 else (outputs > 0.5).astype("int32")
 
     def get_losses_for(self, inputs: Any) -> list:
-        """Return the losses of the last call; they are not told apart by inputs.
+        """Return the losses of the last call; they are not separated by inputs.
 
         Args:
-            inputs: tensors, which do not matter.
+            inputs: tensors, which are ignored.
         """
         return list(self.losses)
 
@@ -52,20 +52,20 @@ class OlderMethods:
         """Return an empty list: layers update their weights themselves.
 
         Args:
-            inputs: tensors, which do not matter.
+            inputs: tensors, which are ignored.
         """
         return []
 
     def to_yaml(self, **kwargs: Any) -> NoReturn:
-        """Refuse: YAML can hold code that runs when it is read.
+        """Refuse, because YAML can contain code that runs when it is read.
 
         Args:
-            **kwargs: of Keras 2, which do not matter.
+            **kwargs: arguments of Keras 2, which are ignored.
 
         Raises:
             RuntimeError: always.
         """
-        raise RuntimeError("Expected to_json(). Received: to_yaml(), which is gone: YAML may run code when it is read.")
+        raise RuntimeError("Expected to_json(). Received: to_yaml(), which is removed: YAML can run code when read.")
 
     def export(
         self,
@@ -75,21 +75,21 @@ class OlderMethods:
         input_signature: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Write the model's inference as a program of its engine, which runs without polykeras.
+        """Export the model's inference as a program of its engine that runs without polykeras.
 
         Args:
             filepath: path of the folder or file.
             format: "tf_saved_model" on TensorFlow, "torch" (a file of ``torch.export``) on PyTorch; default
-                "tf_saved_model". "onnx", "openvino" and "litert" are not there yet.
-            verbose: whether to say where it was saved; default None, for no.
+                    "tf_saved_model". "onnx", "openvino" and "litert" are not implemented yet.
+                verbose: bool, whether to print where it was saved; default None, for no.
             input_signature: tree of ``InputSpec``, symbolic tensors or arrays; default None, for the model's inputs.
                 With ``format="torch"`` unknown sizes become 1, unless ``dynamic_shapes`` says otherwise.
             **kwargs: arguments of ``torch.export.export``.
 
         Raises:
-            ValueError: for an unknown format or argument, and for a model of unknown inputs.
-            RuntimeError: for a model on another backend than that of the format.
-            NotImplementedError: for the other formats of Keras.
+            ValueError: for an unknown format or argument, or a model whose inputs are unknown.
+            RuntimeError: for a model on a backend other than that of the format.
+            NotImplementedError: for Keras's other formats.
         """
         from polykeras.interop.export import export_model
 
@@ -97,10 +97,10 @@ class OlderMethods:
 
 
 def model_from_yaml(yaml_string: str, custom_objects: dict | None = None) -> NoReturn:
-    """Refuse: YAML can hold code that runs when it is read.
+    """Refuse, because YAML can contain code that runs when it is read.
 
     Args:
-        yaml_string: what Keras 2 wrote.
+        yaml_string: str, as Keras 2 wrote it.
         custom_objects: dict of names; default None.
 
     Raises:
@@ -111,6 +111,6 @@ def model_from_yaml(yaml_string: str, custom_objects: dict | None = None) -> NoR
     RuntimeError: ...
     """
     raise RuntimeError(
-        "Expected model_from_json(model.to_json()). Received: model_from_yaml(), which is gone: YAML may run code when "
-        "it is read."
+        "Expected model_from_json(model.to_json()). Received: model_from_yaml(), which is removed: YAML can run code "
+        "when it is read."
     )

@@ -1,6 +1,6 @@
-"""Ops as operations of a graph's config: Keras 3 has a class for each, with the op's settings as arguments.
+"""Ops as operations in a graph's config: Keras 3 has a class for each, with the op's settings as arguments.
 
-What an op computes from goes into the config of a call, its settings into that of the operation:
+The inputs of an op go into the config of a call, its settings into that of the operation:
 ``ops.sum(x, axis=1)`` is a call on ``x`` of ``{"class_name": "Sum", "config": {"axis": 1, ...}}``.
 """
 
@@ -17,7 +17,7 @@ from polykeras.core import sizes, trees
 from polykeras.core.graph import KerasTensor, Node, record
 from polykeras.serialization import registry
 
-#: The classes of Keras 3.15 by module, each with the arguments that are settings.
+#: The classes of Keras 3.15 by module, each with those arguments that are settings.
 _CLASSES = {
     "core": """
 Scatter(shape) ScatterUpdate(reduction) Slice(shape) SliceUpdate StopGradient Unstack(num,axis) Cast(dtype)
@@ -100,27 +100,27 @@ Unique(sorted,return_index,return_inverse,return_counts,axis,size,fill_value) Ds
     """,
 }
 
-#: Ops whose names are not those of their classes.
+#: Ops whose names differ from those of their classes.
 _NAMES = {"BatchNorm": "batch_normalization", "LayerNorm": "layer_normalization", "RMSNorm": "rms_normalization"}
 
-#: Ops that call functions: a config doesn't hold them.
+#: Ops that call functions, which a config cannot represent.
 _CALLERS = {"associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop"}
 
-#: Largest integer that a file may set: what an op precomputes from it takes memory while a model is loaded.
+#: Largest integer that a file may set: loading a model takes memory for what an op precomputes from it.
 _MOST = 1 << 24
-#: The same for settings that say how often something is done, or into how many parts.
+#: The same for settings that determine a number of repetitions or parts.
 _MOST_TIMES = 1 << 16
 _TIMES = ("n", "num", "indices_or_sections")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """How Keras 3 writes an op.
+    """How Keras 3 represents an op.
 
     Args:
-        module, class_name: of the class.
+        module, class_name: those of the class.
         function: the op.
-        settings: names of its arguments that belong to the class.
+        settings: names of the arguments that belong to the class.
     """
 
     module: str
@@ -137,7 +137,7 @@ class Operation:
 
 @functools.cache
 def _table() -> dict[str, Operation]:
-    """Operations by the names of their classes."""
+    """Return the operations by the names of their classes."""
     named = {name.replace("_", ""): op for space in (ops.image, ops) for name, op in _public(space).items()}
     table = {}
     for module, classes in _CLASSES.items():
@@ -158,16 +158,16 @@ def _public(space: Any) -> dict[str, Callable]:
 
 
 def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, dict]:
-    """Return the config of an op's call, and the arguments that the call keeps.
+    """Return the config of an op's call, and the arguments that belong to the call.
 
     Args:
         function: the op.
-        name: of the operation in its graph.
+        name: name of the operation in its graph.
         node: the call.
 
     Returns:
-        described: as Keras 3 describes the operation; in a layout of our own where it has no class.
-        args, kwargs: of the call.
+        described: the operation as Keras 3 represents it; in a layout of our own if Keras has no class for it.
+        args, kwargs: arguments of the call.
     """
     operation = _by_function().get(function)
     bound = inspect.signature(function).bind(*node.args, **node.kwargs)
@@ -183,7 +183,7 @@ def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, di
         args.extend(value) if parameter.kind is parameter.VAR_POSITIONAL else args.append(value)
     needed = sum(parameter.default is parameter.empty for parameter in operation.inputs)
     while len(args) > needed and args[-1] is None:
-        args.pop()  # an array that is not given
+        args.pop()  # an omitted array
     settings = {key: registry.serialize(_listed(given[key])) for key in operation.settings}
     described = {
         "module": f"keras.src.ops.{operation.module}",
@@ -196,7 +196,7 @@ def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, di
 
 
 def _listed(value: Any) -> Any:
-    """Tuples as lists, which is what Keras writes and takes."""
+    """Convert tuples to lists, as Keras writes and expects them."""
     return [_listed(x) for x in value] if isinstance(value, list | tuple) else value
 
 
@@ -206,20 +206,20 @@ def _fits(operation: Operation, given: dict[str, Any]) -> bool:
 
 
 def is_operation(described: dict) -> bool:
-    """True for the description of an op, not of a layer."""
+    """True for the config of an op, as opposed to a layer."""
     return described.get("class_name") == "op" or str(described.get("module")).startswith("keras.src.ops")
 
 
 def is_class(name: Any) -> bool:
-    """True for the name of a class that is an op in Keras 3; layers may have it too."""
+    """True for a class name that Keras 3 uses for an op; layers may have it too."""
     return name in _table()
 
 
 def from_description(described: dict) -> Callable:
-    """Return a function that calls the op of ``describe`` on symbolic tensors.
+    """Return a function that calls the op described by ``describe`` on symbolic tensors.
 
     Raises:
-        ValueError: for an op that there isn't, and for one that calls functions.
+        ValueError: for an unknown op, or one that calls functions.
     """
     config: dict[str, Any] = described.get("config") or {}
     kind = str(described.get("class_name"))
@@ -263,7 +263,7 @@ def _check_size(name: Any, key: str, value: Any) -> None:
 
 
 def _record_after(operation: Operation, args: tuple, kwargs: dict, name: str | None) -> Any:
-    """Record a call of an op that takes any number of arrays, perhaps after its settings."""
+    """Record a call of an op that takes any number of arrays, possibly after its settings."""
     first = []
     for parameter in inspect.signature(operation.function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:

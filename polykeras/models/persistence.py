@@ -1,4 +1,4 @@
-"""What a Model can do besides computing: save itself, and load weights."""
+"""Saving a model, loading weights, and moving it to another backend."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ else:
 
 
 class Persistence(Host):
-    """Methods of a Model around ``polykeras.saving``, which is imported when first needed; pickling."""
+    """Methods of a Model around ``polykeras.saving``, which is imported on first use; and pickling."""
 
     _plan: Plan | None
     _inputs_structure: Any
     _nodes: list[Node]
 
     def __getstate__(self) -> dict:
-        # The nodes come first, in their order: led by its outputs, a deep graph would recurse as deep. Compiled
-        # steps stay behind: they belong to this process.
+        # The nodes come first, in order: pickled from its outputs, a deep graph would exceed the recursion limit.
+        # Captured steps are left out: they belong to this process.
         nodes = {"_nodes": self._nodes} if self._plan is not None else {}
         functions = dict.fromkeys(("train_function", "test_function", "predict_function"))
         return {**nodes, **super().__getstate__(), "_steps": None, **functions}
@@ -37,7 +37,7 @@ class Persistence(Host):
                 known.append(node)
 
     def _serving_specs(self) -> tuple:
-        """The arguments of a call as inference: arrays without values, of any batch."""
+        """Return the arguments of an inference call: arrays without values, of any batch size."""
         if not self.built:
             raise ValueError(
                 f"Model {self.name!r}: Expected a built model, for a SavedModel. Received: one that has seen no shape "
@@ -52,18 +52,18 @@ class Persistence(Host):
         return tuple(map_shapes(of_any_batch, shapes) for shapes in (self._build_shapes or {}).values())
 
     def to_backend(self, name: str) -> Any:
-        """Return this model on another backend, with its weights, optimizer, metrics and random state.
+        """Return a copy of this model on another backend, with its weights, optimizer, metrics and random state.
 
-        Training goes on there, and the losses are those that they would have been here.
+        Training continues there with the same losses that it would have had here.
 
         Args:
-            name: of the backend.
+            name: str, name of the backend.
 
         Returns:
-            The model there; this one stays as it is.
+            The copy; this model is not changed.
 
         Raises:
-            ValueError: if a layer wraps an object of its framework, or the backend is unknown.
+            ValueError: if a layer wraps an object of its engine, or the backend is unknown.
 
         >>> import polykeras as keras
         >>> with keras.backends.use("numpy"):
@@ -80,7 +80,7 @@ class Persistence(Host):
 
         Args:
             filepath: path of the file.
-            overwrite: bool, whether an existing file is replaced unasked; default True.
+            overwrite: bool, whether to replace an existing file without asking; default True.
             **kwargs: see ``polykeras.saving``.
         """
         from polykeras import saving
@@ -94,8 +94,8 @@ class Persistence(Host):
 
         Args:
             filepath: path of the file.
-            overwrite: bool, whether an existing file is replaced unasked; default True.
-            max_shard_size: gigabytes, beyond which several files are written; default None.
+            overwrite: bool, whether to replace an existing file without asking; default True.
+            max_shard_size: number of gigabytes beyond which several files are written; default None.
             **kwargs: see ``polykeras.saving``.
         """
         from polykeras import saving
@@ -109,8 +109,8 @@ class Persistence(Host):
 
         Args:
             filepath: path of the file.
-            skip_mismatch: bool, whether weights of other shapes are left alone; default False.
-            by_name: bool, whether layers are found by name; default False.
+            skip_mismatch: bool, whether to skip weights whose shapes differ; default False.
+            by_name: bool, whether to match layers by name; default False.
             **kwargs: see ``polykeras.saving``.
         """
         from polykeras import saving

@@ -1,4 +1,4 @@
-"""A plain stack of layers."""
+"""A linear stack of layers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Sequential(Model):
     """A model whose layers follow one another, each with one input and one output.
 
     Args:
-        layers: the first layers; more come by ``add``; default None.
-        trainable: whether optimizers change the weights.
-        name: default ``sequential``, ``sequential_1``, ...
+        layers: list of the first layers; ``add`` appends more; default None.
+        trainable: bool, whether optimizers update the weights; default True.
+        name: str; default ``sequential``, ``sequential_1``, ...
         **kwargs: other arguments of ``Layer``.
 
-    With an ``Input``, or ``input_shape`` in the first layer, weights are made at once; without,
-    at the first call.
+    With an ``Input``, or ``input_shape`` in the first layer, weights are created at once; otherwise
+    in the first call.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -41,7 +41,7 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
         self._stack: list[Layer] = []
-        self._chain: list[KerasTensor] = []  # the input, and the output of each layer that was laid
+        self._chain: list[KerasTensor] = []  # the input, and the output of each connected layer
         self._input_layer: Any = None
         layers = [] if layers is None else layers
         for layer in layers if isinstance(layers, list | tuple) else [layers]:
@@ -49,15 +49,15 @@ class Sequential(Model):
         self._rebuild()
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer on top.
+        """Append a layer.
 
         Args:
             layer: a Layer, a model, or a symbolic tensor from ``Input`` for the first.
-            rebuild: bool, whether to make the graph again at once; default True.
+            rebuild: bool, whether to rebuild the graph at once; default True.
 
         Raises:
             TypeError: for anything else.
-            ValueError: for a name that is taken, or an input that is not the first.
+            ValueError: for a duplicate name, or an input that is not the first.
         """
         if isinstance(layer, KerasTensor):
             layer = layer.maker.operation
@@ -71,7 +71,7 @@ class Sequential(Model):
             layer = Lambda(layer)
         if any(other.name == layer.name and other is not layer for other in self._stack):
             raise ValueError(
-                f"Model {self.name!r}: Expected layers with names of their own. Received: a second layer named "
+                f"Model {self.name!r}: Expected layers with unique names. Received: a second layer named "
                 f"{layer.name!r}. Pass another name=..."
             )
         if isinstance(layer, InputLayer):
@@ -90,13 +90,13 @@ class Sequential(Model):
             self._rebuild()
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the last layer off, and return it.
+        """Remove the last layer, and return it.
 
         Args:
-            rebuild: bool, whether to make the graph again at once; default True.
+            rebuild: bool, whether to rebuild the graph at once; default True.
 
         Raises:
-            TypeError: if there is none.
+            TypeError: if there are no layers.
         """
         if not self._stack:
             raise TypeError(f"Model {self.name!r}: Expected a layer to pop. Received: a model without layers.")
@@ -108,7 +108,7 @@ class Sequential(Model):
         return layer
 
     def _forget_graph(self) -> None:
-        """Drop the graph of the layers before a change, and every call and step compiled with it."""
+        """Drop the graph before a change of layers, and every captured call and step with it."""
         self.built = False
         self._plan = None
         for name in ("inputs", "outputs", "_steps"):
@@ -118,7 +118,7 @@ class Sequential(Model):
             renew_constants()
 
     def _rebuild(self) -> None:
-        """Lay the graph, if the input is known."""
+        """Connect the graph, if the input is known."""
         if self._input_layer is not None and self._stack:
             self._lay_graph(self._input_layer.output)
 
@@ -137,10 +137,10 @@ class Sequential(Model):
         self._set_graph(inputs, outputs)
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the weights, for inputs of a shape that includes the batch.
+        """Create the weights, for inputs of a shape that includes the batch size.
 
         Args:
-            input_shape: tuple; None for the shape of an ``Input`` layer.
+            input_shape: tuple; None for the shape of an ``Input``; default None.
 
         Raises:
             ValueError: for a model without layers.
@@ -160,7 +160,7 @@ class Sequential(Model):
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
         try:
             self._lay_graph(self._input_layer.output)
-        except NotImplementedError:  # a layer that can't tell its output's shape: calls run layer by layer
+        except NotImplementedError:  # a layer whose output shape is unknown: calls run layer by layer
             self._forget_graph()
             self._input_layer, self.built = None, True
 
@@ -182,11 +182,11 @@ class Sequential(Model):
             )
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Apply the layers one after the other.
+        """Apply the layers one after another.
 
         Args:
             inputs: array, or tree of arrays, (batch, ...).
-            training: bool, whether to act as in training; default None.
+            training: bool, whether to run in training mode; default None.
             mask: mask of the inputs; default None.
         """
         front = front_of(self)
@@ -221,14 +221,14 @@ class Sequential(Model):
 
     @classmethod
     def from_config(cls, config: dict | list, custom_objects: dict | None = None) -> Self:
-        """Make a model from ``get_config``, with new weights.
+        """Create a model from ``get_config``, with new weights.
 
         Args:
             config: a dict, or as in Keras 1 the list of the layers' configs.
             custom_objects: dict from names to your classes and functions; default None.
 
         Raises:
-            ValueError: for what is no config of a layer.
+            ValueError: for something that is not the config of a layer.
         """
         if isinstance(config, list):  # as in Keras 1
             config = {"layers": config}
@@ -252,14 +252,14 @@ def _takes_indices(layer: Layer) -> bool:
 
 
 class _SeveralInputs:
-    """The inputs of a first model with more than one, as ``Merge`` of Keras 1 makes it."""
+    """The inputs of a first model with more than one input, as Keras 1's ``Merge`` makes it."""
 
     def __init__(self, tensors: list[KerasTensor]) -> None:
         self.output = tensors
 
 
 def _implied_input(layer: Layer) -> InputLayer | _SeveralInputs | None:
-    """The input that a first layer states by ``input_shape``, or a first model by its own."""
+    """Return the input that a first layer specifies by ``input_shape``, or a first model by its own inputs."""
     shape = getattr(layer, "_batch_input_shape", None)
     if isinstance(layer, Model) and layer._plan is not None:
         inputs = [Input(batch_shape=x.shape, dtype=x.dtype) for x in layer.inputs]

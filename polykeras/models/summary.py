@@ -73,7 +73,7 @@ def _shown_layers(model: Any) -> list:
 
 
 def _is_chain(model: Any) -> bool:
-    """True if every layer has one input and is used once: no "Connected to" is needed."""
+    """True if every layer has one input and is used once, so that no "Connected to" column is needed."""
     if model._plan is None or type(model).__name__ == "Sequential":
         return True
     nodes = [node for node in model._nodes if not node.is_input]

@@ -1,4 +1,4 @@
-"""Saving and loading models: whole, only weights, or only the architecture."""
+"""Saving and loading models: whole models, weights alone, or architectures alone."""
 
 import inspect
 from typing import Any
@@ -20,7 +20,7 @@ CustomObjectScope = custom_object_scope
 
 
 def serialize_keras_object(obj: Any) -> Any:
-    """Return a description of an object, ready for JSON.
+    """Return a JSON-ready description of an object.
 
     Args:
         obj: any object.
@@ -35,17 +35,17 @@ def serialize_keras_object(obj: Any) -> Any:
 def deserialize_keras_object(
     config: Any, custom_objects: dict | None = None, safe_mode: bool = True, **kwargs: Any
 ) -> Any:
-    """Return the object of a description; only built-in, registered and ``custom_objects`` classes are built.
+    """Return the object of a description; only built-in, registered and ``custom_objects`` classes are instantiated.
 
     Args:
         config: a description, or a tree of them.
-        custom_objects: names for your classes and functions, besides the registered ones; default None.
-        safe_mode: refuse code, such as a lambda as bytecode.
-        kwargs: ``module_objects``, a dict of further names, as in Keras, and Keras 2's ``printable_module_name``,
-            which is not looked at.
+        custom_objects: dict of names for your classes and functions, besides the registered ones; default None.
+        safe_mode: bool, whether to refuse code, such as a lambda as bytecode; default True.
+        **kwargs: ``module_objects``, a dict of further names, as in Keras, and Keras 2's ``printable_module_name``,
+            which is ignored.
 
     Raises:
-        ValueError: for a name that is not known, and for code in safe mode.
+        ValueError: for an unknown name, and for code in safe mode.
         TypeError: for unknown arguments.
 
     >>> import polykeras as keras
@@ -59,7 +59,7 @@ def deserialize_keras_object(
         raise TypeError(f"Expected arguments of deserialize_keras_object. Received: unknown {sorted(kwargs)}.")
     if isinstance(config, str) and config in names:
         named = names[config]
-        # A name among a module's own stands for an object with its defaults, one among custom objects for itself.
+        # A name among a module's own means an instance with defaults, a name among custom objects the object itself.
         return named() if inspect.isclass(named) and config in shipped and shipped[config] is named else named
     return _deserialize(config, names, safe_mode)
 

@@ -1,4 +1,4 @@
-"""The ``.keras`` archive: a zip of config.json, metadata.json, model.weights.h5 and assets."""
+"""The ``.keras`` archive: a zip file of config.json, metadata.json, model.weights.h5 and assets."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from polykeras.saving.files import limits
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
 
 
-#: The head of the weights' member: its local header, padded to what HDF5 allows in front of a file.
+#: Bytes before the weights: their local zip header, padded to a size that HDF5 allows in front of a file.
 _HEAD = 512
-_END_SIZE = 22  # bytes of the record at the end of a zip; the last two count those of the comment behind it
+_END_SIZE = 22  # bytes of the end-of-central-directory record; its last two are the length of the comment
 _ALIGNMENT_FIELD = 0xD935  # the extra field that zip tools use for padding
 
 
 def write(path: Path, config: dict, metadata: dict, fill: Callable[[hdf5.Writer], None], assets: dict) -> None:
-    """Write an archive with a seal.
+    """Write a sealed archive.
 
     Args:
         path: of the new file.
-        config, metadata: ready for JSON.
-        fill: writes the weights. They go to where they stay: an HDF5 file may begin after a head of
-            512 bytes, in which the archive describes it as its first member.
-        assets: members below ``assets/``, by their names: paths of files to copy.
+        config, metadata: JSON-ready dicts.
+        fill: writes the weights. They are written directly to their final position: an HDF5 file may begin after
+            a header of 512 bytes, in which the archive describes it as its first member.
+        assets: dict of members below ``assets/`` by name: paths of files to copy.
     """
     with hdf5.writing(path, head=_HEAD) as writer:
         fill(writer)
@@ -52,7 +52,7 @@ def write(path: Path, config: dict, metadata: dict, fill: Callable[[hdf5.Writer]
             for name, asset in assets.items():
                 archive.write(asset, ASSETS + name)
             archive.comment = files.BLANK_SEAL
-        # The sum of the whole follows from those of its parts: the weights are summed up once.
+        # The checksum of the whole file follows from those of its parts, so the weights are read only once.
         file.seek(0)
         crc = files.joined(zlib.crc32(file.read(_HEAD)), member.CRC, member.file_size)
         end = _HEAD + member.file_size
@@ -61,7 +61,7 @@ def write(path: Path, config: dict, metadata: dict, fill: Callable[[hdf5.Writer]
 
 
 def _weights_member(file: Any) -> zipfile.ZipInfo:
-    """Make a member of all that follows the head of a file."""
+    """Make everything after the header of a file a member of the archive."""
     member = zipfile.ZipInfo(WEIGHTS, time.localtime()[:6])
     member.file_size = member.compress_size = file.seek(0, os.SEEK_END) - _HEAD
     member.external_attr = 0o600 << 16
@@ -83,7 +83,7 @@ class Archive:
         path: of the file.
 
     Raises:
-        ValueError: for a file that is no archive, is damaged, or has members that no archive of polykeras has.
+        ValueError: for a file that is no archive, is damaged, or has members that no archive of polykeras would have.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -101,7 +101,7 @@ class Archive:
                 raise
             raise ValueError(
                 f"Expected {str(path)!r} to be a .keras file, which is a zip archive. Received: {error}. "
-                f"It may be cut off: use another copy."
+                f"It may be truncated: use another copy."
             ) from None
 
     def __enter__(self) -> Archive:
@@ -112,7 +112,7 @@ class Archive:
         self._file.close()
 
     def _check_seal(self) -> None:
-        """Refuse an archive without its seal, unless another program packed the same members anew."""
+        """Reject an archive without its seal, unless another program repacked the same members."""
         claims = "polykeras_version" in self.metadata
         if claims and not self._sealed and self._ends_without_comment() and self._zip.testzip() is None:
             files.warn_of_missing_seal(self.path)
@@ -120,7 +120,7 @@ class Archive:
             files.check_claim(self.path, self._sealed, claims)
 
     def _ends_without_comment(self) -> bool:
-        """Whether the archive is whole, and no comment, which held the seal, was cut off or changed."""
+        """Whether the archive is complete, and the comment that held its seal was not removed or changed."""
         self._file.seek(-_END_SIZE, os.SEEK_END)
         end = self._file.read(_END_SIZE)
         return end.startswith(b"PK\x05\x06") and end.endswith(b"\0\0")
@@ -154,10 +154,10 @@ class Archive:
             self._refuse(f"no {CONFIG} among {naming.listed(names)}")
 
     def json(self, name: str) -> Any:
-        """Return a member that holds JSON.
+        """Return a member that contains JSON.
 
         Raises:
-            ValueError: if it is too long, damaged, or no JSON.
+            ValueError: if it is too long, damaged, or not JSON.
         """
         if self._zip.getinfo(name).file_size > limits.text:
             self._refuse(f"{name!r} of more than {limits.text} bytes, see polykeras.saving.limits")
@@ -170,7 +170,7 @@ class Archive:
 
     @contextmanager
     def weights(self) -> Iterator[hdf5.Reader]:
-        """Context manager: a Reader of ``model.weights.h5``, in place where it isn't compressed."""
+        """Context manager: a Reader of ``model.weights.h5``, without copying it if it is not compressed."""
         if WEIGHTS not in self._zip.namelist():
             self._refuse(f"no {WEIGHTS} among {naming.listed(self._zip.namelist())}")
         member = self._zip.getinfo(WEIGHTS)
@@ -197,12 +197,12 @@ class Archive:
             self._read_through(self._zip.getinfo(ASSETS + name), file.write)
 
     def _start(self, member: zipfile.ZipInfo) -> int:
-        """Where the bytes of a member begin: its local header ends with a name and extra fields."""
+        """Return where the bytes of a member begin: its local header ends with a name and extra fields."""
         self._file.seek(member.header_offset + 26)
         return member.header_offset + 30 + sum(struct.unpack("<HH", self._file.read(4)))
 
     def _read_through(self, member: zipfile.ZipInfo, use: Callable[[bytes], Any]) -> None:
-        """Read a member to its end, which compares its check sum."""
+        """Read a member to its end, which verifies its checksum."""
         try:
             with self._zip.open(member) as source:
                 while chunk := source.read(1 << 20):
@@ -214,7 +214,7 @@ class Archive:
 
 
 class _Part(io.RawIOBase):
-    """Some bytes of a file, as a file of their own."""
+    """A range of bytes of a file, as a file."""
 
     def __init__(self, file: Any, start: int, size: int) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Files that layers keep beside their arrays, such as vocabularies: members of an archive below ``assets/``."""
+"""Files that layers store besides their arrays, such as vocabularies: members of an archive below ``assets/``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polykeras.saving import weight_tree
 
 
 def _keepers(model: Any, method: str) -> Iterator[weight_tree.Entry]:
-    """The layers of a model that define a method themselves."""
+    """Yield the layers of a model that override a method."""
     for entry in weight_tree.entries(model):
         if isinstance(entry.owner, Layer) and getattr(type(entry.owner), method) is not getattr(Layer, method):
             yield entry
@@ -33,10 +33,10 @@ def collected(model: Any) -> Iterator[dict[str, Path]]:
 
 
 def load(model: Any, source: Any) -> None:
-    """Let the layers of a model load their files: each finds them in a folder of its own.
+    """Let the layers of a model load their files, each from a folder of its own.
 
     Args:
-        model: built.
+        model: built model.
         source: has ``assets()``, the names, and ``copy_asset(name, path)``: an ``Archive``, or a checkpoint's reader.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How the layers inside a subclassed model were built, so that a model made from its config gets the same weights."""
+"""How the layers of a subclassed model were built, so that a model made from its config has the same weights."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from polykeras.saving import weight_tree
 
 
 def describe(model: Any) -> dict[str, dict]:
-    """Return for each layer that is built, by its path, what it was built with and its number of weights.
+    """Return for each built layer, by path, what it was built with and its number of weights.
 
-    The model itself stands first, with its own number of weights. Optimizers among the attributes tell which of the
+    The model itself comes first, with its own number of weights. Optimizers among the attributes record which of the
     model's weights they were built for.
 
     >>> import polykeras as keras
@@ -48,7 +48,7 @@ def _entry(layer: Layer) -> dict:
     if config is None:
         config = Layer.get_build_config(layer)
     if isinstance(layer, Model) and layer._plan is None:
-        config = {**(config or {}), "layers": {}}  # what is inside of it is described beside it
+        config = {**(config or {}), "layers": {}}  # nested layers are described by entries of their own
     return {"build_config": config, "weights": len(layer._own_variables())}
 
 
@@ -57,14 +57,14 @@ def _layers(model: Any) -> Iterator[tuple[str, Layer]]:
 
 
 def restore(model: Any, described: dict[str, dict]) -> None:
-    """Build the layers inside a model as ``describe`` found them.
+    """Build the layers of a model as ``describe`` found them.
 
-    Where layers or weights are made by a ``call`` only, the outermost layer around them is called on the shapes
-    that it was built with.
+    Where layers or weights are created only by a ``call``, the outermost layer that contains them is called on the
+    shapes that it was built with.
 
     Args:
-        model: made from its config.
-        described: what ``describe`` returned.
+        model: model made from its config.
+        described: result of ``describe``.
     """
     _restore_layers(model, {path: entry for path, entry in described.items() if "weights" in entry})
     for entry in weight_tree.entries(model):
@@ -93,7 +93,7 @@ def _lacks(layer: Layer | None, entry: dict) -> bool:
 def _build(model: Any, described: dict[str, dict]) -> dict[str, Layer]:
     """Build what is not built yet; return the layers by path."""
     found = {"": model}
-    for path, layer in _layers(model):  # a layer that makes others when it is built comes before them
+    for path, layer in _layers(model):  # a layer that creates others when it is built comes before them
         found[path] = layer
         config = described.get(path, {}).get("build_config")
         if config and not layer.built:
@@ -103,7 +103,7 @@ def _build(model: Any, described: dict[str, dict]) -> dict[str, Layer]:
 
 
 def _around(path: str, found: dict[str, Layer]) -> list[Layer]:
-    """The layers from the model to a path, of those that were found."""
+    """Return the known layers on the path from the model to a layer."""
     parts = path.split("/")
     paths = ["", *("/".join(parts[:length]) for length in range(1, len(parts) + 1))]
     return [found[each] for each in paths if each in found]

@@ -1,4 +1,4 @@
-"""Changing files of weights by hand, such as after a change of the architecture."""
+"""Editing files of weights by hand, for example after a change of the architecture."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _VARS = "vars"
 
 
 class KerasFileEditor:
-    """Shows, changes and saves the arrays of a file of weights, or of a whole model.
+    """Shows, edits and saves the arrays of a file of weights, or of a whole model.
 
-    Objects are layers and what is inside of them, by paths such as ``"layers/dense_2"`` or, where it is
-    the only one of that name, ``"dense_2"``. The file itself stays as it is.
+    Objects are layers and their nested objects, given by paths such as ``"layers/dense_2"`` or, where the name is
+    unique, ``"dense_2"``. The file itself is not changed.
 
     Args:
         filepath: a ``.keras``, ``.weights.h5``, ``.weights.json`` or ``.safetensors`` file.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: for another suffix, or a damaged file.
+        FileNotFoundError: if there is no such file.
+        ValueError: for an unknown suffix, or a damaged file.
 
     >>> import os, tempfile, polykeras as keras
     >>> folder = tempfile.mkdtemp()
@@ -53,9 +53,9 @@ class KerasFileEditor:
         if suffix == ".keras":
             with archive.Archive(path) as opened:
                 self.metadata, self.config = opened.metadata, opened.json(archive.CONFIG)
-        #: Objects inside one another, by name; arrays are the leaves.
+        #: Nested dicts of objects by name; arrays are the leaves.
         self.weights_dict: dict[str, Any] = {}
-        self._names: dict[int, tuple[dict, str]] = {}  # with the dicts, whose ids they keep from later ones
+        self._names: dict[int, tuple[dict, str]] = {}  # includes the dicts, to keep their ids unique
         with models.reading(path) as reader:
             self._read(reader, self.weights_dict)
 
@@ -79,7 +79,7 @@ class KerasFileEditor:
         """Print the objects, and the shapes and dtypes of their arrays.
 
         Args:
-            print_fn: called with each line, instead of a drawn tree; default None.
+            print_fn: function called with each line, in place of a drawn tree; default None.
         """
         if print_fn is not None:
             for depth, text in _lines(self.weights_dict):
@@ -95,10 +95,10 @@ class KerasFileEditor:
         Console().print(branches[0])
 
     def compare(self, reference_model: Any) -> dict:
-        """Compare the arrays with the weights of a model, and print what doesn't fit.
+        """Compare the arrays with the weights of a model, and print the differences.
 
         Args:
-            reference_model: built.
+            reference_model: built model.
 
         Returns:
             Dict of ``"status"``, "success" or "error"; ``"error_count"``; and ``"match_count"``.
@@ -123,11 +123,11 @@ class KerasFileEditor:
     # ----------------------------------------------------------------- changing
 
     def rename_object(self, object_name: str, new_name: str) -> None:
-        """Give an object another name.
+        """Rename an object.
 
         Args:
-            object_name: name or path.
-            new_name: without the path.
+            object_name: str, name or path.
+            new_name: str, without a path.
         """
         if "/" in new_name:
             raise ValueError(f"Expected new_name to be a name without a path. Received: {new_name!r}.")
@@ -149,8 +149,8 @@ class KerasFileEditor:
         """Add an object.
 
         Args:
-            object_path: full path, such as ``"layers/dense_2"``; all but its end must be there.
-            weights: arrays by name: ``{"0": kernel, "1": bias}``.
+            object_path: str, full path such as ``"layers/dense_2"``; its parent must exist.
+            weights: dict of arrays by name: ``{"0": kernel, "1": bias}``.
         """
         folder, _, name = object_path.strip("/").rpartition("/")
         parent: Any = self.weights_dict
@@ -161,7 +161,7 @@ class KerasFileEditor:
         parent[name] = _as_arrays(weights)
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
-        """Remove an array, by its name, of an object, by its name or path.
+        """Remove an array from an object.
 
         Args:
             object_name, weight_name: str.
@@ -175,10 +175,10 @@ class KerasFileEditor:
         del found[weight_name]
 
     def add_weights(self, object_name: str, weights: dict[str, Any]) -> None:
-        """Add arrays, by name, to an object, by its name or path.
+        """Add arrays to an object.
 
         Args:
-            object_name: str.
+            object_name: str, name or path.
             weights: dict from names to arrays.
         """
         self._object(object_name).update(_as_arrays(weights))
@@ -188,7 +188,7 @@ class KerasFileEditor:
         return parent[last]
 
     def _find(self, name: str) -> tuple[dict, str]:
-        """The dict around an object, and its key there."""
+        """Return the dict that contains an object, and its key there."""
         name = name.strip("/")
         objects = list(_objects(self.weights_dict))
         found = [(parent, key) for path, parent, key in objects if name in (path, key if "/" not in name else path)]
@@ -208,7 +208,7 @@ class KerasFileEditor:
         """Write the arrays to a ``.weights.h5`` file.
 
         Raises:
-            ValueError: for another suffix.
+            ValueError: for any other suffix.
         """
         models.suffix_of(Path(filepath), (".weights.h5",))
         with (
@@ -218,7 +218,7 @@ class KerasFileEditor:
             self._write(writer, self.weights_dict, "")
 
     def resave_weights(self, filepath: str | os.PathLike) -> None:
-        """The same as ``save``."""
+        """Alias of ``save``."""
         self.save(filepath)
 
     def _write(self, writer: hdf5.Writer, found: dict, path: str) -> None:
@@ -248,7 +248,7 @@ def _lines(found: dict, depth: int = 0) -> Iterator[tuple[int, str]]:
 
 
 def _objects(found: dict, path: str = "") -> Iterator[tuple[str, dict, str]]:
-    """All objects: path, the dict around it, its key there."""
+    """Yield all objects: path, the dict that contains it, its key there."""
     for key, value in found.items():
         if isinstance(value, dict):
             yield f"{path}{key}", found, key

@@ -1,8 +1,8 @@
-"""Writing files atomically, and detecting files that have changed since.
+"""Writing files atomically, and detecting modified files.
 
-A *seal* is the CRC-32 of a whole file inside of it, as eight digits that count as zeros in the sum: no
-flipped byte, and no run of up to four, escapes it. Zip archives hold it as the end of their comment, HDF5
-files after their end, where neither format looks; JSON texts in a field.
+A *seal* is the CRC-32 of a whole file, stored in the file as eight digits that count as zeros in the sum: any
+changed byte, and any run of up to four, is detected. Zip archives store it at the end of their comment, HDF5
+files after their end, where neither format looks; JSON files in a field.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from typing import Any
 
 MARK = b"\npolykeras crc32 "
 DIGITS = 8
-#: What a writer puts last, for ``seal`` to fill.
+#: What a writer writes last, for ``seal`` to fill in.
 BLANK = "0" * DIGITS
 BLANK_SEAL = MARK + BLANK.encode()
 #: The field of the seal in JSON.
 FIELD = "polykeras_crc32"
 
-_BLOCK = 1 << 22  # 4 MiB: the threads stay busy, and take little memory
+_BLOCK = 1 << 22  # 4 MiB: enough to keep the threads busy with little memory
 _THREADS = min(4, os.cpu_count() or 1)
 
 
 @dataclass
 class Limits:
-    """What a file may take when it is loaded; assign to ``polykeras.saving.limits`` to change it.
+    """Limits on the resources that loading a file may take; assign to ``polykeras.saving.limits`` to change them.
 
     Args:
-        ratio: bytes unpacked for each byte in the file; default 200.0.
-        total: bytes unpacked, all together; default 1 TiB.
-        text: bytes of a JSON member; default 256 MiB.
+        ratio: float, unpacked bytes per byte in the file; default 200.0.
+        total: int, total number of unpacked bytes; default 1 TiB.
+        text: int, bytes of a JSON member; default 256 MiB.
 
     >>> Limits(ratio=100.0).ratio
     100.0
@@ -58,21 +58,21 @@ limits = Limits()
 
 
 class NoFileError(FileNotFoundError, ValueError):
-    """There is no file where one is to be read; Keras raises a ValueError."""
+    """The file to read does not exist; a ValueError too, since Keras raises that."""
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
-    """Context manager: a temporary file beside ``path`` that takes its place at the end.
+    """Context manager: a temporary file next to ``path`` that replaces it at the end.
 
-    A failure at any moment leaves the old file as it was, and the temporary one is removed.
+    A failure at any time leaves the old file unchanged, and the temporary one is removed.
 
     Args:
-        path: of the file to write.
-        overwrite: whether there may be one already.
+        path: path of the file to write.
+        overwrite: bool, whether to replace an existing file.
 
     Raises:
-        FileExistsError: if there is a file and ``overwrite`` is False.
+        FileExistsError: if the file exists and ``overwrite`` is False.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -83,9 +83,9 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]
     """
     path = Path(path)
     check_overwrite(path, overwrite)
-    target = Path(os.path.realpath(path))  # through a link, the file that it points to
+    target = Path(os.path.realpath(path))  # for a link, the file that it points to
     _remove_leftovers(target)
-    # The writer makes it: some file systems wait for the disk where a file is emptied before it is written.
+    # The writer creates it: some file systems wait for the disk if a file is truncated before it is written.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     try:
         yield temporary
@@ -95,23 +95,23 @@ def replacing(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            error.add_note(f"{str(path)!r} could not be written; what stood there before is as it was.")
+            error.add_note(f"{str(path)!r} could not be written; its previous content is unchanged.")
         raise
     _flush(target.parent)
 
 
 def check_overwrite(path: Path, overwrite: bool) -> None:
-    """Refuse to write where there is a file, unless it may be replaced.
+    """Refuse to write to an existing file, unless it may be replaced.
 
     Raises:
-        FileExistsError: if there is one and ``overwrite`` is False.
+        FileExistsError: if it exists and ``overwrite`` is False.
     """
     if path.exists() and not overwrite:
-        raise FileExistsError(f"Expected no file at {str(path)!r}, as overwrite=False. Received: an existing one.")
+        raise FileExistsError(f"Expected no file at {str(path)!r}, as overwrite=False. Received: an existing file.")
 
 
 def _remove_leftovers(target: Path) -> None:
-    """Remove what writers left that were killed: temporary files that nobody has touched for an hour."""
+    """Remove what killed writers have left behind: temporary files that nobody has touched for an hour."""
     for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
         with contextlib.suppress(OSError):
             if time.time() - leftover.stat().st_mtime > 3600:
@@ -119,7 +119,7 @@ def _remove_leftovers(target: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the names in a folder, have been written to disk."""
     if path.is_dir() and os.name == "nt":
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
@@ -130,7 +130,7 @@ def _flush(path: Path) -> None:
 
 
 def _mode(target: Path) -> int:
-    """The permissions of the old file, otherwise those of any new one."""
+    """Return the permissions of the old file, or the default ones of a new file."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)
@@ -142,9 +142,9 @@ def seal(path: Path, offset: int | None = None, crc: int | None = None) -> None:
     """Fill in the seal of a file.
 
     Args:
-        path: of a file with eight zeros for the seal.
-        offset: where these are; default at the end.
-        crc: the checksum with these zeros, where it is known.
+        path: path of a file with eight zeros for the seal.
+        offset: int, the position of the zeros; default at the end.
+        crc: int, the checksum with these zeros, if it is known; default None.
     """
     offset = path.stat().st_size - DIGITS if offset is None else offset
     with open(path, "r+b") as file:
@@ -157,7 +157,7 @@ def seal(path: Path, offset: int | None = None, crc: int | None = None) -> None:
 
 @contextlib.contextmanager
 def flushing(file: Any) -> Iterator[None]:
-    """Context manager: the disk writes what was written to a file, while the processors do the block."""
+    """Context manager: start writing a file to disk while the block runs."""
     with ThreadPoolExecutor(1) as pool:
         flushed = pool.submit(os.fsync, file.fileno())
         yield
@@ -165,16 +165,16 @@ def flushing(file: Any) -> Iterator[None]:
 
 
 def is_sealed(file: Any, name: str | os.PathLike, offset: int | None = None) -> bool:
-    """Return whether a file has a seal, after checking it.
+    """Return whether a file has a seal, after verifying it.
 
     Args:
-        file: open for reading. It is one file from the first byte to the last, also while another takes
+        file: file open for reading. It remains the same file even if another one replaces it under
             its name.
-        name: of the file, for messages.
-        offset: where the seal is; default at the end, if the mark of one is there.
+        name: name of the file, for messages.
+        offset: int, the position of the seal; default at the end, if a seal is marked there.
 
     Raises:
-        ValueError: if the file is not what it was when it was sealed.
+        ValueError: if the file has changed since it was sealed.
     """
     if offset is None:
         offset = file.seek(0, os.SEEK_END) - DIGITS
@@ -193,29 +193,29 @@ def is_sealed(file: Any, name: str | os.PathLike, offset: int | None = None) -> 
 
 
 def offset_of_seal(text: bytes) -> int | None:
-    """Return where the seal stands in JSON, or None."""
+    """Return the position of the seal in JSON, or None."""
     found = re.search(f'"{FIELD}": "'.encode(), text)
     return None if found is None else found.end()
 
 
 def warn_of_missing_seal(path: str | os.PathLike) -> None:
-    """Warn that only the checksums of a file's parts were compared."""
+    """Warn that only the checksums of a file's parts were verified."""
     warnings.warn(
-        f"Expected {str(path)!r} to end in its checksum. Received: none; its parts match their own, so it was packed "
-        "anew, and is loaded.",
+        f"Expected {str(path)!r} to end in its checksum. Received: none; the checksums of its parts match, so it was "
+        "repacked, and is loaded.",
         stacklevel=2,
     )
 
 
 def check_claim(path: str | os.PathLike, sealed: bool, claims: bool) -> None:
-    """Refuse a file that says it was sealed and isn't.
+    """Reject a file that claims to be sealed but is not.
 
     Raises:
-        ValueError: for such a file.
+        ValueError: always.
     """
     if claims and not sealed:
         raise ValueError(
-            f"Expected {str(path)!r} to end in its checksum. Received: none: it is cut off, damaged, or was changed. "
+            f"Expected {str(path)!r} to end in its checksum. Received: none: it is truncated, damaged, or was changed. "
             f"Use another copy."
         )
 
@@ -228,12 +228,12 @@ def _digits(crc: int) -> bytes:
 
 
 def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
-    """Return the CRC-32 of a file, from several threads.
+    """Return the CRC-32 of a file, computed by several threads.
 
     Args:
-        file: open for reading.
-        start: first byte.
-        blank: where digits stand that count as zeros.
+        file: file open for reading.
+        start: int, the position of the first byte.
+        blank: int, the position of the digits that count as zeros.
 
     >>> import io
     >>> checksum(io.BytesIO(b"abc")) == zlib.crc32(b"abc")
@@ -256,7 +256,7 @@ def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
                 buffer[first:last] = b"0" * (last - first)
             sums.append((length, pool.submit(zlib.crc32, memoryview(buffer)[:length])))
             offset += length
-            if len(sums) == _THREADS:  # so the next buffer is free
+            if len(sums) == _THREADS:  # then the next buffer is free
                 total = add()
         while sums:
             total = add()
@@ -264,7 +264,7 @@ def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
 
 
 def joined(first: int, second: int, length: int) -> int:
-    """Return the CRC-32 of two texts, from those of each and the length of the second.
+    """Return the CRC-32 of the concatenation of two texts, given those of each and the length of the second.
 
     >>> joined(zlib.crc32(b"ab"), zlib.crc32(b"c"), 1) == zlib.crc32(b"abc")
     True
@@ -273,7 +273,7 @@ def joined(first: int, second: int, length: int) -> int:
 
 
 def _fill(file: Any, buffer: bytearray) -> int:
-    """Read until a buffer is full or the file ends; return how many bytes there are."""
+    """Read until a buffer is full or the file ends; return the number of bytes read."""
     view, length = memoryview(buffer), 0
     while length < len(buffer) and (count := file.readinto(view[length:])):
         length += count
@@ -282,9 +282,9 @@ def _fill(file: Any, buffer: bytearray) -> int:
 
 @functools.cache
 def _shift(length: int) -> tuple[int, ...]:
-    """What so many bytes behind it make of the CRC-32 of a text: a linear map, given by 32 columns.
+    """Return the effect of a number of further bytes on the CRC-32 of a text: a linear map, given by 32 columns.
 
-    That of one byte, multiplied with itself, as in zlib's ``crc32_combine``.
+    It is the map of one byte, multiplied by itself, as in zlib's ``crc32_combine``.
     """
     if length == 0:
         return tuple(1 << bit for bit in range(32))

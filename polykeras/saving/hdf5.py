@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files, by paths; reading follows no links and trusts no sizes."""
+"""Arrays in HDF5 files, by path; reading follows no links and trusts no sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from polykeras.core.variables import Variable
 from polykeras.saving import files
 
-#: The attribute by which a file says that it is ours, and sealed.
+#: The attribute that marks a file as written by polykeras, and sealed.
 VERSION = "polykeras_version"
 
 
@@ -33,7 +33,7 @@ class Writer:
         self.file.close()
 
     def group(self, path: str, **attributes: Any) -> WritableGroup:
-        """Return a new group to put arrays into by ``group[key] = array``."""
+        """Return a new group that accepts arrays as ``group[key] = array``."""
         group = self.file.require_group(path)
         group.attrs.update(attributes)
         return WritableGroup(group)
@@ -44,12 +44,12 @@ class Writer:
 
 
 def host_array(value: Any) -> np.ndarray:
-    """Return a variable or array-like as a NumPy array, copied only where necessary."""
+    """Return a variable or array-like as a NumPy array, copied only if necessary."""
     return value.view() if isinstance(value, Variable) else np.asarray(value)
 
 
 class WritableGroup:
-    """A mapping to fill with arrays."""
+    """A write-only mapping of arrays."""
 
     def __init__(self, group: Any) -> None:
         self._group = group
@@ -74,9 +74,9 @@ def writing(path: Path, version: str | None = None, head: int = 0) -> Iterator[W
     """Context manager: a Writer of a new file.
 
     Args:
-        path: of the file.
-        version: marks the file as ours, and has it sealed.
-        head: bytes to leave free in front: 512, or a larger power of 2.
+        path: path of the file.
+        version: str that marks the file as polykeras's, and has it sealed.
+        head: int, bytes to leave free at the start: 512, or a larger power of 2; default 0.
     """
     with Writer(path, head) as writer:
         if version is not None:
@@ -90,11 +90,11 @@ def writing(path: Path, version: str | None = None, head: int = 0) -> Iterator[W
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[Reader]:
-    """Context manager: a Reader of a file, whose seal is checked.
+    """Context manager: a Reader of a file whose seal is verified.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it is no HDF5 file, or damaged.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not an HDF5 file, or damaged.
     """
     with open(path, "rb", buffering=0) as file:
         sealed = files.is_sealed(file, path)
@@ -105,7 +105,7 @@ def reading(path: str | os.PathLike) -> Iterator[Reader]:
 
 @contextlib.contextmanager
 def reading_new(path: Path) -> Iterator[Reader]:
-    """Context manager: a Reader of a file that was just written, whatever its head and seal."""
+    """Context manager: a Reader of a file that was just written, ignoring its header and seal."""
     with open(path, "rb", buffering=0) as file, reading_part(file, str(path)) as reader:
         yield reader
 
@@ -115,11 +115,11 @@ def reading_part(file: Any, name: str) -> Iterator[Reader]:
     """Context manager: a Reader of an open file, or of a part of one.
 
     Args:
-        file: file object.
-        name: of the file, for messages.
+        file: a file object.
+        name: name of the file, for messages.
 
     Raises:
-        ValueError: if it holds no HDF5 file.
+        ValueError: if it does not contain an HDF5 file.
     """
     import h5py
 
@@ -127,7 +127,7 @@ def reading_part(file: Any, name: str) -> Iterator[Reader]:
         root = h5py.File(file, "r")
     except OSError as error:
         raise ValueError(
-            f"Expected {name!r} to be an HDF5 file. Received: {error}. It may be cut off: use another copy."
+            f"Expected {name!r} to be an HDF5 file. Received: {error}. It may be truncated: use another copy."
         ) from None
     with root:
         yield Reader(root, name)
@@ -153,7 +153,7 @@ class Reader:
         return self._group[key]
 
     def group(self, path: str) -> Reader | None:
-        """Return the group at a path below, or None."""
+        """Return the group at a relative path, or None."""
         import h5py
 
         here = self
@@ -222,7 +222,7 @@ class Reader:
         return isinstance(self._item(key), h5py.Dataset)
 
     def arrays(self, path: str = "") -> Iterator[tuple[str, np.ndarray]]:
-        """Yield all arrays below with their paths, one read after the other."""
+        """Yield all arrays below the group with their paths, reading one after another."""
         for key in self:
             if self.is_array(key):
                 yield f"{path}{key}", self[key]
@@ -232,7 +232,7 @@ class Reader:
                     yield from inner.arrays(f"{path}{key}/")
 
     def attribute(self, name: str) -> Any:
-        """Return an attribute of the group, or None; bytes as text, lists over all their pieces."""
+        """Return an attribute of the group, or None; bytes become text, and lists are joined from all their pieces."""
         attributes = self._group.attrs
         if name in attributes:
             return _text(attributes[name])

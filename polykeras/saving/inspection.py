@@ -1,4 +1,4 @@
-"""What a model file holds, found without building anything or running any of its code."""
+"""The contents of a model file, found without building anything or running any of its code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from polykeras.saving import archive, models
 from polykeras.saving.files import limits
 from polykeras.serialization import bytecode, registry
 
-#: Classes that run or unpickle what a file brings along, or points to.
+#: Classes that run or unpickle what a file contains or refers to.
 _RISKY = {
     "TorchModuleWrapper": "holds a pickled torch module, which runs code when it is read",
     "TFSMLayer": "runs a SavedModel from a folder",
-    "JaxLayer": "calls a function of the file's choice",
-    "FlaxLayer": "calls a module of the file's choice",
+    "JaxLayer": "calls a function chosen by the file",
+    "FlaxLayer": "calls a module chosen by the file",
 }
 _MEMBERS = (archive.CONFIG, archive.METADATA, archive.WEIGHTS)
 
@@ -54,15 +54,15 @@ class LayerNote:
 
 @dataclass
 class Report:
-    """What a file holds.
+    """The contents of a file.
 
     Args:
-        path: of the file.
-        kind: what it is.
-        facts: versions and such, by name.
-        layers, arrays: in order.
-        needs: classes and functions that are not built in; they must be registered before loading.
-        dangers: what could do harm or is damaged, in sentences.
+        path: path of the file.
+        kind: str, the kind of file.
+        facts: dict of versions and the like, by name.
+        layers, arrays: lists, in order.
+        needs: classes and functions that are not built in, and must be registered before loading.
+        dangers: list of sentences about what could do harm or is damaged.
     """
 
     path: Path
@@ -85,14 +85,14 @@ _KINDS = {
 
 
 def inspect(path: str | Path) -> Report:
-    """Return what a file of any format of ``polykeras.saving`` holds.
+    """Return the contents of a file of any format of ``polykeras.saving``.
 
     Args:
         path: of the file.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: for another suffix.
+        FileNotFoundError: if there is no such file.
+        ValueError: for an unknown suffix.
 
     >>> import os, tempfile, polykeras as keras
     >>> path = os.path.join(tempfile.mkdtemp(), "model.keras")
@@ -125,7 +125,7 @@ def _parse(report: Report, text: bytes | str, name: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        report.dangers.append(f"{name} is no JSON: {error}.")
+        report.dangers.append(f"{name} is not JSON: {error}.")
         return None
 
 
@@ -133,7 +133,7 @@ def _parse(report: Report, text: bytes | str, name: str) -> Any:
 
 
 def _read_archive(report: Report) -> None:
-    """Read the texts of an archive, also of one that would be refused."""
+    """Read the texts of an archive, even of one that would be rejected."""
     try:
         with zipfile.ZipFile(report.path) as opened:
             members = {member.filename: member for member in opened.infolist()}
@@ -225,7 +225,7 @@ def _layers(described: dict, depth: int) -> Iterator[LayerNote]:
 
 
 def _settings(layer: dict) -> str:
-    """The plain arguments that tell layers of a class apart."""
+    """Return the plain arguments that distinguish layers of the same class."""
     inner = layer.get("config")
     skipped = ("name", "trainable", "dtype", "layers", "input_layers", "output_layers", "build_input_shape")
     shown = [
@@ -246,7 +246,7 @@ def _brief(value: Any) -> str:
 
 
 def _histories(call: Any) -> Iterator[str]:
-    """The names of the layers that calls take their inputs from, in the layouts of Keras 3 and 2."""
+    """Return the names of the layers whose outputs a layer is called on, in the layouts of Keras 3 and 2."""
     if isinstance(call, dict):
         inner = call.get("config")
         if call.get("class_name") == "__keras_tensor__" and isinstance(inner, dict):
@@ -263,7 +263,7 @@ def _histories(call: Any) -> Iterator[str]:
 
 
 def _find(value: Any) -> Iterator[dict]:
-    """All descriptions of objects inside of one."""
+    """Yield all descriptions of objects nested in one."""
     if isinstance(value, dict) and isinstance(value.get("class_name"), str):
         yield value
     for part in trees.children(value):
@@ -281,7 +281,7 @@ def _label(described: dict) -> str:
 
 
 def _danger(described: dict) -> str | None:
-    """What is unsafe about an object that a config describes."""
+    """Return what is unsafe about an object described by a config."""
     name, inner = described["class_name"], described.get("config")
     where = f"{name} {_name(described)!r}" if _name(described) else name
     if bytecode.holds_code(described):

@@ -50,21 +50,21 @@ def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
 
 #: The group of weights that belong to the model itself, as in Keras 2.
 _OWN = "top_level_model_weights"
-#: The numbers of a layer's weights, in the order of the file: that depends on what is frozen.
+#: The indices of a layer's weights in the order of the file, which depends on what is frozen.
 _ORDER = "polykeras_order"
 
 
 def _own_weights(model: Any) -> list[Variable]:
-    """The weights of a model that are in none of its layers."""
+    """Return the weights of a model that belong to none of its layers."""
     inside = unique(weight for layer in model.layers for weight in layer.weights)
     return [weight for weight in model.weights if not any(weight is other for other in inside)]
 
 
 def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_name: bool = False) -> None:
-    """Read the weights of all layers; all shapes are compared before any is read.
+    """Read the weights of all layers; all shapes are compared before any array is read.
 
     Raises:
-        ValueError: naming the layer and the shapes, where something doesn't fit.
+        ValueError: if something does not match; the message names the layer and the shapes.
     """
     root: Any = reader if reader.attribute("layer_names") is not None else reader.group("model_weights")
     origin = _origin(reader, root)
@@ -84,13 +84,13 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
     if problems and not skip_mismatch:
         raise ValueError(weight_tree.joined(problems))
     for problem in problems:
-        warnings.warn(f"Left as it is: {problem}", stacklevel=3)
+        warnings.warn(f"Left unchanged: {problem}", stacklevel=3)
     for weight, array in pairs:
         weight.assign(array.read())
 
 
 def _matched(own: list[Variable], layer: Any, group: Reader, origin: Origin) -> tuple[list, list[Saved]]:
-    """The weights of a layer and the arrays for them: by their numbers, where the file has these."""
+    """Return the weights of a layer and the arrays for them: by their indices, if the file has these."""
     order = group.attribute(_ORDER)
     if order is not None and sorted(order) == list(range(len(own))):
         return [own[number] for number in order], _saved(group)
@@ -98,7 +98,7 @@ def _matched(own: list[Variable], layer: Any, group: Reader, origin: Origin) -> 
 
 
 def _origin(reader: Reader, root: Reader) -> Origin:
-    """Who wrote a file: Keras names itself since version 2, polykeras writes the layout of today."""
+    """Return who wrote a file: Keras has named itself since version 2; polykeras writes the current layout."""
     names = ("polykeras_version", "keras_version", "backend")
     ours, version, backend = (root.attribute(name) or reader.attribute(name) for name in names)
     if ours is not None:
@@ -113,7 +113,7 @@ def _saved(group: Reader) -> list[Saved]:
 
 
 def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reader]]:
-    """Layers with weights, and their groups: in order, or by name."""
+    """Return the layers with weights, and their groups: matched by order, or by name."""
     found = ((name, root.group(name)) for name in _names(root, "layer_names"))
     groups = [(name, group) for name, group in found if group is not None and _names(group, "weight_names")]
     layers = [layer for layer in model.layers if layer.weights]
@@ -178,10 +178,10 @@ def save_model(model: Any, writer: NotingWriter, config: dict) -> None:
 
 
 def model_config(reader: Reader) -> dict:
-    """Return the config of the model in a file, in the spelling of today.
+    """Return the config of the model in a file, in the current spelling.
 
     Raises:
-        ValueError: if the file holds weights only.
+        ValueError: if the file contains weights only.
     """
     text = reader.attribute("model_config")
     if text is None:
@@ -192,7 +192,7 @@ def model_config(reader: Reader) -> dict:
 
 
 def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
-    """Compile a model as the saved one was, and give its optimizer the saved state."""
+    """Compile a model like the saved one, and restore the state of its optimizer."""
     text = reader.attribute("training_config")
     if text is None:
         return
@@ -217,16 +217,16 @@ def _load_optimizer(model: Any, saved: list[np.ndarray]) -> None:
     if [v.shape for v in own] != [x.shape for x in saved]:
         saved = _by_variable(own, saved, len(model.trainable_variables))
     if [v.shape for v in own] != [x.shape for x in saved]:
-        warnings.warn("The state of the optimizer is not loaded: it has other shapes here.", stacklevel=4)
+        warnings.warn("The state of the optimizer is not loaded, because its shapes differ.", stacklevel=4)
         return
     for variable, value in zip(own, saved, strict=True):
         variable.assign(value)
 
 
 def _by_variable(own: list, saved: list[np.ndarray], count: int) -> list[np.ndarray]:
-    """Order the state of Keras 2, kind after kind without the rate, as today: variable after variable.
+    """Reorder the state of a Keras 2 optimizer, slot by slot without the rate, to the current variable by variable.
 
-    The count of updates is missing before Keras 2.3, and Nadam's product of rates too.
+    The step count is missing before Keras 2.3, and so is Nadam's product of momentum coefficients.
     """
     scalars = [variable for variable in own if variable.name in _SCALARS]
     kinds = (len(own) - len(scalars)) // count if count else 0
@@ -239,13 +239,13 @@ def _by_variable(own: list, saved: list[np.ndarray], count: int) -> list[np.ndar
     return [known.get(v.name, v.numpy()) if v.name in _SCALARS else next(by_variable, v.numpy()) for v in own]
 
 
-#: Variables of optimizers that belong to no weight.
+#: Optimizer variables that do not belong to a weight.
 _SCALARS = ("iteration", "learning_rate", "momentum_product")
 
 
 # -------------------------------------------------------------------- configs
 
-#: Arguments that said how to compute, or what is no longer asked.
+#: Arguments that determined how to compute, or that no longer exist.
 _DROPPED = ("implementation", "time_major", "ragged", "optional", "schedule_decay")
 
 
@@ -276,17 +276,17 @@ def convert(config: Any) -> Any:
         if kind == "BatchNormalization" and isinstance(inner.get("axis"), list):
             inner["axis"] = inner["axis"][0]
         if kind in ("GRU", "GRUCell"):
-            inner.setdefault("reset_after", False)  # as before there was a choice
+            inner.setdefault("reset_after", False)  # the only variant before the argument existed
         for end in ("input_layers", "output_layers"):
             if len(inner.get(end) or ()) == 1 and isinstance(inner[end][0], list):
-                inner[end] = inner[end][0]  # a model of one input takes it as it is
+                inner[end] = inner[end][0]  # a model with a single input takes it without a list
         if "output_layers" in inner:
             _count_from_zero(inner)
     return result
 
 
 def _of_its_era(config: Any, reader: Reader) -> Any:
-    """A config with what a file of Keras 1 or 2 leaves to its defaults, and with its functions."""
+    """Return a config completed with the defaults and functions that files of Keras 1 or 2 omit."""
     if _origin(reader, reader).version < 3:
         from polykeras.compat import eras
 
@@ -295,14 +295,14 @@ def _of_its_era(config: Any, reader: Reader) -> Any:
 
 
 def _is_op(config: dict) -> bool:
-    """True for an op in an ``.h5`` file of Keras 3, which leaves modules out: its settings name no layer's."""
+    """True for an op in an ``.h5`` file of Keras 3, which omits modules: its settings match no layer's."""
     is_call_of_keras_3 = all(isinstance(call, dict) for call in config["inbound_nodes"])
     is_layer = "module" in config or "trainable" in (config.get("config") or ())
     return is_call_of_keras_3 and not is_layer and op_configs.is_class(config.get("class_name"))
 
 
 def _count_from_zero(graph: dict) -> None:
-    """Number the calls of the models inside of a graph from 0: Keras 2 counts their own making as the first."""
+    """Number the calls of nested models from 0: Keras 2 counts the construction of a model as its first call."""
     models = {layer.get("name") for layer in graph["layers"] if "layers" in (layer.get("config") or ())}
     calls: dict[str, list] = {}
     ends = [graph["input_layers"], graph["output_layers"]]
@@ -316,7 +316,7 @@ def _count_from_zero(graph: dict) -> None:
 
 
 def _histories(value: Any) -> Iterator[list]:
-    """The references to tensors, [layer, call, output], in the calls of a graph."""
+    """Yield the references to tensors, [layer, call, output], in the calls of a graph."""
     if _is_history(value):
         yield value
     elif isinstance(value, list | dict):
@@ -325,7 +325,7 @@ def _histories(value: Any) -> Iterator[list]:
 
 
 def _convert_call(call: Any) -> Any:
-    """A call of a layer, from a list of [layer, call, output, arguments] for each input."""
+    """Convert a call of a layer from a list of [layer, call, output, arguments], one for each input."""
     if isinstance(call, dict):
         return call
     inputs = [_tensor(history) for history in call]

@@ -1,4 +1,4 @@
-"""What goes into a file, noted while it is written, and compared with file and model before it counts."""
+"""A record of what is written to a file, compared with the file and the model before the file is accepted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polykeras.saving.hdf5 import host_array
 
 
 class Ledger:
-    """Notes the arrays that a writer is given: where each goes, its shape, dtype and checksum.
+    """Records the arrays that a writer receives: path, shape, dtype and checksum of each.
 
     >>> import types
     >>> ledger, store = Ledger(), {}
@@ -28,68 +28,68 @@ class Ledger:
         self._written: dict[int, Variable] = {}
 
     def noting(self, writer: Any) -> NotingWriter:
-        """Return a writer that forwards to another one, and notes what it is given."""
+        """Return a writer that forwards to another one, and records what it receives."""
         return NotingWriter(self, writer)
 
     def note(self, path: str, value: Any) -> None:
-        """Note an array at a path.
+        """Record an array at a path.
 
         Raises:
-            ValueError: if another array went there.
+            ValueError: if another array has the same path.
         """
         if path in self._notes:
-            raise ValueError(f"Expected a path of its own for each array. Received: two for {path!r}.")
+            raise ValueError(f"Expected a separate path for each array. Received: two for {path!r}.")
         self._notes[path] = _digest(host_array(value))
         if isinstance(value, Variable):
             self._written[id(value)] = value
 
     def check_complete(self, variables: Iterable[Variable], what: str) -> None:
-        """Check that variables were written, each once or more.
+        """Check that all of the variables were written, at least once.
 
         Raises:
-            ValueError: naming those that weren't.
+            ValueError: if some were not; the message names them.
         """
         held = list(variables)
         missing = [variable.path for variable in held if id(variable) not in self._written]
         if missing:
             raise ValueError(
                 f"{what}: Expected all {len(held)} variables to be written. Received: {len(held) - len(missing)}, "
-                f"without {naming.listed(missing)}. Nothing is saved. Make what holds them an attribute of a layer."
+                f"without {naming.listed(missing)}. Nothing is saved. Make their owner an attribute of a layer."
             )
 
     def check_file(self, arrays: Iterable[tuple[str, np.ndarray]], name: str) -> None:
-        """Check that a file holds what was noted, and nothing else.
+        """Check that a file contains exactly what was recorded.
 
         Args:
             arrays: paths and arrays in the file.
-            name: of the file, for messages.
+            name: name of the file, for messages.
 
         Raises:
-            OSError: if one is missing, is unexpected, or differs.
+            OSError: if an array is missing, unexpected or different.
         """
         found = {path: _digest(array) for path, array in arrays}
         wrong = [path for path in {**self._notes, **found} if self._notes.get(path) != found.get(path)]
         if wrong:
             raise OSError(
                 f"Expected {name!r} to hold the {len(self._notes)} arrays that were written to it. Received: "
-                f"{len(found)}, with other values or none for {naming.listed(wrong)}. Is the disk all right?"
+                f"{len(found)}, with other values or none for {naming.listed(wrong)}. Is the disk faulty?"
             )
 
 
 def _digest(array: np.ndarray) -> tuple:
-    """The shape, dtype and CRC-32 of an array."""
+    """Return the shape, dtype and CRC-32 of an array."""
     array = np.asarray(array)
     return array.shape, array.dtype.name, zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
 
 class NotingWriter:
-    """Passes groups of arrays on to a writer, and notes them in a ledger."""
+    """Passes groups of arrays on to a writer, and records them in a ledger."""
 
     def __init__(self, ledger: Ledger, writer: Any) -> None:
         self.ledger, self._writer = ledger, writer
 
     def group(self, path: str, **attributes: Any) -> NotingGroup:
-        """Return a new group to put arrays into by ``group[key] = array``."""
+        """Return a new group that accepts arrays as ``group[key] = array``."""
         return NotingGroup(self.ledger, path, self._writer.group(path, **attributes))
 
     def attributes(self, path: str, **attributes: Any) -> None:
@@ -98,7 +98,7 @@ class NotingWriter:
 
 
 class NotingGroup:
-    """A mapping to fill with arrays."""
+    """A write-only mapping of arrays."""
 
     def __init__(self, ledger: Ledger, path: str, group: Any) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""Saving and loading whole models and weights, in the format that the file name states."""
+"""Saving and loading whole models and weights, in the format given by the file name."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from polykeras.saving import (
 from polykeras.saving.ledger import Ledger, NotingWriter
 from polykeras.serialization import configs, registry
 
-#: The ends of names of files of weights.
+#: The suffixes of weights files.
 _WEIGHTS = (".weights.h5", shards.SUFFIX, ".safetensors", ".h5")
-#: Whether files of any other name are HDF5 files too, as in Keras 2.
+#: Whether files with any other name are HDF5 files too, as in Keras 2.
 any_name_is_hdf5 = False
 
 
 def version() -> str:
-    """Return the version of polykeras, which files name."""
+    """Return the version of polykeras, which is stored in files."""
     from polykeras import __version__
 
     return __version__
 
 
 def suffix_of(path: Path, known: tuple[str, ...]) -> str:
-    """Return the end of a file's name, one of those known; ``.h5`` also for ``.hdf5``, as users of Keras 2 write it.
+    """Return the known suffix of a file name; ``.h5`` also for ``.hdf5``, which users of Keras 2 write.
 
     Raises:
-        ValueError: for another name.
+        ValueError: for an unknown suffix.
     """
     for suffix in known:
         if path.name.endswith(suffix):
@@ -61,21 +61,21 @@ def suffix_of(path: Path, known: tuple[str, ...]) -> str:
 def save_model(
     model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True, **kwargs: Any
 ) -> None:
-    """Save a model: its architecture, weights, and what training needs to go on.
+    """Save a model: its architecture, its weights, and what is needed to continue training.
 
-    The file is written beside the old one, which it replaces when it is whole.
+    The file is written next to the old one, and replaces it once it is complete.
 
     Args:
         model: a model with a config: Sequential, Functional, or a class of yours with ``get_config``.
-        filepath: ends in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2. Or a binary file open for
-            writing, such as a BytesIO, which gets a ``.keras`` file; or an h5py File or Group.
-        overwrite: whether there may be a file already.
-        include_optimizer: save the arguments of ``compile`` and the optimizer's state too.
-        **kwargs: Keras 2's ``save_format`` and Keras 3's ``zipped``, which the name of the file says.
+        filepath: path ending in ``.keras``, or in ``.h5`` or ``.hdf5`` for the layout of Keras 2. Or a binary file open
+            for writing, such as a BytesIO, which receives a ``.keras`` file; or an h5py File or Group.
+        overwrite: bool, whether to replace an existing file; default True.
+        include_optimizer: bool, whether to save the arguments of ``compile`` and the optimizer's state; default True.
+        **kwargs: Keras 2's ``save_format`` and Keras 3's ``zipped``, which the file name determines.
 
     Raises:
-        FileExistsError: if there is a file and ``overwrite`` is False.
-        ValueError: for another file name, unknown arguments, or a model whose config can't be written.
+        FileExistsError: if the file exists and ``overwrite`` is False.
+        ValueError: for an unknown suffix, unknown arguments, or a model whose config can't be written.
 
     >>> import os, tempfile, polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -97,7 +97,7 @@ def save_model(
 
 
 def _read_whole(thing: Any) -> contextlib.AbstractContextManager:
-    """A context in which this thread reads what is saved as one step left it; layers may be parts of a model."""
+    """Return a context in which this thread reads the values that one step left; layers may be parts of a model."""
     return thing._read_whole() if hasattr(thing, "_read_whole") else settled(getattr(thing, "variables", []))
 
 
@@ -127,7 +127,7 @@ def _write_model(model: Any, path: Path, overwrite: bool, include_optimizer: boo
 
 
 def _write(path: Path, module: Any, fill: Callable[[NotingWriter], None]) -> None:
-    """Write a file of arrays by a module, and compare its contents with what was written."""
+    """Write a file of arrays with a module of this package, and compare its contents with what was written."""
     ledger = Ledger()
     with module.writing(path, version()) as writer:
         fill(ledger.noting(writer))
@@ -136,22 +136,22 @@ def _write(path: Path, module: Any, fill: Callable[[NotingWriter], None]) -> Non
 
 
 def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
-    """Load a model onto the backend in use: from a ``.keras`` file of polykeras or Keras 3, or an ``.h5`` file.
+    """Load a model onto the current backend: from a ``.keras`` file of polykeras or Keras 3, or an ``.h5`` file.
 
     Nothing in the file is run or imported: only built-in classes, registered ones and
-    ``custom_objects`` are built.
+    ``custom_objects`` are instantiated.
 
     Args:
-        filepath: of the file, or the folder of an OrbaxCheckpoint, for its latest step; or a binary file open for
+        filepath: path of the file, or of the folder of an OrbaxCheckpoint (its latest step); or a binary file open for
             reading, or an h5py File or Group.
-        custom_objects: names for your own classes and functions; default None.
-        compile: compile as the saved model was, and load the optimizer's state.
-        safe_mode: refuse files that hold code, such as a lambda as bytecode. False lets the file run whatever it
-            holds: for files that you trust as you trust a program.
+        custom_objects: dict of names for your own classes and functions; default None.
+        compile: bool, whether to compile like the saved model, and load the optimizer's state; default True.
+        safe_mode: bool, whether to refuse files that contain code, such as a lambda as bytecode. False lets the file
+                run any code in it: only for files that you trust as you trust a program. Default True.
 
     Raises:
-        FileNotFoundError: if there is no file; it is a ValueError too.
-        ValueError: for a damaged file, one made to do harm, or an unknown class.
+        FileNotFoundError: if there is no such file; it is a ValueError too.
+        ValueError: for a damaged or malicious file, or an unknown class.
 
     >>> import polykeras as keras, tempfile
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -233,7 +233,7 @@ def _build(config: Any, metadata: dict) -> Any:
 
 
 def _about_versions(metadata: dict) -> str:
-    """Who saved a model, and what to do if that was a newer version."""
+    """Describe who saved a model, and what to do if that was a newer version."""
     for library, known in (("polykeras", version()), ("keras", configs.KERAS_VERSION)):
         saved = metadata.get(f"{library}_version")
         if saved:
@@ -259,18 +259,18 @@ def save_weights(
     """Save the weights of a model, and the state of a compiled model's optimizer.
 
     Args:
-        model: built.
-        filepath: ends in ``.weights.h5``; in ``.safetensors``; in ``.weights.json`` for an index of several
-            files; or in ``.h5`` for the layout of Keras 2, which has no room for the optimizer. Or a binary file open
-            for writing, which gets a ``.weights.h5`` file; or an h5py File or Group.
-        overwrite: whether there may be a file already.
-        max_shard_size: most GiB of arrays in a file, for an index; default None.
-        objects_to_skip: list of layers whose weights are left out, not in the layout of Keras 2; default None.
-        **kwargs: Keras 2's ``save_format``, which the name of the file says.
+        model: built model.
+        filepath: path that ends in ``.weights.h5``; in ``.safetensors``; in ``.weights.json`` for an index of several
+            files; or in ``.h5`` for the layout of Keras 2, which has no place for the optimizer. Or a binary file open
+            for writing, which receives a ``.weights.h5`` file; or an h5py File or Group.
+        overwrite: bool, whether to replace an existing file; default True.
+        max_shard_size: maximum number of GiB of arrays in a file, for an index; default None.
+        objects_to_skip: list of layers whose weights are omitted, not in the layout of Keras 2; default None.
+        **kwargs: Keras 2's ``save_format``, which the file name determines.
 
     Raises:
-        FileExistsError: if there is a file and ``overwrite`` is False.
-        ValueError: for another file name, a model without weights yet, or an array larger than a file may be.
+        FileExistsError: if the file exists and ``overwrite`` is False.
+        ValueError: for an unknown suffix, a model without weights yet, or an array that exceeds ``max_shard_size``.
 
     >>> import os, tempfile, polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -330,21 +330,21 @@ def load_weights(
     objects_to_skip: Any = None,
     **kwargs: Any,
 ) -> None:
-    """Load weights into a model, and the state of the optimizer where both have one.
+    """Load weights into a model, and the state of the optimizer if both the model and the file have one.
 
     Args:
-        model: built.
-        filepath: what ``save_weights`` wrote, a whole model in a ``.keras`` file, or the folder of an
+        model: built model.
+        filepath: path of a file from ``save_weights``, of a whole model in a ``.keras`` file, or of the folder of an
             OrbaxCheckpoint, for its latest step; or a binary file open for reading, or an h5py File or Group. A
-            safetensors file is mapped into memory: weights are read when they are first needed.
-        skip_mismatch: leave layers whose weights are missing or of another shape as they are, with a warning.
-        by_name: match layers by their names instead of their order; the optimizer stays as it is.
-        objects_to_skip: list of layers that stay as they are, not with the layout of Keras 2; default None.
-        **kwargs: none; others are refused.
+            safetensors file is memory-mapped: weights are read when they are first needed.
+        skip_mismatch: bool, whether to skip layers with missing weights or other shapes, with a warning; default False.
+        by_name: bool, whether to match layers by name instead of order, without the optimizer; default False.
+        objects_to_skip: list of layers that are not changed, not with the layout of Keras 2; default None.
+        **kwargs: none are accepted.
 
     Raises:
         FileNotFoundError: if there is no file.
-        ValueError: naming the layer and both shapes, where something doesn't fit.
+        ValueError: if something does not match; the message names the layer and both shapes.
 
     >>> import polykeras as keras, tempfile
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -381,7 +381,7 @@ def _check_skipped(objects_to_skip: Any, is_legacy: bool) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[Any]:
-    """Context manager: a reader of the weights in a file of any format, which is checked before."""
+    """Context manager: a reader of the weights in a file of any format, which is verified first."""
     if path.is_dir():
         with orbax.reading(path) as reader:
             yield reader
@@ -398,12 +398,12 @@ def reading(path: Path) -> Iterator[Any]:
 
 
 def to_json(model: Any, **kwargs: Any) -> str:
-    """Return the architecture of a model as JSON; ``kwargs`` are those of ``json.dumps``."""
+    """Return the architecture of a model as JSON; ``kwargs`` are passed to ``json.dumps``."""
     return json.dumps(configs.describe(model, with_compile=True), **kwargs)
 
 
 def model_from_json(json_string: str, custom_objects: dict | None = None) -> Any:
-    """Return the model that ``to_json`` described, with new weights.
+    """Return the model described by ``to_json``, with new weights.
 
     Args:
         json_string: str.

@@ -1,7 +1,7 @@
-"""Weights of Keras 1 and 2, laid out as today: gates in one array, kernels of cuDNN and of Theano turned.
+"""Weights of Keras 1 and 2, converted to the current layout: merged gates, kernels of cuDNN and Theano transposed.
 
-What Keras 2.3 converted when it read an older file is converted here, and so is what its files hold in another
-way than those of today. An array is read when it is needed, not before.
+What Keras 2.3 converted when it read an older file is converted here, and so is whatever its own files store
+differently from current ones. An array is read only when it is needed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Saved:
     """An array in a file.
 
     Args:
-        name: in the file.
-        shape: known without reading it.
-        read: returns it.
+        name: str, its name in the file.
+        shape: tuple, known without reading it.
+        read: function that returns it.
     """
 
     name: str
@@ -32,21 +32,21 @@ class Saved:
     read: Callable[[], np.ndarray]
 
     def changed(self, shape: tuple[int, ...], function: Callable[[np.ndarray], np.ndarray]) -> Saved:
-        """Return what a function makes of the array, of this shape."""
+        """Return the array with a function applied to it, with the given shape."""
         return Saved(self.name, tuple(shape), lambda: function(self.read()))
 
     def transposed(self, *axes: int) -> Saved:
-        """Return the array with its axes in another order."""
+        """Return the array with its axes permuted."""
         return self.changed(tuple(self.shape[axis] for axis in axes), lambda array: array.transpose(axes))
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Who wrote a file.
+    """The writer of a file.
 
     Args:
-        version: of Keras, 1, 2 or 3; today's layout is that of 3.
-        backend: of Keras 2, such as ``"theano"``.
+        version: int, the Keras version, 1, 2 or 3; the current layout is that of 3.
+        backend: str, the backend of Keras 2, such as ``"theano"``.
     """
 
     version: int = 3
@@ -54,10 +54,10 @@ class Origin:
 
 
 def arranged(layer: Any, saved: list[Saved], origin: Origin) -> tuple[list, list[Saved]]:
-    """Return the weights of a layer, and the saved arrays for them, in one order.
+    """Return the weights of a layer, and the saved arrays for them, in the same order.
 
-    Trainable weights come before the others, and those of a frozen layer with the others, unless it was frozen
-    later. The order in which shapes and names agree best is taken.
+    Trainable weights come before the others, and those of a frozen layer among the others, unless it was frozen
+    later. The order with the best agreement of shapes and names is chosen.
     """
     splits = by_training, by_making
     pairs = [(ordered(layer, split), _converted(layer, saved, origin, split)) for split in splits]
@@ -65,18 +65,18 @@ def arranged(layer: Any, saved: list[Saved], origin: Origin) -> tuple[list, list
 
 
 def ordered(layer: Any, split: Callable | None = None) -> list:
-    """Return the weights of a layer in the order of Keras 2 and 3, or in that of another split in two."""
+    """Return the weights of a layer in the order of Keras 2 and 3, or in the order of another split in two."""
     first, others = (split or by_training)(layer)
     return [*first, *others]
 
 
 def by_training(layer: Any) -> tuple[list, list]:
-    """Return the weights of a layer that are trained, and the others."""
+    """Return the trainable weights of a layer, and the others."""
     return layer.trainable_weights, layer.non_trainable_weights
 
 
 def by_making(layer: Any) -> tuple[list, list]:
-    """Return the weights of a layer that were made to be trained, frozen or not, and the others."""
+    """Return the weights of a layer that were created as trainable, frozen or not, and the others."""
     trained = [weight for weight in layer.weights if weight.trainable]
     return trained, [weight for weight in layer.weights if not weight.trainable]
 
@@ -106,7 +106,7 @@ def _converted(layer: Any, saved: list[Saved], origin: Origin, split: Callable) 
 
 
 def _converted_model(model: Model, saved: list[Saved], origin: Origin, split: Callable) -> list[Saved]:
-    """Those of a model inside: what is trainable in all of its layers, then the rest of all of them."""
+    """Convert those of a nested model: first what is trainable in all of its layers, then the rest of all of them."""
     result, rest = [], list(saved)
     for index in (0, 1):
         for layer in model.layers:
@@ -129,14 +129,14 @@ def _converted_plain(layer: Any, saved: list[Saved], origin: Origin) -> list[Sav
 
 # ------------------------------------------------------------------- recurrent
 
-#: Gates of Keras 1, in the order of today: it kept three arrays for each, of an LSTM in the order i, c, f, o.
+#: The gates of Keras 1 in current order: it stored three arrays for each; an LSTM had the order i, c, f, o.
 _GATES = {"GRU": (0, 1, 2), "LSTM": (0, 2, 1, 3), "ConvLSTM2D": (0, 2, 1, 3)}
 
 _RECURRENT = {"GRU": 3, "CuDNNGRU": 3, "LSTM": 4, "CuDNNLSTM": 4}
 
 
 def _joined(saved: list[Saved], gates: tuple[int, ...]) -> list[Saved]:
-    """Kernel, recurrent kernel and bias, from three arrays for each gate."""
+    """Return kernel, recurrent kernel and bias, from three arrays for each gate."""
     if len(saved) != 3 * len(gates):
         return saved
     return [_concatenated([saved[3 * gate + index] for gate in gates]) for index in range(3)]
@@ -148,11 +148,11 @@ def _concatenated(parts: list[Saved]) -> Saved:
 
 
 def _recurrent(layer: Any, saved: list[Saved], origin: Origin) -> list[Saved]:
-    """Weights of a GRU or LSTM, whether cuDNN's or not, for a layer that may be the other one."""
+    """Convert weights of a GRU or LSTM, of cuDNN or not, for a layer that may be the other variant."""
     kernel, recurrent, bias = saved
     gates, units = _RECURRENT[type(layer).__name__], recurrent.shape[0]
     if bias.shape == (2 * gates * units,) and origin.version < 3:
-        # cuDNN wants its kernels transposed: Keras 2 kept that memory under the shape of the others.
+        # cuDNN expects transposed kernels: Keras 2 stored their memory under the untransposed shape.
         kernel = kernel.changed(kernel.shape, lambda array: _by_gate(array, gates, _from_cudnn))
         recurrent = recurrent.changed(recurrent.shape, lambda array: _by_gate(array, gates, np.transpose))
     return [kernel, recurrent, _bias(bias, layer.weights[-1].shape, gates, units)]
@@ -167,7 +167,7 @@ def _from_cudnn(array: np.ndarray) -> np.ndarray:
 
 
 def _bias(bias: Saved, shape: tuple[int, ...], gates: int, units: int) -> Saved:
-    """The bias in the shape that a layer has for it; as it is, where none fits."""
+    """Return the bias in the shape of the layer's; unchanged if no conversion applies."""
     single, double = (gates * units,), (2 * gates * units,)
     if gates == 3 and {bias.shape, shape} == {double, (2, *single)}:
         return bias.changed(shape, lambda array: array.reshape(shape))
@@ -179,7 +179,7 @@ def _bias(bias: Saved, shape: tuple[int, ...], gates: int, units: int) -> Saved:
 
 
 def hint(layer: Any, saved: list[Saved]) -> str:
-    """Return what to do about biases that are of another kind of GRU; otherwise nothing."""
+    """Return advice on biases that belong to another variant of GRU; otherwise nothing."""
     if type(layer).__name__ != "GRU" or len(saved) != 3:
         return ""
     other = len(saved[-1].shape) > 1
@@ -191,7 +191,7 @@ def hint(layer: Any, saved: list[Saved]) -> str:
 
 _CONVOLUTIONS = {"Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "ConvLSTM2D"}
 
-#: Axes of the kernels of Keras 1, by layer and layout, where they were others.
+#: Axis orders of the kernels of Keras 1 that differ from current ones, by layer and layout.
 _KERAS_1 = {
     ("Conv2D", "channels_first"): (2, 3, 1, 0),
     ("Conv3D", "channels_first"): (2, 3, 4, 1, 0),
@@ -201,7 +201,7 @@ _KERAS_1 = {
 
 
 def _kernels(layer: Any, saved: list[Saved], origin: Origin) -> list[Saved]:
-    """Kernels with their axes as today, and not mirrored, as Theano wanted them."""
+    """Return kernels with current axes, and not flipped, as Theano required."""
     kind = type(layer).__name__
     count = 2 if kind == "ConvLSTM2D" else 1
     kernels, rest = saved[:count], saved[count:]
@@ -228,7 +228,7 @@ def _mirrored(kernel: np.ndarray) -> np.ndarray:
 
 
 def _with_shape(kernel: Saved, shape: tuple[int, ...]) -> Saved:
-    """The kernel with its axes moved, where that gives the shape."""
+    """Return the kernel with its axes moved, if that gives the shape."""
     if len(kernel.shape) == 4 and kernel.shape != shape:
         moved = kernel.transposed(3, 2, 0, 1)
         return moved if moved.shape == shape else kernel

@@ -1,4 +1,4 @@
-"""Open files, and groups of open HDF5 files, in place of a path: a temporary file is written or read for them."""
+"""Open files, and groups of open HDF5 files, in place of paths: a temporary file is written or read for them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 def is_open(target: Any) -> bool:
-    """Return whether something is no path, but a file or a group that is open.
+    """Return whether something is an open file or group, not a path.
 
     >>> import io
     >>> is_open(io.BytesIO()), is_open("model.keras")
@@ -31,11 +31,11 @@ def _is_group(target: Any) -> bool:
 
 @contextlib.contextmanager
 def written(target: Any, suffix: str) -> Iterator[Path]:
-    """Context manager: the path of a file, which is copied into an open one at the end.
+    """Context manager: the path of a temporary file, which is copied to an open file at the end.
 
     Args:
-        target: a binary file, open for writing; or an h5py File or Group, which takes the layout of Keras 2.
-        suffix: of the file for a binary file.
+        target: binary file open for writing; or an h5py File or Group, which receives the layout of Keras 2.
+        suffix: str, the suffix of the temporary file for a binary file.
     """
     is_group = _is_group(target)
     with tempfile.TemporaryDirectory() as folder:
@@ -50,12 +50,12 @@ def written(target: Any, suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def readable(source: Any, h5: str, other: str) -> Iterator[Path]:
-    """Context manager: the path of a file that holds what an open one does from its position on.
+    """Context manager: the path of a temporary copy of an open file, from its current position on.
 
     Args:
-        source: a binary file, open for reading; or an h5py File or Group.
-        h5: the end of the path for an HDF5 file.
-        other: the end of the path for another one.
+        source: binary file open for reading; or an h5py File or Group.
+        h5: str, the suffix of the path for an HDF5 file.
+        other: str, the suffix of the path for any other file.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
@@ -68,13 +68,13 @@ def readable(source: Any, h5: str, other: str) -> Iterator[Path]:
 
 
 def is_hdf5(path: str | os.PathLike) -> bool:
-    """Return whether a file begins as HDF5 files do."""
+    """Return whether a file begins like an HDF5 file."""
     with open(path, "rb") as file:
         return file.read(len(_HDF5_MAGIC)) == _HDF5_MAGIC
 
 
 def _copy_from(path: Path, group: Any) -> None:
-    """Copy all that a file holds into a group. The claim to be sealed stays behind: a part of a file has no seal."""
+    """Copy the contents of a file into a group, without the attribute that claims a seal: part of a file has none."""
     import h5py
 
     with h5py.File(path, "r") as source:
@@ -84,7 +84,7 @@ def _copy_from(path: Path, group: Any) -> None:
 
 
 def _copy_into(group: Any, path: Path) -> None:
-    """Copy a group into a file of its own; links stay links, which no reader follows."""
+    """Copy a group into a file of its own; links remain links, which no reader follows."""
     import h5py
 
     with h5py.File(path, "w") as target:

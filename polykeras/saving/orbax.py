@@ -1,4 +1,4 @@
-"""Checkpoints of the orbax-checkpoint library: folders with a state for each of some steps."""
+"""Checkpoints of the orbax-checkpoint library: folders with the states of some steps."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def checkpoint_package() -> Any:
     """Return the module ``orbax.checkpoint``.
 
     Raises:
-        ImportError: if it isn't installed.
+        ImportError: if it is not installed.
     """
     return require("orbax.checkpoint", "orbax", "Orbax checkpoints")
 
 
 def save(manager: Any, step: int, model: Any, weights_only: bool = False) -> None:
-    """Save a model as a step of a ``CheckpointManager``, in place of one of the same number.
+    """Save a model as a step of a ``CheckpointManager``, replacing a step with the same number.
 
     Args:
-        manager: what to save with; it may write in the background.
-        step: number.
-        model: with a config, unless ``weights_only``.
-        weights_only: leave out the architecture, the optimizer with its state, and files such as vocabularies.
+        manager: the CheckpointManager; it may write in the background.
+        step: int, the number of the step.
+        model: model with a config, unless ``weights_only``.
+        weights_only: bool, whether to omit the architecture, the optimizer, and files such as vocabularies.
     """
     checkpoint = checkpoint_package()
     with model._read_whole():
@@ -65,7 +65,7 @@ def reading(path: str | os.PathLike, step: int | None = None) -> Iterator[Reader
     """Context manager: a Reader of a step in a folder, by default the latest.
 
     Raises:
-        ValueError: if the folder holds no checkpoint.
+        ValueError: if the folder contains no checkpoint.
     """
     checkpoint = checkpoint_package()
     with checkpoint.CheckpointManager(Path(path).absolute()) as manager:
@@ -80,7 +80,7 @@ def reading(path: str | os.PathLike, step: int | None = None) -> Iterator[Reader
 
 
 class _Writer:
-    """A tree of dicts to fill by groups, as ``hdf5.Writer`` fills a file."""
+    """A tree of dicts that is filled group by group, as ``hdf5.Writer`` fills a file."""
 
     def __init__(self) -> None:
         self.tree: dict[str, Any] = {}
@@ -90,7 +90,7 @@ class _Writer:
 
 
 class _WritableGroup:
-    """A mapping to fill with arrays; a group without any leaves no trace."""
+    """A write-only mapping of arrays; an empty group is not stored."""
 
     def __init__(self, tree: dict, path: list[str]) -> None:
         self._tree, self._path = tree, path
@@ -102,7 +102,7 @@ class _WritableGroup:
         return values
 
     def __setitem__(self, key: str, value: Any) -> None:
-        # A copy: it may be written while training goes on.
+        # A copy: it may be written while training continues.
         self._values()[key] = np.array(host_array(value))
 
     def __getitem__(self, key: str) -> np.ndarray:
@@ -116,9 +116,9 @@ class Reader:
     """A group of a checkpoint, read as ``hdf5.Reader`` reads a file.
 
     Args:
-        tree: dicts of arrays.
-        config: of the model, None where only weights were saved.
-        files: contents in base64, by their names.
+        tree: nested dicts of arrays.
+        config: dict, the config of the model; None if only weights were saved.
+        files: dict of contents in base64, by name.
     """
 
     def __init__(self, tree: dict, config: dict | None = None, files: dict[str, str] | None = None) -> None:
@@ -127,7 +127,7 @@ class Reader:
         self._files = files or {}
 
     def assets(self) -> list[str]:
-        """Return the names of the files that layers keep beside their arrays."""
+        """Return the names of the files that layers store besides their arrays."""
         return list(self._files)
 
     def copy_asset(self, name: str, path: Path) -> None:
@@ -135,7 +135,7 @@ class Reader:
         path.write_bytes(base64.b64decode(self._files[name]))
 
     def group(self, path: str) -> Reader | None:
-        """Return the group at a path below, or None."""
+        """Return the group at a relative path, or None."""
         values: Any = self._tree
         for part in path.strip("/").split("/"):
             values = values.get(part)
@@ -172,4 +172,4 @@ class Reader:
         return key in self._tree and not isinstance(self._tree[key], dict)
 
     def attribute(self, name: str) -> None:
-        """Return None: checkpoints keep no attributes."""
+        """Return None: checkpoints have no attributes."""

@@ -1,8 +1,8 @@
 """Arrays in safetensors files: a JSON header with names, dtypes and offsets, then the bytes of the arrays.
 
 The layout is that of https://github.com/huggingface/safetensors: nothing in it can run code, and arrays
-are read where they lie, by mapping the file into memory. An array is named as in an HDF5 file of weights,
-``layers/dense/vars/0``; the file's own seal stands in the header.
+are read in place, by mapping the file into memory. Arrays are named as in an HDF5 file of weights,
+``layers/dense/vars/0``; the file's seal is stored in the header.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ _METADATA, _VERSION, _ATTRIBUTES = "__metadata__", "polykeras_version", "polyker
 
 
 class Writer:
-    """Collects arrays by groups; variables are read one by one when the file is written."""
+    """Collects arrays in groups; variables are read one by one when the file is written."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
         self._attributes: dict[str, dict] = {}
 
     def group(self, path: str, **attributes: Any) -> WritableGroup:
-        """Return a new group to put arrays into by ``group[key] = array``."""
+        """Return a new group that accepts arrays as ``group[key] = array``."""
         self._attributes[path] = attributes
         return WritableGroup(self._values, path)
 
     def write(self, path: Path, version: str) -> None:
         """Write the file, with a seal."""
         kinds = {name: (np.dtype(value.dtype), tuple(value.shape)) for name, value in self._values.items()}
-        # Wide ones first: so every array begins at a multiple of its items' size.
+        # Wide dtypes first, so that every array is aligned to its item size.
         names = sorted(kinds, key=lambda name: -kinds[name][0].itemsize)
         header: dict[str, Any] = {
             _METADATA: {_VERSION: version, _ATTRIBUTES: json.dumps(self._attributes), files.FIELD: files.BLANK}
@@ -66,7 +66,7 @@ class Writer:
 
 
 class WritableGroup:
-    """A mapping to fill with arrays."""
+    """A write-only mapping of arrays."""
 
     def __init__(self, values: dict[str, Any], path: str) -> None:
         self._values, self._path = values, path
@@ -91,11 +91,11 @@ def writing(path: Path, version: str) -> Iterator[Writer]:
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike) -> Iterator[Reader]:
-    """Context manager: a Reader of a file, whose seal is checked, and which is mapped into memory.
+    """Context manager: a Reader of a memory-mapped file whose seal is verified.
 
     Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it is no safetensors file, or damaged.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a safetensors file, or damaged.
     """
     with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
@@ -109,7 +109,7 @@ def reading(path: str | os.PathLike) -> Iterator[Reader]:
         metadata = header.pop(_METADATA, {})
         files.check_claim(path, sealed, _VERSION in metadata)
         _check_layout(path, header, size - 8 - length)
-        # Pages are copied when they are written to: the file stays as it is, and so do the weights.
+        # Copy-on-write: modifying a loaded array changes neither the file nor the weights of others.
         data = np.memmap(file, np.uint8, "c", 8 + length) if size > 8 + length else np.empty(0, np.uint8)
         yield Reader(header, json.loads(metadata.get(_ATTRIBUTES, "{}")) if sealed else {}, data)
 
@@ -119,7 +119,7 @@ reading_new = reading
 
 def _refuse(path: str | os.PathLike, what: str) -> None:
     raise ValueError(
-        f"Expected {str(path)!r} to be a safetensors file. Received: {what}. It is damaged, cut off, or made to do "
+        f"Expected {str(path)!r} to be a safetensors file. Received: {what}. It is damaged, truncated, or made to do "
         f"harm; it is not loaded. Use another copy."
     )
 
@@ -128,14 +128,14 @@ def _header(path: str | os.PathLike, text: bytes) -> dict:
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:
-        _refuse(path, f"a header that is no JSON ({error})")
+        _refuse(path, f"a header that is not JSON ({error})")
     if not isinstance(header, dict) or not isinstance(header.get(_METADATA, {}), dict):
         _refuse(path, "a header that is no dict")
     return header
 
 
 def _check_layout(path: str | os.PathLike, header: dict, size: int) -> None:
-    """Check that the arrays fill the file, one behind the other, with what their shapes say."""
+    """Check that the arrays fill the file without gaps, with sizes that match their shapes."""
     spans = []
     for name, entry in header.items():
         try:
@@ -152,7 +152,7 @@ def _check_layout(path: str | os.PathLike, header: dict, size: int) -> None:
             _refuse(path, f"arrays with overlaps or gaps, at byte {start}")
         offset = end
     if offset != size:
-        _refuse(path, f"{size} bytes of arrays, where the header tells of {offset}")
+        _refuse(path, f"{size} bytes of arrays, where the header describes {offset}")
 
 
 class Reader:
@@ -166,7 +166,7 @@ class Reader:
         self._keys = list(dict.fromkeys(name[len(path) :].split("/")[0] for name in header if name.startswith(path)))
 
     def group(self, path: str) -> Reader | None:
-        """Return the group at a path below, or None."""
+        """Return the group at a relative path, or None."""
         inner = f"{self._path}{path.strip('/')}/"
         is_there = inner[:-1] in self._attributes or any(name.startswith(inner) for name in self._header)
         return Reader(self._header, self._attributes, self._data, inner) if is_there else None
@@ -203,7 +203,7 @@ class Reader:
         return self._path + key in self._header
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield all arrays below with their paths."""
+        """Yield all arrays below the group with their paths."""
         names = [name.removeprefix(self._path) for name in self._header if name.startswith(self._path)]
         return ((name, self[name]) for name in names)
 

@@ -1,7 +1,7 @@
-"""Weights over several files: an index in JSON, and HDF5 files of a limited size beside it, as Keras 3 does it.
+"""Weights in several files: an index in JSON, and HDF5 files of limited size next to it, as in Keras 3.
 
-A save takes names that the index in place doesn't use, and the new index comes last: so the old weights
-are whole until the new ones are.
+A save uses file names that the existing index does not use, and writes the new index last, so that the old weights
+are complete until the new ones are.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _VERSION, _SEALS = "polykeras_version", "polykeras_shards"
 
 
 class Writer:
-    """Writes groups of arrays to one HDF5 file after the other.
+    """Writes groups of arrays to one HDF5 file after another.
 
     Args:
-        path: of the index.
-        size: most bytes of the arrays in a file.
-        version: marks the files as ours.
+        path: path of the index.
+        size: maximum number of bytes of arrays in a file.
+        version: str that marks the files as polykeras's.
     """
 
     def __init__(self, path: Path, size: float, version: str) -> None:
@@ -49,11 +49,11 @@ class Writer:
         self.weight_map: dict[str, list[str]] = {}
 
     def group(self, path: str, **attributes: Any) -> WritableGroup:
-        """Return a new group to put arrays into by ``group[key] = array``."""
+        """Return a new group that accepts arrays as ``group[key] = array``."""
         return WritableGroup(self, path, attributes)
 
     def put(self, path: str, key: str, value: Any, attributes: dict) -> None:
-        """Write an array into the file that has room for it."""
+        """Write an array to a file that has room for it."""
         value = host_array(value)
         if value.nbytes > self._size:
             raise ValueError(
@@ -78,11 +78,11 @@ class Writer:
         self._used = 0
 
     def close(self, *exception: Any) -> None:
-        """Finish the file that is open, or give it up after an exception."""
+        """Finish the open file, or abandon it after an exception."""
         self._open.__exit__(*(exception or (None, None, None)))
 
     def remove(self, names: list[str]) -> None:
-        """Remove files beside the index."""
+        """Remove files next to the index."""
         for name in names:
             self._path.with_name(name).unlink(missing_ok=True)
 
@@ -106,7 +106,7 @@ class Writer:
 
 
 class WritableGroup:
-    """A mapping to fill with arrays."""
+    """A write-only mapping of arrays."""
 
     def __init__(self, writer: Writer, path: str, attributes: dict) -> None:
         self._writer = writer
@@ -122,7 +122,7 @@ def _stem(path: Path) -> str:
 
 
 def _shards_of(path: Path) -> list[str]:
-    """The files of an index in place that have names as we give them."""
+    """Return the files of the existing index whose names follow our scheme."""
     try:
         shards = _names(json.loads(path.read_bytes()))
     except (OSError, ValueError, AttributeError):
@@ -146,14 +146,14 @@ def writing(path: Path, size: float, version: str, overwrite: bool = True) -> It
     """Context manager: a Writer of an index and its files.
 
     Args:
-        path: of the index.
-        size: most bytes of the arrays in a file.
-        version: marks the files as ours.
-        overwrite: whether there may be an index already.
+        path: path of the index.
+        size: maximum number of bytes of arrays in a file.
+        version: str that marks the files as polykeras's.
+        overwrite: bool, whether to replace an existing index.
 
     Raises:
-        FileExistsError: if there is one and ``overwrite`` is False.
-        ValueError: for an array that is larger than a file may be.
+        FileExistsError: if it exists and ``overwrite`` is False.
+        ValueError: for an array larger than ``size``.
     """
     files.check_overwrite(path, overwrite)
     writer = Writer(path, size, version)
@@ -173,7 +173,7 @@ def writing(path: Path, size: float, version: str, overwrite: bool = True) -> It
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[Merged]:
-    """Context manager: a Reader over all files of an index.
+    """Context manager: a Reader of all files of an index.
 
     Raises:
         FileNotFoundError: if the index or one of its files is missing.
@@ -187,7 +187,7 @@ def reading(path: Path) -> Iterator[Merged]:
                 readers = _open_all(path, text, stack)
                 break
             except (FileNotFoundError, ValueError):
-                if text == before:  # and not a new index that has come in the meantime
+                if text == before:  # not replaced by a new index in the meantime
                     raise
         yield Merged(readers)
 
@@ -202,14 +202,14 @@ def _open_all(path: Path, text: bytes, stack: contextlib.ExitStack) -> list[Read
         readers.append(stack.enter_context(hdf5.reading(shard)))
         if seals and seals.get(name) != _seal_of(shard):
             raise ValueError(
-                f"Expected {str(shard)!r} to be of the save that {path.name!r} is of. Received: another file. Copy all "
+                f"Expected {str(shard)!r} to be from the save of {path.name!r}. Received: a file of another save. Copy all "
                 f"files of a save together."
             )
     return readers
 
 
 def _read_index(path: Path, text: bytes) -> tuple[list[str], dict]:
-    """The names of the files, and their seals where we wrote them."""
+    """Return the names of the files, and their seals if polykeras wrote them."""
     offset = files.offset_of_seal(text)
     sealed = offset is not None and files.is_sealed(io.BytesIO(text), path, offset)
     try:
@@ -220,7 +220,7 @@ def _read_index(path: Path, text: bytes) -> tuple[list[str], dict]:
         is_plain = False
     if not is_plain:
         raise ValueError(
-            f"Expected {str(path)!r} to be an index of weights, with names of files beside it. Received: something "
+            f"Expected {str(path)!r} to be an index of weights, with names of files next to it. Received: something "
             f"else. It is damaged, or made to do harm."
         )
     files.check_claim(path, sealed, _VERSION in metadata)
@@ -237,7 +237,7 @@ class Merged:
         return next(reader for reader in self._readers if key in reader)
 
     def group(self, path: str) -> Merged | None:
-        """Return the group at a path below, or None."""
+        """Return the group at a relative path, or None."""
         found = [group for reader in self._readers if (group := reader.group(path)) is not None]
         return Merged(found) if found else None
 
@@ -270,7 +270,7 @@ class Merged:
         return self._holder(key).is_array(key)
 
     def arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield all arrays below with their paths, one read after the other."""
+        """Yield all arrays below the group with their paths, reading one after another."""
         return itertools.chain.from_iterable(reader.arrays() for reader in self._readers)
 
     def attribute(self, name: str) -> Any:

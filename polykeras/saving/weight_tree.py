@@ -1,4 +1,4 @@
-"""Where each layer's arrays are in a weights file: the tree of Keras 3, with one walk for all uses."""
+"""The location of each layer's arrays in a weights file: the tree of Keras 3, by one traversal for all uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from polykeras.layers.layer import Layer
 from polykeras.optimizers.optimizer import Optimizer
 from polykeras.saving.ledger import NotingWriter
 
-#: Attributes that hold no layers of the user's: of all layers, and of models.
+#: Attributes that never contain a user's layers: of all layers, and of models.
 _PLAIN = frozenset(vars(Layer()))
 _PLAIN_OF_MODELS = _PLAIN | {
     *("inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers", "_plan"),
@@ -35,7 +35,7 @@ _PLAIN_OF_MODELS = _PLAIN | {
     ),
 }
 
-#: Attributes that Keras 3 calls by other names.
+#: Attributes that have other names in Keras 3.
 _KERAS_NAMES = {("Bidirectional", "layer"): "forward_layer", ("TextVectorization", "_lookup"): "_lookup_layer"} | {
     ("GroupedQueryAttention", f"{name}_dense"): f"_{name}_dense" for name in ("query", "key", "value", "output")
 }
@@ -55,7 +55,7 @@ class Entry:
 
 
 def entries(model: Any, skipped: Any = ()) -> Iterator[Entry]:
-    """Yield all objects with arrays in a model, parents first, each once, except for those skipped.
+    """Yield all objects with arrays in a model, parents first, each once, except for skipped ones.
 
     >>> import polykeras as keras
     >>> [entry.path for entry in entries(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
@@ -65,7 +65,7 @@ def entries(model: Any, skipped: Any = ()) -> Iterator[Entry]:
 
 
 def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Entry]:
-    """Walk what is below a thing; ``seen`` keeps all of it alive, since the id of a freed list goes to the next."""
+    """Traverse everything below an object; ``seen`` keeps it alive, since the id of a freed list may be reused."""
     if id(thing) in seen:
         return
     seen[id(thing)] = thing
@@ -96,13 +96,13 @@ def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
         model: Any = thing
         yield "layers", model.layers
     skipped = thing._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
-    own = vars(thing).copy()  # other threads set attributes
+    own = vars(thing).copy()  # other threads may set attributes
     for name in sorted(own.keys() - skipped, key=lambda name: (name.startswith("_"), name)):
         yield _KERAS_NAMES.get((type(thing).__name__, name), name), own[name]
 
 
 def _items(container: Any) -> Iterator[tuple[str, Any]]:
-    """Name things in a list by their classes: names of layers differ from one making to the next."""
+    """Name the items of a list by class: layer names differ between instances of the same model."""
     counts: Counter = Counter()
     for item in tracking.contents(container):
         if _may_hold(item):
@@ -112,7 +112,7 @@ def _items(container: Any) -> Iterator[tuple[str, Any]]:
 
 
 def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any = ()) -> None:
-    """Write the arrays of a model but those of ``skipped`` layers, and of its optimizer, one by one.
+    """Write the arrays of a model except for ``skipped`` layers, and of its optimizer, one by one.
 
     Raises:
         ValueError: if a weight of the model is not among them.
@@ -133,7 +133,7 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
             _check_complete(writer, model, optimizer.variables, [])
 
 
-#: The group beside ``vars`` of the parts of weights that ``vars`` has as one sum. Keras does not look into it.
+#: The group next to ``vars`` with the parts of a weight that ``vars`` stores merged. Keras ignores it.
 _UNMERGED = "unmerged"
 
 
@@ -146,7 +146,7 @@ def _save_unmerged(entry: Entry, writer: NotingWriter) -> None:
 
 
 def _load_unmerged(owner: Any, group: Any) -> None:
-    """Give an owner the parts of a sum that it has taken, where they are there and add up to it."""
+    """Restore the parts of a merged weight, if the file has them and they add up to it."""
     parts = owner._unmerged_variables() if isinstance(owner, Trackable) else []
     if not parts or group is None:
         return
@@ -157,30 +157,30 @@ def _load_unmerged(owner: Any, group: Any) -> None:
     expected = np.asarray(merged, "float64")
     for part, key in zip(parts, keys, strict=True):
         part.assign(group[key])
-    if not np.allclose(np.asarray(merged, "float64"), expected, rtol=1e-4, atol=1e-5):  # edited since
+    if not np.allclose(np.asarray(merged, "float64"), expected, rtol=1e-4, atol=1e-5):  # the file was edited since
         for part, value in zip(parts, before, strict=True):
             part.assign(value)
 
 
 def _check_complete(writer: NotingWriter, model: Any, variables: list[Variable], apart: list[Variable]) -> None:
-    """Check that all variables were written, but those of classes that keep them in a way of their own."""
+    """Check that all variables were written, except for those of classes that save them in their own way."""
     others = {id(variable) for variable in apart}
     writer.ledger.check_complete((v for v in variables if id(v) not in others), f"Model {model.name!r}")
 
 
 def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = False, skipped: Any = ()) -> None:
-    """Read the arrays of a model; all shapes are compared before any is read.
+    """Read the arrays of a model; all shapes are compared before any array is read.
 
     Args:
-        model: built.
+        model: built model.
         reader: an open ``hdf5.Reader``.
-        skip_mismatch: leave layers as they are where something is missing or has another shape, with
+        skip_mismatch: bool, whether to leave layers unchanged where something is missing or has another shape, with
             a warning.
-        by_name: match layers by the names that the file keeps; those that it doesn't name stay as they are.
-        skipped: layers that stay as they are, whatever the file holds.
+        by_name: bool, whether to match layers by the names in the file; others are left unchanged.
+        skipped: layers that are left unchanged, whatever the file contains.
 
     Raises:
-        ValueError: naming the layer and the shapes, where something doesn't fit.
+        ValueError: if something does not match; the message names the layer and the shapes.
     """
     found, problems = [], []
     for entry, holder in _by_name(model, reader) if by_name else _in_order(model, reader, skipped):
@@ -191,10 +191,10 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
         elif (group is not None and len(group)) or _reads_without_weights(entry.owner):
             found.append((entry, {} if group is None else group, holder))
     if problems and not skip_mismatch:
-        hint = "load_weights(skip_mismatch=True) leaves such layers as they are, by_name=True matches layers by name."
+        hint = "load_weights(skip_mismatch=True) leaves such layers unchanged, by_name=True matches layers by name."
         raise ValueError(f"{joined(problems)}\n{hint}")
     for problem in problems:
-        warnings.warn(f"Left as it is: {problem}", stacklevel=3)
+        warnings.warn(f"Left unchanged: {problem}", stacklevel=3)
     for entry, group, holder in found:
         _take(entry.owner, group)
         if holder is not None:
@@ -235,7 +235,7 @@ def _reads_without_weights(owner: Any) -> bool:
 
 
 def joined(problems: list[str]) -> str:
-    """Return the first of some sentences, and how many more there are, for a message.
+    """Return the first of several sentences, and how many more there are, for a message.
 
     >>> joined(["a"] * 3), joined(["a" * 300] * 3)[-10:]
     ('a\\na\\na', 'and 2 more')
@@ -247,7 +247,7 @@ def joined(problems: list[str]) -> str:
 
 
 def _take(owner: Any, group: Any) -> None:
-    """Give an owner its arrays. Nobody else has them: plain variables take them without a copy."""
+    """Give an owner its arrays. Nobody else holds them, so plain variables take them without a copy."""
     load = type(owner).load_own_variables
     if load is Trackable.load_own_variables:
         variables = owner._stored_variables()
@@ -261,7 +261,7 @@ def _take(owner: Any, group: Any) -> None:
 
 
 def _holder(reader: Any, path: str) -> Any:
-    """The group of a path; attributes may be private in one library and public in the other."""
+    """Return the group at a path; attributes may be private in one library and public in the other."""
     group = reader
     for part in filter(None, path.split("/")):
         names = (part, f"_{part}", part.lstrip("_"))
@@ -272,7 +272,7 @@ def _holder(reader: Any, path: str) -> Any:
 
 
 def _by_name(model: Any, reader: Any) -> list[tuple[Entry, Any]]:
-    """The layers of a model, and what is inside them, with groups where the file has a layer of the same name."""
+    """Yield the layers of a model, and their nested objects, with the file's groups for layers of the same name."""
     layers = reader.group("layers")
     inner = {key: layers.group(key) for key in layers or ()}
     named = {vars.attribute("name"): inner[key] for key in inner if (vars := inner[key].group("vars")) is not None}
@@ -285,7 +285,7 @@ def _by_name(model: Any, reader: Any) -> list[tuple[Entry, Any]]:
 
 
 def _problem(entry: Entry, group: Any) -> str | None:
-    """What keeps the arrays of a group from being those of a layer."""
+    """Return what prevents the arrays of a group from being loaded into a layer, or None."""
     owner = entry.owner
     if isinstance(owner, SeedGenerator):
         return None
@@ -308,7 +308,7 @@ def _problem(entry: Entry, group: Any) -> str | None:
 
 
 def load_optimizer(model: Any, reader: Any) -> None:
-    """Read the state of a compiled model's optimizer, where the file has it; warn where it doesn't fit."""
+    """Read the state of a compiled model's optimizer, if the file has it; warn if it does not match."""
     group = reader.group("optimizer/vars")
     optimizer = model.optimizer
     if group is None or not len(group):
@@ -320,7 +320,7 @@ def load_optimizer(model: Any, reader: Any) -> None:
         saved = [group.shape(key) for key in sorted(group, key=int)]
         if expected != saved:
             warnings.warn(
-                f"Left as it is: optimizer {optimizer.name!r}: Expected {len(expected)} arrays of shapes "
+                f"Left unchanged: optimizer {optimizer.name!r}: Expected {len(expected)} arrays of shapes "
                 f"{naming.listed(expected)}. "
                 f"Received: {len(saved)} of shapes {naming.listed(saved)}.",
                 stacklevel=4,

@@ -1,1 +1,1 @@
-"""Objects as configs, and back: names of classes, functions as text, the layout that Keras 3 writes."""
+"""Objects to configs, and back: registered names, functions as text, the layout that Keras 3 writes."""

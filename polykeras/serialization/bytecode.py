@@ -1,7 +1,7 @@
-"""Python functions as text, in the two layouts of Keras: how files hold a lambda.
+"""Python functions as text, in Keras's two layouts: how files store a lambda.
 
-Bytecode runs only on the version of Python that wrote it, and may do anything: it is made a function
-again only where the caller said ``safe_mode=False``.
+Bytecode runs only on the version of Python that wrote it, and may do anything: it becomes a function
+again only if the caller passed ``safe_mode=False``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-#: Names that a function from a file finds, besides the caller's.
+#: Names available to a function from a file, besides the caller's.
 _MODULES = {"keras": "polykeras", "ops": "polykeras.ops", "K": "polykeras.backend"}
 
 
 def dump(function: types.FunctionType) -> dict:
-    """Return what a Python function consists of.
+    """Return a JSON-ready description of a Python function.
 
     >>> sorted(dump(lambda x, factor=2: x * factor)["config"])
     ['closure', 'code', 'defaults']
@@ -45,11 +45,11 @@ def holds_code(config: Any) -> bool:
 
 
 def load(parts: dict | list, names: dict[str, Any]) -> types.FunctionType:
-    """Return the function of ``dump``'s config, or of Keras's list (code, defaults, closure).
+    """Return the function described by ``dump``, or by Keras's list (code, defaults, closure).
 
     Args:
-        parts: the config.
-        names: what the function may use by name.
+        parts: the description.
+        names: dict of names that the function may use.
 
     Raises:
         ValueError: for bytecode of another version of Python.

@@ -9,12 +9,12 @@ from typing import Any
 from polykeras.core import trees
 from polykeras.serialization import bytecode, registry
 
-#: The Keras whose layout is written.
+#: The Keras version whose layout is written.
 KERAS_VERSION = "3.15.1"
 
 _FUNCTIONAL = {"layers", "input_layers", "output_layers"}
 
-#: Arguments that a class takes here, and not in Keras.
+#: Arguments that a class accepts here, but not in Keras.
 _NOT_IN_KERAS = {
     **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), ("trainable",)),
     **dict.fromkeys(("Discretization", "HashedCrossing"), ("trainable",)),
@@ -22,7 +22,7 @@ _NOT_IN_KERAS = {
     **dict.fromkeys(("Equalization", "ContrastLimitedAdaptiveHistogramEqualization"), ("seed",)),
 }
 
-#: Classes that files call by their public names.
+#: Classes that files refer to by their public names.
 _PUBLIC_NAMES = {"GroupedQueryAttention": "GroupQueryAttention"}
 
 
@@ -30,9 +30,9 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     """Return the config of a model in the spelling of Keras 3.
 
     Args:
-        model: with a config.
-        with_compile: add the arguments of ``compile``. Where these hold something without a name, such as a
-            lambda, they are left out with a warning.
+        model: model with a config.
+        with_compile: bool, whether to add the arguments of ``compile``. If these contain something without a name, such
+            as a lambda, they are omitted with a warning.
 
     >>> import polykeras as keras
     >>> describe(keras.Sequential([keras.layers.Dense(2)]))["class_name"]
@@ -44,7 +44,7 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     if added and "added" not in config["config"]:
         warnings.warn(
             f"Model {model.name!r} is saved without what was added to it: {[tensor.name for tensor, _, _ in added]}. "
-            f"Its get_config has to keep what the one of Model has.",
+            "Its get_config has to keep what Model.get_config returns.",
             stacklevel=3,
         )
     if with_compile and getattr(model, "compiled", False):
@@ -63,7 +63,7 @@ def _holds_code(value: Any) -> bool:
 
 
 def spell(value: Any) -> Any:
-    """Rewrite a description: built-in objects keep lists for tuples and go by their names in Keras 3."""
+    """Rewrite a description: built-in objects have lists for tuples, and their names in Keras 3."""
     if isinstance(value, list):
         return [spell(x) for x in value]
     if not isinstance(value, dict):
@@ -90,7 +90,7 @@ def spell(value: Any) -> Any:
 
 
 def _spell_shapes(config: dict) -> dict:
-    """One shape goes by one name in Keras, whatever ``build`` calls it; what is no shape stays as it is."""
+    """Name a single shape as Keras does, whatever ``build`` calls its argument; return anything else unchanged."""
     shapes = {key: value for key, value in config.items() if key.endswith("_shape")}
     rest = {key: value for key, value in config.items() if key not in shapes}
     if len(shapes) == 1:
@@ -99,10 +99,10 @@ def _spell_shapes(config: dict) -> dict:
 
 
 def parse(text: str) -> Any:
-    """Return the config that JSON holds.
+    """Return the config in a JSON text.
 
     Raises:
-        ValueError: for no JSON, or one nested too deeply.
+        ValueError: for invalid JSON, or JSON that is nested too deeply.
     """
     try:
         return json.loads(text)
@@ -111,12 +111,12 @@ def parse(text: str) -> Any:
 
 
 def is_of_keras_3(metadata: dict) -> bool:
-    """True for the versions in a file that Keras 3 wrote, not polykeras."""
+    """True for the metadata in a file that Keras 3 wrote, not polykeras."""
     return str(metadata.get("keras_version")).startswith("3") and not metadata.get("polykeras_version")
 
 
 def without_modes(value: Any) -> Any:
-    """Leave ``training``, and masks of None, out of a graph's calls: Keras 3 notes them, though the model's own count.
+    """Drop ``training``, and masks of None, from a graph's calls: Keras 3 stores them, but ignores them.
 
     >>> without_modes({"inbound_nodes": [{"args": [1], "kwargs": {"training": False}}]})
     {'inbound_nodes': [{'args': [1], 'kwargs': {}}]}
@@ -134,7 +134,7 @@ def without_modes(value: Any) -> Any:
 
 
 def read(value: Any) -> Any:
-    """Rewrite a description that Keras wrote, or ``spell`` did, for the registry.
+    """Rewrite a description written by Keras or by ``spell`` for the registry.
 
     >>> read({"build_config": {"shapes_dict": {"query_shape": [None, 2]}}})
     {'build_config': {'query_shape': [None, 2]}}

@@ -1,8 +1,8 @@
-"""Names for classes and functions: built-in families, the user's own, and near misses.
+"""Names for classes and functions: built-in families, the user's own, and suggestions for misspelled names.
 
-A *family* is a table of public names, such as all of ``polykeras.losses``. Configs name what
-they describe; only members of a family and objects that the user registered are ever built from
-a config, and nothing outside of this package is imported because a config says so.
+A *family* is a table of public names, such as all of ``polykeras.losses``. Configs refer to objects
+by name; only members of a family and objects that the user registered are ever built from
+a config, and a config never causes anything outside of this package to be imported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from polykeras.core import dtypes, naming, trees
 from polykeras.core.tracking import Trackable
 from polykeras.serialization import bytecode
 
-#: Family name ("layers", "losses", ...) to its public names.
+#: The public names of each family ("layers", "losses", ...).
 families: dict[str, dict[str, Any]] = {}
 
 _registered: dict[str, Any] = {}
@@ -37,9 +37,9 @@ class _Scopes(threading.local):
     def __init__(self) -> None:
         self.stack: list[dict] = []
         self.safe_mode: bool | None = None
-        self.described: dict[int, tuple] | None = None  # objects and their numbers, by identity
+        self.described: dict[int, tuple] | None = None  # objects and their numbers, by id
         self.made: dict[Any, Any] | None = None  # objects by these numbers
-        self.live: list[Any] | None = None  # what descriptions of this moment may refer to, by index
+        self.live: list[Any] | None = None  # objects that descriptions in the current block may refer to, by index
 
 
 _scopes = _Scopes()
@@ -51,7 +51,7 @@ def add_family(name: str, members: dict[str, Any]) -> None:
 
 
 def members(namespace: dict[str, Any], base: type) -> dict[str, type]:
-    """Return the classes of a module that inherit from ``base``, under each name they have there.
+    """Return the classes in a module that inherit from ``base``, under each of their names.
 
     >>> members({"Yes": bool, "No": str, "x": 1}, int)
     {'Yes': <class 'bool'>}
@@ -60,11 +60,11 @@ def members(namespace: dict[str, Any], base: type) -> dict[str, type]:
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
-    """Decorator: let configs name a class or function of yours.
+    """Decorator: let configs refer to a class or function of yours by name.
 
     Args:
-        package: prefix that keeps your names apart from others'; default "Custom".
-        name: default the object's own name.
+        package: str, prefix that separates your names from others'; default "Custom".
+        name: str; default the object's own name.
 
     Raises:
         ValueError: for a class without ``get_config``.
@@ -88,12 +88,12 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def register_later(name: str, module: str) -> None:
-    """Name a class of this package whose module registers it, when a config first asks for the name."""
+    """Name a class of this package whose module registers it when a config first asks for the name."""
     _modules_of_unloaded[name] = module
 
 
 def get_registered_name(obj: Any) -> str:
-    """Return the name that an object was registered under, otherwise its own name.
+    """Return the name under which an object was registered, otherwise its own name.
 
     Args:
         obj: any object.
@@ -109,7 +109,7 @@ def get_registered_name(obj: Any) -> str:
 
 
 def get_registered_object(name: str, custom_objects: dict | None = None, module_objects: dict | None = None) -> Any:
-    """Return the class or function of a name, or None: custom objects first, then registered ones.
+    """Return the class or function with a given name, or None: custom objects first, then registered ones.
 
     Args:
         name: str.
@@ -135,7 +135,7 @@ _global_objects: dict[str, Any] = {}
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """Return the dict of names known everywhere; add your own to it.
+    """Return the dict of globally known names; add your own to it.
 
     >>> import polykeras as keras
     >>> isinstance(keras.saving.get_custom_objects(), dict)
@@ -146,7 +146,7 @@ def get_custom_objects() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def custom_object_scope(custom_objects: dict[str, Any] | None = None) -> Iterator[None]:
-    """Context manager: names for your classes and functions, inside the block.
+    """Context manager: names for your classes and functions inside the block.
 
     Args:
         custom_objects: dict from names to classes and functions; None for no names.
@@ -163,10 +163,10 @@ def custom_object_scope(custom_objects: dict[str, Any] | None = None) -> Iterato
 
 
 def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
-    """Return the member of a family, or a custom object, by name.
+    """Return the member of a family, or a custom object, with a given name.
 
     Raises:
-        ValueError: for an unknown name, suggesting the nearest.
+        ValueError: for an unknown name; the message suggests the closest.
     """
     found = get_registered_object(name, custom_objects, families[family])
     if found is None:
@@ -175,7 +175,7 @@ def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
 
 
 def unknown(name: object, family: str, choices: Any) -> str:
-    """Return the message for an unknown name, with the three nearest."""
+    """Return the message for an unknown name, with the three closest."""
     singular = {"losses": "loss", "layers": "layer"}.get(family, family.rstrip("s"))
     return (
         f"Expected the name of a known {singular}. Received: {naming.short(name)}.{near(name, choices)} "
@@ -185,12 +185,12 @@ def unknown(name: object, family: str, choices: Any) -> str:
 
 
 def near(name: object, choices: Iterable[str]) -> str:
-    """Return a question for a message: whether one of the three names nearest to an unknown one was meant.
+    """Return a question for a message: whether one of the three names closest to an unknown one was meant.
 
     >>> near("dens", ["Dense", "Conv2D", "Embedding", "LSTM"])
     " Did you mean 'Dense' or 'Embedding' or 'LSTM'?"
     """
-    # Of two that differ in case alone, the last counts: the one that is written as the unknown name is.
+    # Of two names that differ only in case, the one with the case of the unknown name wins, as the last.
     ordered = sorted(choices, key=lambda choice: choice.islower() == str(name).islower())
     lower = {choice.lower(): choice for choice in ordered}
     found = difflib.get_close_matches(str(name).lower()[:100], lower, 3, 0.0)
@@ -198,13 +198,13 @@ def near(name: object, choices: Iterable[str]) -> str:
 
 
 def resolve(identifier: Any, family: str, custom_objects: dict | None = None) -> Any:
-    """Return the object that a user means by a name, config, class or the object itself.
+    """Return the object that a user specifies by a name, config, class or the object itself.
 
-    A name of a class gives a new instance without arguments; a name of a function, the function.
+    The name of a class returns a new instance without arguments; the name of a function, the function.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for something that is no identifier.
+        TypeError: for something that is not an identifier.
     """
     if identifier is None:
         return None
@@ -229,9 +229,9 @@ _unsafe_everywhere = False
 
 
 def enable_unsafe_deserialization() -> None:
-    """Let every config hold code, which runs when it is loaded, for the rest of the program.
+    """Allow all configs to contain code, which runs when they are loaded, for the rest of the program.
 
-    Only for files that you trust as you trust a program. ``safe_mode=False`` does it for one file.
+    Use it only for files that you trust as you trust a program. ``safe_mode=False`` does so for one file.
     """
     global _unsafe_everywhere
     _unsafe_everywhere = True
@@ -239,7 +239,7 @@ def enable_unsafe_deserialization() -> None:
 
 @contextlib.contextmanager
 def safe_mode_scope(safe_mode: bool) -> Iterator[None]:
-    """Context manager: whether configs may not hold code, or name files; the outermost one counts.
+    """Context manager: whether configs must not contain code or names of files; the outermost block counts.
 
     >>> with safe_mode_scope(False), safe_mode_scope(True):
     ...     is_unsafe_allowed()
@@ -254,22 +254,22 @@ def safe_mode_scope(safe_mode: bool) -> Iterator[None]:
 
 
 def is_unsafe_allowed() -> bool:
-    """True only where the caller asked for it; a config can't."""
+    """True only if the caller has asked for it; a config can't."""
     return _unsafe_everywhere or _scopes.safe_mode is False
 
 
 def is_safe_mode() -> bool:
-    """True while an object is made from a config that may not hold code, or name files."""
+    """True while an object is made from a config that must not contain code or names of files."""
     return _scopes.safe_mode is True and not _unsafe_everywhere
 
 
 def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
-    """Refuse what a config must not hold, unless the caller allowed it.
+    """Refuse something that a config must not contain, unless the caller allowed it.
 
     Args:
-        where: whose config it is.
-        what: what it holds.
-        instead: what to do, otherwise.
+        where: str, whose config it is.
+        what: str, what it contains.
+        instead: str, what to do instead.
 
     Raises:
         ValueError: in safe mode, which is the default.
@@ -283,13 +283,13 @@ def refuse_unless_unsafe(where: str, what: str, instead: str) -> None:
 
 # ------------------------------------------------------------- shared objects
 
-#: Where a description keeps the number of an object that occurs several times, as in Keras 3.
+#: The key for the number of an object that occurs several times, as in Keras 3.
 SHARED = "shared_object_id"
 
 
 @contextlib.contextmanager
 def describing_shared() -> Iterator[None]:
-    """Context manager: descriptions number the objects with state, so that one that occurs twice can be recognized."""
+    """Context manager: number described objects with state, so that repeated ones can be recognized."""
     before = _scopes.described
     _scopes.described = {}
     try:
@@ -300,7 +300,7 @@ def describing_shared() -> Iterator[None]:
 
 @contextlib.contextmanager
 def making_shared() -> Iterator[None]:
-    """Context manager: descriptions of one number make one object."""
+    """Context manager: descriptions with the same number become one object."""
     before = _scopes.made
     _scopes.made = {}
     try:
@@ -311,16 +311,16 @@ def making_shared() -> Iterator[None]:
 
 # ------------------------------------------------------------- copies in a process
 
-#: Where a description keeps the index of a class that is there, for a copy in the same process.
+#: The key for the index of an existing class, for a copy within the same process.
 _LIVE = "live_class"
 
 
 def copy_of(obj: Any, **changes: Any) -> Any:
-    """Return a new object of the same config: of the same classes and functions, whether they have names or not.
+    """Return a new object with the same config and the same classes and functions, whether they have names or not.
 
     Args:
-        obj: has ``get_config``, and its class ``from_config``.
-        **changes: entries of the config that are other ones.
+        obj: object with ``get_config``, whose class has ``from_config``.
+        **changes: entries of the config to replace.
 
     >>> import polykeras as keras
     >>> copy_of(keras.layers.Dense(3, activation=lambda x: 2 * x), name="second").units
@@ -342,12 +342,12 @@ def _refer_to(obj: Any) -> int:
 
 def _referred(index: Any) -> Any:
     if _scopes.live is None:
-        raise ValueError(f"Expected a config by names alone. Received: object {index!r} of another moment.")
+        raise ValueError(f"Expected a config by names alone. Received: object {index!r} from another copy.")
     return _scopes.live[index]
 
 
 def without_single(description: Any) -> Any:
-    """Leave out the numbers of objects that occur once.
+    """Remove the numbers of objects that occur only once.
 
     >>> one, other = {SHARED: 0}, {SHARED: 1}
     >>> without_single([one, one, other])
@@ -388,7 +388,7 @@ def _family_of(cls: Any) -> str | None:
 def serialize(obj: Any) -> Any:
     """Return a JSON-ready description of an object.
 
-    Plain values stay as they are; tuples, arrays and dtypes are tagged; objects with
+    Plain values are kept; tuples, arrays and dtypes are tagged; objects with
     ``get_config`` become ``{"module", "class_name", "config", "registered_name"}``, as in Keras 3.
 
     Args:
@@ -493,17 +493,17 @@ _PLAIN = {
 def deserialize(
     config: Any, custom_objects: dict | None = None, safe_mode: bool = True, family: str | None = None
 ) -> Any:
-    """Build the object that ``serialize`` described.
+    """Build the object described by ``serialize``.
 
     Args:
         config: a description, or a tree of them.
-        custom_objects: names for your classes and functions, besides the registered ones; default None.
-        safe_mode: refuse what would run code from the config, or read a file that it names. Inside of another
-            call, that one's counts.
-        family: where to look a bare class name up first; default None.
+        custom_objects: dict of names for your classes and functions, besides the registered ones; default None.
+        safe_mode: bool, whether to refuse anything that would run code from the config, or read a file that it names.
+            Within another call, that call's setting counts.
+        family: str, the family in which to look up a bare class name first; default None.
 
     Raises:
-        ValueError: for a name that is neither built in nor registered, and for what safe mode refuses.
+        ValueError: for a name that is neither built in nor registered, and for anything that safe mode refuses.
 
     >>> import polykeras as keras
     >>> config = keras.saving.serialize_keras_object(keras.regularizers.L1(0.5))
@@ -533,12 +533,12 @@ def _deserialize(config: Any, family: str | None = None) -> Any:
 
 
 def function_from_config(value: Any, kind: str | None, where: str) -> Any:
-    """Return a function that a config holds by name or as bytecode; other values as they are.
+    """Return the function that a config contains by name or as bytecode; other values unchanged.
 
     Args:
         value: a description, or as in Keras 2 a name, or a list of bytecode, defaults and closure.
-        kind: in Keras 2 ``"function"``, ``"lambda"``, or ``"raw"`` for a plain value.
-        where: whose config it is, for messages.
+        kind: str, in Keras 2 ``"function"``, ``"lambda"``, or ``"raw"`` for a plain value.
+        where: str, whose config it is, for messages.
 
     Raises:
         ValueError: for bytecode in safe mode, and for an unknown name.
@@ -580,11 +580,11 @@ def _build(cls: Any, config: dict) -> Any:
     made = _scopes.made if isinstance(number, int) else None
     if made is not None and number in made:
         return made[number]
-    # Classes that hold other configured objects build those themselves in from_config.
+    # Classes that contain other configured objects build those themselves in from_config.
     made_by: Any = cls
     own = dict(config.get("config") or {})
     if not str(getattr(made_by.from_config, "__module__", "")).startswith("polykeras."):
-        own = _with_tuples(own)  # which a user's from_config takes as get_config gave them
+        own = _with_tuples(own)  # a user's from_config expects what get_config returned
     instance = made_by.from_config(own)
     build_config = config.get("build_config")
     if build_config and hasattr(instance, "build_from_config"):
@@ -595,7 +595,7 @@ def _build(cls: Any, config: dict) -> Any:
 
 
 def _users_class(module: str, name: str) -> Any:
-    """The class that a program has defined in a module of its own and never registered; imports nothing."""
+    """Return a class that the program has defined in one of its modules and never registered; imports nothing."""
     found = getattr(sys.modules.get(module), name, None)
     if not inspect.isclass(found) or found.__module__ != module or not hasattr(found, "from_config"):
         return None
@@ -605,7 +605,7 @@ def _users_class(module: str, name: str) -> Any:
 
 
 def _with_tuples(config: Any) -> Any:
-    """A config with tuples for what stands for them, apart from the calls of a graph, which are read elsewhere."""
+    """Restore tuples in a config, except in the calls of a graph, which are read elsewhere."""
     if isinstance(config, list):
         return [_with_tuples(x) for x in config]
     if not isinstance(config, dict):
@@ -627,7 +627,7 @@ def _find(name: str, config: dict, family: str | None) -> Any:
     for candidate in [*hinted, family, *families]:
         if candidate and name in families.get(candidate, {}):
             return families[candidate][name]
-    ends = [key for key in _registered if key.endswith(f">{name}")]  # Keras 3.6 wrote functions without their package
+    ends = [key for key in _registered if key.endswith(f">{name}")]  # Keras 3.6 wrote functions without a package
     if len(ends) == 1:
         return _registered[ends[0]]
     users = _users_class(module, name)

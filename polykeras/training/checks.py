@@ -1,4 +1,4 @@
-"""Checks of the arguments of fit, evaluate and predict."""
+"""Validation of the arguments of fit, evaluate and predict."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _Method = TypeVar("_Method", bound=Callable)
 
 
 def hide_old_arguments(method: _Method) -> _Method:
-    """Leave ``**kwargs``, which takes what only Keras 1 and 2 had, out of the signature that others see of a method.
+    """Hide ``**kwargs``, which only accepts arguments of Keras 1 and 2, from the visible signature of a method.
 
-    Packages look there for what they may pass on, and take ``**kwargs`` for anything.
+    Packages inspect signatures for arguments to pass on, and take ``**kwargs`` to accept anything.
 
     >>> @hide_old_arguments
     ... def fit(x, **kwargs): ...
@@ -31,10 +31,10 @@ def hide_old_arguments(method: _Method) -> _Method:
 
 
 def check_counts(**counts: Any) -> None:
-    """Check that each value is None or an int of at least 1.
+    """Check that each value is None or a positive int.
 
     Raises:
-        ValueError: naming the argument.
+        ValueError: if one is not; the message names the argument.
 
     >>> check_counts(batch_size=32, steps=None)
     """
@@ -45,10 +45,10 @@ def check_counts(**counts: Any) -> None:
 
 
 def check_fit(epochs: Any, batch_size: Any, steps_per_epoch: Any, initial_epoch: Any, validation_freq: Any) -> None:
-    """Check the numbers given to ``fit``.
+    """Check the numbers that are passed to ``fit``.
 
     Raises:
-        ValueError: naming the argument.
+        ValueError: if one is invalid; the message names the argument.
     """
     check_counts(epochs=epochs, batch_size=batch_size, steps_per_epoch=steps_per_epoch)
     if not isinstance(initial_epoch, int | np.integer) or initial_epoch < 0:
@@ -61,10 +61,10 @@ def check_fit(epochs: Any, batch_size: Any, steps_per_epoch: Any, initial_epoch:
 
 
 def check_workers(workers: Any, use_multiprocessing: Any, max_queue_size: Any) -> None:
-    """Check how batches are to be prepared.
+    """Check the settings for preparing batches.
 
     Raises:
-        ValueError: naming the argument.
+        ValueError: if one is invalid; the message names the argument.
     """
     if isinstance(workers, bool) or not isinstance(workers, int | np.integer) or workers < 0:
         raise ValueError(f"Expected workers to be an int, at least 0. Received: {workers!r}.")
@@ -76,15 +76,15 @@ def check_workers(workers: Any, use_multiprocessing: Any, max_queue_size: Any) -
 
 
 def check_fraction(name: str, value: Any) -> None:
-    """Check that a value is a number above 0 and below 1.
+    """Check that a value is a number between 0 and 1, exclusively.
 
     Raises:
-        ValueError: naming the argument.
+        ValueError: if it is not; the message names the argument.
 
     >>> check_fraction("validation_split", 0.2)
     """
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < 1:
-        raise ValueError(f"Expected {name} above 0 and below 1. Received: {value!r}.")
+        raise ValueError(f"Expected {name} to be greater than 0 and less than 1. Received: {value!r}.")
 
 
 def check_shuffle(shuffle: Any) -> None:
@@ -107,7 +107,7 @@ _WORKERS = {
 
 
 def unknown_arguments(names: Iterable[str], function: Callable) -> TypeError:
-    """Return an error that names the argument nearest to one that a function does not have.
+    """Return an error for unknown arguments that suggests the closest known one.
 
     >>> unknown_arguments(["epoch"], lambda x, epochs=1: None).args[0]
     "Expected arguments of <lambda>. Received: unknown ['epoch']. Did you mean 'epochs'?"
@@ -119,7 +119,7 @@ def unknown_arguments(names: Iterable[str], function: Callable) -> TypeError:
 
 
 def pop_workers(kwargs: dict, function: Callable) -> dict:
-    """Take Keras 1's and 2's settings of workers out of arguments; return them under today's names.
+    """Remove the worker settings of Keras 1 and 2 from arguments, and return them under their current names.
 
     Raises:
         TypeError: for any other argument.

@@ -1,8 +1,8 @@
-"""What ``compile(loss=..., metrics=...)`` becomes: the losses and metrics of each output.
+"""The result of ``compile(loss=..., metrics=...)``: the losses and metrics of each output.
 
-A model's outputs are one array, or a list, tuple or dict of arrays, nested as the user likes.
-Losses, weights, metrics, targets and sample weights are given in the same structure, as a flat
-list in the order of the outputs, or as a dict by output name.
+A model's outputs are an array, or a list, tuple or dict of arrays, with any nesting.
+Losses, weights, metrics, targets and sample weights have the same structure, or are a flat
+list in the order of the outputs, or a dict by output name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CROSSENTROPY = ("crossentropy", "ce")
 
 
 def _flat(tree: Any) -> list:
-    """The values in nested lists and dicts, None left out; a config is one value."""
+    """Return the values in nested lists and dicts without None; a config counts as one value."""
     if tree is None:
         return []
     if not is_tree(tree):
@@ -42,7 +42,7 @@ def _name_of(target: Any) -> str:
 
 
 def _kind_of_targets(y_true: Any, y_pred: Any) -> str:
-    """Return "binary", "sparse" or "categorical", as the shapes tell."""
+    """Return "binary", "sparse" or "categorical", according to the shapes."""
     targets, outputs = shape_of(y_true), shape_of(y_pred)
     if outputs and outputs[-1] == 1:
         return "binary"
@@ -55,14 +55,14 @@ def _kind_of_targets(y_true: Any, y_pred: Any) -> str:
 
 
 class _Weighed:
-    """A loss and its factor."""
+    """A loss and its weight."""
 
     def __init__(self, loss: Any, weight: Any) -> None:
         self.loss, self.weight = loss, weight
 
 
 def _weighed(loss: Any, weights: Any) -> Any:
-    """Return losses with their weights, in the structure that both have; None where they have two."""
+    """Return losses with their weights, in their common structure; None if the structures differ."""
     if not is_tree(loss):
         return None if is_tree(weights) else _Weighed(loss, weights)
     if not is_tree(weights) or isinstance(loss, dict) != isinstance(weights, dict) or len(loss) != len(weights):
@@ -78,7 +78,7 @@ def _weighed(loss: Any, weights: Any) -> Any:
 
 
 class _Term(NamedTuple):
-    """The losses of an output, or of a group of outputs that share a loss."""
+    """The losses of an output, or of a group of outputs with a common loss."""
 
     path: tuple
     indices: list[int]
@@ -90,17 +90,17 @@ class CompiledLoss:
     """The weighted sum of the losses of a model's outputs.
 
     Args:
-        loss: a loss, function or name for every output; or a list or dict of them, None for an
-            output without a loss. "crossentropy" means the one that fits the shapes. Where the outputs
-            are nested, a loss instead of several outputs takes them together, as a tree; a list
-            of losses for one output is their sum.
-        loss_weights: a number for each loss, default 1.
-        output_names: names of the outputs, where the model has them.
+        loss: a loss, function or name for every output; or a list or dict of them, with None for an
+            output without a loss. "crossentropy" means the variant that fits the shapes. If the outputs
+            are nested, a loss in place of several outputs receives them together, as a tree; a list
+            of losses for one output means their sum.
+        loss_weights: a number for each loss; default None, for 1.
+        output_names: list of the outputs' names, if the model has any; default None.
 
     Raises:
         ValueError: for an unknown loss.
 
-    With several losses, ``metrics`` holds the mean of each, named ``<output>_loss``.
+    With several losses, ``metrics`` contains the mean of each, named ``<output>_loss``.
 
     >>> import numpy as np
     >>> loss = CompiledLoss({"a": "mse", "b": "mae"}, {"a": 1.0, "b": 10.0}, ["a", "b"])
@@ -125,7 +125,7 @@ class CompiledLoss:
 
     @property
     def metrics(self) -> list[Metric]:
-        """The mean of each loss, where there are several; known from the first call on."""
+        """The mean of each loss if there are several; available after the first call."""
         return [term.tracker for term in self._terms if term.tracker is not None]
 
     def build(self, y_true: Any, y_pred: Any) -> None:
@@ -133,7 +133,7 @@ class CompiledLoss:
 
         Args:
             y_true: targets, a tree of anything with a shape.
-            y_pred: outputs, likewise.
+            y_pred: outputs, a tree of anything with a shape.
         """
         outputs = Outputs(y_pred, self._names)
         by_path = self._by_path(outputs)
@@ -147,7 +147,7 @@ class CompiledLoss:
             self._terms.append(_Term(path, outputs.indices_below(path), made, tracker))
 
     def _by_path(self, outputs: Outputs) -> dict[tuple, list[_Weighed]]:
-        """Return the losses and their weights by the outputs that they apply to."""
+        """Return losses and weights, with the paths of the outputs that they apply to."""
         paired = _weighed(self._loss, self._loss_weights)
         placed = outputs.placed(self._loss if paired is None else paired, "loss")
         if paired is None:
@@ -160,7 +160,7 @@ class CompiledLoss:
         return by_path
 
     def _pair(self, outputs: Outputs, path: tuple, targets: list, predictions: list) -> tuple:
-        """Return targets and outputs as a loss takes them: two arrays, or two trees of one structure."""
+        """Return targets and outputs as a loss expects them: two arrays, or two trees of the same structure."""
         for index in outputs.indices_below(path):
             _check_target(targets[index], outputs.names[index])
         return outputs.together(targets, path), outputs.together(predictions, path)
@@ -169,10 +169,10 @@ class CompiledLoss:
         """Check the targets of each output that has a loss.
 
         Args:
-            y_true: targets on the host.
+            y_true: targets in host memory.
             y_pred: the outputs, a tree of anything with a shape.
             check: called with the loss, the targets, the output and the sample weights.
-            sample_weight: weights on the host, for all outputs or for each.
+            sample_weight: weights in host memory, for all outputs or for each; default None.
         """
         outputs = Outputs(y_pred, self._names)
         by_path = self._by_path(outputs)
@@ -186,7 +186,7 @@ class CompiledLoss:
                 check(_make_loss(one.loss, own, output), own, output, weights[outputs.paths.index(path)])
 
     def _targets(self, outputs: Outputs, by_path: dict, y_true: Any) -> list:
-        """Targets of each output; outputs without a loss need none."""
+        """Return the targets of each output; outputs without a loss need none."""
         indices = sorted({index for path in by_path for index in outputs.indices_below(path)})
         if isinstance(y_true, list | tuple) and len(y_true) == len(indices) < len(outputs.paths):
             by_index = dict(zip(indices, y_true, strict=True))
@@ -196,12 +196,12 @@ class CompiledLoss:
         return outputs.spread(y_true, "targets y_true")
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Return the total loss, 0-d; None where no output has a loss.
+        """Return the total loss, 0-d; None if no output has a loss.
 
         Args:
             y_true: targets, in the structure of the outputs, a list or a dict by name.
             y_pred: the outputs.
-            sample_weight: a weight for each sample, for all outputs or for each.
+            sample_weight: a weight for each sample, for all outputs or for each; default None.
         """
         if self._outputs is None:
             self.build(y_true, y_pred)
@@ -223,10 +223,10 @@ class CompiledLoss:
 
 
 def _common_weight(weights: list, name: str) -> Any:
-    """The sample weights of outputs that share a loss."""
+    """Return the sample weights of outputs with a common loss."""
     if any(weight is not weights[0] for weight in weights):
         raise ValueError(
-            f"Expected one sample_weight for the outputs of {name!r}, which have one loss together. Received: one for "
+            f"Expected one sample_weight for the outputs of {name!r}, which have a common loss. Received: one for "
             "each of them."
         )
     return weights[0]
@@ -238,7 +238,7 @@ def _check_target(target: Any, name: str) -> None:
 
 
 def _check_identifier(identifier: Any, family: str) -> None:
-    """Refuse early what can't be resolved."""
+    """Reject invalid identifiers early."""
     if isinstance(identifier, str):
         registry.lookup(identifier, family)
     elif not (identifier is None or callable(identifier) or isinstance(identifier, dict)):
@@ -277,13 +277,13 @@ class CompiledMetrics(Metric):
 
     Args:
         metrics: a list of metrics, functions or names; for several outputs a list of lists or a dict. A plain
-            list is one for each output if it is as long as those, and else goes to each of them. "accuracy" and
-            "crossentropy" mean those that fit the shapes.
-        weighted_metrics: the same, with sample weights taken into account.
-        output_names: names of the outputs, where the model has them.
+            list is distributed over the outputs if it is as long as they are, otherwise each output gets all of it.
+            "accuracy" and "crossentropy" mean the variants that fit the shapes.
+        weighted_metrics: the same, for metrics that take sample weights into account.
+        output_names: list of the outputs' names, if the model has any; default None.
 
     Raises:
-        ValueError: for an unknown metric, or something that is neither list nor dict.
+        ValueError: for an unknown metric, or a value that is neither list nor dict.
 
     >>> import numpy as np
     >>> compiled = CompiledMetrics(["accuracy", "mse"])
@@ -309,12 +309,12 @@ class CompiledMetrics(Metric):
 
     @property
     def metrics(self) -> list[Metric]:
-        """All metrics, in the order of the results; known from the first update on."""
+        """All metrics, in the order of the results; available after the first update."""
         return [entry.metric for entry in self._entries]
 
     @property
     def variables(self) -> list:
-        """The states of all metrics."""
+        """The state variables of all metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]
 
     def build(self, y_true: Any, y_pred: Any) -> None:
@@ -322,7 +322,7 @@ class CompiledMetrics(Metric):
 
         Args:
             y_true: targets, a tree of anything with a shape.
-            y_pred: outputs, likewise.
+            y_pred: outputs, a tree of anything with a shape.
         """
         outputs = Outputs(y_pred, self._names)
         targets, predictions = outputs.spread(y_true, "targets y_true"), outputs.leaves(y_pred)
@@ -342,12 +342,12 @@ class CompiledMetrics(Metric):
         self._outputs, self._entries = outputs, entries
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Take in a batch.
+        """Update the metrics with a batch.
 
         Args:
             y_true: targets, in the structure of the outputs, a list or a dict by name.
             y_pred: the outputs.
-            sample_weight: a weight for each sample, for all outputs or for each.
+            sample_weight: a weight for each sample, for all outputs or for each; default None.
         """
         if self._outputs is None:
             self.build(y_true, y_pred)
@@ -362,7 +362,7 @@ class CompiledMetrics(Metric):
                 inferred(metric.update_state, targets[index], predictions[index], sample_weight=weight)
 
     def result(self) -> dict:
-        """Return the results by name; with several outputs ``<output>_<metric>``."""
+        """Return the results by name; for several outputs ``<output>_<metric>``."""
         results: dict = {}
         for entry in self._entries:
             result = inferred(entry.metric.result)
@@ -370,13 +370,13 @@ class CompiledMetrics(Metric):
         return results
 
     def reset_state(self) -> None:
-        """Start all metrics again."""
+        """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
 
 def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
-    """Return the identifiers for each output."""
+    """Return the metric identifiers of each output."""
     if not given:
         return [[] for _ in outputs.paths]
     if not outputs.are_several:
@@ -387,12 +387,12 @@ def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
 
 
 def _copy_of(identifier: Any) -> Any:
-    """A metric with a state of its own; names and functions have none."""
+    """Return a metric with state of its own, if it is an object; names and functions have no state."""
     return registry.copy_of(identifier) if isinstance(identifier, Metric) else identifier
 
 
 def _free_name(prefix: str, name: str, is_weighted: bool, taken: set[str]) -> str:
-    """Return a name that no other metric has: ``acc``, ``acc_1``, ...; ``weighted_acc`` beside ``acc``."""
+    """Return a unique metric name: ``acc``, ``acc_1``, ...; ``weighted_acc`` besides ``acc``."""
     full = prefix + name
     if full in taken and is_weighted:
         full = f"{prefix}weighted_{name}"
@@ -409,7 +409,7 @@ def _is_chosen_by_shape(identifier: Any) -> bool:
 
 
 def _make_metric(identifier: Any, y_true: Any, y_pred: Any) -> tuple[Metric, str]:
-    """Return the metric that an identifier means, and the name it goes by."""
+    """Return the metric that an identifier means, and its name in the logs."""
     if _is_chosen_by_shape(identifier):
         kind = {"binary": "Binary", "sparse": "SparseCategorical", "categorical": "Categorical"}
         what = "Accuracy" if identifier.lower() in _ACCURACY else "Crossentropy"

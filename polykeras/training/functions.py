@@ -1,4 +1,4 @@
-"""The functions that run one step on the next batch of an iterator, as loops of a user's own call them."""
+"""Functions that run one step on the next batch of an iterator, for users' own training loops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from polykeras.training.data.batches import unpack_x_y_sample_weight
 
 
 class StepFunctions:
-    """``make_train_function`` and its counterparts; ``fit``, ``evaluate`` and ``predict`` do without them."""
+    """``make_train_function`` and its counterparts; ``fit``, ``evaluate`` and ``predict`` do not need them."""
 
     predict_on_batch: Callable[..., Any]
     _check_compiled: Callable[[str], None]
@@ -19,10 +19,10 @@ class StepFunctions:
     predict_function: Callable | None = None
 
     def make_train_function(self, force: bool = False) -> Callable:
-        """Return, and keep as ``train_function``, what trains on the next batch of an iterator; it returns logs.
+        """Return, and store as ``train_function``, a function that trains on an iterator's next batch and returns logs.
 
         Args:
-            force: make it again; default False.
+            force: bool, whether to make it again; default False.
 
         >>> import numpy as np, polykeras as keras
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); model.compile("sgd", "mse")
@@ -33,18 +33,18 @@ class StepFunctions:
         return self._step_function("train_function", lambda batch: self._logs_of("train", batch), force)
 
     def make_test_function(self, force: bool = False) -> Callable:
-        """Return, and keep as ``test_function``, what evaluates the next batch of an iterator; it returns logs.
+        """Return, and store as ``test_function``, a function that evaluates an iterator's next batch and returns logs.
 
         Args:
-            force: make it again; default False.
+            force: bool, whether to make it again; default False.
         """
         return self._step_function("test_function", lambda batch: self._logs_of("test", batch), force)
 
     def make_predict_function(self, force: bool = False) -> Callable:
-        """Return, and keep as ``predict_function``, what returns the outputs for the next batch of an iterator.
+        """Return, and store as ``predict_function``, a function that returns the outputs for an iterator's next batch.
 
         Args:
-            force: make it again; default False.
+            force: bool, whether to make it again; default False.
         """
 
         def predict(batch: Any) -> Any:

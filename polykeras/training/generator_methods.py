@@ -1,4 +1,4 @@
-"""Keras 2's methods for generators; ``fit``, ``evaluate`` and ``predict`` take them too."""
+"""Keras 2's methods for generators; ``fit``, ``evaluate`` and ``predict`` accept generators too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from polykeras.core import trees
 
 
 class GeneratorMethods:
-    """``fit_generator`` and the like, with their own order of arguments."""
+    """``fit_generator`` and its counterparts, with their own argument order."""
 
     fit: Callable[..., Any]
     evaluate: Callable[..., Any]
@@ -38,13 +38,13 @@ class GeneratorMethods:
 
         Args:
             generator: iterable of batches ``(x, y, sample_weight)``, or ``Sequence``.
-            steps_per_epoch, validation_steps: int, how many batches; None for all.
+            steps_per_epoch, validation_steps: int, the number of batches; None for all.
             epochs, verbose, callbacks, validation_data, validation_freq, class_weight, shuffle,
                 initial_epoch: see ``fit``.
-            max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
+            max_queue_size, workers, use_multiprocessing: how batches are prepared in parallel; see
                 ``fit``.
-            **kwargs: Keras 1's names of these arguments; it counted samples, ``samples_per_epoch`` and
-                ``nb_val_samples``.
+            **kwargs: these arguments under their Keras 1 names; ``samples_per_epoch`` and ``nb_val_samples`` count
+                samples.
         """
         generator, steps_per_epoch = _steps_of(generator, steps_per_epoch, kwargs.pop("samples_per_epoch", None))
         samples = kwargs.pop("nb_val_samples", kwargs.pop("val_samples", None))
@@ -82,11 +82,11 @@ class GeneratorMethods:
 
         Args:
             generator: iterable of batches ``(x, y, sample_weight)``, or ``Sequence``.
-            steps: int, how many batches; None for all.
+            steps: int, the number of batches; None for all.
             callbacks, verbose: see ``fit``.
-            max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
+            max_queue_size, workers, use_multiprocessing: how batches are prepared in parallel; see
                 ``fit``.
-            val_samples: int, how many rows, as Keras 1 counted; default None.
+            val_samples: int, the number of rows, as in Keras 1; default None.
         """
         generator, steps = _steps_of(generator, steps, val_samples)
         return self.evaluate(
@@ -114,11 +114,11 @@ class GeneratorMethods:
 
         Args:
             generator: iterable of batches ``(x, y, sample_weight)``, or ``Sequence``.
-            steps: int, how many batches; None for all.
+            steps: int, the number of batches; None for all.
             callbacks, verbose: see ``fit``.
-            max_queue_size, workers, use_multiprocessing: how batches are made beside the computation; see
+            max_queue_size, workers, use_multiprocessing: how batches are prepared in parallel; see
                 ``fit``.
-            val_samples: int, how many rows, as Keras 1 counted; default None.
+            val_samples: int, the number of rows, as in Keras 1; default None.
         """
         generator, steps = _steps_of(generator, steps, val_samples)
         return self.predict(
@@ -133,9 +133,9 @@ class GeneratorMethods:
 
 
 def _steps_of(data: Any, steps: int | None, samples: int | None) -> tuple[Any, int | None]:
-    """Return data, and the steps an epoch of as many samples has: they are told by the first batch's size.
+    """Return data, and the steps in an epoch of a given number of samples, from the size of the first batch.
 
-    The batch is put back; of a generator that tells its ``batch_size`` none is taken.
+    That batch is put back; if a generator has a ``batch_size``, none is consumed.
     """
     if samples is None or steps is not None or isinstance(data, list | tuple):
         return data, steps

@@ -16,19 +16,19 @@ from polykeras.core.variables import values_of
 from polykeras.training.data.sources import ArraySource
 from polykeras.training.resumption import Position
 
-# Rough cost model for the number of steps in one dispatch. It depends on sizes only, never on
-# the clock, so that a program repeats itself to the bit.
+# Rough cost model for the number of steps in one dispatch. It depends only on sizes, never on
+# the clock, so that a program is reproducible to the bit.
 _FLOPS_PER_SECOND = 2e10
 _SECONDS_PER_DISPATCH = 0.02
 _MOST_STEPS = 64
 
 
 def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | None, watched: bool) -> int:
-    """Return how many steps of ``fit`` go to the backend in one call.
+    """Return how many steps of ``fit`` are sent to the backend in one call.
 
     Args:
-        asked: the user's ``steps_per_execution``; None or 1 leaves the choice.
-        watched: a callback wants every batch.
+        asked: the user's ``steps_per_execution``; None or 1 leaves the choice to polykeras.
+        watched: whether a callback needs every batch.
     """
     if asked and asked > 1:
         return min(asked, steps)
@@ -37,17 +37,17 @@ def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | Non
     seconds = 6 * batch_size * model_cost(model) / _FLOPS_PER_SECOND
     count = int(_SECONDS_PER_DISPATCH / seconds) if seconds else _MOST_STEPS
     count = min(count, _MOST_STEPS, steps)
-    # Few steps should be left over: those go one by one.
+    # Prefer a divisor: leftover steps are dispatched one by one.
     return min(range(count, count // 2, -1), key=lambda n: steps % n) if count >= 4 else 1
 
 
 def model_cost(model: Any) -> int:
-    """Return roughly how many multiplications a row costs: weights times positions that use them."""
+    """Return roughly how many multiplications a row costs: each weight times the positions where it is used."""
     return sum(sum(w.size for w in layer._weights) * layer._weight_places for layer in model._flatten_layers())
 
 
 def to_floats(logs: dict) -> dict[str, Any]:
-    """Return logs as Python floats; values that are no scalars as NumPy arrays, those of a dict inside one by one.
+    """Return logs as Python floats; non-scalar values as NumPy arrays, and the entries of nested dicts likewise.
 
     >>> to_floats({"loss": np.float32(0.5), "scores": {"f1": np.float32(0.25), "norms": [np.ones(2)]}})
     {'loss': 0.5, 'f1': 0.25, 'norms': [array([1., 1.])]}
@@ -70,7 +70,7 @@ def logs_of(result: Any, read_logs: Callable[[], dict] | None) -> dict:
     """Return the logs of a step.
 
     Args:
-        result: of the step: logs, a loss alone, or None from an eager step.
+        result: result of the step: logs, a loss alone, or None from an eager step.
         read_logs: returns the logs of an eager step.
     """
     if result is None:
@@ -79,16 +79,16 @@ def logs_of(result: Any, read_logs: Callable[[], dict] | None) -> dict:
 
 
 class Loop:
-    """Runs one kind of step over epochs of a source.
+    """Runs a step over the epochs of a source.
 
     Args:
         model: its ``stop_training`` and ``stop_evaluating`` end an epoch early.
-        step: the compiled step.
-        source: where batches come from.
-        callbacks: told before and after batches.
-        kind: ``"train"`` or ``"test"``, for the names of the callbacks' moments.
-        chunk: steps in one dispatch, for arrays.
-        read_logs: returns the logs of an eager step, whose step returns none.
+        step: the captured or eager step.
+        source: the source of batches.
+        callbacks: callbacks to call before and after batches.
+        kind: ``"train"`` or ``"test"``, for the names of callback methods.
+        chunk: int, steps in one dispatch, for arrays.
+        read_logs: function that returns the logs of an eager step, which returns none itself.
     """
 
     def __init__(
@@ -114,8 +114,8 @@ class Loop:
         """Run an epoch; return the logs of its last step, still on the device.
 
         Args:
-            number: of the epoch.
-            position: has the batch to begin with; keeps the one that comes next.
+            number: int, the number of the epoch.
+            position: holds the batch to begin with, and is updated to the next one.
         """
         self._position = position or Position((0, 0), number)
         runs = self._rows(number) if isinstance(self.source, ArraySource) else self._batches(number)
@@ -167,7 +167,7 @@ class Loop:
             yield index, index + 1, lambda: self.step(batch)  # noqa: B023
 
     def _rows(self, number: int) -> Iterator[tuple]:
-        """Whole chunks first, then the whole batches left, then a last smaller one."""
+        """Yield whole chunks first, then the remaining whole batches, then a smaller last one."""
         source, step, size = self.source, self.step, self.source.batch_size
         self._rows_of_batch = lambda index: min(size, source.rows - index * size)
         if not step._is_traced:
@@ -188,7 +188,7 @@ class Loop:
 
 
 def to_host(backend: Any, outputs: Any) -> Any:
-    """Return outputs as NumPy arrays that the caller may write to: they may be weights, or the inputs as they came."""
+    """Return outputs as NumPy arrays that the caller may modify, since they may be weights or the inputs themselves."""
     return trees.map(lambda x: np.array(backend.to_numpy(x)), outputs)
 
 

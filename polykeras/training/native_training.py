@@ -1,4 +1,4 @@
-"""Training in an engine's own way: steps with its tape or ``backward``, and functions of states."""
+"""Native training: steps with an engine's own tape or ``backward``, and functions of states."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ else:
 
 
 class NativeTraining(Host):
-    """What a Trainer offers to programs in the way of one engine."""
+    """Trainer methods for programs in an engine's native style."""
 
     optimizer: Any
     _compiled: Any
@@ -45,14 +45,14 @@ class NativeTraining(Host):
         def metrics(self) -> list: ...
 
     def _make_step(self, kind: str, function: Callable, batch: Any, make: Callable[[], Any], compiled: bool) -> Any:
-        """Return a step; where a user wrote it for one engine, one that runs as that engine's own programs do.
+        """Return a step; if the user wrote it for one engine, one that runs as a native program of that engine.
 
         Args:
             kind: ``"train"``, ``"test"`` or ``"predict"``.
-            function: of a batch.
+            function: function of a batch.
             batch: specs of a batch.
-            make: returns the step, where it is written for any engine.
-            compiled: let the engine compile it.
+            make: returns the step if it is written for any engine.
+            compiled: whether to let the engine compile it.
         """
         written = getattr(self, f"{kind}_step")
         if takes_state(written):
@@ -66,7 +66,7 @@ class NativeTraining(Host):
             self._make_state(kind, batch)
             try:
                 return NativeStep(function, compiled, self._asks_for_compiler)
-            except NotImplementedError:  # an engine whose own programs pass the state on
+            except NotImplementedError:  # an engine whose native programs pass the state explicitly
                 if not takes_anything(written):
                     raise
                 return StatelessStep(written, lambda: self._state_groups(kind), compiled)
@@ -79,7 +79,7 @@ class NativeTraining(Host):
             self.optimizer.build(self.trainable_variables)
 
     def _lacks_variables(self) -> bool:
-        """Whether a call, or what was compiled, may have variables to make yet."""
+        """Whether a call of the model, or its compiled parts, may still have to create variables."""
         has_parts = self._compiled is not None and (self._compiled.loss, self._compiled.metrics) != (None, None)
         return has_parts or not self._is_whole()
 
@@ -118,10 +118,10 @@ class NativeTraining(Host):
         Args:
             trainable_variables, non_trainable_variables, metrics_variables: lists of arrays, in the order of the
                 model's attributes of these names.
-            x, y, y_pred, sample_weight, training: as of ``compute_loss``.
+            x, y, y_pred, sample_weight, training: as for ``compute_loss``.
 
         Returns:
-            The loss, and the three lists as they are after it.
+            The loss, and the three lists as they are afterwards.
         """
         groups = self.trainable_variables, self.non_trainable_variables, self.metrics_variables
         given = trainable_variables, non_trainable_variables, metrics_variables
@@ -143,7 +143,7 @@ class NativeTraining(Host):
             ``metrics_variables``.
 
         Raises:
-            ValueError: for another ``value_format``.
+            ValueError: for an unknown ``value_format``.
         """
         if value_format not in ("backend_tensor", "numpy_array"):
             raise ValueError(f"Expected value_format 'backend_tensor' or 'numpy_array'. Received: {value_format!r}.")
@@ -152,13 +152,13 @@ class NativeTraining(Host):
             return {name: _nested(group, read) for name, group in self._named_groups().items()}
 
     def set_state_tree(self, state_tree: dict) -> None:
-        """Set variables to the values of a tree as of ``get_state_tree``, or of parts of one.
+        """Set variables to the values of a tree from ``get_state_tree``, or of parts of one.
 
         Args:
             state_tree: dict, as ``get_state_tree`` returns.
 
         Raises:
-            ValueError: for a name that no variable has.
+            ValueError: for the name of a variable that does not exist.
         """
         groups = self._named_groups()
         for name, tree in state_tree.items():
@@ -182,7 +182,7 @@ class NativeTraining(Host):
 
     @replaceable
     def _loss_tracker(self) -> Any:
-        """The mean of the losses of an epoch, which own steps of other packages' models update."""
+        """The mean of the losses of an epoch, which steps of other packages' models update."""
         self._check_compiled("_loss_tracker")
         return self._compiled.loss_tracker
 
@@ -210,7 +210,7 @@ class NativeTraining(Host):
 
 
 def also_of_states(step: Callable) -> Callable:
-    """Let a step of ``Trainer`` be called with a state too, as by ``super()`` in a step of ``(state, data)``."""
+    """Let a step of ``Trainer`` also be called with a state, as with ``super()`` in a step of ``(state, data)``."""
     kind = step.__name__.removesuffix("_step")
 
     @functools.wraps(step)
@@ -225,15 +225,15 @@ def also_of_states(step: Callable) -> Callable:
 
 
 def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
-    """Call a function of variables with other values in them.
+    """Call a function of variables with other values for them.
 
     Args:
-        function: reads and assigns the variables.
+        function: function that reads and assigns the variables.
         groups: lists of variables.
-        given: a list of arrays for each.
+        given: a list of arrays for each list of variables.
 
     Returns:
-        The result, and the lists of arrays as they are after it.
+        The result, and the lists of arrays as they are afterwards.
     """
     for group, values in zip(groups, given, strict=True):
         if len(group) != len(values):
@@ -251,7 +251,7 @@ def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
 
 
 def _by_path(variables: list[Variable]) -> dict[str, Variable]:
-    """Variables by their paths, those of one path told apart by numbers."""
+    """Return variables by path, with numbers where paths repeat."""
     found: dict[str, Variable] = {}
     for variable in variables:
         path, count = variable.path, 0
@@ -274,7 +274,7 @@ def _nested(variables: list[Variable], read: Callable) -> dict:
 
 
 def _flat(tree: dict, prefix: str = "") -> dict:
-    """The values of a nested dict by their paths."""
+    """Yield the values of a nested dict by path."""
     found: dict = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"

@@ -1,4 +1,4 @@
-"""The outputs of a model by index and by name, and trees with a value for each of them."""
+"""The outputs of a model by index and by name, and trees with a value for each output."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from polykeras.losses.shapes import shape_of
 
 
 class Outputs:
-    """The positions of a model's outputs, in order, and their names.
+    """The paths of a model's outputs, in order, and their names.
 
     Args:
         y_pred: the outputs, a tree of anything with a shape.
-        names: of the outputs, where the model has them; the keys of a dict stand for themselves.
+        names: list of the outputs' names, if the model has any; the keys of a dict name themselves.
     """
 
     def __init__(self, y_pred: Any, names: list | None = None) -> None:
@@ -36,12 +36,12 @@ class Outputs:
         """Return the value for each output, in order; None where the tree has none.
 
         Args:
-            tree: in the structure of the outputs, a flat list, or a dict by name.
-            argument: what it is, for messages.
-            shared: one value stands for all outputs.
+            tree: values in the structure of the outputs, a flat list, or a dict by name.
+            argument: str, what the values are, for messages.
+            shared: bool, whether a single value applies to all outputs.
 
         Raises:
-            ValueError: for a wrong count or an unknown name.
+            ValueError: for a wrong number of values or an unknown name.
         """
         if not self.are_several:
             return [self._only(tree, argument)]
@@ -52,7 +52,7 @@ class Outputs:
         return self._spread(tree, self.structure, self.names, argument)
 
     def _only(self, tree: Any, argument: str) -> Any:
-        """The value for the only output."""
+        """Return the value for the only output."""
         if not is_tree(tree):
             return tree
         if isinstance(tree, dict) and (self._are_named or trees.is_nested(self.structure)):
@@ -83,17 +83,17 @@ class Outputs:
         return found
 
     def placed(self, tree: Any, argument: str) -> list[tuple[tuple, Any]]:
-        """Return what a tree says, each with the path to the output, or to the group of outputs, of which it says it.
+        """Yield the values of a tree, each with the path of the output, or group of outputs, that it applies to.
 
-        Besides the forms of ``spread``, a value stands for a whole group of outputs where one of them could stand, and
-        a list that is no list of the outputs at its path holds values for that path, each for all of it.
+        In addition to the forms of ``spread``, a value in place of a group of outputs applies to the whole group, and
+        a list that does not match the outputs at its path holds several values for all of them.
 
         Args:
-            tree: one value for every output; or a list, tuple or dict of values, nested at will.
-            argument: what it is, for messages.
+            tree: one value for every output; or a list, tuple or dict of values, with any nesting.
+            argument: str, what the values are, for messages.
 
         Raises:
-            ValueError: for a wrong count or an unknown name.
+            ValueError: for a wrong number of values or an unknown name.
 
         >>> Outputs({"a": (1.0, 2.0), "b": 3.0}).placed({"a": ["whole", ("first", None)], "b": "last"}, "loss")
         [(('a',), 'whole'), (('a', 0), 'first'), (('b',), 'last')]
@@ -126,7 +126,7 @@ class Outputs:
                 yield from self._placed(part, path, argument)
 
     def _keys(self, node: Any, path: tuple, below: list, tree: dict, argument: str) -> Iterator[tuple[Any, tuple]]:
-        """Yield the keys of a dict, in the order of the outputs, each with the path that it means."""
+        """Yield the keys of a dict, in the order of the outputs, each with the path that it refers to."""
         children = [] if not trees.is_nested(node) else list(node if isinstance(node, dict) else range(len(node)))
         by_name = {self.names[index]: self.paths[index] for index in below}
         self._check_names(tree, [*children, *by_name], argument)
@@ -135,7 +135,7 @@ class Outputs:
         yield from sorted(found, key=lambda pair: self.indices_below(pair[1])[0])
 
     def indices_below(self, path: tuple) -> list[int]:
-        """Return the indices of the outputs of a group; of an output its own.
+        """Return the indices of the outputs of a group; for a single output its own.
 
         >>> Outputs({"a": 1.0, "b": [2.0, 3.0]}).indices_below(("b",))
         [1, 2]
@@ -143,7 +143,7 @@ class Outputs:
         return [index for index, own in enumerate(self.paths) if own[: len(path)] == path]
 
     def name_of(self, path: tuple) -> str:
-        """Return the name of an output or of a group of them, with the keys that lead there.
+        """Return the name of an output or of a group, including the keys that lead to it.
 
         >>> outputs = Outputs({"a": 1.0, "b": [2.0, 3.0]}, ["x", "y", "z"])
         >>> outputs.name_of(("a",)), outputs.name_of(("b", 1)), outputs.name_of(("b",)), outputs.name_of(())
@@ -154,7 +154,7 @@ class Outputs:
         return "/".join(map(str, path)) or "_".join(map(str, self.names))
 
     def together(self, leaves: list, path: tuple) -> Any:
-        """Return the values of a group of outputs, nested as the outputs are; of one output its value.
+        """Return the values of a group of outputs, nested like the outputs; for a single output its value.
 
         >>> Outputs({"a": 1.0, "b": [2.0, 3.0]}).together(["p", "q", "r"], ("b",))
         ['q', 'r']
@@ -194,7 +194,7 @@ def is_tree(tree: Any) -> bool:
 
 
 def _is_by_part(tree: Any, node: Any) -> bool:
-    """Whether a list says something for each part of a node, rather than each time for all of it."""
+    """Whether a list has an item for each part of a node, rather than several items for the whole node."""
     if len(tree) != len(node):
         return False
     parts = node.values() if isinstance(node, dict) else node
@@ -203,7 +203,7 @@ def _is_by_part(tree: Any, node: Any) -> bool:
 
 
 def _paths(tree: Any, path: tuple = ()) -> Iterator[tuple]:
-    """Yield the path to each output; the keys of a dict keep their order."""
+    """Yield the path of each output; dict keys keep their order."""
     if not trees.is_nested(tree):
         yield path
         return
@@ -212,7 +212,7 @@ def _paths(tree: Any, path: tuple = ()) -> Iterator[tuple]:
 
 
 def _brief(tree: Any) -> str:
-    """A tree with shapes in place of arrays."""
+    """Describe a tree, with shapes in place of arrays."""
     if isinstance(tree, dict):
         return "{" + ", ".join(f"{key!r}: {_brief(value)}" for key, value in tree.items()) + "}"
     if isinstance(tree, list | tuple):
@@ -221,11 +221,11 @@ def _brief(tree: Any) -> str:
 
 
 def class_weights_in_order(class_weight: Any, names: list | None) -> Any:
-    """Return weights by class for each output in the order of the outputs; those of one output as they are.
+    """Return class weights for each output, in the order of the outputs; those of a single output unchanged.
 
     Args:
         class_weight: dict from class to weight, or a dict of such dicts by output name.
-        names: of the outputs, where the model has them.
+        names: list of the outputs' names, if the model has any.
 
     Raises:
         ValueError: for an unknown name.

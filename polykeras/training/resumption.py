@@ -1,8 +1,8 @@
-"""Resuming ``fit``: all that its continuation depends on, besides its arguments, to a file and back.
+"""Resuming ``fit``: saving and restoring everything that its continuation depends on, besides its arguments.
 
-That is every variable of the step (weights, optimizer, metrics of the epoch so far, positions of seed
-generators), the seeds themselves, the global stream of seeds when ``fit`` began and now, the epoch and
-batch to come, and what training changed in the attributes of the other callbacks.
+That is every variable of the step (weights, optimizer, metrics of the current epoch, positions of seed
+generators), the seeds themselves, the global stream of seeds when ``fit`` began and now, the next epoch and
+batch, and the attributes of other callbacks that training has changed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from polykeras.core import naming, seeds
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 
-#: Attributes of callbacks that ``fit`` gives them.
+#: Callback attributes that ``fit`` sets.
 _GIVEN = ("params", "_model", "validation_data")
 
 
 @dataclass
 class Position:
-    """How far a ``fit`` has come.
+    """The progress of a ``fit``.
 
     Args:
-        seeds: the global stream of seeds when it began.
-        epoch, batch: what comes next.
-        restore: puts back what a backup holds; None for a fit from the start.
-        callbacks: all that are called.
-        variables: all of the step.
+        seeds: the position of the global stream of seeds when it began.
+        epoch, batch: the next ones.
+        restore: function that restores a backup; None for a fit from the start.
+        callbacks: list of all callbacks.
+        variables: list of all variables of the step.
     """
 
     seeds: tuple[int | None, Any]
@@ -45,7 +45,7 @@ class Position:
 
 
 def start(model: Any, callbacks: Any, initial_epoch: int) -> Position:
-    """Return where ``fit`` begins: at a backup, if a callback has one, with the seeds of that fit."""
+    """Return where ``fit`` begins: at a callback's backup if there is one, with the seeds of that fit."""
     for callback in callbacks if isinstance(callbacks, list | tuple) else [callbacks]:
         position = callback.saved_position(model) if hasattr(callback, "saved_position") else None
         if position is not None:
@@ -58,12 +58,12 @@ def start(model: Any, callbacks: Any, initial_epoch: int) -> Position:
 
 
 def save(path: Path, model: Any, changes: list[dict]) -> None:
-    """Write a backup, whole or not at all.
+    """Write a backup atomically.
 
     Args:
-        path: of the file.
-        model: in training.
-        changes: from ``changed``.
+        path: path of the file.
+        model: the model in training.
+        changes: changed callback attributes, from ``changed``.
     """
     from polykeras import __version__
     from polykeras.saving import files, hdf5
@@ -86,7 +86,7 @@ def save(path: Path, model: Any, changes: list[dict]) -> None:
 
 
 def read_position(path: Path) -> Position:
-    """Return where the fit of a backup was."""
+    """Return the position of the backed-up fit."""
     from polykeras.saving import hdf5
 
     with hdf5.reading(path) as reader:
@@ -95,13 +95,13 @@ def read_position(path: Path) -> Position:
 
 
 def load(path: Path, model: Any) -> list[dict]:
-    """Give a model, whose step is made, and the global stream of seeds what a backup holds.
+    """Restore a model, whose step exists already, and the global stream of seeds from a backup.
 
     Returns:
-        The changes of callbacks, for ``change_back``.
+        The changed attributes of callbacks, for ``change_back``.
 
     Raises:
-        ValueError: if the backup is damaged, or of another model.
+        ValueError: if the backup is damaged, or belongs to another model.
     """
     from polykeras.saving import hdf5
 
@@ -116,7 +116,7 @@ def load(path: Path, model: Any) -> list[dict]:
             raise ValueError(
                 f"Expected the backup {str(path)!r} to be of this model: {len(expected)} arrays, of shapes "
                 f"{naming.listed(expected)}. "
-                f"Received: {len(saved)} of shapes {naming.listed(saved)}; the first that differs: "
+                f"Received: {len(saved)} of shapes {naming.listed(saved)}; the first difference: "
                 f"{(different or [None])[0]!r}. Give "
                 f"each model a backup_dir of its own, or delete the file to train from the start."
             )
@@ -132,7 +132,7 @@ def load(path: Path, model: Any) -> list[dict]:
 
 
 def _generators(model: Any) -> list:
-    """The seed generators of all layers."""
+    """Return the seed generators of all layers."""
     return unique(generator for layer in model._flatten_layers() for generator in layer._own()[1])
 
 
@@ -140,7 +140,7 @@ def _generators(model: Any) -> list:
 
 
 def _named(callbacks: list) -> Iterator[tuple[str, Any]]:
-    """Callbacks by class and number, so that those of a later run are found again."""
+    """Yield callbacks by class and number, so that those of a later run can be matched."""
     counts: Counter = Counter()
     for callback in callbacks:
         name = type(callback).__name__
@@ -165,7 +165,7 @@ def plain_attributes(callbacks: list) -> dict[str, dict]:
 
 
 def changed(callbacks: list, before: dict[str, dict]) -> list[dict]:
-    """Return the attributes that are not as in ``before``, an earlier result of ``plain_attributes``."""
+    """Return the attributes that differ from ``before``, an earlier result of ``plain_attributes``."""
     now = plain_attributes(callbacks)
     return [
         {"callback": name, "attribute": attribute, "value": value}
@@ -194,10 +194,10 @@ _CONTAINERS = {"tuple": tuple, "list": list, "set": set}
 
 
 def _encode(value: Any, arrays: list[np.ndarray]) -> Any:
-    """Return a value for JSON, with its arrays in a list.
+    """Encode a value for JSON, with its arrays in a separate list.
 
     Raises:
-        TypeError: for what is neither a plain value nor made of some.
+        TypeError: for a value that is not made of plain values.
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -1,7 +1,7 @@
-"""Which weights of a model train: settled by ``compile``, as Keras documents.
+"""Which weights of a model are trained: determined by ``compile``, as Keras documents.
 
-A discriminator is compiled, then frozen, and a generator is compiled with it: steps of both train the one and freeze
-it in the other, though its flags are the same all the time.
+In a GAN, a discriminator is compiled, then frozen, and a generator is compiled with it: steps of the one train the
+discriminator and steps of the other keep it frozen, though its flags stay the same throughout.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Settled:
     """The ``trainable`` flags of a model's layers and weights when it was compiled.
 
     Args:
-        model: layers and weights that it gets later go by flags of their own.
+        model: the model; layers and weights that it gets later keep their own flags.
     """
 
     def __init__(self, model: Any) -> None:
@@ -33,7 +33,7 @@ class Settled:
 
     @contextlib.contextmanager
     def in_force(self) -> Iterator[None]:
-        """Inside, the flags are those of ``compile``; one that is set inside stays as it was set."""
+        """Inside, the flags have the values from ``compile``; flags set inside keep their new values."""
         changed = self._changed()
         for owner, name, value in changed:
             setattr(owner, name, value)
@@ -45,7 +45,7 @@ class Settled:
                     setattr(owner, name, not value)
 
     def warn(self, model: Any) -> None:
-        """Say once that flags changed after ``compile``, and once that there is nothing to train."""
+        """Warn once if flags have changed since ``compile``, and once if nothing is trainable."""
         if "changed" not in self._warned and self._changed():
             now = len(model.trainable_weights)
             with self.in_force():

@@ -1,4 +1,4 @@
-"""compile, fit, evaluate, predict, and the steps that a user may write anew."""
+"""compile, fit, evaluate, predict, and the steps that a user may override."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ else:
     Host = object
 
 
-#: What a step returns whose logs wait until someone reads them.
+#: The result of a step whose logs are deferred until someone reads them.
 _UNREAD: Any = None
 
 
 class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
-    """What a Model can do besides calling: the training loop, written once for every backend.
+    """What a Model can do besides calling: training, written once for every backend.
 
     ``train_step(data)``, ``test_step(data)``, ``predict_step(data)``, ``compute_loss(...)`` and
     ``compute_metrics(...)`` may be overridden, with ``polykeras.ops`` and Variables; they are
-    compiled for the backend as they are.
+    compiled for the backend unchanged.
     """
 
     optimizer: Any = None
@@ -100,20 +100,20 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             optimizer: object or name; default "rmsprop".
             loss: object, name or function f(y_true, y_pred); for several outputs a list or dict; default
                 None.
-            loss_weights: factors of the outputs' losses, a list or dict; default None.
+            loss_weights: weights of the outputs' losses, a list or dict; default None.
             metrics: list of objects, names or functions; for several outputs a list of lists or a dict;
                 default None.
-            weighted_metrics: the same, with sample weights taken into account; default None.
-            run_eagerly: run steps line by line, for a debugger.
-            steps_per_execution: steps between two calls of the callbacks; 1 leaves the choice, and
-                one step at a time where a callback watches every batch.
-            jit_compile: True asks for the backend's heavy compiler (XLA, torch.compile); False and
-                "auto" leave it out where it costs minutes.
-            auto_scale_loss: with a mixed_float16 policy, scale the loss (LossScaleOptimizer).
+            weighted_metrics: the same, for metrics that take sample weights into account; default None.
+            run_eagerly: bool, whether to run steps eagerly, for a debugger; default False.
+            steps_per_execution: int, steps between two calls of callbacks; 1 leaves the choice to polykeras, which runs
+                one step at a time if a callback watches every batch; default 1.
+            jit_compile: True requests the backend's optimizing compiler (XLA, torch.compile); False and
+                "auto" do without it where it takes minutes; default "auto".
+            auto_scale_loss: bool, whether to scale the loss for mixed_float16 (by LossScaleOptimizer); default True.
             **kwargs: Keras 2's arguments.
 
         Raises:
-            ValueError: for unknown names, suggesting the nearest.
+            ValueError: for unknown names; the message suggests the closest.
             TypeError: for unknown arguments.
         """
         kwargs.pop("sample_weight_mode", None)
@@ -157,7 +157,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @property
     def _asks_for_compiler(self) -> bool | None:
-        """What ``compile(jit_compile=...)`` asked for: the heavy compiler or none; None leaves the choice."""
+        """The compiler choice of ``compile(jit_compile=...)``; None leaves the choice to the backend."""
         return self.jit_compile if isinstance(self.jit_compile, bool) else None
 
     def _check_compiled(self, method: str) -> None:
@@ -203,7 +203,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         weights = self.trainable_variables
         (_, (loss, y_pred)), gradients = ops.value_and_grad(loss_of_weights, weights, has_aux=True)()
         self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
-        # The optimizer comes last: whatever fails before leaves the weights as they were.
+        # The optimizer comes last, so that an earlier failure leaves the weights unchanged.
         logs = self.compute_metrics(x, y, y_pred, sample_weight)
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
         return logs
@@ -223,7 +223,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @also_of_states
     def predict_step(self, data: Any) -> Any:
-        """Return the output for one batch.
+        """Return the outputs for one batch.
 
         Args:
             data: tree of arrays, (batch, ...).
@@ -240,10 +240,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             x, y: arrays or trees of arrays, (batch, ...); default None.
             y_pred: the outputs of the model; like ``y``; default None.
             sample_weight: weights of the rows, (batch,); default None.
-            training: bool, whether a step of training asks; default True.
+            training: bool, whether this is a training step; default True.
 
         Raises:
-            ValueError: if there is no loss, or a loss and no ``y``.
+            ValueError: if there is no loss, or a loss but no ``y``.
         """
         losses = list(self.losses)
         if self._compiled is not None and self._compiled.loss is not None and y is not None:
@@ -263,7 +263,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return total
 
     def _compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
-        """``compute_loss``, also one that a user wrote without all the arguments."""
+        """Call ``compute_loss``, also if a user's version lacks some of the arguments."""
         arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight}
         if self._plain_loss:
             arguments["training"] = training
@@ -307,12 +307,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs
 
-    #: While an eager step runs, results wait until someone reads them.
+    #: While an eager step runs, results are deferred until someone reads them.
     _defers_logs = False
 
     @property
     def metrics(self) -> list:
-        """The loss tracker, the losses of several outputs, the compiled metrics, and the model's own."""
+        """The loss tracker, the losses of several outputs, the compiled metrics, and the model's own metrics."""
         found = self._snapshot.get("metrics")
         if found is not None:
             return found
@@ -322,9 +322,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of the metrics, in the order of ``evaluate``'s results.
+        """The names of the metrics, in the order of the results of ``evaluate``.
 
-        Before the first batch those of a model whose outputs are known, or of none but the loss.
+        Before the first batch, the metrics of a model whose outputs are known, otherwise only the loss.
         """
         compiled = self._compiled
         with backends.use(SPEC):
@@ -333,18 +333,18 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return list(self._metrics_result(compiled))
 
     def reset_metrics(self) -> None:
-        """Set the states of all metrics back."""
+        """Reset the states of all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     @property
     def _snapshot(self) -> dict:
-        """Lists that don't change while an epoch runs, looked up once."""
+        """Lists that do not change during an epoch, looked up once."""
         return self.__dict__.get("_snapshot_lists") or {}
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """The weights that optimizers change."""
+        """The weights that optimizers update."""
         found = self._snapshot.get("trainable_variables")
         return super().trainable_variables if found is None else found
 
@@ -357,7 +357,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @contextlib.contextmanager
     def _frozen_lists(self) -> Iterator[None]:
-        """Keep what the steps ask for again and again."""
+        """Keep the lists that steps need repeatedly."""
         with self._as_compiled():
             yield from self._keep_lists()
 
@@ -372,7 +372,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 layer._losses = []
 
     def _renew_snapshot(self) -> None:
-        """Look the lists up again, where they are kept: something was set."""
+        """Update the kept lists, because something was set."""
         if self.__dict__.pop("_snapshot_lists", None) is None:
             return
         with searched_once():
@@ -385,7 +385,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         }
 
     def _step_variables(self) -> list[Variable]:
-        """Everything of the model that a step may read or assign."""
+        """Return all variables of the model that a step may read or assign."""
         found = list(self.variables)
         for layer in self._flatten_layers():
             for item in layer._owned():
@@ -394,36 +394,36 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return unique(iter(found))
 
     def _training_variables(self) -> list[Variable]:
-        """What steps of training and evaluation read and assign besides."""
+        """Return the variables that training and evaluation steps read and assign besides those."""
         found = [] if self.optimizer is None else list(self.optimizer.variables)
-        # A model whose own ``metrics`` leave the compiled ones out updates them all the same.
+        # If a model's own ``metrics`` omits the compiled ones, they are updated anyway.
         metrics = [*self.metrics, *(self._compiled.all_metrics if self._compiled else [])]
         return found + [variable for metric in unique(iter(metrics)) for variable in metric.variables]
 
     @contextlib.contextmanager
     def _read_whole(self) -> Iterator[None]:
-        """Inside, this thread reads all variables as one step left them, whatever others do; none are added."""
+        """Inside, this thread reads all variables as one step left them, whatever other threads do; none are added."""
         with turns.growing(), settled(self._step_variables() + self._training_variables()):
             yield
 
     def _as_compiled(self) -> contextlib.AbstractContextManager:
-        """A context in which layers are trainable that were when the model was compiled."""
+        """Return a context in which those layers are trainable that were when the model was compiled."""
         return contextlib.nullcontext() if self._settled is None else self._settled.in_force()
 
     def _step(self, kind: str, batch: Any, defers_logs: bool = False) -> Captured:
-        """The step of a kind.
+        """Return the step of a kind.
 
         Args:
-            defers_logs: it may leave its results unread.
+            defers_logs: bool, whether it may leave its results unread.
         """
         with self._as_compiled():
             weights = [] if kind == "predict" else self.trainable_variables
             key = kind, tuple(map(id, weights)), trees.structure(batch), backends.current_name(), defers_logs
             step = steps_of(self).get(key)
             if step is not None:
-                step.step()  # what is wrong with the shapes shows now
+                step.step()  # shape errors show up now
                 return step
-            with turns.growing():  # layers, optimizer and metrics get their variables together
+            with turns.growing():  # layers, optimizer and metrics create their variables together
                 step = self._captured(kind, specs_of(backends.current(), batch))
                 step.weights = weights
                 steps_of(self).put(key, step)
@@ -477,32 +477,32 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         Args:
             x: inputs: an array, a list or dict of arrays, or a dataset or iterable of batches ``(x, y,
                 sample_weight)``. Arrays on disk and sparse matrices are read batch by batch; default None.
-            y: targets, beside arrays; default None.
-            batch_size: rows a step, of arrays; default 32.
-            epochs: how often to go through the data; default 1.
-            verbose: 0 silent, 1 a progress bar, 2 a line an epoch; default "auto".
+            y: targets, along with arrays; default None.
+            batch_size: int, rows per step, for arrays; default None, for 32.
+            epochs: int, how often to go through the data; default 1.
+            verbose: 0 is silent, 1 a progress bar, 2 one line per epoch; default "auto".
             callbacks: list of Callback objects; default None.
-            validation_split: part of the rows, from the end, to evaluate on after each epoch; default 0.0.
-            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable, instead of such a part;
+            validation_split: float, the fraction of rows, from the end, to evaluate on after each epoch; default 0.0.
+            validation_data: ``(x, y)``, ``(x, y, sample_weight)`` or an iterable, in place of such a fraction;
                 default None.
-            shuffle: a new order each epoch, of rows or of a dataset's batches; ``"batch"`` shuffles whole
-                batches of rows. Iterables keep their order.
+            shuffle: bool, a new order in each epoch, of rows or of a dataset's batches; ``"batch"`` shuffles whole
+                batches of rows. Iterables keep their order; default True.
             class_weight: dict from class index to the weight of its rows, or for several outputs a dict of such dicts
-                by name; default None, for equal ones.
-            sample_weight: weights of the rows; default None, for equal ones.
-            initial_epoch: number of the first epoch; default 0.
-            steps_per_epoch: batches an epoch, default all; the next epoch goes on where one ended.
-            validation_steps: batches to evaluate on, from the start each time; default all.
-            validation_batch_size: default ``batch_size``.
-            validation_freq: evaluate every n-th epoch, or after the epochs of a list; default 1.
-            **kwargs: Keras 2's ``workers``, ``use_multiprocessing`` and ``max_queue_size`` of a dataset.
+                by name; default None, for equal weights.
+            sample_weight: weights of the rows; default None, for equal weights.
+            initial_epoch: int, the number of the first epoch; default 0.
+            steps_per_epoch: int, batches per epoch; the next epoch continues where one ended; default None, for all.
+            validation_steps: int, batches to evaluate on, each time from the start; default None, for all.
+            validation_batch_size: int; default None, for ``batch_size``.
+            validation_freq: int, to evaluate every n-th epoch, or a list of epochs; default 1.
+            **kwargs: Keras 2's ``workers``, ``use_multiprocessing`` and ``max_queue_size`` for a dataset.
 
         Returns:
             A History: ``history.history["loss"]`` holds a value for each epoch.
 
         Raises:
             RuntimeError: before ``compile``.
-            ValueError: for arguments or data that don't fit together.
+            ValueError: for arguments or data that do not match.
         """
         epochs = kwargs.pop("nb_epoch", epochs)
         workers = pop_workers(kwargs, self.fit)
@@ -532,7 +532,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             self._prepare(source.spec())
             callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps)
             for callback in callbacks.callbacks:
-                callback.validation_data = validation_data  # as callbacks of Keras 2 expect
+                callback.validation_data = validation_data  # expected by callbacks of Keras 2
             sizes = validation_batch_size, batch_size
             validation = _Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
             sources.callback(validation.close)
@@ -588,7 +588,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @contextlib.contextmanager
     def _deferring(self, step: Captured) -> Iterator[None]:
-        """Leave results of eager steps unread until a callback or the end of the epoch asks; not those of own code."""
+        """Defer results of eager steps until a callback or the epoch's end needs them; except for users' own steps."""
         self._defers_logs = not step._is_traced and not self._has_own_logs
         try:
             yield
@@ -605,7 +605,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return any(getattr(type(self), name) is not getattr(Trainer, name) for name in makers)
 
     def _listed(self, logs: dict) -> Any:
-        """The values of logs in the order of the metrics, then what a user's own step adds, by name; one as it is."""
+        """Return log values in the order of the metrics, then those a user's step adds, by name; a single one alone."""
         names = list(logs)
         if self._has_own_logs:
             known = [metric.name for metric in self.metrics if metric.name in logs]
@@ -613,11 +613,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return logs[names[0]] if len(names) == 1 else [logs[name] for name in names]
 
     def _on_own_backend(self) -> backends.use:
-        # Also where it is the default: what is in use is found faster than what would be.
+        # Even if it is the default: a backend in use is found faster than the default.
         return backends.use(self._backend_name)
 
     def _prepare(self, batch: Any) -> None:
-        """Build the model for data like a batch, if it isn't, without computing anything."""
+        """Build the model for data like a batch, if it is not built, without computing anything."""
         if self.built:
             return
         with turns.growing():
@@ -645,7 +645,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return front.encode(self._arrange(trees.map(lambda a: a if is_text(a) else backend.array(a), x)))
 
     def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
-        """Refuse, on the host and before a step, targets that no loss can be computed on."""
+        """Reject, in host memory and before a step, targets on which the loss can't be computed."""
         has_own_steps = type(self).train_step is not Trainer.train_step or type(self).test_step is not Trainer.test_step
         if y is None or self._compiled.loss is None or has_own_steps:
             return
@@ -683,8 +683,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
         Args:
             x, y, batch_size, verbose, sample_weight, callbacks, **kwargs: see ``fit``.
-            steps: int, how many batches; None for all.
-            return_dict: whether to return the results by name, not as a list; default False.
+            steps: int, the number of batches; None for all.
+            return_dict: bool, whether to return the results by name instead of as a list; default False.
         """
         workers = pop_workers(kwargs, self.evaluate)
         self._check_compiled("evaluate")
@@ -725,14 +725,14 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
         Args:
             x: as for ``fit``, without targets.
-            batch_size: rows a step; default 32.
+            batch_size: int, rows per step; default None, for 32.
             verbose, callbacks, **kwargs: see ``fit``.
-            steps: batches to use, default all.
+            steps: int, batches to use; default None, for all.
         """
         workers = pop_workers(kwargs, self.predict)
         check_counts(batch_size=batch_size, steps=steps)
         if isinstance(x, np.ndarray) and 0 < len(x) <= (batch_size or 32) and not (callbacks or steps or verbose):
-            # A server asks for a row at a time: what looks after many batches would take longer than one.
+            # Servers predict a row at a time: preparing a loop over batches would take longer than the prediction.
             return self.predict_on_batch(x)
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
@@ -763,9 +763,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Train on one batch; return its loss, or a list of its loss and metrics.
 
         Args:
-            x, y, sample_weight, class_weight: as for ``fit``, of one batch.
-            return_dict: return a dict by name instead.
-            reset_metrics: default True; False returns means over the batches since the last reset.
+            x, y, sample_weight, class_weight: as for ``fit``, for a single batch.
+            return_dict: bool, whether to return a dict by name; default False.
+            reset_metrics: bool; False returns means over the batches since the last reset; default True.
         """
         self._check_compiled("train_on_batch")
         return self._on_batch("train", x, y, sample_weight, class_weight, return_dict, reset_metrics)
@@ -785,7 +785,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             x, y: arrays or trees of arrays, (batch, ...); default None.
             sample_weight: weights of the rows, (batch,); default None.
             return_dict: bool, whether to return the results by name; default False.
-            reset_metrics: bool, whether the metrics begin anew; default True.
+            reset_metrics: bool, whether to reset the metrics first; default True.
         """
         self._check_compiled("test_on_batch")
         return self._on_batch("test", x, y, sample_weight, None, return_dict, reset_metrics)
@@ -849,7 +849,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
 
 class _Compiled:
-    """The objects that one ``compile`` made."""
+    """The objects made by one call of ``compile``."""
 
     def __init__(self, model: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any) -> None:
         names = _output_names(model)
@@ -861,7 +861,7 @@ class _Compiled:
         self._given = loss, loss_weights, metrics, weighted_metrics
 
     def foreseen(self, model: Any) -> _Compiled:
-        """Return what this will be, for the names: as if the targets were like the outputs."""
+        """Return the predicted metric names, assuming that targets are like the outputs."""
         outputs = model._outputs_structure
         result = _Compiled(model, *self._given)
         for part in (result.loss, result.metrics):
@@ -871,7 +871,7 @@ class _Compiled:
 
     @property
     def trackers(self) -> list:
-        """The means of the loss, and of the losses of several outputs."""
+        """Return the means of the loss, and of the losses of several outputs."""
         return [self.loss_tracker, *(self.loss.metrics if self.loss is not None else [])]
 
     @property
@@ -886,10 +886,10 @@ class _Compiled:
 
 
 class _Validation:
-    """Evaluation between epochs, on a source made once.
+    """Evaluation between epochs, on a source that is made once.
 
     Args:
-        sizes: rows a batch, for validation alone and for training.
+        sizes: rows per batch, for validation and for training.
     """
 
     def __init__(self, model: Any, data: Any, sizes: tuple, steps: int | None, frequency: Any, workers: dict) -> None:
@@ -905,7 +905,7 @@ class _Validation:
             self._check()
 
     def _check(self) -> None:
-        """Run the step over shapes: what is wrong with the data shows before training, not after an epoch."""
+        """Run the step over specs, so that errors in the data show up before training, not after an epoch."""
         try:
             batch = self._source.spec()
             self._model._prepare(batch)
@@ -930,7 +930,7 @@ class _Validation:
 
 
 def _output_names(model: Any) -> Any:
-    """The names of the outputs; a user's class may mean something else by an attribute of this name."""
+    """Return the names of the outputs; a user's class may use an attribute of this name for something else."""
     names = getattr(model, "output_names", None)
     are_names = isinstance(names, list | tuple) and all(isinstance(name, str) for name in names)
     return list(names) if are_names and names else None

@@ -86,7 +86,7 @@ def test_mismatches_are_named_or_skipped_and_names_matched(tmp_path, name):
     kernel = other.layers[0].get_weights()[0]
     with pytest.raises(ValueError, match=r"Dense 'first'.*\(4, 5\).*\(4, 6\)"):
         other.load_weights(tmp_path / name)
-    with pytest.warns(UserWarning, match="Left as it is"):
+    with pytest.warns(UserWarning, match="Left unchanged"):
         other.load_weights(tmp_path / name, skip_mismatch=True)
     np.testing.assert_array_equal(other.layers[0].get_weights()[0], kernel)
     named = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4, name="last"), keras.layers.Dense(9)])
@@ -101,7 +101,7 @@ def test_an_optimizer_of_another_kind_is_left_alone_with_a_warning(tmp_path, nam
     model.fit(X, Y, verbose=0)
     save(model, tmp_path / name)
     other.compile("sgd", "mse")
-    with pytest.warns(UserWarning, match="Left as it is: optimizer 'sgd"):
+    with pytest.warns(UserWarning, match="Left unchanged: optimizer 'sgd"):
         other.load_weights(tmp_path / name)
     assert_equal(model, other)
 

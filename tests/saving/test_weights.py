@@ -65,7 +65,7 @@ def test_mismatches_can_be_skipped(tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     other = dense([4, 5])
     before = other.get_weights()
-    with pytest.warns(UserWarning, match="Left as it is.*dense_1"):
+    with pytest.warns(UserWarning, match="Left unchanged.*dense_1"):
         other.load_weights(tmp_path / "model.weights.h5", skip_mismatch=True)
     np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
     np.testing.assert_array_equal(other.get_weights()[2], before[2])

@@ -193,7 +193,7 @@ def test_datasets_are_mapped_cut_and_batched_anew(images):
         ({"batch_size": 0}, "batch_size"),
         ({"subset": "training"}, "validation_split and subset together"),
         ({"validation_split": 0.2}, "validation_split and subset together"),
-        ({"validation_split": 2, "subset": "training", "seed": 1}, "validation_split above 0 and below 1"),
+        ({"validation_split": 2, "subset": "training", "seed": 1}, "validation_split to be greater than 0"),
         ({"validation_split": 0.2, "subset": "test", "seed": 1}, "subset"),
         ({"validation_split": 0.2, "subset": "training"}, "seed"),
         ({"validation_split": 0.01, "subset": "validation", "seed": 1}, "every subset"),

@@ -1,5 +1,5 @@
-"""Where batches come from: arrays on the device, rows read in pieces, datasets, and anything that yields batches.
+"""Sources of batches: arrays on the device, arrays read in parts, datasets, and any iterable of batches.
 
-A source has ``steps`` (batches an epoch, None while unknown), ``spec()`` (a first batch, as it will
-come), ``begin()`` (False if no batch is left for another epoch), ``batches(epoch)`` and ``close()``.
+A source has ``steps`` (batches per epoch, None if unknown), ``spec()`` (the first batch, as steps will receive
+it), ``begin()`` (False if no batch is left for another epoch), ``batches(epoch)`` and ``close()``.
 """

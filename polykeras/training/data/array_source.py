@@ -14,12 +14,12 @@ from polykeras.training.data.conversion import take, to_device
 
 
 class RowOrder:
-    """The order of rows, epoch by epoch; the same for arrays in memory and on disk.
+    """The order of rows in each epoch, the same for arrays in memory and on disk.
 
     Args:
-        rows: how many.
-        batch_size: rows a batch.
-        shuffle: new order each epoch; ``"batch"`` keeps batches together.
+        rows: int, the number of rows.
+        batch_size: int, rows per batch.
+        shuffle: bool, whether to use a new order in each epoch; ``"batch"`` keeps batches together.
     """
 
     def __init__(self, rows: int, batch_size: int, shuffle: Any) -> None:
@@ -30,7 +30,7 @@ class RowOrder:
         self._seed = seeds.next_seed() if shuffle else None
 
     def of(self, epoch: int) -> np.ndarray | None:
-        """The rows in the order of an epoch, None for their own order."""
+        """Return the rows in the order of an epoch; None for their original order."""
         if not self.shuffle:
             return None
         generator = seeds.host_generator(self._seed, "shuffle", epoch)
@@ -42,7 +42,7 @@ class RowOrder:
         return generator.permutation(self.rows).astype(np.int32)
 
     def keys(self, epoch: int) -> Iterator[Any]:
-        """Yield the rows of each batch: a slice where they are neighbours, otherwise an array of indices."""
+        """Yield the rows of each batch: a slice if they are contiguous, otherwise an array of indices."""
         order = self.of(epoch)
         for start in range(0, self.rows, self.batch_size):
             part = slice(start, min(start + self.batch_size, self.rows))
@@ -56,11 +56,11 @@ class RowOrder:
 class ArraySource:
     """Batches of rows of arrays that are on the device.
 
-    A batch is named by the indices of its rows, so that a step can gather them there.
+    A batch is represented by its row indices, so that the step can gather the rows on the device.
 
     Args:
-        data: tree ``(x, y, sample_weight)``, without missing parts at the end.
-        order: of its rows.
+        data: tree ``(x, y, sample_weight)``, without trailing None.
+        order: the order of its rows.
     """
 
     def __init__(self, data: Any, order: RowOrder) -> None:
@@ -72,17 +72,17 @@ class ArraySource:
 
     @property
     def device_data(self) -> Any:
-        """The arrays on the device; moved at the first use, and kept only there."""
+        """The arrays on the device; moved on first use, and kept only there."""
         if not self._is_moved:
             self._data, self._is_moved = to_device(self._data, is_kept=True), True
         return self._data
 
     def spec(self) -> Any:
-        """A first batch, as it will come."""
+        """Return the first batch, as steps will receive it."""
         return self._batch(slice(0, min(self.batch_size, self.rows)))
 
     def batches(self, epoch: int = 0) -> Iterator[Any]:
-        """Yield batches, for steps that take them one by one."""
+        """Yield batches, for steps that receive them one by one."""
         yield from map(self._batch, self._keys(epoch))
 
     def _batch(self, key: Any) -> Any:
@@ -91,17 +91,17 @@ class ArraySource:
             return trees.map(lambda x: take(x, index), self.device_data)
         if self.rows <= self.batch_size:
             return self.device_data
-        # Neighbours are cut on the host where they are there: on JAX and TensorFlow a slice of an
+        # Slice contiguous rows on the host if they are there: on JAX and TensorFlow slicing an
         # array costs 60 and 230 µs.
         rows = trees.map(lambda x: take(x, key), self._data)
         return rows if self._is_moved else to_device(rows, is_kept=True)
 
     def begin(self) -> bool:
-        """True: there is always another epoch."""
+        """Return True: there is always another epoch."""
         return True
 
     def pass_over(self, epochs: Iterable[int]) -> None:
-        """Nothing to do: the order of an epoch does not depend on those before."""
+        """Do nothing: the order of an epoch does not depend on earlier epochs."""
 
     def close(self) -> None:
-        """Nothing runs."""
+        """Do nothing: there are no workers."""

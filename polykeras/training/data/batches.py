@@ -1,4 +1,4 @@
-"""One batch ``(x, y, sample_weight)``: its parts, its checks, its way to the device."""
+"""A single batch ``(x, y, sample_weight)``: splitting it, checking it, and moving it to the device."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from polykeras.training.data.conversion import (
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Return the data of a step: a tuple without missing parts at the end, or x alone where that is no tuple or list.
+    """Return the data of a step: a tuple without trailing None, or x alone if it is not a tuple or list.
 
     Args:
         x, y, sample_weight: arrays or trees of arrays; default None.
@@ -42,13 +42,13 @@ def _without_missing(x: Any, y: Any, sample_weight: Any) -> tuple:
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple:
-    """Return (x, y, sample_weight) of the data of a step; missing parts are None.
+    """Return (x, y, sample_weight) from the data of a step; missing parts are None.
 
     Args:
-        data: array, or tuple of one to three.
+        data: array, or tuple of one to three parts.
 
     Raises:
-        ValueError: for a tuple of another length.
+        ValueError: for a tuple of any other length.
 
     >>> unpack_x_y_sample_weight((1, 2))
     (1, 2, None)
@@ -65,7 +65,7 @@ def unpack_x_y_sample_weight(data: Any) -> tuple:
 
 
 class Preparation:
-    """From a batch, as a user gives it, to one on the device.
+    """Prepares batches: from what the user provides to arrays on the device.
 
     Args:
         class_weight: weights by class, which become or multiply sample weights; or such a dict for each output by
@@ -148,10 +148,10 @@ def _check_parts(x: Any, y: Any, sample_weight: Any, is_of_rows: bool) -> None:
 
 
 def check_class_weight(weights: Any) -> None:
-    """Check that class weights are a dict from class index, a whole number, to a number that is not negative.
+    """Check that class weights are a dict from class indices, integers, to non-negative numbers.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: if they are not.
     """
     if _is_by_output(weights):
         for own in weights.values():
@@ -170,13 +170,13 @@ def _is_by_output(weights: Any) -> bool:
 
 
 def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> Any:
-    """Return the weight of each row by its class.
+    """Return the weight of each row according to its class.
 
     Args:
-        y: class indices of shape (n,) or (n, 1), or one-hot vectors (n, classes); of several outputs a list or dict.
-        weights: dict from class to a number; classes that it does not name weigh 1. Of several outputs a dict of
-            such dicts by name, in the order of the outputs; the result is a dict by name then.
-        sample_weight: multiplies the result.
+        y: class indices of shape (n,) or (n, 1), or one-hot vectors (n, classes); a list or dict for several outputs.
+        weights: dict from class to number; other classes have the weight 1. For several outputs, a dict of
+            such dicts by name, in the order of the outputs; the result is then a dict by name.
+        sample_weight: array that multiplies the result; default None.
 
     Raises:
         ValueError: for several outputs, or targets of another shape.
@@ -198,7 +198,7 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> Any:
 
 
 def _class_weights_by_output(y: Any, weights: dict, sample_weight: Any) -> dict:
-    """The weights of the rows for each output that has some, by name."""
+    """Return the weights of the rows for each output that has some, by name."""
     targets, given = (_by_name(part, list(weights)) for part in (y, sample_weight))
     found = {}
     for name, own in weights.items():
@@ -210,7 +210,7 @@ def _class_weights_by_output(y: Any, weights: dict, sample_weight: Any) -> dict:
 
 
 def _by_name(tree: Any, names: list[str]) -> dict:
-    """What is given for outputs as a dict; one array is for all of them."""
+    """Return the values for outputs as a dict; a single array is used for all of them."""
     if isinstance(tree, dict):
         return tree
     values = tree if isinstance(tree, list | tuple) else [tree] * len(names)
@@ -218,21 +218,21 @@ def _by_name(tree: Any, names: list[str]) -> dict:
 
 
 def on_host(x: Any) -> np.ndarray:
-    """Return an array of the backend in use, or NumPy's, as NumPy's."""
+    """Convert an array of NumPy or of the current backend to a NumPy array."""
     backend = backends.current()
     return backend.to_numpy(x) if backend.is_array(x) else np.asarray(as_array(x))
 
 
 def check_targets(loss: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
-    """Check, on the host, the shapes of targets and weights, and the labels of a sparse loss.
+    """Check the shapes of targets and weights, and the labels of a sparse loss, in host memory.
 
     Args:
-        loss: of the output.
-        y, sample_weight: of one output; no weights are None.
+        loss: the loss of the output.
+        y, sample_weight: those of a single output; no weights are None.
         y_pred: the output, anything with a shape.
 
     Raises:
-        ValueError: for labels that no class has, or shapes that don't fit each other.
+        ValueError: for labels out of range, or shapes that do not match.
     """
     check_shapes(loss, shape_of(y), shape_of(y_pred))
     if sample_weight is not None:

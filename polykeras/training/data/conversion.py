@@ -1,6 +1,6 @@
-"""What a user passes as data, as arrays: NumPy's, the backend's own, or rows read in pieces.
+"""Conversion of users' data to arrays: NumPy's, the backend's own, or rows that are read in parts.
 
-Libraries are recognised by what their objects can do, so that none has to be imported.
+Libraries are recognized by the interfaces of their objects, so that none has to be imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from polykeras.layers.preprocessing.host import is_text
 
 
 def is_array(x: Any) -> bool:
-    """True for one array, frame, sparse matrix or tensor of any library.
+    """True for a single array, data frame, sparse matrix or tensor of any library.
 
     >>> is_array(np.zeros(2)), is_array([0, 0])
     (True, False)
@@ -27,7 +27,7 @@ def is_array(x: Any) -> bool:
 
 
 def is_values(x: Any) -> bool:
-    """True for a list of numbers, nested or not: data, not a list of inputs.
+    """True for a list of numbers, possibly nested: data, not a list of inputs.
 
     >>> is_values([[1, 2], [3, 4]]), is_values([np.zeros(2)])
     (True, False)
@@ -43,10 +43,10 @@ def is_data(x: Any) -> bool:
 
 
 def as_array(x: Any) -> Any:
-    """Return an array-like as a NumPy array, or as it is if it is the backend's own; float64 in ``floatx()``.
+    """Return an array-like as a NumPy array, or unchanged if it is the backend's own; float64 becomes ``floatx()``.
 
     Args:
-        x: array, tensor of any framework, frame, series (as a column), sparse matrix, Rows or list.
+        x: array, tensor of any framework, data frame, series (as a column), sparse matrix, Rows or list.
 
     Raises:
         ValueError: for dates, other objects, and lists of unequal lengths.
@@ -91,7 +91,7 @@ def _as_numpy(x: Any) -> np.ndarray:
     framework = backends.owner(x)
     if framework is not None:
         return np.asarray(framework.to_numpy(x))
-    if hasattr(x, "to_frame"):  # a series is a column
+    if hasattr(x, "to_frame"):  # a series counts as a column
         x = x.to_frame()
     if hasattr(x, "to_numpy"):
         return x.to_numpy()
@@ -105,11 +105,11 @@ def _as_numpy(x: Any) -> np.ndarray:
 
 
 class Rows:
-    """A window onto the rows of an array that is read in pieces: on disk, or sparse.
+    """A view of the rows of an array that is read in parts: on disk, or sparse.
 
     Args:
-        array: has ``shape``, ``dtype``, and slices or rising indices of rows as ``array[...]``.
-        start, stop: the window, default all rows.
+        array: has ``shape``, ``dtype``, and rows as ``array[...]`` for slices or increasing indices.
+        start, stop: the range of rows; default all.
 
     >>> rows = Rows(np.arange(10))[2:8]
     >>> rows.shape, rows.read(slice(0, 2)), rows.read(np.array([3, 0]))
@@ -127,7 +127,7 @@ class Rows:
         return Rows(self.array, self._start + start, self._start + max(start, stop))
 
     def read(self, key: Any) -> np.ndarray:
-        """Return the rows of a slice or of an array of distinct indices; files are read in rising order."""
+        """Return the rows of a slice or of distinct indices; files are read in increasing order."""
         if isinstance(key, slice):
             start, stop, _ = key.indices(self.shape[0])
             return as_array(_plain(self.array[self._start + start : self._start + stop]))
@@ -139,7 +139,7 @@ class Rows:
 
 
 def _plain(x: Any) -> Any:
-    """A piece of a memmap as an array: it is memory from now on."""
+    """Convert part of a memmap to a plain array in memory."""
     return np.asarray(x) if isinstance(x, np.memmap) else x
 
 
@@ -154,7 +154,7 @@ def as_rows(x: Any) -> Any:
 
 
 def _is_on_disk(x: Any) -> bool:
-    """True for arrays that are read by slicing: memory maps, and what is no array that a library computes with."""
+    """True for arrays to be read by slicing: memory maps, and array-likes that no library computes with."""
     if isinstance(x, np.ndarray | np.generic):
         return isinstance(x, np.memmap) and x.ndim > 0
     if isinstance(x, KerasTensor):
@@ -165,11 +165,11 @@ def _is_on_disk(x: Any) -> bool:
 
 
 def standardize(data: Any, convert: Any = as_array) -> Any:
-    """Make arrays of everything in a tree of data.
+    """Convert everything in a tree of data to arrays.
 
     Args:
         data: arrays, lists of numbers, and lists and dicts of them.
-        convert: ``as_array``, or ``as_rows`` to leave arrays on disk there.
+        convert: ``as_array``, or ``as_rows`` to leave arrays on disk there; default ``as_array``.
     """
     if is_values(data):
         return convert(data)
@@ -179,7 +179,7 @@ def standardize(data: Any, convert: Any = as_array) -> Any:
 
 
 def take(x: Any, key: Any) -> Any:
-    """Return rows of an array, a part of Rows read in; ``key`` is a slice or an array of indices."""
+    """Return rows of an array, reading them if it is Rows; ``key`` is a slice or an array of indices."""
     if isinstance(x, Rows):
         return x.read(key)
     if isinstance(key, slice) or isinstance(x, np.ndarray):
@@ -213,10 +213,10 @@ def shape_of(x: Any) -> tuple:
 
 
 def count_rows(data: Any, name: str = "x") -> int:
-    """Return how many rows the arrays of a tree have.
+    """Return the number of rows of the arrays in a tree.
 
     Raises:
-        ValueError: if there is no array, they differ, or an array has no axis.
+        ValueError: if there is no array, their lengths differ, or an array has no axes.
 
     >>> count_rows([np.zeros((3, 2)), np.zeros(3)])
     3

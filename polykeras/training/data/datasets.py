@@ -1,4 +1,4 @@
-"""Batches by number: the base class that users extend."""
+"""Batches by index: the base class that users extend."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from polykeras.training.data.workers import Workers, ordered
 
 
 class PyDataset:
-    """Base class of data that gives its batches by number; ``Sequence`` is its Keras 2 name.
+    """Base class of datasets that return batches by index; its Keras 2 name is ``Sequence``.
 
     Args:
-        workers: threads or processes that prepare batches ahead; up to 1 thread means none.
-        use_multiprocessing: processes instead of threads; items then have to be picklable.
-        max_queue_size: most batches ready or in work at a time; default 10.
+        workers: int, threads or processes that prepare batches ahead; up to 1 thread means none; default 1.
+        use_multiprocessing: bool, processes instead of threads, which requires picklable items; default False.
+        max_queue_size: int, the maximum number of batches ready or in preparation; default 10.
 
-    Extend ``__len__`` (batches an epoch) and ``__getitem__`` (a batch ``(x, y, sample_weight)``, or the
-    parts that there are). ``on_epoch_begin`` and ``on_epoch_end`` may change the data. Batches keep
-    their order whoever prepares them; ``fit(shuffle=True)`` draws a new order of whole batches each
+    Override ``__len__`` (batches per epoch) and ``__getitem__`` (a batch ``(x, y, sample_weight)``, or its
+    first parts). ``on_epoch_begin`` and ``on_epoch_end`` may change the data. Batches keep
+    their order whoever prepares them; ``fit(shuffle=True)`` draws a new order of whole batches in each
     epoch. Endless data has ``num_batches = None``, or no ``__len__``.
 
     >>> import numpy as np, polykeras as keras
@@ -58,7 +58,7 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """Batches an epoch, None for endless data."""
+        """Batches per epoch; None for endless data."""
         if not hasattr(self, "__len__"):
             raise NotImplementedError(f"Expected {type(self).__name__} to define __len__(). Received: none.")
         return len(self)
@@ -81,15 +81,15 @@ Sequence = PyDataset
 
 
 class SampleDataset(PyDataset):
-    """Batches of numbered samples, which are read when they are needed.
+    """Batches of indexed samples, which are read when they are needed.
 
     Args:
-        read: from an array of sample numbers to a batch, or from one number to a sample.
-        samples: how many there are, or the numbers of those to use.
-        batch_size: samples a batch; None gives them one by one.
-        shuffle: a new order of the samples each pass, the same on every backend.
-        seed: of the order; default from the global stream.
-        drop_remainder: leave out a last batch that is smaller.
+        read: function from an array of sample indices to a batch, or from one index to a sample.
+        samples: int, the number of samples, or the indices of those to use.
+        batch_size: int, samples per batch; None returns single samples.
+        shuffle: bool, whether to draw a new order of samples for each pass, the same on every backend.
+        seed: int, the seed of the order; default None, for one from the global stream.
+        drop_remainder: bool, whether to leave out a smaller last batch.
 
     >>> import numpy as np
     >>> dataset = SampleDataset(lambda indices: indices * 10, 5, batch_size=2)
@@ -98,13 +98,13 @@ class SampleDataset(PyDataset):
     >>> [batch.tolist() for batch in dataset.skip(1).map(lambda batch: batch + 1)]
     [[21, 31], [41]]
 
-    What else a ``tf.data.Dataset`` does (``prefetch``, ``cache``, ``repeat`` ...), its twin there does: it needs
-    TensorFlow.
+    All other methods of a ``tf.data.Dataset`` (``prefetch``, ``cache``, ``repeat`` ...) are delegated to an
+    equivalent one, which needs TensorFlow.
     """
 
-    #: Shape and dtype of a sample, a tree of specs; None where reading one has to tell.
+    #: Shape and dtype of a sample, a tree of specs; None if they are found by reading one.
     spec: Any = None
-    #: Of samples that are files in folders: the names of the classes, and the paths.
+    #: For samples that are files in folders: the class names, and the paths.
     class_names: list[str] | None = None
     file_paths: list[str] | None = None
 
@@ -139,7 +139,7 @@ class SampleDataset(PyDataset):
         return len(self._samples) // size if self._drop_remainder else -(-len(self._samples) // size)
 
     def new_pass(self) -> list:
-        """Return what to ``read`` for each batch of another pass, in a new order if the dataset shuffles."""
+        """Return the keys to ``read`` for each batch of another pass, in a new order if the dataset shuffles."""
         order = self._samples
         if self._shuffle:
             order = seeds.host_generator(self._seed, "shuffle", self._passes).permutation(order)
@@ -153,13 +153,13 @@ class SampleDataset(PyDataset):
         return ordered(self.read, self.new_pass(), workers_of(self))
 
     def __getitem__(self, index: int) -> Any:
-        """Return a batch in the order that the samples came in."""
+        """Return a batch in the original order of the samples."""
         size = self._batch_size
         number = range(self._count)[self._batches][index]
         return self.read(self._samples[number].item() if size is None else self._samples[number * size :][:size])
 
     def batch(self, batch_size: int, drop_remainder: bool = False) -> SampleDataset:
-        """Return a dataset of batches of these samples, each read on its own and stacked."""
+        """Return a dataset of batches of these samples, each read separately and stacked."""
         if self._batch_size is not None:
             raise ValueError(f"Expected a dataset of single samples. Received: one in batches of {self._batch_size}.")
         check_counts(batch_size=batch_size)
@@ -180,23 +180,23 @@ class SampleDataset(PyDataset):
         return self._changed(read=read, _samples=samples, _batches=slice(None), _batch_size=None)
 
     def part(self, indices: Any) -> SampleDataset:
-        """Return a dataset of some of the samples, by their indices in the original order."""
+        """Return a dataset of some of the samples, given by their indices in the original order."""
         return self._changed(_samples=self._samples[indices])
 
     def map(self, function: Callable) -> SampleDataset:
-        """Return a dataset whose batches ``(x, y)`` have become ``function(x, y)``."""
+        """Return a dataset with ``function(x, y)`` applied to the batches ``(x, y)``."""
         return self._changed(read=functools.partial(_read_mapped, self.read, function), spec=None)
 
     def take(self, count: int) -> SampleDataset:
-        """Return a dataset of the first batches of each pass."""
+        """Return a dataset of the first ``count`` batches of each pass."""
         return self._changed(_batches=_part(self._batches, 0, count))
 
     def skip(self, count: int) -> SampleDataset:
-        """Return a dataset without the first batches of each pass."""
+        """Return a dataset without the first ``count`` batches of each pass."""
         return self._changed(_batches=_part(self._batches, count, None))
 
     def as_tensorflow(self) -> Any:
-        """Return a ``tf.data.Dataset`` of the same batches, in the same order."""
+        """Return a ``tf.data.Dataset`` with the same batches in the same order."""
         from polykeras.interop.tensorflow_data import dataset_of
 
         return dataset_of(self)
@@ -212,7 +212,7 @@ class SampleDataset(PyDataset):
         return other
 
 
-# What programs written for ``tf.data`` ask beside; its functions want the last one of a dataset.
+# Other names that programs written for ``tf.data`` use; its functions require the last one of a dataset.
 _OF_TF_DATA = frozenset(
     ("apply", "as_numpy_iterator", "cache", "cardinality", "concatenate", "element_spec", "enumerate", "filter")
     + (
@@ -251,7 +251,7 @@ def _read_stacked(read: Callable, keys: Any) -> Any:
 
 
 def workers_of(dataset: Any, **given: Any) -> Workers:
-    """Return the worker settings of a dataset, those given to ``fit`` first.
+    """Return the worker settings of a dataset; those passed to ``fit`` take precedence.
 
     >>> workers_of(PyDataset(workers=2), max_queue_size=4)
     Workers(count=2, use_multiprocessing=False, queue=4)

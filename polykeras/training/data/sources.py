@@ -1,4 +1,4 @@
-"""The one module that looks at what a user passes as data, and makes a source of batches of it."""
+"""The one module that inspects what a user passes as data, and makes a source of batches from it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ __all__ = [
     "unpack_x_y_sample_weight"
 ]  # fmt: skip
 
-# Larger data stays on the host, batches of it are moved: it may not fit the device.
+# Larger data may not fit on the device: it stays in host memory, and single batches are moved.
 _MOST_BYTES_ON_DEVICE = 2 << 30
 _WHOLE_PASSES = Epochs()
 _PREPARATION = Preparation()
-_ENDLESS = -1  # the "cardinality" of a dataset of TensorFlow that repeats itself
+_ENDLESS = -1  # the cardinality of a TensorFlow dataset that repeats forever
 
 
 def make_source(
@@ -41,20 +41,20 @@ def make_source(
     prepare: Preparation = _PREPARATION,
     workers: dict | None = None,
 ) -> Any:
-    """Return the source for whatever a user passes as data.
+    """Return a source for whatever a user passes as data.
 
     Args:
-        data: tuple (x, y, sample_weight), where x is arrays, or a dataset or iterable of such tuples, beside which
+        data: tuple (x, y, sample_weight), where x is arrays, or a dataset or iterable of such tuples, in which case
             the others are None.
-        batch_size: rows a batch of arrays, default 32; a dataset has batches of its own.
-        epochs: how epochs divide the passes, default one pass an epoch.
-        shuffle: a new order each pass of rows, or of a dataset's batches; ``"batch"`` for batches of rows.
-        prepare: makes batches on the device, from the rows at once where they fit there.
-        workers: ``workers``, ``use_multiprocessing`` and ``max_queue_size``, default the dataset's own.
+        batch_size: int, rows per batch of arrays; default 32; a dataset has batches of its own.
+        epochs: how epochs divide the passes; by default an epoch is one pass.
+        shuffle: bool, a new order in each pass, of rows or of a dataset's batches; ``"batch"`` for batches of rows.
+        prepare: moves batches to the device; for arrays that fit there, all rows at once.
+        workers: ``workers``, ``use_multiprocessing`` and ``max_queue_size``; default None, for the dataset's own.
 
     Raises:
-        ValueError: for arrays of different lengths, or targets beside an iterable that has them.
-        TypeError: for data of a kind that can't be read.
+        ValueError: for arrays of different lengths, or targets along with an iterable that includes them.
+        TypeError: for data of an unsupported type.
     """
     x, *targets = data
     worker_settings = workers_of(x, **(workers or {}))
@@ -69,7 +69,7 @@ def make_source(
     for name, part in zip(("y", "sample_weight"), targets, strict=True):
         if part is not None:
             raise ValueError(
-                f"Expected {name} only beside arrays. Received: x of type {type(x).__name__}, which yields batches "
+                f"Expected {name} only along with arrays. Received: x of type {type(x).__name__}, which yields batches "
                 f"(x, y, sample_weight) itself."
             )
     if isinstance(x, PyDataset) or (is_indexed and (hasattr(x, "on_epoch_end") or not hasattr(x, "__iter__"))):
@@ -89,7 +89,7 @@ def _tuple_at(dataset: Any, index: int) -> Any:
 
 
 def _as_tuple(batch: Any) -> Any:
-    """A batch as Keras gives it to steps: an array alone in a tuple."""
+    """Return a batch as Keras passes it to steps: a single array in a tuple."""
     return batch if isinstance(batch, tuple | list | dict) else (batch,)
 
 
@@ -110,10 +110,10 @@ def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, 
 
 
 def make_batch(x: Any, y: Any = None, sample_weight: Any = None, put: Callable | None = None, **options: Any) -> Any:
-    """Return one batch on the device, or where ``put`` puts it, packed; options as for ``Preparation``.
+    """Return one batch on the device, or wherever ``put`` puts it, packed; options as for ``Preparation``.
 
     Raises:
-        ValueError: for data that is no array, or parts that don't fit.
+        ValueError: for data that is not arrays, or parts that don't match.
     """
     if not is_data(x) or isinstance(x, PyDataset):
         raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
@@ -121,14 +121,14 @@ def make_batch(x: Any, y: Any = None, sample_weight: Any = None, put: Callable |
 
 
 def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
-    """Batches by number, in a new order each pass."""
+    """Batches by index, in a new order in each pass."""
     length = _length(x)
     _check_ends(length, steps, x)
     is_ordered = isinstance(x, SampleDataset)
     seed = seeds.next_seed() if shuffle and length and not is_ordered else None
 
     def indices(number: int) -> Iterable[int]:
-        count = _length(x)  # it may change between epochs
+        count = _length(x)  # may change between epochs
         if count is None:
             return itertools.count()
         if seed is None:
@@ -145,7 +145,7 @@ def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
 
 
 def _length(x: Any) -> int | None:
-    """Batches in a pass; None where it is unknown, or there is no end."""
+    """Return the number of batches in a pass; None if it is unknown or infinite."""
     try:
         if hasattr(x, "num_batches"):
             return x.num_batches
@@ -153,7 +153,7 @@ def _length(x: Any) -> int | None:
         return None
     try:
         length = len(x)
-    except TypeError:  # no length, or an object that can't tell it
+    except TypeError:  # no length, or one that can't be determined
         return None
     return None if length == sys.maxsize else length
 
@@ -178,15 +178,15 @@ def _are_on_disk(data: Any) -> bool:
 
 
 def split(data: Any, fraction: float) -> tuple[Any, Any]:
-    """Cut arrays in two, without copying: the last ``fraction`` of the rows is the second part.
+    """Split arrays in two without copying: the second part is the last ``fraction`` of the rows.
 
     Raises:
-        ValueError: for a fraction outside (0, 1), data without rows to cut, or an empty part.
+        ValueError: for a fraction outside (0, 1), data without rows to split, or an empty part.
     """
     check_fraction("validation_split", fraction)
     if not all(is_data(part) and not isinstance(part, PyDataset) for part in data):
         raise ValueError(
-            "Expected arrays for validation_split. Received: an iterable, which can't be cut. Use validation_data."
+            "Expected arrays for validation_split. Received: an iterable, which can't be split. Use validation_data."
         )
     data = Preparation(encode=lambda x, of_all_rows: x).on_host(*(standardize(part, as_rows) for part in data))
     count = count_rows(data)

@@ -1,4 +1,4 @@
-"""Batches that come one after another, from files, datasets, generators and other iterables."""
+"""Sequential batches from files, datasets, generators and other iterables."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _warn(received: str) -> None:
 
 
 class Stream(NamedTuple):
-    """Data that comes in passes over keys, each of which is read into a batch.
+    """Data that is read in passes over keys, with a batch for each key.
 
     Args:
-        new_pass: returns the keys of a pass, by its number; an iterator goes on instead.
-        read: from a key to a batch as the user gives it; several may run at a time.
-        length: batches in a pass, where it is known.
+        new_pass: function of a pass's number that returns its keys; an iterator continues instead.
+        read: function from a key to a batch as the user provides it; calls may overlap.
+        length: int, batches in a pass; None if unknown.
         on_begin: called before each epoch.
         on_end: called after each epoch.
     """
@@ -43,10 +43,10 @@ class Epochs(NamedTuple):
     """How epochs divide the passes over the data.
 
     Args:
-        steps: batches an epoch, None for a whole pass.
-        first: number of the first epoch, which the order depends on.
-        goes_on: an epoch of fewer ``steps`` than a pass has goes on where the last one ended, as in Keras; otherwise
-            each epoch starts a new pass.
+        steps: int, batches per epoch; None for a whole pass.
+        first: int, the number of the first epoch, on which the order depends.
+        goes_on: whether an epoch with fewer ``steps`` than a pass continues where the previous one ended, as in Keras;
+            otherwise each epoch starts a new pass.
     """
 
     steps: int | None = None
@@ -55,13 +55,13 @@ class Epochs(NamedTuple):
 
 
 class StreamSource:
-    """Batches of a stream; a pass that ends in the middle of an epoch ends the epoch, with a warning.
+    """Batches of a stream; a pass that ends within an epoch ends the epoch, with a warning.
 
     Args:
-        stream: where batches come from.
-        prepare: from a batch as the user gives it to one on the device.
+        stream: the source of batches.
+        prepare: function from a batch as the user provides it to one on the device.
         epochs: how epochs divide the passes.
-        workers: threads or processes that read.
+        workers: the threads or processes that read.
     """
 
     batch_size = None
@@ -78,7 +78,7 @@ class StreamSource:
         self._ahead: list = []
 
     def spec(self) -> Any:
-        """The first batch; it will come again in the first epoch.
+        """Return the first batch, which will be yielded again in the first epoch.
 
         Raises:
             ValueError: if there is none.
@@ -129,15 +129,15 @@ class StreamSource:
             self._keys = None
 
     def pass_over(self, epochs: Iterable[int]) -> None:
-        """Let epochs go by: batches that are read by keys are not read, others are taken and dropped."""
+        """Skip epochs: batches that are read by key are not read, others are consumed and dropped."""
         own = self._read, self._prepare, self._workers
         for epoch in epochs:
             for _ in self.batches(epoch):
-                self._read = self._prepare = lambda item: item  # from the next epoch on
+                self._read = self._prepare = lambda item: item  # effective from the next epoch
                 self._workers = _NONE
         self._read, self._prepare, self._workers = own
 
     def close(self) -> None:
-        """End the threads or processes that prepare batches."""
+        """Stop the threads or processes that prepare batches."""
         if self._items is not None:
             self._items.close()

@@ -1,4 +1,4 @@
-"""Batches prepared ahead of time by threads or processes, in order, and stopped without a trace."""
+"""Batches prepared in advance by threads or processes, in order, which are stopped cleanly."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Workers(NamedTuple):
     """How batches are prepared.
 
     Args:
-        count: threads or processes; up to one thread means that the caller does the work.
-        use_multiprocessing: processes instead of threads.
-        queue: most batches that are ready or in work at a time.
+        count: int, threads or processes; up to one thread means that the caller does the work.
+        use_multiprocessing: bool, processes instead of threads.
+        queue: int, the maximum number of batches ready or in preparation.
     """
 
-    count: int = 1  # type: ignore[assignment] # tuple.count, which nobody calls
+    count: int = 1  # type: ignore[assignment] # overrides tuple.count, which is not used
     use_multiprocessing: bool = False
     queue: int = 10
 
@@ -43,7 +43,7 @@ def ordered(read: Callable[[Any], Any], keys: Iterable, workers: Workers) -> Ite
     """Yield ``read(key)`` for each key, in the order of the keys.
 
     An exception in ``read`` is raised here, with its traceback. Closing the iterator, or an
-    exception in it, Ctrl-C included, ends the threads or processes.
+    exception (including Ctrl-C) while it waits, stops the threads or processes.
 
     >>> list(ordered(lambda key: 2 * key, range(4), Workers(2)))
     [0, 2, 4, 6]
@@ -57,7 +57,7 @@ def ordered(read: Callable[[Any], Any], keys: Iterable, workers: Workers) -> Ite
 
     def submit(count: int) -> None:
         for key in itertools.islice(keys, count):
-            with deferred():  # a Ctrl-C between a worker's start and its entry in the pool would forget it
+            with deferred():  # a Ctrl-C between starting a worker and registering it would leak the worker
                 waiting.append(executor.submit(call, key))
 
     try:
@@ -72,7 +72,7 @@ def ordered(read: Callable[[Any], Any], keys: Iterable, workers: Workers) -> Ite
 
 
 def _threads(read: Callable, workers: Workers) -> tuple[futures.Executor, Callable]:
-    """Threads on the backend of the caller."""
+    """Start threads that use the caller's backend."""
     from concurrent.futures import ThreadPoolExecutor
 
     backend = backends.current()
@@ -95,14 +95,14 @@ _process: dict[str, Any] = {}
 
 
 def _start_process(read: Callable, seed: int) -> None:
-    """Keep the function, sent once; leave Ctrl-C to the process that trains."""
+    """Keep the function, which is sent only once; leave Ctrl-C to the training process."""
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     _process.update(read=read, seed=seed)
 
 
 def _call(key: Any) -> Any:
-    """Read one batch, drawing random numbers that depend on the batch, not on the process that gets it."""
+    """Read one batch, with random numbers that depend on the batch and not on the process that reads it."""
     seed = seeds.digest("worker", _process["seed"], key)
     python_random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
@@ -110,7 +110,7 @@ def _call(key: Any) -> Any:
 
 
 def reader(dataset: Any) -> Callable[[int], Any]:
-    """Return the function from index to batch of a dataset; it can be sent to a process."""
+    """Return a picklable function from index to batch of a dataset."""
     return functools.partial(_item, dataset)
 
 
