@@ -1,4 +1,4 @@
-"""The command ``polykeras``: what is installed, what is in a file, a demonstration, and Keras scripts unchanged.
+"""The command ``polykeras``: installed backends, contents of files, a demonstration, and Keras scripts unchanged.
 
 >>> main(["run"])  # doctest: +IGNORE_EXCEPTION_DETAIL
 Traceback (most recent call last):
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: those of the command line, by default the process's own.
+        arguments: list of str, the command-line arguments; default None, for those of the process.
 
     Returns:
         The exit status.
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_backend(which)
     which.add_argument("--all", action="store_true", help="train on every installed backend, and compare")
     demo.add_argument("--epochs", type=int, default=10, help="default %(default)s")
-    demo.add_argument("--seed", type=int, default=0, help="of weights, shuffles and dropout; default %(default)s")
+    demo.add_argument("--seed", type=int, default=0, help="for weights, shuffling and dropout; default %(default)s")
     demo.set_defaults(action=_demo)
 
     comparison = commands.add_parser("parity", help="run a saved model, or a training script, on several engines")
@@ -97,7 +97,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse what can't work before any work; the messages become those of the command."""
+    """Reject invalid options before any work; errors become messages of the command."""
     if getattr(options, "backend", None):
         backends.set_default(options.backend)
     elif hasattr(options, "backend"):

@@ -1,4 +1,4 @@
-"""Which backends there are."""
+"""The list of backends."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def print_backends() -> int:
     """Print the backends with versions and devices, and which one is chosen and why.
 
     Returns:
-        0, or 1 where the setting asks for a backend that can't be used.
+        0, or 1 if a backend is configured that can't be used.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    with contextlib.suppress(Exception):  # one that can't be loaded is told of below
+    with contextlib.suppress(Exception):  # a backend that can't be loaded is reported below
         backends.load_all()
     table = Table("backend", "version", "devices")
     for name in dict.fromkeys([*backends.available(), *backends.NAMES]):
@@ -34,7 +34,7 @@ def print_backends() -> int:
 
 
 def _describe(name: str) -> tuple[str, str, str]:
-    """The cells of one backend."""
+    """Return the table cells for one backend."""
     if not backends.is_installed(name):
         return name, "not installed", f"pip install 'polykeras[{name}]'"
     try:

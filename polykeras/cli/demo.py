@@ -1,4 +1,4 @@
-"""Two small networks that learn to read handwritten digits."""
+"""Two small networks that learn to recognize handwritten digits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def dense_network() -> Sequential:
 
 
 def convolutional_network() -> Sequential:
-    """Return a network that looks for strokes first."""
+    """Return a convolutional network."""
     return Sequential(
         [
             layers.Input((8, 8, 1)),
@@ -53,7 +53,7 @@ NETWORKS: dict[str, Callable[[], Sequential]] = {
 
 @dataclass
 class Result:
-    """What one backend made of one network."""
+    """The result of training one network on one backend."""
 
     backend: str
     first_weights: str
@@ -64,12 +64,12 @@ class Result:
 
 
 def demonstrate(names: Sequence[str], epochs: int, seed: int) -> None:
-    """Train each network on each backend, and print how well it reads.
+    """Train each network on each backend, and print its accuracy.
 
     Args:
-        names: backends.
-        epochs: for each network.
-        seed: of weights, shuffles and dropout, the same on all backends.
+        names: list of backends.
+        epochs: int, for each network.
+        seed: int, for weights, shuffling and dropout, the same on all backends.
     """
     from rich.console import Console
 
@@ -80,7 +80,7 @@ def demonstrate(names: Sequence[str], epochs: int, seed: int) -> None:
         for name in names:
             console.rule(f"{title} on {name}")
             results.append(train(build, name, epochs, seed))
-            console.print(f"{results[-1].accuracy:.1%} of the digits that it has not seen are read right.")
+            console.print(f"{results[-1].accuracy:.1%} of the digits that it has not seen are recognized correctly.")
         console.print(confusion_table(results[0].confusion))
         if len(results) > 1:
             console.print(comparison(results))
@@ -107,16 +107,16 @@ def train(build: Callable[[], Sequential], name: str, epochs: int, seed: int) ->
 
 
 def _fingerprint(weights: list[np.ndarray]) -> str:
-    """A short text that changes with any bit of the weights."""
+    """Return a short text that changes with any bit of the weights."""
     return hashlib.sha256(b"".join(np.ascontiguousarray(weight).tobytes() for weight in weights)).hexdigest()[:10]
 
 
 def confusion_table(confusion: np.ndarray) -> Any:
-    """Return a table of which digit was read as which."""
+    """Return a table of which digit was recognized as which."""
     from rich.table import Column, Table
 
     columns = [Column(str(digit), justify="right", style="red") for digit in range(10)]
-    table = Table("", *columns, title="Rows: what was written. Columns: what was read.", title_justify="left")
+    table = Table("", *columns, title="Rows: what was written. Columns: what was recognized.", title_justify="left")
     for digit, counts in enumerate(confusion):
         cells = [str(count) if count else "" for count in counts]
         cells[digit] = f"[bold green]{counts[digit]}[/]"
@@ -125,7 +125,7 @@ def confusion_table(confusion: np.ndarray) -> Any:
 
 
 def comparison(results: Sequence[Result]) -> str:
-    """Return in a sentence how far apart the backends are."""
+    """Return a sentence on how much the backends differ."""
     losses = np.array([result.losses for result in results])
     difference = np.abs(losses / losses[0] - 1).max()
     same = len({result.first_weights for result in results}) == 1
@@ -134,7 +134,7 @@ def comparison(results: Sequence[Result]) -> str:
 
 
 def comparison_table(results: Sequence[Result]) -> Any:
-    """Return a table of the backends side by side."""
+    """Return a table that compares the backends."""
     from rich.table import Column, Table
 
     table = Table("", *(Column(result.backend, justify="right") for result in results))

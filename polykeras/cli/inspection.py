@@ -1,4 +1,4 @@
-"""Showing what a model file holds."""
+"""Displaying the contents of a model file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from polykeras.saving.inspection import Report, inspect
 
 
 def print_inspection(path: str) -> int:
-    """Print what a model file holds: its layers, arrays and versions, what it needs, and what is unsafe in it.
+    """Print the contents of a model file: layers, arrays and versions, what it needs, and what is unsafe in it.
 
     Args:
-        path: of the file.
+        path: str, path of the file.
 
     Returns:
-        0, or 1 where the file is damaged or something in it could do harm.
+        0, or 1 if the file is damaged or contains something that could do harm.
     """
     report = inspect(path)
     console = Console()

@@ -15,19 +15,19 @@ from polykeras.core import seeds
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to its parser."""
     parser.add_argument("file", help="a saved model (.keras, .h5), or a training script (.py)")
-    parser.add_argument("--data", metavar="FILE.npz", help="arrays x (or x0, x1, ...) and maybe y; default random x")
+    parser.add_argument("--data", metavar="FILE.npz", help="arrays x (or x0, x1, ...), optionally y; default random x")
     parser.add_argument("--backends", metavar="NAMES", help="separated by commas; default all that are installed")
     parser.add_argument("--steps", type=int, default=0, help="training steps of a compiled model; default %(default)s")
     parser.add_argument("--rtol", type=float, help="allowed relative difference; default by the model's precision")
-    parser.add_argument("--seed", type=int, default=0, help="of random data, or of a script; default %(default)s")
-    parser.add_argument("--against", metavar="keras", help="let real Keras take part in a script: keras or keras:NAME")
+    parser.add_argument("--seed", type=int, default=0, help="for random data, or for a script; default %(default)s")
+    parser.add_argument("--against", metavar="keras", help="include real Keras for a script: keras or keras:NAME")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument("--html", metavar="FILE", help="write the report as a page")
-    parser.add_argument("arguments", nargs="*", help="arguments of the script; after -- where they begin with -")
+    parser.add_argument("arguments", nargs="*", help="arguments of the script; after -- if they begin with -")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Compare, print, and return the exit status: 0 where engines agree, 1 where they differ."""
+    """Compare, print, and return the exit status: 0 if engines agree, 1 if they differ."""
     from rich.console import Console
 
     names = options.backends.split(",") if options.backends else None
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
         print(report.to_json())
     else:
         console = Console()
-        # Into a file or a pipe the whole table goes.
+        # In a file or a pipe, print the whole table.
         (console if console.is_terminal else Console(width=140)).print(report)
     if options.html:
         report.to_html(options.html)
@@ -45,10 +45,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_options(options: argparse.Namespace) -> None:
-    """Refuse what can't work before any work.
+    """Reject invalid options before any work.
 
     Raises:
-        ValueError: for an unknown backend or a wrong number.
+        ValueError: for an unknown backend or an invalid number.
     """
     for name in options.backends.split(",") if options.backends else ():
         if name not in backends.available():
@@ -87,18 +87,18 @@ def _data(path: str) -> tuple[Any, Any]:
 
 
 def random_inputs(model: Any, seed: int = 0, rows: int = 8) -> Any:
-    """Return inputs for a model of known shapes: normal floats, and small integers where those are wanted.
+    """Return inputs for a model of known shapes: normally distributed floats, and small integers where required.
 
     Args:
-        model: with ``inputs``.
-        seed: of the numbers.
-        rows: of the batch.
+        model: model with ``inputs``.
+        seed: int, seed of the numbers.
+        rows: int, the batch size.
 
     Raises:
-        ValueError: for a model that does not say its inputs.
+        ValueError: for a model without known inputs.
     """
     if not getattr(model, "inputs", None):
-        raise ValueError(f"Model {model.name!r}: Expected --data, of a model without known inputs. Received: none.")
+        raise ValueError(f"Model {model.name!r}: Expected --data for a model without known inputs. Received: none.")
     inputs = []
     for index, tensor in enumerate(model.inputs):
         generator = seeds.host_generator("parity", seed, index)

@@ -15,11 +15,11 @@ from polykeras.compat.script_era import older_name
 
 
 def run_script(path: str, arguments: Sequence[str] = ()) -> None:
-    """Run a script as ``python path arguments`` would, with ``keras`` as polykeras.
+    """Run a script like ``python path arguments``, with polykeras as ``keras``.
 
     Args:
-        path: the script.
-        arguments: what it finds in ``sys.argv`` after its own name.
+        path: str, path of the script.
+        arguments: list of str, ``sys.argv`` after the script's name.
     """
     _prepare(path, arguments, os.path.dirname(os.path.abspath(path)))
     _choose_era(path)
@@ -27,11 +27,11 @@ def run_script(path: str, arguments: Sequence[str] = ()) -> None:
 
 
 def run_module(name: str, arguments: Sequence[str] = ()) -> None:
-    """Run a module as ``python -m name arguments`` would, with ``keras`` as polykeras.
+    """Run a module like ``python -m name arguments``, with polykeras as ``keras``.
 
     Args:
-        name: the module, or a package with ``__main__``.
-        arguments: what it finds in ``sys.argv`` after its own path.
+        name: str, a module, or a package with ``__main__``.
+        arguments: list of str, ``sys.argv`` after the module's path.
     """
     _prepare(name, arguments, os.getcwd())
     spec = importlib.util.find_spec(name)
@@ -41,18 +41,18 @@ def run_module(name: str, arguments: Sequence[str] = ()) -> None:
 
 def _prepare(program: str, arguments: Sequence[str], folder: str) -> None:
     install_as_keras()
-    os.environ["POLYKERAS_AS_KERAS"] = "1"  # for the processes that the program starts
+    os.environ["POLYKERAS_AS_KERAS"] = "1"  # for processes that the program starts
     sys.argv = [program, *arguments]
     sys.path[0] = folder
 
 
 def _choose_era(path: str | None) -> None:
-    """Take the defaults of Keras 2 for a program of that time, unless the environment says which to take."""
+    """Choose the defaults of Keras 2 for a program written for it, unless the environment specifies an era."""
     if os.environ.get("KERAS_ERA") or path is None or not os.path.isfile(path):
         return
     with tokenize.open(path) as file:
         found = older_name(file.read())
     if found is not None:
         print(f"Defaults of Keras 2, because of {found} in {path}; KERAS_ERA=3 for those of Keras 3.", file=sys.stderr)
-        os.environ["KERAS_ERA"] = "2"  # for the processes that the program starts
+        os.environ["KERAS_ERA"] = "2"  # for processes that the program starts
         config.set_era("keras2")

@@ -1,1 +1,1 @@
-"""Bridges to objects of one engine: a torch module, a function of JAX, a Flax module, a SavedModel as layers."""
+"""Bridges to objects of one engine: torch modules, functions of JAX, Flax modules and SavedModels as layers."""

@@ -1,4 +1,4 @@
-"""Models as programs of one engine, for servers and devices that know nothing of polykeras."""
+"""Models as programs of one engine, for servers and devices without polykeras."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def export_model(
     if format not in writers:
         raise NotImplementedError(
             f"Model {model.name!r}: Expected one of the formats {naming.listed(sorted(writers))}. Received: "
-            f"{format!r}, which is not there yet. Real Keras loads a file of model.save(), and exports it."
+            f"{format!r}, which is not implemented yet. Real Keras loads a file of model.save(), and exports it."
         )
     engine, write = writers[format]
     name = model.weights[0].backend_name if model.weights else backends.current_name()
@@ -45,7 +45,7 @@ def export_model(
 
 
 def _specs(model: Any, signature: Any) -> Any:
-    """Sizes and dtypes of the inputs, nested as the model takes them."""
+    """Return the sizes and dtypes of the inputs, nested as the model expects them."""
     if signature is not None:
         if isinstance(signature, list | tuple) and len(signature) == 1:
             signature = signature[0]
@@ -54,8 +54,8 @@ def _specs(model: Any, signature: Any) -> Any:
         return trees.map(_spec, model._inputs_structure)
     if not model._build_shapes:
         raise ValueError(
-            f"Model {model.name!r}: Expected a model that was called, or input_signature. Received: neither. Call it "
-            f"on a batch first."
+            f"Model {model.name!r}: Expected a model that has been called, or input_signature. Received: neither. Call "
+            f"it on a batch first."
         )
     shape = next(iter(model._build_shapes.values()))
     return trees.map(lambda x: SpecArray((None, *x.shape[1:]), x.dtype), _shapes_to_specs(shape, model.compute_dtype))
@@ -108,7 +108,7 @@ def _write_torch(model: Any, filepath: str, specs: Any, options: dict) -> None:
 def _write_saved_model(model: Any, filepath: str, specs: Any, options: dict) -> None:
     if options:
         raise ValueError(
-            f"Expected no more arguments for format='tf_saved_model'. Received: {naming.listed(sorted(options))}."
+            f"Expected no further arguments for format='tf_saved_model'. Received: {naming.listed(sorted(options))}."
         )
     archive = ExportArchive()
     archive.track(model)
@@ -117,10 +117,10 @@ def _write_saved_model(model: Any, filepath: str, specs: Any, options: dict) -> 
 
 
 class ExportArchive:
-    """Functions of layers and models, written together as a SavedModel of TensorFlow.
+    """Functions of layers and models, saved together as a SavedModel of TensorFlow.
 
     Raises:
-        RuntimeError: on another backend than TensorFlow.
+        RuntimeError: on a backend other than TensorFlow.
 
     >>> import numpy as np, tempfile, polykeras as keras
     >>> with keras.backends.use("tensorflow"):
@@ -145,10 +145,10 @@ class ExportArchive:
         self._endpoints: dict[str, Any] = {}
 
     def track(self, resource: Any) -> None:
-        """Let the archive hold the variables of a layer, a model, or an object of TensorFlow.
+        """Add the variables of a layer, a model, or an object of TensorFlow to the archive.
 
         Args:
-            resource: the object.
+            resource: the layer, model or object.
         """
         import tensorflow as tf
 
@@ -156,25 +156,25 @@ class ExportArchive:
         self._root.tracked.append(as_module(resource) if is_own else resource)
 
     def add_endpoint(self, name: str, fn: Callable, input_signature: Any = None, **kwargs: Any) -> Any:
-        """Add a function that users of the SavedModel call.
+        """Add a function for users of the SavedModel to call.
 
         Args:
-            name: by which they call it.
-            fn: function of arrays, such as ``layer.call``; or a ``tf.function`` that was called.
-            input_signature: a list with, for each argument, a tree of ``InputSpec``, ``tf.TensorSpec`` or symbolic
-                tensors; default None, for a ``tf.function``.
-            **kwargs: of other backends, which do not matter.
+            name: str, the name by which they call it.
+            fn: function of arrays, such as ``layer.call``; or a ``tf.function`` that has been called.
+            input_signature: list with a tree of ``InputSpec``, ``tf.TensorSpec`` or symbolic tensors for each
+                argument; default None, for a ``tf.function``.
+            **kwargs: for other backends; ignored.
 
         Returns:
-            The function, as TensorFlow runs it.
+            The function, as a ``tf.function``.
 
         Raises:
-            ValueError: for a name that was given before, and for a plain function without a signature.
+            ValueError: for a duplicate name, and for a plain function without a signature.
         """
         import tensorflow as tf
 
         if name in self._endpoints:
-            raise ValueError(f"Expected a new name of an endpoint. Received: {name!r}, which there is already.")
+            raise ValueError(f"Expected a new name of an endpoint. Received: {name!r}, which already exists.")
         if input_signature is None and not hasattr(fn, "get_concrete_function"):
             raise ValueError(f"Expected input_signature for the endpoint {name!r}. Received: None.")
         if input_signature is not None:
@@ -187,20 +187,20 @@ class ExportArchive:
         return function
 
     def track_and_add_endpoint(self, name: str, resource: Any, input_signature: Any, **kwargs: Any) -> Any:
-        """Track a layer or model, and add its call as inference.
+        """Track a layer or model, and add its call in inference mode.
 
         Args:
-            name, input_signature, **kwargs: as of ``add_endpoint``.
+            name, input_signature, **kwargs: as for ``add_endpoint``.
             resource: the layer or model.
         """
         self.track(resource)
         return self.add_endpoint(name, lambda *inputs: resource(*inputs, training=False), input_signature, **kwargs)
 
     def add_variable_collection(self, name: str, variables: list) -> None:
-        """Let users of the SavedModel find variables under an attribute.
+        """Make variables available to users of the SavedModel as an attribute.
 
         Args:
-            name: of the attribute.
+            name: str, the name of the attribute.
             variables: list of Variables.
         """
         backend: Any = backends.load("tensorflow")
@@ -210,9 +210,9 @@ class ExportArchive:
         """Write the SavedModel.
 
         Args:
-            filepath: path of the folder.
+            filepath: str, path of the folder.
             options: a ``tf.saved_model.SaveOptions``; default None.
-            verbose: whether to print the names of the endpoints; default True.
+            verbose: bool, whether to print the names of the endpoints; default True.
 
         Raises:
             ValueError: for an archive without endpoints.

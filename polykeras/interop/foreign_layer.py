@@ -1,4 +1,4 @@
-"""What layers share that call code of one engine."""
+"""The base class of layers that call an engine's own code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _FRAMEWORKS = ("torch", "tensorflow", "jax", "jaxlib", "flax", "keras")
 
 
 def framework_of(x: Any) -> str | None:
-    """Return the name of the framework that an object's class, or a base of it, comes from; imports nothing.
+    """Return the name of the framework that defines an object's class or one of its bases; imports nothing.
 
-    What is ours is of none, although TensorFlow, once loaded, has a base class of its own in it.
+    polykeras's own classes have none, although TensorFlow, once loaded, adds a base class of its own to them.
 
     >>> framework_of(3) is None
     True
@@ -31,12 +31,12 @@ def framework_of(x: Any) -> str | None:
 
 
 class ForeignLayer(Layer):
-    """Base of layers whose ``call`` is code of one engine.
+    """Base class of layers whose ``call`` is code of one engine.
 
-    Subclasses set ``engine``, the name of the backend; ``other_engines`` may run its code too.
+    Subclasses set ``engine``, the name of the backend; ``other_engines`` can run its code too.
 
     Raises:
-        RuntimeError: where the layer is made or called on another backend.
+        RuntimeError: if the layer is created or called on another backend.
     """
 
     engine: str
@@ -63,7 +63,7 @@ class ForeignLayer(Layer):
         return self._infer_on_engine(args, kwargs, EngineNeeded(f"{type(self).__name__} is code of the engine."))
 
     def _accept(self, backend: Any, x: Any) -> None:
-        """Shapes go another way than values, so that no input is let through unseen."""
+        """Infer shapes separately from values, so that every input is checked."""
 
     def keep(self, value: Any, trainable: bool, name: str) -> Variable:
         """Return a weight with the value of an engine's array."""
@@ -74,12 +74,12 @@ class ForeignLayer(Layer):
 
 
 def adopted(layer: Layer, name: str, value: Any) -> Any:
-    """Return a layer for an object of an engine with weights of its own, found among a layer's attributes.
+    """Return a layer for an engine's own object with weights, found among a layer's attributes.
 
-    A TensorFlow module without variables, such as one around a table of words, is returned as it is.
+    A TensorFlow module without variables, such as one around a vocabulary table, is returned unchanged.
 
     Raises:
-        TypeError: for one that polykeras can't train as it is.
+        TypeError: for an object that polykeras can't train.
     """
     if name and hasattr(value, "named_parameters") and type(value).forward is not _container_forward(type(value)):
         from polykeras.interop.torch import TorchModuleWrapper
@@ -98,5 +98,5 @@ def adopted(layer: Layer, name: str, value: Any) -> Any:
 
 
 def _container_forward(cls: type) -> Any:
-    """What a module without a ``forward`` of its own, such as a list of modules, has for it."""
+    """The ``forward`` of a module that does not define one, such as a list of modules."""
     return getattr(cls.__mro__[-2], "forward", None)

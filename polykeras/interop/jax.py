@@ -1,4 +1,4 @@
-"""A function of JAX, or a Flax module, as a layer."""
+"""Functions of JAX and Flax modules as layers."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class JaxLayer(ForeignLayer):
     """Use a function of JAX as a layer, on the jax backend, or translated on the tensorflow backend.
 
     Args:
-        call_fn: function of ``params``, ``state``, ``rng``, ``inputs`` and ``training``: all but
-            ``inputs`` only if it wants them, in any order, by these names. Returns the outputs, or
+        call_fn: function of ``params``, ``state``, ``rng``, ``inputs`` and ``training``: all except
+            ``inputs`` are optional, in any order, under these names. Returns the outputs, or
             with ``state`` (outputs, new state).
-        init_fn: function of ``inputs``, and maybe ``rng`` and ``training``, that makes the parameters, or with
-            ``state`` (parameters, state). Called when the layer is built, without ``params`` or ``state``.
-        params: tree of the parameters, which are trained.
-        state: tree of other values.
-        seed: an int for ``rng``.
-        native_serialization_platforms: names of the platforms that code for TensorFlow is made for; default None, for
-            the one in use.
+        init_fn: function of ``inputs``, and optionally ``rng`` and ``training``, that creates the parameters, or with
+            ``state`` (parameters, state). Called when the layer is built, if ``params`` and ``state`` are not given.
+        params: tree of the parameters, which are trained; default None.
+        state: tree of other values; default None.
+        seed: int, the seed for ``rng``; default None.
+        native_serialization_platforms: list of the platforms for which code for TensorFlow is made; default None, for
+            the current one.
 
     Raises:
-        ValueError: for a function without these arguments, or nothing to make parameters of; where it is called, for a
-            new state of another structure than ``state``.
+        ValueError: for a function without these arguments, or without parameters; in a call, for a
+            new state whose structure differs from ``state``.
         RuntimeError: on another backend.
 
-    A config names the functions, which have to be registered: a file with it loads with ``safe_mode=False`` only.
+    A config contains the functions by name, so they have to be registered; it loads only with ``safe_mode=False``.
     """
 
     engine = "jax"
@@ -72,7 +72,7 @@ class JaxLayer(ForeignLayer):
             raise ValueError(f"Layer {self.name!r}: Expected init_fn, params or state. Received: none of them.")
 
     def _wanted(self, name: str, function: Callable, known: tuple) -> list[str]:
-        """The arguments that a function takes, of those that it may."""
+        """Return which of the possible arguments a function takes."""
         taken = list(inspect.signature(function).parameters)
         unknown = [argument for argument in taken if argument not in known]
         if unknown or "inputs" not in taken:
@@ -83,7 +83,7 @@ class JaxLayer(ForeignLayer):
         return taken
 
     def _keep_trees(self, params: Any, state: Any) -> None:
-        """Make weights of the values in two trees; what is no number stays as it is."""
+        """Create weights for the values in two trees; values that are not numbers are kept."""
         import jax
 
         for name, tree, trainable in (("params", params, True), ("state", state, False)):
@@ -99,7 +99,7 @@ class JaxLayer(ForeignLayer):
         return self.keep(leaf, trainable, name) if hasattr(leaf, "dtype") else leaf
 
     def build(self, input_shape: Any) -> None:
-        """Make the parameters with ``init_fn``."""
+        """Create the parameters with ``init_fn``."""
         if self._trees or self.init_fn is None:
             return
         import jax
@@ -179,7 +179,7 @@ class JaxLayer(ForeignLayer):
         return outputs, [new for new, old in zip(leaves, kept, strict=True) if isinstance(old, Variable)]
 
     def _on_tensorflow(self, function: Callable, inputs: Any, training: bool) -> Callable:
-        """A function of JAX as one of TensorFlow, for inputs with these unknown sizes."""
+        """Return a function of JAX as one of TensorFlow, for inputs with these unknown sizes."""
         from jax.experimental import jax2tf
 
         shapes = trees.map(lambda x: _polymorphic(tuple(x.shape)), inputs)
@@ -198,10 +198,10 @@ class JaxLayer(ForeignLayer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a layer from ``get_config``.
+        """Create a layer from ``get_config``.
 
         Raises:
-            ValueError: for a config out of a file, unless the caller allowed code by ``safe_mode=False``.
+            ValueError: for a config from a file, unless the caller allowed code by ``safe_mode=False``.
         """
         if registry.is_safe_mode():
             where = f"Layer {config.get('name')!r}"
@@ -210,7 +210,7 @@ class JaxLayer(ForeignLayer):
 
 
 def _polymorphic(shape: tuple) -> str | None:
-    """Names for the unknown sizes of a shape, as JAX wants them: one for all batches."""
+    """Return names for the unknown sizes of a shape, as JAX expects them: the same for all batch sizes."""
     if None not in shape:
         return None
     names = ["batch", *(f"size_{axis}" for axis in range(1, len(shape)))]
@@ -221,14 +221,14 @@ class FlaxLayer(JaxLayer):
     """Use a ``flax.linen.Module`` as a layer, on the jax backend, or translated on the tensorflow backend.
 
     Args:
-        module: the module. Its method takes ``inputs``, and maybe ``training``.
-        method: which one, or a function of the module; default ``__call__``.
-        variables: what ``module.init`` returns, to begin with; default ``init`` when the layer is built.
+        module: the module. Its method takes ``inputs``, and optionally ``training``.
+        method: str, the name of the method, or a function of the module; default None, for ``__call__``.
+        variables: initial variables, as returned by ``module.init``; default None, which calls ``init`` on building.
 
-    All collections but ``"params"`` are state. A config can't hold a module: it is refused.
+    All collections except ``"params"`` are state. A config can't contain a module, so ``get_config`` is refused.
 
     Raises:
-        TypeError: for a module that keeps its own parameters, as those of ``flax.nnx`` do.
+        TypeError: for a module that holds its own parameters, like those of ``flax.nnx``.
         RuntimeError: on another backend.
     """
 

@@ -1,6 +1,6 @@
-"""Differentiating and training models of other libraries by their own means, beside a model of ours.
+"""Differentiating and training models of other libraries by their own means, in parallel with a polykeras model.
 
-What the caller gave is not changed: a copy is trained, or its weights are put back.
+The caller's objects are not changed: a copy is trained, or weights are restored.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Loss = Callable[[list], Any]
 
 @dataclass(frozen=True)
 class Update:
-    """What an update does, for the optimizer of another library.
+    """The settings of an update, for the optimizer of another library.
 
     Attributes:
         name: ``"SGD"``, ``"Adam"`` or ``"AdamW"``.
-        config: of our optimizer, in Keras's layout.
+        config: config of our optimizer, in Keras's layout.
         rate: learning rate of this step.
-        step: its number, from 1.
+        step: number of the step, from 1.
 
     >>> Update("SGD", {"momentum": 0.9}, 0.1, 1).get("momentum")
     0.9
@@ -53,15 +53,15 @@ class Update:
 
     @property
     def epsilon(self) -> float:
-        """Adam's, of libraries that correct the second moment before they add it, where ours comes before."""
+        """Return Adam's epsilon for libraries that add it after the bias correction, where ours adds it before."""
         return self.get("epsilon") / np.sqrt(1 - self.get("beta_2") ** self.step)
 
 
 class Learner:
-    """A model of another library, which is differentiated and trained.
+    """A model of another library, to be differentiated and trained.
 
     Attributes:
-        backend: the name of the backend whose arrays it computes.
+        backend: name of the backend whose arrays it computes with.
         updates: names of the optimizers that the library has too.
     """
 
@@ -69,7 +69,7 @@ class Learner:
     updates: tuple[str, ...] = ("SGD", "Adam", "AdamW")
 
     def has_modes(self, inputs: tuple) -> bool:
-        """Whether it can be told to train, on some inputs."""
+        """Whether its call has a training mode, for given inputs."""
         return True
 
     def differentiate(self, inputs: tuple, loss: Loss, training: bool) -> float:
@@ -77,41 +77,41 @@ class Learner:
         raise NotImplementedError
 
     def update(self, update: Update) -> None:
-        """Train by the gradients that were kept."""
+        """Train with the kept gradients."""
         raise NotImplementedError
 
     def weights(self) -> list[Part]:
-        """The parts with their weights as they are now."""
+        """Return the parts with their current weights."""
         raise NotImplementedError
 
     def gradients(self) -> list[Part]:
-        """The parts with the kept gradients in place of their weights."""
+        """Return the parts with the kept gradients in place of their weights."""
         raise NotImplementedError
 
     def state(self) -> Any:
-        """What calls in training and updates change, for ``restore``."""
+        """Return everything that training calls and updates change, for ``restore``."""
         raise NotImplementedError
 
     def restore(self, state: Any) -> None:
-        """Go back to a state."""
+        """Restore a state."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Put back what was changed of the caller's."""
+        """Restore whatever was changed in the caller's objects."""
 
 
 def learner(model: Any) -> Learner:
-    """Return what trains a model of another library.
+    """Return the learner for a model of another library.
 
     Args:
-        model: as for ``readers.read``, but for a file.
+        model: as for ``readers.read``, except for files.
     """
     kinds = {"torch": _Torch, "linen": _Linen, "flax": _Nnx, "tensorflow": _TensorFlow, "keras": _keras}
     return kinds[kind_of(model)](model)
 
 
 def _gradient(weights: Iterable[Any], gradients: list) -> Callable[[Any], np.ndarray]:
-    """A function of a weight that returns its gradient, zeros where there is none; by identity."""
+    """Return a function from a weight (by identity) to its gradient, zeros where there is none."""
     found = {id(weight): (weight, gradient) for weight, gradient in zip(weights, gradients, strict=True)}
 
     def array_of(weight: Any) -> np.ndarray:
@@ -152,7 +152,7 @@ class _Torch(Learner):
         return value
 
     def update(self, update: Update) -> None:
-        if not self._parameters:  # all are frozen, and torch refuses to make an optimizer of none
+        if not self._parameters:  # all are frozen, and torch refuses an optimizer without parameters
             return
         if self._optimizer is None:
             self._optimizer = self._make_optimizer(update)
@@ -190,7 +190,7 @@ class _Torch(Learner):
 
 
 class _Flax(Learner):
-    """What linen and nnx share: parameters in a tree, which optax updates."""
+    """Shared by linen and nnx: parameters in a tree, which optax updates."""
 
     backend = "jax"
     _parameters: Any
@@ -300,7 +300,7 @@ def _tensorflow_gradients(run: Callable, variables: list) -> tuple[float, list]:
 
 
 class _OfVariables(Learner):
-    """What a tf.Module and a model of Keras share: variables, which get their values back."""
+    """Shared by tf.Module and models of Keras: variables, whose values are restored."""
 
     def __init__(self, variables: Any) -> None:
         self._all = list(variables)

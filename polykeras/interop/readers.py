@@ -1,7 +1,7 @@
-"""What models of other libraries are made of: parts with weights, and what each part makes of an input.
+"""Reading models of other libraries: their parts with weights, and what each part computes for an input.
 
 A torch module, a Flax module (linen, with its variables, or nnx), a tf.Module, a model of Keras 3 and a file of
-weights all become a ``ForeignModel``. Nothing of them is changed.
+weights all become a ``ForeignModel``. They are not changed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Part:
     """A part of a model that has weights of its own.
 
     Attributes:
-        path: as its library names it, such as ``"encoder.0.attention"``.
-        kind: the name of its class; "" where a file does not tell.
-        weights: arrays by their names inside the part.
-        settings: numbers that matter beside the weights: ``epsilon``, ``momentum``.
-        inputs, output: of its first call in a run; () and None before one.
-        outputs: of all its calls.
+        path: str, its name in the library, such as ``"encoder.0.attention"``.
+        kind: str, the name of its class; "" if a file does not tell.
+        weights: dict of arrays by their names in the part.
+        settings: dict of further numbers that matter: ``epsilon``, ``momentum``.
+        inputs, output: those of its first call in a run; () and None before one.
+        outputs: list of the outputs of all its calls.
     """
 
     path: str
@@ -41,7 +41,7 @@ class Part:
     outputs: list[np.ndarray] = field(default_factory=list)
 
     def full_name(self, name: str, separator: str = ".") -> str:
-        """The name of a weight in the whole model."""
+        """Return the name of a weight in the whole model."""
         return f"{self.path}{separator}{name}" if self.path else name
 
 
@@ -51,10 +51,10 @@ class ForeignModel:
 
     Attributes:
         framework: ``"torch"``, ``"jax"``, ``"tensorflow"``, ``"keras"`` or ``"file"``.
-        parts: in the order of their calls after a run, before one in that of their definition.
-        channels_first: whether images come with the channels before the spatial axes.
-        outputs: of the run.
-        seen: all arrays that went into a part, or anything around or between, or came out of it, in the run.
+        parts: list, in the order of their calls after a run, before that in the order of their definition.
+        channels_first: whether channels precede the spatial axes of images.
+        outputs: outputs of the run.
+        seen: all arrays that entered or left a part, or a module around or between parts, in the run.
     """
 
     framework: str
@@ -65,13 +65,13 @@ class ForeignModel:
     _run: Callable | None = field(default=None, repr=False)
 
     def run(self, *inputs: Any) -> None:
-        """Call the model in inference mode on NumPy arrays, and keep what each part was given and returned.
+        """Call the model in inference mode on NumPy arrays, and keep the inputs and outputs of each part.
 
         Raises:
             ValueError: for a file, which can't be called.
         """
         if self._run is None:
-            raise ValueError("Expected a model that can be called on x. Received: a file of weights. Leave x out.")
+            raise ValueError("Expected a model that can be called on x. Received: a file of weights. Omit x.")
         calls, self.outputs = self._run(*inputs)
         order: dict[str, int] = {}
         self.seen = [a for _, given, output in calls for a in (*given, output) if isinstance(a, np.ndarray)]
@@ -87,13 +87,13 @@ class ForeignModel:
 
 
 def _around(path: str) -> list[str]:
-    """A path and those of what it is inside of."""
+    """Return a path and the paths of everything that contains it."""
     pieces = path.split(".")
     return [".".join(pieces[:n]) for n in range(len(pieces), 0, -1)]
 
 
 def is_foreign(x: Any) -> bool:
-    """True for a model of another library, a Flax module with its variables, or a path of a file."""
+    """True for a model of another library, a Flax module with its variables, or the path of a file."""
     if isinstance(x, str | Path):
         return True
     if isinstance(x, tuple) and len(x) == 2 and isinstance(x[1], dict):
@@ -101,7 +101,7 @@ def is_foreign(x: Any) -> bool:
     return framework_of(x) is not None and backends.owner(x) is None
 
 
-#: Names of arguments that tell a module its mode, and whether they are true in training.
+#: Names of arguments that select a module's mode, and their value for training.
 _MODES = {"train": True, "training": True, "is_training": True, "deterministic": False}
 
 
@@ -140,7 +140,7 @@ def kind_of(model: Any) -> str:
     if isinstance(model, tuple):
         return "linen"
     if hasattr(model, "get_config") and hasattr(model, "trainable_weights"):
-        return "keras"  # whose layers are modules of its engine too
+        return "keras"  # its layers are also modules of its engine
     framework = framework_of(model)
     if framework not in ("torch", "flax", "tensorflow"):
         raise ValueError(
@@ -151,19 +151,19 @@ def kind_of(model: Any) -> str:
 
 
 def mode_argument(call: Callable, training: bool, given: int) -> dict[str, bool]:
-    """Return the argument by which a call of flax or TensorFlow is told whether it trains; {} where it has none.
+    """Return the argument that switches a call of flax or TensorFlow to training or inference; {} if there is none.
 
     Args:
         call: ``__call__`` of a module.
-        training: whether it trains.
-        given: how many positional arguments it gets, which leave it out where they reach as far.
+        training: bool, whether to train.
+        given: int, the number of positional arguments, which may already include it.
 
     >>> mode_argument(lambda x, train: x, True, 1), mode_argument(lambda x, *, deterministic: x, True, 1)
     ({'train': True}, {'deterministic': False})
     """
     try:
         parameters = list(inspect.signature(call).parameters.values())
-    except (TypeError, ValueError):  # written in C
+    except (TypeError, ValueError):  # no signature: written in C
         return {}
     for index, parameter in enumerate(parameters):
         if parameter.name in _MODES and (index >= given or parameter.kind is parameter.KEYWORD_ONLY):
@@ -172,7 +172,7 @@ def mode_argument(call: Callable, training: bool, given: int) -> dict[str, bool]
 
 
 def to_numpy(x: Any) -> Any:
-    """Return an array of any library as NumPy's; other things as they are."""
+    """Return an array of any library as NumPy's; anything else unchanged."""
     owner = backends.owner(x)
     if owner is None:
         return x.numpy() if framework_of(x) == "tensorflow" and hasattr(x, "numpy") else x  # a tf.Variable
@@ -198,7 +198,7 @@ def _first(x: Any) -> Any:
 
 @contextlib.contextmanager
 def _noting(modules: dict[int, str], classes: Iterator[type]) -> Iterator[list]:
-    """Yield a list that fills with (path, inputs, output) of the calls of modules, given by identity."""
+    """Yield a list that collects (path, inputs, output) of the calls of modules, given by identity."""
     calls: list = []
     owners = {next(c for c in cls.__mro__ if "__call__" in vars(c)) for cls in classes}
 
@@ -223,7 +223,7 @@ def _noting(modules: dict[int, str], classes: Iterator[type]) -> Iterator[list]:
 
 
 def _settings(module: Any, complement: bool = False) -> dict[str, float]:
-    """Epsilon and momentum, the latter as the part of an average that stays."""
+    """Return epsilon and momentum, the latter as the fraction of an average that is kept."""
     found = {}
     for name in ("eps", "epsilon", "variance_epsilon"):
         if isinstance(getattr(module, name, None), float):
@@ -242,7 +242,7 @@ def torch_parts(module: Any, array_of: Callable = to_numpy) -> list[Part]:
 
     Args:
         module: a ``torch.nn.Module``.
-        array_of: makes a NumPy array of a parameter or buffer; default its value.
+        array_of: function from a parameter or buffer to a NumPy array; default its value.
     """
     import torch
 
@@ -272,7 +272,7 @@ def _read_torch(module: Any) -> ForeignModel:
     def run(*inputs: Any) -> tuple:
         was_training = {inner: inner.training for inner in module.modules()}
         was_fast = torch.backends.mha.get_fastpath_enabled()
-        torch.backends.mha.set_fastpath_enabled(False)  # it goes around the modules inside
+        torch.backends.mha.set_fastpath_enabled(False)  # it bypasses the inner modules
         module.eval()
         arguments = [torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x for x in inputs]
         try:
@@ -288,7 +288,7 @@ def _read_torch(module: Any) -> ForeignModel:
 
 
 def _torch_attention(path: str, inner: Any, array_of: Callable) -> list[Part]:
-    """The four products of torch's attention, whose first three lie in one matrix."""
+    """Yield the four projections of torch's attention, the first three of which share a matrix."""
     size = inner.embed_dim
     if inner.in_proj_weight is not None:
         matrices = np.split(array_of(inner.in_proj_weight), 3)
@@ -304,7 +304,7 @@ def _torch_attention(path: str, inner: Any, array_of: Callable) -> list[Part]:
 
 
 def _torch_recurrent(path: str, kind: str, own: dict) -> list[Part]:
-    """A part for each layer and direction of torch's recurrent modules."""
+    """Yield a part for each layer and direction of torch's recurrent modules."""
     parts: dict[str, Part] = {}
     for name, value in own.items():
         stem, _, number = name.rpartition("_l")
@@ -317,7 +317,7 @@ def _torch_recurrent(path: str, kind: str, own: dict) -> list[Part]:
 
 
 def _nested(tree: Any, path: str = "") -> Iterator[tuple[str, str, np.ndarray]]:
-    """Yield (path of the part, name of the weight, value) of nested dicts."""
+    """Yield (path of the part, name of the weight, value) from nested dicts."""
     for name, value in tree.items():
         if hasattr(value, "items"):
             yield from _nested(value, f"{path}.{name}".lstrip("."))
@@ -332,7 +332,7 @@ _GATES = {
 
 
 def _grouped(weights: Iterator[tuple[str, str, np.ndarray]], kinds: dict[str, str], settings: dict) -> list[Part]:
-    """Parts of weights with their paths; the gates of a recurrent cell become one part."""
+    """Return parts of weights with their paths; the gates of a recurrent cell become one part."""
     parts: dict[str, Part] = {}
     for path, name, value in weights:
         parts.setdefault(path, Part(path, kinds.get(path, ""), {}, settings.get(path, {}))).weights[name] = value
@@ -357,8 +357,8 @@ def linen_parts(variables: dict, kinds: dict[str, str] | None = None, settings: 
     """Return the parts of a linen module, or of the gradients of its parameters.
 
     Args:
-        variables: of the module, by collection.
-        kinds, settings: names of classes, and settings, by path; default None.
+        variables: the module's variables, by collection.
+        kinds, settings: dicts of class names, and of settings, by path; default None.
     """
     merged: list = []
     for collection in variables.values():
@@ -382,7 +382,7 @@ def _read_linen(pair: tuple) -> ForeignModel:
             path, output = ".".join(map(str, where.module.path)), _first(result)
             kinds[path], settings[path] = type(where.module).__name__, _settings(where.module)
             if where.method_name == "__call__" and backends.owner(output) is not None:
-                # Of a traced call, as inside of a loop, only its position in the order is known.
+                # For a traced call, such as one inside a loop, only its place in the order is known.
                 is_value = _is_value(output)
                 calls.append((path, _arrays(args) if is_value else (), to_numpy(output) if is_value else None))
             return result
@@ -415,7 +415,7 @@ def nnx_parts(module: Any) -> list[Part]:
 def _read_nnx(module: Any) -> ForeignModel:
     from flax import nnx
 
-    view = nnx.merge(*nnx.split(module))  # whose mode may be changed
+    view = nnx.merge(*nnx.split(module))  # a copy whose mode may be changed
     inner = [(".".join(map(str, path)), m) for path, m in nnx.iter_graph(view) if isinstance(m, nnx.Module)]
     modules = {id(m): path for path, m in inner}
     callable_classes = [type(m) for _, m in inner if any("__call__" in vars(base) for base in type(m).__mro__)]
@@ -461,7 +461,7 @@ def _read_tensorflow(module: Any) -> ForeignModel:
 
 
 def _path_in(module: Any, wanted: Any) -> str:
-    """The attributes that lead from a tf.Module to one inside."""
+    """Return the attributes that lead from a tf.Module to a nested one."""
     pending: list[tuple[str, Any]] = [("", module)]
     seen: dict[int, Any] = {}
     while pending:
@@ -483,7 +483,7 @@ def _path_in(module: Any, wanted: Any) -> str:
 
 
 def keras_parts(model: Any, array_of: Callable = to_numpy) -> list[Part]:
-    """Return the parts of a model of Keras 3; ``array_of`` is given the values of its variables."""
+    """Return the parts of a model of Keras 3; ``array_of`` receives the values of its variables."""
     parts = []
     for layer in model._flatten_layers():
         variables = (*layer._trainable_variables, *layer._non_trainable_variables)
@@ -505,7 +505,7 @@ def _read_keras(model: Any) -> ForeignModel:
 
 
 def arrays_in(result: Any) -> list[Any]:
-    """Return the arrays of lists, tuples and dicts inside of one another."""
+    """Return the arrays in nested lists, tuples and dicts."""
     if isinstance(result, dict):
         result = list(result.values())
     if isinstance(result, list | tuple):
@@ -538,7 +538,7 @@ def _read_file(path: str | Path) -> ForeignModel:
 
 
 def _arrays_of_h5(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of layers in an HDF5 file, or in the one inside of a .keras archive."""
+    """Yield all arrays of layers in an HDF5 file, or in the one inside a .keras archive."""
     import io
     import zipfile
 

@@ -1,4 +1,4 @@
-"""A SavedModel as a layer, and models and optimizers as what TensorFlow saves."""
+"""SavedModels as layers, and models and optimizers as objects that TensorFlow can save."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from polykeras.serialization import registry
 
 
 def as_module(owner: Any) -> Any:
-    """Return a ``tf.Module`` of a model, layer, metric or optimizer, for checkpoints and SavedModels.
+    """Return a ``tf.Module`` for a model, layer, metric or optimizer, for checkpoints and SavedModels.
 
-    It holds the variables themselves: what a checkpoint restores, the model has. Of a model whose inputs are known,
-    ``serve`` is its function of inputs, as inference.
+    It shares the variables themselves: values that a checkpoint restores are the model's. For a model with known
+    inputs, ``serve`` is its function of inputs in inference mode.
 
     Args:
-        owner: has ``variables``, on the tensorflow backend.
+        owner: object with ``variables``, on the tensorflow backend.
 
     Raises:
-        RuntimeError: for variables of another backend.
+        RuntimeError: if variables are on another backend.
     """
     names = {variable.backend_name for variable in owner.variables} - {"tensorflow"}
     if names:
@@ -40,18 +40,18 @@ class TFSMLayer(ForeignLayer):
     Its variables become weights of the layer, which polykeras trains, saves and loads.
 
     Args:
-        filepath: folder of the SavedModel.
-        call_endpoint: the function to call: an attribute of what is saved, or one of its signatures.
-        call_training_endpoint: the one to call in training; default the same.
-        trainable: whether optimizers change the weights.
-        name: of the layer.
-        dtype: a float type or policy.
+        filepath: str, folder of the SavedModel.
+        call_endpoint: str, the function to call: an attribute of the saved object, or one of its signatures.
+        call_training_endpoint: str, the function to call in training; default None, for the same one.
+        trainable: bool, whether optimizers update the weights; default True.
+        name: str, name of the layer; default None.
+        dtype: a float dtype or policy; default None.
 
     Raises:
         ValueError: for a function that the SavedModel does not have.
         RuntimeError: on another backend.
 
-    A config names the folder, whose code would be run: it loads with ``safe_mode=False`` only.
+    A config contains the folder, whose code would be run, so it loads only with ``safe_mode=False``.
     """
 
     engine = "tensorflow"
@@ -80,7 +80,7 @@ class TFSMLayer(ForeignLayer):
                 self._endpoint(endpoint)
         function = self._endpoint(call_endpoint)
         concrete = getattr(function, "concrete_functions", None) or [function]
-        # What the function itself reads comes first: a SavedModel may hold other variables too.
+        # Variables that the function itself reads come first: a SavedModel may contain others.
         found = {v.ref(): v for f in concrete for v in f.graph.variables} | {
             v.ref(): v for v in getattr(self._saved, "variables", [])
         }
@@ -134,7 +134,7 @@ class TFSMLayer(ForeignLayer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a layer from ``get_config``.
+        """Create a layer from ``get_config``.
 
         Raises:
             ValueError: unless the caller allowed code by ``safe_mode=False``.
@@ -145,10 +145,10 @@ class TFSMLayer(ForeignLayer):
 
 
 def distribution_strategy(model: Any) -> Any:
-    """Return TensorFlow's strategy of this moment, which packages ask a model for.
+    """Return TensorFlow's current distribution strategy, which packages ask a model for.
 
     Args:
-        model: on the tensorflow backend.
+        model: model on the tensorflow backend.
 
     Raises:
         AttributeError: on another backend.
@@ -160,10 +160,10 @@ def distribution_strategy(model: Any) -> Any:
 
 
 def input_specs(model: Any) -> Callable[..., list | None]:
-    """Return the function that TensorFlow's own tools ask for the ``tf.TensorSpec``s of a model's inputs.
+    """Return the function from which TensorFlow's own tools get the ``tf.TensorSpec``s of a model's inputs.
 
     Args:
-        model: on the tensorflow backend.
+        model: model on the tensorflow backend.
 
     Raises:
         AttributeError: on another backend.
@@ -184,6 +184,6 @@ def input_specs(model: Any) -> Callable[..., list | None]:
 
 
 def _require(model: Any, name: str) -> None:
-    """Refuse an attribute that only models of this engine have."""
+    """Reject an attribute that only models of this engine have."""
     if model._backend_name != "tensorflow":
         raise AttributeError(f"{type(model).__name__!r} object has no attribute {name!r}")

@@ -1,6 +1,6 @@
-"""Objects with variables as what ``tf.train.Checkpoint`` and ``tf.saved_model.save`` take.
+"""Objects with variables, as ``tf.train.Checkpoint`` and ``tf.saved_model.save`` accept them.
 
-Both ask for instances of a class of TensorFlow's. Where TensorFlow is in use, polykeras's own base class gets
+Both require instances of a class of TensorFlow's. Where TensorFlow is in use, polykeras's own base class gets
 that class as a base.
 """
 
@@ -16,14 +16,14 @@ from polykeras.core import trees
 
 
 class _State(dict):
-    """What TensorFlow keeps with an object. Copies and files of the object go without."""
+    """TensorFlow's bookkeeping for an object. Copies and pickles of the object omit it."""
 
     def __reduce__(self) -> tuple:
         return _State, ()
 
 
 class _Beside:
-    """An attribute of TensorFlow's, kept out of sight of those that look through an object's attributes."""
+    """An attribute of TensorFlow's, hidden from code that searches an object's attributes."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -41,7 +41,7 @@ class _Beside:
 
 
 class _Tracked(tf.__internal__.tracking.Trackable):
-    """TensorFlow's class for what is kept, with its notes on an object out of the way."""
+    """TensorFlow's class for trackable objects, with its bookkeeping hidden."""
 
     _self_setattr_tracking = _Beside()
     _self_update_uid = _Beside()
@@ -53,7 +53,7 @@ class _Tracked(tf.__internal__.tracking.Trackable):
 
 
 class KeptVariable(_Tracked):
-    """Base of the class of variables: they are kept as the ``tf.Variable`` that holds their value."""
+    """Base class of variables: they are saved as the ``tf.Variable`` that holds their value."""
 
     @property
     def _shared_name(self) -> str:
@@ -76,7 +76,7 @@ class KeptVariable(_Tracked):
 
 
 class Kept(_Tracked):
-    """Base of classes with variables and ``_named_parts()``: their objects are kept by checkpoints and SavedModels."""
+    """Base class of objects with variables and ``_named_parts()``, for saving in checkpoints and SavedModels."""
 
     def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
         functions = self._functions() if save_type == "savedmodel" else {}
@@ -88,7 +88,7 @@ class Kept(_Tracked):
         return known.get(name)
 
     def _restore_waiting(self) -> None:
-        """Restore the values of variables that were restored before there were any."""
+        """Set the values of variables that were restored before the variables existed."""
         waiting = vars(self).get("_engine_state", {}).get("_self_unconditional_deferred_dependencies")
         if waiting:
             for name, part in self._trackable_children().items():
@@ -96,7 +96,7 @@ class Kept(_Tracked):
                     self._handle_deferred_dependencies(name, part)
 
     def _functions(self) -> dict[str, Any]:
-        """What a SavedModel computes: for a model of known inputs, a call as inference."""
+        """Return the functions of a SavedModel: for a model with known inputs, a call in inference mode."""
         arguments = self._serving_specs()
         if not arguments:
             return {}
@@ -114,15 +114,15 @@ def _inference(model: Any) -> Callable:
 
 
 def _shown(owner: Any, part: Any) -> Any:
-    """A variable as the ``tf.Variable`` that holds its value; anything else as it is."""
+    """Return a variable as the ``tf.Variable`` that holds its value; anything else unchanged."""
     return _own(owner, part) if hasattr(part, "backend_name") else part
 
 
 def _own(owner: Any, part: Any) -> tf.Variable:
-    """The ``tf.Variable`` that holds the value of a variable.
+    """Return the ``tf.Variable`` that holds the value of a variable.
 
     Raises:
-        RuntimeError: for one of another backend.
+        RuntimeError: for a variable of another backend.
     """
     if part.backend_name != "tensorflow":
         raise RuntimeError(

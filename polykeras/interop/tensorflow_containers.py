@@ -1,4 +1,4 @@
-"""Lists and dicts as a ``tf.Module`` keeps them among its attributes: trees too."""
+"""Lists and dicts as ``tf.Module`` wraps them among its attributes, registered as trees too."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorflow.python.trackable.data_structures import ListWrapper, _DictWrappe
 
 
 def register() -> None:
-    """Let optree look into the containers."""
+    """Register the containers with optree."""
     optree.register_pytree_node(ListWrapper, _list_parts, _list_of, namespace=EVERYWHERE)
     optree.register_pytree_node(_DictWrapper, _dict_parts, _dict_of, namespace=EVERYWHERE)
 

@@ -12,10 +12,10 @@ from polykeras.core.dtypes import standardize
 
 
 def dataset_of(dataset: Any) -> Any:
-    """Return a ``tf.data.Dataset`` of the batches of a ``SampleDataset``, in the same order, each pass in a new one.
+    """Return a ``tf.data.Dataset`` with the batches of a ``SampleDataset``, in the same order, new in each pass.
 
     Args:
-        dataset: a ``SampleDataset``. Its ``class_names`` and ``file_paths`` come along.
+        dataset: a ``SampleDataset``. Its ``class_names`` and ``file_paths`` are copied.
     """
     import tensorflow as tf
 
@@ -48,14 +48,14 @@ def _signature(dataset: Any) -> Any:
 
 
 def _with_tuples(tree: Any) -> Any:
-    """The tree with tuples for its lists, which ``tf.data`` takes for tensors."""
+    """Return a tree with tuples for its lists, which ``tf.data`` would convert to tensors."""
     if isinstance(tree, dict):
         return {key: _with_tuples(value) for key, value in tree.items()}
     return tuple(map(_with_tuples, tree)) if isinstance(tree, list | tuple) else tree
 
 
 def _ragged(x: Any) -> Any:
-    """Arrays of several lengths as a ragged tensor; others as they are."""
+    """Convert arrays of different lengths to a ragged tensor; others are unchanged."""
     if not (isinstance(x, np.ndarray) and x.dtype == object and len(x) and isinstance(x[0], np.ndarray)):
         return x
     import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Models and optimizers as modules of TensorFlow, which share their variables."""
+"""Models and optimizers as TensorFlow modules that share their variables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class OwnerModule(tf.Module):
     """The variables of a model, layer, metric or optimizer, and the functions of a model.
 
     Args:
-        owner: has ``variables``, on the tensorflow backend.
+        owner: object with ``variables``, on the tensorflow backend.
     """
 
     def __init__(self, owner: Any) -> None:
         super().__init__(name=owner.name)
-        self._owner = lambda: owner  # not as what TensorFlow would look into
+        self._owner = lambda: owner  # hidden in a function, so that TensorFlow does not search it
         if getattr(owner, "inputs", None):
             self.serve = owner._functions()["serve"]
 

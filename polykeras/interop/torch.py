@@ -1,4 +1,4 @@
-"""A torch module as a layer, and a layer as a torch module."""
+"""Torch modules as layers, and layers as torch modules."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from polykeras.serialization import registry
 
 
 def as_module(layer: Any) -> Any:
-    """Return a ``torch.nn.Module`` of a built layer or model, always the same one of the same layer.
+    """Return a ``torch.nn.Module`` for a built layer or model, always the same one for the same layer.
 
-    Its parameters are the values of the weights themselves: what an optimizer of PyTorch does to them, the layer
-    computes with, and what ``fit`` does to them, the module has.
+    Its parameters share the weights' values: the layer computes with what an optimizer of PyTorch does to them, and
+    the module sees what ``fit`` does to them.
 
     Args:
-        layer: on the torch backend. Layers inside become modules inside, weights that are not trained buffers.
+        layer: layer on the torch backend. Nested layers become nested modules; weights that are not trainable, buffers.
 
     Raises:
-        AttributeError: for a layer of another backend.
+        AttributeError: for a layer on another backend.
         RuntimeError: for a layer that has no weights yet.
     """
     _check_backend(layer)
@@ -66,11 +66,11 @@ def _check_backend(layer: Any) -> None:
 
 
 def around_backward(layer: Any, hook: Callable) -> tuple[Callable, Callable]:
-    """Return what to call before and after a layer, for a hook of its gradients.
+    """Return functions to call before and after a layer, which implement a hook for its gradients.
 
     Args:
-        layer: what the hook is told of.
-        hook: of the layer, the gradients by its inputs and those by its outputs.
+        layer: the layer that is passed to the hook.
+        hook: function of the layer, the gradients of its inputs and the gradients of its outputs.
     """
     from torch.utils.hooks import BackwardHook
 
@@ -90,15 +90,15 @@ class TorchModuleWrapper(ForeignLayer):
     """Use a ``torch.nn.Module`` as a layer, on the torch backend.
 
     Its parameters and buffers become weights of the layer, which polykeras trains, saves and loads;
-    ``layer.module`` gives the module with the values that they have by then.
+    ``layer.module`` returns the module with their current values.
 
     Args:
         module: the module; a lazy one must have been called before.
-        name: of the layer.
-        output_shape: of the output, with the batch, where it can't be found by running the module.
+        name: str, name of the layer; default None.
+        output_shape: shape of the output with the batch axis, if it can't be found by running the module; default None.
 
     Raises:
-        ValueError: for what is no module.
+        ValueError: if ``module`` is not a module.
         RuntimeError: on another backend.
 
     Where nobody says whether a call is one of training, the module's own switch does: ``module.train()``, ``eval()``.
@@ -125,7 +125,7 @@ class TorchModuleWrapper(ForeignLayer):
 
     @property
     def module(self) -> Any:
-        """The module, with the values of the weights."""
+        """The module, with the current values of the weights."""
         import torch
 
         own = self._module.state_dict(keep_vars=True)
@@ -144,7 +144,7 @@ class TorchModuleWrapper(ForeignLayer):
         import torch
 
         values = {key: variable.value for key, variable in self._values.items()}
-        # The module writes into its buffers.
+        # The module may modify its buffers in place.
         values |= {key: values[key].clone() for key in self._buffers}
         own_modes = [(module, module.training) for module in self._module.modules()]
         try:
@@ -180,7 +180,7 @@ class TorchModuleWrapper(ForeignLayer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a layer from ``get_config``.
+        """Create a layer from ``get_config``.
 
         Raises:
             ValueError: unless the caller allowed code by ``safe_mode=False``.

@@ -1,4 +1,4 @@
-"""Layers as modules of PyTorch, which share their memory."""
+"""Layers as PyTorch modules that share their memory."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from polykeras.layers.layer import Layer
 
 
 class LayerModule(torch.nn.Module):
-    """A layer as a module: weights as parameters, or where they are not trained as buffers.
+    """A layer as a module: trainable weights are parameters, others buffers.
 
     Args:
-        layer: built, on the torch backend.
+        layer: built layer on the torch backend.
     """
 
     _layer: Any
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
-        # Not as an attribute that PyTorch or the layer's own search would look into.
+        # Hidden from the attribute searches of PyTorch and of the layer.
         object.__setattr__(self, "_layer", layer)
         self.own_weights: dict[str, Variable] = {}
         self.update()
 
     def update(self) -> None:
-        """Take on weights and layers that came since, and the values that steps of the layer have made."""
+        """Register weights and layers added since, and the values that steps of the layer have computed."""
         with backends.use("torch"):
             self.own_weights.update(_weights(self._layer))
             for name, weight in self.own_weights.items():
@@ -49,7 +49,7 @@ class LayerModule(torch.nn.Module):
                     weight.leaf.requires_grad_(id(weight) in trained)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the layer, in training where the module is."""
+        """Call the layer, in training mode if the module is in training mode."""
         with backends.use("torch"), within("", self.training):
             others = self._others()
             if not others:
@@ -59,7 +59,7 @@ class LayerModule(torch.nn.Module):
             return pure(lambda: self._layer(*args, **kwargs), variables)(values)[1]
 
     def _others(self) -> dict[Variable, Any]:
-        """The arrays that ``torch.func.functional_call`` has put in place of the weights."""
+        """Return the arrays with which ``torch.func.functional_call`` has replaced the weights."""
         found: dict[Variable, Any] = {}
         modules: Iterator[Any] = self.modules()
         for module in modules:
@@ -72,30 +72,30 @@ class LayerModule(torch.nn.Module):
     def _apply(self, function: Any, recurse: bool = True) -> LayerModule:
         super()._apply(function, recurse)
         backend = backends.load("torch")
-        for weight in self.own_weights.values():  # on another device or of another dtype its memory is another one
+        for weight in self.own_weights.values():  # its memory changes with the device or dtype
             weight._value = weight.leaf.detach()
             weight.dtype = backend.dtype(weight._value)
         _follow_dtype(self._layer, function)
         return self
 
     def register_forward_hook(self, hook: Any, **options: Any) -> Any:
-        """Have a function called after each call of the layer, also where a layer around calls it."""
+        """Register a function to call after each call of the layer, even by an enclosing layer."""
         if options:
             return super().register_forward_hook(hook, **options)
         return self._layer.register_forward_hook(lambda _, inputs, outputs: hook(self, inputs, outputs))
 
     def register_forward_pre_hook(self, hook: Any, **options: Any) -> Any:
-        """Have a function called before each call of the layer, also where a layer around calls it."""
+        """Register a function to call before each call of the layer, even by an enclosing layer."""
         if options:
             return super().register_forward_pre_hook(hook, **options)
         return self._layer.register_forward_pre_hook(lambda _, inputs: hook(self, inputs))
 
 
 class InputsModule(torch.nn.Module):
-    """The call of a model as a function of one tree of inputs.
+    """The call of a model as a function of a single tree of inputs.
 
     Args:
-        model: built, on the torch backend.
+        model: built model on the torch backend.
     """
 
     def __init__(self, model: Any) -> None:
@@ -103,13 +103,13 @@ class InputsModule(torch.nn.Module):
         self.model = module_of(model)
 
     def forward(self, inputs: Any) -> Any:
-        """Call the model itself: of its arrays, ``torch.export`` knows which are parameters."""
+        """Call the model itself, whose parameters ``torch.export`` recognizes."""
         with backends.use("torch"), within("", self.training):
             return self.model._layer(inputs)
 
 
 def module_of(layer: Any) -> LayerModule:
-    """Return the module of a layer, with its weights as they are now.
+    """Return the module of a layer, with its current weights.
 
     Raises:
         RuntimeError: for a layer that has no weights yet.
@@ -130,7 +130,7 @@ def module_of(layer: Any) -> LayerModule:
 
 
 def _array_of(weight: Variable) -> Any:
-    """The array of a weight that programs of PyTorch hold, in the memory of its value."""
+    """Return the parameter for a weight that PyTorch programs hold, in the memory of its value."""
     backend: Any = backends.current()
     value = weight.raw
     backend.leaf(weight, value)
@@ -138,7 +138,7 @@ def _array_of(weight: Variable) -> Any:
 
 
 def _follow_dtype(layer: Any, function: Any) -> None:
-    """Have a layer compute in the float type that a function of ``torch.nn.Module._apply`` makes of its own."""
+    """Make a layer compute in the float dtype to which a function of ``torch.nn.Module._apply`` converts."""
     before = layer.variable_dtype
     if layer.dtype_policy.quantization_mode is None and before in dtypes.FLOATS:
         after = backends.load("torch").dtype(function(torch.empty(0, dtype=getattr(torch, before))))
@@ -147,11 +147,11 @@ def _follow_dtype(layer: Any, function: Any) -> None:
 
 
 def _weights(layer: Any) -> Iterator[tuple[str, Variable]]:
-    """The layer's own weights by name."""
+    """Return the layer's own weights by name."""
     own = {id(weight) for weight in layer._own()[0]}
     return ((name, part) for name, part in layer._named_parts().items() if id(part) in own)
 
 
 def _children(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The layers inside, by names that another model of the same kind has too."""
+    """Return the nested layers, by names that correspond between models of the same kind."""
     return ((name, part) for name, part in layer._named_parts().items() if isinstance(part, Layer))

@@ -63,8 +63,8 @@ def convert_format(
     Args:
         boxes: array, (..., 4), or a dict with an array ``boxes``.
         source, target: ``"xyxy"`` (left, top, right, bottom), ``"yxyx"``, ``"xywh"`` (left, top, width,
-                height), ``"center_xywh"`` or ``"center_yxhw"``, in pixels; with the prefix ``"rel_"`` as fractions
-                of the image's width and height.
+            height), ``"center_xywh"`` or ``"center_yxhw"``, in pixels; with the prefix ``"rel_"`` as fractions
+            of the image's width and height.
         height, width: size of the image, needed to convert between pixels and fractions; default None.
         dtype: name of the result's dtype; default "float32".
 

@@ -133,7 +133,7 @@ def get_item(x: Any, key: Any) -> Any:
 
     Args:
         x: array of any shape.
-        key: int, slice, None, "...", integer array, or a bool array whose values are known;
+        key: int, slice, None, "...", integer array, or a bool array (of any shape) whose values are known;
             or a tuple of them.
 
     >>> get_item([[1, 2], [3, 4]], (..., 0))

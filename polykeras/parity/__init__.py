@@ -1,7 +1,7 @@
 """One model on several engines: where they differ, by how much, and why.
 
-``check`` runs a model on every backend and compares all that its layers compute; ``match_weights`` and
-``port_weights`` bring the weights of another library's model; ``assert_parity`` is for tests.
+``check`` runs a model on every backend and compares everything that its layers compute; ``match_weights`` and
+``port_weights`` transfer weights from another library's model; ``assert_parity`` is for tests.
 
 >>> import numpy as np, polykeras as keras
 >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, activation="relu")])

@@ -1,4 +1,4 @@
-"""Why two engines differ: from the first difference down to the layer, the operation, and the decision."""
+"""Why two engines differ: from the first difference to the layer, the operation and the decision that cause it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from polykeras.parity.observing import Call, OpRecord, operations
 from polykeras.parity.report import Cause, Entry, Report, shown
 from polykeras.parity.running import Contender
 
-#: A single operation that differs by no more units of roundoff than this (times the root of its terms) only rounds.
+#: A single operation that differs by at most this many units of roundoff (times the root of its terms) only rounds.
 _ROUNDOFFS = 16.0
-#: Causes that a tolerance is for: of one that the caller gave, they are no excuse.
+#: Causes that the default tolerance allows for; they do not excuse exceeding a tolerance set by the caller.
 _ROUNDING = ("reduction order", "accumulated rounding")
-#: What differs by more, relatively, is not called rounding.
+#: Larger relative differences are not attributed to rounding.
 _MOST_ROUNDING = 1e-3
 
 
 def explain(judgement: Judgement, report: Report, batch: tuple) -> None:
-    """Look for the causes of a report's first difference, the likeliest first, and mark what they explain.
+    """Look for the causes of a report's first difference, the most likely first, and mark what they explain.
 
-    Of a cause that is nobody's fault, all that comes later is a consequence.
+    If a cause is nobody's fault, everything that comes later counts as its consequence.
     """
     entry = next((e for e in report.entries if e.verdict == "different"), None)
     if entry is not None and not report.causes:
@@ -38,7 +38,7 @@ def explain(judgement: Judgement, report: Report, batch: tuple) -> None:
 
 
 def note_amplified(report: Report) -> None:
-    """Say where weights without a gradient went ways of their own."""
+    """Report weights without a gradient that have drifted apart."""
     entry = next((e for e in report.entries if e.verdict == "explained" and e.part == "weight"), None)
     is_known = any(cause.kind == "zero gradient" for cause in report.causes)
     is_consequence = bool(report.causes) and report.causes[0].is_benign
@@ -63,7 +63,7 @@ class _Search:
     """The search for the cause of one difference.
 
     Args:
-        judgement: the contenders, which the search may run and change.
+        judgement: the contenders, which the search may run and modify.
         entry: the difference.
         batch: the first batch.
     """
@@ -97,7 +97,7 @@ class _Search:
     # ------------------------------------------------------------------ outputs
 
     def _of_outputs(self, training: bool) -> list[Cause]:
-        # Of the values themselves, only a step of the function makes a difference, and inside of this layer.
+        # Only a step function can change the output itself, and only inside this layer.
         flipped = self._flips(training, decisions.JUMPS, self.entry.layer)
         if flipped:
             return flipped
@@ -115,7 +115,7 @@ class _Search:
         gap = max((_gap(b, a) for a, b in zip(_arrays(call), _arrays(other), strict=False)), default=0.0)
         parent = path.rpartition("/")[0] or self.reference.model.name
         if gap > 10 * self.judgement.rtol and parent in calls:
-            # No layer before it differs: what this layer was given comes from its parent's own operations.
+            # No earlier layer differs, so the input of this layer comes from its parent's own operations.
             return self._of_operations(calls[parent], others[parent].operation, found)
         sentence = f"rounding of the layers before; alone, on the same input, it differs by {found.relative:.1e}"
         return [self._cause("accumulated rounding", sentence, True)]
@@ -124,7 +124,7 @@ class _Search:
         return [(self.other, layer), (self.reference, call.operation)]
 
     def _of_operations(self, call: Call, layer: Any, found: Difference) -> list[Cause]:
-        """Find the operation inside of a layer, on the reference's own inputs, and what is wrong with it."""
+        """Find the operation inside a layer that differs on the reference's own inputs, and what is wrong with it."""
         ours, theirs = (
             _recorded(contender, operation, call) for contender, operation in reversed(self._pair(call, layer))
         )
@@ -171,7 +171,7 @@ class _Search:
     # ---------------------------------------------------------------- decisions
 
     def _decisions(self, training: bool, names: frozenset = decisions.NAMES) -> tuple[list[OpRecord], ...]:
-        """What the operations that decide did in a forward pass of both contenders."""
+        """Return the records of the deciding operations in a forward pass of both contenders."""
 
         def wanted(path: str, name: str) -> bool:
             return name in names
@@ -179,7 +179,7 @@ class _Search:
         return tuple(c.operations(self.batch[0], training, wanted) for c in (self.reference, self.other))
 
     def _flips(self, training: bool, names: frozenset = decisions.NAMES, layer: str = "") -> list[Cause]:
-        """Decisions of a forward pass, inside of a layer, that went another way."""
+        """Return causes for decisions of a forward pass, inside a layer, that were made differently."""
         causes = []
         for flip in decisions.flips(*self._decisions(training, names)):
             near = max(self.judgement.rtol * flip.size, self.judgement.atol)
@@ -195,7 +195,7 @@ class _Search:
         return causes[:3]
 
     def _near_tie(self) -> list[Cause]:
-        """The decision that a pass compiled as a whole, which rounds otherwise, most likely made another way."""
+        """Return the decision most likely made differently by a pass that is compiled, and rounded, as a whole."""
         if not backends.load(self.other.backend).is_traced:
             return []
         tie = next(iter(decisions.near_ties(*self._decisions(True))), None)
@@ -228,7 +228,7 @@ class _Search:
         return [self._cause("defect", "the gradient differs by more than rounding explains")]
 
     def _worst_gradient(self) -> tuple[Call | None, float]:
-        """The layer, from the one that differs up to the loss, whose own gradient differs most on the same input."""
+        """Find the layer, from the differing one to the loss, whose own gradient differs most on the same input."""
         x = self.batch[0]
         calls = self.reference.forward(x, True, keep_inputs=True)
         others = {c.path: c for c in self.other.forward(x, True)}
@@ -250,7 +250,7 @@ class _Search:
     # -------------------------------------------------------------------- steps
 
     def _of_steps(self) -> list[Cause]:
-        """Go back to before the step, from one state on all engines, and look where this step alone differs."""
+        """Restore the state before the step on all engines, and look for where this step alone differs."""
         judgement, entry = self.judgement, self.entry
         if judgement.parted_at is None:
             return []
@@ -260,7 +260,7 @@ class _Search:
         if self.reference.can_be_called:
             self.batch = batch
             updated = judgement.outputs(batch[0], True, "training output")
-            if entry.part == "weight":  # the loss of a step comes before its gradients do anything
+            if entry.part == "weight":  # the loss of a step is computed before its gradients matter
                 updated += judgement.gradients(*batch)
             found = next((e for e in updated if e.verdict == "different"), None)
             if found is not None:
@@ -277,7 +277,7 @@ class _Search:
         return [self._cause("defect", f"from one state and input, step {number} updates {entry.name!r} differently")]
 
     def _of_earlier_steps(self, number: int) -> list[Cause]:
-        """From one state the step agrees: look for the first decision on the way there that went another way."""
+        """The step agrees from the same state: look for the first earlier decision that was made differently."""
         for contender in (self.reference, self.other):
             contender.take_state_of(self.judgement.initial_states[contender.name])
         for step, batch in enumerate(self.judgement.batches[:number], 1):
@@ -304,7 +304,7 @@ class _Search:
         return self._cause("defect", sentence, layer=optimizer.name, operation=name)
 
     def _is_undetermined(self, variable: Variable) -> bool:
-        """Whether the entries that differ are those whose gradients rounding decides."""
+        """Whether the entries that differ are those whose gradients are dominated by rounding."""
         columns = self.judgement.gradient_values
         index = [id(v) for v in self.reference.model.trainable_variables].index(id(variable))
         ours, theirs = (np.asarray(columns[c.name][index], np.float64) for c in (self.reference, self.other))
@@ -327,7 +327,7 @@ def _gap(value: np.ndarray, reference: np.ndarray) -> float:
 
 
 def _arrays(call: Call | OpRecord) -> list[np.ndarray]:
-    """The arrays that a layer or an operation was given."""
+    """Return the arrays among the arguments of a layer or an operation."""
     return [x for x in trees.leaves((call.args, call.kwargs)) if isinstance(x, np.ndarray)]
 
 
@@ -337,7 +337,7 @@ def _is_leaf(call: Call, paths: list[str]) -> bool:
 
 
 def _allowed(record: OpRecord) -> float:
-    """Relative difference that the sums inside of one operation may make."""
+    """Return the relative difference that the sums inside an operation may cause."""
     epsilon = measures.epsilon_of(record.outputs[0].dtype.name)
     terms = max((x.size // max(x.shape[0], 1) for x in record.args if isinstance(x, np.ndarray) and x.ndim), default=1)
     return _ROUNDOFFS * epsilon * max(np.sqrt(terms), 1.0)
@@ -348,14 +348,14 @@ def _arguments(backend: Any, tree: Any) -> Any:
 
 
 def _replay(contender: Contender, layer: Any, call: Call) -> np.ndarray:
-    """The first output of a layer alone, on another run's inputs."""
+    """Return the first output of a layer alone, on another run's inputs."""
     with backends.use(contender.backend) as backend, functionalization.recording(), functionalization.holding({}):
         outputs = trees.leaves(layer(*_arguments(backend, call.args), **_arguments(backend, call.kwargs)))
         return np.array(backend.to_numpy(outputs[0]))
 
 
 def _recorded(contender: Contender, layer: Any, call: Call) -> list[OpRecord]:
-    """The operations of a layer alone, on another run's inputs."""
+    """Return the operations of a layer alone, on another run's inputs."""
     backend = backends.load(contender.backend)
     with (
         functionalization.recording(),
@@ -379,7 +379,7 @@ def _is_kernel(backend: Any, name: str) -> bool:
 
 
 def _lower_precision(record: OpRecord) -> str | None:
-    """The format whose rounding of the operands gives what an operation gave, if one does."""
+    """Return the format to which an operation's operands must have been rounded to give its result, if any."""
     referee = backends.load(backends.REFEREE)
     exact = _run(referee, record)[0]
     output = record.outputs[0].astype(np.float64)
@@ -396,7 +396,7 @@ def _lower_precision(record: OpRecord) -> str | None:
 
 
 def _local_gradients(contender: Contender, layer: Any, call: Call) -> list[np.ndarray] | None:
-    """Gradients of a layer alone by its float inputs and weights, along a fixed random direction of its outputs."""
+    """Return the gradients of a layer by its float inputs and weights, for a fixed random projection of its outputs."""
     if not hasattr(layer, "trainable_variables"):
         own: list[Variable] = []
     else:

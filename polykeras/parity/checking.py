@@ -33,33 +33,33 @@ def check(
     map: dict | None = None,
     **foreign: Any,
 ) -> Report:
-    """Run one model on several engines and compare all that its layers compute.
+    """Run one model on several engines and compare everything that its layers compute.
 
-    Compared are the output of each layer, in inference and in training, the gradient of each weight, and with
+    It compares the output of each layer, in inference and in training, the gradient of each weight, and with
     ``steps`` the loss of each training step and the weights after it. Every engine starts from the same weights
-    and random state. A run in float64 on NumPy is the referee: it says who is nearer to the truth, and how large
-    rounding errors are, which nobody counts as a difference.
+    and random state. A run in float64 on NumPy is the referee: it shows which engine is closer to the true values, and
+    how large rounding errors are, which do not count as differences.
 
     Args:
         model: a built Model, whose weights, optimizer and state are copied to each engine; a function without
-            arguments that makes one, called once for each engine from one seed; or a path of a saved model.
-        x: inputs: an array, or a list or dict of them. After a model or a file of another library, given as a
-            second argument, inputs come third and targets fourth: see docs/porting_a_model.md; default None.
-        y: targets, for gradients of the model's own loss and for training; default None: a random projection of the
-            outputs is differentiated.
-        backends: names; default all that are installed, NumPy first. The first is the reference.
-        steps: how many training steps to compare; default 0.
-        rtol: allowed difference, relative to the largest value of an array; default by the lowest precision in
-            the model, 1e-5 in float32. Gradients and trained weights may differ by 10 times as much.
-        atol: allowed absolute difference besides; default 0.0.
-        batch_size: rows of a batch; training goes through the data in order, again and again; default 32.
-        sample_weight: weights of the rows; default None, for equal ones.
-        referee: whether to run the model in float64 besides.
-        explain: whether to look for the cause of the first difference.
-        verbose: 1 shows the progress, 0 nothing; default 1 in a terminal.
-        map: for models of other libraries: from names of their weights to names of ours, as from
+            arguments that returns one, called once for each engine with the same seed; or the path of a saved model.
+        x: inputs: an array, or a list or dict of them; default None. If the second argument is another library's model
+            or a file, inputs come third and targets fourth: see docs/porting_a_model.md.
+        y: targets, for gradients of the model's own loss and for training; default None, which differentiates a
+            random projection of the outputs.
+        backends: list of names; default None, for all installed ones, NumPy first. The first is the reference.
+        steps: int, the number of training steps to compare; default 0.
+        rtol: allowed difference, relative to the largest value of an array; the default depends on the lowest precision
+            in the model, 1e-5 for float32. Gradients and trained weights may differ by 10 times as much.
+        atol: float, allowed absolute difference in addition; default 0.0.
+        batch_size: int, rows per batch; training cycles through the data in order; default 32.
+        sample_weight: weights of the rows; default None, for equal weights.
+        referee: bool, whether to run the model in float64 too; default True.
+        explain: bool, whether to look for the cause of the first difference; default True.
+        verbose: 1 shows progress, 0 nothing; default None, for 1 in a terminal.
+        map: for models of other libraries, a dict from names of their weights to names of ours, as returned by
             ``match_weights``; default None.
-        **foreign: arguments of the comparison with a foreign model.
+        **foreign: further arguments of the comparison with another library's model.
 
     Returns:
         A Report: ``print`` it, show it in a notebook, ``plot`` it, or call ``raise_if_different``.
@@ -100,7 +100,7 @@ def check(
     report = Report(names, rtol=judgement.rtol, atol=atol)
     _compare(judgement, report, data, progress, callable(model) and not isinstance(model, Model))
     if explain and not report.is_same:
-        # Now, since training changes the weights.
+        # Done now, because training changes the weights.
         progress.say("looking for the cause")
         causes.explain(judgement, report, data.first)
     _train(judgement, report, data, steps, progress)
@@ -113,7 +113,7 @@ def check(
 
 
 def assert_parity(model: Any, x: Any = None, y: Any = None, **options: Any) -> Report:
-    """Check a model and raise if engines differ by more than rounding explains; for tests.
+    """Check a model, and raise if engines differ by more than rounding explains; for tests.
 
     Args:
         model, x, y, **options: as for ``check``.
@@ -122,7 +122,7 @@ def assert_parity(model: Any, x: Any = None, y: Any = None, **options: Any) -> R
         The Report.
 
     Raises:
-        ParityError: with the first difference, layer, values and cause.
+        ParityError: if they differ; with the first difference, its layer, values and cause.
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
@@ -144,7 +144,7 @@ def _names(names: list[str] | None) -> list[str]:
 
 
 def _contenders(model: Any, names: list[str], referee: bool, x: Any, progress: _Progress) -> tuple:
-    """The model on each engine, and on the referee."""
+    """Return the model on each engine, and on the referee."""
     progress.say("preparing")
     if isinstance(model, str) or hasattr(model, "__fspath__"):
         from polykeras import saving
@@ -200,7 +200,7 @@ def _train(judgement: judging.Judgement, report: Report, data: Batches, steps: i
 
 
 class _Progress:
-    """A line that says what is being done."""
+    """A status line that shows the current activity."""
 
     def __init__(self, verbose: int | None) -> None:
         import sys

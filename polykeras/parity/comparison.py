@@ -1,4 +1,4 @@
-"""One model built and trained on several backends from one seed, in a table.
+"""A model built and trained on several backends with the same seed, compared in a table.
 
 >>> import numpy as np, polykeras as keras
 >>> def build():
@@ -26,13 +26,13 @@ from polykeras.core import naming, seeds, trees
 
 @dataclass
 class Run:
-    """What one backend made of the model.
+    """The result of a model on one backend.
 
     Attributes:
-        initial: weights before training.
+        initial: list of weights before training.
         outputs: predictions before training.
-        losses: the loss after each step, a mean over the epoch so far.
-        weights: weights after training.
+        losses: the loss after each step, averaged over the epoch so far.
+        weights: list of weights after training.
         trained_outputs: predictions after training.
 
     >>> Run(losses=[0.5, 0.25]).losses
@@ -48,7 +48,7 @@ class Run:
 
 @dataclass
 class Comparison:
-    """The runs by backend; the first is the one that others are compared with.
+    """The runs by backend; the first is the reference.
 
     Args:
         runs: dict from backends to ``Run`` objects.
@@ -66,11 +66,11 @@ class Comparison:
     runs: dict[str, Run]
 
     def largest_difference(self, part: str, backend: str | None = None) -> float:
-        """Return the largest difference from the first backend, relative to the largest value there.
+        """Return the largest difference from the first backend, relative to the largest value of an array.
 
         Args:
             part: ``"initial"``, ``"outputs"``, ``"losses"``, ``"weights"`` or ``"trained_outputs"``.
-            backend: one backend; default all.
+            backend: str, one backend; default None, for all.
         """
         names = list(self.runs) if backend is None else [backend]
         reference = getattr(next(iter(self.runs.values())), part)
@@ -103,14 +103,14 @@ def compare(
     seed: int = 0,
     **fit_arguments: Any,
 ) -> Comparison:
-    """Build and train one model on several backends from one seed.
+    """Build and train one model on several backends with the same seed.
 
     Args:
-        build: makes and compiles the model; called once for each backend.
+        build: function that creates and compiles the model; called once for each backend.
         x, y: NumPy data; default None.
-        backends: names; default all that are installed.
+        backends: list of names; default None, for all installed ones.
         epochs, batch_size, **fit_arguments: for ``fit``; defaults 1 and 32.
-        seed: of weights, shuffles and masks; default 0.
+        seed: int, seed of weights, shuffling and dropout masks; default 0.
 
     Returns:
         A Comparison; ``print`` shows it as a table.

@@ -1,7 +1,7 @@
-"""Decisions that rounding can turn: which of two numbers is larger, when both are nearly the same.
+"""Decisions that rounding can change: which of two nearly equal numbers is larger.
 
-A ReLU, a maximum, a comparison or an index of a largest value has no small errors: it goes one way or the
-other. Where two engines went different ways, the margin tells whether it was a near tie.
+A ReLU, a maximum, a comparison or an argmax has no small errors: it decides one way or the
+other. Where two engines decide differently, the margin tells whether it was a near tie.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from polykeras.parity.observing import OpRecord
 _COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 _STEPS = ("sign", "floor", "ceil", "round")
 _ORDERS = ("argmax", "argmin", "argsort", "top_k")
-#: Operations that decide.
+#: Operations that make decisions.
 NAMES = frozenset(
     (*_COMPARISONS, *_STEPS, *_ORDERS, "relu", "absolute", "maximum", "minimum", "max", "min", "sort", "pool")
 )
-#: Those of them by which a function jumps; the others only bend it.
+#: Those at whose decisions a function is discontinuous; at the others only its derivative is.
 JUMPS = frozenset((*_STEPS, *_ORDERS))
 
 
 @dataclass
 class Flip:
-    """A decision that went another way, or could.
+    """A decision that was made differently, or could have been.
 
     Attributes:
-        layer, operation: where.
-        index: of the decision.
-        margin: how far the reference was from deciding otherwise.
-        gap: how far the two engines' inputs of the decision are apart.
+        layer, operation: where it was made.
+        index: index of the decision.
+        margin: how far the reference was from deciding differently.
+        gap: how much the inputs of the decision differ between the two engines.
         size: the largest value of the input.
-        count: how many such decisions the operation has.
+        count: the number of such decisions of the operation.
     """
 
     layer: str
@@ -50,18 +50,18 @@ class Flip:
 
 
 def flips(first: list[OpRecord], second: list[OpRecord]) -> list[Flip]:
-    """Return the operations that decided differently in two runs of one model, in order."""
+    """Return the operations that decided differently in two runs of a model, in order."""
     return [flip for flip in map(_flip, *_alike(first, second)) if flip is not None]
 
 
 def near_ties(first: list[OpRecord], second: list[OpRecord]) -> list[Flip]:
-    """Return the operations that decided alike, by less than their inputs differ in the two runs, the nearest first."""
+    """Return the operations that decided alike, with a margin below their input difference, the closest first."""
     found = [tie for tie in map(_near_tie, *_alike(first, second)) if tie is not None]
     return sorted(found, key=lambda tie: tie.margin / tie.gap)
 
 
 def _alike(first: list[OpRecord], second: list[OpRecord]) -> tuple[list[OpRecord], list[OpRecord]]:
-    """The records as far as both runs did the same."""
+    """Return pairs of records as long as both runs did the same."""
     pairs = zip(first, second, strict=False)
     same = list(itertools.takewhile(lambda pair: (pair[0].layer, pair[0].name) == (pair[1].layer, pair[1].name), pairs))
     return [a for a, _ in same], [b for _, b in same]
@@ -84,7 +84,7 @@ def _near_tie(a: OpRecord, b: OpRecord) -> Flip | None:
 
 
 def _first(a: OpRecord, b: OpRecord, margins: np.ndarray, is_one: np.ndarray) -> Flip | None:
-    """The first of some decisions."""
+    """Return the first of several decisions."""
     found = np.argwhere(is_one)
     if not len(found):
         return None
@@ -94,13 +94,13 @@ def _first(a: OpRecord, b: OpRecord, margins: np.ndarray, is_one: np.ndarray) ->
 
 
 def _gap(a: OpRecord, b: OpRecord) -> float:
-    """How far the inputs of an operation are apart in two runs."""
+    """Return how much the inputs of an operation differ between two runs."""
     first, second = (np.asarray(record.args[0], np.float64) for record in (a, b))
     return float(np.max(np.abs(first - second), initial=0.0)) if first.shape == second.shape else np.inf
 
 
 def _decision(record: OpRecord) -> tuple[np.ndarray, np.ndarray] | None:
-    """What was decided, and the margins."""
+    """Return what was decided, and the margins."""
     name = record.name
     arrays = [np.asarray(x, np.float64) for x in record.args[:2] if _is_number(x)]
     if not arrays:
@@ -136,7 +136,7 @@ def _axis(record: OpRecord) -> int:
 
 
 def _margins(x: np.ndarray, axis: int) -> np.ndarray:
-    """The smallest distance between neighbours in order, along an axis."""
+    """Return the smallest distance between neighbours in sorted order along an axis."""
     ordered = np.sort(x, axis)
     return np.min(np.diff(ordered, axis=axis), axis) if x.shape[axis] > 1 else np.full((), np.inf)
 
@@ -150,7 +150,7 @@ def _extreme(record: OpRecord, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] |
 
 
 def _top(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Which entry of the last axis is largest, and by how much."""
+    """Return which entry of the last axis is largest, and by how much."""
     if rows.shape[-1] < 2:
         return None
     two = np.partition(rows, -2, axis=-1)[..., -2:]

@@ -1,4 +1,4 @@
-"""Comparing a model of ours with one of another library, or with a file of weights, layer by layer."""
+"""Comparing a polykeras model with one of another library, or with a file of weights, layer by layer."""
 
 from __future__ import annotations
 
@@ -40,22 +40,22 @@ def check_foreign(
     atol: float = 0.0,
     batch_size: int = 32,
 ) -> Report:
-    """Compare a model with another library's: weights as they are matched, outputs of layers, gradients, training.
+    """Compare a model with another library's: matched weights, outputs of layers, gradients, training.
 
-    The loss is that of our model, computed on the other library's engine; its own optimizer of the same settings trains
-    it. Where that can't be, a sentence of the report says why, and the rest is compared.
+    The loss is that of our model, computed on the other library's engine; the other library's own optimizer, with the
+    same settings, trains it. If that is impossible, a sentence in the report says why, and the rest is compared.
 
     Args:
-        model: a built model of ours, or the path of a file. A file of weights alone (``.safetensors``,
-            ``.weights.h5``) is compared with a second file, name by name, or where names differ in order.
-        source, x, source_x, map: as for ``match_weights``. With ``source_x`` all steps take the first batch.
+        model: a built polykeras model, or the path of a file. A file of weights alone (``.safetensors``,
+            ``.weights.h5``) is compared with a second file, by name, or in order where names differ.
+        source, x, source_x, map: as for ``match_weights``. With ``source_x`` all steps use the first batch.
         y, steps, sample_weight, rtol, atol, batch_size: as for ``check``.
 
     Returns:
         A Report with the backends ``"polykeras"`` and the other library's name.
 
     Raises:
-        ValueError: if the other model has no weights that could be ours.
+        ValueError: if none of the other model's weights match ours.
     """
     if _is_weights(model):
         if _is_weights(source):
@@ -90,7 +90,7 @@ def check_foreign(
 
 
 def _beginning(source_x: Any, rows: int) -> tuple:
-    """The first rows of each array that the other model is given."""
+    """Return the first rows of each array for the other model."""
     inputs = source_x if isinstance(source_x, tuple) else (source_x,)
     return tuple(a[:rows] if getattr(a, "ndim", 0) else a for a in inputs)
 
@@ -101,7 +101,7 @@ def _is_weights(source: Any) -> bool:
 
 
 def _check_weights(first: Path, second: Path, rtol: float | None, atol: float) -> Report:
-    """Compare two files of weights: names that both have, then the others in order, where shapes are equal."""
+    """Compare two files of weights: common names, then the others in order, where shapes are equal."""
     one, other = _weights_by_name(first), _weights_by_name(second)
     names = [str(first), str(second)] if first.name == second.name else [first.name, second.name]
     report = Report(names, rtol=judging.TOLERANCES["float32"] if rtol is None else rtol, atol=atol)
@@ -118,7 +118,7 @@ def _check_weights(first: Path, second: Path, rtol: float | None, atol: float) -
         report.entries.append(_entry(report, "initial weight", layer, "", other[partner], value, weight))
     if missing or left:
         sentence = (
-            f"Weights that don't belong together: {naming.listed(missing) or 'none'} of {first.name}, "
+            f"Weights without a counterpart: {naming.listed(missing) or 'none'} of {first.name}, "
             f"{naming.listed(left) or 'none'} of {second.name}."
         )
         report.causes.append(Cause("unmatched", sentence, False, (missing or left)[0].rpartition(".")[0]))
@@ -152,7 +152,7 @@ class _Comparison:
         self.kinds = {path: kind for path, kind in judging.owners(self.contender.model).values()}
 
     def weights(self, found: WeightMap) -> list[Entry]:
-        """Compare the weights that belong together."""
+        """Compare matched weights."""
         model = self.contender.model
         values = {v.path.removeprefix(f"{model.name}/"): v.numpy() for v in model.weights}
         entries = []
@@ -163,7 +163,7 @@ class _Comparison:
         return entries
 
     def outputs(self, found: WeightMap, x: Any) -> list[Entry]:
-        """Compare the outputs of layers with those of their parts, and the outputs of the whole."""
+        """Compare the outputs of layers with those of their parts, and the model's outputs."""
         pieces = weight_layouts.split(found.fused, self.other.parts)
         parts = {part.full_name(name): part for part in pieces for name in part.weights}
         sources = {entry.target.rpartition("/")[0]: entry.sources[0] for entry in found.matches}
@@ -192,7 +192,7 @@ class _Comparison:
         return entries
 
     def _name_what_lies_before(self, entries: list[Entry], calls: list[Call]) -> None:
-        """Where the first layer that differs is given another input: name what made it, of layers without weights."""
+        """Explain a first difference that is already in a layer's input: name the layers that must have caused it."""
         first = next((entry for entry in entries if entry.verdict == "different"), None)
         indices = {call.path: index for index, call in enumerate(calls)}
         if first is None:
@@ -214,7 +214,7 @@ class _Comparison:
             self.report.causes.append(Cause("before", sentence, False, unseen[0].path, unseen[0].kind))
 
     def _is_seen(self, array: np.ndarray, in_order: bool) -> bool:
-        """Whether the other model has an array of these values."""
+        """Whether the other model has an array with these values."""
         order = np.ravel if in_order else np.sort
         for value in self.other.seen:
             if value.size == array.size:
@@ -226,7 +226,7 @@ class _Comparison:
 
     @staticmethod
     def _nearest(layer: Any, output: np.ndarray, expected: np.ndarray) -> np.ndarray:
-        """A part's output, after the activation that our layer has inside, if it was not applied already."""
+        """Return a part's output after our layer's built-in activation, unless it was already applied."""
         output = output.reshape(expected.shape)
         activation = getattr(layer, "activation", None)
         if activation is None:
@@ -236,7 +236,7 @@ class _Comparison:
         return min((activated, output), key=lambda value: measures.difference(value, expected).absolute)
 
     def name_causes(self, found: WeightMap) -> None:
-        """Say what explains a difference: a weight without counterpart, an epsilon, a value."""
+        """Add the cause of a difference: an unmatched weight, an epsilon, a value."""
         report = self.report
         for path, settings in found.settings.items():
             words = " ".join(note for note in found.notes if f" of {path} is " in note)
@@ -245,7 +245,7 @@ class _Comparison:
             )
         for title, names in (("ours without a counterpart", found.missing), ("theirs not used", found.unused)):
             if names:
-                sentence = f"Weights that don't belong together: {title}: {', '.join(names[:8])}."
+                sentence = f"Unmatched weights: {title}: {', '.join(names[:8])}."
                 layer = names[0].rpartition("/")[0]
                 report.causes.append(Cause("unmatched", sentence, False, layer))
         first = report.first

@@ -1,4 +1,4 @@
-"""A model of another library in the role of a contender: its gradients and weights, in our order and layout."""
+"""Another library's model as a contender: its gradients and weights, in our order and layout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from polykeras.parity.running import Contender, projection
 from polykeras.training.data.batches import unpack_x_y_sample_weight
 from polykeras.training.data.sources import make_batch
 
-#: Settings that change an update, by the optimizers for which other libraries have them.
+#: Settings that affect an update, by the optimizers for which other libraries have them.
 _SETTINGS: dict[str, tuple[str, ...]] = {
     "weight_decay": ("AdamW",),
     **dict.fromkeys(("clipnorm", "clipvalue", "global_clipnorm", "use_ema", "amsgrad"), ()),
@@ -28,14 +28,14 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
 
 
 class Counterpart(Contender):
-    """Another library's model, trained by its own optimizer beside ours.
+    """Another library's model, trained by its own optimizer in parallel with ours.
 
     Args:
-        other: the model as it was read.
+        other: the model as read.
         learner: differentiates and trains it.
-        found: which of its weights are whose.
-        model: ours; its loss is computed on the other's engine.
-        inputs: makes the other's inputs of ours.
+        found: the matched weights.
+        model: our model; its loss is computed on the other library's engine.
+        inputs: function from our inputs to the other model's.
     """
 
     def __init__(self, other: ForeignModel, learner: Learner, found: WeightMap, model: Any, inputs: Callable) -> None:
@@ -49,7 +49,7 @@ class Counterpart(Contender):
         self._matches = [matches.get(v.path.removeprefix(prefix)) for v in self.model.weights]
 
     def why_not_in_training(self, reference: Contender, x: Any) -> str | None:
-        """Why calls in training can't be compared; None if they can."""
+        """The reason why training calls can't be compared; None if they can."""
         if reference.draws(x) or self._draws(x):
             return "A layer draws random numbers in training, which no two libraries draw alike."
         if self._learner.has_modes(self._inputs(x)):
@@ -67,7 +67,7 @@ class Counterpart(Contender):
         return first != second
 
     def why_not_trained(self, model: Any, y: Any) -> str | None:
-        """Why training can't be compared, although calls can; None if it can."""
+        """The reason why training can't be compared, although calls can; None if it can."""
         optimizer = model.optimizer
         if optimizer is None or y is None or model.loss is None:
             return "It takes y, and a model compiled with a loss and an optimizer."
@@ -97,11 +97,11 @@ class Counterpart(Contender):
         self._learner.restore(before)
         trainable = {id(variable) for variable in self.model.trainable_variables}
         triples = zip(columns, self.model.weights, self._matches, strict=True)
-        # Each of several weights that are added up has the gradient of their sum.
+        # If several weights are added up, each has the gradient of their sum.
         return loss, [g / (m.terms if m is not None else 1) for g, v, m in triples if id(v) in trainable]
 
     def prepare_training(self) -> None:
-        """Its optimizer is made at the first step."""
+        """Do nothing: the other library's optimizer is created in the first step."""
 
     def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
         loss = self._differentiate((x, y, sample_weight), True)
@@ -116,7 +116,7 @@ class Counterpart(Contender):
     # -------------------------------------------------------------------- inside
 
     def _ours(self, parts: list[Part]) -> list[np.ndarray]:
-        """The values of parts, in the order of our weights; zeros for a weight without counterpart."""
+        """Return the values of parts, in the order of our weights; zeros for unmatched weights."""
         by_path = {part.path: part for part in weight_layouts.split(self._fused, parts)}
         pairs = zip(self._matches, self.model.weights, strict=True)
         return [np.zeros(v.shape, v.dtype) if m is None else m.turn(by_path[m.part]) for m, v in pairs]
@@ -136,27 +136,27 @@ class Counterpart(Contender):
         return self._learner.differentiate(self._inputs(batch[0]), loss, training)
 
     def _outputs_of(self, x: Any) -> tuple[Any, list[tuple]]:
-        """The structure of our outputs for a batch, and their shapes."""
+        """Return the structure of our outputs for a batch, and their shapes."""
         with backends.use(self.backend) as backend:
             leaves, structure = trees.flatten(self.model(unpack_x_y_sample_weight(make_batch(x))[0], training=False))
             return structure, [tuple(backend.shape(leaf)) for leaf in leaves]
 
     def _fitted(self, output: Any, shape: tuple) -> Any:
-        """An output of the other model in our layout."""
+        """Convert an output of the other model to our layout."""
         if self._channels_first and len(output.shape) > 3:
             output = ops.moveaxis(output, 1, -1)
         return ops.reshape(output, shape) if int(np.prod(output.shape)) == int(np.prod(shape)) else output
 
 
 class Training:
-    """The comparison of gradients and training of our model with another library's.
+    """The comparison of gradients and training with another library's model.
 
     Args:
         reference: our model.
-        learner: trains the other.
-        other: the other as it was read.
-        found: which weights belong together.
-        inputs: makes the other's inputs of ours.
+        learner: trains the other model.
+        other: the other model as read.
+        found: the matched weights.
+        inputs: function from our inputs to the other model's.
     """
 
     def __init__(
@@ -167,7 +167,7 @@ class Training:
         self._matches = {match.target: match for match in found.matches}
 
     def add_to(self, report: Report, steps: Iterator[tuple], first: tuple) -> None:
-        """Add the entries of gradients, and of steps on some batches, to a report."""
+        """Add entries for gradients, and for training steps on some batches, to a report."""
         reference = self._reference
         x, y, sample_weight = first
         if not any(self._path(v) in self._matches for v in reference.model.trainable_variables):
@@ -197,7 +197,7 @@ class Training:
         causes.note_amplified(report)
 
     def _excuse_variances(self, entries: list[Entry], before: list[list], report: Report) -> None:
-        """Explain moving variances that are unbiased there, n / (n - 1) of the biased ones in each step."""
+        """Explain moving variances that are unbiased there: n / (n - 1) times the biased ones in each step."""
         after = [contender.weights() for contender in (self._reference, self._counterpart)]
         for index, entry in enumerate(entries):
             if entry.verdict != "different" or entry.name != "moving_variance":
@@ -221,7 +221,7 @@ class Training:
         return {self._path(variable).rpartition("/")[0]: layer.momentum for layer, variable in owned}
 
     def _name_cause(self, report: Report) -> None:
-        """Say where a weight that parts is another thing there."""
+        """Explain a weight that differs because it is represented differently there."""
         first = report.first
         if first is None or first.verdict != "different":
             return
@@ -237,5 +237,5 @@ class Training:
         return variable.path.removeprefix(f"{self._reference.model.name}/")
 
     def _kept(self, entries: list[Entry]) -> list[Entry]:
-        """Without the weights that have no counterpart."""
+        """Drop the entries of unmatched weights."""
         return [e for e in entries if e.part == "loss" or f"{e.layer}/{e.name}" in self._matches]

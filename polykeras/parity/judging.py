@@ -1,4 +1,4 @@
-"""Comparing contenders with the reference, and what counts as rounding."""
+"""Comparing contenders with the reference, and deciding what counts as rounding."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from polykeras.parity import measures
 from polykeras.parity.report import Entry
 from polykeras.parity.running import Contender
 
-#: Relative differences that rounding makes in a network, by the lowest precision in it.
+#: Relative differences that rounding causes in a network, by its lowest precision.
 TOLERANCES = {"float64": 1e-12, "float32": 1e-5, "float16": 1e-2, "bfloat16": 6e-2}
-#: Gradients pass through a network twice, and trained weights come from many of them.
+#: Gradients pass through a network twice, and trained weights depend on many of them.
 _LOOSER = 10.0
-#: The reference's own error against float64 tells how large rounding errors are; others may have some times as much.
+#: The reference's own error against float64 shows how large rounding errors are; others may have a few times as much.
 _NOISE = 8.0
-#: But no more than this, relative to an array, is called rounding.
+#: But never more than this, relative to an array, is attributed to rounding.
 _MOST_NOISE = 1e-3
 
 
 class Judgement:
-    """Runs contenders side by side and compares what they compute with the reference, the first of them.
+    """Runs contenders in parallel and compares what they compute with the reference, the first of them.
 
     Args:
-        contenders: on one engine each.
+        contenders: list of contenders, each on one engine.
         referee: the model in float64, or None.
-        rtol: allowed difference relative to an array's largest value; None: by the model's precision.
-        atol: allowed absolute difference besides.
+        rtol: allowed difference relative to an array's largest value; None, which depends on the model's precision.
+        atol: allowed absolute difference in addition.
     """
 
     def __init__(self, contenders: list[Contender], referee: Contender | None, rtol: float | None, atol: float) -> None:
@@ -45,18 +45,18 @@ class Judgement:
         self.initial_states: dict[str, list[np.ndarray]] = {}
         self.batches: list[tuple] = []
         self._without_gradient: dict[int, Any] = {}
-        self._amplified = 0.0  # how far weights without gradient have parted
-        self._arrays: dict[int, tuple[Entry, dict[str, np.ndarray]]] = {}  # with the entry, whose id stays its own
+        self._amplified = 0.0  # how far weights without gradient have drifted apart
+        self._arrays: dict[int, tuple[Entry, dict[str, np.ndarray]]] = {}  # includes the entry, to keep its id unique
         self.outputs_of_model: dict[str, np.ndarray] = {}
         self._owners = owners(contenders[0].model)
 
     @property
     def reference(self) -> Contender:
-        """The contender that others are compared with."""
+        """The contender that the others are compared with."""
         return self.contenders[0]
 
     def owner(self, variable: Any) -> tuple[str, str]:
-        """The path and the class of the layer that a weight of the reference belongs to."""
+        """Return the path and the class of the layer that a weight of the reference belongs to."""
         return self._owners.get(id(variable), (variable.path.rpartition("/")[0], ""))
 
     # ------------------------------------------------------------------ comparing
@@ -70,10 +70,10 @@ class Judgement:
         noisy: bool = True,
         **facts: Any,
     ) -> Entry:
-        """Return an entry for the arrays of one thing, by backend, the referee's included.
+        """Return an entry for arrays by backend, including the referee's.
 
-        ``size`` is what the tolerance is relative to, by default the largest value of the reference; with ``noisy``
-        the reference's own error against the referee is allowed besides.
+        ``size`` is what the tolerance is relative to, by default the largest value of the reference; ``noisy``
+        also allows for the reference's own error against the referee.
         """
         reference = values[self.reference.name]
         truth = values.get(self.referee.name) if self.referee is not None else None
@@ -98,13 +98,13 @@ class Judgement:
         return measures.verdict(entry.worst[1].absolute, entry.allowed)
 
     def pairs_of(self, entry: Entry | None) -> dict[str, np.ndarray]:
-        """Return the arrays of an entry by backend, for pictures."""
+        """Return the arrays of an entry by backend, for plots."""
         return self._arrays.get(id(entry), (entry, {}))[1]
 
     # -------------------------------------------------------------------- parts
 
     def initial_weights(self) -> list[Entry]:
-        """Compare the weights that ``build`` made on each engine: they are equal to the bit, or differ."""
+        """Compare the weights that ``build`` created on each engine, which should be equal to the bit."""
         columns = {contender.name: contender.weights() for contender in self.contenders}
         entries = []
         for index, variable in enumerate(self.reference.variables):
@@ -127,7 +127,7 @@ class Judgement:
         entries = []
         for call in calls[self.reference.name]:
             if not all(call.path in table for table in tables.values()):
-                continue  # a cell inside of a loop, which some engines trace
+                continue  # a cell inside a loop, which some engines trace
             for index in range(len(call.outputs)):
                 values = {name: table[call.path].outputs[index] for name, table in tables.items()}
                 name = "" if len(call.outputs) == 1 else f"output {index}"
@@ -135,7 +135,7 @@ class Judgement:
         return entries
 
     def gradients(self, x: Any, y: Any, sample_weight: Any, training: bool = True) -> list[Entry]:
-        """Compare the gradients of all trainable weights, those next to the loss first."""
+        """Compare the gradients of all trainable weights, those closest to the loss first."""
         columns, losses = {}, {}
         for contender in self.everyone:
             losses[contender.name], columns[contender.name] = contender.gradients(x, y, sample_weight, training)
@@ -152,12 +152,12 @@ class Judgement:
         return entries
 
     def _is_without_gradient(self, values: dict, columns: dict) -> bool:
-        """Whether the gradient is nothing but rounding beside the others'."""
+        """Whether the gradient is only rounding noise compared with the others'."""
         largest = max(measures.scale(g) for g in columns[self.reference.name])
         return max(measures.scale(g) for g in values.values()) <= self.rtol * largest
 
     def step(self, number: int, batch: tuple) -> list[Entry]:
-        """Train everyone on a batch, and compare the losses and then the weights."""
+        """Train all contenders on a batch, and compare the losses and then the weights."""
         if number == 1:
             for contender in self.everyone:
                 contender.prepare_training()
@@ -192,7 +192,7 @@ class Judgement:
         return entries
 
     def _moved(self, index: int, values: dict[str, np.ndarray]) -> float:
-        """How far a statistic has moved: in a moving average, a mistake is a small part of the whole."""
+        """Return how far a statistic has moved: in a moving average, an error is a small part of the whole."""
         now = values[self.reference.name]
         rounding = 8 * measures.epsilon_of(now.dtype.name) * measures.scale(now)
         return measures.scale(measures.gaps(now, self._initial[index])) + rounding / self.rtol
@@ -215,13 +215,13 @@ class Judgement:
                 entry.verdict = "explained"
 
     def step_again(self, batch: tuple) -> dict[tuple, bool]:
-        """Train everyone on a batch, from the states that they have; return by weight, and of the loss, who differs."""
+        """Train all contenders on a batch, each from its own state; return which weights, and which losses, differ."""
         losses = {contender.name: np.asarray(contender.step(*batch)) for contender in self.everyone}
         entries = [self._loss(losses, None), *self._weights(None)]
         return {(e.layer, e.kind, e.name): e.verdict == "different" for e in entries}
 
     def _loss(self, losses: dict[str, np.ndarray], number: int | None) -> Entry:
-        # How far the referee's curve is from the others' excuses nothing: it may have taken another turn.
+        # The referee's distance excuses nothing here: its loss curve may have diverged from the others'.
         return self.entry("loss", losses, noisy=False, layer=self.reference.model.name, kind="", step=number)
 
     def _forget(self, entries: list[Entry]) -> None:
@@ -230,7 +230,7 @@ class Judgement:
 
 
 def owners(model: Any) -> dict[int, tuple[str, str]]:
-    """Return by the identity of a weight the path and the class of its layer, without the model's own name."""
+    """Return the path and the class of a weight's layer by the weight's id, without the model's own name."""
     found: dict[int, tuple[str, str]] = {}
     prefix = f"{model.name}/"
     for layer in model._flatten_layers():

@@ -1,4 +1,4 @@
-"""Which weight of another library's model belongs to which of ours, and how it has to be turned."""
+"""Which weight of another library's model belongs to which of ours, and how to convert it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from polykeras.parity.running import Contender
 
 @dataclass
 class Match:
-    """One weight of ours, and where its value comes from.
+    """One of our weights, and where its value comes from.
 
     Attributes:
         target: path and name of our weight.
-        sources: names of the weights that it is made of.
-        how: in words: ``"as it is"``, ``"transposed"`` and so on.
-        value: the other model's value, turned into ours.
-        turn: makes the same of the part with other values in it.
+        sources: names of the weights that it is made from.
+        how: str, the conversion in words: ``"as it is"``, ``"transposed"`` and so on.
+        value: the other model's value, converted to our layout.
+        turn: function that converts other values of the part in the same way.
         part: path of the part.
-        is_one_to_one: whether each number of ours is one of theirs.
+        is_one_to_one: whether each number of ours corresponds to one of theirs.
         is_equal: whether our weight has that value already.
-        error: largest relative difference of the layer's output from the part's on the same input, with these
-            weights; None where it was not run.
+        error: largest relative difference between the outputs of the layer and the part on the same input, with these
+            weights; None if it was not run.
     """
 
     target: str
@@ -48,22 +48,22 @@ class Match:
 
     @property
     def terms(self) -> int:
-        """How many weights are added up to make it."""
+        """The number of weights that are added up to make it."""
         return len(self.sources) if self.how.endswith("added up") and not self.is_one_to_one else 1
 
 
 @dataclass
 class WeightMap:
-    """What ``match_weights`` found.
+    """The result of ``match_weights``.
 
     Attributes:
-        matches: for each of our weights that has a counterpart.
-        missing: our weights without one.
-        unused: weights of the other model that nothing was made of.
-        notes: other things that differ, such as an epsilon.
-        settings: attributes of our layers that would have to be set, by path and name.
-        fused: parts that hold the weights of several of our layers side by side: how many each.
-        difference: relative difference of the outputs after ``port_weights``, where both were run; default
+        matches: a Match for each of our weights that has a counterpart.
+        missing: our weights without a counterpart.
+        unused: weights of the other model that are not used.
+        notes: other differences, such as an epsilon.
+        settings: attributes of our layers that would have to be changed, by path and name.
+        fused: parts that hold the weights of several of our layers side by side, with their number.
+        difference: relative difference of the outputs after ``port_weights``, if both were run; default
             None.
 
     >>> WeightMap(missing=["dense/kernel"]).is_complete
@@ -80,11 +80,11 @@ class WeightMap:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all weights of both models belong together."""
+        """Whether all weights of both models are matched."""
         return not self.missing and not self.unused
 
     def to_dict(self) -> dict[str, str]:
-        """Return the names of the other model's weights by ours; those made of several are joined by "+"."""
+        """Return the names of the other model's weights by ours; several are joined by "+"."""
         return {match.target: "+".join(match.sources) for match in self.matches}
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
@@ -119,11 +119,11 @@ class Unit:
     """A layer of ours that owns weights.
 
     Attributes:
-        path: without the model's own name.
+        path: its path without the model's own name.
         layer: the layer.
         variables: its weights.
-        flattened: the shape (rows, columns, channels) that a flattened input had before; None if it had none.
-        is_called: whether its own calls were seen, so that it can be run alone.
+        flattened: the shape (rows, columns, channels) of a flattened input before flattening; None if there is none.
+        is_called: whether calls of the layer itself were seen, so that it can be run alone.
     """
 
     path: str
@@ -138,26 +138,26 @@ def match_weights(
 ) -> WeightMap:
     """Find which weight of another model belongs to which of ours.
 
-    Kernels may be transposed, convolutions laid out otherwise, gates in another order, the statistics of batch
-    normalization under other names. Values that are equal decide; then the shapes, in the order in which the
+    Kernels may be transposed, convolutions in another layout, gates in another order, the statistics of batch
+    normalization under other names. Equal values take precedence; then shapes, in the order in which the
     parts are called; and where both models can be run on ``x``, each layer is tried on the input of its
-    counterpart, and the way that gives the same output is taken.
+    counterpart, and the conversion that gives the same output is chosen.
 
     Args:
-        model: a built model of ours, which stays as it is.
+        model: a built polykeras model, which is not changed.
         source: a ``torch.nn.Module``, a pair of a ``flax.linen.Module`` and its variables, an ``nnx.Module``, a
             ``tf.Module``, a model of Keras 3, or the path of a ``.safetensors``, ``.h5`` or ``.keras`` file.
-        x: inputs for our model; default None: nothing is run.
-        source_x: inputs for the other one, a tuple where it takes several; default x, with the channels of images
-            moved to the front for torch.
-        map: what you know: from paths of our layers (or weights) to names of parts of the other model;
+        x: inputs for our model; default None, which runs nothing.
+        source_x: inputs for the other model, a tuple if it takes several; default None, for x, with the channels of
+            images moved to the front for torch.
+        map: dict of known matches from paths of our layers (or weights) to names of parts of the other model;
             default None.
 
     Returns:
         A WeightMap; ``print`` it.
 
     Raises:
-        ValueError: for something that has no weights to read.
+        ValueError: for an object without weights that can be read.
 
     >>> import numpy as np, polykeras as keras, tempfile, safetensors.numpy as st
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="head")])
@@ -173,7 +173,7 @@ def match_weights(
 
 
 def match(model: Any, other: ForeignModel, x: Any, names: dict | None = None) -> WeightMap:
-    """``match_weights``, of a model that was read and run."""
+    """``match_weights`` for a model that has been read and run."""
     copy = Contender("numpy", model.to_backend("numpy"))
     units = units_of(copy, x)
     pairs, result = _pairs(units, other, names or {})
@@ -192,7 +192,7 @@ def match(model: Any, other: ForeignModel, x: Any, names: dict | None = None) ->
 
 
 def _pairs(units: list[Unit], other: ForeignModel, names: dict) -> tuple[list, WeightMap]:
-    """Layers with their parts, those that hold the weights of several in pieces, and a map that knows the latter."""
+    """Pair layers with parts, split parts that hold the weights of several, and extend the map by the latter."""
     pairs = weight_layouts.paired(units, other.parts, names)
     taken = {id(part) for _, part in pairs}
     left = [part for part in other.parts if id(part) not in taken]
@@ -203,7 +203,7 @@ def _pairs(units: list[Unit], other: ForeignModel, names: dict) -> tuple[list, W
 
 
 def _unused(parts: list[Part], used: set[tuple[str, str]]) -> list[str]:
-    """Names of the weights that nothing was made of, without those that share their numbers with one that was used."""
+    """Return the names of unused weights, except for those tied to one that was used."""
     values = [part.weights[name] for part in parts for name in part.weights if (part.path, name) in used]
 
     def is_tied(value: np.ndarray) -> bool:
@@ -228,7 +228,7 @@ def _matched(unit: Unit, variable: Any, part: Part, option: weight_layouts.Optio
 
 
 def units_of(contender: Contender, x: Any) -> list[Unit]:
-    """The layers that own weights, in the order of their calls if an input is given."""
+    """Return the layers that own weights, in the order of their calls if an input is given."""
     model = contender.model
     prefix = f"{model.name}/"
     order: dict[int, int] = {}
@@ -253,7 +253,7 @@ def units_of(contender: Contender, x: Any) -> list[Unit]:
 
 
 def _rank(model: Any, layer: Layer, order: dict[int, int]) -> tuple:
-    """When a layer is first called; of one whose weights the layer around it uses, when that begins."""
+    """Return when a layer is first called; for one whose weights the enclosing layer uses, when that begins."""
     if id(layer) in order:
         return order[id(layer)], 1
     around = [o for o in model._flatten_layers() if any(inner is layer for inner in o._flatten_layers())]
@@ -263,7 +263,7 @@ def _rank(model: Any, layer: Layer, order: dict[int, int]) -> tuple:
 
 
 def _choose(unit: Unit, part: Part, other: ForeignModel) -> tuple[list, float | None]:
-    """The way to make each weight: the one that has the values already, or gives the part's output."""
+    """Return how to make each weight: the option that has our values already, or gives the part's output."""
     choices = weight_layouts.combinations(unit, part)
     now = [v.numpy() for v in unit.variables]
     for options in choices:
@@ -277,7 +277,7 @@ def _choose(unit: Unit, part: Part, other: ForeignModel) -> tuple[list, float | 
 
 
 def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float | None:
-    """How far the layer, with weights made in one way, is from the part, on the part's input."""
+    """Return the difference of outputs between the layer, with converted weights, and the part, on the part's input."""
     layer = unit.layer
     if part.output is None:
         return None
@@ -287,7 +287,7 @@ def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float
         x = x[:, np.moveaxis(height_last, 0, -1).ravel()]
     settings: dict[str, Any] = {**_settings_of(layer, part)}
     values = [option.value for option in options]
-    # The other library may have the activation inside of the part, or apart from it.
+    # The other library may have the activation inside the part or outside.
     ways = [settings] if getattr(layer, "activation", None) is None else [settings, {**settings, "activation": None}]
     errors = []
     for changes in ways:
@@ -295,7 +295,7 @@ def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float
             try:
                 output = np.asarray(layer(x))
             except (ValueError, TypeError):
-                return None  # the part was given its input in another shape
+                return None  # the part's input had another shape
         if output.size == expected.size:
             errors.append(measures.difference(output.reshape(expected.shape), expected).relative)
     return min(errors, default=None)
@@ -303,7 +303,7 @@ def _error(unit: Unit, part: Part, options: list, channels_first: bool) -> float
 
 @contextlib.contextmanager
 def _changed(layer: Layer, attributes: dict, variables: list, values: list) -> Iterator[None]:
-    """Let a layer have other attributes and weights inside."""
+    """Temporarily give a layer other attributes and weights."""
     before = {name: getattr(layer, name) for name in attributes}, [v.numpy() for v in variables]
 
     def change(attributes: dict, values: list) -> None:
@@ -320,12 +320,12 @@ def _changed(layer: Layer, attributes: dict, variables: list, values: list) -> I
 
 
 def ours(x: np.ndarray, channels_first: bool) -> np.ndarray:
-    """Return an array of another library in our layout."""
+    """Convert an array of another library to our layout."""
     return np.moveaxis(x, 1, -1) if channels_first and x.ndim > 3 else x
 
 
 def foreign_inputs(other: ForeignModel, x: Any, source_x: Any) -> tuple:
-    """Return the inputs for another library's model, made of ours unless they are given."""
+    """Return the inputs for another library's model, converted from ours unless they are given."""
     if source_x is not None:
         return source_x if isinstance(source_x, tuple) else (source_x,)
     inputs = trees.children(x) if trees.is_nested(x) else [x]
@@ -334,7 +334,7 @@ def foreign_inputs(other: ForeignModel, x: Any, source_x: Any) -> tuple:
 
 
 def _settings_of(layer: Layer, part: Part) -> dict[str, float]:
-    """Settings of a part that our layer has too, with another value."""
+    """Return settings of a part that our layer has too, with another value."""
     found = {}
     for name, value in part.settings.items():
         own = getattr(layer, name, None)

@@ -1,4 +1,4 @@
-"""How far two arrays are from each other: absolutely, relatively, and in units in the last place."""
+"""How far apart two arrays are: absolutely, relatively, and in units in the last place."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Difference:
-    """The worst of the differences between two arrays of one shape.
+    """The largest difference between two arrays of the same shape.
 
     Attributes:
-        absolute: largest absolute difference; infinite where only one is NaN, or shapes differ.
+        absolute: largest absolute difference; infinite if only one value is NaN, or shapes differ.
         relative: the same, divided by the largest absolute value of the reference.
         ulp: largest difference in units in the last place, of the larger of the two values.
-        index: where the absolute difference is largest.
-        value, reference: both values there.
-        dtypes: the types of both arrays.
+        index: index of the largest absolute difference.
+        value, reference: the two values at that index.
+        dtypes: the dtypes of both arrays.
     """
 
     absolute: float
@@ -31,7 +31,7 @@ class Difference:
 
     @property
     def is_zero(self) -> bool:
-        """Whether the arrays are equal to the bit (but for the sign of a zero)."""
+        """Whether the arrays are equal to the bit (except for the sign of zeros)."""
         return self.absolute == 0.0
 
 
@@ -69,7 +69,7 @@ def difference(value: np.ndarray, reference: np.ndarray) -> Difference:
 
 
 def gaps(value: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Return the absolute difference of each pair of values, 0 where both are the same NaN or infinity."""
+    """Return the absolute difference of each pair of values, 0 if both are NaN or the same infinity."""
     return _gaps(np.asarray(value, np.float64), np.asarray(reference, np.float64))
 
 
@@ -81,14 +81,14 @@ def _gaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def scale(x: np.ndarray) -> float:
-    """Return the largest finite absolute value, at least the smallest normal float32."""
+    """Return the largest finite absolute value, but at least the smallest normal float32."""
     sizes = np.abs(np.asarray(x, np.float64))
     sizes = sizes[np.isfinite(sizes)]
     return max(float(sizes.max(initial=0.0)), float(np.finfo(np.float32).tiny))
 
 
 def epsilon_of(dtype: str) -> float:
-    """Return the distance from 1 to the next number of a float type; that of float32 for other types.
+    """Return the distance from 1 to the next larger number of a float dtype; that of float32 for other dtypes.
 
     >>> epsilon_of("bfloat16")
     0.0078125
@@ -100,7 +100,7 @@ def epsilon_of(dtype: str) -> float:
 
 
 def _units(sizes: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The distance between neighbours of a float type at these sizes; 1 for integers."""
+    """Return the distance between adjacent values of a float dtype at given magnitudes; 1 for integers."""
     try:
         limits = ml_dtypes.finfo(dtype)
     except ValueError:
@@ -111,7 +111,7 @@ def _units(sizes: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def summary_of(x: np.ndarray) -> tuple[float, float]:
-    """Return the mean square root and a fixed random projection of an array, for comparing without keeping it.
+    """Return the root mean square and a fixed random projection of an array, to compare arrays without keeping them.
 
     >>> summary_of(np.zeros(3))
     (0.0, 0.0)

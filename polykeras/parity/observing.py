@@ -1,6 +1,6 @@
-"""Seeing what the layers of a model, and the operations inside of them, are given and return.
+"""Observing the inputs and outputs of a model's layers, and of the operations inside them.
 
-Nothing of a model is changed: while one is observed, the class's own call is replaced, in one thread.
+Models are not changed: during observation, the class's own call is replaced, in one thread.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Call:
     """One call of a layer, or of an op of a functional model.
 
     Attributes:
-        path: names of the layers around and its own, joined by "/"; ``#2`` and so on mark later calls.
+        path: names of the enclosing layers and its own, joined by "/"; ``#2`` and so on mark repeated calls.
         kind: the name of the layer's class, or of the op.
         operation: the layer or op.
-        args, kwargs: what went in, arrays as NumPy's.
-        outputs: what came out, as NumPy arrays.
+        args, kwargs: the arguments, with NumPy arrays.
+        outputs: list of outputs, as NumPy arrays.
     """
 
     path: str
@@ -44,7 +44,7 @@ class Call:
 
 @contextlib.contextmanager
 def layer_calls(keep_inputs: bool = False) -> Iterator[list[Call]]:
-    """Yield a list that fills with the calls of layers inside, each after those that it makes."""
+    """Yield a list that collects the calls of layers inside, each after the calls that it makes."""
     found: list[Call] = []
     counts: dict[str, int] = {}
     thread = threading.get_ident()
@@ -91,7 +91,7 @@ def _host(backend: Any, x: Any) -> np.ndarray:
 
 
 def to_numpy(tree: Any) -> Any:
-    """Return a tree whose arrays of the backend in use are NumPy arrays."""
+    """Return a tree with the current backend's arrays converted to NumPy arrays."""
     backend = backends.current()
 
     def is_value(x: Any) -> bool:
@@ -109,8 +109,8 @@ class OpRecord:
 
     Attributes:
         layer: path of the layer that called it.
-        name: of the method.
-        args, kwargs: what went in, arrays as NumPy's.
+        name: name of the method.
+        args, kwargs: the arguments, with NumPy arrays.
         outputs: NumPy arrays.
     """
 
@@ -121,7 +121,7 @@ class OpRecord:
     outputs: list
 
 
-#: Methods that compute no values, or call functions of values.
+#: Methods that compute no values, or that call functions of values.
 _NOT_RECORDED = frozenset(
     [
         *("is_array", "is_value", "shape", "dtype", "to_numpy", "concrete", "copy", "hold", "read"),
@@ -134,11 +134,11 @@ _NOT_RECORDED = frozenset(
 
 @contextlib.contextmanager
 def operations(backend: Any, wanted: Callable[[str, str], bool]) -> Iterator[list[OpRecord]]:
-    """Run on a backend that notes its operations: those that layers call, not those that make up a kernel.
+    """Run on a backend that records the operations that layers call, but not those inside kernels.
 
     Args:
         backend: an adapter.
-        wanted: of a layer's path and an operation's name, whether to keep a call.
+        wanted: function of a layer's path and an operation's name that tells whether to record a call.
     """
     records: list[OpRecord] = []
 

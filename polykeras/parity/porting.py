@@ -1,4 +1,4 @@
-"""Giving a model of ours the weights of another library's."""
+"""Porting the weights of another library's model to a polykeras model."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from polykeras.parity.matching import WeightMap, foreign_inputs, match, ours
 def port_weights(
     model: Any, source: Any, x: Any = None, *, source_x: Any = None, map: dict | None = None, strict: bool = True
 ) -> WeightMap:
-    """Give a model the weights of another library's model of the same architecture.
+    """Set a model's weights to those of another library's model with the same architecture.
 
     Args:
-        model: a built model of ours; its weights are replaced, and where they differ the epsilon and momentum of
-            its normalization layers.
+        model: a built polykeras model; its weights are replaced, and so are the epsilon and momentum of its
+            normalization layers if they differ.
         source, x, source_x, map: as for ``match_weights``. With ``x`` both models are run and compared.
-        strict: refuse where a weight of either model has no counterpart.
+        strict: bool, whether to refuse if a weight of either model is unmatched; default True.
 
     Returns:
-        The WeightMap, with the ``difference`` of the outputs where ``x`` is given.
+        The WeightMap, with the ``difference`` of the outputs if ``x`` is given.
 
     Raises:
-        ValueError: with ``strict``, naming the weights without counterparts; the model stays as it was.
+        ValueError: with ``strict``, if weights are unmatched; the message names them, and the model is not changed.
 
     >>> import numpy as np, polykeras as keras, tempfile, safetensors.numpy as st
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
@@ -63,7 +63,7 @@ def _difference(output: np.ndarray, expected: np.ndarray) -> float:
 
 
 def apply(model: Any, found: WeightMap) -> None:
-    """Give a model the values and settings that a WeightMap holds."""
+    """Give a model the values and settings in a WeightMap."""
     prefix = f"{model.name}/"
     variables = {variable.path.removeprefix(prefix): variable for variable in model.weights}
     for entry in found.matches:
@@ -75,4 +75,4 @@ def apply(model: Any, found: WeightMap) -> None:
         for path, settings in found.settings.items():
             for name, value in settings.items():
                 setattr(owners[path], name, value)
-        stamp.renew_constants()  # compiled steps hold the old ones
+        stamp.renew_constants()  # captured steps may hold the old settings as constants

@@ -1,11 +1,11 @@
-"""Numbers of less precision, made from float64 on the host: what an engine would have computed with them."""
+"""Rounding float64 numbers to lower precision on the host: what an engine would have computed with."""
 
 from __future__ import annotations
 
 import ml_dtypes
 import numpy as np
 
-#: Formats that engines round the operands of products to, and the bits of their fractions.
+#: Formats to which engines round the operands of products, and their numbers of fraction bits.
 FORMATS = {"TF32": 10, "float16": 10, "bfloat16": 7}
 
 

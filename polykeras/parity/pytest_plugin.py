@@ -1,4 +1,4 @@
-"""What the pytest plugin does once a test uses it; ``pytest_polykeras`` imports it then."""
+"""The implementation of the pytest plugin, which ``pytest_polykeras`` imports when a test uses it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def names(mark: Any, asked: list[str] | None) -> list[str]:
 
     Args:
         mark: the test's mark ``backends``, or None.
-        asked: those of the command line, or None.
+        asked: names from the command line, or None.
 
     Raises:
         ValueError: for an unknown backend.
@@ -29,7 +29,7 @@ def names(mark: Any, asked: list[str] | None) -> list[str]:
 
 
 def assertion(request: Any) -> Callable[..., Report]:
-    """Return ``assert_parity`` for one test: by default on the backends that the command line asks for."""
+    """Return ``assert_parity`` for a test: by default on the backends requested on the command line."""
     config = request.config
     asked = config.getoption("polykeras_backend")
     counts = [0]
@@ -63,6 +63,6 @@ def _checked(config: Any) -> Snapshots:
 
 
 def write(config: Any) -> None:
-    """Write the snapshots of a session; those of a file that no test made this time stay."""
+    """Write the snapshots of a session; existing ones of tests that did not run are kept."""
     if hasattr(config, "_parity_recorded"):
         config._parity_recorded.write(config.getoption("--parity-record"))

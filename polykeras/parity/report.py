@@ -1,4 +1,4 @@
-"""What a comparison found: an entry for each thing compared, the first that differs, and its cause."""
+"""The result of a comparison: an entry for everything compared, the first difference, and its cause."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 from polykeras.parity.measures import Difference
 
-#: What is compared, in the order in which a difference would spread.
+#: The parts of a model that are compared, in the order in which a difference would propagate.
 PARTS = ("initial weight", "output", "training output", "gradient", "loss", "weight")
 VERDICTS = ("equal", "within", "explained", "different")
 
 
 class ParityError(AssertionError):
-    """Raised where engines differ by more than rounding explains; holds the ``report``.
+    """Raised if engines differ by more than rounding explains; holds the ``report``.
 
     Args:
         message: str.
@@ -35,20 +35,20 @@ class ParityError(AssertionError):
 
 @dataclass
 class Entry:
-    """One thing that was compared.
+    """One comparison.
 
     Attributes:
         part: one of ``PARTS``.
-        layer: path of the layer, without the model's own name; of a loss the model's name.
+        layer: path of the layer, without the model's own name; for a loss the model's name.
         kind: the layer's class, or the op.
-        name: of the weight; "" for outputs and losses.
-        step: number of the training step, None before training.
-        shape, dtype: of the reference's array.
-        differences: by backend, from the reference.
-        errors: by backend, from the float64 referee; empty without one.
+        name: name of the weight; "" for outputs and losses.
+        step: number of the training step; None before training.
+        shape, dtype: those of the reference's array.
+        differences: differences from the reference, by backend.
+        errors: differences from the float64 referee, by backend; empty without a referee.
         allowed: the largest absolute difference that counts as rounding.
-        verdict: ``"equal"`` to the bit, ``"within"`` what is allowed, ``"explained"`` by a decision or a direction
-            that rounding alone decides or a known convention, or ``"different"``.
+        verdict: ``"equal"`` to the bit, ``"within"`` tolerance, ``"explained"`` by a near tie, by a direction without
+            gradient or by a known convention, or ``"different"``.
     """
 
     part: str
@@ -70,7 +70,7 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """What it is, for a sentence."""
+        """A noun phrase that names what was compared."""
         relation = "after" if self.part == "weight" else "of"
         when = "" if self.step is None else f" {relation} step {self.step}"
         if self.part == "loss":
@@ -81,14 +81,14 @@ class Entry:
 
 @dataclass
 class Cause:
-    """Why the first difference arose.
+    """The cause of the first difference.
 
     Attributes:
         kind: such as ``"near tie"``, ``"reduction order"``, ``"kernel"``, ``"defect"``.
-        sentence: for people.
+        sentence: str, an explanation for people.
         is_benign: whether rounding alone explains it, so that no engine is at fault.
-        layer, operation: where.
-        backend: the one that differs, where one does.
+        layer, operation: where it arose.
+        backend: the backend that differs, if there is one.
     """
 
     kind: str
@@ -104,16 +104,16 @@ class Report:
     """The result of ``polykeras.parity.check``.
 
     Attributes:
-        backends: names of what was compared; the first is the reference.
-        entries: all that was compared, in the order in which a difference would spread.
-        losses: by backend, the loss of each training step; also of the referee.
-        causes: of the first difference, the likeliest first.
-        examined: the entry that the causes are of; default None.
-        notes: what else there is to say; default none.
-        pairs: the values of the first difference, by backend, for pictures.
+        backends: names of the contenders; the first is the reference.
+        entries: all comparisons, in the order in which a difference would propagate.
+        losses: the loss of each training step, by backend, including the referee.
+        causes: causes of the first difference, the most likely first.
+        examined: the entry that the causes explain; default None.
+        notes: list of further remarks; default none.
+        pairs: the arrays of the first difference, by backend, for plots.
         outputs: the model's first output in inference, by backend.
         rtol, atol: the tolerances; defaults 1e-05 and 0.0.
-        seconds: how long it took; default 0.0.
+        seconds: the duration; default 0.0.
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
@@ -140,7 +140,7 @@ class Report:
 
     @property
     def first(self) -> Entry | None:
-        """The first entry that differs by more than is allowed; where all is explained, the one looked into."""
+        """The first entry that differs by more than is allowed; if all are explained, the one examined."""
 
         def of(verdict: str) -> Entry | None:
             return next((e for e in self.entries if e.verdict == verdict), None)
@@ -154,12 +154,12 @@ class Report:
 
     @property
     def cause(self) -> Cause | None:
-        """The likeliest cause of the first difference."""
+        """The most likely cause of the first difference."""
         return self.causes[0] if self.causes else None
 
     @property
     def culprit(self) -> str | None:
-        """The path of the layer, or the name of the optimizer, that is at fault; None where nothing differs."""
+        """The path of the layer, or the name of the optimizer, that is at fault; None if nothing differs."""
         if self.first is None:
             return None
         return self.cause.layer if self.cause is not None and self.cause.layer else self.first.layer
@@ -171,14 +171,14 @@ class Report:
             name: one of ``PARTS``.
 
         Raises:
-            ValueError: for another name.
+            ValueError: for an unknown part.
         """
         if name not in PARTS:
             raise ValueError(f"Expected one of {PARTS}. Received: {name!r}.")
         return [entry for entry in self.entries if entry.part == name]
 
     def curve_difference(self) -> float:
-        """Return the largest relative difference between the loss curves and the reference's.
+        """Return the largest relative difference of the loss curves from the reference's.
 
         >>> Report(["a", "b"], losses={"a": [2.0, 1.0], "b": [2.0, 1.5]}).curve_difference()
         0.5
@@ -194,7 +194,7 @@ class Report:
     # ------------------------------------------------------------------ the truth
 
     def nearness(self) -> dict[str, float]:
-        """Return by backend the largest relative error against float64, of all outputs; {} without a referee."""
+        """Return the largest relative error of all outputs against float64, by backend; {} without a referee."""
         result: dict[str, float] = {}
         for entry in self.entries:
             if entry.part in ("output", "training output"):
@@ -240,7 +240,7 @@ class Report:
         entry = self.first
         errors = {name: e.relative for name, e in entry.errors.items()} if entry is not None else self.nearness()
         errors = {name: error for name, error in errors.items() if name in self.backends}
-        if len(errors) < 2 or min(errors.values()) > 1:  # of rounding alone nobody is near to anything
+        if len(errors) < 2 or min(errors.values()) > 1:  # pure rounding noise: nobody is close
             return []
         order = sorted(errors, key=errors.__getitem__)
         shown = ", ".join(f"{name} {errors[name]:.1e}" for name in order)
@@ -263,7 +263,7 @@ class Report:
         return views.html(self)
 
     def to_html(self, path: Any = None) -> str:
-        """Return the report as a page of HTML, and write it to a file where a path is given.
+        """Return the report as an HTML page, and write it to a file if a path is given.
 
         Args:
             path: path of the file; default None.
@@ -278,10 +278,10 @@ class Report:
         return page
 
     def plot(self, path: Any = None) -> Any:
-        """Draw the difference by layer, by step, and where in the tensor.
+        """Plot the differences by layer, by step, and within the array.
 
         Args:
-            path: of a picture to write; default none.
+            path: path of an image to write; default None, for none.
 
         Returns:
             The matplotlib Figure.
@@ -296,7 +296,7 @@ class Report:
     # ---------------------------------------------------------------------- data
 
     def to_records(self) -> list[dict]:
-        """Return a dict for each entry and backend, of plain values."""
+        """Return a dict of plain values for each entry and backend."""
         records = []
         for entry in self.entries:
             base = {
@@ -328,7 +328,7 @@ class Report:
         return require("pandas", "test", "a DataFrame of a parity report").DataFrame(self.to_records())
 
     def to_json(self, path: Any = None) -> str:
-        """Return the report as JSON, and write it to a file where a path is given.
+        """Return the report as JSON, and write it to a file if a path is given.
 
         Args:
             path: path of the file; default None.
@@ -352,7 +352,7 @@ class Report:
         return text
 
     def raise_if_different(self) -> Report:
-        """Return the report.
+        """Return the report, or raise.
 
         Raises:
             ParityError: if something differs by more than rounding explains.
@@ -363,12 +363,12 @@ class Report:
 
 
 def shown(value: float | None) -> str:
-    """A number with the digits that tell float32s apart."""
+    """Format a number with enough digits to distinguish float32s."""
     return "none" if value is None else f"{value:.9g}"
 
 
 def _plain(value: Any) -> Any:
-    """A value for JSON, whose numbers are finite or words."""
+    """Convert a value for JSON: numbers that are not finite become words."""
     if isinstance(value, dict):
         return {key: _plain(x) for key, x in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""One contender of a comparison: a model on one backend, run forward, differentiated and trained."""
+"""A contender in a comparison: a model on one backend, which is run forward, differentiated and trained."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Contender:
     """A model on one backend.
 
     Args:
-        backend: its name.
+        backend: str, name of the backend.
         model: a model that belongs to it.
-        name: what the report calls it; default the backend's name.
+        name: str, its name in the report; default None, for the backend's name.
     """
 
     def __init__(self, backend: str, model: Any, name: str | None = None) -> None:
@@ -39,7 +39,7 @@ class Contender:
 
     @property
     def variables(self) -> list[Variable]:
-        """The weights, in the order of ``model.weights``, and the states of layers besides."""
+        """The weights, in the order of ``model.weights``, followed by the states of layers."""
         return self.model.weights
 
     def weights(self) -> list[np.ndarray]:
@@ -47,13 +47,13 @@ class Contender:
         return [variable.numpy() for variable in self.variables]
 
     def everything(self) -> list[Variable]:
-        """The weights, the optimizer's variables and the states of seeds: what a step goes on from."""
+        """Return the weights, the optimizer's variables and the states of seeds: everything a step depends on."""
         model = self.model
         optimizer = list(model.optimizer.variables) if model.optimizer is not None else []
         return [*model._step_variables(), *optimizer]
 
     def take_state_of(self, values: list[np.ndarray]) -> None:
-        """Go on from the values of another contender's ``everything``."""
+        """Take over the values of another contender's ``everything``."""
         for variable, value in zip(self.everything(), values, strict=False):
             variable.assign(np.asarray(value).astype(dtypes.numpy_dtype(variable.dtype)))
 
@@ -61,16 +61,16 @@ class Contender:
 
     @property
     def can_be_called(self) -> bool:
-        """Whether the model has a ``call``; one with a ``train_step`` alone may not."""
+        """Whether the model has a ``call``; one with only a ``train_step`` may not."""
         return self.model._has_call
 
     def build(self, x: Any) -> None:
-        """Make the weights of a model that waits for its first batch."""
+        """Create the weights of a model that waits for its first batch."""
         with backends.use(self.backend):
             self.model._prepare(make_batch(x))
 
     def forward(self, x: Any, training: bool, keep_inputs: bool = False) -> list[observing.Call]:
-        """Return the calls of all layers for a batch; the model's state stays as it is."""
+        """Return the calls of all layers for a batch; the model's state is not changed."""
         with backends.use(self.backend), functionalization.recording(), functionalization.holding({}):
             batch = unpack_x_y_sample_weight(make_batch(x))[0]
             with observing.layer_calls(keep_inputs) as calls:
@@ -84,7 +84,7 @@ class Contender:
         return self.model(x, training=training)
 
     def _run(self, x: Any, training: bool) -> Any:
-        """A call on the adapter in use: a model's own ``__call__`` would choose the plain one of its name."""
+        """Call the model with the current adapter: its own ``__call__`` would choose the regular one of that name."""
         from polykeras.layers.layer import Layer
 
         return Layer.__call__(self.model, x, training=training)
@@ -100,7 +100,7 @@ class Contender:
             with backends.use(backend):
                 batch = unpack_x_y_sample_weight(make_batch(x))[0]
             for layer in self.model._flatten_layers():
-                layer._accepted = {}  # what a layer accepted before goes a faster way, which keeps no path
+                layer._accepted = {}  # inputs accepted before would take a faster path, which records no layer paths
             self._run(batch, training)
         prefix = f"{self.model.name}/"
         for record in records:
@@ -118,14 +118,14 @@ class Contender:
     def gradients(
         self, x: Any, y: Any = None, sample_weight: Any = None, training: bool = True
     ) -> tuple[float, list[np.ndarray]]:
-        """Return the loss of a batch and its gradients by the trainable weights; nothing changes.
+        """Return the loss of a batch and its gradients by the trainable weights, without changing anything.
 
         Without targets, or a loss, the loss is a fixed random projection of the outputs.
         """
         variables = self.model.trainable_variables
         with backends.use(self.backend) as backend, functionalization.recording(), functionalization.holding({}):
             batch = unpack_x_y_sample_weight(make_batch(x, y, sample_weight))
-            # Over shapes first: that makes the metrics of several outputs, and tells what the loss assigns.
+            # On specs first: that creates the metrics of several outputs, and records what the loss assigns.
             with functionalization.recording() as assigned, backends.use(SPEC):
                 self._loss(specs_of(backend, batch), training)
             everything = unique(iter([*self.model._step_variables(), *assigned]))
@@ -134,13 +134,13 @@ class Contender:
                 return functionalization.value_and_grad(lambda: self._loss(batch, training), variables)()
 
             run = functionalization.pure(differentiate, everything)
-            # Operation by operation, an engine that traces would compile hundreds of functions.
+            # Run operation by operation, an engine that traces would compile hundreds of functions.
             run = backend.compile(run) if backend.is_traced else run
             value, found = run([variable.raw for variable in everything], batch)[1]
             return float(backend.to_numpy(value)), [np.array(backend.to_numpy(g)) for g in found]
 
     def _loss(self, batch: tuple, training: bool) -> Any:
-        """The model's own loss, or where it has none a projection of its outputs."""
+        """Return the model's own loss, or a projection of its outputs if it has none."""
         model = self.model
         x, y, sample_weight = unpack_x_y_sample_weight(batch)
         outputs = self._call(x, training)
@@ -150,21 +150,21 @@ class Contender:
     # ------------------------------------------------------------------ training
 
     def prepare_training(self) -> None:
-        """Make the optimizer's variables, which belong to the state that a step goes on from."""
+        """Create the optimizer's variables, which belong to the state on which a step depends."""
         optimizer, variables = self.model.optimizer, self.model.trainable_variables
         if optimizer is not None and not optimizer.built and variables:
             with backends.use(self.backend):
                 optimizer.build(variables)
 
     def step(self, x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-        """Train on a batch, by the compiled step; return the loss."""
+        """Train on a batch with the compiled step; return the loss."""
         logs = self.model.train_on_batch(x, y, sample_weight, return_dict=True, reset_metrics=True)
         value = logs.get("loss", next(iter(logs.values()), float("nan")))
         return np.float32(np.sum(value)) if self.backend != backends.REFEREE else float(np.sum(value))
 
 
 def projection(outputs: Any) -> Any:
-    """Return a scalar of some outputs that depends on each of their values by a fixed random factor."""
+    """Return a scalar to which each value of some outputs contributes with a fixed random factor."""
     backend = backends.current()
     total = None
     for index, x in enumerate(trees.leaves(outputs)):
@@ -177,7 +177,7 @@ def projection(outputs: Any) -> Any:
 
 
 class Batches:
-    """Batches in order, the first again after the last."""
+    """Batches in order, cycling through the data."""
 
     def __init__(self, x: Any, y: Any, sample_weight: Any, size: int) -> None:
         if x is None:
@@ -199,6 +199,6 @@ class Batches:
         return self._at(self._places[0])
 
     def endless(self) -> Iterator[tuple]:
-        """Yield batches for ever."""
+        """Yield batches forever."""
         while True:
             yield from map(self._at, self._places)

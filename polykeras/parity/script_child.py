@@ -1,6 +1,6 @@
-"""One contender of a script comparison: ``python -m polykeras.parity.script_child SETTINGS SCRIPT ARGUMENTS...``.
+"""A contender in a script comparison: ``python -m polykeras.parity.script_child SETTINGS SCRIPT ARGUMENTS...``.
 
-Runs a training script, unmodified, with polykeras or real Keras as its ``keras``, and writes the loss of each step
+Runs an unmodified training script with polykeras or real Keras as ``keras``, and writes the loss of each step
 and a summary of each weight after it.
 """
 
@@ -18,11 +18,11 @@ import numpy as np
 
 
 class Recording:
-    """What the training of a script does, step by step.
+    """A record of a script's training, step by step.
 
     Args:
-        settings: ``library``, ``seed``, ``most_steps``, ``results`` (a path), and the paths where initial weights
-            are read or written, if they are shared.
+        settings: ``library``, ``seed``, ``most_steps``, ``results`` (a path), and the paths from which initial weights
+            are read or to which they are written, if they are shared.
     """
 
     def __init__(self, settings: dict) -> None:
@@ -34,7 +34,7 @@ class Recording:
         self._seen: list = []
 
     def begin(self, model: Any) -> None:
-        """Note the weights that a model's training begins with, or give it those of another contender."""
+        """Record a model's initial weights, or replace them by those of another contender."""
         if any(model is other for other in self._seen):
             return
         self._seen.append(model)
@@ -49,7 +49,7 @@ class Recording:
         self.kinds = _kinds(model)
 
     def step(self, model: Any, loss: Any) -> None:
-        """Note a step."""
+        """Record a step."""
         from polykeras.parity.measures import summary_of
 
         if len(self.losses) < self.settings["most_steps"]:
@@ -57,19 +57,19 @@ class Recording:
             self.summaries.append([summary_of(np.asarray(value)) for value in model.get_weights()])
 
     def write(self) -> None:
-        """Write what was noted."""
+        """Write the record."""
         data = {"losses": self.losses, "summaries": self.summaries, "names": self.names, "kinds": self.kinds}
         Path(self.settings["results"]).write_text(json.dumps(data), encoding="utf-8")
 
 
 def _kinds(model: Any) -> list[str]:
-    """The class of each weight's layer."""
+    """Return the class of each weight's layer."""
     owners = {id(w): type(layer).__name__ for layer in model._flatten_layers() for w in layer.weights}
     return [owners.get(id(w), "") for w in model.weights]
 
 
 def hook(model_class: Any, callback_class: Any, recording: Recording) -> None:
-    """Let ``fit`` and ``train_on_batch`` of a library tell a recording of each step."""
+    """Make ``fit`` and ``train_on_batch`` of a library report each step to a recording."""
 
     class Steps(callback_class):
         def on_train_begin(self, logs: Any = None) -> None:

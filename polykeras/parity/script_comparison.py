@@ -1,4 +1,4 @@
-"""A training script, run once for each engine in processes of their own: at which step, in which layer they part."""
+"""Running a training script on each engine in separate processes, to find the step and layer where they diverge."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from polykeras.parity import measures
 from polykeras.parity.measures import Difference
 from polykeras.parity.report import Cause, Entry, Report
 
-#: Losses and weights of float32 training differ by rounding; weights by more than losses.
+#: Losses and weights of float32 training differ by rounding, weights by more than losses.
 _LOOSER = 10.0
 
 
@@ -33,24 +33,24 @@ def compare_script(
 ) -> Report:
     """Run an unmodified training script on several engines and compare its steps.
 
-    ``import keras`` means polykeras in it. Each ``fit`` and ``train_on_batch`` is watched: the loss after each step,
-    and each weight.
+    In the script, ``import keras`` means polykeras. Each ``fit`` and ``train_on_batch`` is observed: the loss and
+    each weight after every step.
 
     Args:
-        script: its path.
-        arguments: of its command line.
-        backends: names; default all that are installed, NumPy first.
-        against: ``"keras"``, or such as ``"keras:jax"``: real Keras takes part too, with the same first weights. Data
-            are not shuffled then, since its shuffles are others; nor are its dropout masks the same.
-        most_steps: steps to record.
-        rtol: allowed relative difference of losses; weights may differ by 10 times as much.
-        seed: set before the script, which may set another.
+        script: str, path of the script.
+        arguments: list of str, its command-line arguments; default none.
+        backends: list of names; default None, for all installed ones, NumPy first.
+        against: str, ``"keras"`` or, for example, ``"keras:jax"``: include real Keras, with the same weights. Then data
+            are not shuffled, since its shuffles differ; its dropout masks differ too. Default None.
+        most_steps: int, the maximum number of steps to record.
+        rtol: float, allowed relative difference of losses; weights may differ by 10 times as much.
+        seed: int, set before the script, which may set another one; default 0.
 
     Returns:
         A Report with an entry for each loss and each weight after each step.
 
     Raises:
-        RuntimeError: if the script fails, with the end of what it printed, or trains nothing.
+        RuntimeError: if the script fails, with the end of its output, or does not train.
     """
     names = list(backends) if backends else _numpy_first(registry.available())
     contenders = [(name, "polykeras", name) for name in names]
@@ -122,7 +122,7 @@ def _report(runs: dict[str, dict], rtol: float) -> Report:
 def _entry(
     part: str, layer: str, kind: str, name: str, step: int, values: dict, size: float, tolerance: float
 ) -> Entry:
-    """An entry for one number of each contender."""
+    """Return an entry for one number of each contender."""
     titles = list(values)
     expected = values[titles[0]]
     entry = Entry(part, layer, kind, name, step, (), "float32", allowed=tolerance * size)

@@ -1,4 +1,4 @@
-"""Outputs and loss curves in a small file, to compare one engine with itself: over time, or on another machine."""
+"""Outputs and loss curves in a small file, to compare an engine with itself over time or on another machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_VALUES = 64
 
 
 class Snapshots:
-    """What ``--parity-record`` writes and ``--parity-check`` reads: by test and backend.
+    """The content of the file that ``--parity-record`` writes and ``--parity-check`` reads, by test and backend.
 
     >>> Snapshots().entries
     {}
@@ -28,10 +28,10 @@ class Snapshots:
 
     @classmethod
     def read(cls, path: Any) -> Snapshots:
-        """Return the snapshots of a file.
+        """Read snapshots from a file.
 
         Raises:
-            ValueError: if there is no such file, or it holds something else.
+            ValueError: if there is no such file, or it contains something else.
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -42,22 +42,22 @@ class Snapshots:
             ) from None
 
     def write(self, path: Any) -> None:
-        """Write the snapshots, over those of the same tests in the file."""
+        """Write the snapshots, replacing those of the same tests in the file."""
         path = Path(path)
         before = Snapshots.read(path).entries if path.exists() else {}
         data = {"machine": _machine(), "snapshots": before | self.entries}
         path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
     def add(self, name: str, report: Report) -> None:
-        """Keep the outputs and losses of a report."""
+        """Store the outputs and losses of a report."""
         for backend, snapshot in _snapshots(report).items():
             self.entries[f"{name} on {backend}"] = snapshot
 
     def compare(self, name: str, report: Report) -> None:
-        """Compare a report with what was kept.
+        """Compare a report with the stored snapshots.
 
         Raises:
-            ParityError: naming the test, the backend, and the versions of then and now.
+            ParityError: if it differs; the message names the test, the backend, and both versions.
         """
         __tracebackhide__ = True
         for backend, snapshot in _snapshots(report).items():

@@ -1,4 +1,4 @@
-"""A report for people: a table in the terminal, HTML in a notebook, pictures."""
+"""A report for people: a table in the terminal, HTML in a notebook, plots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polykeras.parity.report import Entry, Report
 _MOST_ROWS = 60
 _STYLES = {"equal": "dim", "within": "", "explained": "yellow", "different": "bold red"}
 _COLORS = {"equal": "#888", "within": "inherit", "explained": "#b8860b", "different": "#c00"}
-#: Left out where a terminal is narrow.
+#: Columns that are left out in a narrow terminal.
 _LEAST = ("kind", "absolute", "ulp")
 _COLUMNS = ("part", "layer", "kind", "weight", "step", "worst on", "absolute", "relative", "ulp", "verdict")
 
@@ -22,13 +22,13 @@ _COLUMNS = ("part", "layer", "kind", "weight", "step", "worst on", "absolute", "
 def rows(report: Report) -> list[tuple[str, list[str]]]:
     """Return the verdict and the cells of each row of the table.
 
-    Of the weights and losses of all steps the worst of each stand for the rest.
+    Of the weights and losses of all steps, only the worst of each is shown.
     """
     shown = [entry for entry in report.entries if entry.step is None] + _worst_of_steps(report)
     table = [(entry.verdict, _cells(entry)) for entry in shown]
     if len(table) <= _MOST_ROWS:
         return table
-    # Of a long table the beginning of each part would say little: the rows that matter stay, in their order.
+    # In a long table the first rows of each part would say little: keep the most important ones, in order.
     order = sorted(range(len(table)), key=lambda n: (-_gravity(shown[n]), n))[:_MOST_ROWS]
     return [table[n] for n in sorted(order)]
 
@@ -56,7 +56,7 @@ def _cells(entry: Entry) -> list[str]:
 
 
 def renderables(report: Report, width: int = 150) -> list[Any]:
-    """Return the table and the sentences for rich, for a terminal of some characters' width."""
+    """Return the table and the sentences for rich, for a given terminal width."""
     from rich.table import Table
     from rich.text import Text
 
@@ -84,7 +84,7 @@ def text(report: Report) -> str:
 
 
 def html(report: Report) -> str:
-    """Return the table and the sentences as a piece of HTML."""
+    """Return the table and the sentences as an HTML fragment."""
     head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
     body = []
     for verdict, cells in rows(report):
@@ -95,7 +95,7 @@ def html(report: Report) -> str:
 
 
 def page(report: Report) -> str:
-    """Return a whole page, with the pictures where matplotlib is installed."""
+    """Return a whole HTML page, with plots if matplotlib is installed."""
     import base64
 
     picture = ""
@@ -118,7 +118,7 @@ def page(report: Report) -> str:
 
 
 def plot(report: Report, path: Any = None) -> Any:
-    """Draw what ``Report.plot`` describes."""
+    """Draw the plots described in ``Report.plot``."""
     require("matplotlib", "charts", "pictures of a parity report")
     figure_class = require("matplotlib.figure", "charts", "pictures of a parity report").Figure
     figure = figure_class(figsize=(15, 4.5), layout="constrained")

@@ -1,4 +1,4 @@
-"""The ways in which libraries lay out one weight, and which parts of two models may belong together."""
+"""The layouts that libraries use for a weight, and which parts of two models may correspond."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from polykeras.core import naming
 from polykeras.interop.readers import Part
 
-#: What libraries call one weight.
+#: The names of a weight in different libraries.
 _NAMES = {
     "kernel": ("kernel", "weight", "w", "weight_ih", "dense_i.kernel"),
     "depthwise_kernel": ("depthwise_kernel", "weight", "kernel"),
@@ -40,7 +40,7 @@ class Option:
 
 
 def options(unit: Any, variable: Any, part: Part) -> list[Option]:
-    """Return the ways to make a weight of what a part has, the usual one first."""
+    """Return the ways to make a weight from those of a part, the most common first."""
     found = [*_gates(unit, variable, part)]
     if not found:
         for name in _candidates(variable.name, part):
@@ -53,17 +53,17 @@ def options(unit: Any, variable: Any, part: Part) -> list[Option]:
 
 
 def again(unit: Any, variable: Any, option: Option, part: Part) -> np.ndarray:
-    """Return what an option makes of the same part with other values, such as gradients."""
+    """Return what an option makes from the same part with other values, such as gradients."""
     same = (o for o in options(unit, variable, part) if (o.sources, o.how) == (option.sources, option.how))
     return next(same).value
 
 
 def _candidates(name: str, part: Part) -> list[str]:
-    """The names that may mean this weight; where none is known, all."""
+    """Return the names that may mean this weight; if none is known, all of them."""
     known = [n for n in _NAMES.get(name, (name,)) if n in part.weights]
     if known or name in _NAMES and any(n in _every_name() for n in part.weights):
         return known
-    # Files of Keras number the weights of a layer.
+    # Files of Keras use the indices of a layer's weights.
     return list(part.weights)
 
 
@@ -72,7 +72,7 @@ def _every_name() -> set[str]:
 
 
 def _turned(unit: Any, variable: Any, name: str, value: np.ndarray) -> Iterator[Option]:
-    """The layouts that one array may be in."""
+    """Yield the possible conversions of a single array."""
     shape = variable.shape
     if variable.name.endswith("kernel") and value.ndim >= 2:
         yield from _kernels(unit, shape, name, value)
@@ -120,7 +120,7 @@ def _transposed(shape: tuple, name: str, value: np.ndarray) -> Iterator[Option]:
 
 
 def _rows(kernel: np.ndarray, unit: Any) -> np.ndarray:
-    """Rows for an input that was flattened with its channels last, of those for channels first."""
+    """Reorder rows for an input that was flattened with channels last, from those for channels first."""
     *spatial, channels = unit.flattened
     order = np.arange(kernel.shape[0]).reshape(channels, *spatial)
     return kernel[np.moveaxis(order, 0, -1).ravel()]
@@ -130,7 +130,7 @@ def _rows(kernel: np.ndarray, unit: Any) -> np.ndarray:
 
 
 def _gates(unit: Any, variable: Any, part: Part) -> Iterator[Option]:
-    """Weights of recurrent layers, whose gates come in another order, or one by one."""
+    """Yield weights of recurrent layers, whose gates may be reordered or separate."""
     if part.kind in ("LSTM", "GRU", "RNN") and "weight_ih" in part.weights:
         yield from _torch_gates(variable, part)
     elif part.kind in ("FlaxLSTM", "FlaxGRU"):
@@ -152,7 +152,7 @@ def _torch_gates(variable: Any, part: Part) -> Iterator[Option]:
 
 
 def _gru_order(x: np.ndarray) -> np.ndarray:
-    """From reset, update, candidate to update, reset, candidate."""
+    """Reorder reset, update, candidate to update, reset, candidate."""
     reset, update, candidate = np.split(x, 3, -1)
     return np.concatenate([update, reset, candidate], -1)
 
@@ -178,7 +178,7 @@ def _flax_gates(variable: Any, part: Part) -> Iterator[Option]:
 
 
 def combinations(unit: Any, part: Part) -> list[list[Option]]:
-    """Return the ways to make all weights of a unit from a part, the usual one first; [] if there is none."""
+    """Return the ways to make all weights of a unit from a part, the most common first; [] if there is none."""
     columns = [options(unit, variable, part) for variable in unit.variables]
     if not all(columns):
         return []
@@ -193,7 +193,7 @@ def combinations(unit: Any, part: Part) -> list[list[Option]]:
 
 
 def paired(units: list, parts: list[Part], names: dict[str, str]) -> list[tuple[Any, Part | None]]:
-    """Pair layers with parts: those that are named, those whose values are equal, and the rest in order."""
+    """Pair layers with parts: those in the map, those with equal values, and the rest in order."""
     pairs: dict[int, Part] = {}
     by_path = {part.path: part for part in parts}
     taken: dict[int, Part] = {}
@@ -226,7 +226,7 @@ def paired(units: list, parts: list[Part], names: dict[str, str]) -> list[tuple[
 
 
 def _has_values_of(unit: Any, part: Part) -> bool:
-    """Whether a layer has the values of a part already; constants such as zeros prove nothing."""
+    """Whether a layer already has the values of a part; constants such as zeros prove nothing."""
     now = [variable.numpy() for variable in unit.variables]
     if not any(np.ptp(value) > 0 for value in now if value.size > 1):
         return False
@@ -237,7 +237,7 @@ def _has_values_of(unit: Any, part: Part) -> bool:
 
 
 def fused(units: list, parts: list[Part]) -> dict[str, int]:
-    """Return the parts that hold what several units want side by side, such as query, key and value: how many each."""
+    """Return the parts that hold the weights of several units side by side, such as query, key and value: how many."""
     found = {}
     for part in parts:
         for count in (3, 2):
@@ -249,7 +249,7 @@ def fused(units: list, parts: list[Part]) -> dict[str, int]:
 
 
 def split(counts: dict[str, int], parts: list[Part]) -> list[Part]:
-    """Return the parts, those named in ``counts`` in as many pieces of equal size."""
+    """Return the parts, with those in ``counts`` split into pieces of equal size."""
     found = []
     for part in parts:
         count = counts.get(part.path, 1)
@@ -269,7 +269,7 @@ def split(counts: dict[str, int], parts: list[Part]) -> list[Part]:
 
 
 def _pieces(value: np.ndarray, count: int) -> list[np.ndarray]:
-    """Pieces along the axis that has one entry for each, or else the longest; [] where that doesn't work out."""
+    """Split along the axis of the size ``count``, or else the longest; [] if that is impossible."""
     axis = next((n for n, size in enumerate(value.shape) if size == count and value.ndim != 2), None)
     if axis is not None:
         return [np.take(value, n, axis) for n in range(count)]
@@ -278,7 +278,7 @@ def _pieces(value: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def _sole_fits(units: list, parts: list[Part]) -> Iterator[tuple[Any, Part]]:
-    """Pairs of which neither fits anything else, wherever they stand."""
+    """Return pairs in which neither fits anything else, whatever their position."""
     for unit in units:
         fitting = [part for part in parts if combinations(unit, part)]
         if len(fitting) == 1 and sum(bool(combinations(other, fitting[0])) for other in units) == 1:
@@ -286,7 +286,7 @@ def _sole_fits(units: list, parts: list[Part]) -> Iterator[tuple[Any, Part]]:
 
 
 def _in_order(units: list, parts: list[Part]) -> list[tuple[Any, Part]]:
-    """The longest pairing that keeps the order of both."""
+    """Return the longest pairing that preserves the order of both."""
     fits = [[bool(combinations(unit, part)) for part in parts] for unit in units]
     lengths = np.zeros((len(units) + 1, len(parts) + 1), int)
     for i in reversed(range(len(units))):

@@ -147,7 +147,7 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
         custom_objects: dict of names for your own classes and functions; default None.
         compile: bool, whether to compile like the saved model, and load the optimizer's state; default True.
         safe_mode: bool, whether to refuse files that contain code, such as a lambda as bytecode. False lets the file
-                run any code in it: only for files that you trust as you trust a program. Default True.
+            run any code in it: only for files that you trust as you trust a program. Default True.
 
     Raises:
         FileNotFoundError: if there is no such file; it is a ValueError too.

@@ -202,8 +202,8 @@ def _open_all(path: Path, text: bytes, stack: contextlib.ExitStack) -> list[Read
         readers.append(stack.enter_context(hdf5.reading(shard)))
         if seals and seals.get(name) != _seal_of(shard):
             raise ValueError(
-                f"Expected {str(shard)!r} to be from the save of {path.name!r}. Received: a file of another save. Copy all "
-                f"files of a save together."
+                f"Expected {str(shard)!r} to be from the save of {path.name!r}. Received: one of another save. Copy "
+                f"all files of a save together."
             )
     return readers
 

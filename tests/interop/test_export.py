@@ -129,7 +129,7 @@ def test_what_cannot_be_exported_is_told(backend, tmp_path):
     other = "torch" if backend.name != "torch" else "tf_saved_model"
     with pytest.raises(RuntimeError, match=f"to_backend.*{'torch' if other == 'torch' else 'tensorflow'}"):
         model.export(tmp_path / "x", other)
-    with pytest.raises(NotImplementedError, match="'onnx', which is not there yet"):
+    with pytest.raises(NotImplementedError, match="'onnx', which is not implemented yet"):
         model.export(tmp_path / "x", "onnx")
     with pytest.raises(ValueError, match="a .tflite file"):
         model.export(tmp_path / "x.txt", "litert")

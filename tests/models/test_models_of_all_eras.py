@@ -103,7 +103,11 @@ def test_samples_of_a_dataset_are_counted_without_taking_a_batch():
     ("call", "error", "message"),
     [
         (lambda model: model.to_yaml(), RuntimeError, r"Expected to_json\(\)"),
-        (lambda model: model.export("x", "onnx"), NotImplementedError, r"'onnx', which is not there yet.*save\(\)"),
+        (
+            lambda model: model.export("x", "onnx"),
+            NotImplementedError,
+            r"'onnx', which is not implemented.*save\(\)",
+        ),
         (lambda model: model.export("x", format="zip"), ValueError, "format to be one of.*Received: 'zip'"),
     ],
 )

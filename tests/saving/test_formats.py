@@ -155,7 +155,7 @@ def test_the_safetensors_library_reads_our_files_and_we_its(tmp_path):
         ("shape", lambda h: h["a"].update(shape=[1 << 40])),
         ("shape", lambda h: h["a"].update(shape=[-1], data_offsets=[8, 4])),
         ("dtype", lambda h: h["a"].update(dtype="PICKLE")),
-        ("header tells of", lambda h: h.pop("b")),
+        ("header describes", lambda h: h.pop("b")),
     ],
 )
 def test_headers_that_lie_are_refused(tmp_path, words, change):

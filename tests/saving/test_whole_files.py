@@ -95,7 +95,7 @@ def test_shards_of_another_save_or_missing_ones_are_named(tmp_path):
     (tmp_path / "m.weights.json").unlink()
     save(make(2.0), path)
     shard.write_bytes(first)  # sealed, but of the save before
-    with pytest.raises(ValueError, match=f"{shard.name}.*of the save"):
+    with pytest.raises(ValueError, match=f"{shard.name}.*to be from the save of"):
         load(path)
     shard.unlink()
     with pytest.raises(FileNotFoundError, match=shard.name):
@@ -118,7 +118,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_and_nothing_else(tmp_path, nam
             save(larger, path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "is as it was" in str(getattr(caught.value, "__notes__", ""))
+    assert "previous content is unchanged" in str(getattr(caught.value, "__notes__", ""))
     assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
