@@ -1,4 +1,4 @@
-"""The one command: measures, prints Markdown tables and writes them beside the figures as JSON."""
+"""The benchmark command: measures, prints Markdown tables and writes them next to the figures as JSON."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--backends", nargs="+", default=list(_BACKENDS), choices=_BACKENDS)
     parser.add_argument("--workloads", nargs="+", default=None, choices=list(WORKLOADS))
     parser.add_argument("--sections", nargs="+", default=list(SECTIONS), choices=list(SECTIONS))
-    parser.add_argument("--page", action="store_true", help="put the tables into docs/benchmarks.md too")
+    parser.add_argument("--page", action="store_true", help="write the tables to docs/benchmarks.md too")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)

@@ -1,9 +1,9 @@
-"""The networks of ``keras.applications`` beside Keras's: ``python -m benchmarks.applications``.
+"""The networks of ``keras.applications`` compared with Keras's: ``python -m benchmarks.applications``.
 
 Keras on PyTorch builds each network, gives it random weights, writes them to a file in the layout of Keras 2, in
-which the trained ones are published, and predicts a small picture. polykeras builds the network, reads that file, and
-predicts the same picture, on NumPy without any framework and on another engine. One process each builds network after
-network; what they need is measured in processor time, so that other programs don't count.
+which the trained ones are published, and predicts a small image. polykeras builds the network, reads that file, and
+predicts the same image, on NumPy without any framework and on another engine. One process each builds all networks
+in turn; processor time is measured, so that other programs don't count.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from benchmarks import report
 
 _PAGE = Path(__file__).parent.parent / "docs" / "applications.md"
 
-#: Pixels of the picture in height and width, where a network needs more than 64.
+#: Height and width of the image in pixels, where a network needs more than 64.
 _SIZES = {"InceptionV3": 96, "InceptionResNetV2": 96, "Xception": 96}
 
-#: From where to where the weights are drawn that would start as zeros, ones, or a millionth.
+#: The ranges from which weights are drawn that would start as zeros, ones, or a millionth.
 _RANGES = {
     "beta": (-0.1, 0.1),
     "bias": (-0.1, 0.1),
@@ -41,17 +41,17 @@ _RANGES = {
 
 
 def of_keras(keras: Any, constructor: str, **arguments: Any) -> Any:
-    """Build a network of real Keras as if it were the first of its session.
+    """Build a network of real Keras with reset automatic names.
 
     Args:
-        keras: the module.
-        constructor: its name.
+        keras: the Keras module.
+        constructor: str, name of the constructor.
         arguments: of the constructor, with random weights.
     """
     keras.backend.clear_session()
     function = getattr(keras.applications, constructor)
     if constructor == "NASNetMobile" and keras.backend.backend() == "torch":
-        # Keras refuses it on torch; the function below builds it.
+        # On torch, Keras's public function refuses this network; the function below builds it.
         function = importlib.import_module("keras.src.applications.nasnet").NASNet
         blocks = {"penultimate_filters": 1056, "num_blocks": 4, "stem_block_filters": 32, "skip_reduction": False}
         arguments = {"name": "nasnet_mobile", **arguments, **blocks, "filter_multiplier": 2, "default_size": 224}
@@ -59,7 +59,7 @@ def of_keras(keras: Any, constructor: str, **arguments: Any) -> Any:
 
 
 def of_polykeras(constructor: str, **arguments: Any) -> Any:
-    """Build a network of polykeras as if it were the first of the process."""
+    """Build a network of polykeras with reset automatic names."""
     import polykeras
 
     polykeras.backend.clear_session()
@@ -67,11 +67,11 @@ def of_polykeras(constructor: str, **arguments: Any) -> Any:
 
 
 def randomize(model: Any) -> None:
-    """Draw the weights that would hide an error, since they start as zeros, ones, or a millionth.
+    """Draw the weights that would hide an error because they start as zeros, ones, or a millionth.
 
-    What a batch normalization takes for the variance of its input is about as large as its input is for random
-    pictures. Otherwise the numbers would grow from block to block of a deep network, until a rounding error decides
-    whether a gate is open, or shrink, until no weight in front counts.
+    The variance of a batch normalization is about as large as that of its input for random
+    images. Otherwise the numbers would grow from block to block of a deep network, until a rounding error decides
+    whether a gate is open, or shrink, until no earlier weight matters.
     """
     generator = np.random.default_rng(0)
     for weight in model.weights:
@@ -88,7 +88,7 @@ def randomize(model: Any) -> None:
     is_gated = any(layer.name.endswith("_se_excite") for layer in model.layers)
     for layer in normalizations:
         mean, variance = layer.get_weights()[-2:]
-        if is_gated:  # a sum of many blocks opens or shuts gates: these take the very mean and variance
+        if is_gated:  # a sum of many blocks opens or closes gates: these get the exact mean and variance
             layer.moving_variance.assign(variance + 0.01)
             continue
         square = np.mean(mean**2 + variance)
@@ -103,7 +103,7 @@ def write_as_keras_2(model: Any, path: Path) -> None:
 
 
 def pictures(size: int, count: int = 1) -> np.ndarray:
-    """Random pictures, of spots of many sizes: the first ones are the same for each count."""
+    """Return random images with spots of many sizes; the first ones are the same for each count."""
     generator = np.random.default_rng(1)
     made = []
     for _ in range(count):
@@ -117,7 +117,7 @@ def pictures(size: int, count: int = 1) -> np.ndarray:
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The largest difference as a part of the largest number."""
+    """Return the largest difference as a fraction of the largest value."""
     return float(np.abs(ours - theirs).max() / np.abs(theirs).max())
 
 
@@ -131,7 +131,7 @@ def _small(name: str) -> dict:
 
 def _prepare(backend: str) -> None:
     os.environ.update(KERAS_BACKEND=backend, KERAS_VERBOSE="0", TF_CPP_MIN_LOG_LEVEL="3")
-    for package in ("keras", "polykeras"):  # neither measures the import
+    for package in ("keras", "polykeras"):  # so that neither measures the import
         if package == "polykeras" or backend == "torch":
             importlib.import_module(package)
 
@@ -158,7 +158,7 @@ def _polykeras(name: str, folder: str) -> dict:
     model = of_polykeras(name)
     built = time.process_time() - start
     for weight in model.weights:
-        assert weight.value is not None  # drawn when first read
+        assert weight.value is not None  # weights are drawn when first read
     seconds = time.process_time() - start
     parameters = model.count_params()
     del model

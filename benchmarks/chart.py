@@ -1,7 +1,7 @@
-"""The speed of training as a picture: ``python -m benchmarks.chart`` draws it from the results file.
+"""A chart of training speed: ``python -m benchmarks.chart`` draws it from the results file.
 
-A bar for each network and engine: the time of a step of ``fit`` in Keras 3 or in a native loop, as a multiple of the
-time in polykeras.
+It has a bar for each network and engine: the time of a step of ``fit`` in Keras 3 or in a native loop, as a multiple
+of the time in polykeras.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _COLOURS = ("#c2513c", "#5b7a99")
 
 
 def ratio(contenders: dict[str, Any], titles: tuple[str, ...]) -> float | None:
-    """Return how much longer than polykeras the fastest of some contenders takes for a step.
+    """Return the step time of the fastest contender as a multiple of polykeras's.
 
     Args:
-        contenders: from the name of a contender to its times by task.
-        titles: the contenders to take.
+        contenders: dict from the name of a contender to its times by task.
+        titles: names of the contenders to consider.
     """
     own = min((contenders[name]["fit"] for name in ("polykeras", "polykeras, compiled") if name in contenders), key=_m)
     others = [contenders[title]["fit"] for title in titles if title in contenders]
@@ -43,11 +43,11 @@ def _m(times: list[float]) -> float:
 
 
 def draw(results: dict[str, dict], path: Path) -> None:
-    """Draw the chart of the section ``training`` of the results.
+    """Draw the chart from the section ``training`` of the results.
 
     Args:
-        results: from ``"network: engine"`` to its contenders.
-        path: an SVG file.
+        results: dict from ``"network: engine"`` to its contenders.
+        path: path of an SVG file.
     """
     networks = list(dict.fromkeys(name.partition(": ")[0] for name in results if not name.endswith("numpy")))
     figure, axes = plt.subplots(1, len(_ENGINES), figsize=(10, 3.4), sharey=True)

@@ -1,4 +1,4 @@
-"""Who takes part, and with which settings."""
+"""The contenders and their settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Contender:
     Args:
         package: ``"polykeras"``, ``"keras"`` or ``"native"``.
         backend: ``"numpy"``, ``"tensorflow"``, ``"torch"`` or ``"jax"``.
-        compiled: ``jit_compile=True`` of Keras; torch.compile, or XLA for tf.function.
+        compiled: ``jit_compile=True`` in Keras; torch.compile, or XLA for tf.function.
     """
 
     package: str
@@ -36,22 +36,22 @@ class Contender:
 
     @property
     def title(self) -> str:
-        """For the tables."""
+        """The name in tables."""
         name = "scikit-learn" if (self.package, self.backend) == ("native", "numpy") else self.package
         return f"{name}, compiled" if self.compiled else name
 
     def environment(self) -> dict[str, str]:
-        """Variables of the contender's process."""
+        """Environment variables of the contender's process."""
         own = {"KERAS_BACKEND": self.backend, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_VERBOSE": "0"}
         root = str(Path(__file__).parent.parent)
         return {**os.environ, **own, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
 
     def module(self) -> Any:
-        """polykeras or real Keras."""
+        """Import polykeras or real Keras."""
         return importlib.import_module(self.package)
 
     def make(self, workload: str, accuracy: bool, weights: str | None) -> Any:
-        """Return what the process times, with the weights in an ``.npz`` file."""
+        """Return the object that the process times, with the weights from an ``.npz`` file."""
         chosen, arrays = WORKLOADS[workload], load_weights(weights) if weights else None
         if self.package == "native":
             return importlib.import_module(_NATIVE[self.backend]).NativeContender(
@@ -63,15 +63,15 @@ class Contender:
 
 
 def field(backend: str, quick: bool = False) -> list[Contender]:
-    """Return those that compete on a backend, polykeras first."""
+    """Return the contenders on a backend, polykeras first."""
     own, native = Contender("polykeras", backend), Contender("native", backend)
     if backend == "numpy":
         return [own, native]
     plain = [own, native, Contender("keras", backend)]
-    if quick or backend == "jax":  # Keras compiles on JAX anyhow, and so does the native loop
+    if quick or backend == "jax":  # Keras always compiles on JAX, and so does the native loop
         return plain
     compiled = [Contender("native", backend, True), Contender("keras", backend, True)]
-    if backend == "tensorflow":  # torch.compile would take up to a minute more a workload
+    if backend == "tensorflow":  # torch.compile would take up to a minute more per workload
         compiled.append(Contender("polykeras", backend, True))
     return plain + compiled
 
@@ -82,7 +82,7 @@ def save_weights(path: str, weights: dict[str, list[np.ndarray]]) -> None:
 
 
 def load_weights(path: str) -> dict[str, list[np.ndarray]]:
-    """Read what ``save_weights`` wrote."""
+    """Read the arrays written by ``save_weights``."""
     found: dict[str, list[np.ndarray]] = {}
     with np.load(path) as file:
         for key in file.files:

@@ -1,4 +1,4 @@
-"""Hand-written training in JAX: one jitted, donating step, and optax."""
+"""Hand-written training in JAX: a single jitted, donating step, and optax."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def transformer(w: dict, x: jax.Array) -> jax.Array:
 
 
 def resnet(w: dict, x: jax.Array, training: bool) -> tuple:
-    """The logits, and the new running statistics by layer."""
+    """Return the logits, and the new running statistics by layer."""
     statistics = {}
 
     def convolution(x: jax.Array, strides: int, name: str) -> jax.Array:
@@ -128,8 +128,8 @@ OUTPUTS = {
 class NativeContender:
     """Pure functions of a dict of weights, jitted, with donated state.
 
-    Settings: the data lie on the device and a jitted step gathers its rows; the loss and the hits
-    are summed in the step's state and read once an epoch.
+    Settings: the data are on the device and a jitted step gathers its rows; the loss and the number of
+    correct predictions are accumulated in the step's state and read once per epoch.
     """
 
     def __init__(self, workload: Workload, accuracy: bool, compiled: bool, weights: dict) -> None:

@@ -1,4 +1,4 @@
-"""The same Keras code over polykeras or real Keras."""
+"""The same Keras code on polykeras or real Keras."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class KerasContender:
 
     Args:
         keras: the module, polykeras or real Keras.
-        workload: what to train.
-        accuracy: with the metric.
+        workload: the workload to train.
+        accuracy: bool, whether to use the metric.
         jit_compile: for ``compile``.
-        weights: dict from a layer's name to its arrays, None for the model's own.
+        weights: dict from a layer's name to its arrays; None for the model's own initial weights.
     """
 
     def __init__(self, keras: Any, workload: Workload, accuracy: bool, jit_compile: Any, weights: Any) -> None:
@@ -37,7 +37,7 @@ class KerasContender:
         return model
 
     def weights(self) -> dict[str, list[np.ndarray]]:
-        """The arrays of every layer that has some, by its name."""
+        """Return the arrays of each layer that has weights, by its name."""
         return {layer.name: layer.get_weights() for layer in self.model.layers if layer.get_weights()}
 
     def first_step(self) -> None:
@@ -46,23 +46,23 @@ class KerasContender:
         self.model.fit(self.x[:size], self.y[:size], batch_size=size, verbose=0)
 
     def losses(self, steps: int) -> list[float]:
-        """Losses of a fresh model after 1, 2, ... steps on the first batches."""
+        """Return the losses of a new model after 1, 2, ... steps on the first batches."""
         model, size = self._compiled(), self._workload.batch
         history = model.fit(self.x[:size], self.y[:size], batch_size=size, epochs=steps, shuffle=False, verbose=0)
         return history.history["loss"]
 
     def fit(self) -> None:
-        """Some epochs, shuffled."""
+        """Train some epochs, shuffled."""
         self.model.fit(self.x, self.y, batch_size=self._workload.batch, epochs=self._workload.epochs, verbose=0)
 
     def predict(self) -> None:
-        """Outputs for all rows."""
+        """Compute the outputs for all rows."""
         self.model.predict(self.x, batch_size=self._workload.batch, verbose=0)
 
     def predict_row(self) -> np.ndarray:
-        """From a NumPy row to a NumPy row by ``predict``."""
+        """Compute one row, from and to NumPy, with ``predict``."""
         return self.model.predict(self.x[:1], verbose=0)
 
     def call_row(self) -> np.ndarray:
-        """From a NumPy row to a NumPy row by calling the model."""
+        """Compute one row, from and to NumPy, by calling the model."""
         return self._keras.ops.convert_to_numpy(self.model(self.x[:1]))

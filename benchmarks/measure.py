@@ -20,11 +20,11 @@ _TASKS = ("fit", "fit with accuracy", "predict", "predict_row", "call_row")
 
 
 class Process:
-    """A worker; a context manager, which ends it.
+    """A worker process; a context manager, which ends it.
 
     Args:
-        contender: who it is.
-        arguments: what else ``worker`` reads.
+        contender: the contender.
+        **arguments: further arguments for ``worker``.
     """
 
     def __init__(self, contender: Contender, **arguments: Any) -> None:
@@ -66,7 +66,7 @@ class Process:
 
 
 def _started(contender: Contender, **arguments: Any) -> Process | None:
-    """Start a worker; None, and a printed line, for another than polykeras that fails."""
+    """Start a worker; None, and a printed line, if any contender but polykeras fails."""
     try:
         return Process(contender, **arguments)
     except RuntimeError as error:
@@ -77,7 +77,7 @@ def _started(contender: Contender, **arguments: Any) -> Process | None:
 
 
 def weights_of(workload: str, folder: str) -> str:
-    """Write the weights that all contenders start from; return the path."""
+    """Write the weights from which all contenders start; return the path."""
     import polykeras as keras
 
     path = str(Path(folder) / f"{workload}.npz")
@@ -95,11 +95,11 @@ def median_ratio(own: list[float], other: list[float]) -> float:
 
 
 def train(workload: str, backend: str, rounds: int, folder: str, quick: bool) -> dict:
-    """Times of all contenders on a workload.
+    """Return the times of all contenders on a workload.
 
     Returns:
-        dict from a contender's title to ``{"fit": [seconds a step, ...], "predict": ..., "losses": ...}``;
-        one that cannot train its first step is left out, which is printed.
+        dict from a contender's title to ``{"fit": [seconds per step, ...], "predict": ..., "losses": ...}``;
+        a contender that cannot train its first step is left out, with a printed line.
     """
     weights, chosen = weights_of(workload, folder), WORKLOADS[workload]
     tasks = [task for task in _TASKS if chosen.accuracy or not task.endswith("accuracy")]
@@ -142,7 +142,7 @@ def _uncompiled(backend: str, with_keras: bool) -> list[Contender]:
 
 
 def starts(workload: str, backend: str, rounds: int, folder: str, with_keras: bool) -> dict:
-    """Seconds from the start of a process to the end of its first step."""
+    """Return the seconds from the start of a process to the end of its first step."""
     weights = weights_of(workload, folder)
     results: dict[str, list] = {}
     for _ in range(rounds):
@@ -153,7 +153,7 @@ def starts(workload: str, backend: str, rounds: int, folder: str, with_keras: bo
 
 
 def peaks(workload: str, backend: str, folder: str, with_keras: bool) -> dict:
-    """Peak memory in MiB of a process that trained three epochs."""
+    """Return the peak memory in MiB of a process that trained three epochs."""
     weights = weights_of(workload, folder)
     results = {}
     for contender in _uncompiled(backend, with_keras):
@@ -165,7 +165,7 @@ def peaks(workload: str, backend: str, folder: str, with_keras: bool) -> dict:
 
 
 def script(name: str, libraries: tuple[str, ...], backend: str, rounds: int = 1, **options: Any) -> dict:
-    """Results of a program of ``scripts``: dict from the contender to medians by name."""
+    """Return the results of a program in ``scripts``: dict from the contender to medians by name."""
     results: dict[str, list] = {}
     for _ in range(rounds):
         for library in libraries:

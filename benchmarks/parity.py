@@ -1,7 +1,7 @@
-"""``python -m benchmarks.parity``: a zoo of architectures on all engines, in a table and pictures.
+"""``python -m benchmarks.parity``: a zoo of architectures on all engines, as a table and plots.
 
-For each architecture: the same weights to the bit, the outputs and gradients of each layer, and the losses of 100
-steps. Writes docs/parity_zoo.md and its pictures.
+For each architecture: whether the weights are the same to the bit, the outputs and gradients of each layer, and the
+losses of 100 steps. Writes docs/parity_zoo.md and its plots.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ bfloat16 keeps 8 bits of a number, so that its curve is compared by a coarser to
 
 
 def measure(name: str, steps: int, names: list[str] | None) -> dict[str, Any]:
-    """Return the row of one architecture, and its loss curves."""
+    """Return the table row of one architecture, and its loss curves."""
     build, x, y = ZOO[name]()
     report = parity.check(build, x, y, names, steps=steps, verbose=0)
     nearness = report.nearness()
@@ -59,7 +59,7 @@ def measure(name: str, steps: int, names: list[str] | None) -> dict[str, Any]:
 
 
 def _worst(report: Any, *parts: str, within: bool = False) -> float:
-    """The largest relative difference of some parts; of gradients not those of rounding alone."""
+    """Return the largest relative difference of some parts; for gradients, without those of pure rounding."""
     entries = [entry for part in parts for entry in report.part(part)]
     found = [
         e.worst[1].relative for e in entries if not within or e.worst[1].relative < 0.5 or e.verdict == "different"
@@ -92,7 +92,7 @@ def table(results: dict[str, dict], steps: int) -> str:
 
 
 def draw(results: dict[str, dict], path: Path) -> None:
-    """Draw how far the loss curves are apart, step by step."""
+    """Plot how far apart the loss curves are, step by step."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -121,8 +121,8 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.parity", description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--backends", help="separated by commas; default all")
-    parser.add_argument("--only", nargs="*", choices=list(ZOO), help="some architectures; prints them alone")
-    parser.add_argument("--redraw", action="store_true", help="write the page of the results there are")
+    parser.add_argument("--only", nargs="*", choices=list(ZOO), help="some architectures; only prints their results")
+    parser.add_argument("--redraw", action="store_true", help="write the page from existing results")
     options = parser.parse_args()
     names = options.backends.split(",") if options.backends else None
     results = json.loads(_RESULTS.read_text()) if _RESULTS.exists() and (options.redraw or options.only) else {}

@@ -1,4 +1,4 @@
-"""Architectures that people build, each small: a function that builds and compiles one, and its data.
+"""Common architectures, each small: a function that builds and compiles one, and its data.
 
 >>> build, x, y = ZOO["MLP"]()
 >>> build().count_params()
@@ -55,7 +55,7 @@ def _conv(x: Any, filters: int, size: int = 3, activation: str | None = "silu", 
 
 
 def _on_images(body: Callable) -> Callable:
-    """A classifier of images made of a function of the symbolic image."""
+    """Return a zoo entry: a classifier of images from a function of the symbolic image."""
 
     def make() -> tuple:
         def build() -> Any:
@@ -449,7 +449,7 @@ def encoder(x: Any) -> Any:
 def decoder() -> tuple:
     def build() -> Any:
         inputs = keras.Input((7,), dtype="int32")
-        # Vectors of the size that the first normalization makes them: Adam takes steps of noise across a steep one.
+        # Unit-variance embeddings: smaller ones make the first normalization steep, where Adam amplifies rounding noise.
         x = layers.Embedding(20, 8, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0))(inputs)
         for _ in range(2):
             x = _block(x, causal=True, grouped=True)
@@ -462,7 +462,7 @@ def decoder() -> tuple:
 
 
 class Positions(layers.Layer):
-    """Adds a trained vector to each place of a sequence."""
+    """Adds a trained vector to each position of a sequence."""
 
     def build(self, input_shape: tuple) -> None:
         self.table = self.add_weight(shape=input_shape[1:], initializer="random_normal", name="table")

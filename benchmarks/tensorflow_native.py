@@ -15,7 +15,7 @@ def _dense(x: tf.Tensor, weights: list) -> tf.Tensor:
 
 
 def _rows(x: tf.Tensor, weights: list) -> tf.Tensor:
-    """A dense layer on the last axis of a three-dimensional array, as one product of matrices."""
+    """Apply a dense layer to the last axis of a three-dimensional array, as a single matrix product."""
     shape = tf.shape(x)
     flat = _dense(tf.reshape(x, (-1, x.shape[-1])), weights)
     return tf.reshape(flat, (shape[0], shape[1], weights[0].shape[1]))
@@ -34,7 +34,7 @@ def cnn(w: dict, x: tf.Tensor) -> tf.Tensor:
 
 
 def _unrolled(step: Callable, inputs: tf.Tensor, state: tuple) -> tuple:
-    """States and stacked outputs of a step over axis 1, in a loop of the graph."""
+    """Run a step over axis 1 in a loop of the graph; return states and stacked outputs."""
     inputs = tf.transpose(inputs, (1, 0, 2))
     length = inputs.shape[0]
     rows = tf.TensorArray(tf.float32, length).unstack(inputs)
@@ -155,8 +155,8 @@ OUTPUTS = {
 class NativeContender:
     """tf.function over tf.Variables.
 
-    Settings: the data lie on the device and the step gathers its rows; updates by
-    ``ResourceApplyAdam`` and its kin; loss and hits summed in variables and read once an epoch.
+    Settings: the data are on the device and the step gathers its rows; updates use
+    ``ResourceApplyAdam`` and the like; losses and correct predictions are accumulated, and read once per epoch.
     """
 
     def __init__(self, workload: Workload, accuracy: bool, compiled: bool, weights: dict) -> None:

@@ -1,4 +1,4 @@
-"""Hand-written training in PyTorch, as its documentation teaches it."""
+"""Hand-written training in PyTorch, as in its documentation."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class CNN(nn.Module):
         super().__init__()
         self.conv_1, self.conv_2 = _convolution(weights["conv_1"]), _convolution(weights["conv_2"])
         kernel, bias = weights["output"]
-        # Keras flattens channels last, torch channels first.
+        # Keras flattens with channels last, torch with channels first.
         kernel = kernel.reshape(12, 12, 64, 10).transpose(2, 0, 1, 3).reshape(-1, 10)
         self.output = _linear([kernel, bias])
 
@@ -71,14 +71,14 @@ class CNN(nn.Module):
 
 
 def _recurrent(kind: type, weights: list, order: list[int]) -> nn.Module:
-    """An nn.LSTM or nn.GRU of Keras weights; ``order`` is torch's order of the gates in Keras's."""
+    """Return an nn.LSTM or nn.GRU with Keras weights; ``order`` lists Keras's gates in torch's order."""
     kernel, recurrent, bias = weights
     layer = kind(len(kernel), len(recurrent), batch_first=True)
     gates = lambda x: np.concatenate([np.split(x, len(order), -1)[g] for g in order], -1)  # noqa: E731
     biases = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
     layer.weight_ih_l0.data, layer.weight_hh_l0.data = _tensor(gates(kernel).T), _tensor(gates(recurrent).T)
     layer.bias_ih_l0.data, layer.bias_hh_l0.data = (_tensor(gates(b)) for b in biases)
-    # Keras's LSTM has one bias, where torch has two that always add.
+    # Keras's LSTM has one bias; torch has two, which are always added.
     layer.bias_hh_l0.requires_grad_(bias.ndim == 2)
     return layer
 
@@ -107,7 +107,7 @@ class GRU(nn.Module):
 
 
 class Attention(nn.Module):
-    """Query, key and value in one product, then torch's fused attention."""
+    """Query, key and value in a single product, then torch's fused attention."""
 
     def __init__(self, weights: list) -> None:
         super().__init__()
@@ -146,7 +146,7 @@ class Transformer(nn.Module):
 
 
 def _same(size: int, strides: int) -> int:
-    """Rows that Keras's padding="same" adds after those that torch adds on both sides."""
+    """Return how many rows Keras's padding="same" adds at the end beyond torch's symmetric padding."""
     return 1 if size == 3 and strides == 2 else 0
 
 
@@ -209,8 +209,8 @@ OUTPUTS = {
 class NativeContender:
     """An nn.Module with torch.optim, in eager mode or compiled.
 
-    Settings: images channels first, as torch's own layers want them; Adam and SGD in their default,
-    multi-tensor form; ``set_to_none``; losses summed on the device and read once an epoch.
+    Settings: images with channels first, as torch's layers expect them; Adam and SGD in their default,
+    multi-tensor form; ``set_to_none``; losses accumulated on the device and read once per epoch.
     """
 
     def __init__(self, workload: Workload, accuracy: bool, compiled: bool, weights: dict) -> None:

@@ -1,4 +1,4 @@
-"""The process of one contender: does what it is told, a JSON line at a time, and says how long it took.
+"""The process of one contender: executes commands, one JSON line at a time, and reports how long they took.
 
 Run as ``python -m benchmarks.worker '{"package": ..., "backend": ..., ...}'``.
 """
@@ -18,7 +18,7 @@ _ROWS_AT_ONCE = 30
 
 
 def _peak() -> float:
-    """Most memory that the process held, in MiB."""
+    """Return the peak memory of the process, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -42,8 +42,8 @@ def _answer(make: Callable[[bool], Any], command: str) -> Any:
 
 
 def main() -> None:
-    """Make the contender, train a first step, then answer commands until the input ends."""
-    # What libraries print must not mix with the answers.
+    """Create the contender, train a first step, then answer commands until the input ends."""
+    # Output of libraries must not mix with the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     arguments = json.loads(sys.argv[1])
@@ -56,7 +56,7 @@ def main() -> None:
 
         answers.write(json.dumps(getattr(scripts, arguments["script"])(contender, **arguments["options"])) + "\n")
         return
-    # A model without the metric, and at its first task one with it.
+    # A model without the metric; one with the metric is created for its first task.
     make = functools.cache(lambda metric: contender.make(arguments["workload"], metric, arguments["weights"]))
     make(False).first_step()
     answers.write(json.dumps("ready") + "\n")

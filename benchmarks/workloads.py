@@ -1,7 +1,7 @@
-"""What is measured: networks as a Keras user writes them, with made data of the real sizes.
+"""The workloads: networks as a Keras user writes them, with synthetic data of realistic sizes.
 
 A model function takes the module ``keras``, polykeras or real Keras. Every layer with weights has
-a name, so that the native contenders find its weights.
+a name, by which the native contenders find its weights.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ class Workload:
     """A network, its data and how it is trained.
 
     Args:
-        name: for the tables.
+        name: str, for the tables.
         model: function of the ``keras`` module that returns the model.
         data: function of (random generator, rows) that returns (x, y).
         loss: name of the Keras loss.
         optimizer: ``"sgd"``, ``"momentum"`` (SGD with 0.9) or ``"adam"``.
-        batch: rows a step.
-        steps: steps an epoch.
+        batch: int, rows per step.
+        steps: int, steps per epoch.
         learning_rate: of the optimizer.
-        accuracy: name of the metric, None where accuracy means nothing.
+        accuracy: name of the metric; None if accuracy is meaningless.
     """
 
     name: str
@@ -38,10 +38,10 @@ class Workload:
     steps: int
     learning_rate: float
     accuracy: str | None = "accuracy"
-    epochs: int = 4  # in a round, so that what a fit does once counts as it does in real training
+    epochs: int = 4  # per round, so that one-time costs of fit count as they do in real training
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """The data."""
+        """Return the data."""
         return self.data(np.random.default_rng(0), self.batch * self.steps)
 
 
@@ -117,7 +117,7 @@ def cnn(keras: Any) -> Any:
 
 
 def lstm(keras: Any) -> Any:
-    """Words to a sentiment."""
+    """An LSTM that classifies the sentiment of word sequences."""
     layers = keras.layers
     return keras.Sequential(
         [

@@ -1,1 +1,1 @@
-"""What only older versions of Keras had, under the paths that they had for it."""
+"""Names that only older versions of Keras have, under their old paths."""

@@ -1,7 +1,7 @@
-"""``import keras``, ``tensorflow.keras`` and their modules as polykeras, for a process that asks for it.
+"""``import keras``, ``tensorflow.keras`` and their modules as polykeras, for a process that requests it.
 
-A program asks in one of three ways: ``polykeras.install_as_keras()``, ``python -m polykeras run``, or
-``POLYKERAS_AS_KERAS=1`` in the environment, which a file of the installed package looks for when Python starts.
+A program requests it in one of three ways: ``polykeras.install_as_keras()``, ``python -m polykeras run``, or
+``POLYKERAS_AS_KERAS=1`` in the environment, which a file in the installed package checks when Python starts.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 from polykeras.compat.keras3.paths import homes_of
 from polykeras.compat.loaders import AliasLoader, FacadeLoader
 
-#: The version of Keras whose API polykeras has.
+#: The version of Keras whose API polykeras implements.
 KERAS_VERSION = "3.15.1"
 
-#: Other roots of the same modules, longest first.
+#: Other root names of the same modules, longest first.
 _ROOTS = (
     "keras._tf_keras.keras",
     "keras.api._v2.keras",
@@ -37,12 +37,12 @@ _EMPTY = ("keras._tf_keras", "keras.api._v2")
 
 
 class Facade(ModuleType):
-    """A module whose names are found in others, the first that has them.
+    """A module whose names are looked up in others; the first that has one provides it.
 
     Args:
-        name: its own full name.
-        homes: the modules to search, or their full names.
-        names: of its own, before any other.
+        name: str, its full name.
+        homes: list of the modules to search, or their full names.
+        **names: attributes of its own, which take precedence.
     """
 
     def __init__(self, name: str, homes: Sequence[str | ModuleType], **names: Any) -> None:
@@ -76,17 +76,17 @@ class Facade(ModuleType):
 
 
 class TensorFlowLoader(importlib.abc.Loader):
-    """Imports TensorFlow, whose own copy of an old Keras then gives way to polykeras.
+    """Imports TensorFlow, whose own copy of an old Keras is then replaced by polykeras.
 
     Args:
-        loader: that of TensorFlow.
+        loader: TensorFlow's own loader.
     """
 
     def __init__(self, loader: Any) -> None:
         self._loader = loader
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
-        """Return what TensorFlow's own loader makes."""
+        """Return the module created by TensorFlow's own loader."""
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -99,7 +99,7 @@ class TensorFlowLoader(importlib.abc.Loader):
 
 
 class KerasFinder(importlib.abc.MetaPathFinder):
-    """Finds polykeras where ``keras`` or one of its modules is asked for."""
+    """Finds polykeras when ``keras`` or one of its modules is imported."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -118,27 +118,27 @@ class KerasFinder(importlib.abc.MetaPathFinder):
         )
 
     def find_distributions(self, context: Any = None) -> list[importlib.metadata.Distribution]:
-        """Return what ``importlib.metadata.version("keras")`` asks for."""
+        """Return the result of ``importlib.metadata.version("keras")``."""
         return [KerasDistribution()] if context is not None and context.name == "keras" else []
 
 
 class KerasDistribution(importlib.metadata.Distribution):
-    """The distribution that packages ask for the version of Keras."""
+    """The distribution from which packages read the version of Keras."""
 
     def read_text(self, filename: str) -> str | None:
         """Return its name and version, and no other file."""
         return f"Name: keras\nVersion: {KERAS_VERSION}\n" if filename == "METADATA" else None
 
     def locate_file(self, path: Any) -> Any:
-        """Return the path: there are no files."""
+        """Return the path; the distribution has no files."""
         return path
 
 
 def install_as_keras() -> None:
-    """Make ``import keras``, ``tf.keras`` and ``keras.src`` mean polykeras, in this process from now on.
+    """Make ``import keras``, ``tf.keras`` and ``keras.src`` mean polykeras in this process from now on.
 
-    An installed Keras stays as it is for every other process. Where this one imported it before, what was taken from it
-    stays usable, and new imports give polykeras: call this before them.
+    An installed Keras is not affected in other processes. If this process has imported it already, whatever was taken
+    from it remains usable, and new imports return polykeras: so call this before them.
 
     >>> import subprocess, sys
     >>> program = "import polykeras; polykeras.install_as_keras(); import keras; print(keras.layers.Dense.__module__)"
@@ -147,7 +147,7 @@ def install_as_keras() -> None:
     """
     if any(isinstance(finder, KerasFinder) for finder in sys.meta_path):
         return
-    if _is_imported("keras") and not _is_imported(_TENSORFLOW):  # which imports it by itself
+    if _is_imported("keras") and not _is_imported(_TENSORFLOW):  # TensorFlow itself imports keras
         warnings.warn("Expected install_as_keras() before `import keras`. Received: after it.", stacklevel=2)
     for name in list(sys.modules):
         if _below_keras(name) is not None and not name.startswith("tensorflow.python."):
@@ -165,12 +165,12 @@ def _is_imported(name: str) -> bool:
 def _exists(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # a package that it would lie in
+    except ModuleNotFoundError:  # its parent package does not exist
         return False
 
 
 def _below_keras(fullname: str) -> str | None:
-    """What follows ``keras.`` in the name of a module under any root, "" for a root, None for other modules."""
+    """Return the part of a module's name after a root and a dot, "" for a root, None for other modules."""
     for root in _ROOTS:
         if fullname == root:
             return ""
@@ -195,7 +195,7 @@ def _loader(fullname: str, name: str) -> importlib.abc.Loader | None:
 
 
 def _keras() -> ModuleType:
-    """The package ``keras``: what polykeras shows, under that name and with the version of that API."""
+    """Return the package ``keras``: polykeras's public names under that name, with that API's version."""
     import polykeras
     from polykeras.compat.keras3.members import add_members
 
@@ -221,8 +221,8 @@ def _tensorflow_spec() -> importlib.machinery.ModuleSpec | None:
 def _show_in_tensorflow(tensorflow: Any) -> None:
     """Put polykeras where an imported TensorFlow shows Keras.
 
-    Its own code keeps what it holds of its copy of an old Keras; what others import from there is polykeras, where it
-    has such a module and name.
+    TensorFlow's own code keeps using its copy of an old Keras; whatever others import from there is polykeras, where
+    it has such a module and name.
     """
     root = "tensorflow.python.keras"
     for name in [name for name in sys.modules if name == root or name.startswith(f"{root}.")]:

@@ -1,7 +1,7 @@
-"""What differs between Keras 2.3.1 and Keras 3 though both have it: one table, and the switch between its columns.
+"""What differs between Keras 2.3.1 and Keras 3 though both have it: one table, and the switch between them.
 
-The era is Keras 3's unless somebody asks for the other: ``keras.config.set_era("keras2")``, ``KERAS_ERA=2`` in the
-environment, or ``python -m polykeras run`` with a script of that time.
+The era is that of Keras 3 unless the other is requested: by ``keras.config.set_era("keras2")``, ``KERAS_ERA=2`` in
+the environment, or ``python -m polykeras run`` with a script for Keras 2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from polykeras.core import trees
 from polykeras.regularizers import L1L2
 from polykeras.serialization import registry
 
-#: Defaults of arguments: (module, class or function, argument, in Keras 2.3.1).
+#: Defaults of arguments: (module, class or function, argument, default in Keras 2.3.1).
 DEFAULTS = (
     ("optimizers.adagrad", "Adadelta", "learning_rate", 1.0),
     ("optimizers.adagrad", "Adagrad", "learning_rate", 0.01),
@@ -53,7 +53,7 @@ _CELL = (
 )
 _ACTIVITY, _FORGET = "activity_regularizer ", "unit_forget_bias "
 
-#: Arguments by position, where they come in another order: (module, class, names in the order of Keras 2.3.1).
+#: Positional arguments whose order differs: (module, class, names in the order of Keras 2.3.1).
 ORDERS = (
     ("layers.convolutional", "Conv1D", _CONVOLUTION),
     ("layers.convolutional", "Conv2D", _CONVOLUTION),
@@ -131,10 +131,10 @@ _undo: list[Callable[[], None]] = []
 
 
 def apply(era: str) -> None:
-    """Make the defaults of an era those of this process.
+    """Set the defaults of this process to those of an era.
 
     Args:
-        era: "keras2" or "keras3".
+        era: str, "keras2" or "keras3".
     """
     while _undo:
         _undo.pop()()
@@ -149,10 +149,10 @@ def apply(era: str) -> None:
 
 
 def complete(config: Any) -> None:
-    """Say in a config from a file of Keras 2 what it leaves to the defaults of that time.
+    """Complete a config from a file of Keras 2 with the defaults of Keras 2.
 
     Args:
-        config: dict or list of configs, which is changed.
+        config: dict or list of configs, which is modified.
 
     >>> config = {"class_name": "Adagrad", "config": {}}
     >>> complete(config); config["config"]
@@ -172,7 +172,7 @@ def complete(config: Any) -> None:
 
 
 def _found(module: str, path: str) -> Any:
-    """The object of a path in a module."""
+    """Return the object at a path in a module."""
     found: Any = importlib.import_module(f"polykeras.{module}")
     for name in filter(None, path.split(".")):
         found = found[name] if isinstance(found, dict) else getattr(found, name)
@@ -180,18 +180,18 @@ def _found(module: str, path: str) -> Any:
 
 
 def _set(owner: Any, name: str, value: Any) -> None:
-    """Set an attribute, or an entry of a dict, until the next era."""
+    """Set an attribute, or an entry of a dict, until the next change of era."""
     if isinstance(owner, dict):
         _undo.append(functools.partial(owner.__setitem__, name, owner[name]))
         owner[name] = value
         return
-    before = vars(owner).get(name, _undo)  # which stands for nothing: the class inherits it
+    before = vars(owner).get(name, _undo)  # _undo marks that there is none: the class inherits it
     _undo.append(lambda: delattr(owner, name) if before is _undo else setattr(owner, name, before))
     setattr(owner, name, value)
 
 
 def _set_default(function: Any, argument: str, value: Any) -> None:
-    """Change the default of an argument where it stands: in the function itself, which others may wrap."""
+    """Change the default of an argument in the function itself, which others may wrap."""
     outer = function.__init__ if inspect.isclass(function) else function
     inner = inspect.unwrap(outer)
     named = [p for p in inspect.signature(inner).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -203,7 +203,7 @@ def _set_default(function: Any, argument: str, value: Any) -> None:
 
 
 def _set_order(cls: Any, names: list[str]) -> None:
-    """Let programs, but not this package, give the arguments of a class by position in another order."""
+    """Let programs, but not this package, pass the positional arguments of a class in another order."""
     init = cls.__init__
     today = [name for name in inspect.signature(init).parameters if name != "self"]
     alike = sum(itertools.accumulate(map(operator.eq, names, today), operator.and_))

@@ -11,26 +11,26 @@ from types import ModuleType
 
 
 class AliasLoader(importlib.abc.Loader):
-    """Give a module that exists under another name: the same object and not a copy.
+    """Provides an existing module under another name: the same object, not a copy.
 
     Args:
-        home: the full name of that module.
+        home: str, full name of that module.
     """
 
     def __init__(self, home: str) -> None:
         self._home = home
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of that name in place of the one that is being imported."""
-        # The import system takes what it finds here afterwards as the module.
+        """Put the existing module in place of the one being imported."""
+        # The import system uses what it finds in sys.modules afterwards as the module.
         sys.modules[module.__name__] = importlib.import_module(self._home)
 
 
 class FacadeLoader(importlib.abc.Loader):
-    """Makes a facade, or gives the one that is there already.
+    """Creates a facade module, or provides the existing one.
 
     Args:
-        make: returns it.
+        make: function that returns it.
     """
 
     def __init__(self, make: Callable[[], ModuleType]) -> None:
@@ -41,4 +41,4 @@ class FacadeLoader(importlib.abc.Loader):
         return self._make()
 
     def exec_module(self, module: ModuleType) -> None:
-        """Do nothing: a facade is complete when it is made."""
+        """Do nothing: a facade is complete when it is created."""

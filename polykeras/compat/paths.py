@@ -1,4 +1,4 @@
-"""Paths of modules in older versions of Keras: where each leads now, and the finder that follows them.
+"""Paths of modules in older versions of Keras: where each is now, and the finder that resolves them.
 
 >>> import polykeras.engine, polykeras.compat.keras2.engine
 >>> polykeras.engine is polykeras.compat.keras2.engine
@@ -18,8 +18,8 @@ _KERAS_2_UTILS = (
     *("metrics_utils", "multi_gpu_utils", "np_utils", "training_utils", "vis_utils"),
 )
 
-#: From the path of a module or package in older versions, with polykeras for keras, to its home. What lies
-#: below a package is found below its home.
+#: Home of a module or package by its path in older versions, with polykeras for keras. Modules
+#: in a package are found in its home.
 OLD_PATHS = {
     "polykeras.backend": "polykeras.compat.keras2.backend",
     "polykeras.backend.tensorflow_backend": "polykeras.compat.keras2.backend",
@@ -35,10 +35,10 @@ OLD_PATHS = {
 
 
 def home_of(path: str) -> str | None:
-    """Return the full name of the module that an old path leads to, None for any other path.
+    """Return the full name of the module that an old path refers to; None for any other path.
 
     Args:
-        path: the full name of a module, such as ``"polykeras.engine.topology"``.
+        path: str, full name of a module, such as ``"polykeras.engine.topology"``.
 
     >>> home_of("polykeras.engine.topology")
     'polykeras.compat.keras2.engine.topology'
@@ -53,7 +53,7 @@ def home_of(path: str) -> str | None:
 
 
 class OldPathFinder:
-    """Lets ``import polykeras.engine`` and the other old paths find their modules."""
+    """Finds the modules of ``import polykeras.engine`` and the other old paths."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -62,13 +62,13 @@ class OldPathFinder:
         home = home_of(fullname) if fullname.startswith("polykeras.") else None
         if home is None or importlib.util.find_spec(home) is None:
             return None
-        # Late: importlib.abc imports shutil, tempfile and more, which would slow every start by some milliseconds.
+        # Imported late: importlib.abc imports shutil, tempfile and more, which would slow every start by milliseconds.
         from polykeras.compat.loaders import AliasLoader
 
         return importlib.machinery.ModuleSpec(fullname, AliasLoader(home))
 
 
 def install_old_paths() -> None:
-    """Make the old paths importable, in this process from now on."""
+    """Make the old paths importable in this process from now on."""
     if not any(isinstance(finder, OldPathFinder) for finder in sys.meta_path):
         sys.meta_path.append(OldPathFinder())

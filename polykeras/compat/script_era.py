@@ -1,4 +1,4 @@
-"""Which Keras a script was written for, by the names in it: it is parsed and not run."""
+"""Which Keras version a script was written for, determined from the names in it, without running it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMES = {
     "preprocessing.sequence": "TimeseriesGenerator make_sampling_table skipgrams",
     "utils": "HDF5Matrix multi_gpu_model np_utils print_summary vis_utils",
 }
-#: All that the module ``backend`` has in Keras 3.
+#: Everything that the module ``backend`` has in Keras 3.
 _BACKEND_OF_KERAS_3 = (
     "Variable", "backend", "clear_session", "epsilon", "floatx", "get_uid", "image_data_format", "is_float_dtype",
     "is_int_dtype", "is_keras_tensor", "name_scope", "result_type", "set_epsilon", "set_floatx",
@@ -42,12 +42,12 @@ _OPTIMIZERS = {"adadelta", "adagrad", "adam", "adamax", "nadam", "rmsprop", "sgd
 
 
 def older_name(source: str) -> str | None:
-    """Return the first thing in a script that Keras 1 and 2 have and Keras 3 has not; None if there is none.
+    """Return the first name in a script that Keras 1 and 2 have but Keras 3 does not; None if there is none.
 
-    Scripts that take Keras from ``tensorflow.keras`` are not meant: the defaults there are those of Keras 3.
+    Scripts that import Keras from ``tensorflow.keras`` do not count: its defaults are those of Keras 3.
 
     Args:
-        source: of the script.
+        source: str, source of the script.
 
     >>> older_name("from keras.layers.core import Dense"), older_name("from keras.layers import Dense")
     ('keras.layers.core.Dense', None)
@@ -56,7 +56,7 @@ def older_name(source: str) -> str | None:
     """
     try:
         tree = ast.parse(source)
-    except SyntaxError:  # which running it will tell
+    except SyntaxError:  # running the script will report it
         return None
     modules = dict(_modules(tree))
     if not modules:
@@ -66,7 +66,7 @@ def older_name(source: str) -> str | None:
 
 
 def _modules(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """The names that modules of Keras go by in a script, with their paths."""
+    """Return the names under which a script imports modules of Keras, with their paths."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -86,7 +86,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def _attributes(tree: ast.AST, modules: dict[str, str]) -> Iterator[str]:
-    """The full names of what a script finds in modules of Keras."""
+    """Yield the full names of everything that a script uses from modules of Keras."""
     for node in ast.walk(tree):
         path = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
         first, _, rest = path.partition(".")
@@ -95,7 +95,7 @@ def _attributes(tree: ast.AST, modules: dict[str, str]) -> Iterator[str]:
 
 
 def _calls(tree: ast.AST) -> Iterator[str]:
-    """The methods and arguments in the calls of a script that are older than Keras 3."""
+    """Yield the methods and arguments in a script's calls that are older than Keras 3."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue

@@ -1,4 +1,4 @@
-"""The conformance suite: what every adapter must do, and a way to see whether it does.
+"""The conformance suite: what every adapter must do, and how to check that it does.
 
 >>> from polykeras import backends
 >>> from polykeras.testing import conformance

@@ -12,7 +12,7 @@ from polykeras.testing.cases import INF, NAN, NUMERIC, REAL, Case, values
 
 
 def _typed(function: Callable) -> Callable:
-    """A NumPy reduction that keeps the dtype of integers."""
+    """Return a NumPy reduction that keeps the dtype of integers."""
     return lambda x, axes=None, keepdims=False: function(x, axes, dtype=x.dtype, keepdims=keepdims)
 
 
@@ -30,7 +30,7 @@ RUNNING = {
 
 
 def reduction_cases() -> Iterator[Case]:
-    """Sums, extremes, running sums, order."""
+    """Sums, extreme values, cumulative sums and products, sorting."""
     for name, oracle in REDUCTION.items():
         for dtype in NUMERIC:
             yield Case(name, (values(2, 3, dtype=dtype), (1,)), oracle, dtype, tolerance=4, unknown=(0,))
@@ -117,7 +117,7 @@ def _stable_order(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def linear_algebra_cases() -> Iterator[Case]:
-    """Products, factors, solutions."""
+    """Matrix products, decompositions, linear systems."""
     shapes = [((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((3,), (5, 3, 2))]
     shapes += [((5, 2, 3), (3,)), ((5, 2, 3), (5, 3, 4)), ((5, 1, 2, 3), (4, 3, 2)), ((0, 3), (3, 2)), ((2, 0), (0, 3))]
     for left, right in shapes:
@@ -170,7 +170,7 @@ def _definite(*batch: int, dtype: str = "float64") -> np.ndarray:
 
 
 def _symmetric(b: Any, x: Any) -> Any:
-    """The symmetric part of x, so that factors are functions of every entry."""
+    """Return the symmetric part of x, so that decompositions depend on every entry."""
     axes = tuple(range(len(b.shape(x))))
     return b.multiply(b.add(x, b.transpose(x, (*axes[:-2], axes[-1], axes[-2]))), 0.5)
 
@@ -181,7 +181,7 @@ def _complex_cases() -> Iterator[Case]:
         return b.real(numbers), b.imag(numbers)
 
     def eigen(b: Any, x: Any) -> tuple:
-        """The sum of the eigenvalues w, and the parts of ``x v`` that ``w v`` leaves over."""
+        """Return the sum of the eigenvalues w, and the residuals of ``x v = w v``."""
         (wr, wi), (vr, vi) = ((b.real(y), b.imag(y)) for y in b.eig(x))
 
         def times(v: Any, w: Any) -> Any:

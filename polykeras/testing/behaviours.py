@@ -1,7 +1,7 @@
-"""Checks that are more than one call and its value: making arrays, control, transforms, placement.
+"""Checks that need more than one call and its value: making arrays, control flow, transforms, placement.
 
-Each check is a function of the adapter that raises a ``ConformanceError``. Its name says what
-an adapter does that passes it.
+Each check is a function of the adapter that raises a ``ConformanceError``. Its name completes the sentence
+"an adapter that passes it ...".
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ def _same_trees(b: Any, actual: Any, expected: Any, what: str, tolerance: float 
 
 
 def _gradient(b: Any, function: Callable, *arrays: Any) -> list:
-    """The gradient of a function of arrays that returns a 0-d array."""
+    """Return the gradient of a function of arrays that returns a 0-d array."""
     return b.value_and_grad(lambda given: (function(*given), None), list(arrays))[1]
 
 
 def _in_both_modes(b: Any, function: Callable, *arrays: np.ndarray) -> list:
-    """Run a function of arrays line by line and compiled; return both results."""
+    """Run a function of arrays both eagerly and compiled; return both results."""
     compiled = b.compile(lambda state, *given: (state, function(*given)), optimize=False)
     return [function(*map(b.array, arrays)), compiled((), *map(b.array, arrays))[1]]
 
 
 def _computed(b: Any, function: Callable, *arrays: np.ndarray) -> Any:
-    """Run a function of arrays, compiled where the engine takes long over many small calls."""
+    """Run a function of arrays, compiled if the engine is slow at many small calls."""
     if not b.is_traced:
         return function(*map(b.array, arrays))
     return b.compile(lambda state, *given: (state, function(*given)), optimize=False)((), *map(b.array, arrays))[1]
@@ -196,7 +196,7 @@ def tells_the_values_of_0d_arrays(b: Any) -> None:
 def copies_to_memory_of_its_own(b: Any) -> None:
     x = values(64, dtype="float64")
     expected = x.copy()
-    # The array may share memory with x, and its copy may not.
+    # The array may share memory with x; its copy must not.
     duplicate = b.copy(b.array(x))
     x[...] = 0
     compare(b.to_numpy(duplicate), expected, "a copy, after a change of what it was made from,")
@@ -326,7 +326,7 @@ def nests_gradients(b: Any) -> None:
         _same_trees(b, result, [np.full(3, 6.0)], "the third derivative of x**3")
 
     def penalty(w: Any, x: Any) -> Any:
-        """A gradient by inputs, as a part of a loss of weights."""
+        """Check a gradient by inputs that is part of a loss of weights."""
         (slope,) = _gradient(b, lambda x: b.sum(b.tanh(b.multiply(w, x))), x)
         return b.sum(b.multiply(slope, slope))
 
@@ -521,7 +521,7 @@ def repeats_while_a_condition_holds(b: Any) -> None:
 
 
 def _train(b: Any, state: dict, x: Any, y: Any) -> tuple:
-    """A step of least squares with a counter: state, inputs and results are trees."""
+    """A least-squares step with a counter: state, inputs and results are trees."""
 
     def loss(arrays: list) -> tuple:
         error = b.subtract(b.matmul(x["x"], arrays[0]), y)

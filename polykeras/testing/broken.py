@@ -1,7 +1,7 @@
-"""Adapters that are wrong on purpose: the suite has to find each fault.
+"""Adapters with deliberate faults, which the suite has to find.
 
-A suite that never fails says nothing. Each class below is a sound adapter with one mistake of
-a kind that real adapters make; ``caught_by`` is a part of the name of the checks that find it.
+A suite that never fails proves nothing. Each class below is a correct adapter with one mistake of
+a kind that real adapters make; ``caught_by`` is part of the names of the checks that find it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FAULTS: list[Any] = []
 
 
 def fault(caught_by: str) -> Callable:
-    """Add an adapter to the list, with a part of the name of the checks that find its fault."""
+    """Add an adapter to the list, with part of the names of the checks that find its fault."""
 
     def add(adapter: Any) -> Any:
         adapter.name = adapter.__name__

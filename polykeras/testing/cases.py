@@ -1,9 +1,9 @@
-"""What one conformance case is, and how a result is compared with what was expected.
+"""Conformance cases, and how results are compared with what is expected.
 
 A case calls one method of an adapter on NumPy arrays, and knows the right answer from a plain
-NumPy formula, its *oracle*. From the same case follow a check of the value, one of the gradient
+NumPy formula, its *oracle*. Each case provides a check of the value, one of the gradient
 (against central finite differences of the oracle in float64), and one of shape inference. The
-computation is a *job* apart from the comparison, so that many jobs can be compiled together.
+computation, a *job*, is separate from the comparison, so that many jobs can be compiled together.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from polykeras.backends.contract.kernels import Kernels
 from polykeras.backends.numpy.adapter import NumpyBackend
 from polykeras.core import dtypes, trees
 
-#: Relative error allowed in one operation, about four units in the last place or a few of
-#: the approximations that engines make.
+#: Relative error allowed in one operation: about four units in the last place, or a few times the error of
+#: the approximations that engines use.
 TOLERANCE = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 1e-5, "float64": 1e-9}
 
 NUMERIC = dtypes.INTEGERS + dtypes.FLOATS
@@ -31,11 +31,11 @@ NAN, INF = float("nan"), float("inf")
 
 
 class ConformanceError(AssertionError):
-    """An adapter does not do what the interface says."""
+    """An adapter does not do what the interface specifies."""
 
 
 def values(*shape: int, dtype: str = "float32", low: float = -2.0, high: float = 2.0, seed: int = 0) -> np.ndarray:
-    """Return evenly spread, distinct numbers in a shuffled order, away from 0.
+    """Return evenly spaced, distinct numbers in shuffled order, avoiding 0.
 
     >>> values(3, dtype="int32").dtype.name
     'int32'
@@ -47,23 +47,23 @@ def values(*shape: int, dtype: str = "float32", low: float = -2.0, high: float =
     if dtypes.is_integer(dtype):
         start = 0 if dtype in dtypes.UNSIGNED else -(size // 2)
         return (generator.permutation(size) + start).astype(dtype).reshape(shape)
-    # Half steps: an odd number of entries would put one in the middle, on a kink.
+    # The shift by 0.4 avoids 0: an odd number of entries would put one in the middle, on a kink.
     steps = (generator.permutation(size) + 0.4) / max(size, 1)
     return (low + (high - low) * steps).astype(dtypes.numpy_dtype(dtype)).reshape(shape)
 
 
 def is_float_array(x: Any) -> bool:
-    """True for a NumPy array of a floating point type, bfloat16 included."""
+    """True for a NumPy array of a floating-point dtype, including bfloat16."""
     return isinstance(x, np.ndarray) and dtypes.is_float(x.dtype.name)
 
 
 def to_float64(tree: Any) -> Any:
-    """Widen the float arrays of a tree."""
+    """Widen the float arrays of a tree to float64."""
     return trees.map(lambda x: x.astype(np.float64) if is_float_array(x) else x, tree)
 
 
 def weights_like(shape: tuple, index: int = 0) -> np.ndarray:
-    """Fixed numbers that turn an output into a scalar whose gradient shows every entry's."""
+    """Return fixed weights that reduce an output to a scalar whose gradient depends on every entry's."""
     return np.random.default_rng([7, index]).uniform(0.5, 1.5, shape)
 
 
@@ -71,10 +71,10 @@ def compare(actual: np.ndarray, expected: np.ndarray, what: str, tolerance: floa
     """Compare dtype, shape and values.
 
     Args:
-        tolerance: multiplies the error that one operation in that dtype may have.
+        tolerance: multiplies the error allowed for one operation in that dtype.
 
     Raises:
-        ConformanceError: saying what was expected and what came.
+        ConformanceError: with the expected and the received value.
     """
     for name in ("dtype", "shape"):
         wanted, got = getattr(expected, name), getattr(actual, name)
@@ -107,18 +107,18 @@ def overridden(backend: Any) -> list[str]:
 
 @dataclasses.dataclass(eq=False)
 class Job:
-    """A computation: a function of a list of the adapter's arrays, and their values."""
+    """A computation: a function of a list of the adapter's arrays, and their NumPy values."""
 
     function: Callable[[list], Any]
     arrays: list[np.ndarray]
 
     def run(self, backend: Any) -> Any:
-        """Compute on arrays of its own, since a kernel may consume them."""
+        """Compute on fresh arrays, since a kernel may consume them."""
         return self.function([backend.array(x.copy()) for x in self.arrays])
 
 
 def _split(arguments: tuple, wanted: Callable) -> tuple[list, Callable]:
-    """The arrays among arguments that are wanted, and a function that puts others in their stead."""
+    """Return the wanted arrays among arguments, and a function that replaces them by others."""
     leaves, structure = trees.flatten(arguments)
     indices = [n for n, x in enumerate(leaves) if wanted(x)]
 
@@ -136,17 +136,17 @@ class Case:
     """One call and its right answer.
 
     Args:
-        method: the name of a primitive or kernel.
-        arguments: Python values, NumPy arrays, and trees of them.
-        oracle: the formula; it gets the arguments with float arrays widened to float64.
-        label: what is special about this case.
-        dtype: of the result; by default that of the first array, or bool where the oracle's is.
-        gradient: whether the gradient by every float array is compared too.
+        method: str, name of a primitive or kernel.
+        arguments: tuple of Python values, NumPy arrays, and trees of them.
+        oracle: the formula; it receives the arguments with float arrays widened to float64.
+        label: str, what is special about this case; default "".
+        dtype: dtype of the result; by default that of the first array, or bool if the oracle's result is bool.
+        gradient: bool, whether to compare the gradient by every float array too; default False.
         unknown: indices of the arguments whose leading size may be None in shape inference, and
-            then is None in the result.
-        run: computes the result, where it is more than the one call: ``run(backend, *arguments)``.
-        tolerance: multiplies the allowed error.
-        smooth: whether the gradient of a kernel's fast path must be that of its composite.
+            then is None in the result too.
+        run: function ``run(backend, *arguments)`` that computes the result, if that takes more than the one call.
+        tolerance: float, multiplies the allowed error; default 1.
+        smooth: bool, whether the gradient of a kernel's fast path must equal that of its composite.
     """
 
     method: str
@@ -162,7 +162,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Name for reports and test ids.
+        """The name for reports and test ids.
 
         >>> Case("add", (values(2), 1), np.add, "scalar right").name
         'add: scalar right'
@@ -171,18 +171,18 @@ class Case:
 
     @property
     def has_floats(self) -> bool:
-        """True when there is an array to differentiate by."""
+        """True if there is an array to differentiate by."""
         return any(map(is_float_array, trees.leaves(self.arguments)))
 
     def call(self, backend: Any, arguments: tuple) -> Any:
-        """Run over arrays of the adapter."""
+        """Run on arrays of the adapter."""
         if self.run is not None:
             return self.run(backend, *arguments)
         return getattr(backend, self.method)(*arguments)
 
     @functools.cached_property
     def expected(self) -> Any:
-        """The tree of right results."""
+        """Return the tree of right results."""
         first = next((x for x in trees.leaves(self.arguments) if isinstance(x, np.ndarray)), None)
 
         def finish(x: Any) -> np.ndarray:
@@ -196,12 +196,12 @@ class Case:
             return trees.map(finish, self.oracle(*to_float64(self.arguments)))
 
     def value_job(self, backend: Any) -> Job:
-        """The call itself."""
+        """The job that makes the call."""
         arrays, join = _split(self.arguments, lambda x: isinstance(x, np.ndarray))
         return Job(lambda given: self.call(backend, join(given)), arrays)
 
     def check_value(self, backend: Any, result: Any) -> None:
-        """Compare what the value's job returned with the oracle."""
+        """Compare the result of the value's job with the oracle."""
         expected = trees.leaves(self.expected)
         actual = trees.leaves(result)
         if len(actual) != len(expected):
@@ -214,7 +214,7 @@ class Case:
     # ------------------------------------------------------------------ gradient
 
     def _gradient_job(self, backend: Any, arguments: tuple) -> Job:
-        """The gradient of the weighted sum of the float results by every float array."""
+        """The job for the gradient of the weighted sum of the float results by every float array."""
         arrays, join = _split(arguments, is_float_array)
 
         def total(given: list) -> tuple:
@@ -223,20 +223,20 @@ class Case:
         return Job(lambda given: backend.value_and_grad(total, list(given))[1], arrays)
 
     def gradient_job(self, backend: Any) -> Job:
-        """The gradient in float64."""
+        """The gradient job in float64."""
         return self._gradient_job(backend, to_float64(self.arguments))
 
     def check_gradient(self, backend: Any, gradients: list) -> None:
-        """Compare it with central finite differences of the oracle."""
+        """Compare a gradient with central finite differences of the oracle."""
         for index, (actual, right) in enumerate(zip(gradients, self.expected_gradients, strict=True)):
             what = f"the gradient of {self.name} by float array {index}"
-            # Finite differences are right to about nine digits, of numbers of this size.
+            # Finite differences are accurate to about nine digits, relative to numbers of this size.
             size = max(1.0, np.abs(right).max(initial=0.0))
             compare(backend.to_numpy(actual), right, what, 1e3 * size * self.tolerance)
 
     @functools.cached_property
     def expected_gradients(self) -> list[np.ndarray]:
-        """Central differences of the weighted sum of the oracle's float results."""
+        """Return central differences of the weighted sum of the oracle's float results."""
         arrays, join = _split(to_float64(self.arguments), is_float_array)
 
         def total() -> float:
@@ -250,13 +250,13 @@ class Case:
     # ----------------------------------------------------------------- composite
 
     def composite_job(self, backend: Any) -> Job:
-        """The gradient of a kernel's fast path, in the case's own dtypes."""
+        """The job for the gradient of a kernel's fast path, in the case's own dtypes."""
         return self._gradient_job(backend, self.arguments)
 
     def check_composite(self, backend: Any, gradients: list) -> None:
         """Compare it with the gradient of the kernel's composite.
 
-        The composite runs on NumPy: on the adapter, it would be no more than its primitives,
+        The composite runs on NumPy: on the adapter itself it would only test the primitives,
         which have cases of their own.
         """
         for index, (actual, right) in enumerate(zip(gradients, self.composite_gradients, strict=True)):
@@ -267,18 +267,18 @@ class Case:
 
     @functools.cached_property
     def composite_gradients(self) -> list[np.ndarray]:
-        """The gradient that the kernel's composite has on NumPy, in float64."""
+        """Return the gradient of the kernel's composite on NumPy, in float64."""
         reference = without_kernels(NumpyBackend())
         return self.gradient_job(reference).run(reference)
 
     # --------------------------------------------------------------------- shape
 
     def check_shape(self, backend: Any) -> None:
-        """Compare the shape and dtype that inference finds with those of the oracle."""
+        """Compare the shape and dtype from shape inference with those of the oracle."""
         self._infer(backend, trees.map(_spec_of, self.arguments), lambda shape: shape)
 
     def check_unknown_size(self, backend: Any) -> None:
-        """Leave the leading size open: it is open in the result too, and nothing else changes."""
+        """Leave the leading size unknown: it must be unknown in the result, and nothing else may change."""
         arguments = [trees.map(_spec_of, x) for x in self.arguments]
         for index in self.unknown:
             x = self.arguments[index]
@@ -301,7 +301,7 @@ def _spec_of(x: Any, shape: tuple | None = None) -> Any:
 
 
 def weighted_sum(backend: Any, tree: Any) -> Any:
-    """Multiply the float results of a call by fixed numbers and add them all up."""
+    """Multiply the float results of a call by fixed weights, and sum them all."""
     floats = [x for x in trees.leaves(tree) if dtypes.is_float(backend.dtype(x))]
     total = None
     for index, x in enumerate(floats):
@@ -312,7 +312,7 @@ def weighted_sum(backend: Any, tree: Any) -> Any:
 
 
 def central_differences(function: Callable, x: np.ndarray) -> np.ndarray:
-    """The gradient of a function of no arguments by an array that it reads."""
+    """Return the gradient of a function without arguments by an array that it reads."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         middle = x[index]

@@ -1,11 +1,11 @@
-"""Hold an adapter, also one of a third party, against the interface.
+"""Checking an adapter, including third-party ones, against the interface.
 
-Run all checks and get one report::
+Run all checks and get a single report::
 
     from polykeras.testing import conformance
     print(conformance.check(MyBackend()))
 
-or let pytest show each by itself::
+or let pytest show each one separately::
 
     @pytest.mark.parametrize("check", [pytest.param(c, id=n) for n, c in conformance.cases(MyBackend())])
     def test_conformance(check):
@@ -28,7 +28,7 @@ from polykeras.testing.cases import Case, ConformanceError, Job, overridden
 
 @functools.cache
 def table() -> tuple[Case, ...]:
-    """Return every case: one call, its NumPy arguments and its right answer."""
+    """Return all cases: a call, its NumPy arguments and its right answer."""
     parts = (
         elementwise.unary_cases,
         elementwise.binary_cases,
@@ -41,13 +41,13 @@ def table() -> tuple[Case, ...]:
 
 
 def cases(adapter: Backend, compiled: bool | None = None) -> list[tuple[str, Callable[[], None]]]:
-    """Return (name, check) pairs; a check takes no arguments and raises where it fails.
+    """Return (name, check) pairs; a check takes no arguments and raises if it fails.
 
     Args:
-        adapter: an instance of a backend. One whose ``is_symbolic`` holds is checked for the
-            shapes and dtypes that it finds, any other for all it does.
-        compiled: whether to compute all cases of a method in one compiled function, or each
-            line by line. By default compiled where the adapter's ``is_traced`` holds.
+        adapter: an instance of a backend. One with ``is_symbolic`` is checked for the
+            shapes and dtypes that it infers, any other for everything it does.
+        compiled: bool, whether to compute all cases of a method in one compiled function, or each
+            eagerly. By default compiled if the adapter has ``is_traced``.
 
     >>> from polykeras import backends
     >>> names = [name for name, check in cases(backends.load("numpy"))]
@@ -93,7 +93,7 @@ class _Jobs:
         self._compiled = compiled
 
     def result(self, index: int) -> Any:
-        """Compute a job, at the latest now."""
+        """Return the result of a job, computing it if necessary."""
         if not self._compiled:
             return self._jobs[index].run(self._adapter)
         if self._together is None:
@@ -102,10 +102,10 @@ class _Jobs:
 
     @functools.cached_property
     def _together(self) -> list | None:
-        """The results of all jobs, None if one fails: compiling each by itself takes thrice the time."""
+        """Return the results of all jobs; None if one fails. Compiling each separately takes three times as long."""
         try:
             return self._compile(self._jobs)
-        except Exception:  # whatever it is: it will be raised again by the job that it belongs to
+        except Exception:  # of any kind: it will be raised again by the job that it belongs to
             return None
 
     def _compile(self, jobs: list[Job]) -> list:
@@ -130,14 +130,14 @@ def _symbolic_checks(adapter: Backend) -> Iterator[tuple[str, Callable]]:
 
 
 def check(adapter: Backend, only: str = "") -> str:
-    """Run the suite and return a line that says how many checks passed.
+    """Run the suite and return a line with the number of passed checks.
 
     Args:
         adapter: an instance of a backend.
-        only: run the checks with this in their name.
+        only: str, to run only checks whose names contain it; default "".
 
     Raises:
-        ConformanceError: naming every check that failed, and why.
+        ConformanceError: if a check fails; the message names every one that did, and why.
     """
     chosen = [(name, run) for name, run in cases(adapter) if only in name]
     run_checks(chosen, adapter.name)
@@ -145,16 +145,16 @@ def check(adapter: Backend, only: str = "") -> str:
 
 
 def run_checks(checks: list[tuple[str, Callable[[], None]]], adapter_name: str) -> None:
-    """Run (name, check) pairs from ``cases``, all of them whatever happens.
+    """Run all (name, check) pairs from ``cases``, even if some fail.
 
     Raises:
-        ConformanceError: naming every check that failed, and why.
+        ConformanceError: if a check fails; the message names every one that did, and why.
     """
     failures = []
     for name, run in checks:
         try:
             run()
-        except Exception as error:  # a report of all that is wrong, whatever the adapter raises
+        except Exception as error:  # of any kind: everything that is wrong is reported
             failures.append(f"{name}\n    {_reason(error)}")
     if failures:
         raise ConformanceError(
@@ -173,7 +173,7 @@ def _reason(error: Exception) -> str:
 
 
 def _check_signature(adapter: Backend, name: str) -> None:
-    """A method has the interface's parameters, or forwards whatever it gets."""
+    """Check that a method has the interface's parameters, or forwards any arguments."""
     kind = type(adapter)
     if getattr(kind, name) is getattr(Backend, name):
         raise ConformanceError(f"Expected {kind.__name__} to implement the primitive {name!r}. Received: no method.")
@@ -181,7 +181,7 @@ def _check_signature(adapter: Backend, name: str) -> None:
     try:
         signature = inspect.signature(getattr(kind, name), follow_wrapped=False)
     except ValueError:
-        return  # a native function: has no signature to show
+        return  # a native function, without an inspectable signature
     actual = list(signature.parameters.values())
     wanted, found = ([_outline(p) for p in parameters] for parameters in (expected, actual))
     is_static = isinstance(inspect.getattr_static(kind, name), staticmethod)
@@ -194,7 +194,7 @@ def _check_signature(adapter: Backend, name: str) -> None:
 
 
 def _accepts(signature: inspect.Signature, expected: list) -> bool:
-    """True if a call can give the required arguments by position, and the options by position or name."""
+    """True if the required arguments can be passed by position, and the options by position or name."""
     required = [p for p in expected if p.default is inspect.Parameter.empty]
     options = {p.name: None for p in expected if p.default is not inspect.Parameter.empty}
     try:
@@ -206,7 +206,7 @@ def _accepts(signature: inspect.Signature, expected: list) -> bool:
 
 
 def _outline(parameter: inspect.Parameter) -> str:
-    """Name, kind and default; a name that is positional only may be any."""
+    """Return name, kind and default; positional-only parameters may have any name."""
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         return "one positional"
     default = "" if parameter.default is inspect.Parameter.empty else f"={parameter.default!r}"

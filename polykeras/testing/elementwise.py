@@ -1,4 +1,4 @@
-"""Cases for the elementwise primitives: every dtype, scalars on either side, broadcasting, NaN."""
+"""Cases for the elementwise primitives: all dtypes, scalars on either side, broadcasting, NaN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _entrywise(function: Callable[[float], float]) -> Callable:
 
 
 def _erfinv(y: float) -> float:
-    """Bisection; beyond 0.5 on 1 - erf, which keeps its digits."""
+    """Bisection; beyond 0.5 on 1 - erf, which keeps more significant digits."""
     if not abs(y) < 1:
         return math.copysign(INF, y) if abs(y) == 1 else NAN
     low, high = 0.0, 10.0
@@ -29,7 +29,7 @@ def _erfinv(y: float) -> float:
 
 
 def _digamma(x: float) -> float:
-    """Recurrence up to 40, where three terms of the asymptotic series are exact."""
+    """Recurrence up to 40, where three terms of the asymptotic series are exact in double precision."""
     if not math.isfinite(x):
         return x
     total = 0.0
@@ -141,7 +141,7 @@ def binary_cases() -> Iterator[Case]:
     yield from _where_cases()
 
 
-# An engine that takes a scalar on the right takes it on the left: these dtypes stand for all.
+# An engine that handles a scalar on the right handles it on the left, so a sample of dtypes is enough.
 _SCALAR_LEFT = ("uint8", "int32", "uint32", "int64", "bfloat16", "float32", "float64")
 
 
@@ -151,11 +151,11 @@ def _operand_cases(
     for dtype in kinds:
         x, y = values(2, 3, dtype=dtype), values(2, 3, dtype=dtype, seed=1)
         if nonzero:
-            # No integer ratios, where the gradient jumps.
+            # Avoid integer ratios, where the function jumps.
             y = y * y.dtype.type(1.125) if dtypes.is_float(dtype) else np.where(y == 0, np.ones_like(y), y)
         floats = dtypes.is_float(dtype)
         gradient = smooth and dtype == "float64"
-        # A scalar comes in the kind of the array, and an int also to a float.
+        # A scalar has the kind of the array; an int is also combined with floats.
         scalars = {"float scalar": 0.75} if floats else {"scalar": 3}
         scalars |= {"int scalar": 2} if dtype in ("float16", "float32") else {}
         yield Case(name, (x, y), oracle, dtype, gradient=gradient, unknown=(0, 1))
@@ -168,7 +168,7 @@ def _operand_cases(
 
 
 def _with_scalar(oracle: Callable, typed: np.ndarray) -> tuple[Callable, Callable]:
-    """The formula with a scalar of the array's own type on its right, and on its left."""
+    """Return the formula with a scalar of the array's own dtype on its right, and on its left."""
     return lambda x, _: oracle(x, typed), lambda _, y: oracle(typed, y)
 
 

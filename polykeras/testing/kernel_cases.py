@@ -1,4 +1,4 @@
-"""Cases for the kernels: each against a plain formula, an override also against its composite."""
+"""Cases for the kernels: each is compared with a plain formula, and an override with its composite too."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from polykeras.testing.cases import INF, NAN, Case, values
 
 
 def kernel_cases() -> Iterator[Case]:
-    """Every kernel, over the options that matter."""
+    """All kernels, with the options that matter."""
     yield from _activation_cases()
     yield from _entropy_cases()
     yield from _selection_cases()
@@ -85,7 +85,7 @@ def _entropy_cases() -> Iterator[Case]:
         yield Case("sigmoid_cross_entropy", (labels, logits), oracles.sigmoid_cross_entropy, *case, tolerance=4)
         probabilities = (labels, values(2, 5, dtype=dtype, low=0.05, high=0.95), 1e-3)
         yield Case("binary_cross_entropy", probabilities, oracles.binary_cross_entropy, *case, tolerance=4)
-        # These labels don't sum to 1: weights and masks are allowed to be part of them.
+        # These labels don't sum to 1, because weights and masks may be part of them.
         yield Case("softmax_cross_entropy", (labels, logits), oracles.softmax_cross_entropy, *case, tolerance=9)
         arguments = np.array([4, 0], "int32"), logits
         oracle = oracles.sparse_softmax_cross_entropy
@@ -361,7 +361,7 @@ def _random_bits_cases() -> Iterator[Case]:
 
 
 def _mix(word: int) -> int:
-    """The hash of one signed word, by the formula of all bits: a zero key adds nothing after it."""
+    """Return the hash of one signed word, from the formula for ``random_bits``: a zero key adds nothing after it."""
     word %= 2**32
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
         word = (word ^ word >> shift) * factor % 2**32

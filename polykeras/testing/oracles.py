@@ -1,4 +1,4 @@
-"""Plain NumPy formulas of the kernels: loops over positions, one window or query at a time."""
+"""Plain NumPy formulas for the kernels: loops over positions, one window or query at a time."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ import numpy as np
 
 
 def gelu(x: np.ndarray, approximate: bool = False) -> np.ndarray:
-    """x times the normal distribution function of x, or its tanh approximation."""
+    """x times the standard normal cumulative distribution function of x, or its tanh approximation."""
     if approximate:
         return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
     return x * np.vectorize(math.erfc, otypes=[float])(-x / math.sqrt(2)) / 2
 
 
 def softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Exponentials scaled to sum 1."""
+    """Exponentials, scaled to sum to 1."""
     exponents = np.exp(x - x.max(axis, keepdims=True))
     return exponents / exponents.sum(axis, keepdims=True)
 
 
 def logsumexp(x: np.ndarray, axes: Any = None, keepdims: bool = False) -> np.ndarray:
-    """log(sum(exp(x))) by pairs."""
+    """log(sum(exp(x))), two values at a time."""
     axes = range(x.ndim) if axes is None else [a % x.ndim for a in axes]
     for axis in axes:
         x = np.logaddexp.reduce(x, axis, keepdims=True)
@@ -34,7 +34,7 @@ def logsumexp(x: np.ndarray, axes: Any = None, keepdims: bool = False) -> np.nda
 
 
 def log_softmax(x: np.ndarray, axis: int = -1) -> np.ndarray:
-    """x less its log(sum(exp(x)))."""
+    """x minus log(sum(exp(x)))."""
     return x - logsumexp(x, (axis,), True)
 
 
@@ -60,7 +60,7 @@ def sparse_softmax_cross_entropy(labels: np.ndarray, logits: np.ndarray) -> np.n
 
 
 def top_k(x: np.ndarray, k: int) -> np.ndarray:
-    """The k largest of the last axis, downwards."""
+    """The k largest values along the last axis, in descending order."""
     return np.sort(x, -1)[..., ::-1][..., :k]
 
 
@@ -68,7 +68,7 @@ def top_k(x: np.ndarray, k: int) -> np.ndarray:
 
 
 def _same_padding(size: int, window: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Entries before and after: ceil(size / stride) windows, the smaller half in front."""
+    """Padding before and after: ceil(size / stride) windows, the smaller half in front."""
     count = math.ceil(size / stride)
     total = max((count - 1) * stride + (window - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
@@ -85,7 +85,7 @@ def _starts(x: np.ndarray, window: tuple, strides: tuple, padding: str, dilation
 
 
 def _for_channels_last(function: Callable) -> Callable:
-    """Add the last argument ``channels_last`` to a formula of channels_last arrays."""
+    """Add a last argument ``channels_last`` to a formula for channels_last arrays."""
 
     def oracle(x: np.ndarray, *arguments: Any) -> np.ndarray:
         *others, channels_last = arguments
@@ -117,9 +117,9 @@ def _conv(x: np.ndarray, kernel: np.ndarray, strides: tuple, padding: str, dilat
 def _conv_transpose(
     x: np.ndarray, kernel: np.ndarray, strides: tuple, padding: str, output_padding: Any, dilation: tuple
 ) -> np.ndarray:
-    """Every input entry adds a kernel, scaled by it, to the result; then borders are cut.
+    """Add a kernel to the result for every input entry, scaled by it; then crop the borders.
 
-    What "same" cuts is what "same" adds in front when the result is convolved back.
+    "same" crops as much as "same" would pad in front when the result is convolved back.
     """
     window = kernel.shape[:-2]
     covered = [(w - 1) * d + 1 for w, d in zip(window, dilation, strict=True)]
@@ -169,7 +169,7 @@ def normalize(x: np.ndarray, mean: Any, variance: Any, gamma: Any, beta: Any, ep
 
 
 def batch_norm(x: np.ndarray, gamma: Any, beta: Any, axis: int, epsilon: float) -> tuple:
-    """Normalize over every axis but one; also the mean and variance."""
+    """Normalize over all axes but one; also return the mean and variance."""
     moved = np.moveaxis(x, axis, -1)
     axes = tuple(range(x.ndim - 1))
     mean, variance = moved.mean(axes), moved.var(axes)
@@ -184,7 +184,7 @@ def layer_norm(x: np.ndarray, gamma: Any, beta: Any, axes: tuple, epsilon: float
 def attention(
     query: np.ndarray, key: np.ndarray, value: np.ndarray, mask: Any, bias: Any, scale: float, causal: bool
 ) -> np.ndarray:
-    """Every query takes the mean of the values that it may see, weighted by its softmax."""
+    """For each query, the mean of the values that it may attend to, weighted by the softmax of its scores."""
     batch, queries, heads, _ = query.shape
     keys = key.shape[1]
     everywhere = (batch, heads, queries, keys)
@@ -193,7 +193,7 @@ def attention(
     result = np.zeros((batch, queries, heads, value.shape[-1]))
     for b, h, q in np.ndindex(batch, heads, queries):
         look = seen[b, h, q] & (np.arange(keys) <= q) if causal else seen[b, h, q]
-        # Nothing to look at: the mean of all values.
+        # If there is nothing to attend to: the mean of all values.
         scores = scale * key[b, :, h] @ query[b, q, h] + extra[b, h, q] if look.any() else np.zeros(keys)
         look = look if look.any() else np.ones(keys, bool)
         result[b, q, h] = softmax(scores[look]) @ value[b, look, h]
@@ -240,7 +240,7 @@ def adam_update(
     beta_2: float,
     epsilon: float,
 ) -> tuple:
-    """Kingma and Ba (2015), the bias correction being part of the rate."""
+    """Kingma and Ba (2015), with the bias correction included in the rate."""
     firsts = [beta_1 * m + (1 - beta_1) * g for m, g in zip(momentums, gradients, strict=True)]
     seconds = [beta_2 * v + (1 - beta_2) * g * g for v, g in zip(velocities, gradients, strict=True)]
     tops = None if largest is None else [np.maximum(t, v) for t, v in zip(largest, seconds, strict=True)]
@@ -258,7 +258,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 def lstm(
     x: np.ndarray, h: np.ndarray, c: np.ndarray, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: Any, mask: Any
 ) -> tuple:
-    """Input, forget, candidate and output gates; masked steps leave the states alone."""
+    """Input, forget, candidate and output gates; masked steps leave the states unchanged."""
     sequence = []
     for time in range(x.shape[1]):
         gates = x[:, time] @ kernel + h @ recurrent_kernel + (0 if bias is None else bias)
@@ -272,7 +272,7 @@ def lstm(
 
 
 def gru(x: np.ndarray, h: np.ndarray, kernel: np.ndarray, recurrent_kernel: np.ndarray, bias: Any, mask: Any) -> tuple:
-    """Update, reset and candidate; the reset gate acts on the product with the state."""
+    """Update, reset and candidate; the reset gate is applied to the product with the state."""
     before, after = (0, 0) if bias is None else bias
     sequence = []
     for time in range(x.shape[1]):

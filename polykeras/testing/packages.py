@@ -1,15 +1,15 @@
 """Run small programs of packages that build on Keras, with polykeras in place of Keras, and compare with Keras.
 
-Each program of a folder is one use of one package: a file ``with_<use>.py`` that ends in assertions and says
-in ``PACKAGE`` what has to be installed, and in ``ENGINES`` where that package can run::
+Each program in a folder is one use of one package: a file ``with_<use>.py`` that ends in assertions. ``PACKAGE``
+in it names the package to install, and ``ENGINES`` the engines on which the package can run::
 
     python -m polykeras.testing.packages                          # every program on every engine
     python -m polykeras.testing.packages shap --backends torch    # one package on one engine
     python -m polykeras.testing.packages --keras --markdown docs/packages.md
 
-A program runs in a process of its own, by ``python -m polykeras run``; with ``--keras`` once more under the Keras that
-is installed. The exit status is 1 where a program fails that passes under Keras, or fails there with another kind of
-error.
+Each program runs in a process of its own, with ``python -m polykeras run``; with ``--keras`` it also runs under the
+installed Keras. The exit status is 1 if a program fails that passes under Keras, or fails with another kind of
+error than there.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ class Use:
     """A program that uses a package.
 
     Args:
-        path: of the program.
-        package: the name of its distribution.
-        engines: where the package can run.
-        title: what the program shows.
+        path: path of the program.
+        package: str, name of its distribution.
+        engines: the engines on which the package can run.
+        title: str, what the program shows.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Use:
 
     @property
     def version(self) -> str | None:
-        """The installed version of the package, None where it isn't installed."""
+        """The installed version of the package; None if it isn't installed."""
         try:
             return importlib.metadata.version(self.package)
         except importlib.metadata.PackageNotFoundError:
@@ -57,17 +57,17 @@ class Use:
 
 @dataclass(frozen=True)
 class Result:
-    """What one program did on one engine.
+    """The result of one program on one engine.
 
     Args:
-        package: the name of its distribution.
-        version: the one installed, None where there is none.
-        use: what the program shows.
-        program: the name of its file.
-        engine: the backend.
-        failure: the last line of its error, None where it passed.
-        ran_keras: whether it ran under Keras too.
-        keras_failure: the last line of its error there, None where it passed or didn't run.
+        package: str, name of its distribution.
+        version: str, the installed version; None if there is none.
+        use: str, what the program shows.
+        program: str, name of its file.
+        engine: str, name of the backend.
+        failure: str, the last line of its error; None if it passed.
+        ran_keras: bool, whether it ran under Keras too.
+        keras_failure: str, the last line of its error there; None if it passed or did not run.
     """
 
     package: str
@@ -81,7 +81,7 @@ class Result:
 
     @property
     def is_fault(self) -> bool:
-        """Whether this is polykeras's to mend, as far as is known: Keras has no failure, or one of another kind."""
+        """Whether polykeras is at fault, as far as is known: Keras does not fail, or with another kind of error."""
         return self.failure is not None and _kind(self.failure) != _kind(self.keras_failure)
 
     def __str__(self) -> str:
@@ -96,11 +96,11 @@ def find_uses(folder: Path, names: Sequence[str] = ()) -> list[Use]:
     """Return the programs of a folder.
 
     Args:
-        folder: with files ``with_<use>.py``.
-        names: of packages or uses; by default every one.
+        folder: path of a folder with files ``with_<use>.py``.
+        names: names of packages or uses; default none, for all.
 
     Raises:
-        ValueError: for a name of neither, and for a program that doesn't say its package and engines.
+        ValueError: for an unknown name, or a program without PACKAGE and ENGINES.
     """
     uses = [_read(path) for path in sorted(folder.glob("with_*.py"))]
     if not uses:
@@ -112,13 +112,13 @@ def find_uses(folder: Path, names: Sequence[str] = ()) -> list[Use]:
 
 
 def run_use(use: Use, engine: str, with_keras: bool = False, timeout: float = 600) -> Result:
-    """Run a program on an engine, and return what became of it.
+    """Run a program on an engine, and return the result.
 
     Args:
         use: the program.
-        engine: the name of a backend.
-        with_keras: whether to run it under Keras too.
-        timeout: in seconds, for each run.
+        engine: str, name of a backend.
+        with_keras: bool, whether to run it under Keras too; default False.
+        timeout: float, seconds allowed for each run; default 600.
     """
     failure = _run([sys.executable, "-m", "polykeras", "run", str(use.path)], engine, timeout)
     keras_failure = _run([sys.executable, str(use.path)], engine, timeout) if with_keras else None
@@ -127,10 +127,10 @@ def run_use(use: Use, engine: str, with_keras: bool = False, timeout: float = 60
 
 
 def table(results: Iterable[Result], missing: Iterable[Use] = ()) -> str:
-    """Return a page of Markdown that shows results, a row for each program and a column for each engine.
+    """Return a Markdown page of results, with a row for each program and a column for each engine.
 
     Args:
-        results: of ``run_use``.
+        results: list of results of ``run_use``.
         missing: the programs whose packages are not installed.
     """
     results = list(results)
@@ -156,7 +156,7 @@ def table(results: Iterable[Result], missing: Iterable[Use] = ()) -> str:
 
 
 def _head(compared: bool) -> list[str]:
-    """What the page says of itself; a run without Keras does not speak of a comparison."""
+    """Return the page's introduction; a run without Keras does not mention a comparison."""
     ran = ", and, to compare, with Keras" if compared else "; not with Keras, so nothing is compared here"
     return [
         "# Packages on polykeras",
@@ -173,11 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: those of the command line, by default the process's own.
+        arguments: list of str, the command-line arguments; default None, for those of the process.
 
     Returns:
-        The exit status: 1 where a program fails that under Keras passes, fails with another type of exception, or
-        didn't run.
+        The exit status: 1 if a program fails that passes under Keras, fails with another type of exception, or
+        did not run.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -239,7 +239,7 @@ def _short(use: Use) -> str:
 
 
 def _run(command: list[str], engine: str, timeout: float) -> str | None:
-    """The last line of what a program said before it failed, None where it passed."""
+    """Return the last line of a program's output before it failed; None if it passed."""
     environment = {name: value for name, value in os.environ.items() if name != "POLYKERAS_AS_KERAS"}
     environment |= {"KERAS_BACKEND": engine, "TF_CPP_MIN_LOG_LEVEL": "3", "MPLBACKEND": "agg"}
     run = functools.partial(subprocess.run, env=environment, capture_output=True, text=True, check=False)
@@ -261,7 +261,7 @@ def _last_error(text: str) -> str:
 
 
 def _kind(failure: str | None) -> str | None:
-    """The type of the exception that a failure names first."""
+    """Return the type of the exception that a failure names first."""
     return failure and failure.partition(":")[0]
 
 

@@ -1,4 +1,4 @@
-"""Merging in Keras 1: one function and one layer, whose ``mode`` says how."""
+"""Merging in Keras 1: one function and one layer, whose ``mode`` selects the operation."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def merge(
     arguments: dict | None = None,
     name: str | None = None,
 ) -> Any:
-    """Join tensors into one, as Keras 1 did.
+    """Merge tensors into one, as in Keras 1.
 
     Args:
         inputs: list of arrays or symbolic tensors, (batch, ...).
         mode: "sum", "mul", "ave", "max", "concat", "dot", "cos", or a function of the list; default "sum".
-        concat_axis: int, of "concat"; default -1.
-        dot_axes: int or pair of ints, of "dot" and "cos"; default -1.
-        output_shape: of a function; None to find it.
-        output_mask: mask of what a function returns, or a function of the masks; default None.
+        concat_axis: int, the axis for "concat"; default -1.
+        dot_axes: int or pair of ints, the axes for "dot" and "cos"; default -1.
+        output_shape: output shape of a function; default None, to infer it.
+        output_mask: mask of a function's output, or a function of the masks; default None.
         arguments: dict, further arguments of a function; default None.
-        name: str, of the layer; default None.
+        name: str, name of the layer; default None.
 
     Returns:
         One array or symbolic tensor.
@@ -60,13 +60,13 @@ def Merge(  # noqa: N802 # a layer in Keras 1
     tensor_indices: Any = None,
     name: str | None = None,
 ) -> Layer:
-    """Return a layer that joins its inputs; of ``layers`` a model that joins their outputs, to begin a Sequential.
+    """Return a layer that merges its inputs; or, given ``layers``, a model that merges their outputs.
 
     Args:
-        layers: list of models or layers whose outputs are joined; None for a layer to call on a list of tensors.
+        layers: list of models or layers whose outputs are merged; default None, for a layer to call on tensors.
         mode, concat_axis, dot_axes, output_shape, output_mask, arguments, name: see ``merge``; their defaults are
             "sum", -1, -1 and None.
-        node_indices, tensor_indices: of Keras 1; they change nothing; default None.
+        node_indices, tensor_indices: for compatibility with Keras 1; default None.
 
     Raises:
         ValueError: for an unknown mode.

@@ -1,3 +1,3 @@
-"""Losses under the name that Keras 1 had for them."""
+"""Losses under their Keras 1 name, objectives."""
 
 from polykeras.losses import *  # noqa: F403

@@ -14,13 +14,13 @@ SensitivitySpecificityBase = _BestAt
 
 
 class Reduce(Mean):
-    """The sum of all values so far, or their mean.
+    """The sum of all values seen, or their mean.
 
     Args:
-        reduction: "sum"; "sum_over_batch_size" for the sum by the number of values; or "weighted_mean" for the sum by
-            that of the weights.
+        reduction: "sum"; "sum_over_batch_size" for the sum divided by the number of values; or "weighted_mean", for the
+                sum divided by the sum of the weights.
         name: str.
-        dtype: of the result; default None, for ``floatx()``.
+        dtype: dtype of the result; default None, for ``floatx()``.
 
     Raises:
         ValueError: for an unknown reduction.
@@ -38,11 +38,11 @@ class Reduce(Mean):
         self.reduction = reduction
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in values.
+        """Update the state with values.
 
         Args:
             values: array of any shape.
-            sample_weight: weights that broadcast to it; default None, for equal ones.
+            sample_weight: weights that broadcast to the values; default None, for equal weights.
         """
         values = ops.convert_to_tensor(values, dtype=self.dtype)
         weights = ops.ones_like(values)

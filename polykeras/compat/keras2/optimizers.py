@@ -1,4 +1,4 @@
-"""Names of Keras 2.11, which are the same optimizers here, and one of Keras 2.3 that has none."""
+"""Names of Keras 2.11 for the same optimizers, and a class of Keras 2.3 without a replacement."""
 
 from typing import Any, NoReturn
 
@@ -11,10 +11,10 @@ __all__ = ["SGD", "Adagrad", "Adam", "Ftrl", "Optimizer", "RMSprop", "TFOptimize
 
 
 class TFOptimizer:
-    """Keras 2's wrapper around an optimizer of TensorFlow 1, which is refused.
+    """Keras 2's wrapper around optimizers of TensorFlow 1, which is not supported.
 
     Args:
-        optimizer: that of TensorFlow.
+        optimizer: an optimizer of TensorFlow 1.
 
     Raises:
         NotImplementedError: always.

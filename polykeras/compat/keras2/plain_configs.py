@@ -9,7 +9,7 @@ from polykeras.serialization import registry
 
 
 def serialize_keras_object(instance: Any) -> Any:
-    """Return the config of an object with ``get_config``, the name of a function; None stays.
+    """Return the config of an object with ``get_config``, or the name of a function; None stays None.
 
     Raises:
         ValueError: for anything else.
@@ -33,16 +33,16 @@ def deserialize_keras_object(
     custom_objects: dict | None = None,
     printable_module_name: str = "object",
 ) -> Any:
-    """Return the object that ``serialize_keras_object`` described.
+    """Return the object described by ``serialize_keras_object``.
 
     Args:
-        identifier: a config, a name, None, or a function, which is returned as it is.
-        module_objects: objects by name.
-        custom_objects: more of them, which come first.
-        printable_module_name: what is looked for, for the message.
+        identifier: a config, a name, None, or a function, which is returned unchanged.
+        module_objects: dict of objects by name; default None.
+        custom_objects: dict of further objects, which take precedence; default None.
+        printable_module_name: str, what kind of object it is, for messages; default "object".
 
     Raises:
-        ValueError: for an unknown name, or another kind of identifier.
+        ValueError: for an unknown name, or an unsupported type of identifier.
 
     >>> import polykeras as keras
     >>> config = {"class_name": "Zeros", "config": {}}

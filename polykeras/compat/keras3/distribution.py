@@ -1,4 +1,4 @@
-"""``keras.distribution`` for one device: what devices there are, and a refusal of plans for several."""
+"""``keras.distribution`` for a single device: lists devices, and refuses distributions over several."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from polykeras import backends
 
 
 def list_devices(device_type: str | None = None) -> list[str]:
-    """Return the names of the devices that the backend sees.
+    """Return the names of the backend's devices.
 
     Args:
-        device_type: ``"cpu"``, ``"gpu"`` or ``"tpu"``, to ask for those of a kind; default None.
+        device_type: ``"cpu"``, ``"gpu"`` or ``"tpu"``, to select a kind; default None, for all.
 
     >>> list_devices("cpu")
     ['cpu:0']
@@ -21,10 +21,10 @@ def list_devices(device_type: str | None = None) -> list[str]:
 
 
 def get_device_count(device_type: str | None = None) -> int:
-    """Return how many devices of a kind the backend sees.
+    """Return the number of devices of a kind.
 
     Args:
-        device_type: as of ``list_devices``.
+        device_type: as for ``list_devices``.
 
     >>> get_device_count("cpu")
     1
@@ -33,7 +33,7 @@ def get_device_count(device_type: str | None = None) -> int:
 
 
 def distribution() -> None:
-    """Return the plan in force: None, as everything is on one device.
+    """Return the current distribution: None, as everything is on one device.
 
     >>> distribution()
     """
@@ -43,7 +43,7 @@ def set_distribution(value: Any) -> None:
     """Accept None, which means one device.
 
     Args:
-        value: a plan.
+        value: a distribution.
 
     Raises:
         NotImplementedError: for any other value.
@@ -59,7 +59,7 @@ def _refuse(name: str) -> None:
 
 
 class DeviceMesh:
-    """A grid of devices; here only a name that packages ask ``isinstance`` about.
+    """A grid of devices; it exists only for ``isinstance`` checks in packages.
 
     Raises:
         NotImplementedError: always.
@@ -70,16 +70,16 @@ class DeviceMesh:
 
 
 class TensorLayout(DeviceMesh):
-    """How an array lies on a mesh; see ``DeviceMesh``."""
+    """The layout of an array on a mesh; see ``DeviceMesh``."""
 
 
 class LayoutMap(DeviceMesh):
-    """Layouts by path of a variable; see ``DeviceMesh``."""
+    """Layouts by variable path; see ``DeviceMesh``."""
 
 
 class DataParallel(DeviceMesh):
-    """A part of each batch on each device; see ``DeviceMesh``."""
+    """Data parallelism; see ``DeviceMesh``."""
 
 
 class ModelParallel(DeviceMesh):
-    """A part of the weights on each device; see ``DeviceMesh``."""
+    """Model parallelism; see ``DeviceMesh``."""

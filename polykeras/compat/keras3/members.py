@@ -1,7 +1,7 @@
-"""Members of Keras's classes that packages use though they are not public: one table of what each is here.
+"""Members of Keras's classes that packages use though they are not public, with their equivalents here.
 
-They are added when ``import keras`` gives polykeras. What an object or a subclass has of its own under such a name
-comes first.
+They are added when ``import keras`` means polykeras. Members that an object or a subclass defines under such a name
+take precedence.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from polykeras.models import Functional, Model, Sequential
 
 
 class Member:
-    """An attribute that is looked up, unless an object has one of its own.
+    """An attribute that is computed, unless an object has one of its own.
 
     Args:
-        find: takes the object, and returns the value.
+        find: function of the object that returns the value.
     """
 
     def __init__(self, find: Callable[[Any], Any]) -> None:
@@ -31,7 +31,7 @@ class Member:
 
 
 def add_members() -> None:
-    """Give the classes of the table their members.
+    """Add the members to the classes in the table.
 
     >>> import polykeras as keras
     >>> add_members()
@@ -44,7 +44,7 @@ def add_members() -> None:
 
 
 def _layers(model: Model) -> list[Layer]:
-    """The layers with those of the inputs, which a Sequential does not count among its own."""
+    """Return the layers including those of the inputs, which a Sequential omits from its own."""
     inputs = [model._input_layer] if isinstance(model, Sequential) and model._input_layer is not None else []
     return [*inputs, *model.layers]
 
@@ -54,9 +54,9 @@ def _own_weights(layer: Layer, trainable: bool) -> list[Variable]:
 
 
 def _nodes_by_depth(model: Functional) -> dict[int, list[Node]]:
-    """The calls of the graph by the longest way from them to an output."""
+    """Return the calls of the graph by the length of the longest path to an output."""
     depths: dict[int, int] = {}
-    for node in reversed(model._nodes):  # which stand in the order of their computation
+    for node in reversed(model._nodes):  # nodes are in topological order
         depth = depths.setdefault(id(node), 0)
         for parent in node.parents:
             depths[id(parent)] = max(depths.get(id(parent), 0), depth + 1)

@@ -1,4 +1,4 @@
-"""Names of ``keras.src`` that packages use though they are not public, each led to what does the same here."""
+"""Names in ``keras.src`` that packages use though they are not public, mapped to their equivalents here."""
 
 # ruff: noqa: F401
 
@@ -58,19 +58,19 @@ from polykeras.training.trainer import Trainer
 CustomObjectScope = custom_object_scope
 JAXTrainer = NumpyTrainer = TensorFlowTrainer = TorchTrainer = Trainer
 
-#: A layer of data becomes what it is by its position in a pipeline; here every layer runs in one.
+#: Keras has a separate class for layers in data pipelines; here every layer runs in one.
 DataLayer = TFDataLayer = Layer
 
 ALL_OBJECTS_DICT = _families["activations"]
 
 
 def compute_output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
-    """Return new symbolic tensors for what a function makes of symbolic ones.
+    """Return new symbolic tensors for the results of a function of symbolic tensors.
 
     Args:
-        fn: of arrays, written with ``polykeras.ops``.
-        *args: symbolic tensors, or trees that hold them.
-        **kwargs: as ``args``.
+        fn: function of arrays, written with ``polykeras.ops``.
+        *args: symbolic tensors, or trees that contain them.
+        **kwargs: like ``args``.
 
     >>> compute_output_spec(lambda x: x[:, 0], KerasTensor((None, 3))).shape
     (None,)
@@ -80,10 +80,10 @@ def compute_output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
 
 
 def standardize_tuple(value: Any, n: int, name: str, allow_zero: bool = False) -> tuple[int, ...]:
-    """Return n ints, from one int or n of them.
+    """Return n ints, given one int or n of them.
 
     Raises:
-        ValueError: for anything else, negative ones, and zeros unless they are allowed.
+        ValueError: for anything else, negative ints, and zeros unless they are allowed.
 
     >>> standardize_tuple(2, 2, "kernel_size")
     (2, 2)
@@ -105,7 +105,7 @@ def standardize_shape(shape: Any) -> tuple:
 
 
 def no_automatic_dependency_tracking(function: Callable) -> Callable:
-    """Return the function itself: attributes are searched when somebody asks for variables, not when they are set.
+    """Return the function itself: attributes are searched when variables are needed, not tracked when set.
 
     >>> no_automatic_dependency_tracking(len)([1])
     1
@@ -114,7 +114,7 @@ def no_automatic_dependency_tracking(function: Callable) -> Callable:
 
 
 def in_grain_data_pipeline() -> bool:
-    """Return whether this code runs in a pipeline of the grain library, which gives arrays of NumPy here.
+    """Return whether this code runs in a data pipeline of the grain library, which yields NumPy arrays here.
 
     >>> in_grain_data_pipeline()
     False
@@ -123,10 +123,10 @@ def in_grain_data_pipeline() -> bool:
 
 
 class H5IOStore:
-    """Arrays by path in an HDF5 file, laid out as Keras lays out its own.
+    """Arrays by path in an HDF5 file, in Keras's layout.
 
     Args:
-        path: of the file.
+        path: path of the file.
         mode: ``"r"`` or ``"w"``; default ``"r"``.
 
     >>> import os, tempfile
@@ -144,11 +144,11 @@ class H5IOStore:
         self._file = h5py.File(path, mode)
 
     def make(self, path: str) -> WritableGroup:
-        """Return what takes arrays by name below a path."""
+        """Return a mapping that writes arrays by name below a path."""
         return WritableGroup(self._file.require_group(f"{path}/vars"))
 
     def get(self, path: str) -> Reader:
-        """Return what gives the arrays below a path by name."""
+        """Return a mapping that reads the arrays below a path by name."""
         return Reader(self._file.require_group(f"{path}/vars") if f"{path}/vars" in self._file else {}, path)
 
     def close(self) -> None:
@@ -157,10 +157,10 @@ class H5IOStore:
 
 
 class LazyModule:
-    """A package of others, imported at the first use of a name in it.
+    """A third-party package, imported on first use.
 
     Args:
-        name: of the package.
+        name: str, name of the package.
 
     >>> LazyModule("json").loads("[1]")
     [1]
@@ -181,7 +181,7 @@ class LazyModule:
 
 
 def __getattr__(name: str) -> LazyModule:
-    """Give the packages of ``keras.src.utils.module_utils``."""
+    """Return the packages of ``keras.src.utils.module_utils``."""
     if name not in _PACKAGES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return LazyModule(name)
@@ -191,7 +191,7 @@ _PACKAGES = ("tensorflow", "torch", "jax", "scipy", "grain", "optree", "tensorfl
 
 
 class TestCase(unittest.TestCase):
-    """Tests of layers and models, with comparisons of arrays.
+    """Test cases for layers and models, with comparisons of arrays.
 
     >>> TestCase().assertAllClose([1.0], [1.0])
     """
@@ -199,9 +199,9 @@ class TestCase(unittest.TestCase):
     __test__ = False
 
     def assertAllClose(self, x1: Any, x2: Any, atol: float = 1e-6, rtol: float = 1e-6, msg: str | None = None) -> None:
-        """Refuse arrays that differ by more than ``atol + rtol * abs(x2)``."""
+        """Fail if arrays differ by more than ``atol + rtol * abs(x2)``."""
         np.testing.assert_allclose(np.asarray(x1), np.asarray(x2), rtol, atol, err_msg=msg or "")
 
     def assertNotAllClose(self, x1: Any, x2: Any, atol: float = 1e-6, rtol: float = 1e-6) -> None:
-        """Refuse arrays that differ by no more than that."""
+        """Fail if arrays differ by no more than that."""
         self.assertFalse(np.allclose(np.asarray(x1), np.asarray(x2), rtol, atol))

@@ -136,8 +136,8 @@ MODULES = {
 
 _BACKEND = ("polykeras.backend", "polykeras.config", "polykeras.ops", "polykeras.random", "polykeras")
 
-#: The modules that are searched for the names of a part, where it isn't the public one of the same name. What no
-#: public module has is found in ``names``.
+#: The modules that are searched for the names of a part, if it is not the public module of the same name. Names that
+#: no public module has are found in ``names``.
 _HOMES = {
     "backend": _BACKEND,
     "legacy": ("polykeras.compat.keras2.legacy", "polykeras.preprocessing", "polykeras.losses", "polykeras.saving"),
@@ -159,10 +159,10 @@ def _paths() -> frozenset[str]:
 
 
 def homes_of(path: str) -> tuple[str, ...] | None:
-    """Return the modules to search for the names of one of ``keras.src``, None where Keras has no such module.
+    """Return the modules to search for the names of a ``keras.src`` module; None if Keras has no such module.
 
     Args:
-        path: what follows ``keras.src.``.
+        path: str, what follows ``keras.src.``.
     """
     if path not in _paths():
         return None

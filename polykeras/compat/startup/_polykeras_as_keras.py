@@ -1,4 +1,4 @@
-"""Read when Python starts with POLYKERAS_AS_KERAS=1: imports polykeras at the first import of Keras, not before."""
+"""Runs when Python starts with POLYKERAS_AS_KERAS=1: imports polykeras at the first import of Keras, not before."""
 
 import importlib.abc
 import importlib.util
@@ -9,7 +9,7 @@ ROOTS = ("keras", "tensorflow")
 
 
 class Waiting(importlib.abc.MetaPathFinder):
-    """Makes room for polykeras's own finder at the first import of Keras or TensorFlow."""
+    """Installs polykeras's own finder at the first import of Keras or TensorFlow."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if fullname.partition(".")[0] not in ROOTS:

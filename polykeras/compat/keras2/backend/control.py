@@ -1,4 +1,4 @@
-"""Functions of graphs, their gradients, branches and loops, under the names of Keras 2."""
+"""Functions of graphs, gradients, branches and loops, under the names of Keras 2."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from polykeras.ops._call import op
 
 
 def function(inputs: Sequence, outputs: Any, updates: Sequence | None = None, name: str | None = None) -> Callable:
-    """Return the function between symbolic tensors.
+    """Return a function from input to output tensors of a graph.
 
     Args:
-        inputs: list of symbolic tensors; ``K.learning_phase()`` among them takes the phase, 0 or 1.
-        outputs: a symbolic tensor, or a list; variables may be among them.
+        inputs: list of symbolic tensors; ``K.learning_phase()`` among them receives the phase, 0 or 1.
+        outputs: a symbolic tensor, or a list, which may include variables.
         updates: pairs (variable, symbolic new value), assigned together after each call; default None.
-        name: for messages; default None.
+        name: str, for messages; default None.
 
     Returns:
-        ``f(values) -> outputs`` as NumPy arrays, with a list of values like ``inputs``.
+        ``f(values) -> outputs``, with NumPy arrays as outputs and a list of values for ``inputs``.
 
     Raises:
-        ValueError: if an output needs a tensor that is not among the inputs.
+        ValueError: if an output depends on a tensor that is not among the inputs.
 
     >>> x = KerasTensor((None, 2))
     >>> double = function([x], [x * 2])
@@ -42,7 +42,7 @@ def function(inputs: Sequence, outputs: Any, updates: Sequence | None = None, na
 
 
 class _GraphFunction:
-    """What ``function`` returns."""
+    """The result of ``function``."""
 
     def __init__(self, inputs: list, outputs: Any, updates: list, name: str) -> None:
         self._name = name
@@ -86,14 +86,14 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
     """Return the gradients of a symbolic loss, as symbolic tensors for ``K.function``.
 
     Args:
-        loss: a symbolic tensor; its entries are added up.
-        variables: a list (or one) of symbolic tensors that the loss follows from, and of Variables.
+        loss: a symbolic tensor; its entries are summed.
+        variables: list (or one) of symbolic tensors that the loss depends on, and of Variables.
 
     Returns:
-        A list: for each its gradient; None for a tensor that the loss doesn't follow from.
+        A list with the gradient for each; None for a tensor that the loss does not depend on.
 
     Raises:
-        TypeError: if the loss has values, and no memory of what made it.
+        TypeError: if the loss is an array with values, which does not record how it was computed.
 
     >>> x = KerasTensor((3,))
     >>> function([x], gradients(ops.sum(x * x), x))([[1.0, 2.0, 3.0]])
@@ -101,8 +101,8 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
     """
     if not isinstance(loss, KerasTensor):
         raise TypeError(
-            f"Expected a symbolic loss, which follows from Input() or K.placeholder(). Received: {loss!r}, which has "
-            f"no memory of what made it. Put what makes it into a function and call ops.value_and_grad(function)(...)."
+            f"Expected a symbolic loss, computed from Input() or K.placeholder(). Received: {loss!r}, which does not "
+            f"record how it was computed. Put the computation into a function for ops.value_and_grad(function)(...)."
         )
     variables = list(variables) if isinstance(variables, list | tuple) else [variables]
     sources = graph.sources([loss])
@@ -137,7 +137,7 @@ def _weight_gradients(loss: KerasTensor, sources: list, weights: list[Variable])
 
 
 def stop_gradient(variables: Any) -> Any:
-    """Return tensors, one or a list, as constants to differentiation.
+    """Return tensors, one or a list, that differentiation treats as constants.
 
     Args:
         variables: array, Variable, or list of them.
@@ -154,14 +154,14 @@ def stop_gradient(variables: Any) -> Any:
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
-    """Return one of two expressions, as a whole or, of a condition with axes, entry by entry.
+    """Return one of two expressions; if the condition has axes, choose entry by entry.
 
     Args:
-        condition: a bool, a 0-d tensor, or a tensor of the first axes of the expressions.
+        condition: a bool, a 0-d tensor, or a tensor with the leading axes of the expressions.
         then_expression, else_expression: tensors, or functions without arguments that return them.
 
     Raises:
-        ValueError: for a condition of more axes than the expressions.
+        ValueError: if the condition has more axes than the expressions.
 
     >>> switch([True, False], [[1, 2], [3, 4]], [[0, 0], [0, 0]])
     array([[1, 2],
@@ -182,7 +182,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 
 @op
 def _by_phase(x: Any, alt: Any) -> Any:
-    """One of two tensors of a graph, by the phase in which it is computed."""
+    """Choose between two tensors of a graph by the phase in which it is computed."""
     return ops.copy(x if learning_phase() else alt)
 
 
@@ -207,7 +207,7 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
 
 
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
-    """Return ``alt`` in training and ``x`` otherwise; arguments as of ``in_train_phase``.
+    """Return ``alt`` in training and ``x`` otherwise; see ``in_train_phase`` for the arguments.
 
     Args:
         x: array, or function without arguments that returns one: the result in inference.
@@ -230,13 +230,13 @@ def _elements(elems: Any) -> Any:
 
 @op
 def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None) -> Any:
-    """Return the stacked results of a function of each entry of the first axis.
+    """Return the stacked results of a function for each entry of the first axis.
 
     Args:
         fn: function of an entry, or of a tuple of them.
         elems: a tensor, or a tuple of tensors.
         name: for compatibility; default None.
-        dtype: of the result; default as it comes.
+        dtype: dtype of the results; default None, as computed.
 
     >>> map_fn(lambda x: x * 2, [1, 2, 3])
     array([2, 4, 6], dtype=int32)
@@ -247,12 +247,12 @@ def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None)
 
 @op
 def foldl(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
-    """Return what ``accumulated = fn(accumulated, entry)`` makes of the entries of the first axis.
+    """Return the result of ``accumulated = fn(accumulated, entry)`` over the entries of the first axis.
 
     Args:
-        fn: keeps shape and dtype of its first argument.
+        fn: function that keeps the shape and dtype of its first argument.
         elems: a tensor.
-        initializer: the first ``accumulated``; default the first entry.
+        initializer: the initial ``accumulated``; default None, for the first entry.
         name: for compatibility; default None.
 
     >>> foldl(lambda total, x: total + x, [1, 2, 3])
@@ -266,12 +266,12 @@ def foldl(fn: Callable, elems: Any, initializer: Any = None, name: str | None = 
 
 @op
 def foldr(fn: Callable, elems: Any, initializer: Any = None, name: str | None = None) -> Any:
-    """Return what ``foldl`` makes of the entries from the last to the first.
+    """Return the result of ``foldl`` over the entries from the last to the first.
 
     Args:
-        fn: function of the result so far and an entry.
+        fn: function of the accumulated result and an entry.
         elems: array, (n, ...).
-        initializer: array, the first result; None for the first entry.
+        initializer: array, the initial result; default None, for the last entry.
         name: for compatibility; default None.
 
     >>> foldr(lambda total, x: total - x, [1, 2, 3])
@@ -291,25 +291,25 @@ def rnn(
     unroll: bool = False,
     input_length: int | None = None,
 ) -> tuple:
-    """Run a step over the time of sequences.
+    """Run a step function over the time axis of sequences.
 
     Args:
         step_function: ``output, new_states = f(inputs, states)`` of (batch, ...), with the constants
-            behind the states.
-        inputs: (batch, time, ...).
-        initial_states: a list of arrays, kept in shape and dtype by the step.
-        go_backwards: go from the last step to the first; outputs come in that order.
-        mask: (batch, time) or (batch, time, 1) of bool: at False, states and output stay as they are; before
+            appended to the states.
+        inputs: array, (batch, time, ...).
+        initial_states: list of arrays, whose shapes and dtypes the step keeps.
+        go_backwards: bool, whether to run from the last step to the first; outputs have that order; default False.
+        mask: bool array, (batch, time) or (batch, time, 1): where it is False, states and output are kept; before
             the first True, the output is 0; default None.
-        constants: arrays that every step takes; default None.
-        unroll: lay the steps out one after the other, instead of a loop; needs a known time.
-        input_length: accepted for compatibility: the inputs tell their length; default None.
+        constants: list of arrays that every step receives; default None.
+        unroll: bool, whether to unroll the steps instead of a loop; needs a known number of steps; default False.
+        input_length: for compatibility; the length is taken from the inputs; default None.
 
     Returns:
         (last output, all outputs (batch, time, ...), list of last states).
 
     Raises:
-        ValueError: for inputs of fewer than 3 axes, or of unknown time with ``unroll``.
+        ValueError: for inputs with fewer than 3 axes, or of unknown length with ``unroll``.
 
     >>> step = lambda x, states: (x + states[0], [x + states[0]])
     >>> last, outputs, states = rnn(step, [[[1.0], [2.0]]], [[[0.0]]])
@@ -346,10 +346,10 @@ def rnn(
 
 
 def _unrolled(step: Callable, carry: tuple, rows: list) -> tuple:
-    """Do as ``ops.scan`` does, without a loop in the compiled program."""
+    """Like ``ops.scan``, without a loop in the compiled program."""
     time = ops.shape(rows[0])[0]
     if time is None:
-        raise ValueError("Expected inputs of known time for unroll=True. Received: an unknown time.")
+        raise ValueError("Expected inputs of known length for unroll=True. Received: an unknown length.")
     ys = []
     for index in range(time):
         carry, y = step(carry, [row[index] for row in rows])
@@ -358,5 +358,5 @@ def _unrolled(step: Callable, carry: tuple, rows: list) -> tuple:
 
 
 def _where_counted(counts: Any, new: Any, old: Any) -> Any:
-    """``new`` in the rows that count, otherwise ``old``."""
+    """Return ``new`` in the rows where the mask is True, otherwise ``old``."""
     return ops.where(ops.reshape(counts, (-1, *(1,) * (ops.ndim(new) - 1))), new, old)

@@ -53,7 +53,7 @@ def pow(x: Any, a: Any) -> Any:
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
-    """Return x clipped to a range; None is no bound, and an upper one below the lower is raised to it.
+    """Return x clipped to a range; None is no bound, and an upper bound below the lower is raised to it.
 
     Args:
         x: array of any shape.
@@ -70,7 +70,7 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
 
 
 def maximum(x: Any, y: Any) -> Any:
-    """Return the larger of two entries.
+    """Return the elementwise maximum.
 
     Args:
         x, y: arrays that broadcast together.
@@ -82,7 +82,7 @@ def maximum(x: Any, y: Any) -> Any:
 
 
 def minimum(x: Any, y: Any) -> Any:
-    """Return the smaller of two entries.
+    """Return the elementwise minimum.
 
     Args:
         x, y: arrays that broadcast together.
@@ -192,7 +192,7 @@ def argmin(x: Any, axis: int = -1) -> Any:
 
 
 def cumsum(x: Any, axis: int = 0) -> Any:
-    """Return running sums along an axis.
+    """Return cumulative sums along an axis.
 
     Args:
         x: array of any shape.
@@ -205,7 +205,7 @@ def cumsum(x: Any, axis: int = 0) -> Any:
 
 
 def cumprod(x: Any, axis: int = 0) -> Any:
-    """Return running products along an axis.
+    """Return cumulative products along an axis.
 
     Args:
         x: array of any shape.
@@ -232,7 +232,7 @@ def l2_normalize(x: Any, axis: Any = None) -> Any:
 
 
 def dot(x: Any, y: Any) -> Any:
-    """Return the product over the last axis of x and the last but one of y.
+    """Return the sum of products over the last axis of x and the second-to-last of y.
 
     Args:
         x: array, (..., n).
@@ -245,18 +245,18 @@ def dot(x: Any, y: Any) -> Any:
 
 
 def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
-    """Return for each sample the product of x and y over one axis of each.
+    """Return for each sample the sum of products of x and y over one axis of each.
 
     Args:
         x, y: arrays of at least two axes, the first of which is the batch.
-        axes: the axis of x and that of y, or one int for both. Default: the last of x, and of y the
-            last but one, or the last of a matrix.
+        axes: pair of ints, the axis of x and that of y, or one int for both. Default None: the last of x, and the
+            second-to-last of y, or the last if y is a matrix.
 
     Returns:
-        (batch, further axes of x, further axes of y); (batch, 1) where neither has any.
+        An array (batch, other axes of x, other axes of y); (batch, 1) if neither has any.
 
     Raises:
-        ValueError: for arrays of fewer axes, or axes that name the batch or sizes that differ.
+        ValueError: for arrays with fewer axes, the batch axis, or axes whose sizes differ.
 
     >>> batch_dot([[1.0, 2.0]], [[3.0, 4.0]], axes=1)
     array([[11.]], dtype=float32)
@@ -273,7 +273,7 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
         raise ValueError(f"Expected axes of x and y besides the batch, for shapes {shapes}. Received: {axes}.")
     sizes = shapes[0][pair[0]], shapes[1][pair[1]]
     if None not in sizes and sizes[0] != sizes[1]:
-        raise ValueError(f"Expected the axes {tuple(pair)} to have one size. Received shapes: {shapes}.")
+        raise ValueError(f"Expected the axes {tuple(pair)} to have the same size. Received shapes: {shapes}.")
     letters = iter("cdefghijklmnopqrstuvwxyz")
     names = [["a", *(next(letters) for _ in range(rank - 1))] for rank in ranks]
     for name, axis in zip(names, pair, strict=True):
@@ -284,7 +284,7 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
 
 
 def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
-    """Return whether each target's prediction is among the k largest of its row.
+    """Return whether the score of each target class is among the k largest in its row.
 
     Args:
         predictions: array, (batch, classes).
@@ -301,12 +301,12 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     """Return x plus a bias for each channel, or for each position and channel.
 
     Args:
-        x: (batch, *spatial, channels), or channels first.
-        bias: (channels,) or (*spatial, channels).
-        data_format: "channels_last" or "channels_first"; default the global setting.
+        x: array, (batch, *spatial, channels), or channels first.
+        bias: array, (channels,) or (*spatial, channels).
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
 
     Raises:
-        ValueError: for a bias of another number of axes.
+        ValueError: for a bias with another number of axes.
 
     >>> bias_add([[[1.0, 2.0]]], [10.0, 20.0], "channels_last")
     array([[[11., 22.]]], dtype=float32)

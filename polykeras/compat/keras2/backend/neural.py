@@ -21,12 +21,12 @@ sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
 
 
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """Return x where it is above a threshold, at most ``max_value``; below, ``alpha * (x - threshold)``.
+    """Return x where it is above a threshold, at most ``max_value``; below it, ``alpha * (x - threshold)``.
 
     Args:
         x: array of any shape.
         alpha: float, the slope below the threshold; default 0.0.
-        max_value: float, the bound above; None for none.
+        max_value: float, the upper bound; default None, for none.
         threshold: float; default 0.0.
 
     >>> relu([-1.0, 2.0, 9.0], alpha=0.5, max_value=6.0)
@@ -37,7 +37,7 @@ def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: 
 
 @registry.register_keras_serializable("keras2")
 def hard_sigmoid(x: Any) -> Any:
-    """Return ``x / 5 + 1/2``, held between 0 and 1: the slope of Keras 2.
+    """Return ``x / 5 + 1/2``, clipped to [0, 1]: the slope of Keras 2.
 
     Args:
         x: array of any shape.
@@ -55,7 +55,7 @@ def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = No
         x: array of any shape.
         level: float from 0 to 1, the fraction of entries to drop.
         noise_shape: tuple that broadcasts to the shape of ``x``; None for that shape.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=3)
     array([2., 2., 2., 0.], dtype=float32)
@@ -69,10 +69,10 @@ def batch_normalization(
     """Return ``(x - mean) / sqrt(var + epsilon) * gamma + beta``.
 
     Args:
-        x: array.
-        mean, var, beta, gamma: vectors along ``axis``, or of as many axes as x; the last two may be None.
-        axis: which axis; default -1.
-        epsilon: small number that keeps the root from 0; default 0.001.
+        x: array of any shape.
+        mean, var, beta, gamma: vectors along ``axis``, or arrays with as many axes as x; the last two may be None.
+        axis: int; default -1.
+        epsilon: small number added under the square root; default 0.001.
 
     >>> batch_normalization([[1.0], [3.0]], [2.0], [1.0], None, None, epsilon=0.0)
     array([[-1.],
@@ -87,10 +87,10 @@ def normalize_batch_in_training(
     """Normalize x by its own mean and variance over axes.
 
     Args:
-        x: array.
+        x: array of any shape.
         gamma, beta: scale and offset along the other axes, or None.
-        reduction_axes: the axes to take the statistics over.
-        epsilon: small number that keeps the root from 0; default 0.001.
+        reduction_axes: the axes of the statistics.
+        epsilon: small number added under the square root; default 0.001.
 
     Returns:
         (result, mean, variance).
@@ -112,16 +112,16 @@ def normalize_batch_in_training(
 
 
 def ctc_batch_cost(y_true: Any, y_pred: Any, input_length: Any, label_length: Any) -> Any:
-    """Return the negative log-probability of label sequences; the last class stands for no label.
+    """Return the negative log-probability of label sequences; the last class is the blank.
 
     Args:
-        y_true: int labels, (batch, labels).
-        y_pred: probabilities, (batch, times, classes).
-        input_length: how many times count, (batch, 1).
-        label_length: how many labels count, (batch, 1).
+        y_true: array of int labels, (batch, labels).
+        y_pred: array of probabilities, (batch, times, classes).
+        input_length: the number of valid time steps, (batch, 1).
+        label_length: the number of valid labels, (batch, 1).
 
     Returns:
-        (batch, 1).
+        An array, (batch, 1).
 
     >>> ctc_batch_cost([[0]], [[[0.5, 0.5], [0.5, 0.5]]], [[2]], [[1]]).round(4)
     array([[0.2877]], dtype=float32)
@@ -140,18 +140,18 @@ def ctc_decode(
     top_paths: int = 1,
     merge_repeated: bool = False,
 ) -> tuple:
-    """Return likely label sequences; the last class stands for no label.
+    """Return the most likely label sequences; the last class is the blank.
 
     Args:
-        y_pred: probabilities, (batch, times, classes).
-        input_length: how many times count, (batch,).
-        greedy: take the best class of each time; otherwise search among ``beam_width`` sequences.
-        beam_width: int, how many sequences the beam search keeps; default 100.
-        top_paths: how many sequences the search returns; default 1.
-        merge_repeated: join labels that repeat in what the search found.
+        y_pred: array of probabilities, (batch, times, classes).
+        input_length: the number of valid time steps, (batch,).
+        greedy: bool, whether to take the most likely class at each time step, instead of a beam search; default True.
+        beam_width: int, the number of sequences that the beam search keeps; default 100.
+        top_paths: int, the number of sequences that the search returns; default 1.
+        merge_repeated: bool, whether to merge repeated labels in the result of the search; default False.
 
     Returns:
-        ([labels], scores): for each path labels of shape (batch, times), filled up with -1; scores of
+        ([labels], scores): for each path labels of shape (batch, times), padded with -1; scores of
         shape (batch, paths): negative sums of logarithms, or log-probabilities of the search.
 
     >>> ctc_decode([[[0.9, 0.1], [0.1, 0.9], [0.8, 0.2]]], [3])[0]
@@ -166,20 +166,20 @@ def ctc_decode(
 
 
 def _merged(labels: Any) -> Any:
-    """Label sequences without repetitions, filled up with -1 as before."""
+    """Merge repeated labels in sequences, padded with -1 as before."""
     before = ops.pad(labels[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
     keep = ops.not_equal(labels, before)
-    # A stable sort brings the labels to keep to the front.
+    # A stable sort moves the labels to keep to the front.
     order = ops.argsort(ops.cast(ops.logical_not(keep), "int32"), axis=1)
     return ops.take_along_axis(ops.where(keep, labels, -1), order, axis=1)
 
 
 def ctc_label_dense_to_sparse(labels: Any, label_lengths: Any) -> NamedTuple:
-    """Return the labels that count as a ``SparseTensor``. Values must be known: it can't be compiled.
+    """Return the valid labels as a ``SparseTensor``. Values must be known: it can't be compiled.
 
     Args:
         labels: ints, (batch, labels).
-        label_lengths: how many of each row count, (batch,).
+        label_lengths: the number of valid labels in each row, (batch,).
 
     >>> ctc_label_dense_to_sparse([[5, 6], [7, 0]], [2, 1]).values
     array([5, 6, 7], dtype=int32)

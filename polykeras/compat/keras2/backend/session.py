@@ -1,4 +1,4 @@
-"""Global settings, names and kinds of tensors, and what is left of sessions and graphs."""
+"""Global settings, names and kinds of tensors, and the remains of sessions and graphs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
 
 
 def backend() -> str:
-    """Return the name of the backend in use.
+    """Return the name of the current backend.
 
     >>> backend() in ("numpy", "tensorflow", "torch", "jax")
     True
@@ -27,7 +27,7 @@ def backend() -> str:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Forget the names given so far, and a learning phase that was set: the next Dense layer is ``dense`` again.
+    """Reset automatic names, and the learning phase: the next Dense layer is ``dense`` again.
 
     Args:
         free_memory: for compatibility; default True.
@@ -42,7 +42,7 @@ def clear_session(free_memory: bool = True) -> None:
 
 
 def reset_uids() -> None:
-    """Start the counts of names again.
+    """Reset the counters of automatic names.
 
     >>> import polykeras as keras
     >>> reset_uids(); keras.layers.Dense(1).name
@@ -52,7 +52,7 @@ def reset_uids() -> None:
 
 
 def is_float_dtype(dtype: Any) -> bool:
-    """True for the float types.
+    """True for float dtypes.
 
     Args:
         dtype: name of a dtype, or dtype.
@@ -64,7 +64,7 @@ def is_float_dtype(dtype: Any) -> bool:
 
 
 def is_int_dtype(dtype: Any) -> bool:
-    """True for the integer types.
+    """True for integer dtypes.
 
     Args:
         dtype: name of a dtype, or dtype.
@@ -76,7 +76,7 @@ def is_int_dtype(dtype: Any) -> bool:
 
 
 def normalize_data_format(value: str | None) -> str:
-    """Return an image layout in small letters; None means the global setting.
+    """Return an image layout in lower case; None means the global setting.
 
     Args:
         value: str, or None.
@@ -88,7 +88,7 @@ def normalize_data_format(value: str | None) -> str:
 
 
 def image_dim_ordering() -> str:
-    """Return the image layout under its name in Keras 1: ``"tf"`` or ``"th"``.
+    """Return the image layout by its name in Keras 1: ``"tf"`` or ``"th"``.
 
     >>> image_dim_ordering()
     'tf'
@@ -119,9 +119,9 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 def learning_phase() -> Any:
-    """Return 1 in training and 0 otherwise: the innermost ``training`` that a call around this one was given.
+    """Return 1 in training and 0 otherwise, according to the innermost call that received ``training``.
 
-    Among the inputs of ``K.function`` it stands for the phase.
+    Among the inputs of ``K.function`` it represents the phase.
 
     >>> learning_phase()
     0
@@ -131,10 +131,10 @@ def learning_phase() -> Any:
 
 
 def set_learning_phase(value: int) -> None:
-    """Set the phase of calls of this thread that are given none, until ``clear_session()``.
+    """Set the phase for this thread's calls without ``training``, until ``clear_session()``.
 
     Args:
-        value: 0 or 1. ``fit``, ``evaluate`` and ``predict`` give a phase of their own.
+        value: 0 or 1. ``fit``, ``evaluate`` and ``predict`` set their own phase.
 
     Raises:
         ValueError: for any other value.
@@ -177,7 +177,7 @@ def is_placeholder(x: Any) -> bool:
 
 
 def is_symbolic(x: Any) -> bool:
-    """True for what has a shape and no values.
+    """True for arrays without values.
 
     Args:
         x: any object.
@@ -190,7 +190,7 @@ def is_symbolic(x: Any) -> bool:
 
 
 def is_tensor(x: Any) -> bool:
-    """True for arrays of the backend in use, and for symbolic tensors.
+    """True for arrays of the current backend, and for symbolic tensors.
 
     Args:
         x: any object.
@@ -218,7 +218,7 @@ def is_variable(x: Any) -> bool:
 
 
 def get_session() -> None:
-    """Raise an error that tells what to use in place of a session.
+    """Raise an error that names the replacement for a session.
 
     Raises:
         RuntimeError: always.
@@ -235,7 +235,7 @@ def get_session() -> None:
 
 
 def set_session(session: Any) -> None:
-    """Warn that there are no sessions, and do nothing.
+    """Warn that there are no sessions, and do nothing else.
 
     Args:
         session: for compatibility.
@@ -249,7 +249,7 @@ def set_session(session: Any) -> None:
 
 
 def manual_variable_initialization(value: bool) -> None:
-    """Do nothing: variables have their first value from the start.
+    """Do nothing: variables have their initial value from the start.
 
     Args:
         value: for compatibility.
@@ -259,14 +259,14 @@ def manual_variable_initialization(value: bool) -> None:
 
 
 def v1_variable_initialization() -> None:
-    """Do nothing: variables have their first value from the start.
+    """Do nothing: variables have their initial value from the start.
 
     >>> v1_variable_initialization()
     """
 
 
 def control_dependencies(control_inputs: Any) -> contextlib.AbstractContextManager:
-    """Return a context manager that does nothing: calls run in the order they are written in.
+    """Return a context manager that does nothing: operations run in the order in which they are written.
 
     Args:
         control_inputs: for compatibility.
@@ -279,7 +279,7 @@ def control_dependencies(control_inputs: Any) -> contextlib.AbstractContextManag
 
 
 def symbolic(func: Callable) -> Callable:
-    """Return the function as it is: functions of symbolic tensors need no marks.
+    """Return the function unchanged: functions of symbolic tensors need no marking.
 
     Args:
         func: function.
@@ -292,7 +292,7 @@ def symbolic(func: Callable) -> Callable:
 
 
 def eager(func: Callable) -> Callable:
-    """Return the function as it is: functions of arrays need no marks.
+    """Return the function unchanged: functions of arrays need no marking.
 
     Args:
         func: function.

@@ -1,4 +1,4 @@
-"""Making, reading and rearranging tensors and variables, under the names of Keras 2."""
+"""Creating, reading and rearranging tensors and variables, under the names of Keras 2."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ stack = ops.stack
 
 
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Callable | None = None) -> Variable:
-    """Return a Variable of type ``floatx()``, unless told otherwise.
+    """Return a Variable, by default of dtype ``floatx()``.
 
     Args:
         value: an array, nested list or number.
@@ -40,7 +40,7 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
 
 
 def _variable_where_known(fill: Callable, sizes: Any, dtype: Any, name: str | None) -> Any:
-    """A Variable, as in Keras 2; inside a layer's call, or of unknown sizes, a plain array."""
+    """Return a Variable, as in Keras 2; inside a layer's call, or for unknown sizes, a plain array."""
     sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
     dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
     is_known = all(isinstance(n, int | np.integer) for n in sizes)
@@ -50,7 +50,7 @@ def _variable_where_known(fill: Callable, sizes: Any, dtype: Any, name: str | No
 
 
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Return a variable full of zeros; inside a layer's call, or where a size is unknown, an array.
+    """Return a variable of zeros; inside a layer's call, or if a size is unknown, an array.
 
     Args:
         shape: tuple of ints.
@@ -64,7 +64,7 @@ def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Return a variable full of ones; inside a layer's call, or where a size is unknown, an array.
+    """Return a variable of ones; inside a layer's call, or if a size is unknown, an array.
 
     Args:
         shape: tuple of ints.
@@ -78,7 +78,7 @@ def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 
 def eye(size: int | tuple, dtype: Any = None, name: str | None = None) -> Any:
-    """Return a variable with ones on the diagonal; inside a layer's call an array.
+    """Return a variable with ones on the diagonal; inside a layer's call, an array.
 
     Args:
         size: the number of rows, or (rows, columns).
@@ -96,14 +96,14 @@ def eye(size: int | tuple, dtype: Any = None, name: str | None = None) -> Any:
 def random_uniform_variable(
     shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: int | None = None
 ) -> Any:
-    """Return a variable of numbers between ``low`` and ``high``.
+    """Return a variable of uniformly distributed numbers between ``low`` and ``high``.
 
     Args:
         shape: tuple of ints.
         low, high: scalars, the bounds.
         dtype: name of the result's dtype; None for ``floatx()``.
         name: name of the variable; default None.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> random_uniform_variable((2, 3), 0, 1).shape
     (2, 3)
@@ -114,7 +114,7 @@ def random_uniform_variable(
 def random_normal_variable(
     shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: int | None = None
 ) -> Any:
-    """Return a variable of numbers of a normal distribution with standard deviation ``scale``.
+    """Return a variable of normally distributed numbers with standard deviation ``scale``.
 
     Args:
         shape: tuple of ints.
@@ -122,7 +122,7 @@ def random_normal_variable(
         scale: float, the standard deviation.
         dtype: name of the result's dtype; None for ``floatx()``.
         name: name of the variable; default None.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> random_normal_variable((2, 3), 0, 1).shape
     (2, 3)
@@ -137,7 +137,7 @@ def get_value(x: Any) -> Any:
         x: Variable or array.
 
     Raises:
-        TypeError: for a symbolic tensor, which has none.
+        TypeError: for a symbolic tensor, which has no value.
 
     >>> get_value(variable(3))
     array(3., dtype=float32)
@@ -192,7 +192,7 @@ def batch_set_value(tuples: Sequence[tuple]) -> None:
 
 
 def update(x: Variable, new_x: Any) -> Any:
-    """Replace the value of a variable now; of a symbolic ``new_x``, return the pair for ``K.function``'s updates.
+    """Replace the value of a variable; for a symbolic ``new_x``, return the pair for ``K.function``'s updates.
 
     Args:
         x: Variable.
@@ -208,7 +208,7 @@ def update(x: Variable, new_x: Any) -> Any:
 
 
 def update_add(x: Variable, increment: Any) -> Any:
-    """Add to a variable; otherwise as ``update``.
+    """Add to a variable; otherwise like ``update``.
 
     Args:
         x: Variable.
@@ -221,7 +221,7 @@ def update_add(x: Variable, increment: Any) -> Any:
 
 
 def update_sub(x: Variable, decrement: Any) -> Any:
-    """Subtract from a variable; otherwise as ``update``.
+    """Subtract from a variable; otherwise like ``update``.
 
     Args:
         x: Variable.
@@ -234,7 +234,7 @@ def update_sub(x: Variable, decrement: Any) -> Any:
 
 
 def moving_average_update(x: Variable, value: Any, momentum: Any) -> Any:
-    """Move a variable to ``x * momentum + value * (1 - momentum)``; otherwise as ``update``.
+    """Set a variable to ``x * momentum + value * (1 - momentum)``; otherwise like ``update``.
 
     Args:
         x: Variable.
@@ -260,10 +260,10 @@ def placeholder(
     """Return a symbolic tensor, for the inputs of ``K.function``.
 
     Args:
-        shape: sizes with the batch, None where unknown.
-        ndim: the number of axes, instead of ``shape``; default None.
+        shape: tuple of sizes including the batch, None where unknown.
+        ndim: int, the number of axes, in place of ``shape``; default None.
         dtype: default ``floatx()``.
-        sparse: False; tensors are dense.
+        sparse: False; tensors are always dense.
         name: name of the variable; default None.
 
     Raises:
@@ -280,12 +280,12 @@ def placeholder(
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
-    """Return an array of ``floatx()``, unless told otherwise.
+    """Return an array of ``floatx()``, by default.
 
     Args:
         value: a number, array or nested list.
         dtype: default ``floatx()``.
-        shape: of the result: one number fills it; more are laid out in it; default None.
+        shape: shape of the result: a single number is repeated; several are arranged in it; default None.
         name: for compatibility; default None.
 
     >>> constant(1, shape=(2,))
@@ -326,7 +326,7 @@ def ones_like(x: Any, dtype: Any = None, name: str | None = None) -> Any:
 
 
 def identity(x: Any, name: str | None = None) -> Any:
-    """Return an array of the same values.
+    """Return an array with the same values.
 
     Args:
         x: array of any shape.
@@ -339,7 +339,7 @@ def identity(x: Any, name: str | None = None) -> Any:
 
 
 def arange(start: int, stop: int | None = None, step: int = 1, dtype: Any = "int32") -> Any:
-    """Return ``start, start + step, ...`` below ``stop``; with one argument, from 0 up to it.
+    """Return ``start, start + step, ...`` below ``stop``; a single argument is ``stop``, with start 0.
 
     Args:
         start, stop: ints or floats, the ends; default None for ``stop``.
@@ -353,14 +353,14 @@ def arange(start: int, stop: int | None = None, step: int = 1, dtype: Any = "int
 
 
 def random_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
-    """Return numbers of a normal distribution.
+    """Return normally distributed numbers.
 
     Args:
         shape: tuple of ints.
         mean: float, the mean of the distribution; default 0.0.
         stddev: float, its standard deviation; default 1.0.
         dtype: name of the result's dtype; None for ``floatx()``.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> random_normal((2, 3)).shape
     (2, 3)
@@ -369,14 +369,14 @@ def random_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = N
 
 
 def random_uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
-    """Return numbers from ``minval`` up to ``maxval``; of an integer ``dtype``, whole ones.
+    """Return uniformly distributed numbers from ``minval`` up to ``maxval``; integers for an integer ``dtype``.
 
     Args:
         shape: tuple of ints.
         minval: scalar, the lower bound; default 0.0.
         maxval: scalar, the upper bound; default 1.0.
         dtype: name of the result's dtype; None for ``floatx()``.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> random_uniform((2, 3)).shape
     (2, 3)
@@ -387,13 +387,13 @@ def random_uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any 
 
 
 def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | None = None) -> Any:
-    """Return ones with probability ``p``, otherwise zeros.
+    """Return ones with probability ``p``, zeros otherwise.
 
     Args:
         shape: tuple of ints.
         p: float from 0 to 1; default 0.0.
         dtype: name of the result's dtype; None for ``floatx()``.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> random_binomial((3,), p=1.0)
     array([1., 1., 1.], dtype=float32)
@@ -402,14 +402,14 @@ def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | N
 
 
 def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
-    """Return numbers of a normal distribution, none further than 2 ``stddev`` from the mean.
+    """Return normally distributed numbers, none further than 2 ``stddev`` from the mean.
 
     Args:
         shape: tuple of ints.
         mean: float, the mean of the distribution; default 0.0.
         stddev: float, its standard deviation; default 1.0.
         dtype: name of the result's dtype; None for ``floatx()``.
-        seed: int; None for another one each time.
+        seed: int; None for a new one each time.
 
     >>> truncated_normal((2, 3)).shape
     (2, 3)
@@ -418,7 +418,7 @@ def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
 
 
 def dtype(x: Any) -> str:
-    """Return the name of the type.
+    """Return the name of the dtype.
 
     Args:
         x: array of any shape.
@@ -458,7 +458,7 @@ def count_params(x: Any) -> int:
 
 
 def size(x: Any, name: str | None = None) -> Any:
-    """Return the number of entries, of a symbolic tensor as another one.
+    """Return the number of entries; for a symbolic tensor, a symbolic one if it is unknown.
 
     Args:
         x: array of any shape.
@@ -471,7 +471,7 @@ def size(x: Any, name: str | None = None) -> Any:
 
 
 def cast_to_floatx(x: Any) -> Any:
-    """Return a NumPy array, list or number as a NumPy array of ``floatx()``, a tensor as a tensor of it.
+    """Convert a NumPy array, list or number to a NumPy array of ``floatx()``, and a tensor to a tensor of it.
 
     Args:
         x: array, list, number or symbolic tensor, of any shape.
@@ -485,7 +485,7 @@ def cast_to_floatx(x: Any) -> Any:
 
 
 def print_tensor(x: Any, message: str = "") -> Any:
-    """Print a tensor and return it: its values; its shape and type where a compiled step is being traced.
+    """Print a tensor and return it; while a compiled step is traced, print its shape and dtype only.
 
     Args:
         x: array of any shape.
@@ -559,7 +559,7 @@ def concatenate(tensors: Sequence, axis: int = -1) -> Any:
     """Return arrays joined along an axis.
 
     Args:
-        tensors: list of arrays whose shapes differ along ``axis`` only.
+        tensors: list of arrays whose shapes differ only along ``axis``.
         axis: int; default -1.
 
     >>> concatenate([[1, 2], [3]])
@@ -569,11 +569,11 @@ def concatenate(tensors: Sequence, axis: int = -1) -> Any:
 
 
 def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
-    """Return x with its axes in another order.
+    """Return x with its axes permuted.
 
     Args:
         x: array of any shape.
-        pattern: tuple of ints, for each axis of the result the index of the one in ``x``.
+        pattern: tuple of ints, for each axis of the result the index of the axis in ``x``.
 
     >>> int_shape(permute_dimensions(constant(0, shape=(2, 3, 4)), (2, 0, 1)))
     (4, 2, 3)
@@ -599,10 +599,10 @@ def repeat(x: Any, n: int) -> Any:
 
     Args:
         x: array, (batch, features).
-        n: int, or for ``tile`` a tuple of ints.
+        n: int.
 
     Raises:
-        ValueError: if ``x`` is no matrix.
+        ValueError: if ``x`` is not a matrix.
 
     >>> repeat([[1, 2]], 2)
     array([[[1, 2],
@@ -614,11 +614,11 @@ def repeat(x: Any, n: int) -> Any:
 
 
 def repeat_elements(x: Any, rep: int, axis: int) -> Any:
-    """Return every entry of an axis ``rep`` times, one after the other.
+    """Return every entry repeated ``rep`` times in place along an axis.
 
     Args:
         x: array of any shape.
-        rep, axis: int.
+        rep, axis: ints.
 
     >>> repeat_elements([1, 2], 2, axis=0)
     array([1, 1, 2, 2], dtype=int32)
@@ -627,11 +627,11 @@ def repeat_elements(x: Any, rep: int, axis: int) -> Any:
 
 
 def tile(x: Any, n: int | Sequence[int]) -> Any:
-    """Return copies of x side by side, n of them along each axis.
+    """Return copies of x placed side by side, n of them along each axis.
 
     Args:
         x: array of any shape.
-        n: int, or for ``tile`` a tuple of ints.
+        n: int or tuple of ints.
 
     >>> tile([1, 2], 2)
     array([1, 2, 1, 2], dtype=int32)
@@ -640,7 +640,7 @@ def tile(x: Any, n: int | Sequence[int]) -> Any:
 
 
 def reverse(x: Any, axes: int | Sequence[int]) -> Any:
-    """Return x with the order along axes reversed.
+    """Return x with the order of entries reversed along axes.
 
     Args:
         x: array of any shape.
@@ -653,7 +653,7 @@ def reverse(x: Any, axes: int | Sequence[int]) -> Any:
 
 
 def slice(x: Any, start: Any, size: Any) -> Any:
-    """Return a block: ``start`` and ``size`` along each axis; size -1 reaches to the end.
+    """Return a block given by ``start`` and ``size`` along each axis; a size of -1 reaches to the end.
 
     Args:
         x: array of any shape.
@@ -670,7 +670,7 @@ def slice(x: Any, start: Any, size: Any) -> Any:
 
 
 def gather(reference: Any, indices: Any) -> Any:
-    """Return the entries of the first axis at indices.
+    """Return entries along the first axis at given indices.
 
     Args:
         reference: array, (n, ...).
@@ -683,7 +683,7 @@ def gather(reference: Any, indices: Any) -> Any:
 
 
 def one_hot(indices: Any, num_classes: int) -> Any:
-    """Return rows of zeros with a 1 at each index.
+    """Return one-hot rows: a 1 at each index and 0 elsewhere.
 
     Args:
         indices: array of integers, of any shape.
@@ -699,7 +699,7 @@ def one_hot(indices: Any, num_classes: int) -> Any:
 
 
 class SparseTensor(NamedTuple):
-    """Places and values of the entries that are not 0; ``to_dense`` reads it.
+    """The positions and values of non-zero entries, for ``to_dense``.
 
     >>> import numpy as np, polykeras as keras
     >>> x = keras.backend.SparseTensor(np.array([[0, 1]]), np.array([5.0]), (2, 2))
@@ -725,7 +725,7 @@ def is_sparse(tensor: Any) -> bool:
 
 
 def to_dense(tensor: Any) -> Any:
-    """Return a ``SparseTensor`` as an array; an array stays as it is.
+    """Return a ``SparseTensor`` as an array; an array is returned unchanged.
 
     Args:
         tensor: SparseTensor or array.

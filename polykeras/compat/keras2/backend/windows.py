@@ -31,15 +31,15 @@ def conv1d(
     data_format: str | None = None,
     dilation_rate: int = 1,
 ) -> Any:
-    """Return the correlation of sequences with a kernel.
+    """Return the convolution (cross-correlation) of sequences with a kernel.
 
     Args:
-        x: (batch, steps, channels), or channels first.
-        kernel: (window, channels in, channels out).
-        strides: step of the window; default 1.
-        padding: "valid", "same", or "causal": zeros in front only.
-        data_format: "channels_last" or "channels_first"; default the global setting.
-        dilation_rate: distance between the window's entries; default 1.
+        x: array, (batch, steps, channels), or channels first.
+        kernel: array, (window, channels in, channels out).
+        strides: int, the step of the window; default 1.
+        padding: "valid", "same", or "causal" for zeros in front only; default "valid".
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        dilation_rate: int, the distance between the window's entries; default 1.
 
     >>> conv1d([[[1.0], [2.0]]], [[[1.0]], [[1.0]]], padding="causal")
     array([[[1.],
@@ -61,15 +61,15 @@ def conv2d(
     data_format: str | None = None,
     dilation_rate: Sequence[int] = (1, 1),
 ) -> Any:
-    """Return the correlation of images with a kernel.
+    """Return the convolution (cross-correlation) of images with a kernel.
 
     Args:
-        x: (batch, rows, columns, channels), or channels first.
-        kernel: (rows, columns, channels in, channels out).
-        strides: steps of the window; default (1, 1).
+        x: array, (batch, rows, columns, channels), or channels first.
+        kernel: array, (rows, columns, channels in, channels out).
+        strides: pair of ints, the steps of the window; default (1, 1).
         padding: "valid" or "same".
-        data_format: "channels_last" or "channels_first"; default the global setting.
-        dilation_rate: distance between the window's entries; default (1, 1).
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        dilation_rate: pair of ints, the distances between the window's entries; default (1, 1).
 
     >>> conv2d(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 4), "float32")).shape
     (1, 3, 3, 4)
@@ -85,7 +85,7 @@ def conv3d(
     data_format: str | None = None,
     dilation_rate: Sequence[int] = (1, 1, 1),
 ) -> Any:
-    """Return the correlation of volumes with a kernel; arguments as of ``conv2d``.
+    """Return the convolution (cross-correlation) of volumes with a kernel; see ``conv2d`` for the arguments.
 
     Args:
         x: array, (batch, depth, rows, columns, channels).
@@ -123,14 +123,14 @@ def conv2d_transpose(
     data_format: str | None = None,
     dilation_rate: Sequence[int] = (1, 1),
 ) -> Any:
-    """Return the gradient of ``conv2d`` by its input: each entry spreads over a window.
+    """Return the transposed convolution, the gradient of ``conv2d`` with respect to its input.
 
     Args:
-        x: (batch, rows, columns, channels), or channels first.
-        kernel: (rows, columns, channels out, channels in).
-        output_shape: of the result, with the batch; None where it follows from the input.
-        strides: steps of the windows in the result; default (1, 1).
-        padding, data_format, dilation_rate: as of ``conv2d``.
+        x: array, (batch, rows, columns, channels), or channels first.
+        kernel: array, (rows, columns, channels out, channels in).
+        output_shape: shape of the result including the batch; None to compute it from the input.
+        strides: pair of ints, the steps of the windows in the result; default (1, 1).
+        padding, data_format, dilation_rate: as for ``conv2d``.
 
     >>> x, kernel = np.ones((1, 2, 2, 3), "float32"), np.ones((3, 3, 4, 3), "float32")
     >>> conv2d_transpose(x, kernel, (1, 4, 4, 4), (2, 2), "same").shape
@@ -147,7 +147,7 @@ def conv3d_transpose(
     padding: str = "valid",
     data_format: str | None = None,
 ) -> Any:
-    """Return the gradient of ``conv3d`` by its input; arguments as of ``conv2d_transpose``.
+    """Return the gradient of ``conv3d`` with respect to its input; see ``conv2d_transpose`` for the arguments.
 
     Args:
         x: array, (batch, depth, rows, columns, channels).
@@ -169,12 +169,12 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilation_rate: Sequence[int] = (1, 1),
 ) -> Any:
-    """Return the correlation of every channel with kernels of its own.
+    """Return the convolution of each channel with kernels of its own.
 
     Args:
-        x: (batch, rows, columns, channels), or channels first.
-        depthwise_kernel: (rows, columns, channels, multiplier).
-        strides, padding, data_format, dilation_rate: as of ``conv2d``.
+        x: array, (batch, rows, columns, channels), or channels first.
+        depthwise_kernel: array, (rows, columns, channels, multiplier).
+        strides, padding, data_format, dilation_rate: as for ``conv2d``.
 
     >>> depthwise_conv2d(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 3), "float32")).shape
     (1, 3, 3, 6)
@@ -191,13 +191,13 @@ def separable_conv1d(
     data_format: str | None = None,
     dilation_rate: int = 1,
 ) -> Any:
-    """Return the correlation of every channel with kernels of its own, mixed by a kernel of window 1.
+    """Return a depthwise convolution followed by a convolution with a window of size 1.
 
     Args:
-        x: (batch, steps, channels), or channels first.
-        depthwise_kernel: (window, channels, multiplier).
-        pointwise_kernel: (1, channels * multiplier, channels out).
-        strides, padding, data_format, dilation_rate: as of ``conv1d``, without "causal".
+        x: array, (batch, steps, channels), or channels first.
+        depthwise_kernel: array, (window, channels, multiplier).
+        pointwise_kernel: array, (1, channels * multiplier, channels out).
+        strides, padding, data_format, dilation_rate: as for ``conv1d``, without "causal".
 
     >>> separable_conv1d([[[1.0], [2.0]]], [[[1.0]]], [[[3.0]]])
     array([[[3.],
@@ -216,13 +216,13 @@ def separable_conv2d(
     data_format: str | None = None,
     dilation_rate: Sequence[int] = (1, 1),
 ) -> Any:
-    """Return the correlation of every channel with kernels of its own, mixed by a kernel of window 1.
+    """Return a depthwise convolution followed by a convolution with a window of size 1.
 
     Args:
-        x: (batch, rows, columns, channels), or channels first.
-        depthwise_kernel: (rows, columns, channels, multiplier).
-        pointwise_kernel: (1, 1, channels * multiplier, channels out).
-        strides, padding, data_format, dilation_rate: as of ``conv2d``.
+        x: array, (batch, rows, columns, channels), or channels first.
+        depthwise_kernel: array, (rows, columns, channels, multiplier).
+        pointwise_kernel: array, (1, 1, channels * multiplier, channels out).
+        strides, padding, data_format, dilation_rate: as for ``conv2d``.
 
     >>> x, depthwise = np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 2), "float32")
     >>> separable_conv2d(x, depthwise, np.ones((1, 1, 4, 3), "float32")).shape
@@ -233,7 +233,7 @@ def separable_conv2d(
 
 
 def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None) -> Any:
-    """Multiply each window, laid out as the input is, by a matrix of its own."""
+    """Multiply each window, laid out like the input, by a matrix of its own."""
     axes = _axes(inputs, data_format)
     window, steps = window_geometry.per_axis(kernel_size, len(axes)), window_geometry.per_axis(strides, len(axes))
     shape, is_last = ops.shape(inputs), axes[0] == 1
@@ -256,13 +256,13 @@ def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_f
 def local_conv1d(
     inputs: Any, kernel: Any, kernel_size: Sequence[int], strides: Sequence[int], data_format: str | None = None
 ) -> Any:
-    """Slide along sequences, with a kernel of its own at each position.
+    """Return an unshared (locally connected) convolution of sequences, with a kernel of its own at each position.
 
     Args:
-        inputs: (batch, steps, channels), or channels first.
-        kernel: (positions, window * channels, filters).
+        inputs: array, (batch, steps, channels), or channels first.
+        kernel: array, (positions, window * channels, filters).
         kernel_size, strides: tuples of one int.
-        data_format: "channels_last" or "channels_first"; default the global setting.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
 
     >>> local_conv1d([[[1.0], [2.0], [3.0]]], np.ones((2, 2, 1), "float32"), (2,), (1,))
     array([[[3.],
@@ -279,17 +279,17 @@ def local_conv2d(
     output_shape: Sequence[int],
     data_format: str | None = None,
 ) -> Any:
-    """Slide over images, with a kernel of its own at each position.
+    """Return an unshared (locally connected) convolution of images, with a kernel of its own at each position.
 
     Args:
-        inputs: (batch, rows, columns, channels), or channels first.
-        kernel: (positions, window rows * window columns * channels, filters).
+        inputs: array, (batch, rows, columns, channels), or channels first.
+        kernel: array, (positions, window rows * window columns * channels, filters).
         kernel_size, strides: pairs of ints.
-        output_shape: (rows, columns) of the result, which follow from the other arguments too.
-        data_format: "channels_last" or "channels_first"; default the global setting.
+        output_shape: (rows, columns) of the result, which the other arguments determine too.
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
 
     Raises:
-        ValueError: if output_shape is another than follows.
+        ValueError: if output_shape is not the shape that they determine.
 
     >>> x, kernel = np.ones((1, 3, 3, 2), "float32"), np.ones((4, 8, 5), "float32")
     >>> local_conv2d(x, kernel, (2, 2), (1, 1), (2, 2)).shape
@@ -320,18 +320,18 @@ def pool2d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Any:
-    """Return the largest entry or the mean of each window of images.
+    """Return the maximum or the mean of each window of images.
 
     Args:
-        x: (batch, rows, columns, channels), or channels first.
-        pool_size: sizes of the window.
-        strides: its steps; default (1, 1).
+        x: array, (batch, rows, columns, channels), or channels first.
+        pool_size: pair of ints, the size of the window.
+        strides: pair of ints, the steps of the window; default (1, 1).
         padding: "valid" or "same".
-        data_format: "channels_last" or "channels_first"; default the global setting.
-        pool_mode: "max" or "avg".
+        data_format: "channels_last" or "channels_first"; default None, for the global setting.
+        pool_mode: "max" or "avg"; default "max".
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for an unknown mode.
 
     >>> pool2d(np.ones((1, 4, 4, 1), "float32"), (2, 2), (2, 2), pool_mode="avg").shape
     (1, 2, 2, 1)
@@ -347,7 +347,7 @@ def pool3d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Any:
-    """Return the largest entry or the mean of each window of volumes; arguments as of ``pool2d``.
+    """Return the maximum or the mean of each window of volumes; see ``pool2d`` for the arguments.
 
     Args:
         x: array, (batch, depth, rows, columns, channels).
@@ -370,7 +370,7 @@ def _padded(x: Any, padding: Sequence, data_format: str | None) -> Any:
 
 
 def temporal_padding(x: Any, padding: Sequence[int] = (1, 1), data_format: str | None = "channels_last") -> Any:
-    """Return sequences with zeros in front and behind.
+    """Pad sequences with zeros before and after.
 
     Args:
         x: array, (batch, steps, channels).
@@ -384,12 +384,12 @@ def temporal_padding(x: Any, padding: Sequence[int] = (1, 1), data_format: str |
 
 
 def spatial_2d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
-    """Return images with zeros around: (before, after) along each axis.
+    """Pad images with zeros, (before, after) along each axis.
 
     Args:
         x: array, (batch, rows, columns, channels).
         padding: pairs of ints, (before, after); default ((1, 1), (1, 1)).
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> spatial_2d_padding(np.ones((1, 3, 3, 2)), ((1, 0), (2, 2))).shape
     (1, 4, 7, 2)
@@ -398,12 +398,12 @@ def spatial_2d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1)), data_format
 
 
 def spatial_3d_padding(x: Any, padding: Sequence = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
-    """Return volumes with zeros around: (before, after) along each axis.
+    """Pad volumes with zeros, (before, after) along each axis.
 
     Args:
         x: array, (batch, depth, rows, columns, channels).
         padding: pairs of ints, (before, after); default ((1, 1), (1, 1), (1, 1)).
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> spatial_3d_padding(np.ones((1, 3, 3, 3, 2))).shape
     (1, 5, 5, 5, 2)
@@ -420,16 +420,16 @@ def _repeated(x: Any, factors: Sequence[int], data_format: str | None) -> Any:
 def resize_images(
     x: Any, height_factor: int, width_factor: int, data_format: str | None, interpolation: str = "nearest"
 ) -> Any:
-    """Return images enlarged by whole factors.
+    """Return images enlarged by integer factors.
 
     Args:
-        x: (batch, rows, columns, channels), or channels first.
+        x: array, (batch, rows, columns, channels), or channels first.
         height_factor, width_factor: ints.
         data_format: "channels_last" or "channels_first"; None for the global setting.
-        interpolation: "nearest" or "bilinear".
+        interpolation: "nearest" or "bilinear"; default "nearest".
 
     Raises:
-        ValueError: for another interpolation.
+        ValueError: for an unknown interpolation.
 
     >>> resize_images(np.ones((1, 2, 3, 1)), 2, 2, "channels_last").shape
     (1, 4, 6, 1)
@@ -445,12 +445,12 @@ def resize_images(
 
 
 def resize_volumes(x: Any, depth_factor: int, height_factor: int, width_factor: int, data_format: str | None) -> Any:
-    """Return volumes enlarged by whole factors: every voxel is repeated.
+    """Return volumes enlarged by integer factors: every voxel is repeated.
 
     Args:
         x: array, (batch, depth, rows, columns, channels).
         depth_factor, height_factor, width_factor: ints.
-        data_format: "channels_last" or "channels_first"; None for the one of the configuration.
+        data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 
     >>> resize_volumes(np.ones((1, 2, 2, 2, 1)), 1, 2, 3, "channels_last").shape
     (1, 2, 4, 6, 1)

@@ -8,7 +8,7 @@ __all__ = ["InputSpec", "Layer", "Node", "disable_tracking"]
 
 
 def disable_tracking(func: Callable) -> Callable:
-    """Return a function as it is: what is an attribute is known by what it is.
+    """Return a method unchanged: attributes are tracked by searching for them.
 
     Args:
         func: a method of a layer.

@@ -34,11 +34,11 @@ __all__ = [
     "unpickle_model",
 ]
 
-_LARGEST_ATTRIBUTE = 64512  # bytes; what HDF5 keeps in the head of an object
+_LARGEST_ATTRIBUTE = 64512  # bytes that HDF5 allows in an object header
 
 
 def allow_read_from_gcs(load_function: Callable) -> Callable:
-    """Return a function as it is: paths are those of files here.
+    """Return a function unchanged: it is called with a path.
 
     Args:
         load_function: a function of a path.
@@ -50,7 +50,7 @@ def allow_read_from_gcs(load_function: Callable) -> Callable:
 
 
 def allow_write_to_gcs(save_function: Callable) -> Callable:
-    """Return a function as it is: paths are those of files here.
+    """Return a function unchanged: it is called with a path.
 
     Args:
         save_function: a function of an object and a path.
@@ -78,7 +78,7 @@ def pickle_model(model: Any) -> bytes:
 
 
 def unpickle_model(state: bytes) -> Any:
-    """Return the model that ``pickle_model`` described.
+    """Return the model from a result of ``pickle_model``.
 
     Args:
         state: bytes.
@@ -87,15 +87,15 @@ def unpickle_model(state: bytes) -> Any:
 
 
 def save_attributes_to_hdf5_group(group: Any, name: str, data: Any) -> None:
-    """Write a list of names as an attribute, or as several numbered ones where it is long.
+    """Write a list of names as an attribute, or as several numbered ones if it is long.
 
     Args:
         group: an h5py Group.
-        name: of the attribute.
+        name: str, name of the attribute.
         data: list of str or bytes.
 
     Raises:
-        ValueError: for a name that is too long for any attribute.
+        ValueError: for a name that is too long for an attribute.
 
     >>> import h5py, io
     >>> file = h5py.File(io.BytesIO(), "w"); save_attributes_to_hdf5_group(file, "names", ["a" * 50000, "b" * 50000])
@@ -113,11 +113,11 @@ def save_attributes_to_hdf5_group(group: Any, name: str, data: Any) -> None:
 
 
 def load_attributes_from_hdf5_group(group: Any, name: str) -> list[str]:
-    """Return what ``save_attributes_to_hdf5_group`` wrote; an empty list for nothing.
+    """Return a list written by ``save_attributes_to_hdf5_group``; an empty list if there is none.
 
     Args:
         group: an h5py Group.
-        name: of the attribute.
+        name: str, name of the attribute.
     """
     numbered = itertools.takewhile(group.attrs.__contains__, (f"{name}{index}" for index in itertools.count()))
     keys = [name] if name in group.attrs else list(numbered)
@@ -148,7 +148,7 @@ def save_weights_to_hdf5_group(group: Any, layers: list) -> None:
 
 
 def load_weights_from_hdf5_group(f: Any, layers: list, reshape: bool = False) -> None:
-    """Give layers the weights of a group in the layout of Keras 2, in order.
+    """Load weights from a group in the layout of Keras 2 into layers, in order.
 
     Args:
         f: an h5py Group.
@@ -156,7 +156,7 @@ def load_weights_from_hdf5_group(f: Any, layers: list, reshape: bool = False) ->
         reshape: for compatibility; default False.
 
     Raises:
-        ValueError: for another number of layers with weights, or other shapes.
+        ValueError: if the numbers of layers with weights, or shapes, differ.
     """
     keras2_files.load_weights(_together(layers), Reader(f))
 
@@ -164,22 +164,22 @@ def load_weights_from_hdf5_group(f: Any, layers: list, reshape: bool = False) ->
 def load_weights_from_hdf5_group_by_name(
     f: Any, layers: list, skip_mismatch: bool = False, reshape: bool = False
 ) -> None:
-    """Give layers the weights that a group in the layout of Keras 2 has under their names.
+    """Load weights from a group in the layout of Keras 2 into layers with the same names.
 
     Args:
         f: an h5py Group.
         layers: list of built layers.
-        skip_mismatch: leave layers whose weights have other shapes as they are, with a warning; default False.
+        skip_mismatch: bool, whether to skip layers whose shapes differ, with a warning; default False.
         reshape: for compatibility; default False.
 
     Raises:
-        ValueError: for other shapes.
+        ValueError: if shapes differ.
     """
     keras2_files.load_weights(_together(layers), Reader(f), skip_mismatch, by_name=True)
 
 
 def _together(layers: list) -> Any:
-    """Layers in place of a model that has no weights beside theirs."""
+    """Layers in the role of a model without other weights."""
     weights = [weight for layer in layers for weight in layer.weights]
     return SimpleNamespace(layers=layers, weights=weights, name="layers")
 
@@ -191,13 +191,13 @@ def preprocess_weights_for_loading(
     original_backend: str | None = None,
     reshape: bool = False,
 ) -> list:
-    """Return weights of an older file as today's layer takes them.
+    """Return weights from an older file as the current layer expects them.
 
     Args:
-        layer: built.
+        layer: built layer.
         weights: list of arrays, in the order of the file.
-        original_keras_version: str, of the file; None for version 1.
-        original_backend: str, of the file; default None.
+        original_keras_version: str, from the file; None for version 1.
+        original_backend: str, from the file; default None.
         reshape: for compatibility; default False.
 
     >>> import numpy as np, polykeras as keras

@@ -1,4 +1,4 @@
-"""Layers of Keras 1, under the path that Keras 2 kept them at."""
+"""Layers of Keras 1, under their path in Keras 2."""
 
 from polykeras.layers import (
     AtrousConvolution1D,

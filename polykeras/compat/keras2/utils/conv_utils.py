@@ -13,11 +13,11 @@ _PADDINGS = ("valid", "same", "causal")
 
 
 def normalize_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
-    """Return n ints, from one int or n of them.
+    """Return n ints, given one int or n of them.
 
     Args:
         value: int, or sequence of ints.
-        n: int, how many.
+        n: int, the number of ints.
         name: str, what the error message calls the value.
 
     Raises:
@@ -33,13 +33,13 @@ def normalize_tuple(value: Any, n: int, name: str) -> tuple[int, ...]:
 
 
 def normalize_padding(value: str) -> str:
-    """Return a padding in small letters.
+    """Return a padding in lower case.
 
     Args:
         value: str.
 
     Raises:
-        ValueError: for an unknown one.
+        ValueError: for an unknown padding.
 
     >>> normalize_padding("SAME")
     'same'
@@ -50,7 +50,7 @@ def normalize_padding(value: str) -> str:
 
 
 def convert_kernel(kernel: Any) -> np.ndarray:
-    """Return a kernel turned round along its spatial axes: between correlation and convolution.
+    """Return a kernel flipped along its spatial axes, to convert between convolution and cross-correlation.
 
     Args:
         kernel: array, (*window, channels in, channels out).
@@ -76,14 +76,14 @@ def _check_padding(padding: str) -> None:
 def conv_output_length(
     input_length: int | None, filter_size: int, padding: str, stride: int, dilation: int = 1
 ) -> int | None:
-    """Return the length that a convolution makes of one axis.
+    """Return the output length of a convolution along one axis.
 
     Args:
         input_length: int, or None if unknown.
         filter_size: int, the size of the window.
-        padding: "valid", "same" or "full"; "causal" where the length stays.
+        padding: "valid", "same", "full", or "causal", which keeps the length.
         stride: int.
-        dilation: int, the distance of the window's entries; default 1.
+        dilation: int, the distance between the window's entries; default 1.
 
     >>> conv_output_length(10, 3, "valid", 2), conv_output_length(10, 3, "full", 1)
     (4, 12)
@@ -97,12 +97,12 @@ def conv_output_length(
 
 
 def conv_input_length(output_length: int | None, filter_size: int, padding: str, stride: int) -> int | None:
-    """Return the length that a convolution was made of.
+    """Return the input length of a convolution along one axis.
 
     Args:
         output_length: int, or None if unknown.
         filter_size: int, the size of the window.
-        padding: "valid", "same" or "full"; "causal" where the length stays.
+        padding: "valid", "same", "full", or "causal", which keeps the length.
         stride: int.
 
     >>> conv_input_length(4, 3, "valid", 2)
@@ -123,15 +123,15 @@ def deconv_length(
     output_padding: int | None,
     dilation: int = 1,
 ) -> int | None:
-    """Return the length that a transposed convolution makes of one axis.
+    """Return the output length of a transposed convolution along one axis.
 
     Args:
         dim_size: int, or None if unknown.
         stride_size: int.
         kernel_size: int, the size of the window.
         padding: "valid", "same" or "full"; "causal" where the length stays.
-        output_padding: int, the extra size at the end; None for what ``padding`` says.
-        dilation: int, the distance of the window's entries; default 1.
+        output_padding: int, extra size at the end; None, which ``padding`` determines.
+        dilation: int, the distance between the window's entries; default 1.
 
     >>> deconv_length(4, 2, 3, "same", None), deconv_length(4, 2, 3, "full", None)
     (8, 5)

@@ -1,4 +1,4 @@
-"""Batches ahead of time, under the names of Keras 2. ``fit`` needs none of it: it takes the data itself."""
+"""Batches prepared in advance, under the names of Keras 2. ``fit`` does not need them: it accepts the data itself."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = [
 
 
 class SequenceEnqueuer:
-    """Base of the enqueuers: after ``start()`` batches are prepared ahead, and ``get()`` yields them.
+    """Base class of enqueuers: after ``start()`` batches are prepared in advance, and ``get()`` yields them.
 
     Args:
         sequence: the data.
-        use_multiprocessing: processes instead of threads.
+        use_multiprocessing: bool, processes instead of threads; default False.
 
     >>> import polykeras as keras
     >>> issubclass(keras.utils.OrderedEnqueuer, keras.utils.SequenceEnqueuer)
@@ -45,11 +45,11 @@ class SequenceEnqueuer:
         self._batches: Generator | None = None
 
     def start(self, workers: int = 1, max_queue_size: int = 10) -> None:
-        """Begin, with a number of workers and of batches to keep ready.
+        """Start a number of workers.
 
         Args:
             workers: int; default 1.
-            max_queue_size: int, how many batches are kept ready; default 10.
+            max_queue_size: int, the maximum number of batches to keep ready; default 10.
         """
         self._batches = self._prepared(Workers(workers, self.use_multiprocessing, max_queue_size))
 
@@ -64,17 +64,17 @@ class SequenceEnqueuer:
         """Yield batches.
 
         Raises:
-            RuntimeError: before ``start()``.
+            RuntimeError: if ``start()`` was not called.
         """
         if self._batches is None:
             raise RuntimeError("Expected start() before get(). Received: an enqueuer that was not started.")
         yield from self._batches
 
     def stop(self, timeout: float | None = None) -> None:
-        """End the workers.
+        """Stop the workers.
 
         Args:
-            timeout: seconds to wait for; None for as long as it takes.
+            timeout: float, seconds to wait; None for as long as it takes.
         """
         if self._batches is not None:
             self._batches.close()
@@ -82,12 +82,12 @@ class SequenceEnqueuer:
 
 
 class OrderedEnqueuer(SequenceEnqueuer):
-    """Yield the batches of a ``Sequence``, epoch after epoch, in order.
+    """Yields the batches of a ``Sequence``, epoch after epoch, in order.
 
     Args:
         sequence: a ``Sequence``.
-        use_multiprocessing: processes instead of threads.
-        shuffle: a new order of the batches each epoch.
+        use_multiprocessing: bool, processes instead of threads; default False.
+        shuffle: bool, whether to use a new order of batches in each epoch; default False.
 
     >>> import numpy as np, polykeras as keras
     >>> generator = keras.preprocessing.sequence.TimeseriesGenerator(np.arange(4), np.arange(4), 2, batch_size=1)
@@ -113,11 +113,11 @@ class OrderedEnqueuer(SequenceEnqueuer):
 
 
 class GeneratorEnqueuer(SequenceEnqueuer):
-    """Yield what a generator yields.
+    """Yields what a generator yields.
 
     Args:
-        sequence: the generator, or a list of generators to go round.
-        use_multiprocessing, wait_time, random_seed: accepted for compatibility: a generator can't be shared,
+        sequence: the generator, or a list of generators to alternate between.
+        use_multiprocessing, wait_time, random_seed: for compatibility; a generator can't be shared,
             so it runs where ``get()`` is called; default None.
 
     >>> enqueuer = GeneratorEnqueuer(iter([1, 2]))
@@ -144,7 +144,7 @@ _sources: dict = {}
 
 
 def init_pool(seqs: dict) -> None:
-    """Say where ``get_index`` finds the data of enqueuers.
+    """Set the datasets from which ``get_index`` reads for enqueuers.
 
     Args:
         seqs: dict from numbers to sequences.
@@ -157,7 +157,7 @@ def init_pool(seqs: dict) -> None:
 
 
 def init_pool_generator(gens: dict, random_seed: int | None = None) -> None:
-    """Say where ``next_sample`` finds the generators of enqueuers, and seed NumPy.
+    """Set the generators from which ``next_sample`` reads for enqueuers, and seed NumPy.
 
     Args:
         gens: dict from numbers to generators.
@@ -172,20 +172,20 @@ def init_pool_generator(gens: dict, random_seed: int | None = None) -> None:
 
 
 def get_index(uid: int, i: int) -> Any:
-    """Return a batch of the data that ``init_pool`` was given.
+    """Return a batch of the data given to ``init_pool``.
 
     Args:
-        uid: int, the number of the data.
-        i: int, the number of the batch.
+        uid: int, the key of the data.
+        i: int, the index of the batch.
     """
     return _sources[uid][i]
 
 
 def next_sample(uid: int) -> Any:
-    """Return the next batch of a generator that ``init_pool_generator`` was given.
+    """Return the next batch of a generator given to ``init_pool_generator``.
 
     Args:
-        uid: int, the number of the generator.
+        uid: int, the key of the generator.
     """
     return next(_sources[uid])
 
@@ -196,8 +196,8 @@ def validate_file(fpath: Any, file_hash: str, algorithm: str = "auto", chunk_siz
     Args:
         fpath: path of the file.
         file_hash: str, hexadecimal.
-        algorithm: "sha256", "md5", or "auto" for what the length of the hash says; default "auto".
-        chunk_size: int, bytes that are read at once; default 65535.
+        algorithm: "sha256", "md5", or "auto", which depends on the length of the hash; default "auto".
+        chunk_size: int, bytes to read at a time; default 65535.
 
     >>> import tempfile
     >>> path = tempfile.mkdtemp() + "/empty"; open(path, "w").close()

@@ -37,7 +37,7 @@ __all__ = [
 
 
 def func_dump(func: FunctionType) -> tuple:
-    """Return the code, the defaults and the closure of a function, as ``func_load`` takes them.
+    """Return the code, the defaults and the closure of a function, as ``func_load`` expects them.
 
     Args:
         func: a Python function.
@@ -51,12 +51,12 @@ def func_dump(func: FunctionType) -> tuple:
 
 
 def func_load(code: Any, defaults: tuple | None = None, closure: tuple | None = None, globs: dict | None = None) -> Any:
-    """Return the function of ``func_dump``'s parts. Its code runs when it is called: load what you trust.
+    """Return the function with the parts from ``func_dump``. Its code runs when it is called: load only what you trust.
 
     Args:
         code: the first part, or all three.
         defaults, closure: the other parts.
-        globs: what the function may use by name; default nothing but builtins.
+        globs: dict of global names for the function; default None, for builtins only.
 
     >>> func_load(func_dump(lambda x, factor=2: x * factor))(3)
     6
@@ -66,12 +66,12 @@ def func_load(code: Any, defaults: tuple | None = None, closure: tuple | None = 
 
 
 def has_arg(fn: Callable, name: str, accept_all: bool = False) -> bool:
-    """Return whether a function takes an argument by its name.
+    """Return whether a function accepts an argument by name.
 
     Args:
         fn: a function.
-        name: of the argument.
-        accept_all: what to say of a function that takes ``**kwargs``.
+        name: str, name of the argument.
+        accept_all: bool, the result for a function that takes ``**kwargs``; default False.
 
     >>> has_arg(lambda x, *, y: 0, "y"), has_arg(lambda **kwargs: 0, "y", accept_all=True)
     (True, True)
@@ -84,11 +84,11 @@ def has_arg(fn: Callable, name: str, accept_all: bool = False) -> bool:
 
 
 def to_list(x: Any, allow_tuple: bool = False) -> list:
-    """Return a list as it is, and anything else in a list.
+    """Return a list unchanged, and anything else in a list.
 
     Args:
         x: any object.
-        allow_tuple: bool, whether a tuple stays one; default False.
+        allow_tuple: bool, whether to keep tuples; default False.
 
     >>> to_list((1, 2)), to_list((1, 2), allow_tuple=True)
     ([(1, 2)], [1, 2])
@@ -99,7 +99,7 @@ def to_list(x: Any, allow_tuple: bool = False) -> list:
 
 
 def unpack_singleton(x: Any) -> Any:
-    """Return the entry of a sequence of one; anything else as it is.
+    """Return the only entry of a sequence of length 1; anything else unchanged.
 
     Args:
         x: any object.
@@ -114,7 +114,7 @@ def is_all_none(iterable_or_element: Any) -> bool:
     """Return whether all entries are None.
 
     Args:
-        iterable_or_element: sequence, or one value.
+        iterable_or_element: sequence, or a single value.
 
     >>> is_all_none([None, None]), is_all_none(3)
     (True, False)
@@ -124,12 +124,12 @@ def is_all_none(iterable_or_element: Any) -> bool:
 
 
 def slice_arrays(arrays: Any, start: Any = None, stop: int | None = None) -> Any:
-    """Return rows of an array, or of each array of a list.
+    """Return rows of an array, or of each array in a list.
 
     Args:
         arrays: an array, a list of arrays and None, or None.
-        start: the first row; or a list of rows; default None.
-        stop: the row behind the last; default None.
+        start: int, the first row; or a list of rows; default None.
+        stop: int, the row after the last; default None.
 
     >>> slice_arrays([[1, 2, 3], None], 1, 3)
     [[2, 3], None]
@@ -146,7 +146,7 @@ def _rows(x: Any, start: Any, stop: int | None) -> Any:
 
 
 def transpose_shape(shape: Any, target_format: str, spatial_axes: Iterable[int]) -> Any:
-    """Return a channels-last shape in a layout.
+    """Convert a channels-last shape to another layout.
 
     Args:
         shape: (batch, *spatial, channels) or (channels, *spatial) without the batch.
@@ -169,12 +169,12 @@ def transpose_shape(shape: Any, target_format: str, spatial_axes: Iterable[int])
 
 
 def check_for_unexpected_keys(name: str, input_dict: dict, expected_values: Iterable[str]) -> None:
-    """Refuse a dict with keys that nobody asked for.
+    """Reject a dict with unexpected keys.
 
     Args:
-        name: what the dict is, for the message.
+        name: str, what the dict is, for the message.
         input_dict: dict.
-        expected_values: the keys that it may have.
+        expected_values: the allowed keys.
 
     Raises:
         ValueError: for other keys.
@@ -188,7 +188,7 @@ def check_for_unexpected_keys(name: str, input_dict: dict, expected_values: Iter
 
 
 def getargspec(fn: Callable) -> inspect.FullArgSpec:
-    """Return the arguments of a function.
+    """Return the argument names of a function.
 
     Args:
         fn: a function.
@@ -200,7 +200,7 @@ def getargspec(fn: Callable) -> inspect.FullArgSpec:
 
 
 def object_list_uid(object_list: Any) -> str:
-    """Return a text that tells objects apart by which they are.
+    """Return a text that identifies objects.
 
     Args:
         object_list: an object, or a list of them.

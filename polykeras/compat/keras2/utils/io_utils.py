@@ -1,4 +1,4 @@
-"""Arrays of HDF5 files as data, and questions to the user, under the names of Keras 2."""
+"""Arrays in HDF5 files as data, and prompts for the user, under the names of Keras 2."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from polykeras.core import naming
 
 
 class HDF5Matrix:
-    """Rows of an array in an HDF5 file, read when they are needed; ``fit`` takes it in place of an array.
+    """Rows of an array in an HDF5 file, read when needed; ``fit`` accepts it in place of an array.
 
     Args:
-        datapath: of the file.
-        dataset: name of the array.
-        start, end: the first row, and the one behind the last; default 0.
-        normalizer: function of what was read; default None.
+        datapath: path of the file.
+        dataset: str, name of the array.
+        start, end: ints, the first row, and the one after the last; defaults 0 and None, for all rows.
+        normalizer: function applied to rows after reading; default None.
 
     Raises:
-        IndexError: for rows outside of these.
+        IndexError: for rows out of this range.
 
     >>> import h5py, numpy as np, polykeras as keras, tempfile
     >>> path = tempfile.mkdtemp() + "/data.h5"
@@ -59,19 +59,19 @@ class HDF5Matrix:
             indices = np.asarray(key)
             if indices.size and not (-len(self) <= indices.min() and indices.max() < len(self)):
                 raise IndexError(f"Expected rows from {-len(self)} to {len(self) - 1}. Received: {key!r}.")
-            # HDF5 reads rows in their order, each once.
+            # HDF5 reads rows only in increasing order, each once.
             unique, back = np.unique(indices % max(len(self), 1) + self.start, return_inverse=True)
             rows = self.data[unique][back.reshape(indices.shape)]
         return rows if self.normalizer is None else self.normalizer(rows)
 
     @property
     def shape(self) -> tuple:
-        """Of all rows, as the normalizer leaves them."""
+        """The shape of all rows, after normalization."""
         return (len(self), *np.shape(self[0]))
 
     @property
     def dtype(self) -> np.dtype:
-        """Of the rows, as the normalizer leaves them."""
+        """The dtype of the rows, after normalization."""
         return np.asarray(self[0]).dtype
 
     @property
@@ -90,10 +90,10 @@ class H5Dict:
     """Groups and arrays of an HDF5 file as a dict of dicts.
 
     Args:
-        path: of the file; an h5py File or Group; or a dict.
-        mode: "r" to read, "w" to begin anew, "a" to add.
+        path: path of the file; an h5py File or Group; or a dict.
+        mode: "r" to read, "w" to start a new file, "a" to append; default "a".
 
-    An item that is read and does not exist is made, as an empty dict, where the file is open for writing.
+    Reading an item that does not exist creates it, as an empty dict, if the file is open for writing.
 
     >>> part = H5Dict({})
     >>> part["layer"]["kernel"] = [1.0]
@@ -158,10 +158,10 @@ class H5Dict:
         return self[key] if key in self.data else default
 
     def update(self, *others: Any) -> None:
-        """Take over the items of other dicts.
+        """Copy the items of other dicts.
 
         Args:
-            *others: dicts, or others of this class.
+            *others: dicts, or instances of this class.
         """
         for other in others:
             for key in other:
@@ -180,7 +180,7 @@ class H5Dict:
 
 
 def ask_to_proceed_with_overwrite(filepath: Any) -> bool:
-    """Ask on the terminal whether a file may be replaced; return the answer.
+    """Ask in the terminal whether a file may be replaced; return the answer.
 
     Args:
         filepath: path of the file.
@@ -200,7 +200,7 @@ def save_to_binary_h5py(save_function: Callable, stream: Any) -> None:
     """Write what a function puts into an HDF5 file to an open binary file.
 
     Args:
-        save_function: of an ``h5py.File``.
+        save_function: function of an ``h5py.File``.
         stream: binary file, open for writing.
 
     >>> import io
@@ -218,10 +218,10 @@ def save_to_binary_h5py(save_function: Callable, stream: Any) -> None:
 
 
 def load_from_binary_h5py(load_function: Callable, stream: Any) -> Any:
-    """Return what a function makes of an HDF5 file that an open binary file holds.
+    """Return the result of a function of an HDF5 file that is read from an open binary file.
 
     Args:
-        load_function: of an ``h5py.File``.
+        load_function: function of an ``h5py.File``.
         stream: binary file, open for reading.
     """
     import h5py

@@ -32,9 +32,9 @@ def print_summary(
 
     Args:
         model: Model.
-        line_length: int, the width in characters; None for the default.
-        positions: where columns end, as fractions of the width; None for the default.
-        print_fn: function of each line; None for ``print``.
+        line_length: int, width in characters; default None.
+        positions: column ends, as fractions of the width; default None.
+        print_fn: function of each line; default None, for ``print``.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -45,11 +45,11 @@ def print_summary(
 
 
 def get_source_inputs(tensor: KerasTensor, layer: Any = None, node_index: int | None = None) -> list[KerasTensor]:
-    """Return the symbolic tensors that a tensor's graph starts from.
+    """Return the source tensors of a tensor's graph.
 
     Args:
         tensor: a symbolic tensor.
-        layer, node_index: accepted for compatibility: a tensor knows what made it; default None.
+        layer, node_index: for compatibility; a tensor records what computed it; default None.
 
     >>> import polykeras as keras
     >>> x = keras.Input((2,))
@@ -60,7 +60,7 @@ def get_source_inputs(tensor: KerasTensor, layer: Any = None, node_index: int | 
 
 
 def convert_all_kernels_in_model(model: Any) -> None:
-    """Turn all kernels of convolutions round: weights of a Theano model for the other backends, and back.
+    """Flip the kernels of all convolutions: converts weights of a Theano model for other backends, and back.
 
     Args:
         model: Model.
@@ -80,12 +80,12 @@ def convert_all_kernels_in_model(model: Any) -> None:
 def convert_dense_weights_data_format(
     dense: Any, previous_feature_map_shape: tuple, target_data_format: str = "channels_first"
 ) -> None:
-    """Reorder the kernel of a Dense layer behind Flatten, as its inputs change their layout.
+    """Reorder the kernel of a Dense layer after Flatten when the layout of its inputs changes.
 
     Args:
-        dense: the layer.
-        previous_feature_map_shape: of the images in front of Flatten, in their layout before.
-        target_data_format: the layout that they have now; default "channels_first".
+        dense: a Dense layer.
+        previous_feature_map_shape: shape of the images before Flatten, in their previous layout.
+        target_data_format: str, the new layout; default "channels_first".
 
     Raises:
         ValueError: for an unknown layout.

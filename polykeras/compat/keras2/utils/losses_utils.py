@@ -30,25 +30,25 @@ class Reduction:
 
     @classmethod
     def all(cls) -> tuple[str, ...]:
-        """Return all of them."""
+        """Return all reductions."""
         return cls.NONE, cls.SUM, cls.SUM_OVER_BATCH_SIZE
 
     @classmethod
     def validate(cls, key: str) -> None:
-        """Refuse what is no reduction.
+        """Reject an unknown reduction.
 
         Args:
             key: str.
 
         Raises:
-            ValueError: for an unknown one.
+            ValueError: if it is unknown.
         """
         if key not in cls.all():
             raise ValueError(f"Expected reduction to be one of {cls.all()}. Received: {key!r}.")
 
 
 def squeeze_or_expand_dimensions(y_pred: Any, y_true: Any = None, sample_weight: Any = None) -> tuple:
-    """Return predictions, targets and weights with axes of size 1 at the end taken away, or added, where they differ.
+    """Return predictions, targets and weights with trailing axes of size 1 removed or added, where ranks differ.
 
     Args:
         y_pred: array of any shape.
@@ -56,7 +56,7 @@ def squeeze_or_expand_dimensions(y_pred: Any, y_true: Any = None, sample_weight:
         sample_weight: array that belongs to the predictions, or scalar; default None.
 
     Returns:
-        The predictions, the targets unless None, and the weights unless None; of predictions alone these.
+        The predictions, and the targets and weights unless they are None; predictions alone are not in a tuple.
 
     >>> import numpy as np
     >>> [x.shape for x in squeeze_or_expand_dimensions(np.ones((2, 1)), np.ones(2), np.ones((2, 1)))]
@@ -75,7 +75,7 @@ def squeeze_or_expand_dimensions(y_pred: Any, y_true: Any = None, sample_weight:
 
 
 def _without_last(x: Any, y: Any) -> tuple:
-    """Two arrays without the last axis of that which has one more, where its size is 1."""
+    """Drop the last axis of the array that has one more, if its size is 1."""
     if ops.ndim(x) == ops.ndim(y) + 1 and ops.shape(x)[-1] == 1:
         return ops.squeeze(x, -1), y
     if ops.ndim(y) == ops.ndim(x) + 1 and ops.shape(y)[-1] == 1:
@@ -84,11 +84,11 @@ def _without_last(x: Any, y: Any) -> tuple:
 
 
 def broadcast_weights(values: Any, sample_weight: Any) -> Any:
-    """Return weights with the shape of values.
+    """Broadcast weights to the shape of values.
 
     Args:
         values: array of any shape.
-        sample_weight: array that broadcasts to it, from the first axis on.
+        sample_weight: array that broadcasts to the values, starting from the first axis.
 
     Raises:
         ValueError: if it does not.
@@ -102,11 +102,11 @@ def broadcast_weights(values: Any, sample_weight: Any) -> Any:
 
 
 def reduce_weighted_loss(weighted_losses: Any, reduction: str = Reduction.SUM_OVER_BATCH_SIZE) -> Any:
-    """Return losses reduced.
+    """Reduce losses.
 
     Args:
         weighted_losses: array of any shape.
-        reduction: "none", "sum" or "sum_over_batch_size", the mean; default that.
+        reduction: "none", "sum", or "sum_over_batch_size" for the mean; default the latter.
 
     >>> import numpy as np
     >>> float(reduce_weighted_loss(np.array([1.0, 3.0])))
@@ -119,12 +119,12 @@ def reduce_weighted_loss(weighted_losses: Any, reduction: str = Reduction.SUM_OV
 def compute_weighted_loss(
     losses: Any, sample_weight: Any = None, reduction: str = Reduction.SUM_OVER_BATCH_SIZE, name: str | None = None
 ) -> Any:
-    """Return losses weighted and reduced.
+    """Return weighted and reduced losses.
 
     Args:
         losses: array of any shape.
-        sample_weight: weights, an array that broadcasts to it; default None, for equal ones.
-        reduction: "none", "sum" or "sum_over_batch_size"; default that.
+        sample_weight: weights, an array that broadcasts to the losses; default None, for equal weights.
+        reduction: "none", "sum" or "sum_over_batch_size"; default the latter.
         name: for compatibility; default None.
 
     Raises:

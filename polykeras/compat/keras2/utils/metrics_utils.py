@@ -1,4 +1,4 @@
-"""Counts of right and wrong predictions, and enumerations of ``AUC``, under the names of Keras 2.3."""
+"""Counts of correct and wrong predictions, and enumerations for ``AUC``, under the names of Keras 2.3."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 class _Named(enum.Enum):
     @classmethod
     def from_str(cls, key: str) -> Self:
-        """Return the member of a name, in capitals or not.
+        """Return the member with a given name, in upper or lower case.
 
         Args:
             key: str.
@@ -53,7 +53,7 @@ class AUCCurve(_Named):
 
 
 class AUCSummationMethod(_Named):
-    """How ``AUC`` adds up an area.
+    """How ``AUC`` approximates an area.
 
     >>> AUCSummationMethod.from_str("Interpolation")
     <AUCSummationMethod.INTERPOLATION: 'interpolation'>
@@ -78,13 +78,13 @@ class ConfusionMatrix(enum.Enum):
 
 
 def assert_thresholds_range(thresholds: list) -> None:
-    """Refuse thresholds outside of 0 to 1.
+    """Reject thresholds outside the range from 0 to 1.
 
     Args:
         thresholds: list of floats.
 
     Raises:
-        ValueError: for such, and for None among them.
+        ValueError: for such thresholds, or None among them.
 
     >>> assert_thresholds_range([0.0, 0.5])
     """
@@ -96,7 +96,7 @@ def parse_init_thresholds(thresholds: Any, default_threshold: float = 0.5) -> li
 
     Args:
         thresholds: float, list of floats, or None.
-        default_threshold: for None; default 0.5.
+        default_threshold: float, used for None; default 0.5.
 
     >>> parse_init_thresholds(None), parse_init_thresholds([0.2, 0.7])
     ([0.5], [0.2, 0.7])
@@ -105,7 +105,7 @@ def parse_init_thresholds(thresholds: Any, default_threshold: float = 0.5) -> li
 
 
 def filter_top_k(x: Any, k: int) -> Any:
-    """Return an array whose entries are very low, but the k largest of each row.
+    """Return an array with all entries replaced by a very low value, except for the k largest in each row.
 
     Args:
         x: array, (..., n).
@@ -129,18 +129,18 @@ def update_confusion_matrix_variables(
     class_id: int | None = None,
     sample_weight: Any = None,
 ) -> None:
-    """Add a batch to counts.
+    """Add a batch to the counts.
 
     Args:
         variables_to_update: dict from members of ``ConfusionMatrix`` to variables, (thresholds,).
-        y_true, y_pred: targets and predictions of one shape.
+        y_true, y_pred: targets and predictions, arrays of the same shape.
         thresholds: float or list of floats; default 0.5.
-        top_k: count the k largest predictions only; default None, for all.
-        class_id: look at one class only; default None, for all.
-        sample_weight: weights that broadcast to the predictions; default None, for equal ones.
+        top_k: int, to count only the k largest predictions; default None, for all.
+        class_id: int, to count only one class; default None, for all.
+        sample_weight: weights that broadcast to the predictions; default None, for equal weights.
 
     Raises:
-        ValueError: for thresholds outside of 0 to 1.
+        ValueError: for thresholds outside the range from 0 to 1.
 
     >>> import numpy as np, polykeras as keras
     >>> right = keras.backend.zeros((1,))
@@ -157,11 +157,11 @@ def update_confusion_matrix_variables(
 
 
 def weighted_assign_add(label: Any, pred: Any, weights: Any, var: Any) -> None:
-    """Add to a variable in how many columns both arrays are true.
+    """Add the number of columns where both arrays are True to a variable.
 
     Args:
         label, pred: arrays of bools, (rows, columns).
-        weights: of the same shape; None for equal ones.
+        weights: array of the same shape; None for equal weights.
         var: variable, (rows,).
 
     >>> import numpy as np, polykeras as keras
@@ -175,7 +175,7 @@ def weighted_assign_add(label: Any, pred: Any, weights: Any, var: Any) -> None:
 
 
 def update_state_wrapper(update_state_fn: Callable) -> Callable:
-    """Return a method as it is: ``update_state`` of a metric needs no decorator.
+    """Return a method unchanged: ``update_state`` of a metric needs no decorator.
 
     Args:
         update_state_fn: the method.
@@ -187,7 +187,7 @@ def update_state_wrapper(update_state_fn: Callable) -> Callable:
 
 
 def result_wrapper(result_fn: Callable) -> Callable:
-    """Return a method as it is: ``result`` of a metric needs no decorator.
+    """Return a method unchanged: ``result`` of a metric needs no decorator.
 
     Args:
         result_fn: the method.

@@ -1,4 +1,4 @@
-"""Training on several GPUs, as Keras 2 named it."""
+"""Training on several GPUs, under its Keras 2 name."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_re
 
     Args:
         model: a Model.
-        gpus: how many, or a list of their numbers; default None, for all.
-        cpu_merge, cpu_relocation: of Keras 2, which do not matter.
+        gpus: int, or a list of device numbers; default None, for all.
+        cpu_merge, cpu_relocation: of Keras 2, which are ignored.
 
     Raises:
         NotImplementedError: always.

@@ -1,4 +1,4 @@
-"""The path of Keras 2 to tools for arrays."""
+"""The Keras 2 path to tools for arrays."""
 
 from polykeras.utils.arrays import normalize, to_categorical
 

@@ -1,4 +1,4 @@
-"""The path of Keras 2 to drawings of models, and its questions about layers."""
+"""The Keras 2 path to plots of models, and its predicates on layers."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def is_wrapped_model(layer: Any) -> bool:
 
 
 def add_edge(dot: Any, src: str, dst: str) -> None:
-    """Add an edge to a drawing, unless it is there.
+    """Add an edge to a graph, unless it exists.
 
     Args:
-        dot: graph of pydot.
+        dot: a pydot graph.
         src, dst: names of nodes.
 
     >>> import pydot
