@@ -449,7 +449,7 @@ def encoder(x: Any) -> Any:
 def decoder() -> tuple:
     def build() -> Any:
         inputs = keras.Input((7,), dtype="int32")
-        # Unit-variance embeddings: smaller ones make the first normalization steep, where Adam amplifies rounding noise.
+        # Unit variance: smaller embeddings make the first normalization steep, where Adam amplifies rounding noise.
         x = layers.Embedding(20, 8, embeddings_initializer=keras.initializers.RandomNormal(stddev=1.0))(inputs)
         for _ in range(2):
             x = _block(x, causal=True, grouped=True)
