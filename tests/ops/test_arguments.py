@@ -142,7 +142,7 @@ def test_ops_take_sparse_arrays_as_dense_ones(backend):
 @pytest.mark.parametrize("call", [ops.cast, ops.add, ops.full, ops.concatenate, ops.relu, ops.divide])
 def test_none_is_no_number(backend, call):
     arguments = {ops.cast: (None, "float32"), ops.full: ((2,), None), ops.concatenate: ([X, None],), ops.relu: (None,)}
-    with pytest.raises(ValueError, match="Received: None.*ops.shape gives the number"):
+    with pytest.raises(ValueError, match="Received: None.*ops.shape returns it"):
         call(*arguments.get(call, (X, None)))
 
 

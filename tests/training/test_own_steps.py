@@ -228,7 +228,7 @@ def test_added_losses_are_minimized_and_added_metrics_reported(backend, way):
 
 def test_symbolic_losses_are_refused_where_there_is_no_graph():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
-    with pytest.raises(ValueError, match="functional model only"):
+    with pytest.raises(ValueError, match="only to a functional model"):
         model.add_loss(ops.square(model.output))
 
 

@@ -1,1 +1,1 @@
-"""JAX as an engine: ``adapter`` does everything, ``fast`` and what it imports make it faster."""
+"""JAX as an engine: ``adapter`` is complete; ``fast``, and what it imports, makes it faster."""
