@@ -170,7 +170,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             )
 
     def _name_outputs(self) -> list[str]:
-        """The names of the outputs: dict keys, or the layers that made them, which numbers tell apart."""
+        """The names of the outputs: dict keys, or the names of the layers that compute them, made unique."""
         structure = self._outputs_structure
         names = [x.maker.operation.name for x in self.outputs]
         if isinstance(structure, dict):

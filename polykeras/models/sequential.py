@@ -35,8 +35,8 @@ class Sequential(Model):
 
     _untracked = Model._untracked | {"_graph_layers", "_chain"}
 
-    _given_dtype: str | None = None  # of the data that it is built for, where the first layer can't tell
-    _has_run = False  # what was compiled since then, of this model or of one around it, holds its layers
+    _given_dtype: str | None = None  # dtype of the data that it is built for, if the first layer does not determine it
+    _has_run = False  # anything captured since, by this model or one around it, contains its layers
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)

@@ -134,12 +134,12 @@ class Loop:
                 first = after
                 if self._is_stopped():
                     break
-        if first < after:  # data of unknown length ended among steps that are told together
+        if first < after:  # data of unknown length ended within a group of steps that are reported together
             self._end(first + together, after, logs, True)
         return self._logs(logs) if logs is not None or self._read_logs else {}
 
     def _end(self, told: int, after: int, logs: Any, is_last: bool) -> None:
-        """Tell callbacks the number of batches, as Keras does: a last execution that is short counts as a whole one."""
+        """Report the number of batches to callbacks like Keras, which counts a short last execution as a whole one."""
         self._position.batch = after
         index = max(told, after) - 1
 
@@ -149,7 +149,7 @@ class Loop:
         self.callbacks.batch_end(self.kind, index, make_logs, is_last, after)
 
     def _of_batch(self, index: int) -> dict:
-        """What Keras 2 tells callbacks of a batch: its number and, where it is known, its size."""
+        """Return what Keras 2 reports to callbacks about a batch: its number and, if known, its size."""
         if not log_names.has_batches:
             return {}
         sizes = {} if self._rows_of_batch is None else {"size": self._rows_of_batch(index)}
@@ -193,9 +193,9 @@ def to_host(backend: Any, outputs: Any) -> Any:
 
 
 def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) -> Any:
-    """Return the outputs for all batches of a source, joined, as NumPy arrays.
+    """Return the outputs for all batches of a source, concatenated, as NumPy arrays.
 
-    Rows whose sizes differ from batch to batch are an array of objects, each the array of a row.
+    Rows whose sizes differ between batches become an object array with the array of each row.
     """
     backend = step.backend
     parts: list = []
@@ -218,7 +218,7 @@ def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) ->
             callbacks.batch_end("predict", told, logs, after == last, after)
             if model.stop_predicting:
                 break
-    if last is None and len(parts) % together:  # data of unknown length ended among steps that are told together
+    if last is None and len(parts) % together:  # data of unknown length ended within a group reported together
         callbacks.batch_end("predict", told, logs, True, len(parts))
     if len(parts) == 1:
         return to_host(backend, parts[0])
@@ -226,7 +226,7 @@ def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) ->
 
 
 def _joined(parts: list) -> np.ndarray:
-    """The rows of all batches as one array; rows of unequal sizes as an array of arrays."""
+    """Join the rows of all batches in one array; rows of different sizes in an object array."""
     if len({part.shape[1:] for part in parts}) == 1:
         return np.concatenate(parts)
     rows = [row for part in parts for row in part]

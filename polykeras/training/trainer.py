@@ -632,7 +632,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return self._plan is not None or type(self).call is not Model.call
 
     def _encode_texts(self, x: Any, of_all_rows: bool) -> Any:
-        """Data whose texts became numbers where layers of texts begin the graph; inside of other models they stay."""
+        """Return data with texts converted to numbers if text layers begin the graph; inside other models they stay."""
         if not holds_text(x):
             return x
         self._prepare((x,))
@@ -815,7 +815,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             x: arrays or trees of arrays, (batch, ...).
         """
         with self._on_own_backend() as backend:
-            # A server asks for a row at a time: checked once, rows of a kind take 20 µs instead of 70.
+            # Servers predict a row at a time: checked only once, further rows of a kind take 20 µs instead of 70.
             is_known_kind = type(x) is np.ndarray and x.dtype.kind not in "OSU"
             kind = ("row", backend.name, x.shape, x.dtype) if is_known_kind else None
             known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)

@@ -68,11 +68,11 @@ class Preparation:
     """Prepares batches: from what the user provides to arrays on the device.
 
     Args:
-        class_weight: weights by class, which become or multiply sample weights; or such a dict for each output by
-            name, None for those that have none.
-        check: called with ``(x, y, sample_weight)`` on the host; raises for what can't be trained on.
-        encode: ``encode(x, of_all_rows)`` returns data in which texts became numbers, if they must by then; by
-            default they are refused.
+        class_weight: dict of weights by class, which become or multiply the sample weights; or a dict of such dicts by
+            output name, with None for outputs without weights; default None.
+        check: called with ``(x, y, sample_weight)`` in host memory; raises for data that can't be trained on.
+        encode: ``encode(x, of_all_rows)`` returns data with texts converted to numbers, if they must be by then; by
+            default they are rejected.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class Preparation:
         self.encode = encode or refuse_texts
 
     def __call__(self, batch: Any, put: Callable | None = None, is_of_rows: bool = False) -> tuple:
-        """Return the batch without missing parts at the end; on the device, or where ``put`` puts it.
+        """Return the batch without trailing None; on the device, or wherever ``put`` puts it.
 
-        A batch that is no tuple stays none: a step of a user's own gets what the data has. With ``is_of_rows`` its
-        parts must have equal lengths; what a generator yields is for the loss to judge.
+        A batch that is not a tuple remains as it is: a user's own step gets what the data contains. With ``is_of_rows``
+        its parts must have equal lengths; what a generator yields is left to the loss.
         """
         parts = (standardize(part) for part in unpack_x_y_sample_weight(batch))
         x, y, sample_weight = parts
@@ -97,15 +97,15 @@ class Preparation:
         return to_device(data, put=put)
 
     def on_host(self, x: Any, y: Any, sample_weight: Any, of_all_rows: bool = False, is_of_rows: bool = True) -> tuple:
-        """Return standardized data as a checked tuple; parts that are read later are checked then.
+        """Return standardized data as a checked tuple; parts that are read later are checked when read.
 
         Args:
-            of_all_rows: the data is no batch, but will be cut into batches.
-            is_of_rows: its parts have equal lengths.
+            of_all_rows: whether the data is not a batch, but will be split into batches.
+            is_of_rows: whether its parts have equal lengths.
 
         Raises:
-            ValueError: for parts of different lengths, weights without targets, texts that nothing takes, or what
-                ``check`` refuses.
+            ValueError: for parts of different lengths, weights without targets, texts that nothing accepts, or data
+                that ``check`` rejects.
         """
         refuse_texts((y, sample_weight))
         _check_parts(x, y, sample_weight, is_of_rows)
@@ -136,7 +136,7 @@ def _check_parts(x: Any, y: Any, sample_weight: Any, is_of_rows: bool) -> None:
     if "x" not in counts:
         raise ValueError("Expected data x. Received: None.")
     if sample_weight is not None and y is None:
-        raise ValueError("Expected targets y beside sample_weight. Received: None.")
+        raise ValueError("Expected targets y along with sample_weight. Received: None.")
     if is_of_rows and len(set(counts.values())) > 1:
         raise ValueError(
             "Expected x, y and sample_weight to have equal lengths. Received: "

@@ -189,12 +189,12 @@ def take(x: Any, key: Any) -> Any:
 
 
 def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> Any:
-    """Return a tree of arrays on the device of the backend in use; texts only where it has arrays of them.
+    """Return a tree of arrays on the device of the current backend; texts only if it has arrays of strings.
 
     Args:
-        is_kept: nobody changes the arrays while a step computes, so that their memory may be shared;
-            a generator may fill one array again and again.
-        put: function of an array, to put it elsewhere; default None.
+        is_kept: whether nobody modifies the arrays while a step computes, so that memory may be shared;
+            a generator may refill the same array.
+        put: function that moves an array elsewhere; default None.
     """
     backend = backends.current()
     move = put or (backend.share if is_kept else backend.array)

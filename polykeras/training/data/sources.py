@@ -94,7 +94,7 @@ def _as_tuple(batch: Any) -> Any:
 
 
 def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, prepare: Preparation) -> Any:
-    """Rows on the device, or read in pieces where they don't fit or an epoch is no whole pass."""
+    """Rows on the device; or read in parts, if they don't fit or an epoch is not a whole pass."""
     x, y, sample_weight = (standardize(part, as_rows) for part in data)
     parts = prepare.on_host(x, y, sample_weight, of_all_rows=True)
     order = RowOrder(count_rows(parts), batch_size, shuffle)
