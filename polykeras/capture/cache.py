@@ -75,7 +75,7 @@ class Captured:
         make_plain: ``make_plain(function)`` returns the step to run eagerly. None for a call of the model from outside
             a step: if it reaches foreign code it is never captured, and the caller runs what is not captured.
         is_training: whether the step reads the optimizer, the losses and the metrics.
-        is_plain: whether it runs eagerly whatever is set, since it takes what no engine does; default False.
+        is_plain: whether it always runs eagerly, because no engine supports its input; default False.
     """
 
     def __init__(

@@ -103,7 +103,7 @@ ORDERS = (
 
 
 def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
-    """Return the regularizer with the factors that Keras 2.3.1 takes for missing ones."""
+    """Return a regularizer with Keras 2.3.1's defaults for missing factors."""
     return L1L2(l1, l2)
 
 

@@ -63,7 +63,7 @@ class owned:
 
 
 class handing_down:
-    """Context manager: the values of registered arguments for the calls inside."""
+    """Context manager: set the values of registered call arguments for the calls inside."""
 
     __slots__ = ("_values", "_before")
 

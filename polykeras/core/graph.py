@@ -74,7 +74,7 @@ class KerasTensor(Operators):
 
     @property
     def _keras_mask(self) -> Any:
-        """The mask as a symbolic tensor, whose value is the mask of this one's; None without one."""
+        """The mask as a symbolic tensor, whose value is the mask of this tensor's value; None if there is none."""
         if isinstance(self._mask, SpecArray):
             mask = KerasTensor(self._mask.shape, self._mask.dtype)
             operation = OpCall(masks.get_mask)
@@ -121,12 +121,12 @@ class OpCall:
         return self.function(*args, **kwargs)
 
 
-#: The nodes that take what an operation made. Not attributes: copies of a layer would drag along what comes after it.
+#: The nodes that use an operation's outputs. Not attributes: a copied layer would copy everything after it too.
 _consumers: weakref.WeakKeyDictionary[Any, list[weakref.ref]] = weakref.WeakKeyDictionary()
 
 
 def consumers(operation: Any) -> list[Node]:
-    """Return the nodes that take the outputs of an operation."""
+    """Return the nodes that use the outputs of an operation."""
     found = (reference() for reference in _consumers.get(operation, ()))
     return [node for node in found if node is not None]
 
@@ -176,7 +176,7 @@ def to_specs(tree: Any) -> Any:
 
 
 def get_keras_mask(x: Any) -> Any:
-    """Return the mask of an array, or None; of a symbolic tensor it is one, which may be the output of a model."""
+    """Return the mask of an array, or None; for a symbolic tensor, a symbolic mask, which can be a model's output."""
     return x._keras_mask if isinstance(x, KerasTensor) else masks.get_mask(x)
 
 

@@ -9,7 +9,7 @@ ACCURACY, RATE = "accuracy", "learning_rate"
 #: Whether logs can also be looked up under the names of the other Keras version.
 takes_both = False
 
-#: Whether the logs of a batch hold its number and its size, as ``batch`` and ``size``.
+#: Whether the logs of a batch contain its index and size, as ``batch`` and ``size``.
 has_batches = False
 
 _PAIRS = {"accuracy": "acc", "acc": "accuracy", "learning_rate": "lr", "lr": "learning_rate"}
@@ -44,7 +44,7 @@ class Logs(dict):
 
 
 def of_results(logs: dict) -> dict:
-    """Return the logs of a batch without its number and size, which no one wants to see.
+    """Return the logs of a batch without its index and size, which are not displayed.
 
     >>> of_results({"batch": 0, "size": 32, "loss": 0.5})
     {'batch': 0, 'size': 32, 'loss': 0.5}

@@ -78,7 +78,7 @@ def paths(tree: Any) -> list[tuple]:
 
 
 def part_at(tree: Any, path: tuple) -> Any:
-    """Return what stands at a path of keys.
+    """Return the subtree at a path of keys.
 
     >>> part_at({"a": [1, 2]}, ("a", 1))
     2

@@ -101,7 +101,7 @@ class TorchModuleWrapper(ForeignLayer):
         ValueError: if ``module`` is not a module.
         RuntimeError: on another backend.
 
-    Where nobody says whether a call is one of training, the module's own switch does: ``module.train()``, ``eval()``.
+    If a call does not specify ``training``, the module's own mode counts: ``module.train()``, ``module.eval()``.
 
     A config holds the module as pickled code: it loads with ``safe_mode=False`` only.
     """

@@ -39,7 +39,7 @@ _TWO = {
     "or": _by_kind(arithmetic.bitwise_or, arithmetic.logical_or),
     "xor": _by_kind(arithmetic.bitwise_xor, arithmetic.logical_xor),
 }
-# Keras's variables, flags as they mostly are, combine what is true of them, integers too.
+# Keras's variables combine by truth value, even integers, since they are mostly used as flags.
 _TWO_OF_VARIABLES = {
     "and": arithmetic.logical_and,
     "or": arithmetic.logical_or,
@@ -79,7 +79,7 @@ def squeeze(self: KerasTensor, axis: int | Sequence[int] | None = None) -> Any:
     """Return the tensor without axes of size 1; see ``ops.squeeze``.
 
     Args:
-        axis: int or tuple of ints; default None, for all of size 1.
+        axis: int or tuple of ints; default None, for all axes of size 1.
     """
     return movement.squeeze(self, axis)
 

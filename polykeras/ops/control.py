@@ -119,7 +119,7 @@ def while_loop(cond: Callable, body: Callable, loop_vars: Any, maximum_iteration
 def _while_in_python(
     cond: Callable, body: Callable, structure: Any, leaves: list, is_many: bool, most: int | None
 ) -> list:
-    """The leaves of the last values, Python's numbers staying what they are."""
+    """Return the leaves of the last values; Python numbers remain Python numbers."""
     counts = itertools.count() if most is None else range(most)
     for _ in counts:
         values = trees.unflatten(structure, leaves)

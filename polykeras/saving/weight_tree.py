@@ -202,7 +202,7 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
 
 
 def _in_order(model: Any, reader: Any, skipped: Any) -> Iterator[tuple[Entry, Any]]:
-    """The layers of a model and what is inside them, each with its group in the file, or None."""
+    """Yield the layers of a model and their nested objects, each with its group in the file, or None."""
     listed = _listed(model)
     moved = False
     for entry in entries(model, skipped):
@@ -213,14 +213,14 @@ def _in_order(model: Any, reader: Any, skipped: Any) -> Iterator[tuple[Entry, An
         yield entry, holder
     if moved:
         warnings.warn(
-            f"Skipping nested containers of {model.name!r}: Expected the weights of layers where the attributes are "
-            f"that hold them. Received: a file of an older Keras 3, from whose list of all layers they were read.",
+            f"Skipping nested containers of {model.name!r}: Expected the weights of layers at the attributes that "
+            f"hold them. Received: a file of an older Keras 3; they were read from its list of all layers.",
             stacklevel=4,
         )
 
 
 def _listed(model: Any) -> dict[int, str]:
-    """Where older files of Keras 3 have layers of a subclassed model, such as those in lists of lists, by id."""
+    """Return the paths of a subclassed model's layers, even in nested lists, in older files of Keras 3, by id."""
     if not hasattr(model, "_plan"):
         return {}
     layers = _items(model.layers)
@@ -229,7 +229,7 @@ def _listed(model: Any) -> dict[int, str]:
 
 
 def _reads_without_weights(owner: Any) -> bool:
-    """Whether a class reads what it keeps in a way of its own, and may do so without weights."""
+    """Whether a class loads its state in its own way, and possibly without weights."""
     is_own = isinstance(owner, Trackable) and type(owner).load_own_variables is not Trackable.load_own_variables
     return is_own and isinstance(owner, Layer) and not owner._stored_variables()
 

@@ -1,9 +1,9 @@
-"""Texts at the inputs of a model, which become numbers on the host, as part of making a batch.
+"""Texts in a model's inputs, which are converted to numbers on the host while batches are prepared.
 
-No engine but TensorFlow has arrays of texts, and none reads them faster than Python. Where the calls that take texts
-are the first of a graph, they run before a step, which begins with what they made. Elsewhere, inside of a subclass's
-``call`` or of a model within a model, texts stay NumPy's arrays, and on engines without texts the step runs line by
-line.
+Only TensorFlow has arrays of strings, and it does not process them faster than Python. If the calls that take texts
+come first in a graph, they run before the step, which begins with their results. Elsewhere, inside a subclass's
+``call`` or a nested model, texts remain NumPy arrays, and on engines without strings the step runs
+eagerly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ENCODED = "encoded"
 
 
 class Front:
-    """The calls of a graph that must run before a step since they take texts, and the graph that is left.
+    """The calls of a graph that must run before a step because they take texts, and the rest of the graph.
 
     Args:
         inputs, results: lists of the graph's symbolic tensors.
@@ -34,28 +34,28 @@ class Front:
         needed = [x for node in nodes if node not in first for x in node.inputs] + results
         handed_on = list({id(x): x for x in needed if id(x) in known}.values())
         are_of_texts = all(isinstance(node.operation, HostLayer) for node in first)
-        #: Whether these calls turn all texts into numbers, and compute nothing else.
+        #: Whether these calls convert all texts to numbers, and compute nothing else.
         self.is_apart = are_of_texts and all(x.dtype != "string" for x in handed_on)
-        #: Whether all rows can be encoded together: otherwise a batch is as wide as its longest text.
+        #: Whether all rows can be encoded together; otherwise the width of a batch depends on its longest text.
         self.is_of_rows = all(None not in x.shape[1:] for x in handed_on)
         self._names = [f"{_ENCODED}/{n}" for n in range(len(handed_on))]
         self._before, self._after = Plan(inputs, handed_on), Plan(handed_on, results)
 
     def encode(self, values: list) -> dict:
-        """Return what the rest of the graph takes, by names of its own, for values of the inputs."""
+        """Return the inputs of the rest of the graph, by generated names, for values of the model's inputs."""
         return dict(zip(self._names, self._before.run(values), strict=True))
 
     def is_encoded(self, x: Any) -> bool:
-        """Whether data is what ``encode`` returned."""
+        """Whether data is a result of ``encode``."""
         return isinstance(x, dict) and set(x) == set(self._names)
 
     def run_rest(self, encoded: dict) -> list:
-        """Return the results of the graph for what ``encode`` returned."""
+        """Return the results of the graph for a result of ``encode``."""
         return self._after.run([encoded[name] for name in self._names])
 
 
 def front_of(model: Any) -> Front | None:
-    """The front of a model that is made of a graph; None of another one, and of one without inputs of texts."""
+    """Return the front of a functional model; None for other models, and for those without text inputs."""
     if model._plan is None or all(x.dtype != "string" for x in model.inputs):
         return None
     found = vars(model).get("_front")
@@ -66,7 +66,7 @@ def front_of(model: Any) -> Front | None:
 
 
 def texts_as_arrays(tree: Any) -> Any:
-    """Return a tree in which texts, and lists of them, are arrays.
+    """Return a tree in which texts, and lists of texts, are converted to arrays.
 
     >>> texts_as_arrays({"a": ["x", "y"], "b": 1})
     {'a': array(['x', 'y'], dtype=object), 'b': 1}

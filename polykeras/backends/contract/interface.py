@@ -71,7 +71,7 @@ class Primitives:
         return self.array(x, dtype)
 
     def counts_in_python(self) -> bool:
-        """Whether loops run their functions step by step now, which need Python's numbers to mix with other dtypes."""
+        """Whether loops currently run eagerly, so that their functions may mix Python numbers with other dtypes."""
         return False
 
     def is_value(self, x: object) -> bool:

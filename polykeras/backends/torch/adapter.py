@@ -544,7 +544,7 @@ class TorchBackend(Backend):
         return tuple(slice(s, s + size) for s, size in zip(begin, sizes, strict=True))
 
     def _positions(self, x: Array, start: Any, sizes: tuple) -> tuple:
-        """The indices of a block along each axis, for a program whose starts are not known yet."""
+        """Return the indices of a block along each axis, for a program whose start indices are not known yet."""
         found = []
         for axis, (s, n, size) in enumerate(zip(start, x.shape, sizes, strict=True)):
             first = torch.as_tensor(s, device=x.device).clamp(0, n - size)

@@ -119,7 +119,7 @@ class Preparation:
 
 
 def refuse_texts(tree: Any, of_all_rows: bool = False) -> Any:
-    """Return data; the default of ``encode``.
+    """Return data unchanged; the default of ``encode``.
 
     Raises:
         ValueError: for texts among it.

@@ -76,7 +76,7 @@ def as_array(x: Any) -> Any:
 
 
 def not_of_numbers(x: Any, wrong: Any) -> ValueError:
-    """The error about data that holds something else than numbers."""
+    """Return the error for data that is not numeric."""
     fix = "Encode it as numbers first, for instance by a StringLookup or TextVectorization layer."
     if wrong is None:
         fix = "Fill in what is missing, or leave its rows out."
