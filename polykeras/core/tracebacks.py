@@ -25,13 +25,13 @@ def filtered(method: Function) -> Function:
             return method(*args, **kwargs)
         except Exception as error:
             if config.is_traceback_filtering_enabled():
-                error.__traceback__ = _of_others(error.__traceback__)
+                error.__traceback__ = _without_own_frames(error.__traceback__)
             raise
 
     return cast(Function, call)
 
 
-def _of_others(trace: TracebackType | None) -> TracebackType | None:
+def _without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     kept = []
     while trace is not None:
         if trace.tb_next is None or not trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):

@@ -89,11 +89,11 @@ class JaxLayer(ForeignLayer):
         for name, tree, trainable in (("params", params, True), ("state", state, False)):
             leaves, structure = jax.tree_util.tree_flatten_with_path(tree)
             paths = ["".join(str(key) for key in path) or name for path, _ in leaves]
-            kept = [self._kept(leaf, trainable, n) for n, (_, leaf) in zip(paths, leaves, strict=True)]
+            kept = [self._to_weight(leaf, trainable, n) for n, (_, leaf) in zip(paths, leaves, strict=True)]
             self._trees[name] = kept, structure
         self.built = True
 
-    def _kept(self, leaf: Any, trainable: bool, name: str) -> Any:
+    def _to_weight(self, leaf: Any, trainable: bool, name: str) -> Any:
         if isinstance(leaf, int | float):
             leaf = np.asarray(leaf, dtypes.standardize(type(leaf).__name__))
         return self.keep(leaf, trainable, name) if hasattr(leaf, "dtype") else leaf

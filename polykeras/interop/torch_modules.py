@@ -51,14 +51,14 @@ class LayerModule(torch.nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the layer, in training mode if the module is in training mode."""
         with backends.use("torch"), within("", self.training):
-            others = self._others()
+            others = self._replaced_values()
             if not others:
                 return self._layer(*args, **kwargs)
             variables = self._layer.variables
             values = [others.get(v, v.raw) for v in variables]
             return pure(lambda: self._layer(*args, **kwargs), variables)(values)[1]
 
-    def _others(self) -> dict[Variable, Any]:
+    def _replaced_values(self) -> dict[Variable, Any]:
         """Return the arrays with which ``torch.func.functional_call`` has replaced the weights."""
         found: dict[Variable, Any] = {}
         modules: Iterator[Any] = self.modules()

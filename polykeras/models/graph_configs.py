@@ -197,16 +197,16 @@ def clone_model(
     else:
         new = _clone_graph(model, input_tensors, copy, call_function)
     if model.compiled and type(new) is type(model):
-        new.compile(**{name: _fresh(value) for name, value in model._compile_arguments.items()})
+        new.compile(**{name: _copied(value) for name, value in model._compile_arguments.items()})
     return new
 
 
-def _fresh(value: Any) -> Any:
+def _copied(value: Any) -> Any:
     """Copy arguments of compile whose objects have state, such as optimizers and metrics."""
     if isinstance(value, dict):
-        return {key: _fresh(part) for key, part in value.items()}
+        return {key: _copied(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_fresh(part) for part in value]
+        return [_copied(part) for part in value]
     return registry.copy_of(value) if hasattr(value, "get_config") else value
 
 

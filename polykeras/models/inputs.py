@@ -27,7 +27,7 @@ def arrange(model: Any, given: Any) -> list:
         return [given]
     pairs = _matched(model._inputs_structure, given)
     if pairs is None:
-        pairs = _by_name(model, given) if isinstance(given, dict) else _by_place(model, given)
+        pairs = _by_name(model, given) if isinstance(given, dict) else _by_position(model, given)
     values = {id(tensor): value for tensor, value in pairs}
     return [values[id(tensor)] for tensor in model.inputs]
 
@@ -55,7 +55,7 @@ def _matched(structure: Any, given: Any) -> list[tuple] | None:
         if isinstance(given, dict):
             if not set(structure) <= set(given):
                 return None
-            given = list(_known(given, list(structure)).values())
+            given = list(_select(given, list(structure)).values())
         structure = list(structure.values())
     if not isinstance(given, list | tuple) or len(given) != len(structure):
         return None
@@ -73,10 +73,10 @@ def _by_name(model: Any, given: dict) -> list[tuple]:
             f"{naming.listed(sorted(given))}; missing: {naming.listed(sorted(set(expected) - set(given)))}, unknown: "
             f"{naming.listed(sorted(set(given) - set(expected)))}."
         )
-    return list(zip(model.inputs, _known(given, names).values(), strict=True))
+    return list(zip(model.inputs, _select(given, names).values(), strict=True))
 
 
-def _known(given: dict, names: list) -> dict:
+def _select(given: dict, names: list) -> dict:
     """Return the values of some keys, in their order, with a warning about the others."""
     unknown = [key for key in given if key not in names]
     if unknown:
@@ -88,7 +88,7 @@ def _known(given: dict, names: list) -> dict:
     return {name: given[name] for name in names}
 
 
-def _by_place(model: Any, given: Any) -> list[tuple]:
+def _by_position(model: Any, given: Any) -> list[tuple]:
     """Return pairs in the order in which both were written, whatever their nesting."""
     tensors, values = _in_order(model._inputs_structure), _in_order(given)
     if len(values) != len(tensors):

@@ -55,7 +55,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         "_outputs_structure",
         "_plan",
         "_added",
-        "_kept",
+        "_inner_tensors",
         "optimizer",
         "_compiled",
         "_compile_arguments",
@@ -92,7 +92,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         self._graph_layers: list[Layer] = []
         self._plan: Plan | None = None
         self._added: list[tuple[KerasTensor, str, dict]] = []
-        self._kept: list[KerasTensor] = []  # tensors whose values a call keeps for losses
+        self._inner_tensors: list[KerasTensor] = []  # tensors whose values a call keeps for losses
         self.stop_training = False
         if inputs is not None or outputs is not None:
             self._set_graph(inputs, outputs)
@@ -109,7 +109,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 )
         self._inputs_structure = inputs
         self._outputs_structure = outputs
-        self._kept = []
+        self._inner_tensors = []
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError(f"Expected each input once. Received: {naming.listed([x.name for x in self.inputs])}.")
@@ -278,8 +278,8 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         count, end = len(self.outputs), len(self._results)
         for (_, method, arguments), value in zip(self._added, results[count:end], strict=True):
             getattr(self, method)(ops.mean(value), **arguments)
-        if self._kept:
-            outer_tensors.keep(results[0], self._kept, results[end:])
+        if self._inner_tensors:
+            outer_tensors.keep(results[0], self._inner_tensors, results[end:])
         structure = self._outputs_structure
         is_single = (
             isinstance(structure, list | tuple) and len(structure) == 1 and isinstance(structure[0], KerasTensor)
@@ -327,7 +327,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 f"{type(self).__name__}. Call add_loss or add_metric in its call() instead."
             )
         self._added.append((tensor, method, arguments))
-        self._plan = Plan(self.inputs, [*self._results, *self._kept])
+        self._plan = Plan(self.inputs, [*self._results, *self._inner_tensors])
         renew_constants()
         known = {id(layer) for layer in self._graph_layers}
         self._graph_layers += [layer for layer in self._order_layers() if id(layer) not in known]
@@ -335,9 +335,9 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     def _keep_from_now_on(self, tensors: list[KerasTensor]) -> None:
         """Have calls pass the values of some of the graph's tensors on to the losses that use them."""
-        known = {id(x) for x in self._kept}
-        self._kept += [x for x in tensors if id(x) not in known]
-        self._plan = Plan(self.inputs, [*self._results, *self._kept])
+        known = {id(x) for x in self._inner_tensors}
+        self._inner_tensors += [x for x in tensors if id(x) not in known]
+        self._plan = Plan(self.inputs, [*self._results, *self._inner_tensors])
 
     def _arrange(self, inputs: Any) -> list:
         """Return the values for the inputs in order, checked and cast."""
@@ -429,16 +429,16 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
     @property
     def input(self) -> Any:
         """The symbolic input(s), in the structure in which they were passed."""
-        self._check_known("input")
+        self._check_has_graph("input")
         return super().input if self._plan is None else self._inputs_structure
 
     @property
     def output(self) -> Any:
         """The symbolic output(s), in the structure in which they were passed."""
-        self._check_known("output")
+        self._check_has_graph("output")
         return super().output if self._plan is None else self._outputs_structure
 
-    def _check_known(self, what: str) -> None:
+    def _check_has_graph(self, what: str) -> None:
         if self._plan is None and not self._inbound_nodes:
             raise AttributeError(
                 f"Model {self.name!r}: Expected a model with a known {what}. Received: one that has seen no shape yet. "

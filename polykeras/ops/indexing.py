@@ -185,11 +185,11 @@ def _as_python(item: Any) -> Any:
     """Convert known integers, also in slices, to Python ints."""
     if isinstance(item, builtins.slice):
         bounds = (item.start, item.stop, item.step)
-        return builtins.slice(*(None if b is None else _known_int(b) for b in bounds))
+        return builtins.slice(*(None if b is None else _python_int(b) for b in bounds))
     return item if item is None else int(item)
 
 
-def _known_int(bound: Any) -> int:
+def _python_int(bound: Any) -> int:
     if isinstance(bound, int | np.integer):
         return int(bound)
     value = current().concrete(array(bound))

@@ -188,10 +188,10 @@ class _Comparison:
             value = value.reshape(result.shape) if value.size == result.size else value
             name = f"output {index}" if len(results) > 1 else ""
             entries.append(_entry(self.report, "output", model.name, type(model).__name__, value, result, name))
-        self._name_what_lies_before(entries, calls)
+        self._explain_differing_input(entries, calls)
         return entries
 
-    def _name_what_lies_before(self, entries: list[Entry], calls: list[Call]) -> None:
+    def _explain_differing_input(self, entries: list[Entry], calls: list[Call]) -> None:
         """Explain a first difference that is already in a layer's input: name the layers that must have caused it."""
         first = next((entry for entry in entries if entry.verdict == "different"), None)
         indices = {call.path: index for index, call in enumerate(calls)}

@@ -119,7 +119,7 @@ class Counterpart(Contender):
         """Return the values of parts, in the order of our weights; zeros for unmatched weights."""
         by_path = {part.path: part for part in weight_layouts.split(self._fused, parts)}
         pairs = zip(self._matches, self.model.weights, strict=True)
-        return [np.zeros(v.shape, v.dtype) if m is None else m.turn(by_path[m.part]) for m, v in pairs]
+        return [np.zeros(v.shape, v.dtype) if m is None else m.convert(by_path[m.part]) for m, v in pairs]
 
     def _differentiate(self, batch: tuple, training: bool) -> float:
         structure, shapes = self._outputs_of(batch[0])
@@ -177,7 +177,7 @@ class Training:
         mode = self._counterpart.why_not_in_training(reference, x)
         if mode is not None:
             report.notes.append(f"Gradients are compared in inference. {mode}")
-        report.entries += self._kept(judgement.gradients(x, y, sample_weight, mode is None))
+        report.entries += self._matched_only(judgement.gradients(x, y, sample_weight, mode is None))
         batches = list(steps)
         if batches:
             obstacle = mode or self._counterpart.why_not_trained(reference.model, y)
@@ -191,7 +191,7 @@ class Training:
             before = [contender.weights() for contender in judgement.contenders]
             entries = judgement.step(number, batch)
             self._excuse_variances(entries[1:], before, report)
-            report.entries += self._kept(entries)
+            report.entries += self._matched_only(entries)
         report.losses = {name: [float(loss) for loss in curve] for name, curve in judgement.losses.items() if curve}
         self._name_cause(report)
         causes.note_amplified(report)
@@ -236,6 +236,6 @@ class Training:
     def _path(self, variable: Any) -> str:
         return variable.path.removeprefix(f"{self._reference.model.name}/")
 
-    def _kept(self, entries: list[Entry]) -> list[Entry]:
+    def _matched_only(self, entries: list[Entry]) -> list[Entry]:
         """Drop the entries of unmatched weights."""
         return [e for e in entries if e.part == "loss" or f"{e.layer}/{e.name}" in self._matches]

@@ -28,7 +28,7 @@ class Match:
         sources: names of the weights that it is made from.
         how: str, the conversion in words: ``"as it is"``, ``"transposed"`` and so on.
         value: the other model's value, converted to our layout.
-        turn: function that converts other values of the part in the same way.
+        convert: function that converts other values of the part in the same way.
         part: path of the part.
         is_one_to_one: whether each number of ours corresponds to one of theirs.
         is_equal: whether our weight has that value already.
@@ -40,7 +40,7 @@ class Match:
     sources: tuple[str, ...]
     how: str
     value: np.ndarray = field(repr=False)
-    turn: Callable[[Part], np.ndarray] = field(repr=False)
+    convert: Callable[[Part], np.ndarray] = field(repr=False)
     part: str = ""
     is_one_to_one: bool = True
     is_equal: bool = False

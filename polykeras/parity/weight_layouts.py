@@ -44,7 +44,7 @@ def options(unit: Any, variable: Any, part: Part) -> list[Option]:
     found = [*_gates(unit, variable, part)]
     if not found:
         for name in _candidates(variable.name, part):
-            found += _turned(unit, variable, name, part.weights[name])
+            found += _conversions(unit, variable, name, part.weights[name])
     unique: list[Option] = []
     for option in found:
         if option.value.shape == variable.shape:
@@ -71,7 +71,7 @@ def _every_name() -> set[str]:
     return {name for names in _NAMES.values() for name in names}
 
 
-def _turned(unit: Any, variable: Any, name: str, value: np.ndarray) -> Iterator[Option]:
+def _conversions(unit: Any, variable: Any, name: str, value: np.ndarray) -> Iterator[Option]:
     """Yield the possible conversions of a single array."""
     shape = variable.shape
     if variable.name.endswith("kernel") and value.ndim >= 2:

@@ -31,7 +31,7 @@ _PLAIN_OF_MODELS = _PLAIN | {
         "loss",
         "optimizer",
         "_chain",
-        "_kept",
+        "_inner_tensors",
     ),
 }
 
@@ -196,7 +196,7 @@ def load(model: Any, reader: Any, skip_mismatch: bool = False, by_name: bool = F
     for problem in problems:
         warnings.warn(f"Left unchanged: {problem}", stacklevel=3)
     for entry, group, holder in found:
-        _take(entry.owner, group)
+        _load_arrays(entry.owner, group)
         if holder is not None:
             _load_unmerged(entry.owner, holder.group(_UNMERGED))
 
@@ -246,7 +246,7 @@ def joined(problems: list[str]) -> str:
     return "\n".join([*problems[:count], *more])
 
 
-def _take(owner: Any, group: Any) -> None:
+def _load_arrays(owner: Any, group: Any) -> None:
     """Give an owner its arrays. Nobody else holds them, so plain variables take them without a copy."""
     load = type(owner).load_own_variables
     if load is Trackable.load_own_variables:
@@ -326,4 +326,4 @@ def load_optimizer(model: Any, reader: Any) -> None:
                 stacklevel=4,
             )
             return
-    _take(optimizer, group)
+    _load_arrays(optimizer, group)

@@ -60,7 +60,7 @@ def front_of(model: Any) -> Front | None:
         return None
     found = vars(model).get("_front")
     if found is None or found[0] is not model._plan:
-        found = model._plan, Front(model.inputs, [*model._results, *model._kept])
+        found = model._plan, Front(model.inputs, [*model._results, *model._inner_tensors])
         vars(model)["_front"] = found
     return found[1]
 

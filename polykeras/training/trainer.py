@@ -858,12 +858,12 @@ class _Compiled:
         self.output_specs: dict = {}
         wants = metrics is not None or weighted_metrics is not None
         self.metrics = CompiledMetrics(metrics, weighted_metrics, names) if wants else None
-        self._given = loss, loss_weights, metrics, weighted_metrics
+        self._compile_options = loss, loss_weights, metrics, weighted_metrics
 
     def foreseen(self, model: Any) -> _Compiled:
         """Return the predicted metric names, assuming that targets are like the outputs."""
         outputs = model._outputs_structure
-        result = _Compiled(model, *self._given)
+        result = _Compiled(model, *self._compile_options)
         for part in (result.loss, result.metrics):
             if part is not None:
                 part.build(outputs, outputs)

@@ -28,7 +28,7 @@ def _channels_first(x: Array, channels_last: bool) -> Array:
     return x.unsqueeze(2) if x.ndim == 3 else x
 
 
-def _as_given(x: Array, rank: int, channels_last: bool) -> Array:
+def _to_layout(x: Array, rank: int, channels_last: bool) -> Array:
     x = x.squeeze(2) if rank == 1 else x
     return x.movedim(1, -1) if channels_last else x
 
@@ -73,7 +73,7 @@ class NativeWindows(Backend):
         if window_geometry.has_faulty_gradient(kernel.shape[:rank], strides, kernel.shape[rank]):
             x, strides = x[(..., *(slice(None, None, step) for step in _two(strides)))], (1,) * rank
         result = _CONV[max(rank, 2)](x, filters, None, _two(strides), ends, _two(dilation), groups)
-        return _as_given(result, rank, channels_last)
+        return _to_layout(result, rank, channels_last)
 
     def conv_transpose(
         self,
@@ -94,7 +94,7 @@ class NativeWindows(Backend):
         sizes: dict[str, Any] = {"stride": _two(strides), "dilation": _two(dilation)}
         result = transposed(_channels_first(x, channels_last), _filters(kernel, rank), **sizes)
         result = F.pad(result, [-cut for pair in reversed(crops) for cut in pair])
-        return _as_given(result, rank, channels_last)
+        return _to_layout(result, rank, channels_last)
 
     def pool(
         self,
@@ -116,14 +116,14 @@ class NativeWindows(Backend):
         window, strides = _two(window), _two(strides)
         if mode == "max":
             x, ends = _padded(whole, pairs, -math.inf)
-            return _as_given(_MAX_POOL[len(window)](x, window, strides, ends), rank, channels_last)
+            return _to_layout(_MAX_POOL[len(window)](x, window, strides, ends), rank, channels_last)
         average = _AVERAGE_POOL[len(window)]
         x, ends = _padded(whole, pairs, 0.0)
         result = average(x, window, strides, ends, count_include_pad=False)
         if x is not whole:  # padded here, so torch has counted the padding in its averages
             covered, _ = _padded(torch.ones_like(whole[:1, :1]), pairs, 0.0)
             result = result / average(covered, window, strides)
-        return _as_given(result, rank, channels_last)
+        return _to_layout(result, rank, channels_last)
 
     def _pairs(self, x: Array, window: Any, strides: tuple, padding: str, dilation: tuple, last: bool) -> list:
         if padding == "valid":
