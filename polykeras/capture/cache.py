@@ -187,6 +187,7 @@ class Captured:
         version = self._version
         if version is not None and stamp.count == self._checked_stamp and version.is_same_unstamped():
             return version.step
+        # The slow path: something has moved the stamp, or a watched value has changed.
         self._model._renew_snapshot()
         return self._use(None if self._is_plain() else self._fitting())
 
@@ -210,12 +211,14 @@ class Captured:
         """Return the version that fits; None if the step can't be captured, or not yet."""
         for version in self._versions:
             if version.fits():
+                # Most recently used first: the least recently used version is evicted.
                 self._versions.remove(version)
                 self._versions.insert(0, version)
                 self._methods = version.reach.methods
                 return version
         self._ignore_written()
         reach = self._reach()
+        # Foreign code may have side effects in every call: only engines that trace steps may capture it.
         if not (reach.is_own or self._captures_foreign_code):
             return None
         numbers = self._numbers(reach)
@@ -274,6 +277,7 @@ class Captured:
 
     def _numbers(self, reach: Reach) -> list[tuple]:
         """Return (namespace, name) of each number that keeps changing."""
+        # Count how often each number has changed since the values were last compared.
         previous = self._candidate or (self._versions[0].reach if self._versions else None)
         for namespace, name, old, new in previous.differences() if previous else ():
             if may_be_input(old) and may_be_input(new) and not isinstance(namespace.owner, ModuleType):

@@ -31,6 +31,7 @@ class EagerStep:
 
     def __init__(self, model: Any, function: Callable, batch: Any) -> None:
         self.backend = backends.current()
+        # Run once over specs, which creates variables that do not exist yet and finds the ones that are assigned.
         function = drawing_from(model, function)
         with recording() as assigned, reading(), backends.use(SPEC), attributes_kept():
             self.result = inferred(function, batch)

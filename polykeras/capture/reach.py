@@ -172,6 +172,7 @@ class _Walk:
 
     def _visit_instance(self, value: Any, watched: bool, without: frozenset = frozenset()) -> None:
         kind: Any = type(value)
+        # From now on the stamp moves when an attribute of this object is set.
         if isinstance(value, Stamped):
             remember(value)
         if _is_own(kind):
@@ -217,6 +218,7 @@ class _Walk:
 
     def _visit_methods(self, kind: type, is_layer: bool) -> None:
         """Visit the methods of a foreign class that a step may call."""
+        # polykeras calls a user's layer only through methods that its own base class defines too.
         own = next((base for base in kind.__mro__ if _is_own(base)), object)
         for base in kind.__mro__:
             if _is_own(base) or _is_of_a_library(base):
@@ -253,6 +255,7 @@ class _Walk:
                 self._add_all(Cells(function).values.values(), False)
             return
         self.is_own = False
+        # The functions of engines and of the standard library are taken to depend on their arguments alone.
         if not self._is_exhaustive or _is_of_an_engine(function):
             return
         self._mention(_names_in(function.__code__))

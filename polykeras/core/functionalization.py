@@ -149,6 +149,7 @@ def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool 
             with recording() as assigned, holding(dict(zip(variables, values, strict=True))):
                 result = function(*inputs)
                 loss, aux = result if has_aux else (result, None)
+                # Assignments are returned as auxiliary values, and stored after differentiation, outside of the trace.
                 effects[:] = list(assigned)
                 return _loss(backend, loss), (values_of(aux), [variable.in_slot() for variable in effects])
 

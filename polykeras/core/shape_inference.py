@@ -64,6 +64,7 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
     engine = backends.load(backends.outer_name())
     leaves, structure = trees.flatten((args, kwargs))
     try:
+        # Two trials are needed only if there are unknown sizes to tell from fixed ones.
         runs = [_run(engine, function, leaves, structure, trial) for trial in range(1 + _has_unknown(leaves))]
         result, notes = runs[0] if len(runs) == 1 else _joined(*runs)
     except Exception as error:

@@ -156,6 +156,7 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
         return
     kind: Any = type(value)
     if not isinstance(value, _CONTAINERS) and backends.keeps_state(kind):
+        # An engine's own module or variable: a layer may wrap it, or its owner refuses it.
         layer = owner._adopt(name, value)
         if layer is not value:
             _search(layer, seen, found, owner)

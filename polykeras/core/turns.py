@@ -72,6 +72,7 @@ class Turn:
     def current(self) -> Turn:
         """Return the turn in effect: this one may have been merged into another."""
         turn = self
+        # Merged turns form a linked list that ends in the one in effect (union-find without path compression).
         while turn._joined is not None:
             turn = turn._joined
         return turn

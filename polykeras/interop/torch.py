@@ -162,17 +162,13 @@ class TorchModuleWrapper(ForeignLayer):
         return self.output_shape_given is not None
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        return (
-            super().compute_output_shape(*args, **kwargs)
-            if not self._states_output_shape()
-            else self._stated_shape(args)
-        )
+        return super().compute_output_shape(*args, **kwargs) if not self._states_output_shape() else self._stated(args)
 
-    def _stated_shape(self, shapes: Sequence) -> tuple:
+    def _stated(self, shapes: Sequence) -> tuple:
         return (shapes[0][0], *(self.output_shape_given or ())[1:])
 
     def _stated_outputs(self, args: tuple, kwargs: dict) -> SpecArray:
-        return SpecArray(self._stated_shape([x.shape for x in args]), self.compute_dtype)
+        return SpecArray(self._stated([x.shape for x in args]), self.compute_dtype)
 
     def get_config(self) -> dict:
         import torch

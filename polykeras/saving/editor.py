@@ -157,9 +157,7 @@ class KerasFileEditor:
         for part in filter(None, folder.split("/")):
             parent = parent.get(part)
             if not isinstance(parent, dict):
-                raise ValueError(
-                    f"Expected the path of an object in the file. Received: {folder!r}.{self._objects_hint()}"
-                )
+                raise ValueError(f"Expected the path of an object in the file. Received: {folder!r}.{self._hint()}")
         parent[name] = _as_arrays(weights)
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
@@ -197,11 +195,11 @@ class KerasFileEditor:
         if len(found) != 1:
             problem = "more than one object has this name; pass a path" if found else "there is none"
             raise ValueError(
-                f"Expected the name of an object in the file. Received: {name!r}; {problem}.{self._objects_hint()}"
+                f"Expected the name of an object in the file. Received: {name!r}; {problem}.{self._hint()}"
             )
         return found[0]
 
-    def _objects_hint(self) -> str:
+    def _hint(self) -> str:
         return f" Objects: {naming.listed(path for path, _, _ in _objects(self.weights_dict))}."
 
     # ------------------------------------------------------------------- saving
