@@ -34,7 +34,7 @@ def as_module(layer: Any) -> Any:
 
 
 def zero_gradients(layer: Any, set_to_none: bool) -> None:
-    """Forget the gradients of a layer's weights, those inside included, whether or not all layers are built.
+    """Clear the gradients of a layer's weights and those of its nested layers, whether or not all are built.
 
     Args:
         layer: on the torch backend.
@@ -53,7 +53,7 @@ def zero_gradients(layer: Any, set_to_none: bool) -> None:
 
 
 def _check_backend(layer: Any) -> None:
-    """Refuse layers and models of other backends."""
+    """Reject layers and models of other backends."""
     names = {weight.backend_name for weight in layer.weights} or {
         getattr(layer, "_backend_name", None) or backends.outer_name()
     }

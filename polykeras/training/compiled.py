@@ -273,7 +273,7 @@ class _Entry(NamedTuple):
 
 
 class CompiledMetrics(Metric):
-    """The metrics of a model's outputs, as one metric: an own ``train_step`` updates it by all targets and outputs.
+    """The compiled metrics as a single metric: a user's own ``train_step`` updates it with all targets and outputs.
 
     Args:
         metrics: a list of metrics, functions or names; for several outputs a list of lists or a dict. A plain

@@ -72,7 +72,7 @@ class NativeTraining(Host):
                 return StatelessStep(written, lambda: self._state_groups(kind), compiled)
 
     def _make_state(self, kind: str, batch: Any) -> None:
-        """Make the missing variables of the state, except those of layers which only an own step calls."""
+        """Create the missing variables of the state, except for layers that only the user's own step calls."""
         if self._has_call and self._lacks_variables():
             self._make_variables(kind, *unpack_x_y_sample_weight(batch))
         if kind == "train" and not self.optimizer.built and self._is_whole():
@@ -84,7 +84,7 @@ class NativeTraining(Host):
         return has_parts or not self._is_whole()
 
     def _is_whole(self) -> bool:
-        """Whether all layers inside are built; the model itself has no weights of its own where it has no call."""
+        """Whether all nested layers are built; a model without a call has no weights of its own."""
         return all(layer.built for layer in self._flatten_layers(include_self=self._has_call))
 
     def _make_variables(self, kind: str, x: Any, y: Any, sample_weight: Any) -> None:

@@ -876,12 +876,12 @@ class _Compiled:
 
     @property
     def is_matched(self) -> bool:
-        """Whether losses of several outputs, or metrics, have been matched to outputs."""
+        """Whether the losses of several outputs, or the metrics, have been matched to the outputs."""
         return bool(self.trackers[1:] or (self.metrics is not None and self.metrics.metrics))
 
     @property
     def all_metrics(self) -> list:
-        """The trackers, and the metrics of ``compile`` as one."""
+        """The loss trackers, and the compiled metrics as a single one."""
         return self.trackers + ([] if self.metrics is None else [self.metrics])
 
 
