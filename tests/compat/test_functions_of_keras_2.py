@@ -368,7 +368,7 @@ def test_random_tensors_have_their_distributions(backend):
 def test_mistakes_are_named():
     for call, error, words in [
         (lambda: K.batch_dot(A, T[0, 0]), ValueError, "two axes"),
-        (lambda: K.batch_dot(A, T, axes=(1, 2)), ValueError, "one size"),
+        (lambda: K.batch_dot(A, T, axes=(1, 2)), ValueError, "the same size"),
         (lambda: K.batch_dot(A, B, axes=0), ValueError, "besides the batch"),
         (lambda: K.repeat(T, 2), ValueError, "a matrix"),
         (lambda: K.bias_add(T, A[0, 0]), ValueError, "bias of 1 or 2"),
