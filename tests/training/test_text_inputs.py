@@ -167,3 +167,24 @@ def test_losses_of_lists_inside_of_dicts_are_named_after_the_layers(backend):
     ones = np.ones((4, 1), "float32")
     history = model.fit(np.ones((4, 2), "float32"), {"a": [ones, ones], "b": ones}, verbose=0).history
     assert set(history) == {"loss", "a/p_loss", "a/q_loss", "b_loss"}
+
+
+def test_every_layer_of_texts_begins_a_model(backend):
+    words, shape = np.array([["a"], ["b"], ["?"]]), (1,)
+    made = {
+        "hashing": layers.Hashing(num_bins=50),
+        "lookup": layers.StringLookup(vocabulary=["a", "b"], output_mode="multi_hot"),
+        "vectorization": layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=2),
+    }
+    for layer in made.values():
+        x = keras.Input(shape, dtype="string")
+        model = keras.Model(x, layer(x))
+        expected = keras.ops.convert_to_numpy(layer(words))
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(words)), expected)
+        np.testing.assert_array_equal(model.predict(words, verbose=0), expected)
+    pair = [keras.Input(shape, dtype="string"), keras.Input(shape, dtype="int64")]
+    crossing = layers.HashedCrossing(num_bins=50)
+    model, data = keras.Model(pair, crossing(pair)), [words, np.array([[1], [2], [3]])]
+    expected = keras.ops.convert_to_numpy(crossing(data))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(data)), expected)
+    np.testing.assert_array_equal(model.predict(data, verbose=0), expected)

@@ -37,7 +37,7 @@ def integers_or_texts(x: Any, encoding: str = "utf-8") -> Any:
     (array([1, 2]), array(['a'], dtype=object))
     """
     backend = backends.current()
-    if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic):
+    if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic) and backend.dtype(x) != "string":
         return x
     value = on_host(x, encoding)
     return value if is_text(value) else backend.array(value)
