@@ -166,7 +166,13 @@ def save_model(model: Any, writer: NotingWriter, config: dict) -> None:
     described = {key: value for key, value in config.items() if key != "compile_config"}
     writer.attributes("", model_config=json.dumps(described), keras_version=configs.KERAS_VERSION)
     save_weights(model, writer, "model_weights")
-    if compiled:
+    if compiled and "optimizer" not in compiled:
+        warnings.warn(
+            f"Model {model.name!r} is saved without the arguments of compile: Expected a get_compile_config() with "
+            f"'optimizer', which HDF5 files have a field for. Received: {naming.listed(compiled)}. Save it as .keras.",
+            stacklevel=4,
+        )
+    elif compiled:
         training = {key: value for key, value in compiled.items() if key != "optimizer"}
         writer.attributes("", training_config=json.dumps(training | {"optimizer_config": compiled["optimizer"]}))
         variables = model.optimizer.variables

@@ -49,10 +49,13 @@ def describe(model: Any, with_compile: bool = True) -> dict:
         )
     if with_compile and getattr(model, "compiled", False):
         try:
-            compiled = model.get_compile_config() | {"optimizer": registry.serialize(model.optimizer)}
+            compiled = registry.serialize(model.get_compile_config() or {})
+            if "optimizer" in compiled:  # as it is now: its settings may have been changed since
+                compiled["optimizer"] = registry.serialize(model.optimizer)
             if _holds_code(compiled):
                 raise ValueError("Expected named functions. Received: a lambda.")
-            config["compile_config"] = spell(compiled)
+            if compiled:
+                config["compile_config"] = spell(compiled)
         except (TypeError, ValueError) as error:
             warnings.warn(f"Model {model.name!r} is saved without the arguments of compile. {error}", stacklevel=3)
     return config

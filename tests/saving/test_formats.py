@@ -286,6 +286,50 @@ def test_compile_config_of_a_class_is_used(tmp_path):
     assert type(loaded) is Compiled and loaded.loss == "mae" and float(loaded.optimizer.learning_rate) == 0.25
 
 
+@keras.saving.register_keras_serializable("formats")
+class CompiledOfObjects(keras.Sequential):
+    """A class as in Keras's guide: its ``compile`` has arguments of its own, and its config the objects themselves."""
+
+    def compile(self, the_optimizer, loss_fn, watched):
+        super().compile(the_optimizer, loss_fn, metrics=watched)
+        self.loss_fn, self.watched = loss_fn, watched
+
+    def get_compile_config(self):
+        return {"the_optimizer": self.optimizer, "loss_fn": self.loss_fn, "watched": self.watched}
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def test_the_compile_config_of_a_class_may_hold_objects(backend, tmp_path):
+    model = CompiledOfObjects([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.25, momentum=0.5), keras.losses.Huber(0.5), ["mae"])
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert type(loaded.optimizer) is keras.optimizers.SGD and loaded.loss_fn.delta == 0.5 and loaded.watched == ["mae"]
+    histories = [of.fit(x, y, verbose=0).history for of in (model, loaded)]
+    assert histories[0] == histories[1] and set(histories[1]) == {"loss", "mae"}
+    with pytest.warns(UserWarning, match="without the arguments of compile.*the_optimizer"):
+        model.save(tmp_path / "m.h5")
+    assert not keras.models.load_model(tmp_path / "m.h5").compiled
+
+
+@keras.saving.register_keras_serializable("formats")
+class WithoutCompileConfig(keras.Sequential):
+    def get_compile_config(self):
+        return None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_without_a_compile_config_is_saved_as_if_it_were_not_compiled(tmp_path):
+    model = WithoutCompileConfig([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "m.keras")
+    assert not keras.models.load_model(tmp_path / "m.keras").compiled
+
+
 @pytest.mark.parametrize("name", ["m.safetensors", "m.weights.json"])
 def test_own_arrays_come_back_from_files_of_weights(tmp_path, name):
     model, other = (keras.Sequential([keras.Input((3,)), Keeper()]) for _ in range(2))
