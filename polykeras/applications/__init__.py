@@ -1,7 +1,7 @@
-"""Networks for pictures under Keras's names, with weights trained on ImageNet.
+"""Networks for image classification under their Keras names, with weights trained on ImageNet.
 
-Each is a function that returns a Model. Its module has ``preprocess_input``, which scales pictures as that
-network expects them, and ``decode_predictions``, which names classes.
+Each is a function that returns a Model. Its module contains ``preprocess_input``, which scales images as the
+network expects them, and ``decode_predictions``, which returns the names of the predicted classes.
 
 >>> import polykeras as keras
 >>> features = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(96, 96, 3), pooling="avg")

@@ -1,6 +1,6 @@
-"""The layers that networks for pictures are made of, each put behind a symbolic tensor by one call.
+"""Building blocks of image networks: functions that apply a layer to a symbolic tensor.
 
-All follow ``image_data_format()``. Options that a function does not name are those of the layer.
+All respect ``image_data_format()``, and pass further options to the layer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from polykeras import config, layers
 from polykeras.core.graph import KerasTensor
 
-#: Initializers of EfficientNets: the variance follows the number of outputs.
+#: Initializers of EfficientNets: the variance depends on the fan-out.
 FAN_OUT = {"class_name": "VarianceScaling", "config": {"scale": 2.0, "mode": "fan_out"}}
 FAN_OUT_UNIFORM = {
     "class_name": "VarianceScaling",
@@ -19,7 +19,7 @@ FAN_OUT_UNIFORM = {
 
 
 def channel_axis() -> int:
-    """Return the axis of the channels."""
+    """Return the channel axis."""
     return -1 if config.image_data_format() == "channels_last" else 1
 
 
@@ -34,49 +34,49 @@ def channels(x: KerasTensor) -> int:
 
 
 def spatial_size(x: KerasTensor) -> tuple:
-    """Return height and width, None where unknown."""
+    """Return height and width, with None for unknown sizes."""
     return tuple(x.shape[axis] for axis in spatial_axes())
 
 
 def conv(x: KerasTensor, filters: int, size: Any = 1, strides: int = 1, **options: Any) -> KerasTensor:
-    """A convolution."""
+    """Apply a convolution."""
     return layers.Conv2D(filters, size, strides, **options)(x)
 
 
 def depthwise(x: KerasTensor, size: int, strides: int = 1, **options: Any) -> KerasTensor:
-    """A convolution of each channel by itself, without bias."""
+    """Apply a depthwise convolution without bias."""
     return layers.DepthwiseConv2D(size, strides, use_bias=False, **options)(x)
 
 
 def separable(x: KerasTensor, filters: int, size: int, strides: int = 1, **options: Any) -> KerasTensor:
-    """A convolution of each channel by itself and then across them, without bias."""
+    """Apply a separable convolution without bias."""
     return layers.SeparableConv2D(filters, size, strides, use_bias=False, **options)(x)
 
 
 def norm(x: KerasTensor, name: str | None = None, **options: Any) -> KerasTensor:
-    """A batch normalization."""
+    """Apply a batch normalization."""
     return layers.BatchNormalization(axis=channel_axis(), name=name, **options)(x)
 
 
 def activation(x: KerasTensor, function: Any = "relu", name: str | None = None) -> KerasTensor:
-    """An activation."""
+    """Apply an activation function."""
     return layers.Activation(function, name=name)(x)
 
 
 def relu(x: KerasTensor, max_value: float | None = None, name: str | None = None) -> KerasTensor:
-    """A rectifier as a layer of its own kind, which may have an upper end."""
+    """Apply a ReLU layer, which may have an upper limit."""
     return layers.ReLU(max_value, name=name)(x)
 
 
 def pad(x: KerasTensor, padding: Any, name: str | None = None) -> KerasTensor:
-    """Zeros around."""
+    """Pad with zeros."""
     return layers.ZeroPadding2D(padding, name=name)(x)
 
 
 def pad_for_stride(x: KerasTensor, size: int, name: str | None = None) -> KerasTensor:
-    """Zeros around for a window of odd size that moves by 2: one less above and left where the picture is even.
+    """Pad with zeros for a window of odd size and stride 2: one less at the top and left if the image size is even.
 
-    A network so padded computes what one of TensorFlow with ``"same"`` padding does.
+    With this padding a network computes the same as one with TensorFlow's original padding.
     """
     right = size // 2
     lefts = [right if length is None or length % 2 else right - 1 for length in spatial_size(x)]
@@ -86,29 +86,29 @@ def pad_for_stride(x: KerasTensor, size: int, name: str | None = None) -> KerasT
 
 
 def max_pool(x: KerasTensor, size: int, strides: int, name: str | None = None, padding: str = "valid") -> KerasTensor:
-    """The maxima of windows."""
+    """Apply max pooling."""
     return layers.MaxPooling2D(size, strides, padding, name=name)(x)
 
 
 def average_pool(
     x: KerasTensor, size: int, strides: int, name: str | None = None, padding: str = "valid"
 ) -> KerasTensor:
-    """The means of windows."""
+    """Apply average pooling."""
     return layers.AveragePooling2D(size, strides, padding, name=name)(x)
 
 
 def add(tensors: list[KerasTensor], name: str | None = None) -> KerasTensor:
-    """A sum."""
+    """Add tensors."""
     return layers.Add(name=name)(tensors)
 
 
 def concatenate(tensors: list[KerasTensor], name: str | None = None) -> KerasTensor:
-    """All channels together."""
+    """Concatenate tensors along the channel axis."""
     return layers.Concatenate(axis=channel_axis(), name=name)(tensors)
 
 
 def squeeze_excite(x: KerasTensor, filters: int, name: str) -> KerasTensor:
-    """Scale each channel by a gate that a small network computes from the means of all channels.
+    """Scale each channel by a gate, which a small network computes from the means of all channels.
 
     Source: Hu et al., "Squeeze-and-Excitation Networks" (CVPR 2018).
     """
@@ -123,7 +123,7 @@ def squeeze_excite(x: KerasTensor, filters: int, name: str) -> KerasTensor:
 
 
 def to_multiple_of_8(value: float, least: int = 8, limit: float = 0.9) -> int:
-    """Round a number of channels to a multiple of 8, by no more than a tenth downwards.
+    """Round a number of channels to a multiple of 8, reducing it by at most a tenth.
 
     >>> to_multiple_of_8(24), to_multiple_of_8(11), to_multiple_of_8(13)
     (24, 16, 16)

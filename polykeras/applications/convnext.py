@@ -1,4 +1,4 @@
-"""ConvNeXt: a convolutional network in the manner of a vision transformer."""
+"""ConvNeXt: a convolutional network modeled on vision transformers."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _ORDER = (STANDARD[0], "include_preprocessing", *STANDARD[1:])
 
 
 class LayerScale(Layer):
-    """Multiply each channel by a weight, which starts small.
+    """Multiply each channel by a trainable weight with a small initial value.
 
     Args:
-        init_values: float, at first.
+        init_values: float, initial value.
         projection_dim: int, number of channels.
 
     Source: Touvron et al., "Going Deeper with Image Transformers" (ICCV 2021).
@@ -68,7 +68,7 @@ def _block(x: KerasTensor, name: str) -> KerasTensor:
 
 
 def _patches(filters: int, name: str) -> Sequential:
-    """A model that makes one pixel of 4 x 4."""
+    """A model that reduces 4 x 4 pixels to one."""
     return Sequential(
         [
             layers.Conv2D(filters, 4, 4, name=f"{name}_stem_conv"),
@@ -79,7 +79,7 @@ def _patches(filters: int, name: str) -> Sequential:
 
 
 def _halving(filters: int, name: str, number: int) -> Sequential:
-    """A model that makes one pixel of 2 x 2."""
+    """A model that reduces 2 x 2 pixels to one."""
     return Sequential(
         [
             layers.LayerNormalization(epsilon=_EPSILON, name=f"{name}_downsampling_layernorm_{number}"),
@@ -90,14 +90,14 @@ def _halving(filters: int, name: str, number: int) -> Sequential:
 
 
 def _convnext(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
-    """Its input is pixels from 0 to 255, or those scaled by the caller with ``include_preprocessing=False``.
+    """Its input consists of pixels from 0 to 255, or of scaled ones with ``include_preprocessing=False``.
 
     Source: Liu et al., "A ConvNet for the 2020s" (CVPR 2022).
     """
     if channel_axis() == 1:
         raise frame.wrong(
             "Expected image_data_format() to be 'channels_last'. Received: 'channels_first'. Call "
-            "keras.config.set_image_data_format('channels_last') before."
+            "keras.config.set_image_data_format('channels_last') first."
         )
     name = frame.name or frame.variant.name.lower()
     counts, width = frame.variant.blocks
@@ -125,14 +125,14 @@ def _constructor(
         name=f"ConvNeXt{kind}",
         model_name=name,
         size=224,
-        summary=f"ConvNeXt of {sum(counts)} blocks, the first with {width} filters.",
+        summary=f"ConvNeXt with {sum(counts)} blocks, starting with {width} filters.",
         blocks=(counts, width),
         downloads=both(f"convnext/{name}", (hash_with_top, hash_without_top)),
     )
     return constructor(_convnext, variant, _ORDER)
 
 
-# Blocks of each stage; filters of the first stage, which double from stage to stage; hashes.
+# Number of blocks per stage; filters of the first stage, which double from stage to stage; hashes.
 ConvNeXtTiny = _constructor(
     "Tiny",
     (3, 3, 9, 3),

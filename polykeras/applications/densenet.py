@@ -1,4 +1,4 @@
-"""DenseNet: each block's output is put beside its input."""
+"""DenseNet: the output of each block is concatenated with its input."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _transition(x: KerasTensor, name: str) -> KerasTensor:
 
 
 def _densenet(frame: Frame) -> KerasTensor:
-    """Its input is scaled by ``preprocess_input``: less the means of ImageNet, divided by its standard deviations.
+    """Its input is scaled by ``preprocess_input``: standardized with the ImageNet means and standard deviations.
 
     Source: Huang et al., "Densely Connected Convolutional Networks" (CVPR 2017).
     """
@@ -49,7 +49,7 @@ def _variant(depth: int, counts: tuple[int, ...], hashes: tuple[str, str]) -> Va
         name=f"DenseNet{depth}",
         model_name=model_name,
         size=224,
-        summary=f"DenseNet of {depth} layers with weights.",
+        summary=f"DenseNet with {depth} weight layers.",
         blocks=counts,
         downloads=both(f"densenet/{model_name}_weights_tf_dim_ordering_tf_kernels", hashes),
     )

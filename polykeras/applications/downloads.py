@@ -1,4 +1,4 @@
-"""Files that Keras's authors publish: trained weights, and the names of ImageNet's classes."""
+"""Files published by the Keras authors: trained weights, and the names of the ImageNet classes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _FOLDER = "models"
 
 @dataclass(frozen=True)
 class Download:
-    """A file on the network.
+    """A file to download.
 
     Args:
-        url: address.
-        file_hash: MD5 or SHA-256, or None where none was published.
-        name: of the file in the folder; default the end of the address.
+        url: URL of the file.
+        file_hash: MD5 or SHA-256 hash, or None if none was published.
+        name: local file name; default the last part of the URL.
     """
 
     url: str
@@ -28,12 +28,12 @@ class Download:
 
     @property
     def file_name(self) -> str:
-        """Name of the file in the folder."""
+        """The local file name."""
         return self.name or self.url.rpartition("/")[2]
 
 
 def both(stem: str, hashes: tuple[str | None, str | None], without_top: str = "_notop") -> tuple[Download, Download]:
-    """Return the weights with the top and without, whose addresses differ in their ends.
+    """Return the downloads of the weights with and without the top, whose URLs differ in their suffixes.
 
     >>> both("vgg16/vgg16", (None, None))[1].file_name
     'vgg16_notop.h5'
@@ -43,14 +43,14 @@ def both(stem: str, hashes: tuple[str | None, str | None], without_top: str = "_
 
 
 def path_of(download: Download, what: str) -> str:
-    """Return the path of a file, after downloading it if it isn't there.
+    """Return the path of a file, after downloading it if necessary.
 
     Args:
-        download: which.
-        what: who asks, for the message.
+        download: the file.
+        what: name of the function that needs it, for the message.
 
     Raises:
-        OSError: saying which file belongs where, if it can't be had.
+        OSError: if the file is missing and can't be downloaded; the message says where to put it.
     """
     try:
         return get_file(

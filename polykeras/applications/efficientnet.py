@@ -1,4 +1,4 @@
-"""EfficientNet: depth, width and size of the pictures grow together."""
+"""EfficientNet: networks whose depth, width and image size are scaled together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from polykeras.applications.imagenet_utils import DEVIATION_OF_UNIT, decode_pred
 from polykeras.core.graph import KerasTensor
 from polykeras.models import Model
 
-#: Stages of B0: blocks, size of the window, strides of the first block, how often wider inside, filters.
+#: Stages of B0: number of blocks, kernel size, strides of the first block, expansion ratio, filters.
 _STAGES = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -41,12 +41,12 @@ _DROP_RATE = 0.2
 
 
 def silu(x: KerasTensor, name: str) -> KerasTensor:
-    """An activation by x * sigmoid(x)."""
+    """Apply the activation function ``x * sigmoid(x)``."""
     return activation(x, "silu", name)
 
 
 def skip(x: KerasTensor, inputs: KerasTensor, drop_rate: float, name: str) -> KerasTensor:
-    """Add the input of a block; in training, leave out the rest of it at this rate, picture by picture.
+    """Add the input of a block to its output; in training, drop the output of random samples at this rate.
 
     Source: Huang et al., "Deep Networks with Stochastic Depth" (ECCV 2016).
     """
@@ -56,7 +56,7 @@ def skip(x: KerasTensor, inputs: KerasTensor, drop_rate: float, name: str) -> Ke
 
 
 def head(frame: Frame, x: KerasTensor, dropout_rate: float) -> KerasTensor:
-    """Put the end behind: dropout between the means and the classes."""
+    """Append the head: global average pooling, dropout and the classifier."""
     if not frame.include_top:
         return frame.pooled(x)
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
@@ -92,17 +92,17 @@ def _block(
 
 
 def _scaled(frame: Frame) -> KerasTensor:
-    """Pixels from 0 to 255, scaled."""
+    """The input, with pixels from 0 to 255 scaled."""
     x = layers.Rescaling(1.0 / 255.0)(frame.input())
     x = layers.Normalization(axis=channel_axis() % 4)(x)
     if frame.weights == "imagenet":
-        # The trained normalization has the deviations where variances belong: this makes up for it.
+        # In the trained normalization, standard deviations are stored as variances: this compensates for it.
         x = layers.Rescaling([1.0 / math.sqrt(deviation) for deviation in DEVIATION_OF_UNIT])(x)
     return x
 
 
 def _efficientnet(frame: Frame) -> KerasTensor:
-    """Its input is pixels from 0 to 255, which the network itself scales.
+    """Its input consists of pixels from 0 to 255, which the network itself scales.
 
     Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (ICML 2019).
     """
@@ -133,14 +133,14 @@ def _constructor(
         name=f"EfficientNetB{number}",
         model_name=name,
         size=size,
-        summary=f"EfficientNet of size {number}, from 0 to 7.",
+        summary=f"EfficientNet-B{number}.",
         blocks=blocks,
         downloads=(Download(f"{address}.h5", hashes[0]), Download(f"{address}_notop.h5", hashes[1])),
     )
     return constructor(_efficientnet, variant)
 
 
-# Height and width of pictures; how much wider and deeper than B0, and the rate of dropout at the end; hashes.
+# Image size; width and depth relative to B0, and the dropout rate of the head; hashes.
 EfficientNetB0 = _constructor(
     0, 224, (1.0, 1.0, 0.2), ("902e53a9f72be733fc0bcb005b3ebbac", "50bc09e76180e00e4465e1a485ddc09d")
 )

@@ -1,4 +1,4 @@
-"""EfficientNetV2: EfficientNet with whole convolutions in the first stages, which train faster."""
+"""EfficientNetV2: EfficientNet with fused convolutions in the first stages, which train faster."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ from polykeras.applications.imagenet_utils import DEVIATION_OF_UNIT, MEAN_OF_UNI
 from polykeras.core.graph import KerasTensor
 from polykeras.models import Model
 
-#: Stages: strides of the first block, how often wider inside, whether with gates and convolutions of each channel by
-#: itself.
+#: Stages: strides of the first block, expansion ratio, whether with depthwise convolutions and squeeze-and-excitation.
 _STAGES = ((1, 1, False), (2, 4, False), (2, 4, False), (2, 4, True), (1, 6, True), (2, 6, True), (1, 6, True))
 #: Blocks and filters of each stage.
 _BASE = (1, 2, 2, 3, 5, 8), (16, 32, 48, 96, 112, 192)
@@ -75,7 +74,7 @@ def _block(
 
 
 def _scaled(frame: Frame, is_base: bool) -> KerasTensor:
-    """Pixels from 0 to 255, scaled: of the base sizes as for PyTorch's networks, otherwise from -1 to 1."""
+    """The input, with pixels from 0 to 255 scaled as in PyTorch networks for the base variants, else from -1 to 1."""
     if not is_base:
         return layers.Rescaling(1.0 / 128.0, -1)(frame.input())
     x = layers.Rescaling(1.0 / 255.0)(frame.input())
@@ -84,7 +83,7 @@ def _scaled(frame: Frame, is_base: bool) -> KerasTensor:
 
 
 def _efficientnet_v2(frame: Frame, include_preprocessing: bool = True) -> KerasTensor:
-    """Its input is pixels from 0 to 255, or those scaled by the caller with ``include_preprocessing=False``.
+    """Its input consists of pixels from 0 to 255, or of scaled ones with ``include_preprocessing=False``.
 
     Source: Tan and Le, "EfficientNetV2: Smaller Models and Faster Training" (ICML 2021).
     """
@@ -115,14 +114,14 @@ def _constructor(
         name=f"EfficientNetV2{kind}",
         model_name=name,
         size=size,
-        summary=f"EfficientNetV2 of size {kind}.",
+        summary=f"EfficientNetV2-{kind}.",
         blocks=blocks,
         downloads=both(f"efficientnet_v2/{name}", hashes),
     )
     return constructor(_efficientnet_v2, variant, _ORDER)
 
 
-# Height and width of pictures; stages, and how much wider and deeper these are made; hashes.
+# Image size; stages, with factors of their width and depth; hashes.
 EfficientNetV2B0 = _constructor(
     "B0", 224, (_BASE, 1.0, 1.0), ("21ecbf6da12460d5c40bb2f29ceb2188", "893217f2bb855e2983157299931e43ff")
 )

@@ -1,4 +1,4 @@
-"""What is the same for all networks: their arguments, where pictures enter, the classes at the end, the weights."""
+"""The common parts of all networks: arguments, input, classification head, and weights."""
 
 from __future__ import annotations
 
@@ -33,24 +33,23 @@ _DEFAULTS = {
 }
 
 _HELP = {
-    "include_top": ["bool, whether the layers that tell classes apart stand at the end; default True."],
+    "include_top": ["bool, whether to include the classification head; default True."],
     "weights": [
-        "``None`` for random ones, ``'imagenet'`` for those trained on ImageNet, which are downloaded once, or",
-        "the path of a file of weights; default ``'imagenet'``.",
+        "``None`` for random weights, ``'imagenet'`` for those trained on ImageNet, which are downloaded once, or",
+        "the path of a weights file; default ``'imagenet'``.",
     ],
-    "input_tensor": ["symbolic tensor that enters, such as that of ``keras.Input`` or of a layer; default a new one."],
+    "input_tensor": ["symbolic tensor to use as input, such as the result of ``keras.Input``; default a new one."],
     "input_shape": [
-        "height, width and channels of a picture, in the order of ``image_data_format()``: at least {least}",
-        "pixels high and wide. Default {size} x {size} pixels of 3 channels; without the top any number of pixels.",
+        "height, width and channels of an image, in the order of ``image_data_format()``, with at least {least}",
+        "pixels of height and width; default {size} x {size} pixels and 3 channels, or any size without the top.",
     ],
     "pooling": [
-        "without the top: ``'avg'`` or ``'max'`` over height and width; ``None``, the default, for the last feature",
-        "maps.",
+        "pooling without the top: ``'avg'``, ``'max'``, or ``None`` for the last feature maps; default ``None``.",
     ],
-    "classes": ["int, number of classes, with the top; default 1000, as ``weights='imagenet'`` needs."],
-    "classifier_activation": ["activation of the top; default ``'softmax'``; ``None`` for logits."],
+    "classes": ["int, number of classes of the top; default 1000, which ``weights='imagenet'`` requires."],
+    "classifier_activation": ["activation of the top; ``None`` for logits; default ``'softmax'``."],
     "include_preprocessing": ["bool, whether the network itself scales pixels from 0 to 255; default True."],
-    "name": ["str, of the model; by default that of the architecture."],
+    "name": ["str, name of the model; default the name of the architecture."],
 }
 
 
@@ -59,13 +58,13 @@ class Variant:
     """One member of a family of architectures.
 
     Args:
-        name: of the constructor, such as ``"ResNet50"``.
-        model_name: default name of the model; None where it follows from other arguments.
-        size: default height and width of pictures.
-        summary: first sentence of the help.
-        blocks: what the function of the family builds from.
-        downloads: trained weights with the top and without; None where they follow from other arguments.
-        least: pixels that a picture needs in height and width.
+        name: name of the constructor, such as ``"ResNet50"``.
+        model_name: default name of the model; None if it depends on other arguments.
+        size: default height and width of images.
+        summary: first sentence of the docstring.
+        blocks: description from which the function of the family builds the network.
+        downloads: trained weights with the top and without; None if they depend on other arguments.
+        least: minimum height and width of images.
     """
 
     name: str
@@ -78,13 +77,13 @@ class Variant:
 
 
 def constructor(family: Callable, variant: Variant, order: tuple[str, ...] = STANDARD) -> Callable[..., Model]:
-    """Return the public function of a variant, with a signature and a help of its own.
+    """Return the public function of a variant, with its own signature and docstring.
 
     Args:
-        family: function from a ``Frame``, and of arguments that only this family has, to the last tensor. Its
-            docstring says how pictures are scaled, who invented it, and below ``Args:`` what these arguments mean.
-        variant: what the function builds.
-        order: names of all arguments, as in Keras.
+        family: function of a ``Frame``, and of arguments that only this family has, that returns the last tensor. Its
+            docstring describes how images are scaled, the source, and in ``Args:`` these arguments.
+        variant: the variant to build.
+        order: names of all arguments, in the order of Keras.
     """
     own = dict(list(inspect.signature(family).parameters.items())[1:])
     defaults = {**_DEFAULTS, "name": variant.model_name, **{name: p.default for name, p in own.items()}}
@@ -121,18 +120,18 @@ def _help(family: Callable, variant: Variant, order: tuple[str, ...]) -> str:
     return "\n".join(
         [variant.summary, "", about.strip(), "", "Args:", *described, ""]
         + ["Returns:", "    A Model.", ""]
-        + ["Raises:", "    ValueError: for arguments that don't fit, alone or to one another."]
-        + ["    OSError: for trained weights that can't be had.", ""]
+        + ["Raises:", "    ValueError: for invalid or inconsistent arguments."]
+        + ["    OSError: if the trained weights can't be downloaded.", ""]
         + [">>> import polykeras as keras", f">>> model = {example}", ""]
     )
 
 
 class Frame:
-    """What is around a network: its input, the classes at its end, and the weights.
+    """The surroundings of a network: its input, the classification head, and the weights.
 
     Args:
-        variant: which network.
-        others: the public arguments that all constructors have.
+        variant: the variant to build.
+        others: the public arguments that all constructors share.
     """
 
     def __init__(
@@ -161,7 +160,7 @@ class Frame:
     # ------------------------------------------------------------------ checks
 
     def wrong(self, what: str) -> ValueError:
-        """Return the error for arguments that don't fit."""
+        """Return the error for an invalid argument."""
         return ValueError(f"{self.variant.name}: {what}")
 
     def _check_weights(self) -> None:
@@ -179,7 +178,7 @@ class Frame:
         if self.weights == "imagenet" and self.classes != 1000:
             raise self.wrong(
                 f"Expected classes=1000 for weights='imagenet' with include_top=True. Received: "
-                f"classes={self.classes}. Pass include_top=False and put your own Dense layer behind the model."
+                f"classes={self.classes}. Pass include_top=False and add your own Dense layer after the model."
             )
         if activations.get(self.classifier_activation) not in (activations.softmax, activations.linear):
             raise self.wrong(
@@ -190,11 +189,11 @@ class Frame:
     # ------------------------------------------------------------------- input
 
     def input(self, size: int | None = None, is_fixed: bool | None = None) -> KerasTensor:
-        """Return the tensor that enters.
+        """Return the input tensor.
 
         Args:
-            size: height and width where none are given; default the variant's.
-            is_fixed: whether height and width have to be known; default with the top.
+            size: height and width if none were given; default those of the variant.
+            is_fixed: whether height and width must be known; default True with the top.
         """
         size = size or self.variant.size
         self.input_shape = self._shape(size, self.include_top if is_fixed is None else is_fixed)
@@ -218,32 +217,32 @@ class Frame:
         if is_pretrained and self.include_top and is_fixed and shape != default:
             raise self.wrong(
                 f"Expected input_shape={default} for weights='imagenet' with include_top=True. Received: {shape}. Pass "
-                f"include_top=False for pictures of another shape."
+                f"include_top=False for images of another shape."
             )
         if is_pretrained and count != 3:
-            raise self.wrong(f"Expected pictures of 3 channels for weights='imagenet'. Received: input_shape={shape}.")
+            raise self.wrong(f"Expected images of 3 channels for weights='imagenet'. Received: input_shape={shape}.")
         if count not in (1, 3):
             warnings.warn(
-                f"{self.variant.name}: Expected pictures of 1 or 3 channels. Received: {count}, by input_shape={shape} "
+                f"{self.variant.name}: Expected images of 1 or 3 channels. Received: {count}, by input_shape={shape} "
                 f"and image_data_format()={config.image_data_format()!r}.",
                 stacklevel=6,
             )
         least = self.variant.least
         if any(length is not None and length < least for length in sizes):
-            raise self.wrong(f"Expected pictures of at least {least} x {least} pixels. Received: input_shape={shape}.")
+            raise self.wrong(f"Expected images of at least {least} x {least} pixels. Received: input_shape={shape}.")
         if is_fixed and None in shape:
             raise self.wrong(f"Expected input_shape without None, for the layers at the end. Received: {shape}.")
         return shape
 
     @staticmethod
     def spatial(shape: tuple) -> tuple:
-        """Return height and width of a shape without the batch."""
+        """Return height and width of a shape without the batch axis."""
         return tuple(shape[axis - 1] for axis in spatial_axes())
 
     # --------------------------------------------------------------------- end
 
     def pooled(self, x: KerasTensor, names: tuple[str | None, str | None] = ("avg_pool", "max_pool")) -> KerasTensor:
-        """Put the pooling behind that was asked for, under one of these names."""
+        """Append the requested pooling layer, with one of these names."""
         if self.pooling == "avg":
             return layers.GlobalAveragePooling2D(name=names[0])(x)
         if self.pooling == "max":
@@ -251,17 +250,17 @@ class Frame:
         return x
 
     def classified(self, x: KerasTensor, name: str = "predictions", **options: Any) -> KerasTensor:
-        """Put a dense layer behind that tells the classes apart."""
+        """Append the dense classification layer."""
         return layers.Dense(self.classes, activation=self.classifier_activation, name=name, **options)(x)
 
     def head(self, x: KerasTensor, names: tuple[str | None, str | None] = ("avg_pool", "max_pool")) -> KerasTensor:
-        """Put the usual end behind: means over height and width, then the classes; or without the top the pooling."""
+        """Append the usual head: global average pooling and the classifier, or without the top the pooling only."""
         if not self.include_top:
             return self.pooled(x, names)
         return self.classified(layers.GlobalAveragePooling2D(name=names[0])(x))
 
     def model(self, outputs: KerasTensor) -> Model:
-        """Return the model that ends in ``outputs``, with its weights."""
+        """Return the model that computes ``outputs``, with its weights loaded."""
         sources = graph.sources([self.input_tensor])
         model = Model(sources[0] if len(sources) == 1 else sources, outputs, name=self.name)
         path = self.weights

@@ -1,4 +1,4 @@
-"""Pictures as networks for ImageNet expect them, and the names of their thousand classes."""
+"""Preprocessing of images for ImageNet networks, and the names of the 1000 classes."""
 
 from __future__ import annotations
 
@@ -20,28 +20,29 @@ _NAMES = Download(
     "c2c37ea517e94d9795004a39431a14cb",
 )
 
-#: Means of the red, green and blue pixels of ImageNet, from 0 to 255.
+#: Means of the red, green and blue channel of ImageNet, on the scale from 0 to 255.
 _MEAN = (123.68, 116.779, 103.939)
-#: The same from 0 to 1, and the standard deviations, as PyTorch's networks take them.
+#: The means on the scale from 0 to 1, and the standard deviations, as used by PyTorch networks.
 MEAN_OF_UNIT = (0.485, 0.456, 0.406)
 DEVIATION_OF_UNIT = (0.229, 0.224, 0.225)
 
 
 def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
-    """Return pictures scaled as a network expects them. The array that is passed stays as it is.
+    """Return images scaled as a network expects them, without changing the given array.
 
     Args:
-        x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with the channels
-            first; red, green and blue from 0 to 255.
+        x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with channels
+            first; RGB values from 0 to 255.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
-        mode: ``"caffe"``: blue, green and red, less their means; ``"tf"``: from -1 to 1; ``"torch"``: from 0 to 1, then
-            less the means and divided by the standard deviations.
+        mode: ``"caffe"``: convert to BGR and subtract the means; ``"tf"``: scale to the range from -1 to 1;
+            ``"torch"``: scale to the range from 0 to 1, subtract the means and divide by the standard deviations;
+            default "caffe".
 
     Returns:
-        Floats of the same shape.
+        Float array of the same shape.
 
     Raises:
-        ValueError: for another mode, layout or shape.
+        ValueError: for an invalid mode, data format or shape.
 
     >>> import numpy as np
     >>> preprocess_input(np.full((1, 1, 3), 255), mode="tf")
@@ -55,7 +56,7 @@ def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe"
     axis = -1 if data_format == "channels_last" else -3
     if len(x.shape) not in (3, 4) or x.shape[axis] not in (None, 3):
         raise ValueError(
-            f"Expected pictures of 3 channels, with or without a batch, {data_format}. Received shape: {x.shape}."
+            f"Expected images of 3 channels, with or without a batch axis, {data_format}. Received shape: {x.shape}."
         )
     if is_numpy:
         x = x if x.dtype.kind == "f" else x.astype(config.floatx())
@@ -80,24 +81,24 @@ _SCALINGS = {"caffe": _centered, "tf": _from_minus_one, "torch": _standardized}
 
 
 def _row(values: tuple, axis: int, like: Any) -> Any:
-    """Numbers of the channels, to be combined with pictures."""
+    """One number per channel, in a shape that broadcasts to images."""
     row = np.array(values, "float32").reshape((3,) if axis == -1 else (3, 1, 1))
     return row.astype(like.dtype) if isinstance(like, np.ndarray) else ops.cast(row, like.dtype)
 
 
 def decode_predictions(preds: Any, top: int = 5) -> list[list[tuple[str, str, float]]]:
-    """Return the likeliest classes of ImageNet.
+    """Return the most likely ImageNet classes.
 
     Args:
         preds: array of shape (batch, 1000), scores of the classes.
-        top: how many.
+        top: int, number of classes to return per image; default 5.
 
     Returns:
-        For each picture a list of ``(WordNet's identifier, name, score)``, the highest score first.
+        For each image a list of ``(WordNet ID, class name, score)``, in order of decreasing scores.
 
     Raises:
         ValueError: for another shape.
-        OSError: if the file of names isn't there and can't be downloaded.
+        OSError: if the file with the names is missing and can't be downloaded.
     """
     scores = np.asarray(ops.convert_to_numpy(preds))
     if scores.ndim != 2 or scores.shape[1] != 1000:
@@ -127,15 +128,15 @@ def preprocessing(mode: str | None) -> Any:
         return x if mode is None else _preprocess(x, data_format, mode)
 
     texts = {
-        None: "Return pictures as they are: the network itself scales pixels from 0 to 255.",
-        "tf": "Return pictures with pixels from -1 to 1, of pixels from 0 to 255.",
-        "caffe": "Return pictures as blue, green and red, less ImageNet's means, of pixels from 0 to 255.",
-        "torch": "Return pictures less ImageNet's means, divided by its standard deviations, of pixels from 0 to 255.",
+        None: "Return images unchanged: the network itself scales pixels from 0 to 255.",
+        "tf": "Scale pixels from 0 to 255 to the range from -1 to 1.",
+        "caffe": "Convert RGB pixels from 0 to 255 to BGR, and subtract the ImageNet means.",
+        "torch": "Standardize pixels from 0 to 255 with the ImageNet means and standard deviations.",
     }
     preprocess_input.__doc__ = f"""{texts[mode]}
 
     Args:
-        x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with the channels
+        x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with channels
             first.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
 

@@ -1,11 +1,11 @@
-"""What Inception networks share: branches of convolutions side by side, written as tables.
+"""Shared parts of Inception networks: parallel branches of convolutions, described by tables.
 
-A branch is a list of steps, one behind the other:
+A branch is a list of consecutive steps:
 
-- ``(filters, size)``: a convolution, normalized and rectified, that keeps height and width;
-- ``(filters, size, strides)``: one without padding;
-- ``"average"`` and ``"max"``: poolings over 3 x 3 pixels, the latter with strides of 2;
-- ``Fork``: convolutions that start from one tensor.
+- ``(filters, size)``: a convolution with batch normalization and ReLU that preserves height and width;
+- ``(filters, size, strides)``: the same without padding;
+- ``"average"`` and ``"max"``: pooling over 3 x 3 pixels, the latter with a stride of 2;
+- ``Fork``: parallel convolutions of the same tensor.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 from polykeras.applications.blocks import activation, average_pool, concatenate, conv, max_pool, norm
 from polykeras.core.graph import KerasTensor
 
-#: The layers in front of the first branches: two parts, each with a pooling behind.
+#: The layers before the first branches: two parts, each followed by max pooling.
 STEM = ([(32, 3, 2), (32, 3, 1), (64, 3)], [(80, 1, 1), (192, 3, 1)])
 
 
 @dataclass(frozen=True)
 class Fork:
-    """Steps side by side at the end of a branch.
+    """Parallel steps at the end of a branch.
 
     Args:
         steps: the convolutions.
-        name: of the layer that puts their outputs together.
+        name: name of the layer that concatenates their outputs.
     """
 
     steps: tuple
@@ -34,14 +34,14 @@ class Fork:
 
 
 def conv_norm(x: KerasTensor, filters: int, size: Any, name: str | None = None, **options: Any) -> KerasTensor:
-    """A convolution, normalized without a scale, of which the positive part goes on."""
+    """Apply a convolution, batch normalization without scale, and ReLU."""
     names = (f"{name}_bn", f"{name}_ac") if name else (None, None)
     x = conv(x, filters, size, use_bias=False, name=name, **options)
     return activation(norm(x, names[0], scale=False), name=names[1])
 
 
 def step(x: KerasTensor, kind: Any) -> KerasTensor:
-    """Put one step of a branch behind."""
+    """Apply one step of a branch."""
     if kind == "average":
         return average_pool(x, 3, 1, padding="same")
     if kind == "max":
@@ -55,19 +55,19 @@ def step(x: KerasTensor, kind: Any) -> KerasTensor:
 
 
 def steps(x: KerasTensor, kinds: list) -> KerasTensor:
-    """Put all steps of a branch behind."""
+    """Apply all steps of a branch."""
     for kind in kinds:
         x = step(x, kind)
     return x
 
 
 def branches(x: KerasTensor, table: list[list], name: str) -> KerasTensor:
-    """Put branches behind that start from one tensor, and their outputs together."""
+    """Apply parallel branches to a tensor, and concatenate their outputs."""
     return concatenate([steps(x, kinds) for kinds in table], name)
 
 
 def stem(x: KerasTensor) -> KerasTensor:
-    """Put the layers in front of the first branches behind the input."""
+    """Apply the layers before the first branches to the input."""
     for kinds in STEM:
         x = max_pool(steps(x, kinds), 3, 2)
     return x

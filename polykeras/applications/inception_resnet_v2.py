@@ -1,4 +1,4 @@
-"""Inception-ResNet-v2: branches side by side that learn what to add to their input."""
+"""Inception-ResNet-v2: Inception blocks with residual connections."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIXED_7A: list[list] = [
     ["max"],
 ]
 
-#: Branches of the blocks whose outputs are added, by the height and width that they see.
+#: Branches of the residual blocks, by the height and width of their input.
 _RESIDUAL: dict[int, list[list]] = {
     35: [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]],
     17: [[(192, 1)], [(128, 1), (160, (1, 7)), (192, (7, 1))]],
@@ -32,10 +32,10 @@ _RESIDUAL: dict[int, list[list]] = {
 
 
 class CustomScaleLayer(Layer):
-    """The first input, and the second times a number.
+    """Add the second input, multiplied by a number, to the first.
 
     Args:
-        scale: float, the number.
+        scale: float, factor of the second input.
 
     >>> import numpy as np
     >>> CustomScaleLayer(0.5)([np.ones(2, "float32"), np.ones(2, "float32")])
@@ -92,7 +92,7 @@ InceptionResNetV2 = constructor(
         model_name="inception_resnet_v2",
         size=299,
         least=75,
-        summary="Inception-ResNet-v2, of 244 convolutions.",
+        summary="Inception-ResNet-v2, with 244 convolutional layers.",
         downloads=both(
             "inception_resnet_v2/inception_resnet_v2_weights_tf_dim_ordering_tf_kernels",
             ("e693bd0210a403b3192acc6073ad2e96", "d19885ff4a710c122648d3b5c3b684e4"),

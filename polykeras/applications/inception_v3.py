@@ -1,4 +1,4 @@
-"""InceptionV3: windows of several sizes side by side, the larger ones made of small ones."""
+"""InceptionV3: parallel convolutions with kernels of several sizes, large ones factorized into small ones."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _crossed_windows(number: int) -> list[list]:
 _HALVING_35: list[list] = [[(384, 3, 2)], [(64, 1), (96, 3), (96, 3, 2)], ["max"]]
 _HALVING_17: list[list] = [[(192, 1), (320, 3, 2)], [(192, 1), (192, (1, 7)), (192, (7, 1)), (192, 3, 2)], ["max"]]
 
-#: The tables of branches, one behind the other.
+#: The branches of all blocks, in order.
 _BLOCKS: tuple[list[list], ...] = (
     *(_small_windows(pooled) for pooled in (32, 64, 64)),
     _HALVING_35,
@@ -66,7 +66,7 @@ InceptionV3 = constructor(
         model_name="inception_v3",
         size=299,
         least=75,
-        summary="InceptionV3, of 94 convolutions.",
+        summary="InceptionV3, with 94 convolutional layers.",
         downloads=both(
             "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels",
             ("9a0d58056eeedaa3f26cb7ebd46da564", "bcbd6486424b2319ff4ef7d526e38f63"),

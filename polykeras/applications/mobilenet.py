@@ -1,4 +1,4 @@
-"""MobileNet: each convolution is one of each channel by itself, then one across them."""
+"""MobileNet: depthwise separable convolutions."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ ORDER = (
 
 
 def size_of_trained(frame: Frame, sizes: tuple[int, ...]) -> int:
-    """Return the height and width of the pictures that the most suitable weights were trained on."""
+    """Return the image size for which the most suitable weights were trained."""
     shape, default = frame.input_shape, frame.variant.size
     height, width = frame.spatial(shape) if shape else (None, None)
     if height == width and height in sizes:
         return height
     if frame.weights == "imagenet" and (height, width) != (None, None):
         warnings.warn(
-            f"{frame.variant.name}: Expected square pictures of {sizes} pixels for weights='imagenet'. Received: "
-            f"input_shape={shape}. The weights trained on {default} x {default} pixels are taken.",
+            f"{frame.variant.name}: Expected square images of {sizes} pixels for weights='imagenet'. Received: "
+            f"input_shape={shape}. The weights trained on {default} x {default} pixels are used.",
             stacklevel=5,
         )
     return default
 
 
 def model_name(frame: Frame, kind: str, alpha: float, size: int) -> str:
-    """Return the name that was asked for, otherwise one that says width and size of pictures."""
+    """Return the given name, or else one that contains the width multiplier and the image size."""
     if frame.weights != "imagenet" and frame.input_shape is not None:
         size = frame.spatial(frame.input_shape)[0]
     return frame.name or f"{kind}_{alpha:0.2f}_{size}"
 
 
 def check_alpha(frame: Frame, alpha: float, choices: tuple[float, ...]) -> None:
-    """Refuse widths for which no trained weights were published.
+    """Reject width multipliers for which no trained weights were published.
 
     Raises:
-        ValueError: for such a width, where they are asked for.
+        ValueError: for such a width multiplier with ``weights="imagenet"``.
     """
     if frame.weights == "imagenet" and alpha not in choices:
         raise frame.wrong(f"Expected alpha to be one of {choices} for weights='imagenet'. Received: alpha={alpha}.")
@@ -74,9 +74,9 @@ def _mobilenet(frame: Frame, alpha: float = 1.0, depth_multiplier: int = 1, drop
     (2017), https://arxiv.org/abs/1704.04861.
 
     Args:
-        alpha: float, by which the number of filters of each layer is multiplied; default 1.
-        depth_multiplier: int, outputs of each channel of the convolutions by channel; default 1.
-        dropout: float, rate of dropout before the classes; default 0.001.
+        alpha: float, width multiplier for the number of filters of each layer; default 1.
+        depth_multiplier: int, number of output channels per input channel in depthwise convolutions; default 1.
+        dropout: float, dropout rate before the classifier; default 0.001.
     """
     check_alpha(frame, alpha, tuple(_ALPHAS))
     if frame.weights == "imagenet" and depth_multiplier != 1:
@@ -103,7 +103,7 @@ MobileNet = constructor(
         name="MobileNet",
         model_name=None,
         size=224,
-        summary="MobileNet of 28 layers with weights.",
+        summary="MobileNet with 28 weight layers.",
     ),
     ORDER,
 )

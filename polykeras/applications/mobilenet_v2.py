@@ -1,4 +1,4 @@
-"""MobileNetV2: narrow layers, with wide ones between them."""
+"""MobileNetV2: inverted residual blocks with linear bottlenecks."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _mobilenet_v2(frame: Frame, alpha: float = 1.0) -> KerasTensor:
     Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (CVPR 2018).
 
     Args:
-        alpha: float, by which the number of filters of each layer is multiplied; default 1.
+        alpha: float, width multiplier for the number of filters of each layer; default 1.
     """
     check_alpha(frame, alpha, _ALPHAS)
     size = size_of_trained(frame, _SIZES)

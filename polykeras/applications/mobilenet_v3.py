@@ -1,4 +1,4 @@
-"""MobileNetV3: MobileNetV2 with gates for the channels, found by a search."""
+"""MobileNetV3: MobileNetV2 with squeeze-and-excitation, found by architecture search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from polykeras.applications.imagenet_utils import decode_predictions, preprocess
 from polykeras.applications.mobilenet import check_alpha
 from polykeras.core.graph import KerasTensor
 
-#: Blocks: how often wider inside, filters, size of the window, strides, whether gated, whether with hard swish.
+#: Blocks: expansion ratio, filters, kernel size, strides, whether with squeeze-and-excitation, whether with hard swish.
 _LARGE = (
     (1, 16, 3, 1, False, False),
     (4, 24, 3, 2, False, False),
@@ -77,7 +77,7 @@ def _norm(x: KerasTensor, name: str) -> KerasTensor:
 
 
 def _gated(x: KerasTensor, name: str) -> KerasTensor:
-    """Scale each channel by a gate, a piecewise linear one."""
+    """Apply squeeze-and-excitation with a hard sigmoid."""
     count = channels(x)
     gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_avg_pool")(x)
     gate = conv(gate, to_multiple_of_8(count / 4), padding="same", name=f"{name}_conv")
@@ -137,14 +137,14 @@ def _mobilenet_v3(
     dropout_rate: float = 0.2,
     include_preprocessing: bool = True,
 ) -> KerasTensor:
-    """Its input is pixels from 0 to 255, or from -1 to 1 with ``include_preprocessing=False``.
+    """Its input consists of pixels from 0 to 255, or from -1 to 1 with ``include_preprocessing=False``.
 
     Source: Howard et al., "Searching for MobileNetV3" (ICCV 2019).
 
     Args:
-        alpha: float, by which the number of filters of each layer is multiplied; default 1.
-        minimalistic: bool, whether to do without gates, hard swish and windows of 5 x 5.
-        dropout_rate: float, rate of dropout before the classes; default 0.2.
+        alpha: float, width multiplier for the number of filters of each layer; default 1.
+        minimalistic: bool, whether to avoid squeeze-and-excitation, hard swish and 5 x 5 kernels; default False.
+        dropout_rate: float, dropout rate before the classifier; default 0.2.
     """
     check_alpha(frame, alpha, (1.0,) if minimalistic else (0.75, 1.0))
     kind, blocks, filters = frame.variant.blocks
@@ -171,7 +171,7 @@ def _variant(kind: str, blocks: tuple, filters: int) -> Variant:
         name=name,
         model_name=name,
         size=224,
-        summary=f"MobileNetV3, the {kind.lower()} one.",
+        summary=f"MobileNetV3 {kind}.",
         blocks=(kind.lower(), blocks, filters),
     )
 

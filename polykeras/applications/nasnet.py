@@ -1,4 +1,4 @@
-"""NASNet: cells found by a search on small pictures, repeated for large ones."""
+"""NASNet: cells found by architecture search on small images, stacked for large ones."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _squeezed(x: KerasTensor, filters: int, conv_name: str, norm_name: str) -> K
 
 
 def _separable(x: KerasTensor, filters: int, size: int, name: str, strides: int = 1) -> KerasTensor:
-    """Two separable convolutions, the first of which may halve height and width."""
+    """Apply two separable convolutions, the first of which may halve height and width."""
     for index in (1, 2):
         x, padding = activation(x), "same"
         if strides > 1:
@@ -54,7 +54,7 @@ def _separable(x: KerasTensor, filters: int, size: int, name: str, strides: int 
 
 
 def _halved(x: KerasTensor, filters: int, name: str) -> KerasTensor:
-    """Every other pixel, and those one to the right and below, each of half the filters."""
+    """Halve height and width: every other pixel, and those one to the right and below, with half the filters each."""
     x = activation(x, name=f"adjust_relu_1_{name}")
     first = average_pool(x, 1, 2, f"adjust_avg_pool_1_{name}")
     first = _conv(first, filters // 2, padding="same", name=f"adjust_conv_1_{name}")
@@ -65,7 +65,7 @@ def _halved(x: KerasTensor, filters: int, name: str) -> KerasTensor:
 
 
 def _adjusted(before: KerasTensor | None, x: KerasTensor, filters: int, name: str) -> KerasTensor:
-    """The output of the cell before the last, in the size of the last one's, ``x``."""
+    """The output of the second to last cell, with the size of the last cell's output, ``x``."""
     if before is None:
         return x
     if spatial_size(before) != spatial_size(x):
@@ -165,7 +165,7 @@ def _variant(kind: str, size: int, blocks: tuple, hashes: tuple[str, str]) -> Va
         name=f"NASNet{kind}",
         model_name=name,
         size=size,
-        summary=f"NASNet-A, the {kind.lower()} one.",
+        summary=f"NASNet-A {kind}.",
         blocks=blocks,
         downloads=(
             Download(f"{address}.h5", hashes[0], f"{name}.h5"),

@@ -1,4 +1,4 @@
-"""ResNet: layers that learn what to add to their input."""
+"""ResNet: residual blocks, which learn what to add to their input."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STAGES = (64, 128, 256, 512)
 
 
 def stem(x: KerasTensor, is_normalized: bool) -> KerasTensor:
-    """Four pixels become one."""
+    """Apply the stem, which reduces height and width by a factor of 4."""
     x = conv(pad(x, 3, "conv1_pad"), 64, 7, 2, name="conv1_conv")
     if is_normalized:
         x = activation(norm(x, "conv1_bn", epsilon=EPSILON), name="conv1_relu")
@@ -25,7 +25,7 @@ def stem(x: KerasTensor, is_normalized: bool) -> KerasTensor:
 
 
 def conv_norm_relu(x: KerasTensor, filters: int, size: int, strides: int, name: str, **options: Any) -> KerasTensor:
-    """A convolution, normalized, of which the positive part goes on."""
+    """Apply a convolution, batch normalization and ReLU."""
     x = conv(x, filters, size, strides, name=f"{name}_conv", **options)
     return activation(norm(x, f"{name}_bn", epsilon=EPSILON), name=f"{name}_relu")
 
@@ -42,7 +42,7 @@ def _block(x: KerasTensor, filters: int, strides: int, is_first: bool, name: str
 
 
 def _resnet(frame: Frame) -> KerasTensor:
-    """Its input is scaled by ``preprocess_input``: blue, green and red, less the means of ImageNet.
+    """Its input is scaled by ``preprocess_input``: BGR minus the ImageNet means.
 
     Source: He et al., "Deep Residual Learning for Image Recognition" (CVPR 2016).
     """
@@ -55,20 +55,20 @@ def _resnet(frame: Frame) -> KerasTensor:
 
 
 def variant(depth: int, version: str, counts: tuple[int, ...], hashes: tuple[str, str]) -> Variant:
-    """Return the description of a ResNet of so many layers.
+    """Return the description of a ResNet with a given depth.
 
     Args:
-        depth: layers with weights.
+        depth: int, number of weight layers.
         version: ``""`` or ``"V2"``.
-        counts: blocks of the four stages.
-        hashes: of the weights with the top and without.
+        counts: numbers of blocks in the four stages.
+        hashes: hashes of the weights with and without the top.
     """
     model_name = f"resnet{depth}{version.lower()}"
     return Variant(
         name=f"ResNet{depth}{version}",
         model_name=model_name,
         size=224,
-        summary=f"ResNet{version} of {depth} layers with weights.",
+        summary=f"ResNet{version} with {depth} weight layers.",
         blocks=counts,
         downloads=both(f"resnet/{model_name}_weights_tf_dim_ordering_tf_kernels", hashes),
     )

@@ -1,4 +1,4 @@
-"""ResNet50, with the functions around it."""
+"""ResNet50 and its preprocessing."""
 
 from polykeras.applications.resnet import ResNet50, decode_predictions, preprocess_input
 

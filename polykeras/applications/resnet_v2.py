@@ -1,4 +1,4 @@
-"""ResNet V2: normalization and rectifier come before each convolution."""
+"""ResNet V2: normalization and ReLU precede each convolution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VGG: stacks of small convolutions, and two wide layers at the end."""
+"""VGG: stacks of 3 x 3 convolutions, and two wide dense layers before the classifier."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from polykeras.core.graph import KerasTensor
 
 
 def _vgg(frame: Frame) -> KerasTensor:
-    """Its input is scaled by ``preprocess_input``: blue, green and red, less the means of ImageNet.
+    """Its input is scaled by ``preprocess_input``: BGR minus the ImageNet means.
 
     Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition" (ICLR 2015).
     """
@@ -33,7 +33,7 @@ def _variant(depth: int, counts: tuple[int, ...], hashes: tuple[str, str]) -> Va
         name=f"VGG{depth}",
         model_name=stem,
         size=224,
-        summary=f"VGG of {depth} layers with weights.",
+        summary=f"VGG with {depth} weight layers.",
         blocks=tuple(zip((64, 128, 256, 512, 512), counts, strict=True)),
         downloads=both(f"{stem}/{stem}_weights_tf_dim_ordering_tf_kernels", hashes),
     )

@@ -1,4 +1,4 @@
-"""VGG16, with the functions around it."""
+"""VGG16 and its preprocessing."""
 
 from polykeras.applications.imagenet_utils import decode_predictions, preprocessing
 from polykeras.applications.vgg import VGG16

@@ -1,4 +1,4 @@
-"""VGG19, with the functions around it."""
+"""VGG19 and its preprocessing."""
 
 from polykeras.applications.imagenet_utils import decode_predictions, preprocessing
 from polykeras.applications.vgg import VGG19

@@ -1,4 +1,4 @@
-"""Xception: convolutions of each channel by itself, then across them."""
+"""Xception: depthwise separable convolutions with residual connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from polykeras.applications.frame import Frame, Variant, constructor
 from polykeras.applications.imagenet_utils import decode_predictions, preprocessing
 from polykeras.core.graph import KerasTensor
 
-#: Filters of the separable convolutions of the blocks that halve height and width: the number of the block first.
+#: Filters of the separable convolutions in the blocks that halve height and width, by index of the block.
 _HALVING = {2: (128, 128), 3: (256, 256), 4: (728, 728), 13: (728, 1024)}
 _MIDDLE = range(5, 13)
 
@@ -62,7 +62,7 @@ Xception = constructor(
         model_name="xception",
         size=299,
         least=71,
-        summary="Xception, of 36 convolutions, most of them separable.",
+        summary="Xception, with 36 convolutional layers.",
         downloads=both(
             "xception/xception_weights_tf_dim_ordering_tf_kernels",
             ("0a58e3b7378bc2990ea3b43d5981f1f6", "b0042744bf5b25fce3cb969f33bebb97"),

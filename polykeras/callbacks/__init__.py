@@ -1,4 +1,4 @@
-"""What runs at fixed moments of training."""
+"""Callbacks: objects whose methods are called at fixed points of training."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The moving averages of the weights in place of the weights."""
+"""A callback that swaps the weights for their moving averages."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from polykeras.callbacks.monitor import optimizers_of
 
 
 class SwapEMAWeights(Callback):
-    """Evaluates and predicts with the moving averages of the weights that an optimizer keeps.
+    """Evaluates and predicts with the exponential moving averages (EMA) of the weights that the optimizer keeps.
 
     Args:
-        swap_on_epoch: have them in the model from the end of each epoch to the start of the next,
-            for callbacks after this one, such as ModelCheckpoint.
+        swap_on_epoch: bool, whether to also swap from the end of each epoch to the start of the next, for later
+            callbacks such as ModelCheckpoint; default False.
 
     Raises:
-        ValueError: if the optimizer was made without ``use_ema=True``.
+        ValueError: if the optimizer was created without ``use_ema=True``.
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -29,14 +29,14 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()
         self.swap_on_epoch = swap_on_epoch
-        self._weights: list[np.ndarray] | None = None  # the model's own, while the averages are in it
+        self._weights: list[np.ndarray] | None = None  # the trained weights, while the model has the averages
 
-    def _put_in(self) -> None:
+    def _swap_in(self) -> None:
         optimizers = [optimizer for optimizer in optimizers_of(self.model) if optimizer.use_ema]
         if not optimizers:
             raise ValueError(
                 f"Expected an optimizer with use_ema=True for SwapEMAWeights. Received: {self.model.optimizer.name!r} "
-                f"without."
+                f"without it."
             )
         has_averages = any(int(ops.convert_to_numpy(optimizer.iterations)) > 0 for optimizer in optimizers)
         if self._weights is None and has_averages:
@@ -44,7 +44,7 @@ class SwapEMAWeights(Callback):
             self._weights = [variable.numpy() for variable in variables]
             self.model.optimizer.finalize_variable_values(variables)
 
-    def _take_out(self) -> None:
+    def _swap_out(self) -> None:
         if self._weights is not None:
             for variable, weight in zip(self.model.trainable_variables, self._weights, strict=True):
                 variable.assign(weight)
@@ -54,20 +54,20 @@ class SwapEMAWeights(Callback):
         self._weights = None
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        self._take_out()
+        self._swap_out()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if self.swap_on_epoch:
-            self._put_in()
+            self._swap_in()
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        self._put_in()
+        self._swap_in()
 
     def on_test_end(self, logs: dict | None = None) -> None:
-        self._take_out()
+        self._swap_out()
 
     def on_predict_begin(self, logs: dict | None = None) -> None:
-        self._put_in()
+        self._swap_in()
 
     def on_predict_end(self, logs: dict | None = None) -> None:
-        self._take_out()
+        self._swap_out()

@@ -1,4 +1,4 @@
-"""Training that survives the end of its process."""
+"""A callback that makes training resumable after its process has ended."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from polykeras.callbacks.callback import Callback
 
 
 class BackupAndRestore(Callback):
-    """Goes on where an earlier ``fit`` was killed, to the same weights as if it had not been.
+    """Resumes training where an earlier ``fit`` was killed, with the same final weights as without the interruption.
 
-    The state of training is written to one file, which takes the place of the last one when it is whole. A
-    ``fit`` with the same arguments that finds a file begins there: at the same epoch and batch, with the
-    weights, optimizer, metrics, seeds and positions of other callbacks as they were. Shuffling and dropout go
-    on too, though no seed was set. Datasets and generators are asked for the batches of earlier epochs
-    again; the same ones must come.
+    The state of training is written to one file, which replaces the previous one once it is complete. A ``fit``
+    with the same arguments that finds such a file starts from it: at the same epoch and batch, with the same
+    weights and states of the optimizer, metrics, seeds and other callbacks. Shuffling and dropout resume too, even
+    if no seed was set. Datasets and generators must yield the batches of the earlier epochs again.
 
     Args:
-        backup_dir: folder for the file, of this model alone.
-        save_freq: ``"epoch"``, or a number of batches.
-        double_checkpoint: keep the backup before the last one too, in case that one can't be read.
-        delete_checkpoint: remove the backup when training has ended.
+        backup_dir: directory for the file, used by this model only.
+        save_freq: ``"epoch"``, or a number of batches; default "epoch".
+        double_checkpoint: bool, whether to also keep the previous backup, in case the last one can't be read; default
+            False.
+        delete_checkpoint: bool, whether to delete the backup at the end of training; default True.
 
     Raises:
-        ValueError: for another ``save_freq``, or from ``fit``, for a backup that is damaged or of another model.
+        ValueError: for an invalid ``save_freq``, or in ``fit`` if the backup is damaged or of another model.
 
     >>> import tempfile, numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -36,7 +36,7 @@ class BackupAndRestore(Callback):
     >>> history = model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=2, callbacks=[backup], verbose=0)
     """
 
-    #: The others are called first, so that a backup holds what they did.
+    #: Other callbacks are called first, so that a backup includes their changes.
     comes_last = True
 
     def __init__(
@@ -64,7 +64,7 @@ class BackupAndRestore(Callback):
     # ------------------------------------------------------------------ restore
 
     def saved_position(self, model: Any) -> Any:
-        """Return where the fit of the backup was, or None; called when ``fit`` begins.
+        """Return the position of training in the backup, or None; called at the start of ``fit``.
 
         Args:
             model: Model.
@@ -82,7 +82,7 @@ class BackupAndRestore(Callback):
                 if path is paths[-1]:
                     error.add_note("Delete the file to train from the start.")
                     raise
-                warnings.warn(f"The backup before the last one is used. {error}", stacklevel=4)
+                warnings.warn(f"The previous backup is used. {error}", stacklevel=4)
             else:
                 position.restore = functools.partial(self._restore, path, position.batch)
                 return position

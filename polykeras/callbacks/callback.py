@@ -1,4 +1,4 @@
-"""Callbacks: what a user runs at fixed moments of training, and the list that calls them."""
+"""The base class of callbacks, and the list that calls them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from polykeras.core import log_names
 
 
 class Callback:
-    """Base class: override the moments that matter.
+    """Base class of callbacks: subclasses override hooks, methods that are called at fixed points of training.
 
-    Attributes set before training: ``model`` and ``params`` (``epochs``, ``steps``, ``verbose``).
-    ``logs`` are dicts from metric names to floats. Setting ``self.model.stop_training = True`` ends
-    training after the batch or epoch.
+    The attributes ``model`` and ``params`` (``epochs``, ``steps``, ``verbose``) are set before training.
+    ``logs`` are dicts from metric names to floats. Setting ``self.model.stop_training = True`` stops
+    training after the current batch or epoch.
 
     >>> import polykeras as keras
     >>> class Shout(keras.callbacks.Callback):
@@ -23,9 +23,9 @@ class Callback:
     ...         print(epoch, sorted(logs))
     """
 
-    #: Least seconds between two calls of ``on_train_batch_end`` and its kin: 0 means every batch.
+    #: Minimum number of seconds between two calls of ``on_train_batch_end`` and the like; 0 for every batch.
     batch_interval: float = 0.0
-    #: Batches of the epoch so far, those without a call because of ``batch_interval`` included.
+    #: Number of batches of the epoch so far, including those without a call because of ``batch_interval``.
     batches_seen: int = 0
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Callback:
 
     @property
     def model(self) -> Any:
-        """The model in training."""
+        """The model that is being trained."""
         return self.__dict__.get("_model")
 
     @model.setter
@@ -43,15 +43,15 @@ class Callback:
         self._model = model
 
     def set_params(self, params: dict) -> None:
-        """Keep what ``fit`` tells of itself: ``epochs``, ``steps`` and ``verbose``.
+        """Store the parameters of ``fit``.
 
         Args:
-            params: dict.
+            params: dict with ``epochs``, ``steps`` and ``verbose``.
         """
         self.params = params
 
     def set_model(self, model: Any) -> None:
-        """Keep the model that is trained.
+        """Store the model that is being trained.
 
         Args:
             model: Model.
@@ -59,10 +59,10 @@ class Callback:
         self._model = model
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Called at the start of an epoch, of training only.
+        """Called at the start of an epoch, in training only.
 
         Args:
-            epoch: int, from 0 on.
+            epoch: int, index of the epoch, starting at 0.
             logs: dict from metric names to values; default None.
         """
 
@@ -70,12 +70,12 @@ class Callback:
         """Called at the end of an epoch, with the results of training and validation (``val_...``).
 
         Args:
-            epoch: int, from 0 on.
+            epoch: int, index of the epoch, starting at 0.
             logs: dict from metric names to values; default None.
         """
 
     def on_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Another name for ``on_train_batch_begin``.
+        """Alias of ``on_train_batch_begin``.
 
         Args:
             batch: int, index of the batch within the epoch, starting at 0.
@@ -83,7 +83,7 @@ class Callback:
         """
 
     def on_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Another name for ``on_train_batch_end``.
+        """Alias of ``on_train_batch_end``.
 
         Args:
             batch: int, index of the batch within the epoch, starting at 0.
@@ -100,7 +100,7 @@ class Callback:
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
-        """Called after a batch of ``fit``, with the means of the epoch so far.
+        """Called after a batch of ``fit``, with the means over the epoch so far.
 
         Args:
             batch: int, index of the batch within the epoch, starting at 0.
@@ -109,7 +109,7 @@ class Callback:
         self.on_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
-        """Called before a batch of ``evaluate``, validation included.
+        """Called before a batch of ``evaluate``, including validation.
 
         Args:
             batch: int, index of the batch within the epoch, starting at 0.
@@ -155,7 +155,7 @@ class Callback:
         """
 
     def on_test_begin(self, logs: dict | None = None) -> None:
-        """Called at the start of ``evaluate``, validation included.
+        """Called at the start of ``evaluate``, including validation.
 
         Args:
             logs: dict from metric names to values; default None.
@@ -184,7 +184,7 @@ class Callback:
 
 
 class History(Callback):
-    """What ``fit`` returns: ``history`` has a list of values, one an epoch, for each metric.
+    """The return value of ``fit``: its attribute ``history`` maps each metric to a list with one value per epoch.
 
     >>> History().history
     {}
@@ -213,17 +213,17 @@ _BATCH_HOOKS = {
 
 
 class CallbackList:
-    """Calls a list of callbacks in order; it has their methods ``on_epoch_begin`` and so on itself.
+    """Calls a list of callbacks in order; it has all their hooks, such as ``on_epoch_begin``, itself.
 
     Args:
-        callbacks: callbacks, or one of them; default None.
-        add_history: add a History, unless there is one.
-        add_progbar: add a ProgbarLogger, unless there is one.
-        model: given to each callback; default None.
-        **params: given to each callback.
+        callbacks: list of callbacks, or a single one; default None.
+        add_history: bool, whether to add a History unless there is one; default False.
+        add_progbar: bool, whether to add a ProgbarLogger unless there is one; default False.
+        model: Model, passed to each callback; default None.
+        **params: parameters passed to each callback.
 
     Raises:
-        TypeError: for something else than callbacks.
+        TypeError: for objects that are not callbacks.
 
     >>> callbacks = CallbackList([History()])
     >>> callbacks.on_train_begin(); callbacks.on_epoch_end(0, {"loss": 0.5}); callbacks.history.history
@@ -276,16 +276,16 @@ class CallbackList:
         self._find_watchers()
 
     def set_params(self, params: dict) -> None:
-        """Give all callbacks the numbers of the training: epochs, steps, verbose."""
+        """Pass the parameters of training, such as epochs, steps and verbose, to all callbacks."""
         self.params = params
         self.call("set_params", params)
 
     def set_model(self, model: Any) -> None:
-        """Give all callbacks the model."""
+        """Pass the model to all callbacks."""
         self.call("set_model", model)
 
     def watches_batches(self, kind: str) -> bool:
-        """True if a callback wants every batch of "train", "test" or "predict".
+        """Return True if a callback must be called for every batch of "train", "test" or "predict".
 
         Args:
             kind: "train", "test" or "predict".
@@ -293,11 +293,12 @@ class CallbackList:
         return any(not getattr(c, "batch_interval", 0) for c in self._watchers[kind])
 
     def batch_begin(self, kind: str, batch: int, logs: dict | None = None) -> None:
-        """Call ``on_<kind>_batch_begin`` of the callbacks that have it.
+        """Call ``on_<kind>_batch_begin`` of the callbacks that define it.
 
         Args:
-            batch: int, its index in the epoch.
-            logs: dict of what is known of it; default None.
+            kind: "train", "test" or "predict".
+            batch: int, index of the batch within the epoch, starting at 0.
+            logs: dict passed to the callbacks; default None, for an empty one.
         """
         for callback in self._watchers[kind]:
             if not getattr(callback, "batch_interval", 0):
@@ -306,13 +307,14 @@ class CallbackList:
     def batch_end(
         self, kind: str, batch: int, make_logs: Callable[[], dict], is_last: bool = False, seen: int | None = None
     ) -> None:
-        """Call ``on_<kind>_batch_end`` of the callbacks that are due; the logs are made if one is.
+        """Call ``on_<kind>_batch_end`` of the callbacks that are due.
 
         Args:
-            batch: int, its index in the epoch.
-            make_logs: function without arguments that returns the logs.
-            is_last: bool, whether no batch follows in the epoch; default False.
-            seen: int, how many batches there were in the epoch; default those up to this one.
+            kind: "train", "test" or "predict".
+            batch: int, index of the batch within the epoch, starting at 0.
+            make_logs: function without arguments that returns the logs; called only if a callback is due.
+            is_last: bool, whether this is the last batch of the epoch; default False.
+            seen: int, number of batches so far in the epoch; default None, for ``batch + 1``.
         """
         logs = None
         for callback in self._watchers[kind]:
@@ -326,32 +328,32 @@ class CallbackList:
             logs = make_logs() if logs is None else logs
             getattr(callback, f"on_{kind}_batch_end")(batch, logs)
 
-    def call(self, moment: str, *arguments: Any, **named: Any) -> None:
-        """Call one moment, such as ``"on_epoch_end"``, of every callback.
+    def call(self, hook: str, *arguments: Any, **named: Any) -> None:
+        """Call one hook, such as ``"on_epoch_end"``, of every callback.
 
         Args:
-            moment: name of a method.
-            *arguments, **named: its arguments.
+            hook: str, name of the method.
+            *arguments, **named: arguments of the method.
         """
         for callback in self.callbacks:
-            getattr(callback, moment)(*arguments, **named)
+            getattr(callback, hook)(*arguments, **named)
 
 
-def _forwarder(moment: str) -> Callable:
-    @functools.wraps(getattr(Callback, moment))
+def _forwarder(hook: str) -> Callable:
+    @functools.wraps(getattr(Callback, hook))
     def call(self: CallbackList, *arguments: Any, **named: Any) -> None:
-        self.call(moment, *arguments, **named)
+        self.call(hook, *arguments, **named)
 
     return call
 
 
-# A loop of the user's own calls the moments of the list, as it would those of one callback.
-for _moment in [name for name in vars(Callback) if name.startswith("on_")]:
-    setattr(CallbackList, _moment, _forwarder(_moment))
+# Custom training loops call the hooks of the list like those of a single callback.
+for _hook in [name for name in vars(Callback) if name.startswith("on_")]:
+    setattr(CallbackList, _hook, _forwarder(_hook))
 
 
 def _watches(callback: Any, names: tuple[str, ...]) -> bool:
-    """True if a callback, or its class, defines one of the batch hooks itself."""
+    """Return True if a callback or its class overrides one of the batch hooks."""
     special = getattr(callback, "watched_hooks", None)
     if special is not None:
         return any(name in special for name in names)

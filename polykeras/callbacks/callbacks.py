@@ -1,3 +1,3 @@
-"""The path of Keras 2 to the callbacks."""
+"""The module path of the callbacks in Keras 2."""
 
 from polykeras.callbacks import *  # noqa: F403

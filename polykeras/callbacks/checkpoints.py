@@ -1,4 +1,4 @@
-"""Callbacks that save the model while it trains."""
+"""Callbacks that save the model during training."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from polykeras.core import log_names, naming
 
 
 class ModelCheckpoint(MonitorCallback):
-    """Saves the model, or its weights, every epoch or every so many batches.
+    """Saves the model, or its weights, every epoch or every given number of batches.
 
     Args:
-        filepath: path, which may hold fields: ``"{epoch:02d}-{val_loss:.2f}.keras"``. Fields are the
-            epoch (from 1), ``batch`` (from 1, with a number as ``save_freq``) and the names in the logs.
-        monitor: name in the logs, for ``save_best_only``; default "val_loss".
+        filepath: str or path, which may contain format fields, as in ``"{epoch:02d}-{val_loss:.2f}.keras"``: the
+            epoch (starting at 1), ``batch`` (starting at 1, if ``save_freq`` is a number) and the names in the logs.
+        monitor: str, name in the logs, for ``save_best_only``; default "val_loss".
         verbose: 1 prints a message; default 0.
-        save_best_only: save only when ``monitor`` is better than ever before.
-        save_weights_only: ``model.save_weights`` instead of ``model.save``.
+        save_best_only: bool, whether to save only if ``monitor`` is better than ever before; default False.
+        save_weights_only: bool, whether to call ``model.save_weights`` instead of ``model.save``; default False.
         mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
-        save_freq: ``"epoch"``, or a number of batches. A metric is then the mean of the epoch so far.
-        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``; default
+        save_freq: ``"epoch"``, or a number of batches; metrics are then means over the epoch so far; default "epoch".
+        initial_value_threshold: float, value that the first saved model must beat, for ``save_best_only``; default
             None.
-        period: (Keras 2) epochs between two savings; default 1.
+        period: int, number of epochs between two saves, as in Keras 2; default 1.
 
     Raises:
-        ValueError: for another ``save_freq`` or ``mode``.
-        KeyError: for a field of ``filepath`` that the logs don't have.
+        ValueError: for an invalid ``save_freq`` or ``mode``.
+        KeyError: for a field of ``filepath`` that is not in the logs.
 
     >>> import numpy as np, polykeras as keras, os, tempfile
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -81,7 +81,7 @@ class ModelCheckpoint(MonitorCallback):
             self._epochs = 0
             self._save_model(epoch, None, logs)
 
-    # Callbacks of other packages are made from this one, and call the four methods below or have their own.
+    # Callbacks in other packages inherit from this one, and call or override the four methods below.
 
     def _should_save_on_batch(self, batch: int) -> bool:
         if isinstance(self.save_freq, str):  # "epoch"
@@ -125,7 +125,7 @@ class ModelCheckpoint(MonitorCallback):
         value = self.current(logs)
         if value is None or not self.is_better(value, self.best):
             if self.verbose and value is not None:
-                say(f"Epoch {epoch + 1}: {self.monitor} {value:.5f} is no better than {self.best}")
+                say(f"Epoch {epoch + 1}: {self.monitor} {value:.5f} is not better than {self.best}")
             return False
         self.best = value
         return True

@@ -1,4 +1,4 @@
-"""The files that TensorBoard reads, written by the tensorboard package alone."""
+"""TensorBoard event files, written with the tensorboard package only, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from polykeras.core.extras import require
 
 _BINS = 30
-_file_numbers = itertools.count()  # two files of one second get different names
+_file_numbers = itertools.count()  # for distinct names of files created in the same second
 
 
 def _proto(name: str) -> Any:
@@ -25,10 +25,10 @@ def _proto(name: str) -> Any:
 
 
 class EventFile:
-    """One run of TensorBoard: values by tag and step. The file is made with the first of them.
+    """The event file of one TensorBoard run: values by tag and step. It is created when the first value is written.
 
     Args:
-        folder: of the run.
+        folder: directory of the run.
     """
 
     def __init__(self, folder: str | os.PathLike) -> None:
@@ -41,7 +41,7 @@ class EventFile:
         self._value(step, tag=tag, simple_value=float(value))
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        """Write how the values of an array are spread; those that are not finite are left out."""
+        """Write a histogram of the finite values of an array."""
         values = np.asarray(values, np.float64).ravel()
         values = values[np.isfinite(values)]
         if not values.size:
@@ -54,7 +54,7 @@ class EventFile:
         self._value(step, tag=tag, histo=summary)
 
     def image(self, tag: str, pixels: np.ndarray, step: int) -> None:
-        """Write a picture of a matrix: black for its least value, white for its greatest."""
+        """Write a matrix as an image: black for its minimum, white for its maximum."""
         height, width = pixels.shape
         image = _proto("summary").Summary.Image(
             height=height, width=width, colorspace=1, encoded_image_string=_png(_as_gray(pixels))
@@ -62,7 +62,7 @@ class EventFile:
         self._value(step, tag=tag, image=image)
 
     def text(self, tag: str, text: str, step: int) -> None:
-        """Write a text, in Markdown."""
+        """Write a text in Markdown."""
         tensor = _proto("tensor").TensorProto(dtype=_proto("types").DT_STRING, string_val=[text.encode()])
         metadata = _proto("summary").SummaryMetadata(plugin_data={"plugin_name": "text"})
         self._value(step, tag=tag, tensor=tensor, metadata=metadata)
@@ -71,7 +71,7 @@ class EventFile:
         """Write a graph.
 
         Args:
-            nodes: (path, kind, paths of the nodes before, shapes of the outputs) of each.
+            nodes: (path, kind, paths of the input nodes, shapes of the outputs) of each node.
         """
         graph_def = _proto("graph").GraphDef(versions={"producer": 22})
         for path, kind, sources, shapes in nodes:
@@ -99,21 +99,21 @@ class EventFile:
         self._records = writer.RecordWriter(self._file)
 
     def flush(self) -> None:
-        """Let readers see what was written so far."""
+        """Flush the file, so that readers see what was written so far."""
         if self._file is not None:
             self._file.flush()
 
     def close(self) -> None:
-        """End the file; what is written later goes to a new one."""
+        """Close the file; later values are written to a new one."""
         if self._file is not None:
             self._file.close()
         self._file = self._records = None
 
 
 def matrix_of(weight: np.ndarray) -> np.ndarray | None:
-    """Return a weight as a matrix to look at; None for a single number.
+    """Return a weight as a matrix for display; None for a scalar.
 
-    A convolution's kernels stand side by side, a row of them for each input channel.
+    The kernels of a convolution are laid out side by side, with one row of kernels per input channel.
 
     >>> matrix_of(np.zeros((3,))).shape, matrix_of(np.zeros((5, 2))).shape, matrix_of(np.zeros((3, 3, 2, 4))).shape
     ((1, 3), (2, 5), (6, 12))

@@ -20,7 +20,7 @@ def _rate(optimizer: Any) -> float:
 
 
 def _report(model: Any, logs: dict | None) -> None:
-    """Put the rates into the logs: for the progress bar, the history and other callbacks."""
+    """Add the learning rates to the logs, for the progress bar, the history and other callbacks."""
     optimizers = optimizers_of(model)
     if logs is None:
         return
@@ -33,12 +33,12 @@ class LearningRateScheduler(Callback):
     """Sets the learning rate at the start of every epoch.
 
     Args:
-        schedule: function of the epoch (from 0) and the rate so far, or of the epoch alone, that
-            returns the new rate.
+        schedule: function of the epoch (starting at 0) and the current learning rate, or of the epoch alone, that
+            returns the new learning rate.
         verbose: 1 prints a message; default 0.
 
     Raises:
-        ValueError: if the schedule returns something else than a number.
+        ValueError: if the schedule does not return a number.
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -82,21 +82,22 @@ def _takes_two(schedule: Callable) -> bool:
 
 
 class ReduceLROnPlateau(MonitorCallback):
-    """Lowers the learning rate when a metric no longer gets better.
+    """Reduces the learning rate when a metric has stopped improving.
 
     Args:
-        monitor: name in the logs; default "val_loss".
-        factor: the new rate is the old one times that; below 1; default 0.1.
-        patience: epochs without improvement before the rate is lowered; default 10.
+        monitor: str, name in the logs; default "val_loss".
+        factor: float less than 1, factor by which the learning rate is multiplied; default 0.1.
+        patience: int, number of epochs without improvement before a reduction; default 10.
         verbose: 1 prints a message; default 0.
         mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
-        min_delta: least change that counts as better. Keras 2 also calls it ``epsilon``; default 0.0001.
-        cooldown: epochs after a change in which improvement isn't asked for; default 0.
-        min_lr: the rate never goes below; default 0.0.
-        **kwargs: ``epsilon``, Keras 2's name of ``min_delta``.
+        min_delta: float, minimum change that counts as an improvement, also called ``epsilon`` in Keras 2; default
+            0.0001.
+        cooldown: int, number of epochs after a reduction in which patience is not counted; default 0.
+        min_lr: float, lower limit of the learning rate; default 0.0.
+        **kwargs: ``epsilon``, the Keras 2 name of ``min_delta``.
 
     Raises:
-        ValueError: for a factor of 1 or more, an unknown mode, or "auto" with a metric of unknown kind.
+        ValueError: for a factor of 1 or more, an unknown mode, or "auto" if the direction can't be inferred.
         TypeError: for an unknown argument.
 
     >>> import numpy as np, polykeras as keras
@@ -138,7 +139,7 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = self.cooldown_counter = 0
 
     def in_cooldown(self) -> bool:
-        """Return whether the rate was lowered a short while ago."""
+        """Return whether the callback is in the cooldown period after a reduction."""
         return self.cooldown_counter > 0
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -157,14 +158,15 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
     def _lower(self, optimizer: Any, epoch: int) -> bool:
-        """Lower the rate; return False where it is as low as it may be."""
+        """Reduce the learning rate; return False if it is at its minimum already."""
         rate = _rate(optimizer)
-        # The optimizer keeps a float32: a rate that is min_lr already reads a little above or below it.
+        # The optimizer stores a float32, so a rate equal to min_lr may read slightly above or below it.
         if rate <= np.float32(self.min_lr):
             return False
         optimizer.learning_rate = lower = max(rate * self.factor, self.min_lr)
         if self.verbose:
             say(
-                f"Epoch {epoch + 1}: {self.monitor} stands still; the learning rate of {optimizer.name} is {lower:.6g}."
+                f"Epoch {epoch + 1}: {self.monitor} has stopped improving; the learning rate of {optimizer.name} is "
+                f"{lower:.6g}."
             )
         return True

@@ -1,4 +1,4 @@
-"""Callbacks that write the results of epochs elsewhere."""
+"""Callbacks that log the results of epochs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TIMEOUT = 10.0  # seconds
 
 
 class BaseLogger(Callback):
-    """Averages over an epoch the values that a loop of your own gives for its batches, as in Keras 2.
+    """Averages the batch values of a custom training loop over an epoch, as in Keras 2.
 
-    ``fit`` has no need of it: its logs are the means of the epoch already.
+    ``fit`` does not need it: its logs are the means over the epoch already.
 
     Args:
-        stateful_metrics: names whose last value counts, not the mean; default None.
+        stateful_metrics: names of values to report as they are at the end, not averaged; default None.
 
     >>> logger = BaseLogger()
     >>> logger.on_epoch_begin(0)
@@ -31,7 +31,7 @@ class BaseLogger(Callback):
     {'loss': 2.0}
     """
 
-    #: Nothing to watch in ``fit``.
+    #: No batch hooks are needed in ``fit``.
     watched_hooks: frozenset[str] = frozenset()
 
     def __init__(self, stateful_metrics: Iterable[str] | None = None) -> None:
@@ -56,14 +56,14 @@ class BaseLogger(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes a row for every epoch into a CSV file.
+    """Writes one row per epoch to a CSV file.
 
     Args:
-        filename: path of the file.
-        separator: between columns; default ",".
-        append: continue an existing file, instead of a new one in its place.
+        filename: str or path of the file.
+        separator: str, column separator; default ",".
+        append: bool, whether to append to an existing file instead of replacing it; default False.
 
-    The columns are those of the first epoch; an epoch without validation has ``NA`` there.
+    The columns are determined by the first epoch; missing values, such as those of validation, are ``NA``.
 
     >>> import polykeras as keras, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "log.csv")
@@ -83,7 +83,7 @@ class CSVLogger(Callback):
         self._writer: csv.DictWriter | None = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        self.on_train_end()  # a file that an interrupted training left open
+        self.on_train_end()  # close a file that an interrupted training left open
         self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -114,16 +114,16 @@ def _cell(value: Any) -> Any:
 
 
 class RemoteMonitor(Callback):
-    """Sends the results of every epoch to a server, as JSON by HTTP POST.
+    """Sends the results of every epoch to a server, as JSON in an HTTP POST request.
 
-    A server that can't be reached causes a warning; training goes on.
+    If the server can't be reached, there is a warning and training continues.
 
     Args:
-        root: address of the server; default "http://localhost:9000".
-        path: path on it; default "/publish/epoch/end/".
-        field: name of the form field that holds the JSON text; default "data".
-        headers: further HTTP headers; default None.
-        send_as_json: send the JSON itself, not a form.
+        root: str, URL of the server; default "http://localhost:9000".
+        path: str, path on the server; default "/publish/epoch/end/".
+        field: str, name of the form field that contains the JSON; default "data".
+        headers: dict of further HTTP headers; default None.
+        send_as_json: bool, whether to send the JSON as the request body, not in a form; default False.
 
     >>> import polykeras as keras
     >>> keras.callbacks.RemoteMonitor(root="http://localhost:8080", send_as_json=True).path

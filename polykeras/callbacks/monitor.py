@@ -1,4 +1,4 @@
-"""What callbacks that watch one metric share."""
+"""Shared parts of callbacks that monitor one metric."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _FALLING = (
 
 
 class MonitorCallback(Callback):
-    """Base of the callbacks that ask whether a metric got better.
+    """Base class of callbacks that check whether a metric has improved.
 
     Args:
-        monitor: name in the logs, such as ``"val_loss"``.
+        monitor: str, name in the logs, such as ``"val_loss"``.
         mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
-        min_delta: least change that counts.
+        min_delta: float, minimum change that counts as an improvement; default 0.
 
     Raises:
-        ValueError: for another mode; when training begins, for ``"auto"`` with a metric of unknown kind.
+        ValueError: for an unknown mode, or when training begins, for ``"auto"`` if the direction can't be inferred.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0) -> None:
@@ -45,7 +45,7 @@ class MonitorCallback(Callback):
         self._sign = {"min": -1, "max": 1}.get(self.mode) or self._direction()
 
     def _direction(self) -> int:
-        """1 where more is better, -1 where less is."""
+        """1 if higher values are better, -1 if lower values are."""
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", ()):
             if metric.name == name and getattr(metric, "_direction", None):
@@ -55,14 +55,14 @@ class MonitorCallback(Callback):
                 return sign
         raise ValueError(
             f"Expected mode='min' or mode='max' for {type(self).__name__}(monitor={self.monitor!r}). Received: 'auto', "
-            f"and the name doesn't tell whether more is better."
+            f"but the name does not tell whether higher values are better."
         )
 
     def current(self, logs: dict | None) -> float | None:
-        """Return the metric; None, with a warning, if it isn't there or is no single number.
+        """Return the monitored value; None, with a warning, if it is missing or not a scalar.
 
         Args:
-            logs: dict of results by name.
+            logs: dict from metric names to values.
         """
         value = (logs or {}).get(self.monitor)
         if value is None:
@@ -84,10 +84,11 @@ class MonitorCallback(Callback):
         return self.current(logs)
 
     def is_better(self, value: float, reference: float | None) -> bool:
-        """Return whether a value is better than another by more than ``min_delta``; anything beats None but NaN.
+        """Return whether a value is better than the reference by more than ``min_delta``.
 
         Args:
-            value, reference: float, or None.
+            value: float; NaN is never better.
+            reference: float, or None, which any number beats.
         """
         if math.isnan(value):
             return False
@@ -95,6 +96,6 @@ class MonitorCallback(Callback):
 
 
 def optimizers_of(model: Any) -> list:
-    """Return the optimizers that update a model's weights, without those that are made of others."""
+    """Return the optimizers that update a model's weights, unwrapping composite optimizers."""
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     return optimizer.optimizers if hasattr(optimizer, "optimizers") else [optimizer]

@@ -10,28 +10,28 @@ from polykeras.callbacks.progbar import say
 
 
 class OrbaxCheckpoint(ModelCheckpoint):
-    """Saves the model with the orbax-checkpoint library, every epoch or every so many batches.
+    """Saves the model with the orbax-checkpoint library, every epoch or every given number of batches.
 
-    ``keras.saving.load_model`` and ``model.load_weights`` read the latest step of the folder.
+    ``keras.saving.load_model`` and ``model.load_weights`` read the latest step in the directory.
 
     Args:
-        directory: folder of the steps, which are named by the epoch (from 0), or with a number as
-            ``save_freq`` by the updates that the optimizer has made.
-        monitor: name in the logs, for ``save_best_only``; default "val_loss".
+        directory: directory of the steps, which are named after the epoch (starting at 0) or, if ``save_freq`` is a
+            number, after the number of optimizer updates.
+        monitor: str, name in the logs, for ``save_best_only``; default "val_loss".
         verbose: 1 prints a message; default 0.
-        save_best_only: save only when ``monitor`` is better than ever before.
+        save_best_only: bool, whether to save only if ``monitor`` is better than ever before; default False.
         mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
-        save_freq: ``"epoch"``, or a number of batches.
-        initial_value_threshold: value that the first saved model must beat, for ``save_best_only``; default
+        save_freq: ``"epoch"``, or a number of batches; default "epoch".
+        initial_value_threshold: float, value that the first saved model must beat, for ``save_best_only``; default
             None.
-        max_to_keep: steps to keep, the latest; None for all; default 1.
-        save_on_background: let training go on while files are written.
-        save_weights_only: leave out the architecture, the optimizer with its state, and files such as
-            vocabularies.
+        max_to_keep: int, number of latest steps to keep; None for all; default 1.
+        save_on_background: bool, whether training continues while files are written; default True.
+        save_weights_only: bool, whether to omit the architecture, the optimizer with its state, and files such as
+            vocabularies; default False.
 
     Raises:
-        ImportError: without the orbax-checkpoint package.
-        ValueError: for another ``save_freq`` or ``mode``.
+        ImportError: if the orbax-checkpoint package is not installed.
+        ValueError: for an invalid ``save_freq`` or ``mode``.
 
     >>> import polykeras as keras
     >>> keras.callbacks.OrbaxCheckpoint("checkpoints", save_best_only=True).monitor
@@ -59,10 +59,10 @@ class OrbaxCheckpoint(ModelCheckpoint):
         self._manager: Any = None
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        from polykeras.saving import orbax  # here: saving stands above callbacks
+        from polykeras.saving import orbax  # imported here: saving is above callbacks in the order of packages
 
         super().on_train_begin(logs)
-        self.on_train_end()  # a manager that an interrupted training left open
+        self.on_train_end()  # close a manager that an interrupted training left open
         checkpoint = orbax.checkpoint_package()
         options = checkpoint.CheckpointManagerOptions(
             max_to_keep=self.max_to_keep, enable_async_checkpointing=self.save_on_background, create=True

@@ -13,24 +13,24 @@ import numpy as np
 
 
 class Progbar:
-    """Shows how far a loop is, how long it takes, and values such as the loss.
+    """Displays the progress of a loop, its duration, and values such as the loss.
 
-    In a terminal or notebook the line is live. Anywhere else (a log file, a pipe) one line without
-    control characters comes at the end.
+    In a terminal or notebook the line is updated live. Elsewhere (a log file, a pipe) a single line without
+    control characters is printed at the end.
 
     Args:
-        target: number of units in all; None if unknown.
-        width: characters of the bar; default 20.
-        verbose: 0 silent, 1 live where that is possible, 2 one line at the end.
-        interval: least seconds between two drawings of a live line; default 0.05.
-        stateful_metrics: names of values shown as they come; all others are averaged over the units; default
+        target: int, total number of units; None if unknown.
+        width: int, number of characters of the bar; default 20.
+        verbose: 0 for silent, 1 for a live line where possible, 2 for one line at the end; default 1.
+        interval: float, minimum number of seconds between two updates of a live line; default 0.05.
+        stateful_metrics: names of values to show unchanged; all others are averaged over the units; default
             None.
-        stateless_metrics: names of the values to average; all others are shown as they come; default None.
-        unit_name: what is counted; default "step".
-        title: a heading, such as ``"Epoch 1/30"``.
+        stateless_metrics: names of values to average; all others are shown unchanged; default None.
+        unit_name: str, name of a unit; default "step".
+        title: str, heading such as ``"Epoch 1/30"``; default "".
 
     Raises:
-        ValueError: if both lists of names are given.
+        ValueError: if both ``stateful_metrics`` and ``stateless_metrics`` are given.
 
     >>> bar = Progbar(10, verbose=2, unit_name="file")
     >>> bar.update(4, [("loss", 1.0)])
@@ -72,12 +72,12 @@ class Progbar:
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
     ) -> None:
-        """Say that ``current`` units are done.
+        """Report that ``current`` units are done.
 
         Args:
-            current: units done so far, the latest ones included.
-            values: pairs (name, value) of the latest units; default None.
-            finalize: whether these are the last; default when ``current`` reaches the target.
+            current: int, number of units done so far, including the latest ones.
+            values: list of pairs (name, value) of the latest units; default None.
+            finalize: bool, whether these are the last units; default None, for when ``current`` reaches the target.
         """
         now = time.perf_counter()
         units = max(current - self.seen, 1)
@@ -97,10 +97,11 @@ class Progbar:
             self._drawn = now
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
-        """Say that ``n`` more units are done.
+        """Report that ``n`` more units are done.
 
         Args:
-            values: pairs of a name and a number; default None.
+            n: int, number of units.
+            values: list of pairs (name, value) of these units; default None.
         """
         self.update(self.seen + n, values)
 
@@ -116,7 +117,7 @@ class Progbar:
     # ---------------------------------------------------------------- the line
 
     def parts(self) -> list[str]:
-        """Return what the line says: count, time (to come, or at the end taken), time of a unit, values."""
+        """Return the parts of the line: count, remaining (finally total) time, time per unit, values."""
         if self._is_done or self.target is None:
             seconds = time.perf_counter() - self._start
         else:
@@ -127,11 +128,11 @@ class Progbar:
         return texts + [f"{name}: {_format_value(total, count)}" for name, (total, count) in self._sums.items()]
 
     def bar(self, done: str = "━", left: str = "─") -> tuple[str, str]:
-        """Return the two parts of the bar.
+        """Return the completed and the remaining part of the bar.
 
         Args:
-            done: characters of the two parts; default "━".
-            left: characters of the two parts; default "─".
+            done: character of the completed part; default "━".
+            left: character of the remaining part; default "─".
         """
         filled = self.width * min(self.seen, self.target) // self.target if self.target else self.width
         return done * filled, left * (self.width - filled)
@@ -142,7 +143,7 @@ class Progbar:
         return f"{self.seen:>{len(str(self.target))}}/{self.target}"
 
     def _per_unit(self) -> float:
-        """Seconds a unit takes; the first ones, in which a step is compiled, count only at first."""
+        """Seconds per unit, excluding the first units, in which steps are compiled, as soon as there are others."""
         seen, since = self._first or (0, self._start)
         if self.seen > seen:
             return (self._progressed - since) / (self.seen - seen)
@@ -150,17 +151,17 @@ class Progbar:
 
 
 def say(message: str) -> None:
-    """Print a message on a line of its own, also while a bar is live.
+    """Print a message on its own line, also while a live bar is shown.
 
-    >>> say("Epoch 3: the loss stands still.")
-    Epoch 3: the loss stands still.
+    >>> say("Epoch 3: the loss has stopped improving.")
+    Epoch 3: the loss has stopped improving.
     """
     _TerminalLine.step_aside()
     print(message)
 
 
 def is_live(verbose: int) -> bool:
-    """Return whether a bar made now would be live.
+    """Return whether a bar created now would be live.
 
     >>> is_live(2)
     False
@@ -173,7 +174,7 @@ def is_live(verbose: int) -> bool:
 
 
 def format_seconds(seconds: float) -> str:
-    """Return a duration as people write it.
+    """Return a duration in days, hours, minutes and seconds.
 
     >>> format_seconds(9.6), format_seconds(75), format_seconds(3675), format_seconds(90000)
     ('9s', '1:15', '1:01:15', '1d 1:00:00')
@@ -189,7 +190,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_short(seconds: float) -> str:
-    """Return a short duration in the unit that suits it.
+    """Return a short duration in a suitable unit.
 
     >>> format_short(2.4), format_short(0.0031), format_short(0.000042)
     ('2s', '3ms', '42us')
@@ -202,7 +203,7 @@ def format_short(seconds: float) -> str:
 def _format_value(total: Any, count: float) -> str:
     try:
         value = float(total) / max(count, 1)
-    except (TypeError, ValueError):  # text, or a value for each class
+    except (TypeError, ValueError):  # a string, or one value per class
         return str(total)
     return f"{value:.4f}" if value == 0 or abs(value) >= 1e-3 or not math.isfinite(value) else f"{value:.4e}"
 
@@ -219,13 +220,13 @@ def _open_line(verbose: int) -> _LogLine | _TerminalLine | _NotebookLine:
 
 
 class _LogLine:
-    """Where lines can't be redrawn: one when all is done."""
+    """Output that can't be redrawn: one line at the end."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def draw(self, bar: Progbar) -> None:
-        """Nothing yet."""
+        """Print nothing before the end."""
 
     def finish(self, bar: Progbar) -> None:
         if self._stream is not None:
@@ -233,9 +234,9 @@ class _LogLine:
 
 
 class _TerminalLine:
-    """A line that is erased and written again."""
+    """A terminal line that is erased and rewritten."""
 
-    #: The line that the cursor stands on, while it is unfinished.
+    #: The unfinished line that the cursor is on, if any.
     _current: ClassVar[_TerminalLine | None] = None
 
     def __init__(self, stream: TextIO) -> None:
@@ -249,7 +250,7 @@ class _TerminalLine:
 
     @classmethod
     def step_aside(cls) -> None:
-        """Erase the unfinished line, so that something else can be printed; it comes back when drawn."""
+        """Erase the unfinished line, so that something else can be printed; the next update redraws it."""
         line, cls._current = cls._current, None
         if line is not None:
             line._console.control(line._erase)
@@ -271,7 +272,7 @@ class _TerminalLine:
 
 
 class _NotebookLine:
-    """An output of a notebook's cell, replaced in place; only its last state is saved."""
+    """The output of a notebook cell, updated in place; only the last state is saved."""
 
     def __init__(self) -> None:
         self._handle: Any = None

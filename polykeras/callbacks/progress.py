@@ -1,4 +1,4 @@
-"""The progress of fit, evaluate and predict."""
+"""The progress display of fit, evaluate and predict."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _REDRAW_INTERVAL = 0.1
 
 
 class ProgbarLogger(Callback):
-    """Prints progress, the metrics so far, and at the end of an epoch those of validation.
+    """Prints the progress, the current metrics, and at the end of an epoch those of validation.
 
-    ``fit``, ``evaluate`` and ``predict`` add it by themselves unless ``verbose=0``. Where a line can
-    be redrawn (a terminal, a notebook) there is a live bar, redrawn at most ten times a second;
-    elsewhere, and for ``verbose=2``, one plain line an epoch.
+    ``fit``, ``evaluate`` and ``predict`` add it automatically unless ``verbose=0``. If the line can be redrawn (in
+    a terminal or notebook), it is a live bar, updated at most ten times a second; elsewhere, and for
+    ``verbose=2``, it is one plain line per epoch.
 
     Args:
-        count_mode, stateful_metrics: accepted for Keras 2. Steps are counted, and the metrics are shown as
-            the model reports them, which are means over the epoch already; default "steps".
+        count_mode, stateful_metrics: accepted for compatibility with Keras 2 and ignored; defaults "steps" and
+            None.
 
     >>> import polykeras as keras
     >>> keras.callbacks.ProgbarLogger().batch_interval
@@ -40,7 +40,7 @@ class ProgbarLogger(Callback):
     def set_params(self, params: dict) -> None:
         super().set_params(params)
         self._verbose = params.get("verbose", 1)
-        # A line that comes at the end needs no batches: no logs are fetched for it.
+        # A line printed only at the end needs no batches, so no logs are fetched.
         self.batch_interval = _REDRAW_INTERVAL if is_live(self._verbose) else math.inf
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -71,7 +71,7 @@ class ProgbarLogger(Callback):
 
     def on_test_end(self, logs: dict | None = None) -> None:
         if self._is_training:
-            self.batches_seen = self._bar.seen  # those of training again, not of validation
+            self.batches_seen = self._bar.seen  # restore the count of training after validation
         else:
             self._close(logs)
 
@@ -96,5 +96,5 @@ class ProgbarLogger(Callback):
         self._bar.update(count, log_names.of_results(logs or {}).items(), finalize=False)
 
     def _close(self, logs: dict | None) -> None:
-        # Not every batch was told: the count is right even where the last one wasn't known as such.
+        # Not every batch was reported, but this count is exact, even if the last batch was not known to be the last.
         self._bar.update(self.batches_seen, (logs or {}).items(), finalize=True)

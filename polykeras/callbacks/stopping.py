@@ -1,4 +1,4 @@
-"""Callbacks that end training."""
+"""Callbacks that stop training."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from polykeras.callbacks.progbar import say
 
 
 class EarlyStopping(MonitorCallback):
-    """Stops training when a metric no longer gets better.
+    """Stops training when a metric has stopped improving.
 
     Args:
-        monitor: name in the logs; default "val_loss".
-        min_delta: least change that counts as better; default 0.
-        patience: epochs without improvement before training stops; default 0.
+        monitor: str, name in the logs; default "val_loss".
+        min_delta: float, minimum change that counts as an improvement; default 0.
+        patience: int, number of epochs without improvement before training stops; default 0.
         verbose: 1 prints a message; default 0.
         mode: ``"min"``, ``"max"``, or ``"auto"``, to infer it from the metric.
-        baseline: value that must be beaten for ``patience`` to start again; default None.
-        restore_best_weights: go back to the weights of the best epoch in the end.
-        start_from_epoch: epochs before that are not looked at; default 0.
+        baseline: float, value that must be beaten to reset the count of ``patience``; default None.
+        restore_best_weights: bool, whether to restore the weights of the best epoch at the end; default False.
+        start_from_epoch: int, first epoch to monitor; default 0.
 
     Raises:
-        ValueError: for an unknown mode, or "auto" with a metric of unknown kind.
+        ValueError: for an unknown mode, or "auto" if the direction can't be inferred.
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
@@ -89,28 +89,28 @@ class EarlyStopping(MonitorCallback):
             say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
             if self.verbose:
-                say(f"Taking back the weights of the best epoch, {self.best_epoch + 1}.")
+                say(f"Restoring the weights of the best epoch, {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
 
 class TerminateOnNaN(Callback):
-    """Stops training once the loss is NaN or infinite.
+    """Stops training when the loss becomes NaN or infinite.
 
-    The loss in the logs is the mean over the epoch so far, which stays NaN: looking ten times a
-    second, and at the end of the epoch, misses nothing and costs no speed.
+    The loss in the logs is the mean over the epoch so far, which remains NaN. So checking it ten times a
+    second, and at the end of the epoch, misses nothing and does not slow down training.
 
     Args:
-        raise_error: raise a RuntimeError at once, instead of ending training in good order.
+        raise_error: bool, whether to raise a RuntimeError instead of ending training normally; default False.
 
     Raises:
-        RuntimeError: from ``fit``, with ``raise_error``.
+        RuntimeError: in ``fit``, if ``raise_error`` is set.
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> x, y = np.ones((4, 2)), np.full((4, 1), np.nan)
     >>> len(model.fit(x, y, epochs=5, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0).epoch)
-    In batch 0: Expected a finite loss. Received: nan. Training ends.
+    In batch 0: Expected a finite loss. Received: nan. Training stops.
     1
     """
 
@@ -124,7 +124,7 @@ class TerminateOnNaN(Callback):
         loss: Any = (logs or {}).get("loss")
         if loss is None or np.all(np.isfinite(loss)):
             return
-        message = f"In batch {batch}: Expected a finite loss. Received: {loss}. Training ends."
+        message = f"In batch {batch}: Expected a finite loss. Received: {loss}. Training stops."
         if self.raise_error:
             raise RuntimeError(message)
         say(message)

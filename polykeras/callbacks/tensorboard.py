@@ -1,4 +1,4 @@
-"""The training for TensorBoard to show."""
+"""A callback that logs training for TensorBoard."""
 
 from __future__ import annotations
 
@@ -24,33 +24,34 @@ _PROFILE_ROWS = 30
 
 
 class TensorBoard(Callback):
-    """Writes files for TensorBoard: ``tensorboard --logdir logs`` shows them.
+    """Writes files for TensorBoard; view them with ``tensorboard --logdir logs``.
 
-    The runs ``train`` and ``validation`` hold ``epoch_...`` for each metric and the learning rate,
-    ``batch_...`` with an ``update_freq``, and ``evaluation_..._vs_iterations``.
+    The runs ``train`` and ``validation`` contain ``epoch_...`` for each metric and the learning rate,
+    ``batch_...`` if ``update_freq`` is set, and ``evaluation_..._vs_iterations``.
 
     Args:
-        log_dir: folder of the runs; default "logs".
-        histogram_freq: epochs between two histograms of all weights; 0 for none.
-        write_graph: write the graph of the layers.
-        write_images: write the weights as pictures too, with the histograms.
-        write_steps_per_second: write how fast training was.
-        update_freq: ``"epoch"``, ``"batch"``, or a number of batches between two ``batch_...`` values.
-        profile_batch: number of a batch (from 1), or (first, last), to profile: where Python spends its time,
-            as a text in TensorBoard, and as ``profile.pstats`` in the folder of the run; default 0.
-        embeddings_freq: epochs between two copies of the embeddings for the projector; 0 for none.
-        embeddings_metadata: path (relative to ``log_dir``) of a file with a label for each row, or a dict of
-            them by name of layer; default None.
-        batch_size: (Keras 2) rows that gradients are computed on; default 32.
-        write_grads: (Keras 2) histograms of the gradients too, with those of the weights. They are
-            computed on the first rows of the validation data, which must be arrays.
-        embeddings_layer_names: (Keras 2) layers to take; default all Embedding layers.
-        embeddings_data: (Keras 2) inputs: the projector gets the layers' outputs for them, not weights;
+        log_dir: str or path, directory of the runs; default "logs".
+        histogram_freq: int, number of epochs between histograms of all weights; 0 for none; default 0.
+        write_graph: bool, whether to write the graph of the layers; default True.
+        write_images: bool, whether to also write the weights as images, along with the histograms; default False.
+        write_steps_per_second: bool, whether to write the speed of training; default False.
+        update_freq: ``"epoch"``, ``"batch"``, or the number of batches between ``batch_...`` values; default "epoch".
+        profile_batch: index of a batch (starting at 1), or (first, last), to run under the Python profiler; the result
+            is a text in TensorBoard, and ``profile.pstats`` in the directory of the run; 0 for none; default 0.
+        embeddings_freq: int, number of epochs between copies of the embeddings for the projector; 0 for none; default
+            0.
+        embeddings_metadata: path (relative to ``log_dir``) of a file with one label per row, or a dict from layer
+            names to such paths; default None.
+        batch_size: int, number of rows for ``write_grads``, as in Keras 2; default 32.
+        write_grads: bool, whether to also write histograms of the gradients, as in Keras 2. They are
+            computed on the first rows of the validation data, which must be arrays; default False.
+        embeddings_layer_names: list of layer names, as in Keras 2; default None, for all Embedding layers.
+        embeddings_data: inputs for which to write the outputs of the layers instead of the weights, as in Keras 2;
             default None.
 
     Raises:
-        ImportError: without the tensorboard package.
-        ValueError: for another ``update_freq`` or ``profile_batch``, or unknown names of layers.
+        ImportError: if the tensorboard package is not installed.
+        ValueError: for an invalid ``update_freq`` or ``profile_batch``, or unknown layer names.
 
     >>> import polykeras as keras
     >>> keras.callbacks.TensorBoard("logs", update_freq="batch").update_freq
@@ -89,14 +90,14 @@ class TensorBoard(Callback):
         self.profile_batch, self._profiled = profile_batch, _first_and_last(profile_batch)
         self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
         self.embeddings_layer_names, self.embeddings_data = embeddings_layer_names, embeddings_data
-        #: Batches are watched only for what is written about them.
+        #: Batch hooks are only needed if something is written per batch.
         is_watching = self.update_freq != "epoch" or self._profiled is not None
         self.watched_hooks = frozenset({"on_train_batch_begin", "on_train_batch_end"} if is_watching else ())
         self._train, self._validation = (EventFile(Path(self.log_dir, run)) for run in ("train", "validation"))
         self._profiler: cProfile.Profile | None = None
         self._batches = self._epoch_batches = 0
 
-    # ---------------------------------------------------------------- moments
+    # ------------------------------------------------------------------ hooks
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         require("tensorboard", "tensorboard", "the callback TensorBoard")
@@ -174,7 +175,7 @@ class TensorBoard(Callback):
         for name, value in (logs or {}).items():
             if np.ndim(value) == 0:
                 file.scalar(pattern.format(name), value, step)
-            else:  # a metric with a value for each class
+            else:  # a metric with one value per class
                 for index, part in enumerate(np.ravel(value)):
                     file.scalar(f"{pattern.format(name)}/{index}", part, step)
 
@@ -189,7 +190,7 @@ class TensorBoard(Callback):
             self._train.histogram(f"{weight.path}/gradient", gradient, epoch)
 
     def _gradients(self) -> list[tuple]:
-        """The weights and their gradients on rows of the validation data."""
+        """Pairs of the weights and their gradients on the first rows of the validation data."""
         data = self.validation_data
         if not isinstance(data, list | tuple) or len(data) < 2:
             raise ValueError(
@@ -255,16 +256,16 @@ class TensorBoard(Callback):
         Path(self.log_dir, "projector_config.pbtxt").write_text(text_format.MessageToString(self._projector))
 
     def _outputs(self, layer: Any) -> np.ndarray:
-        """What a layer makes of ``embeddings_data``."""
-        from polykeras.models import Model  # here: models stand above callbacks
+        """The outputs of a layer for ``embeddings_data``."""
+        from polykeras.models import Model  # imported here: models are above callbacks in the order of packages
 
         part = Model(self.model.inputs, layer.output)
         return part.predict(self.embeddings_data, batch_size=self.batch_size, verbose=0)
 
 
 def _graph(model: Any) -> list[tuple]:
-    """The boxes of a model with what comes before, for ``EventFile.graph``."""
-    from polykeras.utils.plotting import Drawing, kind_of  # here: drawings stand above callbacks
+    """The operations of a model and their inputs, for ``EventFile.graph``."""
+    from polykeras.utils.plotting import Drawing, kind_of  # imported late: utils is above callbacks
 
     drawing = Drawing(model, expand_nested=True)
     sources = drawing.sources()
@@ -276,7 +277,7 @@ def _graph(model: Any) -> list[tuple]:
 
 
 def _first_and_last(profile_batch: Any) -> tuple[int, int] | None:
-    """(first, last) batch to profile, from a number, a pair, or Keras's ``"first,last"``."""
+    """The (first, last) batch to profile, from a number, a pair, or a string ``"first,last"``."""
     parts = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
     try:
         first, last = map(int, [parts, parts] if np.ndim(parts) == 0 else parts)

@@ -185,7 +185,7 @@ def test_pictures_that_can_not_be_scaled_are_refused():
     with pytest.raises(ValueError, match="mode='other'"):
         imagenet_utils.preprocess_input(np.zeros((2, 2, 3)), mode="other")
     for shape in ((2, 2), (2, 2, 4), (1, 1, 2, 2, 3)):
-        with pytest.raises(ValueError, match="Expected pictures of 3 channels"):
+        with pytest.raises(ValueError, match="Expected images of 3 channels"):
             imagenet_utils.preprocess_input(np.zeros(shape))
     with pytest.raises(ValueError, match="data_format"):
         imagenet_utils.preprocess_input(np.zeros((2, 2, 3)), data_format="middle")

@@ -88,7 +88,7 @@ def test_saving_by_batches_goes_on_over_epochs(model, tmp_path):
 def test_messages_name_the_file(fake_model, capsys):
     fake_model.run(ModelCheckpoint("m", save_best_only=True, verbose=1), [{"val_loss": 1.0}, {"val_loss": 2.0}])
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "Epoch 1: saving the model to m" and second.startswith("Epoch 2: val_loss 2.00000 is no better")
+    assert first == "Epoch 1: saving the model to m" and second.startswith("Epoch 2: val_loss 2.00000 is not better")
 
 
 # ------------------------------------------------------------------- SwapEMAWeights

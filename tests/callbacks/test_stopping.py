@@ -68,7 +68,7 @@ def test_missing_metric_warns_with_the_names_there_are(fake_model):
 
 def test_messages_are_printed_when_verbose(fake_model, capsys):
     fake_model.run(EarlyStopping("loss", verbose=1, restore_best_weights=True), [{"loss": 1.0}, {"loss": 2.0}])
-    assert capsys.readouterr().out == "Epoch 2: early stopping\nTaking back the weights of the best epoch, 1.\n"
+    assert capsys.readouterr().out == "Epoch 2: early stopping\nRestoring the weights of the best epoch, 1.\n"
 
 
 @pytest.fixture
