@@ -1,4 +1,4 @@
-"""Data to try things on: digits come along, the others are downloaded once."""
+"""Small datasets for experiments: the digits are included, the others are downloaded once."""
 
 from typing import TYPE_CHECKING
 

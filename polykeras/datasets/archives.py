@@ -1,4 +1,4 @@
-"""Taking files out of archives of others: nothing lands outside of the folder, nothing is a link."""
+"""Extraction of untrusted archives: nothing is written outside the directory, and there are no links."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _CHUNK = 1 << 20
 
 
 def kind_of(path: str | os.PathLike, archive_format: Any = "auto") -> str | None:
-    """Return ``"tar"``, ``"zip"``, or None for a file that is neither, or not one of those asked for.
+    """Return ``"tar"``, ``"zip"``, or None for a file that is not of a requested format.
 
     Args:
-        path: of the file.
-        archive_format: ``"auto"`` for both, ``"tar"``, ``"zip"``, a list of these, or None for none.
+        path: path of the file.
+        archive_format: ``"tar"``, ``"zip"``, a list of these, ``"auto"`` for both, or None for none; default "auto".
 
     Raises:
         ValueError: for another format.
@@ -37,16 +37,16 @@ def kind_of(path: str | os.PathLike, archive_format: Any = "auto") -> str | None
 
 
 def extract(path: str | os.PathLike, folder: str | os.PathLike, kind: str) -> None:
-    """Unpack an archive into a new folder, file by file.
+    """Extract an archive into a new directory, file by file.
 
     Args:
-        path: of the archive.
-        folder: to make; it must not exist.
+        path: path of the archive.
+        folder: path of the directory to create; it must not exist.
         kind: ``"tar"`` or ``"zip"``.
 
     Raises:
-        ValueError: for members that are no plain files and folders with relative names, for names that occur
-            twice, for archives that unpack to more than ``polykeras.saving.limits`` allows, and damaged ones.
+        ValueError: for members that are not plain files or directories with relative names, for duplicate names,
+            for archives that unpack to more than ``polykeras.saving.limits`` allows, and for damaged archives.
     """
     members = _tar_members if kind == "tar" else _zip_members
     try:
@@ -56,15 +56,15 @@ def extract(path: str | os.PathLike, folder: str | os.PathLike, kind: str) -> No
             _write(Path(folder), name, source, allowance)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise ValueError(
-            f"Expected {str(path)!r} to be a whole archive of plain files, each once. Received: {error}."
+            f"Expected {str(path)!r} to be a complete archive of plain files, each once. Received: {error}."
         ) from None
 
 
 class _Allowance:
-    """What an archive may still unpack to."""
+    """The number of bytes that an archive may still unpack to."""
 
     def __init__(self, path: str | os.PathLike) -> None:
-        from polykeras.saving import limits  # above this package
+        from polykeras.saving import limits  # imported late: saving is above this package
 
         self.path = path
         self._left = min(limits.total, limits.ratio * max(os.path.getsize(path), 1 << 16))
@@ -74,13 +74,13 @@ class _Allowance:
         if self._left < 0:
             raise ValueError(
                 f"Expected {str(self.path)!r} to unpack to sizes within polykeras.saving.limits. Received: a file that "
-                f"unpacks to far more than it holds."
+                f"unpacks to far more than its own size."
             )
 
     def refuse(self, what: str) -> None:
         raise ValueError(
-            f"Expected {str(self.path)!r} to hold plain files and folders with relative names. Received: {what}. It is "
-            f"made to do harm; nothing of it is kept."
+            f"Expected {str(self.path)!r} to hold plain files and folders with relative names. Received: {what}. The "
+            f"archive is malicious; nothing of it is kept."
         )
 
 

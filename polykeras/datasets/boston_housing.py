@@ -1,4 +1,4 @@
-"""Prices of houses around Boston; dated, and with a column on race: for old examples only.
+"""Boston housing: prices in the suburbs of Boston; dated, and with a feature based on race: for old examples only.
 
 Source: D. Harrison and D. Rubinfeld, Hedonic prices and the demand for clean air (1978).
 """
@@ -13,14 +13,14 @@ _SHA256 = "f553886a1f8d56431e820c5b82552d9d95cfcb96d1e678153f8839538947dff5"
 def load_data(
     path: str = "boston_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> tuple[housing.Arrays, housing.Arrays]:
-    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 506 rows of 13 numbers.
+    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 506 rows with 13 features.
 
     Args:
-        path: name of the file in the download folder.
-        test_split: fraction of the rows for testing.
-        seed: of the shuffle before.
+        path: str, name of the file in the download folder; default "boston_housing.npz".
+        test_split: float, fraction of the rows for testing; default 0.2.
+        seed: int, seed of the shuffle before the split; default 113.
 
     Returns:
-        x: float64 of shape (n, 13); y: float64 of shape (n,), in 1000 dollars.
+        x: float64 array (n, 13); y: float64 array (n,), prices in thousands of dollars.
     """
     return housing.split(*housing.load(path, "boston_housing.npz", _SHA256), test_split, seed)

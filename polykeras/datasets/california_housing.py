@@ -1,4 +1,4 @@
-"""Median prices of houses in blocks of California, from the census of 1990.
+"""California housing: median house prices in block groups, from the 1990 census.
 
 Source: R. Pace and R. Barry, Sparse spatial autoregressions (1997).
 """
@@ -14,17 +14,17 @@ _SMALL = 600
 def load_data(
     version: str = "large", path: str = "california_housing.npz", test_split: float = 0.2, seed: int = 113
 ) -> tuple[housing.Arrays, housing.Arrays]:
-    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 20,640 rows of 8 numbers.
+    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 20,640 rows with 8 features.
 
     Args:
-        version: ``"large"`` for all rows, ``"small"`` for the first 600.
-        path: name of the file in the download folder.
-        test_split: fraction of the rows for testing.
-        seed: of the shuffle before.
+        version: ``"large"`` for all rows, ``"small"`` for the first 600; default "large".
+        path: str, name of the file in the download folder; default "california_housing.npz".
+        test_split: float, fraction of the rows for testing; default 0.2.
+        seed: int, seed of the shuffle before the split; default 113.
 
     Returns:
-        x: of shape (n, 8): longitude, latitude, median age, rooms, bedrooms, population, households, median income;
-            y: of shape (n,), in dollars.
+        x: array (n, 8): longitude, latitude, median age, rooms, bedrooms, population, households, median income;
+            y: array (n,), median prices in dollars.
 
     Raises:
         ValueError: for another version.

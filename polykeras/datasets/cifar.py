@@ -1,4 +1,4 @@
-"""Batches of the CIFAR pictures, 32 x 32 pixels in colour.
+"""Loading of the CIFAR datasets: color images, 32 x 32 pixels.
 
 Source: A. Krizhevsky, Learning multiple layers of features from tiny images (2009).
 """
@@ -17,13 +17,13 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def load(name: str, sha256: str, train: list[str], test: str, labels: str) -> tuple[Arrays, Arrays]:
-    """Return the pictures and labels of an archive's batches.
+    """Return the images and labels of the batches in an archive.
 
     Args:
-        name: of the archive, and of the folder in it but for its end.
-        sha256: of the archive.
+        name: name of the archive without its suffix.
+        sha256: hash of the archive.
         train, test: names of the batches.
-        labels: which labels.
+        labels: name of the labels.
     """
     folder_name = {"cifar-10-python": "cifar-10-batches-py"}.get(name, name)
     origin = f"https://www.cs.toronto.edu/~kriz/{name}.tar.gz"

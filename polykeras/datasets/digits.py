@@ -1,8 +1,8 @@
-"""Handwritten digits, 8 x 8 pixels: small enough to ship, real enough to learn from.
+"""Handwritten digits, 8 x 8 pixels: a real dataset that is small enough to be included.
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning
-Repository, 1998 (https://doi.org/10.24432/C50P49, licence CC BY 4.0); its test part of 1,797 digits,
-the one that scikit-learn carries as well. Thirteen people wrote them; each pixel counts the ink dots
+Repository, 1998 (https://doi.org/10.24432/C50P49, license CC BY 4.0); its test set of 1,797 digits,
+which scikit-learn includes too. They were written by 13 people; each pixel is the number of ink dots
 in a 4 x 4 block of a 32 x 32 bitmap.
 """
 
@@ -19,10 +19,11 @@ def load_data() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.nda
     """Return the digits as ``(x_train, y_train), (x_test, y_test)``, always the same split.
 
     1,500 digits are for training and 297 for testing, in the order of
-    ``numpy.random.RandomState(0).permutation(1797)``, which NumPy keeps fixed. Nothing is downloaded.
+    ``numpy.random.RandomState(0).permutation(1797)``, which does not change between NumPy versions. Nothing is
+    downloaded.
 
     Returns:
-        x: uint8 of shape (n, 8, 8), ink from 0 to 16; y: uint8 of shape (n,), the digit.
+        x: uint8 array (n, 8, 8), amounts of ink from 0 to 16; y: uint8 array (n,), the digits.
 
     >>> (x_train, y_train), (x_test, y_test) = load_data()
     >>> x_train.shape, y_train.shape, x_test.shape, y_test.shape

@@ -1,4 +1,4 @@
-"""Files from the network, kept in a folder: whole and checked, or not there at all."""
+"""Downloads into a local directory: a file is complete and verified, or absent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from polykeras import config
 from polykeras.callbacks.progbar import Progbar
 from polykeras.datasets import archives
 
-#: Where Keras publishes its data sets.
+#: Where Keras publishes its datasets.
 STORAGE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"
 
 _CHUNK = 1 << 16
@@ -44,28 +44,30 @@ def get_file(
     cache_dir: str | os.PathLike | None = None,
     force_download: bool = False,
 ) -> str:
-    """Return the path of a file, after downloading it if it isn't there.
+    """Return the path of a file, after downloading it if necessary.
 
-    A download that breaks off is taken up where it stopped, or begun anew where the server can't do that. The
-    file gets its name when it is whole and its hash is right. Two processes that want it download it once.
+    An interrupted download is resumed where it stopped, or restarted if the server does not support that. The
+    file gets its final name once it is complete and its hash is correct. Concurrent processes download it only once.
 
     Args:
-        fname: name in the folder; default that of the address.
-        origin: address: ``https``, ``http``, ``file`` or ``ftp``; default None.
-        untar: in Keras 2 for ``extract`` of tar archives.
-        md5_hash: in Keras 2 for ``file_hash``; default None.
-        file_hash: what the file must hash to; default None.
-        cache_subdir: folder below ``cache_dir``, or an absolute one; default "datasets".
-        hash_algorithm: ``"sha256"``, ``"md5"``, or ``"auto"`` for what the hash's length says.
-        extract: unpack the archive and return the path of the folder: ``fname`` without a suffix is its name;
-            with one, it is that of the archive, and ``_extracted`` is put to its stem.
-        archive_format: ``"tar"`` (also compressed), ``"zip"``, ``"auto"`` for either, or None for not unpacking.
-        cache_dir: default ``$KERAS_HOME``, otherwise ``~/.keras``.
-        force_download: even if it is there.
+        fname: str, local file name; default None, for the name in the URL.
+        origin: str, URL with the scheme ``https``, ``http``, ``file`` or ``ftp``; required; default None.
+        untar: bool, the Keras 2 name of ``extract`` for tar archives; default False.
+        md5_hash: str, the Keras 2 name of ``file_hash``; default None.
+        file_hash: str, expected hash of the file in hexadecimal digits; default None, for no check.
+        cache_subdir: str, directory below ``cache_dir``, or an absolute path; default "datasets".
+        hash_algorithm: ``"sha256"``, ``"md5"``, or ``"auto"`` to infer it from the length of the hash; default "auto".
+        extract: bool, whether to extract the archive and return the path of the directory. A ``fname`` without a
+            suffix is the name of the directory; one with a suffix is that of the archive, and the directory
+            has its stem plus ``_extracted``; default False.
+        archive_format: ``"tar"`` (also compressed), ``"zip"``, ``"auto"`` for either, or None to not extract; default
+            "auto".
+        cache_dir: path; default ``$KERAS_HOME``, or else ``~/.keras``.
+        force_download: bool, whether to download the file even if it exists; default False.
 
     Raises:
-        ValueError: for wrong arguments, another hash, or an archive made to do harm.
-        OSError: if the file can't be had.
+        ValueError: for invalid arguments, a wrong hash, or a malicious archive.
+        OSError: if the file can't be downloaded.
 
     >>> import pathlib, tempfile
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -103,12 +105,12 @@ def get_file(
 
 def _address(origin: Any) -> str:
     if not isinstance(origin, str) or urllib.parse.urlsplit(origin).scheme.lower() not in _SCHEMES:
-        raise ValueError(f"Expected origin to be an address of {_SCHEMES}. Received: {origin!r}.")
+        raise ValueError(f"Expected origin to be a URL with one of the schemes {_SCHEMES}. Received: {origin!r}.")
     return origin
 
 
 def _name(fname: Any, origin: str) -> str:
-    """The name of the file, which is no path."""
+    """The local file name, which must not be a path."""
     name = (
         os.fspath(fname) if fname is not None else Path(urllib.parse.unquote(urllib.parse.urlsplit(origin).path)).name
     )
@@ -121,7 +123,7 @@ def _name(fname: Any, origin: str) -> str:
 
 
 def _digest(value: str | None, algorithm: str) -> tuple[str, str] | None:
-    """(algorithm, hexadecimal digits) of the hash that is asked for."""
+    """(algorithm, hexadecimal digits) of the expected hash."""
     if value is None:
         return None
     value = value.lower()
@@ -141,7 +143,7 @@ def _matches(path: Path, digest: tuple[str, str] | None) -> bool:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Context manager: alone among processes that lock the same path; the system frees it when one dies."""
+    """Context manager: hold an exclusive lock between processes, which the system releases when one dies."""
     with open(path, "ab") as file:
         if sys.platform == "win32":
             import msvcrt
@@ -168,7 +170,7 @@ def _unpack(path: Path, folder: Path, kind: str) -> None:
 
 
 class _Download:
-    """A download in progress: what has arrived lies beside the target, with the server's mark of the version."""
+    """A download in progress; the partial file is next to the target, with the server's identifier of the version."""
 
     def __init__(self, origin: str, path: Path, digest: tuple[str, str] | None) -> None:
         self.origin = origin
@@ -178,16 +180,16 @@ class _Download:
         self._mark = path.with_name(f".{path.name}.part.json")
 
     def run(self) -> None:
-        """Get the file, and give it its name.
+        """Download the file, and give it its final name.
 
         Raises:
-            ValueError: for another hash.
-            OSError: if tries are used up.
+            ValueError: for a wrong hash.
+            OSError: if all attempts have failed.
         """
         was_begun = self._part.exists()
         self._fetch()
         if was_begun and not _matches(self._part, self.digest):
-            self._forget()  # an old beginning may be of another file
+            self._forget()  # an old partial file may be of another version
             self._fetch()
         if self.digest is not None and not _matches(self._part, self.digest):
             self._forget()
@@ -210,7 +212,7 @@ class _Download:
             try:
                 return self._receive()
             except urllib.error.HTTPError as error:
-                if error.code == 416:  # nothing after what is here: it is of another version
+                if error.code == 416:  # range not satisfiable: the partial file is of another version
                     self._forget()
                 elif error.code < 500:
                     raise self._failure(error) from None
@@ -230,7 +232,7 @@ class _Download:
         """Receive the file, or the rest of it.
 
         Raises:
-            OSError, http.client.HTTPException: if it breaks off.
+            OSError, http.client.HTTPException: if the transfer is interrupted.
         """
         have = self._part.stat().st_size if self._part.exists() else 0
         headers = {"User-Agent": "polykeras"}
@@ -242,13 +244,13 @@ class _Download:
             length = response.headers.get("Content-Length")
             total = None if length is None else int(length) + have * is_rest
             mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
-            if mark and not mark.startswith("W/"):  # a weak mark doesn't promise the same bytes
+            if mark and not mark.startswith("W/"):  # a weak ETag does not guarantee identical bytes
                 self._mark.write_text(json.dumps(mark))
             elif not is_rest:
-                self._mark.unlink(missing_ok=True)  # of what this beginning takes the place of
+                self._mark.unlink(missing_ok=True)  # it belongs to the partial file that is replaced
             seen = self._copy(response, "ab" if is_rest else "wb", have * is_rest, total)
         if total is not None and seen < total:
-            raise OSError(f"{seen} of {total} bytes came")
+            raise OSError(f"{seen} of {total} bytes were received")
 
     def _copy(self, response: Any, mode: str, seen: int, total: int | None) -> int:
         bar = Progbar(total and math.ceil(total / 1024), unit_name="KiB", title=f"Downloading {self.origin}")
@@ -261,7 +263,7 @@ class _Download:
 
 
 def _start(response: Any) -> int | None:
-    """Where the bytes of an answer belong, from ``Content-Range: bytes 5-9/10``."""
+    """The offset of a response in the file, from ``Content-Range: bytes 5-9/10``."""
     unit, _, span = (response.headers.get("Content-Range") or "").partition(" ")
     first = span.partition("-")[0]
     return int(first) if unit == "bytes" and first.isdigit() else None

@@ -1,4 +1,4 @@
-"""Datasets from arrays: windows of time series, and two parts of a dataset."""
+"""Datasets from arrays: windows of time series, and splits of a dataset."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str | None = None,
 ) -> Any:
-    """Return a dataset of windows that slide over an array.
+    """Return a dataset of sliding windows over a time series.
 
     Args:
-        data: of shape (time, ...), in memory or on disk, which is read window by window.
-        targets: ``targets[i]`` belongs to the window that starts at ``data[i]``; None for no targets.
-        sequence_length: entries of a window.
-        sequence_stride: steps between the starts of two windows; default 1.
-        sampling_rate: steps between two entries of a window; default 1.
-        batch_size: windows a batch; None gives them one by one; default 128.
-        shuffle: a new order each epoch, the same on every backend.
-        seed: of the order; default None, for another one each time.
-        start_index, end_index: the part of the data to use, default all.
-        format: "tf" for a ``tf.data.Dataset``, "grain" for one of polykeras's own; default None, for what programs of
-            the backend expect: "tf" on TensorFlow.
+        data: array of shape (time, ...), in memory or on disk; arrays on disk are read window by window.
+        targets: array, ``targets[i]`` belongs to the window that starts at ``data[i]``; None for no targets.
+        sequence_length: int, number of time steps per window.
+        sequence_stride: int, number of time steps between the starts of windows; default 1.
+        sampling_rate: int, number of time steps between the entries of a window; default 1.
+        batch_size: int, number of windows per batch; None for single windows; default 128.
+        shuffle: bool, whether to use a new order in each epoch, the same on every backend; default False.
+        seed: int, seed of the order; default None, for a new order in every run.
+        start_index, end_index: ints, the range of the data to use; default None, for all.
+        format: "tf" for a ``tf.data.Dataset``, "grain" for polykeras's own dataset type; default None, for what
+            programs of the backend expect: "tf" on TensorFlow.
 
     Raises:
-        ValueError: for numbers out of range, or data without a window.
+        ValueError: for numbers out of range, or data that is too short for a window.
 
     >>> dataset = timeseries_dataset_from_array(np.arange(6), np.arange(6) * 10, 3, batch_size=2)
     >>> [(x.tolist(), y.tolist()) for x, y in dataset]
@@ -88,12 +88,12 @@ def _rows(x: Any) -> Any:
 
 
 def len_of(x: Any) -> int:
-    """Return the rows of an array."""
+    """Return the number of rows of an array."""
     return int(x.shape[0])
 
 
 def _windows(data: Any, targets: Any, entries: np.ndarray, start: Any) -> Any:
-    """The windows that begin at the starts; those on disk are read once where they overlap."""
+    """The windows with the given starts; overlapping parts are read from disk only once."""
     indices = np.asarray(start)[..., None] + entries
     if isinstance(data, Rows):
         needed, inverse = np.unique(indices, return_inverse=True)
@@ -113,23 +113,23 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
-    """Cut a dataset in two.
+    """Split a dataset in two.
 
     Args:
-        dataset: an array, a list, tuple or dict of arrays, a dataset of this package, or an iterable of
-            samples of any library (a ``tf.data.Dataset``, a torch ``Dataset``), which is read into memory.
-        left_size, right_size: fraction of the samples, or how many; default what the other leaves.
-        shuffle: draw the samples of the two parts at random.
-        seed: of the drawing; default None.
-        preferred_backend: name of the backend whose programs get what they expect, ``tf.data.Dataset``s on TensorFlow;
-            default None, for the kind of ``dataset`` if it is a ``tf.data.Dataset``, else for the backend in use.
+        dataset: array, list, tuple or dict of arrays, dataset of this package, or iterable of
+            samples from any library (a ``tf.data.Dataset``, a torch ``Dataset``), which is read into memory.
+        left_size, right_size: float, fraction of the samples, or int, number of samples; default None, for the rest.
+        shuffle: bool, whether to assign samples to the two parts at random; default False.
+        seed: int, seed of the assignment; default None.
+        preferred_backend: str, name of a backend; the results are what its programs expect, ``tf.data.Dataset``s for
+            TensorFlow; default None, for ``tf.data.Dataset``s if ``dataset`` is one, else for the current backend.
 
     Returns:
-        Two datasets of single samples; ``dataset.batch(32)`` makes batches of them.
+        Two datasets of single samples; batch them with ``dataset.batch(32)``.
 
     Raises:
-        ValueError: for sizes that are none, too large together, or leave a part empty.
-        TypeError: for something that is no dataset.
+        ValueError: for sizes that are missing, too large together, or leave a part empty.
+        TypeError: for something that is not a dataset.
 
     >>> left, right = split_dataset(np.arange(10), left_size=0.8)
     >>> len(right), [batch.tolist() for batch in left.batch(5)]
@@ -150,7 +150,7 @@ def split_dataset(
 
 
 def _samples(dataset: Any) -> SampleDataset:
-    """A dataset of the single samples."""
+    """A dataset of single samples."""
     if isinstance(dataset, SampleDataset):
         return dataset.unbatch()
     is_arrays = trees.is_nested(dataset) and len(dataset) and all(map(is_array, trees.leaves(dataset)))
@@ -173,7 +173,7 @@ def _one(data: Any, index: int) -> Any:
 
 
 def _count_of(size: float | None, count: int) -> int | None:
-    """How many of ``count`` samples a fraction or a number of them is."""
+    """The number of samples, from a fraction of ``count`` or a number."""
     if size is None:
         return None
     return round(size * count) if isinstance(size, float) else int(size)

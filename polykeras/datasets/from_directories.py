@@ -1,4 +1,4 @@
-"""Datasets from folders of files: images, texts, sounds, one folder a class."""
+"""Datasets of image, text or audio files in directories, with one subdirectory per class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 
 
 class Choice(NamedTuple):
-    """Which files of a folder, with which labels; the arguments that all kinds of files share."""
+    """Which files of a directory to use, with which labels: the arguments shared by all kinds of files."""
 
     labels: Any
     label_mode: str | None
@@ -37,7 +37,7 @@ class Choice(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What the files of a folder hold, and what becomes of them."""
+    """A kind of file, and how to read and batch it."""
 
     formats: tuple
     read: Callable
@@ -66,37 +66,40 @@ def image_dataset_from_directory(
     format: str | None = None,
     verbose: bool = True,
 ) -> Any:
-    """Return a dataset of the images in a folder, one folder inside it for each class.
+    """Return a dataset of the images in a directory with one subdirectory per class.
 
     Args:
-        directory: with a folder a class, or with files alone for ``labels=None`` or a list.
-        labels: "inferred" from the folders, None, or a list of ints in the order of the sorted paths.
-        label_mode: "int" for class numbers (n,), "categorical" for one-hot rows (n, classes), "binary"
-            for 0 and 1 (n, 1), None for no labels.
-        class_names: folders in the order of the class numbers, default all in the order of their names.
-        color_mode: "grayscale", "rgb" or "rgba".
-        batch_size: images a batch; None gives them one by one; default 32.
-        image_size: (height, width) that images are resized to; default (256, 256).
-        shuffle: a new order each epoch, the same on every backend.
-        seed: of the order; default None, for another one each time.
-        validation_split: part of the files for validation; default None.
+        directory: path of a directory with one subdirectory per class, or, if ``labels`` is None or a list, with
+            the files directly in it.
+        labels: "inferred" from the subdirectories, None, or a list of ints in the order of the sorted paths; default
+            "inferred".
+        label_mode: "int" for class indices (n,), "categorical" for one-hot vectors (n, classes), "binary"
+            for 0 and 1 (n, 1), None for no labels; default "int".
+        class_names: list of subdirectories in the order of the class indices; default None, for alphabetical order.
+        color_mode: "grayscale", "rgb" or "rgba"; default "rgb".
+        batch_size: int, number of images per batch; None for single images; default 32.
+        image_size: (height, width) to which images are resized; default (256, 256).
+        shuffle: bool, whether to use a new order in each epoch, the same on every backend; default True.
+        seed: int, seed of the order; default None, for a new order in every run.
+        validation_split: float, fraction of the files for validation; default None.
         subset: "training", "validation", or "both" for a pair of datasets; default None.
         interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or
-            "mitchellcubic".
-        follow_links: whether links to folders are followed.
-        crop_to_aspect_ratio: cut borders before resizing, so that nothing is stretched.
-        pad_to_aspect_ratio: add black borders before resizing, so that nothing is stretched.
+            "mitchellcubic"; default "bilinear".
+        follow_links: bool, whether to follow links to directories; default False.
+        crop_to_aspect_ratio: bool, whether to crop before resizing, to preserve the aspect ratio; default False.
+        pad_to_aspect_ratio: bool, whether to pad with black before resizing, to preserve the aspect ratio; default
+            False.
         data_format: "channels_last" or "channels_first"; default ``config.image_data_format()``.
-        format: "tf" for a ``tf.data.Dataset``, "grain" for one of polykeras's own, which needs nothing else;
+        format: "tf" for a ``tf.data.Dataset``, "grain" for polykeras's own dataset type, which has no dependencies;
             default None, for what programs of the backend expect: "tf" on TensorFlow.
-        verbose: print how many files there are.
+        verbose: bool, whether to print the number of files; default True.
 
     Returns:
-        A dataset that is read as it is used, with ``class_names`` and ``file_paths``; its batches are
-        ``(images, labels)``, or images alone, with values 0 ... 255. Setting its ``workers`` reads ahead.
+        A dataset that reads files on demand, with the attributes ``class_names`` and ``file_paths``. Its batches are
+        ``(images, labels)``, or images only, with values from 0 to 255. Set its ``workers`` to prefetch.
 
     Raises:
-        ValueError: for arguments that don't fit each other or the folder.
+        ValueError: for arguments that are inconsistent or do not match the directory.
 
     >>> import tempfile, numpy as np, polykeras as keras
     >>> folder = tempfile.mkdtemp()
@@ -148,30 +151,30 @@ def text_dataset_from_directory(
     format: str | None = None,
     verbose: bool = True,
 ) -> Any:
-    """Return a dataset of the ``.txt`` files in a folder, one folder inside it for each class.
+    """Return a dataset of the ``.txt`` files in a directory with one subdirectory per class.
 
     Args:
-        directory: path of the folder.
-        labels: "inferred" from the folders' names, None, or a list of ints in the order of the files; default
+        directory: path of the directory.
+        labels: "inferred" from the subdirectories, None, or a list of ints in the order of the sorted paths; default
             "inferred".
         label_mode: "int", "binary", "categorical" or None; default "int".
-        class_names: list of folders' names, in the order of their classes; None for the alphabetical one.
+        class_names: list of subdirectories in the order of the class indices; default None, for alphabetical order.
         batch_size: int, or None for single samples; default 32.
-        max_length: int, the characters to keep of each text; None for all.
-        shuffle: bool, whether each epoch has another order; default True.
-        seed: int, of the order and of the split; None for another one each time.
+        max_length: int, number of characters to keep of each text; default None, for all.
+        shuffle: bool, whether to use a new order in each epoch; default True.
+        seed: int, seed of the order and of the split; default None, for a new order in every run.
         validation_split: float from 0 to 1, the fraction of files for validation; default None.
         subset: "training", "validation" or "both", with ``validation_split``; default None.
-        follow_links: bool, whether to enter linked folders; default False.
+        follow_links: bool, whether to follow links to directories; default False.
         format: "tf" or "grain", as for ``image_dataset_from_directory``; default None.
-        verbose: bool, whether to print how many files there are; default True.
+        verbose: bool, whether to print the number of files; default True.
 
     Returns:
-        A dataset of ``(texts, labels)``, texts as an array of strings, on TensorFlow of bytes; see
+        A dataset of ``(texts, labels)``, with texts as arrays of strings (of bytes on TensorFlow); see
         ``image_dataset_from_directory``.
 
     Raises:
-        ValueError: if ``max_length`` is no positive int.
+        ValueError: if ``max_length`` is not a positive int.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp()); (folder / "good").mkdir()
@@ -204,31 +207,32 @@ def audio_dataset_from_directory(
     follow_links: bool = False,
     verbose: bool = True,
 ) -> Any:
-    """Return a dataset of the ``.wav`` files in a folder, one folder inside it for each class.
+    """Return a dataset of the ``.wav`` files in a directory with one subdirectory per class.
 
     Args:
-        directory: path of the folder.
-        labels: "inferred" from the folders' names, None, or a list of ints in the order of the files; default
+        directory: path of the directory.
+        labels: "inferred" from the subdirectories, None, or a list of ints in the order of the sorted paths; default
             "inferred".
         label_mode: "int", "binary", "categorical" or None; default "int".
-        class_names: list of folders' names, in the order of their classes; None for the alphabetical one.
+        class_names: list of subdirectories in the order of the class indices; default None, for alphabetical order.
         batch_size: int, or None for single samples; default 32.
-        sampling_rate: int, the rate that all files must have; default None.
-        output_sequence_length: int, the length to cut or pad samples to; None for the longest of a batch.
+        sampling_rate: int, the sampling rate that all files must have; default None, for any.
+        output_sequence_length: int, length to which to truncate or pad samples; default None, for the longest in a
+            batch.
         ragged: bool, whether batches are object arrays of samples of any length; default False.
-        shuffle: bool, whether each epoch has another order; default True.
-        seed: int, of the order and of the split; None for another one each time.
+        shuffle: bool, whether to use a new order in each epoch; default True.
+        seed: int, seed of the order and of the split; default None, for a new order in every run.
         validation_split: float from 0 to 1, the fraction of files for validation; default None.
         subset: "training", "validation" or "both", with ``validation_split``; default None.
-        follow_links: bool, whether to enter linked folders; default False.
-        verbose: bool, whether to print how many files there are; default True.
+        follow_links: bool, whether to follow links to directories; default False.
+        verbose: bool, whether to print the number of files; default True.
 
     Returns:
-        A dataset of ``(sounds, labels)``, sounds of shape (n, samples, channels) from -1 to 1; see
+        A dataset of ``(audio, labels)``, with audio of shape (n, samples, channels) from -1 to 1; see
         ``image_dataset_from_directory``.
 
     Raises:
-        ValueError: for ``ragged`` with ``output_sequence_length``, and for lengths that are no positive ints.
+        ValueError: for ``ragged`` with ``output_sequence_length``, and for lengths that are not positive ints.
 
     >>> import numpy as np, polykeras as keras, pathlib, tempfile, wave
     >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -257,10 +261,10 @@ def audio_dataset_from_directory(
 
 
 def _dataset(directory: Any, kind: Kind, choice: Choice, batch_size: int | None) -> Any:
-    """The dataset of a folder, or a pair of them."""
+    """The dataset of a directory, or a pair of datasets."""
     paths, labels, class_names = _index(directory, kind.formats, choice)
     if choice.shuffle:
-        # The cut between training and validation needs one order; each epoch has its own.
+        # The split into training and validation needs one fixed order; each epoch has its own.
         key = seeds.next_seed() if choice.seed is None else choice.seed
         order = seeds.host_generator(key, "files").permutation(len(paths))
         paths, labels = [paths[n] for n in order], None if labels is None else labels[order]
@@ -285,7 +289,7 @@ def _spec(kind: Kind, targets: Any) -> Any:
 
 
 def in_format(dataset: SampleDataset, format: str | None) -> Any:
-    """Return a dataset as one of polykeras's own or of ``tf.data``; None: as programs of the backend expect it."""
+    """Return a dataset of the given format, "tf" or "grain"; None for what programs of the backend expect."""
     is_own = format == "grain" or (format is None and not backends.current().has_datasets)
     return dataset if is_own else dataset.as_tensorflow()
 
@@ -312,7 +316,8 @@ def _filled_up(samples: list) -> np.ndarray:
     channels = {sample.shape[1] for sample in samples}
     if len(channels) > 1:
         raise ValueError(
-            f"Expected sounds of equally many channels in a batch. Received: {naming.listed(sorted(channels))}."
+            f"Expected the same number of channels for all sounds of a batch. Received: "
+            f"{naming.listed(sorted(channels))}."
         )
     result = np.zeros((len(samples), max(map(len, samples)), *channels), samples[0].dtype)
     for row, sample in zip(result, samples, strict=True):
@@ -328,7 +333,7 @@ def _read_text(path: str, max_length: int | None) -> str:
 
 
 def _index(directory: Any, formats: tuple, choice: Choice) -> tuple[list[str], Any, list[str] | None]:
-    """Paths, class numbers and names of the classes."""
+    """Paths, class indices and class names."""
     one_of("label_mode", choice.label_mode, ("int", "categorical", "binary", None))
     _check_choice(choice)
     root = Path(directory)
@@ -361,7 +366,7 @@ def _check_choice(choice: Choice) -> None:
             f'Expected labels to be "inferred", None, or a list of ints. Received: {naming.short(choice.labels)}.'
         )
     if choice.class_names is not None and choice.labels != "inferred":
-        raise ValueError('Expected class_names only beside labels="inferred". Received: other labels.')
+        raise ValueError('Expected class_names only with labels="inferred". Received: other labels.')
     if (choice.validation_split is None) != (choice.subset is None):
         raise ValueError(
             f"Expected validation_split and subset together. Received: validation_split={choice.validation_split!r}, "
@@ -373,7 +378,7 @@ def _check_choice(choice: Choice) -> None:
     one_of("subset", choice.subset, ("training", "validation", "both"))
     if choice.shuffle and choice.seed is None and choice.subset != "both":
         raise ValueError(
-            "Expected a seed beside validation_split and shuffle=True, so that training and validation share no file. "
+            "Expected a seed with validation_split and shuffle=True, so that training and validation share no file. "
             "Received: None."
         )
 
@@ -403,7 +408,7 @@ def _targets(labels: np.ndarray, mode: str | None, classes: int) -> np.ndarray:
 
 
 def _parts(count: int, choice: Choice) -> list[slice]:
-    """Which files to use; those for validation are the last."""
+    """The slices of files to use; the last files are for validation."""
     if choice.subset is None or choice.validation_split is None:
         return [slice(None)]
     cut = count - int(count * choice.validation_split)

@@ -1,4 +1,4 @@
-"""Splits of tables of house prices, as Keras makes them."""
+"""Loading and splitting of housing datasets, as in Keras."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ Arrays = tuple[np.ndarray, np.ndarray]
 
 
 def load(path: str, name: str, sha256: str) -> Arrays:
-    """Return the rows and the prices of a file."""
+    """Return the features and the prices in a file."""
     x, y = stored.read_npz(get_file(path, f"{STORAGE}/{name}", file_hash=sha256), "x", "y")
     return x, y
 
 
 def split(x: np.ndarray, y: np.ndarray, test_split: float, seed: int) -> tuple[Arrays, Arrays]:
-    """Shuffle rows, and return those for training and for testing.
+    """Shuffle the rows, and split them into training and test data.
 
     Raises:
-        ValueError: for a fraction of tests outside of 0 to 1.
+        ValueError: if ``test_split`` is not in [0, 1).
 
     >>> (x, _), (x_test, _) = split(np.arange(4), np.arange(4), 0.25, 113)
     >>> x.shape, x_test.shape

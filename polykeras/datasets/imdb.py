@@ -1,4 +1,4 @@
-"""Reviews of films, as ranks of words, with what the writer thought.
+"""IMDB movie reviews as sequences of word ranks, labeled by sentiment.
 
 Source: A. Maas et al., Learning word vectors for sentiment analysis (ACL 2011).
 """
@@ -30,17 +30,18 @@ def load_data(
     """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 25,000 reviews each.
 
     Args:
-        path: name of the file in the download folder.
-        num_words, skip_top: indices from and below which words become ``oov_char``.
-        maxlen: leave out texts of this length and longer.
-        seed: of the shuffle.
-        start_char: index before each text, or None.
-        oov_char: index of words that are left out; None drops them.
-        index_from: what is added to a word's rank.
+        path: str, name of the file in the download folder; default "imdb.npz".
+        num_words: int; words with this index or a larger one are replaced by ``oov_char``; default None.
+        skip_top: int; words with a smaller index are replaced by ``oov_char``; default 0.
+        maxlen: int; texts of this length or longer are left out; default None.
+        seed: int, seed of the shuffle; default 113.
+        start_char: int, index put in front of each text, or None; default 1.
+        oov_char: int, index of replaced words; None to drop them; default 2.
+        index_from: int, number that is added to the ranks of words; default 3.
         kwargs: ``nb_words``, the old name of ``num_words``.
 
     Returns:
-        x: array of lists of ints; y: 1 for praise, 0 for blame.
+        x: array of lists of ints; y: array, 1 for a positive review, 0 for a negative one.
     """
     num_words = kwargs.pop("nb_words", num_words)
     if kwargs:
@@ -63,5 +64,5 @@ def load_data(
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
-    """Return the ranks of words, from 1 on; ``load_data`` adds ``index_from`` to them."""
+    """Return a dict from words to ranks, starting at 1, to which ``load_data`` adds ``index_from``."""
     return sequences.word_index(path, "imdb_word_index.json", _WORDS_MD5)

@@ -1,4 +1,4 @@
-"""Handwritten digits of MNIST, 28 x 28 pixels.
+"""MNIST: grayscale images of handwritten digits, 28 x 28 pixels.
 
 Source: Y. LeCun, C. Cortes and C. Burges, The MNIST database of handwritten digits (1998, CC BY-SA 3.0).
 """
@@ -20,7 +20,7 @@ def load_data(path: str = "mnist.npz") -> tuple[tuple[np.ndarray, np.ndarray], t
         path: name of the file in the download folder.
 
     Returns:
-        x: uint8 of shape (n, 28, 28); y: uint8 of shape (n,), the digit.
+        x: uint8 array (n, 28, 28); y: uint8 array (n,), the digits.
     """
     file = get_file(path, f"{STORAGE}/mnist.npz", file_hash=_SHA256)
     x_train, y_train, x_test, y_test = stored.read_npz(file, "x_train", "y_train", "x_test", "y_test")

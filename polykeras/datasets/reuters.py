@@ -1,4 +1,4 @@
-"""News of Reuters from 1987, as ranks of words, on 46 topics.
+"""Reuters newswires of 1987 as sequences of word ranks, labeled by 46 topics.
 
 Source: D. Lewis, Reuters-21578 text categorization test collection (1997).
 """
@@ -28,13 +28,15 @@ def load_data(
     oov_char: int | None = 2,
     index_from: int = 3,
 ) -> tuple[housing.Arrays, housing.Arrays]:
-    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 11,228 texts in all.
+    """Return ``(x_train, y_train), (x_test, y_test)``, downloaded once: 11,228 texts in total.
 
-    Args: as for ``imdb``, and
-        test_split: fraction of the texts for testing.
+    Args:
+        path: str, name of the file in the download folder; default "reuters.npz".
+        num_words, skip_top, maxlen, seed, start_char, oov_char, index_from: as for ``imdb.load_data``.
+        test_split: float, fraction of the texts for testing; default 0.2.
 
     Returns:
-        x: array of lists of ints; y: number of the topic, see ``get_label_names``.
+        x: array of lists of ints; y: array of topic indices, see ``get_label_names``.
     """
     file = get_file(path, f"{STORAGE}/reuters.npz", file_hash=_SHA256)
     x, y = sequences.shuffled(np.random.RandomState(seed), *stored.read_npz(file, "x", "y"))
@@ -45,12 +47,12 @@ def load_data(
 
 
 def get_word_index(path: str = "reuters_word_index.json") -> dict[str, int]:
-    """Return the ranks of words, from 1 on; ``load_data`` adds ``index_from`` to them."""
+    """Return a dict from words to ranks, starting at 1, to which ``load_data`` adds ``index_from``."""
     return sequences.word_index(path, "reuters_word_index.json", _WORDS_MD5)
 
 
 def get_label_names() -> tuple[str, ...]:
-    """Return the names of the topics, in the order of their numbers.
+    """Return the names of the topics, in the order of their indices.
 
     >>> len(get_label_names()), get_label_names()[3]
     (46, 'earn')

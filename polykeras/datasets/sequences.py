@@ -1,4 +1,4 @@
-"""Texts as lists of words' ranks, marked and thinned out as Keras does it."""
+"""Texts as lists of word ranks, with the index conventions of Keras."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from polykeras.datasets.downloads import STORAGE, get_file
 
 
 def shuffled(random: np.random.RandomState, *arrays: np.ndarray) -> list[np.ndarray]:
-    """Return arrays in one new order."""
+    """Return arrays, all shuffled in the same order."""
     order = np.arange(len(arrays[0]))
     random.shuffle(order)
     return [array[order] for array in arrays]
 
 
 def marked(texts: Iterable, start_char: int | None, index_from: int) -> list[list[int]]:
-    """Return ranks of words as indices: raised by ``index_from``, after ``start_char`` where that isn't None.
+    """Convert word ranks to indices: add ``index_from``, and prepend ``start_char`` unless it is None.
 
     >>> marked([[1, 5]], 1, 3)
     [[1, 4, 8]]
@@ -29,9 +29,9 @@ def marked(texts: Iterable, start_char: int | None, index_from: int) -> list[lis
 
 
 def thinned(texts: list[list[int]], num_words: int | None, skip_top: int, oov_char: int | None) -> list[list[int]]:
-    """Return texts with ``oov_char`` for indices below ``skip_top`` and from ``num_words`` on; None drops them.
+    """Replace indices below ``skip_top``, or of at least ``num_words``, by ``oov_char``; None drops them.
 
-    Without ``num_words`` the largest index counts as one too many, as in Keras.
+    Without ``num_words`` the largest index is replaced too, as in Keras.
 
     >>> thinned([[1, 4, 8]], 8, 0, 2)
     [[1, 4, 2]]
@@ -46,7 +46,7 @@ def short(texts: list[list[int]], labels: Iterable, maxlen: int | None) -> tuple
     """Return the texts shorter than ``maxlen``, with their labels.
 
     Raises:
-        ValueError: if none is left.
+        ValueError: if no text is left.
     """
     kept = [(text, label) for text, label in zip(texts, labels, strict=True) if maxlen is None or len(text) < maxlen]
     if not kept:
@@ -55,13 +55,13 @@ def short(texts: list[list[int]], labels: Iterable, maxlen: int | None) -> tuple
 
 
 def ragged(texts: list[list[int]]) -> np.ndarray:
-    """Return an array of lists."""
+    """Return texts as an object array of lists."""
     result = np.empty(len(texts), object)
     result[:] = texts
     return result
 
 
 def word_index(path: str, name: str, md5: str) -> dict[str, Any]:
-    """Return the ranks of words from a file of JSON."""
+    """Return the ranks of words from a JSON file."""
     with open(get_file(path, f"{STORAGE}/{name}", file_hash=md5), encoding="utf-8") as file:
         return json.load(file)

@@ -1,4 +1,4 @@
-"""Arrays from files of others: pickles may hold arrays, numbers, text and containers, and nothing that runs."""
+"""Arrays from untrusted files: pickles may contain arrays, numbers, text and containers, but no executable code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 
 
 def read_npz(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
-    """Return arrays of a ``.npz`` file; arrays of lists are read without running their pickle's code.
+    """Return arrays from an ``.npz`` file; arrays of lists are unpickled without executing code.
 
     Args:
-        path: of the file.
-        names: of the arrays.
+        path: path of the file.
+        names: names of the arrays.
 
     Raises:
-        ValueError: for a missing array, one of a size that the file doesn't hold, or a pickle with more than arrays.
+        ValueError: for a missing or truncated array, or a pickle with anything but arrays.
 
     >>> import io
     >>> file = io.BytesIO(); np.savez(file, x=np.arange(3)); _ = file.seek(0)
@@ -30,7 +30,7 @@ def read_npz(path: str | os.PathLike, *names: str) -> list[np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             return [_read(archive, name) for name in names]
     except (zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise ValueError(f"Expected a whole .npz file with {list(names)} at {path!r}. Received: {error}.") from None
+        raise ValueError(f"Expected a complete .npz file with {list(names)} at {path!r}. Received: {error}.") from None
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -43,18 +43,18 @@ def _read(archive: zipfile.ZipFile, name: str) -> np.ndarray:
             return unpickle_arrays(file)
         if math.prod(shape) * dtype.itemsize > member.file_size:
             raise ValueError(
-                f"Expected {name!r} in {archive.filename!r} to be whole. Received: shape {shape}, of which the file "
-                f"holds {member.file_size} bytes."
+                f"Expected {name!r} in {archive.filename!r} to be complete. Received: shape {shape}, but only "
+                f"{member.file_size} bytes."
             )
     with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def unpickle_arrays(file: IO[bytes]) -> Any:
-    """Return what a pickle holds: arrays, numbers, text, bytes, lists, tuples and dicts.
+    """Return the content of a pickle of arrays, numbers, text, bytes, lists, tuples and dicts.
 
     Raises:
-        ValueError: for a pickle that names anything else.
+        ValueError: for a pickle that refers to anything else.
 
     >>> import io
     >>> unpickle_arrays(io.BytesIO(pickle.dumps({b"data": np.ones(2)})))
@@ -75,12 +75,12 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _empty_array(cls: Any, shape: Any, kind: Any) -> np.ndarray:
-    """The array that a pickle fills in its next step: NumPy's would take any size."""
+    """The array that a pickle fills in its next step; unlike NumPy's function it ignores the given size."""
     return np.empty(0, np.uint8)
 
 
 class _Named:
-    """Stands for a class that pickles name, and that they need not call."""
+    """Placeholder for a class that pickles refer to but do not call."""
 
 
 def _scalar(dtype: np.dtype, data: bytes) -> np.generic:

@@ -1,4 +1,4 @@
-"""Training a small model, the student, by what a large one that is trained already, the teacher, says."""
+"""Knowledge distillation: training a small model, the student, with the outputs of a trained large one, the teacher."""
 
 from polykeras.distillation.distiller import Distiller
 from polykeras.distillation.losses import DistillationLoss, FeatureDistillation, LogitsDistillation

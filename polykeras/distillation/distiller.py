@@ -1,4 +1,4 @@
-"""The model that trains a student by its teacher."""
+"""The model that trains a student with the outputs of a teacher."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from polykeras.serialization import registry
 
 
 class Distiller(Model):
-    """A student that learns from targets and from a teacher, whose weights stay as they are.
+    """Train a student model on targets and on the outputs of a teacher model, whose weights are not changed.
 
-    The loss is ``student_loss_weight`` times the loss that ``compile`` says, plus the rest times the distillation
-    losses. A call gives the student's outputs.
+    The loss is ``student_loss_weight`` times the loss passed to ``compile``, plus ``1 - student_loss_weight`` times
+    the distillation losses. A call returns the outputs of the student.
 
     Args:
-        teacher: a trained model; it is frozen.
-        student: a model with the same kind of inputs and outputs, which is trained.
+        teacher: a trained model, which is frozen.
+        student: the model to train, with compatible inputs and outputs.
         distillation_losses: a DistillationLoss, or a list of them.
-        distillation_loss_weights: their factors, default 1.
-        student_loss_weight: from 0, only the teacher counts, to 1, only the targets; default 0.5.
-        name: default ``"distiller"``.
+        distillation_loss_weights: list of floats, the weights of these losses; default None, for 1.
+        student_loss_weight: float from 0 (learn only from the teacher) to 1 (learn only from the targets); default 0.5.
+        name: str; default ``"distiller"``.
         **kwargs: further arguments of ``Model``.
 
     Raises:
-        ValueError: for models that don't fit each other, or other wrong arguments.
+        ValueError: for incompatible models, or other invalid arguments.
 
     >>> import numpy as np, polykeras as keras
     >>> teacher, student = (keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]) for _ in range(2))
@@ -38,7 +38,7 @@ class Distiller(Model):
     ['distillation_loss', 'loss', 'student_loss', 'total_loss']
     """
 
-    # They share the layers of the models, which are saved with those.
+    # These share the layers of the teacher and the student, and are saved with those.
     _untracked = Model._untracked | {"_teacher_features", "_student_features"}
 
     def __init__(
@@ -81,7 +81,7 @@ class Distiller(Model):
             )
 
     def _features(self, model: Any, attribute: str) -> Any:
-        """A model with the outputs of the layers that losses name, by name; None if they name none."""
+        """A model that returns the outputs of the layers that the losses compare, by name; None if there are none."""
         names = {getattr(loss, attribute) for loss in self.distillation_losses} - {None}
         if not names:
             return None
@@ -90,27 +90,27 @@ class Distiller(Model):
     def compile(  # type: ignore[override]
         self, optimizer: Any = "adam", loss: Any = None, metrics: Any = None, **kwargs: Any
     ) -> None:
-        """Say how to train the student.
+        """Configure the training of the student.
 
         Args:
-            optimizer: object or name; default "adam".
-            loss: of the student's outputs and the targets; None, the default, is refused.
-            metrics: as for every model; default None.
+            optimizer: Optimizer, or its name; default "adam".
+            loss: loss of the student's outputs and the targets, required; default None.
+            metrics: as for ``Model.compile``; default None.
             **kwargs: further arguments of ``Model.compile``.
 
         Raises:
-            ValueError: without a loss.
+            ValueError: if there is no loss.
         """
         if loss is None:
             raise ValueError(f"Model {self.name!r}: Expected the loss of the student. Received: loss=None.")
         super().compile(optimizer, loss, metrics=metrics, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:  # type: ignore[override]
-        """Return the student's outputs.
+        """Return the outputs of the student.
 
         Args:
-            inputs: array, or a tree of arrays, as the student takes them.
-            training: as for every layer; default None.
+            inputs: array or structure of arrays, as the student takes them.
+            training: bool, whether to run in training mode; default None, for that of the enclosing call.
         """
         return self.student(inputs, training=training)
 
@@ -120,9 +120,9 @@ class Distiller(Model):
         """Return the weighted sum of the student's own loss and of the distillation losses.
 
         Args:
-            x, y, y_pred, sample_weight: inputs, targets, outputs of the student and weights of the rows, arrays or
-                trees of arrays; default None.
-            training: whether the student trains; default True.
+            x, y, y_pred, sample_weight: inputs, targets, outputs of the student and sample weights, arrays or
+                structures of arrays; default None.
+            training: bool, whether to run the student in training mode; default True.
         """
         y_pred = self(x, training=training) if y_pred is None else y_pred
         fraction, own, distilled = self.student_loss_weight, 0.0, 0.0
@@ -155,7 +155,7 @@ class Distiller(Model):
         return total
 
     def get_config(self) -> dict:
-        """Return the models and losses as a config."""
+        """Return the config, including those of the models and losses."""
         return {
             **super().get_config(),
             "teacher": registry.serialize(self.teacher),
@@ -167,11 +167,11 @@ class Distiller(Model):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Any:
-        """Make a Distiller from ``get_config``.
+        """Create a Distiller from the result of ``get_config``.
 
         Args:
-            config: dict.
-            custom_objects: dict from names to your classes and functions; default None.
+            config: dict, as ``get_config`` returns.
+            custom_objects: dict from names to classes or functions; default None.
         """
         with registry.custom_object_scope(custom_objects or {}):
             made = {key: registry.deserialize(config[key], family="models") for key in ("teacher", "student")}
@@ -191,7 +191,7 @@ def _check_models(teacher: Any, student: Any) -> None:
         for one, other in zip(*map(tree.flatten, pairs), strict=True):
             if one.dtype != other.dtype or not _fit(one.shape, other.shape):
                 raise ValueError(
-                    f"Expected {kind} of teacher and student of one shape and dtype. Received: {one.shape} "
+                    f"Expected {kind} of teacher and student of the same shape and dtype. Received: {one.shape} "
                     f"{one.dtype} and {other.shape} {other.dtype}."
                 )
 

@@ -1,4 +1,4 @@
-"""How far the outputs of a student are from those of its teacher."""
+"""Distillation losses: distances between the outputs of a student and those of its teacher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from polykeras.serialization import registry
 
 
 class DistillationLoss:
-    """The base of these losses. Subclasses implement ``compute_loss``.
+    """Base class of distillation losses. Subclasses implement ``compute_loss``.
 
     >>> import polykeras as keras
     >>> class Distance(keras.distillation.DistillationLoss):
@@ -20,7 +20,7 @@ class DistillationLoss:
     1.0
     """
 
-    #: Names of the layers whose outputs are compared; None compares the outputs of the models.
+    #: Names of the layers whose outputs are compared; None for the outputs of the models.
     teacher_layer_name: str | None = None
     student_layer_name: str | None = None
 
@@ -28,24 +28,24 @@ class DistillationLoss:
         """Return the loss, a scalar.
 
         Args:
-            teacher_outputs, student_outputs: arrays, or trees of arrays of one structure.
-            **kwargs: for subclasses.
+            teacher_outputs, student_outputs: arrays, or structures of arrays with the same structure.
+            **kwargs: further arguments of subclasses.
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define compute_loss(teacher, student).")
 
     def validate_outputs(self, teacher_outputs: Any, student_outputs: Any) -> None:
-        """Check outputs before they are compared.
+        """Check that outputs can be compared.
 
         Args:
-            teacher_outputs, student_outputs: arrays, or trees of arrays.
+            teacher_outputs, student_outputs: arrays, or structures of arrays.
 
         Raises:
-            ValueError: if they differ in structure.
+            ValueError: if their structures differ.
         """
         tree.assert_same_structure(teacher_outputs, student_outputs)
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
-        """Check the models, when a Distiller is made of them; subclasses raise ValueError for what they can't use.
+        """Check the models when a Distiller is created; subclasses raise ValueError for incompatible models.
 
         Args:
             teacher, student: models.
@@ -53,7 +53,7 @@ class DistillationLoss:
 
 
 class _ByOutput(DistillationLoss):
-    """The sum of a loss for each output."""
+    """The sum of one loss per output."""
 
     def __init__(self, loss: Any) -> None:
         self.loss = tree.map_structure(lambda one: None if one is None else losses.get(one), loss)
@@ -68,8 +68,8 @@ class _ByOutput(DistillationLoss):
         """Return the sum over the outputs that have a loss, a scalar.
 
         Args:
-            teacher_outputs, student_outputs: arrays, or trees of arrays of one structure.
-            **kwargs: do not matter.
+            teacher_outputs, student_outputs: arrays, or structures of arrays with the same structure.
+            **kwargs: ignored.
         """
         self.validate_outputs(teacher_outputs, student_outputs)
         values = [self._compare(*parts) for parts in self._parts(teacher_outputs, student_outputs)]
@@ -83,34 +83,34 @@ class _ByOutput(DistillationLoss):
         return ops.mean(loss(teacher, student))
 
     def get_config(self) -> dict:
-        """Return the arguments that make this loss again."""
+        """Return the arguments that recreate this loss."""
         return {"loss": registry.serialize(self.loss)}
 
     @classmethod
     def from_config(cls, config: dict) -> Any:
-        """Make a loss from ``get_config``.
+        """Create a loss from the result of ``get_config``.
 
         Args:
-            config: dict.
+            config: dict, as ``get_config`` returns.
         """
         loss = registry.deserialize(config["loss"], family="losses")
         return cls(**{**config, "loss": loss})
 
 
 class LogitsDistillation(_ByOutput):
-    """The distance between logits that a temperature has softened.
+    """The distance between the logits of teacher and student, softened by a temperature.
 
     Args:
-        temperature: positive number by which the logits are divided, default 3.
-        loss: name, function or Loss, called with the teacher's and the student's logits; for several outputs a
-            list or dict of them, None for an output that does not count. The default, ``"kl_divergence"``,
-            compares the softmax of the softened logits, and is multiplied by the temperature's square, so that
-            its gradients do not depend on the temperature.
+        temperature: positive float by which the logits are divided; default 3.
+        loss: name, function or Loss, called with the teacher's and the student's softened logits; for several
+            outputs a list or dict of these, with None for outputs to ignore. ``"kl_divergence"`` compares the softmax
+            of the softened logits, and is multiplied by the square of the temperature, so that the magnitude of its
+            gradients hardly depends on the temperature; default "kl_divergence".
 
     Raises:
-        ValueError: for a temperature that is not positive, or no loss at all.
+        ValueError: for a temperature that is not positive, or if there is no loss.
 
-    Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015.
+    Source: Hinton et al., "Distilling the Knowledge in a Neural Network" (2015), https://arxiv.org/abs/1503.02531.
 
     >>> import numpy as np, polykeras as keras
     >>> logits = np.array([[1.0, 2.0, 3.0]])
@@ -137,17 +137,17 @@ class LogitsDistillation(_ByOutput):
 
 
 class FeatureDistillation(_ByOutput):
-    """The distance between what a layer of the teacher and one of the student put out.
+    """The distance between the outputs of a teacher layer and a student layer.
 
     Args:
-        loss: name, function or Loss, default ``"mse"``; for layers with several outputs a list or dict of them,
-            None for an output that does not count.
-        teacher_layer_name, student_layer_name: of the layers; None means the outputs of the models.
+        loss: name, function or Loss; for layers with several outputs a list or dict of these, with None for outputs
+            to ignore; default "mse".
+        teacher_layer_name, student_layer_name: strs, names of the layers; default None, for the outputs of the models.
 
     Raises:
-        ValueError: for no loss at all.
+        ValueError: if there is no loss.
 
-    Romero et al., "FitNets: Hints for Thin Deep Nets", 2015.
+    Source: Romero et al., "FitNets: Hints for Thin Deep Nets" (2015), https://arxiv.org/abs/1412.6550.
 
     >>> import numpy as np, polykeras as keras
     >>> float(keras.distillation.FeatureDistillation().compute_loss(np.ones((2, 3)), np.zeros((2, 3))))
@@ -161,13 +161,13 @@ class FeatureDistillation(_ByOutput):
         self.teacher_layer_name, self.student_layer_name = teacher_layer_name, student_layer_name
 
     def validate_model_compatibility(self, teacher: Any, student: Any) -> None:
-        """Check that the models have the layers, and graphs in which to find their outputs.
+        """Check that the models have the layers, and symbolic graphs that contain their outputs.
 
         Args:
             teacher, student: models.
 
         Raises:
-            ValueError: for a model without a graph, or without the layer.
+            ValueError: for a model without a symbolic graph, or without the layer.
         """
         for model, name in ((teacher, self.teacher_layer_name), (student, self.student_layer_name)):
             if name is None:

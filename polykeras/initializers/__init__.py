@@ -1,4 +1,4 @@
-"""First values of weights: made on the host, the same on every backend.
+"""Initializers: initial values of weights, drawn on the host and the same on every backend.
 
 >>> get("he_normal").sample((2, 3)).shape
 (2, 3)
@@ -47,15 +47,15 @@ IdentityInitializer, OrthogonalInitializer, STFTInitializer = Identity, Orthogon
 zero, one, normal, uniform = Zeros, Ones, RandomNormal, RandomUniform
 
 registry.add_family("initializers", registry.members(globals(), Initializer))
-# A seed generator may stand in the config of an initializer.
+# The config of an initializer may contain a seed generator.
 registry.add_family("random", {"SeedGenerator": SeedGenerator})
 
 
 def serialize(initializer: Any) -> Any:
-    """Return the description of an initializer, ready for JSON.
+    """Return the JSON-serializable config of an initializer.
 
     Args:
-        initializer: an Initializer or function.
+        initializer: Initializer or function.
 
     >>> serialize(Constant(2.0))["config"]
     {'value': 2.0}
@@ -64,10 +64,10 @@ def serialize(initializer: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Build the initializer that ``serialize`` described.
+    """Return the initializer that a config describes.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(Constant(2.0))).value
@@ -77,14 +77,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def get(identifier: Any) -> Any:
-    """Return the initializer that a name, config, class, array, list or function means.
+    """Return the initializer given by a name, config, class, object or function; arrays and lists give a Constant.
 
     Args:
-        identifier: str, dict, class, object or None.
+        identifier: str, dict, class, Initializer, function, array, list or None.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for something that is no initializer.
+        TypeError: for anything that is not an initializer.
 
     >>> type(get("glorot_uniform")).__name__
     'GlorotUniform'

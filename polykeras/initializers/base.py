@@ -1,4 +1,4 @@
-"""What an initializer is."""
+"""The base class of initializers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from polykeras.serialization import registry
 
 
 class Initializer:
-    """Base of the rules for first values of weights.
+    """Base class of initializers, which compute the initial values of weights.
 
-    A subclass defines ``draw(shape)``, in NumPy: then building a model loads no framework, and
-    the values are the same on every backend. Or it defines ``__call__(shape, dtype=None)``, with
-    any ops.
+    A subclass defines ``draw(shape)`` with NumPy, so that building a model loads no framework and
+    the values are the same on every backend, or ``__call__(shape, dtype=None)`` with any ops.
 
     >>> import numpy as np
     >>> class Ramp(Initializer):
@@ -30,24 +29,24 @@ class Initializer:
         """Return the values as an array of the current backend.
 
         Args:
-            shape: ints.
-            dtype: default ``floatx()``.
+            shape: tuple of ints.
+            dtype: str; default None, for ``floatx()``.
         """
         return ops.convert_to_tensor(self._host_values(shape, dtype))
 
     def sample(self, shape: tuple, dtype: Any = None) -> np.ndarray:
-        """Return the values as a NumPy array, whatever the backend.
+        """Return the values as a NumPy array, with any backend.
 
         Args:
             shape: tuple of ints.
-            dtype: name of the dtype; None for ``floatx()``.
+            dtype: str; default None, for ``floatx()``.
         """
         if type(self).__call__ is not Initializer.__call__:
             return ops.convert_to_numpy(self(shape, dtype))
         return self._host_values(shape, dtype)
 
     def draw(self, shape: tuple[int, ...]) -> Any:
-        """Return the values in NumPy's own precision; they are rounded to the dtype afterwards.
+        """Return the values in NumPy's default precision; they are cast to the dtype afterwards.
 
         Args:
             shape: tuple of ints.
@@ -61,16 +60,16 @@ class Initializer:
         return np.array(self.draw(tuple(map(int, shape))), dtypes.numpy_dtype(dtype))
 
     def clone(self) -> Initializer:
-        """Return a new one of the same config; without a given seed it draws other values."""
+        """Return a new initializer with the same config; unless a seed was given, it draws other values."""
         return registry.copy_of(self)
 
     def get_config(self) -> dict:
-        """Return the arguments, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make an initializer from its config.
+        """Create an initializer from its config.
 
         Args:
             config: dict, as ``get_config`` returns.

@@ -1,4 +1,4 @@
-"""Initializers without chance."""
+"""Deterministic initializers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from polykeras.serialization import registry
 
 
 class Constant(Initializer):
-    """One value everywhere.
+    """Constant values.
 
     Args:
-        value: a number, or an array that broadcasts to the shape; default 0.0.
+        value: float, or an array that broadcasts to the shape; default 0.0.
 
     >>> Constant(3.0).sample((2,))
     array([3., 3.], dtype=float32)
@@ -58,10 +58,10 @@ class Identity(Initializer):
     """The identity matrix.
 
     Args:
-        gain: factor; default 1.0.
+        gain: float, factor on the matrix; default 1.0.
 
     Raises:
-        ValueError: when sampled, for a shape that is no matrix.
+        ValueError: when sampled, for a shape that is not a matrix.
 
     >>> Identity(2.0).sample((2, 2))
     array([[2., 0.],
@@ -73,7 +73,7 @@ class Identity(Initializer):
 
     def draw(self, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) != 2:
-            raise ValueError(f"Expected the shape of a matrix, for the initializer Identity. Received: {shape}.")
+            raise ValueError(f"Expected a shape of two axes, for the initializer Identity. Received: {shape}.")
         return self.gain * np.eye(*shape)
 
     def get_config(self) -> dict:
@@ -90,20 +90,20 @@ _WINDOWS: dict[str, Callable[[int], np.ndarray]] = {
 
 
 class STFT(Initializer):
-    """Kernel of a convolution that computes a short-time Fourier transform.
+    """Convolution kernel that computes a short-time Fourier transform.
 
     Args:
-        side: ``"real"`` or ``"imag"``, the part of the transform.
-        window: ``"hann"``, ``"hamming"``, ``"blackman"``, ``"bartlett"``, ``"boxcar"``, an array of
-            one value per sample of a frame, or None.
-        scaling: ``"density"`` divides by the root of the window's energy, ``"spectrum"`` by its
-            sum, None by nothing.
-        periodic: leave out the window's last value, as for frames that follow one another.
+        side: ``"real"`` or ``"imag"``, the part of the transform; default ``"real"``.
+        window: ``"hann"``, ``"hamming"``, ``"blackman"``, ``"bartlett"``, ``"boxcar"``, an array of shape
+            (frame length,), or None for no window; default ``"hann"``.
+        scaling: ``"density"`` divides by the square root of the window's energy, ``"spectrum"`` by its
+            sum; None for no scaling; default ``"density"``.
+        periodic: whether to use a periodic window, without the last value of the symmetric one; default False.
 
     Raises:
-        ValueError: for an unknown option, or a window of another length than the frame.
+        ValueError: for an unknown option, or a window whose length is not that of the frame.
 
-    The shape is (frame length, 1, fft length // 2 + 1).
+    The shape to sample is (frame length, 1, FFT length // 2 + 1).
 
     >>> frame = np.array([1.0, 2.0, 0.0, 1.0])
     >>> real, imag = (STFT(side, window=None).sample((4, 1, 3))[:, 0] for side in ("real", "imag"))
@@ -140,7 +140,7 @@ class STFT(Initializer):
         else:
             window = np.asarray(self.window, np.float64)
         if window.shape != (length,):
-            raise ValueError(f"Expected a window of shape {(length,)}, one value a sample. Received: {window.shape}.")
+            raise ValueError(f"Expected a window of shape {(length,)}, the frame's. Received: {window.shape}.")
         energy = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
         return window / energy[self.scaling]
 

@@ -1,4 +1,4 @@
-"""Initializers that draw random numbers, on the host and the same for every backend."""
+"""Random initializers, drawn on the host and the same on every backend."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from polykeras.serialization import registry
 
 Axes = Sequence[int] | None
 
-# The standard deviation of a standard normal cut off at two: dividing by it restores the spread.
+# The standard deviation of a standard normal truncated at two: dividing by it restores unit variance.
 _CUT_STDDEV = 0.87962566103423978
 
 
 class RandomInitializer(Initializer):
-    """Base of the random ones.
+    """Base class of random initializers.
 
     Args:
-        seed: an int gives the same values at every call; None draws an int from the global stream
-            (``utils.set_random_seed``); a SeedGenerator gives other values at every call.
+        seed: an int gives the same values at every call; a SeedGenerator gives new values at every call;
+            default None, for an int drawn from the global seed (``utils.set_random_seed``).
     """
 
     def __init__(self, seed: int | SeedGenerator | None = None) -> None:
@@ -33,7 +33,7 @@ class RandomInitializer(Initializer):
         self.seed = next_seed() if seed is None else seed
 
     def generator(self) -> np.random.Generator:
-        """Return the source of numbers for one call."""
+        """Return the random generator of one call."""
         key = self.seed.next() if isinstance(self.seed, SeedGenerator) else (int(self.seed),)
         return host_generator(*key, "initializer")
 
@@ -42,7 +42,7 @@ class RandomInitializer(Initializer):
 
 
 def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw standard normals, again and again those beyond two."""
+    """Draw standard normal values, redrawing those beyond two."""
     values = np.asarray(generator.standard_normal(shape))
     flat = values.reshape(-1)  # the same memory
     outside = np.flatnonzero(np.abs(flat) > 2)
@@ -53,11 +53,12 @@ def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> 
 
 
 class RandomNormal(RandomInitializer):
-    """Normal values.
+    """Normally distributed values.
 
     Args:
-        mean, stddev: of the distribution; defaults 0.0 and 0.05.
-        seed: see ``RandomInitializer``.
+        mean: float, mean of the distribution; default 0.0.
+        stddev: float, standard deviation of the distribution; default 0.05.
+        seed: int or SeedGenerator; default None, for a new seed.
 
     >>> RandomNormal(stddev=1.0, seed=1).sample((2, 3)).shape
     (2, 3)
@@ -75,11 +76,12 @@ class RandomNormal(RandomInitializer):
 
 
 class TruncatedNormal(RandomNormal):
-    """Normal values, drawn again where they lie more than two standard deviations off.
+    """Normally distributed values, redrawn if they are more than two standard deviations from the mean.
 
     Args:
-        mean, stddev: of the distribution before it is cut; defaults 0.0 and 0.05.
-        seed: see ``RandomInitializer``.
+        mean: float, mean of the distribution before truncation; default 0.0.
+        stddev: float, standard deviation of the distribution before truncation; default 0.05.
+        seed: int or SeedGenerator; default None, for a new seed.
 
     >>> bool(abs(TruncatedNormal(stddev=1.0, seed=1).sample((1000,))).max() <= 2)
     True
@@ -90,11 +92,12 @@ class TruncatedNormal(RandomNormal):
 
 
 class RandomUniform(RandomInitializer):
-    """Values evenly spread from ``minval`` up to ``maxval``.
+    """Uniformly distributed values.
 
     Args:
-        minval, maxval: the bounds; defaults -0.05 and 0.05.
-        seed: see ``RandomInitializer``.
+        minval: float, lower bound; default -0.05.
+        maxval: float, upper bound, excluded; default 0.05.
+        seed: int or SeedGenerator; default None, for a new seed.
 
     >>> bool(RandomUniform(0, 1, seed=1).sample((10,)).min() >= 0)
     True
@@ -112,16 +115,17 @@ class RandomUniform(RandomInitializer):
 
 
 class VarianceScaling(RandomInitializer):
-    """Values whose variance is ``scale / n``, with n the connections into or out of a unit.
+    """Values with variance ``scale / n``, where n is the number of inputs or outputs of a unit.
 
     Args:
-        scale: positive factor; default 1.0.
-        mode: n is ``"fan_in"``, ``"fan_out"``, or ``"fan_avg"``, the mean of both.
-        distribution: ``"truncated_normal"`` (also called ``"normal"``), ``"untruncated_normal"`` or
-            ``"uniform"``.
-        seed: see ``RandomInitializer``.
-        input_axes, output_axes: the axes whose sizes multiply to the two fans; by default the last
-            axis but one and the last, each times the window of a convolution kernel.
+        scale: float, positive factor; default 1.0.
+        mode: ``"fan_in"``, for n the number of inputs; ``"fan_out"``, of outputs; or ``"fan_avg"``, their mean;
+            default ``"fan_in"``.
+        distribution: ``"truncated_normal"`` (or ``"normal"``), ``"untruncated_normal"`` or ``"uniform"``;
+            default ``"truncated_normal"``.
+        seed: int or SeedGenerator; default None, for a new seed.
+        input_axes, output_axes: tuples of ints, the axes whose sizes multiply to the two fans; default None, for
+            the second-to-last axis and the last, each times the receptive field of a convolution kernel.
 
     Raises:
         ValueError: for an unknown mode or distribution, or a scale that is not positive.
@@ -179,7 +183,7 @@ class VarianceScaling(RandomInitializer):
 
 
 def fans(shape: tuple[int, ...], input_axes: Axes = None, output_axes: Axes = None) -> tuple[int, int]:
-    """Return the connections into and out of one unit.
+    """Return the number of inputs and of outputs of a unit, ``fan_in`` and ``fan_out``.
 
     >>> fans((3, 3, 16, 32)), fans((5,))
     ((144, 288), (5, 5))
@@ -193,7 +197,7 @@ def fans(shape: tuple[int, ...], input_axes: Axes = None, output_axes: Axes = No
 
 
 class _NamedScaling(VarianceScaling):
-    """A VarianceScaling whose scale, mode and distribution have a name of their own."""
+    """A VarianceScaling with fixed scale, mode and distribution."""
 
     _settings: tuple[float, str, str]
 
@@ -206,15 +210,14 @@ class _NamedScaling(VarianceScaling):
 
 
 class GlorotUniform(_NamedScaling):
-    """Uniform values in ±sqrt(6 / (fan_in + fan_out)), also called Xavier.
+    """Uniform values in ±sqrt(6 / (fan_in + fan_out)), also called Xavier initialization.
 
     Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks"
     (2010), https://proceedings.mlr.press/v9/glorot10a.html.
 
     Args:
         seed: int or SeedGenerator; default None, for a new seed.
-        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
-            and the last.
+        input_axes, output_axes: tuples of ints, see ``VarianceScaling``; default None.
 
     >>> bool(abs(GlorotUniform(seed=1).sample((3, 3))).max() <= 1)
     True
@@ -228,8 +231,7 @@ class GlorotNormal(_NamedScaling):
 
     Args:
         seed: int or SeedGenerator; default None, for a new seed.
-        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
-            and the last.
+        input_axes, output_axes: tuples of ints, see ``VarianceScaling``; default None.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks"
     (AISTATS 2010), https://proceedings.mlr.press/v9/glorot10a.html.
@@ -242,14 +244,14 @@ class GlorotNormal(_NamedScaling):
 
 
 class HeUniform(_NamedScaling):
-    """Uniform values in ±sqrt(6 / fan_in), for layers with relu.
+    """Uniform values in ±sqrt(6 / fan_in), for layers with ReLU.
 
-    He et al., "Delving Deep into Rectifiers" (2015), https://arxiv.org/abs/1502.01852.
+    He et al., "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification"
+    (2015), https://arxiv.org/abs/1502.01852.
 
     Args:
         seed: int or SeedGenerator; default None, for a new seed.
-        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
-            and the last.
+        input_axes, output_axes: tuples of ints, see ``VarianceScaling``; default None.
 
     >>> HeUniform(seed=1).sample((3, 3)).shape
     (3, 3)
@@ -263,10 +265,10 @@ class HeNormal(_NamedScaling):
 
     Args:
         seed: int or SeedGenerator; default None, for a new seed.
-        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
-            and the last.
+        input_axes, output_axes: tuples of ints, see ``VarianceScaling``; default None.
 
-    Source: He et al., "Delving Deep into Rectifiers" (2015), https://arxiv.org/abs/1502.01852.
+    Source: He et al., "Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet
+    Classification" (2015), https://arxiv.org/abs/1502.01852.
 
     >>> HeNormal(seed=1).sample((3, 3)).shape
     (3, 3)
@@ -282,8 +284,7 @@ class LecunUniform(_NamedScaling):
 
     Args:
         seed: int or SeedGenerator; default None, for a new seed.
-        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
-            and the last.
+        input_axes, output_axes: tuples of ints, see ``VarianceScaling``; default None.
 
     >>> LecunUniform(seed=1).sample((3, 3)).shape
     (3, 3)
@@ -293,14 +294,13 @@ class LecunUniform(_NamedScaling):
 
 
 class LecunNormal(_NamedScaling):
-    """Truncated normal values of variance 1 / fan_in, for layers with selu; see ``LecunUniform``.
+    """Truncated normal values of variance 1 / fan_in, for layers with SELU; see ``LecunUniform``.
 
     Args:
         seed: int or SeedGenerator; default None, for a new seed.
-        input_axes, output_axes: ints or tuples, the axes of inputs and of outputs; None for the last but one
-            and the last.
+        input_axes, output_axes: tuples of ints, see ``VarianceScaling``; default None.
 
-    Source: LeCun et al., "Efficient BackProp" (1998); for selu: Klambauer et al., "Self-Normalizing Neural
+    Source: LeCun et al., "Efficient BackProp" (1998); for SELU: Klambauer et al., "Self-Normalizing Neural
     Networks" (2017), https://arxiv.org/abs/1706.02515.
 
     >>> LecunNormal(seed=1).sample((3, 3)).shape
@@ -311,17 +311,17 @@ class LecunNormal(_NamedScaling):
 
 
 class Orthogonal(RandomInitializer):
-    """A matrix with orthonormal rows or columns; all axes but the last count as rows.
+    """A matrix with orthonormal rows or columns; all axes but the last are flattened to rows.
 
     Args:
-        gain: factor; default 1.0.
-        seed: see ``RandomInitializer``.
+        gain: float, factor on the matrix; default 1.0.
+        seed: int or SeedGenerator; default None, for a new seed.
 
     Raises:
         ValueError: when sampled, for a shape of fewer than two axes.
 
     Saxe et al., "Exact solutions to the nonlinear dynamics of learning in deep linear neural
-    networks" (2014), https://arxiv.org/abs/1312.6120.
+    networks" (2013), https://arxiv.org/abs/1312.6120.
 
     >>> q = Orthogonal(seed=1).sample((3, 2))
     >>> bool(abs(q.T @ q - np.eye(2)).max() < 1e-6)

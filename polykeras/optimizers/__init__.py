@@ -1,4 +1,4 @@
-"""Rules that change weights by their gradients.
+"""Optimizers: rules that update weights from their gradients.
 
 >>> type(get("adam")).__name__
 'Adam'
@@ -32,8 +32,8 @@ else:
         __name__, modules=["legacy"], members={"polykeras.compat.keras2.optimizers": ["TFOptimizer"]}
     )
 
-# Keras 1 and 2 have the classes in lower case too; modules of this package that bear such a name are only asked for
-# by their full paths.
+# Keras 1 and 2 have the classes in lower case too; modules of this package with the same names are only imported by
+# their full paths.
 adadelta, adagrad, adam, adamax, nadam, rmsprop, sgd = Adadelta, Adagrad, Adam, Adamax, Nadam, RMSprop, SGD
 
 _classes = registry.members(globals(), Optimizer) | {"OptimizerMap": OptimizerMap}
@@ -41,7 +41,7 @@ registry.add_family("optimizers", _classes | {name.lower(): cls for name, cls in
 
 
 def serialize(optimizer: Any) -> Any:
-    """Return the description of an optimizer, without its state, ready for JSON.
+    """Return the JSON-serializable config of an optimizer, without its state.
 
     Args:
         optimizer: Optimizer.
@@ -53,10 +53,10 @@ def serialize(optimizer: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Build the optimizer that ``serialize`` described; capitals in its name don't count.
+    """Return the optimizer that a config describes; the class name is case-insensitive.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> type(deserialize({"class_name": "ADAM", "config": {"lr": 0.5}})).__name__
@@ -69,14 +69,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def get(identifier: Any) -> Any:
-    """Return the optimizer that a name, config, class or object means; None stays None.
+    """Return the optimizer given by a name, config, class or object; None for None.
 
     Args:
         identifier: str, dict, class, Optimizer or None.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for something that is no optimizer.
+        TypeError: for anything that is not an optimizer.
 
     >>> get("RMSprop").rho
     0.9

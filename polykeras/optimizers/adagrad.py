@@ -1,4 +1,4 @@
-"""Steps scaled by the gradients of the past, one rate for each weight."""
+"""Optimizers with a learning rate per weight, adapted to its past gradients."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from polykeras.optimizers.scalars import Scalar
 
 
 def _mixed(mean: Any, value: Any, rho: Scalar) -> Any:
-    """A moving mean after one more value."""
+    """Return a moving average after one more value."""
     return ops.add(ops.multiply(mean, rho), ops.multiply(value, 1 - rho))
 
 
 class Adagrad(Optimizer):
-    """Adagrad: divides gradients by the root of the sum of all squared gradients so far.
+    """Adagrad: divides gradients by the square root of the sum of all past squared gradients.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
-        initial_accumulator_value: first value of the sum of squares; default 0.1.
+        initial_accumulator_value: initial value of the sum of squares; default 0.1.
         epsilon: constant for numerical stability, added to the sum; default 1e-07.
         *shared, **settings: see ``Optimizer``.
 
@@ -69,7 +69,8 @@ class Adadelta(Optimizer):
     """Adadelta: scales gradients by the root mean square of past updates over that of past gradients.
 
     Args:
-        learning_rate: float, ``LearningRateSchedule`` or function without arguments; the paper has 1; default 0.001.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; 1.0 in the paper; default
+            0.001.
         rho: decay rate of the moving averages of squared gradients and updates; default 0.95.
         epsilon: constant for numerical stability, added to the averages; default 1e-07.
         *shared, **settings: see ``Optimizer``.
@@ -106,14 +107,15 @@ class Adadelta(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """RMSprop: divides gradients by the root of a moving average of their squares.
+    """RMSprop: divides gradients by the square root of a moving average of their squares.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         rho: decay rate of the moving average of squared gradients; default 0.9.
         momentum: momentum coefficient; default 0.0.
         epsilon: constant for numerical stability, added to the average; default 1e-07.
-        centered: whether to divide by the variance of gradients, not by their mean square; default False.
+        centered: whether to normalize by the estimated variance of gradients, not by their mean square; default
+            False.
         *shared, **settings: see ``Optimizer``.
 
     Hinton, "Neural Networks for Machine Learning", lecture 6e (2012),
@@ -175,17 +177,18 @@ class RMSprop(Optimizer):
 
 
 class Ftrl(Optimizer):
-    """FTRL-Proximal: follow the regularized leader, for linear models with many weights at exactly 0.
+    """FTRL-Proximal: follow the regularized leader, for linear models with sparse weights.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
-        learning_rate_power: exponent of the sum of squares in the learning rate; at most 0, a constant rate; default
-            -0.5.
-        initial_accumulator_value: first value of the sum of squares, at least 0; default 0.1.
-        l1_regularization_strength: L1 penalty, which keeps small weights at 0; default 0.
-        l2_regularization_strength: L2 penalty, which pulls weights towards 0; default 0.
-        l2_shrinkage_regularization_strength: L2 penalty on the gradient alone, not on the sums; default 0.0.
-        beta: constant of the learning rate, the paper's beta; default 0.0.
+        learning_rate_power: exponent of the sum of squares in the learning rate, at most 0; 0 for a constant rate;
+            default -0.5.
+        initial_accumulator_value: initial value of the sum of squares, at least 0; default 0.1.
+        l1_regularization_strength: L1 penalty, which sets small weights to 0, at least 0; default 0.
+        l2_regularization_strength: L2 penalty, which shrinks weights towards 0, at least 0; default 0.
+        l2_shrinkage_regularization_strength: L2 penalty added to the gradient only, and not to the sum of squares;
+            default 0.0.
+        beta: the paper's beta, a constant in the denominator of the learning rate; default 0.0.
         *shared, **settings: see ``Optimizer``.
 
     Raises:
@@ -261,7 +264,7 @@ def _root_mean_square(x: Any) -> Any:
 
 
 class Adafactor(Optimizer):
-    """Adafactor: Adam's scaling, with second moments of matrices factored into a row and a column.
+    """Adafactor: adaptive learning rates, with matrices' second moments factored into a row and a column vector.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
@@ -269,8 +272,8 @@ class Adafactor(Optimizer):
         epsilon_1: constant for numerical stability, added to squared gradients; default 1e-30.
         epsilon_2: lower bound of the root mean square of a variable, which scales its updates; default 0.001.
         clip_threshold: upper bound of the root mean square of an update; default 1.0.
-        relative_step: accepted for compatibility: the learning rate is at most ``1 / sqrt(step)`` either way, as
-            in Keras; default True.
+        relative_step: bool, without effect, as in Keras: the learning rate is capped at ``1 / sqrt(step)`` either
+            way; default True.
         *shared, **settings: see ``Optimizer``.
 
     Shazeer and Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost" (2018),
@@ -305,7 +308,7 @@ class Adafactor(Optimizer):
         self._velocities = []
         for variable in variables:
             shape = variable.shape
-            # Vectors need neither; the two numbers keep the indices that Keras's files have for them.
+            # Vectors need neither; two scalars keep the variables' indices in Keras files.
             row, column = ((), ()) if len(shape) < 2 else (shape[:-1], (*shape[:-2], shape[-1]))
             self._rows.append(self.add_variable(row, dtype=variable.dtype, name=f"{variable.name}_row"))
             self._columns.append(self.add_variable(column, dtype=variable.dtype, name=f"{variable.name}_column"))
@@ -314,14 +317,14 @@ class Adafactor(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         step = self._step()
         size = ops.maximum(_root_mean_square(variable), self.epsilon_2)
-        rate = scalars.minimum(learning_rate, 1 / step**0.5)  # of fixed steps too, as in Keras
+        rate = scalars.minimum(learning_rate, 1 / step**0.5)  # even if relative_step is False, as in Keras
         square = self._mean_square(gradient, variable, 1 - step**self.beta_2_decay)
         direction = ops.divide(gradient, ops.sqrt(square))
         excess = ops.maximum(ops.divide(_root_mean_square(direction), self.clip_threshold), 1.0)
         self.assign_sub(variable, ops.multiply(ops.divide(direction, excess), ops.multiply(size, rate)))
 
     def _mean_square(self, gradient: Any, variable: Variable, beta: Scalar) -> Any:
-        """The moving mean of the gradient's squares; of a matrix, the product of two vectors."""
+        """Return the moving average of squared gradients; for a matrix, the outer product of two vectors."""
         index = self._get_variable_index(variable)
         row, column, velocity = self._rows[index], self._columns[index], self._velocities[index]
         square = ops.add(ops.square(gradient), self.epsilon_1)

@@ -20,7 +20,7 @@ def moving_average(mean: Any, value: Any, beta: float) -> Any:
 
 
 class _TwoMoments(Optimizer):
-    """Base of what keeps two decay rates, and two moment estimates for each variable."""
+    """Base class of optimizers with first- and second-moment estimates of each variable's gradient."""
 
     def __init__(
         self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float, *shared: Any, **settings: Any
@@ -36,7 +36,7 @@ class _TwoMoments(Optimizer):
         self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
 
     def means(self, gradient: Any, variable: Variable) -> tuple[Variable, Variable]:
-        """Move the means of a variable's gradient and of its square, and return them."""
+        """Update the moment estimates of a variable's gradient, and return them."""
         index = self._get_variable_index(variable)
         mean, square = self._momentums[index], self._velocities[index]
         self.assign(mean, moving_average(mean, gradient, self.beta_1))
@@ -48,13 +48,13 @@ class _TwoMoments(Optimizer):
 
 
 class Adam(_TwoMoments):
-    """Adam: adaptive moment estimation, with moving averages that are corrected for their start at 0.
+    """Adam: adaptive moment estimation, with bias-corrected moving averages.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         beta_1: decay rate of the first-moment estimate, the moving average of gradients; default 0.9.
         beta_2: decay rate of the second-moment estimate, the moving average of squared gradients; default 0.999.
-        epsilon: constant for numerical stability, added to the root of the second moment; default 1e-07.
+        epsilon: constant for numerical stability, added to the square root of the second moment; default 1e-07.
         amsgrad: whether to divide by the largest second-moment estimate so far; default False.
         *shared, **settings: see ``Optimizer``.
 
@@ -117,12 +117,12 @@ class Adam(_TwoMoments):
 
 
 class AdamW(Adam):
-    """Adam with decoupled weight decay: it acts on the weights, not through the gradients.
+    """Adam with decoupled weight decay, which acts on the weights directly, not through the gradients.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
-        weight_decay: coefficient of weight decay: each update first subtracts this times the learning rate of
-            a weight; default 0.004.
+        weight_decay: float, weight decay coefficient: each update first subtracts
+            ``learning_rate * weight_decay * w`` from a weight ``w``; default 0.004.
         beta_1, beta_2, epsilon, amsgrad: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
@@ -149,7 +149,7 @@ class AdamW(Adam):
         **settings: Any,
     ) -> None:
         if weight_decay is None:
-            raise ValueError("Expected weight_decay to be a number. Received: None. Use Adam for none.")
+            raise ValueError("Expected weight_decay to be a number. Received: None. Use Adam for no weight decay.")
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, *shared, **settings)
 
 
@@ -235,7 +235,7 @@ class Nadam(_TwoMoments):
         self._product = self.add_variable((), "ones", "float32", name="momentum_product", on_host=True)
 
     def _momentum(self, step: Scalar) -> Scalar:
-        """The momentum of a step, which warms up to beta_1."""
+        """Return the momentum coefficient of a step, which warms up to beta_1."""
         return self.beta_1 * (1 - 0.5 * self._momentum_decay**step)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
@@ -253,14 +253,14 @@ class Nadam(_TwoMoments):
 
 
 class Lamb(_TwoMoments):
-    """LAMB: Adam with updates scaled layer by layer to the norm of the weights, for large batches.
+    """LAMB: Adam with each variable's update scaled to the norm of its weights, for large batches.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         beta_1, beta_2, epsilon: see ``Adam``.
         *shared, **settings: see ``Optimizer``.
 
-    You et al., "Large Batch Optimization for Deep Learning" (2019),
+    You et al., "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes" (2019),
     https://arxiv.org/abs/1904.00962.
 
     >>> w = Variable(2.0)
@@ -292,14 +292,15 @@ class Lamb(_TwoMoments):
 
 
 class ScheduleFreeAdamW(_TwoMoments):
-    """Schedule-free AdamW: averages weights, in place of a learning rate schedule.
+    """Schedule-free AdamW: weight averaging in place of a learning rate schedule.
 
     Args:
         learning_rate: learning rate, a float; default 0.0025.
-        beta_1: interpolation coefficient: gradients are computed this near to the averaged weights; default 0.9.
+        beta_1: interpolation coefficient: gradients are computed at ``beta_1 * x + (1 - beta_1) * z``, with ``x``
+            the averaged weights and ``z`` those without averaging; default 0.9.
         beta_2: decay rate of the second-moment estimate, the moving average of squared gradients; default 0.999.
-        epsilon: constant for numerical stability, added to the root of the second moment; default 1e-08.
-        warmup_steps: updates over which the learning rate rises from 0; default 0.
+        epsilon: constant for numerical stability, added to the square root of the second moment; default 1e-08.
+        warmup_steps: number of updates over which the learning rate rises linearly from 0; default 0.
         *shared, **settings: see ``Optimizer``.
 
     Defazio et al., "The Road Less Scheduled" (2024), https://arxiv.org/abs/2405.15682.
@@ -326,8 +327,8 @@ class ScheduleFreeAdamW(_TwoMoments):
         Optimizer.build(self, variables)
         self._momentums, self._velocities = [], []
         for variable in variables:
-            # The weights as they are without averaging ("z" in the paper) start where the variable is.
-            with backends.use(variable.backend_name):  # also where the first step is run over shapes
+            # The weights without averaging ("z" in the paper) start at the variable's value.
+            with backends.use(variable.backend_name):  # also when the first step is a dry run over shapes
                 start = Constant(variable.numpy())
             self._momentums.append(self.add_variable_from_reference(variable, "momentum", start))
             self._velocities.append(self.add_variable_from_reference(variable, "velocity"))

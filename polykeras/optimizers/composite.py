@@ -1,4 +1,4 @@
-"""Optimizers made of optimizers: one that scales the loss, one that gives each variable its own."""
+"""Optimizers that wrap others: one with dynamic loss scaling, and one that assigns an optimizer to each variable."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class LossScaleOptimizer(Optimizer):
     """Dynamic loss scaling, for training in half precision.
 
     Args:
-        inner_optimizer: the optimizer that updates the variables.
-        initial_scale: first value of the loss scale; default 32768.0.
-        dynamic_growth_steps: how many finite updates in a row double the loss scale. Updates whose gradients
-            are not finite are skipped, and halve it; default 2000.
-        name: default made from the class name.
+        inner_optimizer: Optimizer that updates the variables.
+        initial_scale: initial loss scale; default 32768.0.
+        dynamic_growth_steps: number of consecutive finite updates after which the loss scale doubles. Updates
+            with non-finite gradients are skipped, and halve it; default 2000.
+        name: str; default None, for a name derived from the class name.
         **kwargs: other arguments of ``Optimizer``.
 
     Raises:
@@ -50,8 +50,8 @@ class LossScaleOptimizer(Optimizer):
     ) -> None:
         if kwargs:
             raise ValueError(
-                f"Expected the settings of the optimizer inside to be given to it. Received: {sorted(kwargs)} "
-                f"for LossScaleOptimizer."
+                f"Expected these settings to be passed to inner_optimizer. Received: {sorted(kwargs)} for "
+                f"LossScaleOptimizer."
             )
         self.inner_optimizer = inner_optimizer
         super().__init__(0.0, name=name)
@@ -75,9 +75,9 @@ class LossScaleOptimizer(Optimizer):
 
         def update() -> None:
             self.inner_optimizer.apply(unscaled(grads, variables, scale), variables)
-            is_time = scalars.equal(count + 1, self.dynamic_growth_steps)
-            self.step_counter.assign(scalars.where(is_time, 0, count + 1))
-            self.dynamic_scale.assign(scalars.where(is_time, scale * 2, scale))
+            grows = scalars.equal(count + 1, self.dynamic_growth_steps)
+            self.step_counter.assign(scalars.where(grows, 0, count + 1))
+            self.dynamic_scale.assign(scalars.where(grows, scale * 2, scale))
 
         def skip() -> None:
             self.step_counter.assign(0)
@@ -89,7 +89,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the optimizer inside."""
+        """The learning rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
@@ -98,7 +98,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def iterations(self) -> Any:
-        """The number of updates of the optimizer inside."""
+        """The number of updates made by the inner optimizer."""
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any) -> Any:
@@ -118,7 +118,7 @@ class LossScaleOptimizer(Optimizer):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
         inner = registry.deserialize(config["inner_optimizer"], custom_objects, family="optimizers")
-        # Older files repeat the settings that every optimizer has: they belong to the one inside.
+        # Older files repeat the settings that every optimizer has: they belong to the inner one.
         shared = set(inspect.signature(Optimizer.__init__).parameters) - {"name"}
         own = {key: value for key, value in config.items() if key not in shared}
         return cls(**{**own, "inner_optimizer": inner})
@@ -152,12 +152,14 @@ class OptimizerMap(MutableMapping):
             return self._optimizers[key]
         fitting = [pattern for pattern in self._optimizers if re.fullmatch(pattern, key)]
         if len(fitting) > 1:
-            raise ValueError(f"Expected one pattern at most to fit the variable {key!r}. Received: {fitting}.")
+            raise ValueError(f"Expected at most one pattern to match the variable {key!r}. Received: {fitting}.")
         return self._optimizers[fitting[0]] if fitting else self.default_optimizer
 
     def __setitem__(self, key: str, optimizer: Optimizer) -> None:
         if key in self._optimizers:
-            raise ValueError(f"Expected a new pattern. Received: {key!r}, which has an optimizer; delete it first.")
+            raise ValueError(
+                f"Expected a new pattern. Received: {key!r}, which already has an optimizer; delete it first."
+            )
         self._optimizers[key] = _single(optimizer)
 
     def __delitem__(self, key: str) -> None:
@@ -170,11 +172,11 @@ class OptimizerMap(MutableMapping):
         return iter(self._optimizers)
 
     def __call__(self, variable: Variable) -> Optimizer:
-        """Return the optimizer of a variable."""
+        """Return the optimizer of a Variable."""
         return self[variable.path]
 
     def get_config(self) -> dict:
-        """Return the arguments, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         return {
             "default_optimizer": registry.serialize(self.default_optimizer),
             "optimizer_map": registry.serialize(self._optimizers),
@@ -182,7 +184,7 @@ class OptimizerMap(MutableMapping):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
-        """Make a map from its config.
+        """Create a map from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -193,17 +195,17 @@ class OptimizerMap(MutableMapping):
 
 def _single(optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer) or isinstance(optimizer, LossScaleOptimizer | MultiOptimizer):
-        raise TypeError(f"Expected an optimizer that is not made of others. Received: {optimizer!r}.")
+        raise TypeError(f"Expected an optimizer that does not wrap others. Received: {optimizer!r}.")
     return optimizer
 
 
 class MultiOptimizer(Optimizer):
-    """Updates each variable by its own optimizer.
+    """Updates each variable with the optimizer assigned to it.
 
     Args:
-        optimizer_map: an ``OptimizerMap``, or a function from a variable to its optimizer.
-        loss_scale_factor: see ``Optimizer``; for all of them.
-        name: default made from the class name.
+        optimizer_map: an ``OptimizerMap``, or a function that maps a Variable to its optimizer.
+        loss_scale_factor: float, shared by all optimizers, see ``Optimizer``; default None.
+        name: str; default None, for a name derived from the class name.
 
     >>> from polykeras.optimizers import SGD
     >>> v, w = Variable(1.0, name="v"), Variable(1.0, name="w")
@@ -229,7 +231,7 @@ class MultiOptimizer(Optimizer):
             optimizer.build(group)
 
     def _groups(self, grads: Sequence[Any], variables: Sequence[Variable]) -> Iterator[tuple]:
-        """Each optimizer with its part of the gradients and variables."""
+        """Yield each optimizer with its gradients and variables."""
         owners = [self._owners[self._get_variable_index(v)] for v in variables]
         for optimizer in self._inner:
             indices = [n for n, owner in enumerate(owners) if owner is optimizer]
@@ -253,7 +255,7 @@ class MultiOptimizer(Optimizer):
 
     @property
     def learning_rate(self) -> Any:
-        """Not there: each optimizer has its own."""
+        """Not available: each optimizer has its own learning rate."""
         raise AttributeError("Expected the learning_rate of one of `optimizers`. Received: that of a MultiOptimizer.")
 
     @learning_rate.setter

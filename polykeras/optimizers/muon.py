@@ -1,4 +1,4 @@
-"""Muon: updates of matrices, orthogonalized."""
+"""Muon: orthogonalized momentum updates for matrices."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Muon(Optimizer):
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
-        adam_beta_1, adam_beta_2, epsilon: see ``Adam``; for all that is no matrix.
-        adam_weight_decay: weight decay of all that is no matrix; default 0.004.
-        weight_decay: weight decay of matrices; default 0.004.
+        adam_beta_1, adam_beta_2, epsilon: floats, see ``Adam``; for the variables updated by AdamW.
+        adam_weight_decay: float or None, weight decay of the variables updated by AdamW; default 0.004.
+        weight_decay: float or None, weight decay of the variables updated by Muon; default 0.004.
         clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency,
             loss_scale_factor, gradient_accumulation_steps, name: see ``Optimizer``.
         exclude_layers: regular expressions; matrices whose path contains a match are updated by AdamW; default None.
@@ -33,11 +33,12 @@ class Muon(Optimizer):
         momentum: momentum coefficient; default 0.95.
         ns_steps: number of Newton-Schulz iterations; default 5.
         nesterov: whether to use Nesterov momentum; default True.
-        rms_rate: root mean square of an update; None leaves it as it is; default 0.2.
+        rms_rate: float, root mean square of an update before the learning rate, as used with AdamW's rates; None
+            for no rescaling; default 0.2.
         **kwargs: other arguments of ``Optimizer``.
 
     Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024),
-    https://kellerjordan.github.io/posts/muon; size of steps: Liu et al., "Muon is Scalable for LLM
+    https://kellerjordan.github.io/posts/muon; scale of updates: Liu et al., "Muon is Scalable for LLM
     Training" (2025), https://arxiv.org/abs/2502.16982.
 
     >>> w = Variable([[2.0, 0.0], [0.0, 2.0]])
@@ -150,10 +151,10 @@ class Muon(Optimizer):
         self.assign_sub(variable, ops.divide(ops.multiply(mean, rate), ops.add(ops.sqrt(square), self.epsilon)))
 
     def orthogonalized(self, matrix: Any) -> Any:
-        """Return a matrix of the same singular vectors, with singular values near 1 (Newton and Schulz).
+        """Return a matrix with the same singular vectors and singular values near 1, by Newton-Schulz iteration.
 
         Args:
-            matrix: array, (m, n).
+            matrix: array of shape (m, n).
         """
         rows, columns = ops.shape(matrix)
         x = ops.transpose(matrix) if rows > columns else matrix

@@ -1,4 +1,4 @@
-"""What all optimizers share: rates, clipping, decay, averaging, accumulation, saving."""
+"""The base class of optimizers: learning rate, clipping, weight decay, averaging, accumulation, saving."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from polykeras.serialization import registry
 
 
 def clip_norm(g: Any, c: Any, n: Any) -> Any:
-    """Return ``g`` scaled down to norm ``c``, if its norm ``n`` is larger.
+    """Return a gradient scaled down to norm ``c``, if its norm ``n`` is larger.
 
     Args:
-        g: array of any shape.
-        c, n: scalars.
+        g: array of any shape, the gradient.
+        c: float or scalar array, the upper bound of the norm; 0 for none.
+        n: float or scalar array, the norm of ``g``, or that of all gradients.
 
     >>> clip_norm(ops.convert_to_tensor([3.0, 4.0]), 2.5, 5.0).tolist()
     [1.5, 2.0]
@@ -36,7 +37,7 @@ def clip_norm(g: Any, c: Any, n: Any) -> Any:
 
 
 def norm(arrays: Iterable[Any]) -> Any:
-    """Return the root of the sum of all squares.
+    """Return the joint L2 norm of arrays.
 
     >>> float(norm([ops.convert_to_tensor([3.0]), ops.convert_to_tensor([4.0])]))
     5.0
@@ -45,17 +46,17 @@ def norm(arrays: Iterable[Any]) -> Any:
 
 
 def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: list[Variable]) -> None:
-    """Run one of two functions that assign some of ``variables``; also while a step is traced."""
+    """Run one of two functions that assign some of ``variables``; works eagerly and while a step is traced."""
     if isinstance(predicate, bool):
         (on_true if predicate else on_false)()
         return
     backend = backends.current()
-    if backend.is_symbolic:  # a dry run notes what either assigns
+    if backend.is_symbolic:  # a dry run records what either of them assigns
         on_true()
         on_false()
         return
     if scope.values is not None:
-        # A compiled step holds what its dry run touched: neither function assigns any other.
+        # A compiled step holds the variables its dry run touched: neither function assigns any others.
         variables = [variable for variable in variables if variable in scope.values]
     values = [variable.value for variable in variables]
 
@@ -68,7 +69,7 @@ def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: 
 
 
 def by_dtype(gradients: list, variables: list[Variable]) -> Iterator[tuple[list, list[Variable]]]:
-    """Split gradients and their variables by the variables' dtype, as the update kernels want them."""
+    """Group gradients and their variables by the variables' dtype, as the update kernels require."""
     for dtype in dict.fromkeys(variable.dtype for variable in variables):
         pairs = [(g, v) for g, v in zip(gradients, variables, strict=True) if v.dtype == dtype]
         yield [g for g, _ in pairs], [v for _, v in pairs]
@@ -84,34 +85,34 @@ def one_of_many(update_step: Callable) -> Callable:
 
 
 class Optimizer(Trackable):
-    """Base class of the optimizers, which update variables by their gradients.
+    """Base class of optimizers, which update variables from their gradients.
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; ``lr``
             in Keras 2.
-        weight_decay: coefficient of weight decay: each update first subtracts this times the learning rate of a
-            weight; default None, for no decay.
-        clipnorm: upper bound of the norm of each gradient; default None, for no limit.
-        clipvalue: upper bound of the absolute values in gradients; default None, for no limit.
-        global_clipnorm: upper bound of the norm of all gradients together; default None, for no limit.
+        weight_decay: float, weight decay coefficient: each update first subtracts
+            ``learning_rate * weight_decay * w`` from a weight ``w``; default None, for no decay.
+        clipnorm: float, upper bound of the L2 norm of each gradient; default None, for no limit.
+        clipvalue: float, upper bound of the absolute values in gradients; default None, for no limit.
+        global_clipnorm: float, upper bound of the joint L2 norm of all gradients; default None, for no limit.
         use_ema: whether to keep an exponential moving average of the weights, which replaces them at the end of
             ``fit``; default False.
         ema_momentum: decay rate of that average, from 0 to 1; default 0.99.
-        ema_overwrite_frequency: after how many updates the average replaces the weights; default None, for only
-            at the end of ``fit``.
-        loss_scale_factor: loss scale: the loss is multiplied and the gradients are divided by it, to keep
-            half-precision gradients from underflow; default None, for none.
-        gradient_accumulation_steps: number of calls per update, which takes their mean gradient; default None,
-            for an update at every call.
-        name: default made from the class name.
-        decay: of Keras 2; divides the learning rate by ``1 + decay * iterations``.
-        **kwargs: ``lr``, ``decay`` and other arguments of Keras 2's optimizers.
+        ema_overwrite_frequency: int, number of updates after which the average replaces the weights; default None,
+            for only at the end of ``fit``.
+        loss_scale_factor: float, loss scale: the loss is multiplied and the gradients are divided by it, to keep
+            half-precision gradients from underflow; default None, for no loss scaling.
+        gradient_accumulation_steps: int, at least 2, number of calls whose mean gradient makes one update; default
+            None, for an update at every call.
+        name: str; default None, for a name derived from the class name.
+        decay: Keras 2's time-based decay: divides the learning rate by ``1 + decay * iterations``.
+        **kwargs: ``lr`` and ``decay``, the arguments of Keras 2's optimizers.
 
     Raises:
         ValueError: for values out of range, or more than one way to clip.
         TypeError: for an unknown argument.
 
-    An optimizer of your own overrides ``build``, to add variables, and ``update_step``:
+    A custom optimizer overrides ``update_step``, and ``build`` to add variables:
 
     >>> import polykeras as keras
     >>> class Sign(Optimizer):
@@ -122,10 +123,10 @@ class Optimizer(Trackable):
     array([0.5, 2.5], dtype=float32)
     """
 
-    #: Where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
+    #: Defined where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
     _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
-    _untracked = frozenset({"_trainable_variables", "_excluded", "_standing"})
+    _untracked = frozenset({"_trainable_variables", "_excluded", "_wrappers"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -166,7 +167,7 @@ class Optimizer(Trackable):
         self._variables: list[Variable] = []
         self._trainable_variables: list[Variable] = []
         self._indices: dict[Variable, int] = {}
-        self._standing: list[tuple[Any, Variable]] = []  # variables of the engine, and those of ours around them
+        self._wrappers: list[tuple[Any, Variable]] = []  # the engine's variables, and the Variables that wrap them
         self._excluded: tuple[set[Variable], list[str]] = set(), []
         self._iterations = self._track(Variable(0, dtype="int32", trainable=False, name="iteration", on_host=True))
         is_number = not callable(learning_rate)
@@ -190,7 +191,7 @@ class Optimizer(Trackable):
 
     @property
     def learning_rate(self) -> Any:
-        """The rate: a variable when it was given as a number, otherwise what its schedule says now.
+        """The current learning rate: a Variable if it was given as a number, else the schedule's current value.
 
         It can be set to a number, a schedule or a function.
         """
@@ -210,8 +211,8 @@ class Optimizer(Trackable):
             current.assign(value)
         else:
             raise TypeError(
-                f"Expected another schedule or function as learning_rate of an optimizer that was made with one. "
-                f"Received: {value!r}. Make the optimizer with a number, then it can be set to numbers."
+                f"Expected another schedule or function as learning_rate of an optimizer that was created with one. "
+                f"Received: {value!r}. Create the optimizer with a number to set it to numbers later."
             )
 
     @property
@@ -225,21 +226,21 @@ class Optimizer(Trackable):
 
     @property
     def iterations(self) -> Any:
-        """The number of updates so far: a variable, or with accumulation what follows from it."""
+        """The number of updates so far: a Variable; with gradient accumulation, an array computed from it."""
         steps = self.gradient_accumulation_steps
         return ops.floor_divide(self._iterations, steps) if steps else self._iterations
 
     def _updates(self) -> Scalar:
-        """The number of updates before this one."""
+        """Return the number of updates before this one."""
         count = scalars.concrete(self._iterations)
         return count // self.gradient_accumulation_steps if self.gradient_accumulation_steps else count
 
     def _step(self) -> Scalar:
-        """The number of this update, from 1 on, as a float."""
+        """Return the number of this update, counted from 1, as a float."""
         return scalars.as_float(self._updates()) + 1
 
     def _rate(self) -> Scalar:
-        """The rate of this update."""
+        """Return the learning rate of this update."""
         rate = scalars.as_float(self.learning_rate)
         return rate if is_zero(self.decay) else rate / (1 + self.decay * scalars.as_float(self._iterations))
 
@@ -247,7 +248,7 @@ class Optimizer(Trackable):
 
     @property
     def variables(self) -> list[Variable]:
-        """The optimizer's own variables, in the order of their making."""
+        """The optimizer's own variables, in the order of their creation."""
         return unique(x for x in self._owned() if isinstance(x, Variable))
 
     @property
@@ -259,16 +260,16 @@ class Optimizer(Trackable):
         return {str(index): variable for index, variable in enumerate(self.variables)}
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Add what is kept for each variable; overridden methods call this one first.
+        """Create the optimizer's state for each variable; overriding methods call this one first.
 
         Args:
-            variables: list of Variables.
+            variables: list of Variables to be updated.
         """
         variables = self._ours(variables)
         self._trainable_variables = variables
         self._indices = {variable: index for index, variable in enumerate(variables)}
         if variables:
-            # An optimizer may be made before the backend of its model is chosen.
+            # An optimizer may be created before the backend of its model is chosen.
             for own in self._variables:
                 own.move(variables[0].backend_name)
         if self.use_ema:
@@ -279,20 +280,20 @@ class Optimizer(Trackable):
 
     def _build_once(self, variables: Sequence[Variable]) -> None:
         with turns.growing():
-            if not self.built:  # by another thread, while this one waited
+            if not self.built:  # another thread may have built it meanwhile
                 self.build(variables)
                 self.built = True
 
     def _ours(self, variables: Iterable[Any]) -> list[Variable]:
-        """Variables, with one of ours around each that is of the engine's own kind."""
+        """Return the variables, with the engine's own wrapped as Variables."""
         return [v if isinstance(v, Variable) else self._around(v) for v in variables]
 
     def _around(self, engine_variable: Any) -> Variable:
-        for known, variable in self._standing:
+        for known, variable in self._wrappers:
             if known is engine_variable:
                 return variable
         variable = Variable.around(engine_variable)
-        self._standing.append((engine_variable, variable))
+        self._wrappers.append((engine_variable, variable))
         return variable
 
     def _track(self, variable: Variable) -> Variable:
@@ -311,15 +312,15 @@ class Optimizer(Trackable):
         name: str | None = None,
         on_host: bool = False,
     ) -> Variable:
-        """Make a variable that is saved with the optimizer.
+        """Create a variable that is saved with the optimizer.
 
         Args:
-            shape: ints.
-            initializer: name, object or function of (shape, dtype); default "zeros".
-            dtype: default ``floatx()``.
-            aggregation, layout: accepted for Keras; without effect; default "none".
-            name: for messages; default None.
-            on_host: keep it in the processor's memory: for counts and rates.
+            shape: tuple of ints.
+            initializer: str, Initializer or function of (shape, dtype); default "zeros".
+            dtype: str; default None, for ``floatx()``.
+            aggregation, layout: accepted for compatibility with Keras; without effect.
+            name: str, used in its path and in messages; default None.
+            on_host: whether to keep it in host memory, as for step counts and learning rates; default False.
         """
         variable = Variable(
             initializers.get(initializer),
@@ -352,12 +353,12 @@ class Optimizer(Trackable):
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Variable], name: str | Sequence[str], initializer: Any = "zeros"
     ) -> Any:
-        """Make one variable for each of a list; given several names, a tuple of such lists.
+        """Create one variable for each of a list; with several names, return a tuple of such lists.
 
         Args:
-            trainable_variables: give shapes and dtypes.
-            name: one name, or several.
-            initializer: one for all, or one for each name; default "zeros".
+            trainable_variables: list of Variables, whose shapes and dtypes the new ones have.
+            name: str or list of str.
+            initializer: initializer for all, or a list with one for each name; default "zeros".
         """
         names = [name] if isinstance(name, str) else list(name)
         starts = initializer if isinstance(initializer, list | tuple) else [initializer] * len(names)
@@ -376,7 +377,7 @@ class Optimizer(Trackable):
     # ---------------------------------------------------------------- updates
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
-        """Update variables from (gradient, variable) pairs; return the count of calls.
+        """Update variables from (gradient, variable) pairs; return the variable that counts the calls.
 
         Args:
             grads_and_vars: list of pairs of an array and a Variable.
@@ -389,11 +390,12 @@ class Optimizer(Trackable):
         """Update variables.
 
         Args:
-            grads: a gradient for each variable; None leaves one as it is, with a warning.
-            trainable_variables: default those that the optimizer was built for.
+            grads: list of arrays, a gradient for each variable; variables whose gradient is None are not updated,
+                with a warning.
+            trainable_variables: list of Variables; default None, for those passed to ``build``.
 
         Raises:
-            ValueError: if no gradient is given, or variables are not those of ``build``.
+            ValueError: if all gradients are None, or variables are not among those passed to ``build``.
         """
         grads, variables = _present(grads, self._checked(grads, trainable_variables))
         if not variables:
@@ -412,18 +414,18 @@ class Optimizer(Trackable):
         self._iterations.assign(scalars.concrete(self._iterations) + 1)
 
     def stateless_apply(self, optimizer_variables: list, grads: Sequence[Any], trainable_variables: list) -> tuple:
-        """Return the values of the variables after an update, and leave the variables as they are.
+        """Return the values of the variables after an update, without assigning them.
 
         Args:
-            optimizer_variables: arrays in the order of ``variables``.
-            grads: a gradient for each variable.
-            trainable_variables: arrays in the order of the variables that the optimizer was built for.
+            optimizer_variables: list of arrays, the values of ``variables``.
+            grads: list of arrays, a gradient for each trainable variable.
+            trainable_variables: list of arrays, the values of the variables passed to ``build``.
 
         Returns:
             Two lists: the new ``trainable_variables``, and the new ``optimizer_variables``.
 
         Raises:
-            ValueError: if the optimizer is not built, or the numbers of arrays don't fit.
+            ValueError: if the optimizer is not built, or the numbers of arrays differ from those of variables.
 
         >>> from polykeras import optimizers
         >>> w = Variable([1.0, 2.0]); sgd = optimizers.SGD(0.5); sgd.build([w])
@@ -445,25 +447,25 @@ class Optimizer(Trackable):
         if variables is None:
             if not self.built:
                 raise ValueError(
-                    "Expected the variables to update, as apply(grads, trainable_variables) or by "
-                    "build(variables) before. Received: gradients alone."
+                    "Expected the variables to update, in apply(grads, trainable_variables) or in an earlier "
+                    "build(variables). Received: only gradients."
                 )
             variables = self._trainable_variables
         variables = self._ours(variables)
         if len(variables) != len(grads):
-            raise ValueError(f"Expected {len(variables)} gradients, one a variable. Received: {len(grads)}.")
+            raise ValueError(f"Expected {len(variables)} gradients, one per variable. Received: {len(grads)}.")
         if variables and not self.built:
             self._build_once(variables)
         strange = [v.path for v in variables if v not in self._indices]
         if strange:
             raise ValueError(
                 f"Expected variables that {self.name!r} was built for. Received others: {naming.listed(strange)}. "
-                f"Make a new optimizer for another set of variables."
+                f"Create a new optimizer for another set of variables."
             )
         return variables
 
     def _accumulate(self, grads: list, variables: list[Variable]) -> None:
-        """Add gradients up; update with their mean when it is time."""
+        """Add up gradients; every ``gradient_accumulation_steps`` calls, update with their mean."""
         steps = self.gradient_accumulation_steps
         sums = [self._sums[self._get_variable_index(v)] for v in variables]
 
@@ -480,8 +482,8 @@ class Optimizer(Trackable):
             for total, each in zip(joined(), sums, strict=True):
                 each.assign(total)
 
-        is_time = scalars.equal((scalars.concrete(self._iterations) + 1) % steps, 0)
-        branch(is_time, update, add, self.variables + self._trainable_variables)
+        is_due = scalars.equal((scalars.concrete(self._iterations) + 1) % steps, 0)
+        branch(is_due, update, add, self.variables + self._trainable_variables)
 
     def _update(self, grads: list, variables: list[Variable]) -> None:
         grads, variables = _without_overwritten(grads, variables)
@@ -496,11 +498,12 @@ class Optimizer(Trackable):
         self.update_steps(grads, variables, rate)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        """Update all variables, by ``update_step``: one after the other, or all in one kernel.
+        """Update all variables: each with ``update_step``, or all in one kernel.
 
         Args:
             gradients: list of arrays of the variables' shapes.
             variables: list of Variables.
+            learning_rate: a float, or a 0-d array while the step is traced.
         """
         if getattr(self.update_step, "__func__", None) in _ones_of_many:
             self._update_together(gradients, variables, learning_rate)
@@ -513,7 +516,7 @@ class Optimizer(Trackable):
 
         Args:
             gradient: array of the variable's shape and dtype.
-            variable: to be assigned.
+            variable: Variable to assign.
             learning_rate: a float, or a 0-d array while the step is traced.
         """
         raise NotImplementedError(f"Expected {type(self).__name__} to define update_step. Received: no such method.")
@@ -561,12 +564,12 @@ class Optimizer(Trackable):
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
     ) -> None:
-        """Leave variables out of the weight decay.
+        """Exclude variables from weight decay.
 
         Args:
-            var_list: these; default None.
-            var_names: all whose names contain one of these regular expressions, such as ``"bias"``; default
-                None.
+            var_list: list of Variables to exclude; default None.
+            var_names: list of regular expressions; variables whose names contain a match are excluded, as with
+                ``["bias"]``; default None.
 
         Raises:
             ValueError: if the optimizer is built already.
@@ -586,20 +589,20 @@ class Optimizer(Trackable):
 
     def _update_averages(self) -> None:
         updates = self._updates()
-        # The first update starts the average off.
+        # The first update initializes the average.
         momentum = scalars.where(scalars.equal(updates, 0), 0.0, self.ema_momentum)
         for variable, average in zip(self._trainable_variables, self._averages, strict=True):
             average.assign(ops.add(ops.multiply(average, momentum), ops.multiply(variable, 1 - momentum)))
         if self.ema_overwrite_frequency:
-            is_time = scalars.equal((updates + 1) % self.ema_overwrite_frequency, 0)
+            is_due = scalars.equal((updates + 1) % self.ema_overwrite_frequency, 0)
 
             def overwrite() -> Any:
                 return self.finalize_variable_values(self._trainable_variables)
 
-            branch(is_time, overwrite, lambda: None, self.variables + self._trainable_variables)
+            branch(is_due, overwrite, lambda: None, self.variables + self._trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """Put the moving averages in place of the weights, if there are any.
+        """Replace the weights by their moving averages, if ``use_ema`` is set.
 
         Args:
             var_list: list of Variables.
@@ -610,7 +613,7 @@ class Optimizer(Trackable):
                 variable.assign(ops.copy(self._averages[self._get_variable_index(variable)]))
 
     def scale_loss(self, loss: Any) -> Any:
-        """Return the loss to differentiate; ``apply`` divides the gradients again.
+        """Return the loss times the loss scale; ``apply`` divides the gradients by it.
 
         Args:
             loss: scalar array.
@@ -627,10 +630,10 @@ class Optimizer(Trackable):
         """Set the values of ``variables``.
 
         Args:
-            weights: list of arrays.
+            weights: list of arrays, in the order of ``variables``.
 
         Raises:
-            ValueError: if the optimizer is not built, or a value doesn't fit.
+            ValueError: if the optimizer is not built, or the number or shapes of arrays don't match.
         """
         if not self.built:
             raise ValueError("Expected a built optimizer. Received: one without variables. Call build(variables).")
@@ -641,7 +644,7 @@ class Optimizer(Trackable):
             variable.assign(weight)
 
     def save_own_variables(self, store: Any) -> None:
-        """Write ``variables`` into a mapping, by their numbers.
+        """Write ``variables`` into a mapping, with their indices as keys.
 
         Args:
             store: mapping from names to NumPy arrays.
@@ -650,7 +653,7 @@ class Optimizer(Trackable):
             store[str(index)] = variable
 
     def load_own_variables(self, store: Any) -> None:
-        """Read what ``save_own_variables`` wrote; a mapping of another size is left alone, with a warning.
+        """Load what ``save_own_variables`` wrote; a mapping of another size is ignored, with a warning.
 
         Args:
             store: mapping from names to NumPy arrays.
@@ -667,11 +670,11 @@ class Optimizer(Trackable):
             variable.assign(np.asarray(store[str(index)]))
 
     def get_config(self) -> dict:
-        """Return the arguments, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         rate = self._learning_rate
         config = {
             "name": self.name,
-            # The shortest decimal number that the variable's value rounds from.
+            # The shortest decimal number that rounds to the variable's value.
             "learning_rate": float(str(rate.numpy())) if isinstance(rate, Variable) else registry.serialize(rate),
             "weight_decay": self.weight_decay,
             "clipnorm": self.clipnorm,
@@ -687,7 +690,7 @@ class Optimizer(Trackable):
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
-        """Make an optimizer from its config.
+        """Create an optimizer from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -716,7 +719,7 @@ def _rate_variable(value: Any) -> Variable:
 
 
 def unscaled(grads: Sequence[Any], variables: Sequence[Variable], scale: Any) -> list:
-    """Gradients divided by a scale, but for those that are the variables' next values; None stays None."""
+    """Return gradients divided by a scale, except None and those that are their variables' next values."""
     pairs = zip(grads, variables, strict=True)
     return [g if g is None or v.overwrite_with_gradient else ops.divide(g, scale) for g, v in pairs]
 
@@ -731,18 +734,17 @@ def _without_overwritten(grads: list, variables: list[Variable]) -> tuple[list, 
 
 
 def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, list[Variable]]:
-    """Leave out the variables without a gradient, and bring gradients to their variables' dtypes."""
+    """Drop the variables without a gradient, and cast gradients to their variables' dtypes."""
     missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
     if missing and len(missing) == len(variables):
         raise ValueError(
-            f"Expected a gradient for at least one variable. Received None for all: {naming.listed(missing)}. Does the "
-            f"loss depend on them?"
+            f"Expected a gradient for at least one variable. Received None for all: {naming.listed(missing)}. Does "
+            f"the loss depend on them?"
         )
     if missing:
         warnings.warn(
-            f"Expected a gradient for every variable. Received None for {naming.listed(missing)}, which stay as they "
-            "are. "
-            f"Does the loss depend on them?",
+            f"Expected a gradient for every variable. Received None for {naming.listed(missing)}, which are not "
+            f"updated. Does the loss depend on them?",
             stacklevel=3,
         )
     pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
@@ -751,7 +753,7 @@ def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, lis
 
 
 def _spelled_out(init: Callable) -> inspect.Signature:
-    """The signature of a class whose ``__init__`` passes ``*shared, **settings`` on to Optimizer's."""
+    """Return the signature of a class whose ``__init__`` passes ``*shared, **settings`` on to Optimizer's."""
     own = list(inspect.signature(init).parameters.values())[1:]
     if "shared" not in (p.name for p in own):
         return inspect.Signature(own)

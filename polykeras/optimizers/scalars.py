@@ -1,8 +1,8 @@
-"""Arithmetic on step counts and rates, written once.
+"""Arithmetic on step counts and learning rates, written once for eager and traced steps.
 
-While a step runs line by line these are Python numbers, computed in double precision without
-touching the engine; while it is traced they are 0-d arrays. The operators work on both; the
-functions here do too.
+While a step runs eagerly these are Python numbers, computed in double precision without
+calling the engine; while it is traced they are 0-d arrays. Operators and the functions here
+work on both.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def as_float(x: Any) -> Scalar:
 
 
 def _either(on_numbers: Callable, on_arrays: Callable) -> Callable:
-    """One function of two: for Python numbers only, and for anything else."""
+    """Return a function that calls the first on Python numbers, and the second on anything else."""
 
     def function(*arguments: Scalar) -> Scalar:
         are_numbers = all(isinstance(x, int | float) for x in arguments)
@@ -62,7 +62,7 @@ where = _either(lambda condition, x, y: x if condition else y, ops.where)
 
 
 def one_minus_power(base: float, exponent: Scalar) -> Scalar:
-    """Return ``1 - base**exponent``, exact to the last digit in single precision too.
+    """Return ``1 - base**exponent``, without cancellation in single precision.
 
     >>> round(one_minus_power(0.9, 2), 6)
     0.19

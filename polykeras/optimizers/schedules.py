@@ -1,4 +1,4 @@
-"""Learning rates that follow from the number of the step.
+"""Learning rate schedules: learning rates as functions of the step.
 
 >>> rate = ExponentialDecay(0.1, decay_steps=10, decay_rate=0.5)
 >>> rate(0), rate(10), rate(20)
@@ -34,14 +34,14 @@ class LearningRateSchedule(Stamped):
         raise NotImplementedError(f"Expected {type(self).__name__} to define __call__(step). Received: no such method.")
 
     def get_config(self) -> dict:
-        """Return the arguments, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         raise NotImplementedError(
             f"Expected {type(self).__name__} to define get_config(), which saving needs. Received: no such method."
         )
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a schedule from its config.
+        """Create a schedule from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -63,7 +63,7 @@ class ExponentialDecay(LearningRateSchedule):
         decay_steps: positive number of steps in which the rate is multiplied by ``decay_rate``.
         decay_rate: decay rate.
         staircase: whether to change at multiples of ``decay_steps`` only; default False.
-        name: for configs; default "ExponentialDecay".
+        name: str, saved in the config; default "ExponentialDecay".
 
     >>> ExponentialDecay(1.0, 10, 0.5, staircase=True)(19)
     0.5
@@ -89,7 +89,7 @@ class ExponentialDecay(LearningRateSchedule):
         return scalars.as_float(step) / self.decay_steps
 
     def decayed(self, progress: Scalar) -> Scalar:
-        """Return the rate after ``progress`` times ``decay_steps``."""
+        """Return the learning rate after ``progress * decay_steps`` steps."""
         return self.initial_learning_rate * self.decay_rate**progress
 
     def get_config(self) -> dict:
@@ -110,7 +110,7 @@ class InverseTimeDecay(ExponentialDecay):
         decay_steps: positive number of steps, the unit of time.
         decay_rate: decay rate.
         staircase: whether to change at multiples of ``decay_steps`` only; default False.
-        name: for configs; default "InverseTimeDecay".
+        name: str, saved in the config; default "InverseTimeDecay".
 
     >>> InverseTimeDecay(1.0, 10, 1.0)(10)
     0.5
@@ -134,12 +134,12 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     """Piecewise constant: one learning rate up to and including each boundary, and one beyond the last.
 
     Args:
-        boundaries: steps, increasing.
-        values: learning rates, one more than boundaries.
-        name: for configs; default "PiecewiseConstant".
+        boundaries: list of steps, in increasing order.
+        values: list of learning rates, one more than ``boundaries``.
+        name: str, saved in the config; default "PiecewiseConstant".
 
     Raises:
-        ValueError: if the lengths don't fit.
+        ValueError: if there isn't exactly one more value than boundaries.
 
     >>> rate = PiecewiseConstantDecay([10, 20], [0.1, 0.01, 0.001])
     >>> rate(10), rate(11), rate(21)
@@ -175,8 +175,9 @@ class PolynomialDecay(LearningRateSchedule):
         decay_steps: positive number of steps of the decay.
         end_learning_rate: learning rate at the end; default 0.0001.
         power: exponent; 1 for a linear decay; default 1.
-        cycle: whether to decay to the next multiple of ``decay_steps``, not to stay at the end; default False.
-        name: for configs; default "PolynomialDecay".
+        cycle: whether to stretch the decay to the next multiple of ``decay_steps`` after its end, instead of
+            staying at ``end_learning_rate``; default False.
+        name: str, saved in the config; default "PolynomialDecay".
 
     >>> rate = PolynomialDecay(1.0, 10, end_learning_rate=0.0)
     >>> rate(5), rate(10), rate(15)
@@ -229,8 +230,8 @@ class CosineDecay(LearningRateSchedule):
         initial_learning_rate: learning rate at step 0.
         decay_steps: positive number of steps of the decay.
         alpha: final learning rate, as a fraction of that at the start of the decay; default 0.0.
-        name: for configs; default "CosineDecay".
-        warmup_target: learning rate at the end of the warmup; None for no warmup.
+        name: str, saved in the config; default "CosineDecay".
+        warmup_target: learning rate at the end of the warmup; default None, for no warmup.
         warmup_steps: number of steps of the warmup; default 0.
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
@@ -286,9 +287,9 @@ class CosineDecayRestarts(LearningRateSchedule):
         initial_learning_rate: learning rate at step 0.
         first_decay_steps: positive number of steps of the first period.
         t_mul: factor by which each period is longer than the one before; default 2.0.
-        m_mul: factor on the initial learning rate of each period; default 1.0.
+        m_mul: factor by which each period's initial learning rate differs from the one before; default 1.0.
         alpha: learning rate at the end of a period, as a fraction of ``initial_learning_rate``; default 0.0.
-        name: for configs; default "SGDRDecay".
+        name: str, saved in the config; default "SGDRDecay".
 
     Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2016),
     https://arxiv.org/abs/1608.03983.
@@ -320,11 +321,11 @@ class CosineDecayRestarts(LearningRateSchedule):
         return self.initial_learning_rate * height
 
     def _wave(self, progress: Scalar) -> tuple[Scalar, Scalar]:
-        """The number of the wave, and the part of it that is done."""
+        """Return the index of the current period, and the fraction of it that has elapsed."""
         if self.t_mul == 1:
             wave = scalars.floor(progress)
             return wave, progress - wave
-        # A restart falls on a whole step, which rounding in the logarithm must not miss.
+        # Restarts fall on whole steps: 1e-6 keeps rounding in the logarithm from missing one.
         wave = scalars.floor(scalars.log(1 + progress * (self.t_mul - 1)) / math.log(self.t_mul) + 1e-6)
         length = self.t_mul**wave
         return wave, (progress - (length - 1) / (self.t_mul - 1)) / length
@@ -344,7 +345,7 @@ registry.add_family("optimizers.schedules", registry.members(globals(), Learning
 
 
 def serialize(learning_rate_schedule: Any) -> Any:
-    """Return the description of a schedule, ready for JSON.
+    """Return the JSON-serializable config of a schedule.
 
     Args:
         learning_rate_schedule: LearningRateSchedule.
@@ -356,10 +357,10 @@ def serialize(learning_rate_schedule: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Build the schedule that ``serialize`` described.
+    """Return the schedule that a config describes.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(CosineDecay(0.1, 10))).decay_steps

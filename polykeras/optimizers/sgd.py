@@ -1,4 +1,4 @@
-"""Steps along the gradient, or its signs."""
+"""SGD and Lion, whose updates follow the gradient or its sign."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class SGD(Optimizer):
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         has_momentum = not is_zero(self.momentum)
-        if has_momentum and not self.momentums:  # it was 0 before
+        if has_momentum and not self.momentums:  # momentum was 0 at build time
             self.momentums = self.add_optimizer_variables(self._trainable_variables, "momentum")
         for group, weights in by_dtype(gradients, variables):
             slots = [self.momentums[self._get_variable_index(w)] for w in weights] if has_momentum else []
@@ -73,11 +73,11 @@ class SGD(Optimizer):
 
 
 class Lion(Optimizer):
-    """Lion: evolved sign momentum, updates of equal size by the sign of averaged gradients.
+    """Lion: EvoLved Sign Momentum; updates of equal magnitude, by the sign of averaged gradients.
 
     Args:
-        learning_rate: float, ``LearningRateSchedule`` or function without arguments; about a tenth of that of
-            Adam; default 0.001.
+        learning_rate: float, ``LearningRateSchedule`` or function without arguments; typically 3 to 10 times
+            smaller than for Adam; default 0.001.
         beta_1: interpolation coefficient between the moving average and the gradient in an update; default 0.9.
         beta_2: decay rate of the moving average of gradients; default 0.99.
         *shared, **settings: see ``Optimizer``.

@@ -1,4 +1,4 @@
-"""``keras.preprocessing``: text, sequences and images into arrays, on the host."""
+"""``keras.preprocessing``: conversion of text, sequences and images to arrays, on the host."""
 
 from polykeras.datasets.from_arrays import timeseries_dataset_from_array
 from polykeras.datasets.from_directories import image_dataset_from_directory, text_dataset_from_directory

@@ -1,4 +1,4 @@
-"""ImageDataGenerator: random transforms and scaling of images, batch by batch, on the host."""
+"""ImageDataGenerator: random transforms and normalization of images, batch by batch, on the host."""
 
 from __future__ import annotations
 
@@ -23,35 +23,39 @@ from polykeras.utils.image_arrays import one_of
 
 
 class ImageDataGenerator:
-    """Draw transforms of images at random, and scale them, while a model trains on them.
+    """Randomly transform and normalize images, in batches, while a model trains on them.
 
     Args:
-        featurewise_center, featurewise_std_normalization: subtract the mean of each channel over the data
-            that ``fit`` sees; divide by its standard deviation.
-        samplewise_center, samplewise_std_normalization: the same with each image's own.
-        zca_whitening: decorrelate pixels, by what ``fit`` sees.
-        zca_epsilon: keeps small variances from being blown up.
-        rotation_range: degrees.
-        width_shift_range, height_shift_range: a float below 1 is a fraction of the size, one from 1 on pixels;
-            an int n draws whole pixels from -n + 1 to n - 1; a list holds the pixels (or fractions) to choose from,
-            to either side.
-        brightness_range: (lowest, highest) factor, or None.
-        shear_range: degrees.
-        zoom_range: (lowest, highest), or a float z for (1 - z, 1 + z).
-        channel_shift_range: the most to add to all channels.
-        fill_mode, cval: what lies outside of an image; see ``apply_affine_transform``.
-        horizontal_flip, vertical_flip: turn half of the images round.
-        rescale: factor for all values; None or 0 for none.
-        preprocessing_function: of one image after it was transformed, before it is scaled.
+        featurewise_center, featurewise_std_normalization: bools, whether to subtract the mean of each channel over the
+            data passed to ``fit``, and to divide by its standard deviation; default False.
+        samplewise_center, samplewise_std_normalization: bools, the same with the statistics of each image; default
+            False.
+        zca_whitening: bool, whether to decorrelate pixels by the statistics of the data passed to ``fit``; default
+            False.
+        zca_epsilon: float, added to variances for numerical stability; default 1e-06.
+        rotation_range: float, maximum rotation in degrees; default 0.
+        width_shift_range, height_shift_range: a float less than 1 is a fraction of the size, a larger one a number of
+            pixels; an int n draws whole pixels from -n + 1 to n - 1; a list contains the pixels (or fractions) to
+            choose from, in either direction; default 0.0.
+        brightness_range: (lowest, highest) factor; default None.
+        shear_range: float, maximum shear angle in degrees; default 0.0.
+        zoom_range: (lowest, highest), or a float z for (1 - z, 1 + z); default 0.0.
+        channel_shift_range: float, maximum number to add to all channels; default 0.0.
+        fill_mode, cval: how to fill points outside an image, see ``apply_affine_transform``; defaults "nearest" and
+            0.0.
+        horizontal_flip, vertical_flip: bools, whether to flip half of the images; default False.
+        rescale: float, factor for all values; default None, for none.
+        preprocessing_function: function of one image, applied after the transforms and before rescaling; default None.
         data_format: "channels_last" or "channels_first"; default the global setting.
-        validation_split: fraction of the data that ``subset="validation"`` means, below 1.
-        interpolation_order: of the transforms, 0 or 1; up to 5 with SciPy.
-        dtype: of the batches; default ``floatx()``.
+        validation_split: float less than 1, fraction of the data for ``subset="validation"``; default 0.0.
+        interpolation_order: int, order of the spline interpolation, 0 or 1, or up to 5 with SciPy; default 1.
+        dtype: dtype of the batches; default ``floatx()``.
 
     Raises:
         ValueError: for settings out of range.
 
-    All draws follow from a seed: a flow with a seed, or after ``keras.utils.set_random_seed``, repeats itself.
+    All random numbers derive from a seed: flows with a seed, or after ``keras.utils.set_random_seed``, are
+    reproducible.
 
     >>> generator = ImageDataGenerator(rotation_range=20, horizontal_flip=True, rescale=1 / 255)
     >>> x, y = next(generator.flow(np.ones((8, 6, 6, 3)), np.arange(8), batch_size=4))
@@ -128,7 +132,7 @@ class ImageDataGenerator:
         ignore_class_split: bool = False,
         subset: str | None = None,
     ) -> NumpyArrayIterator:
-        """Return batches of transformed images of an array; arguments as for ``NumpyArrayIterator``."""
+        """Return an iterator over batches of transformed images from an array; see ``NumpyArrayIterator``."""
         return NumpyArrayIterator(
             x,
             y,
@@ -164,7 +168,7 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         keep_aspect_ratio: bool = False,
     ) -> DirectoryIterator:
-        """Return batches of transformed images of a folder; arguments as for ``DirectoryIterator``."""
+        """Return an iterator over batches of transformed images from a directory; see ``DirectoryIterator``."""
         return DirectoryIterator(
             directory,
             self,
@@ -208,7 +212,7 @@ class ImageDataGenerator:
         validate_filenames: bool = True,
         keep_aspect_ratio: bool = False,
     ) -> DataFrameIterator:
-        """Return batches of transformed images that a table names; arguments as for ``DataFrameIterator``."""
+        """Return an iterator over batches of transformed images listed in a table; see ``DataFrameIterator``."""
         return DataFrameIterator(
             dataframe,
             directory,
@@ -240,8 +244,8 @@ class ImageDataGenerator:
         """Draw the parameters of a transform, for ``apply_transform``.
 
         Args:
-            img_shape: of the image.
-            seed: an int; default from the global stream.
+            img_shape: tuple, shape of the image.
+            seed: int; default None, to draw from the global stream.
         """
         generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "augment")
 
@@ -265,10 +269,10 @@ class ImageDataGenerator:
         }
 
     def apply_transform(self, x: Any, transform_parameters: dict) -> np.ndarray:
-        """Return an image transformed.
+        """Return a transformed image.
 
         Args:
-            x: image with three axes.
+            x: image, an array with three axes.
             transform_parameters: a dict with some of ``"theta"``, ``"tx"``, ``"ty"``, ``"shear"``, ``"zx"``,
                 ``"zy"`` (as for ``apply_affine_transform``), ``"flip_horizontal"``, ``"flip_vertical"``,
                 ``"channel_shift_intensity"`` and ``"brightness"``.
@@ -296,13 +300,13 @@ class ImageDataGenerator:
         return x
 
     def random_transform(self, x: Any, seed: int | None = None) -> np.ndarray:
-        """Return an image with a random transform."""
+        """Return an image after a random transform."""
         return self.apply_transform(x, self.get_random_transform(np.shape(x), seed))
 
     # -------------------------------------------------------------------- scaling
 
     def standardize(self, x: Any) -> np.ndarray:
-        """Return an image, or a batch, after the function, the scaling and the normalizations."""
+        """Return an image or a batch after ``preprocessing_function``, rescaling and normalization."""
         x = np.array(x, self.dtype)
         if self.preprocessing_function is not None:
             x = self.preprocessing_function(x)
@@ -327,13 +331,13 @@ class ImageDataGenerator:
         return True
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Take the statistics of data for the featurewise normalizations and for whitening.
+        """Compute the statistics of data for featurewise normalization and whitening.
 
         Args:
-            x: images with four axes.
-            augment: take them of transformed images.
-            rounds: how often to go through the data then.
-            seed: of the transforms; default from the global stream.
+            x: images, an array with four axes.
+            augment: bool, whether to use randomly transformed images; default False.
+            rounds: int, number of passes over the data with ``augment``; default 1.
+            seed: int, seed of the transforms; default None, to draw from the global stream.
 
         Raises:
             ValueError: for data without four axes.
@@ -359,7 +363,7 @@ class ImageDataGenerator:
 
 
 def _shift(generator: np.random.Generator, limit: Any, size: int) -> float:
-    """Draw a shift in pixels, by the rules of ``width_shift_range``."""
+    """Draw a shift in pixels, as described for ``width_shift_range``."""
     if isinstance(limit, float):
         return generator.uniform(-limit, limit) * (size if limit < 1 else 1) if limit else 0
     choices = np.arange(max(limit, 1)) if isinstance(limit, int | np.integer) else np.asarray(limit)

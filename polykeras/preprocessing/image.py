@@ -1,4 +1,4 @@
-"""Images on the host, under the names of ``keras.preprocessing.image``."""
+"""Image utilities on the host, under the names of ``keras.preprocessing.image``."""
 
 # ruff: noqa: F401
 

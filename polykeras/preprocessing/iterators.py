@@ -1,4 +1,4 @@
-"""Batches of augmented images: from arrays, from a folder, from a table of file names."""
+"""Iterators over batches of augmented images, from arrays, directories, or tables of file names."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _TABLE_MODES = (*_CLASS_MODES, "multi_output", "raw")
 
 
 class Iterator(PyDataset):
-    """Base of iterators over images: batches by number, or endlessly one after the other by ``next``.
+    """Base class of iterators over images: batches by index, or in an endless sequence by ``next``.
 
     Args:
-        n: number of samples.
-        batch_size: samples a batch; the last of an epoch may have fewer.
-        shuffle: a new order each epoch.
-        seed: of orders and transforms; default from the global stream.
+        n: int, number of samples.
+        batch_size: int, number of samples per batch; the last batch of an epoch may be smaller.
+        shuffle: bool, whether to use a new order in each epoch.
+        seed: int, seed of orders and transforms; None to draw it from the global stream.
 
-    Subclasses define ``_get_batches_of_transformed_samples(index_array)``. What is drawn for a sample
-    follows from the seed, the epoch and its number: it is the same whichever worker prepares it.
+    Subclasses define ``_get_batches_of_transformed_samples(index_array)``. The random numbers of a sample
+    derive from the seed, the epoch and its index, so that they do not depend on the worker that prepares it.
     """
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any) -> None:
@@ -56,23 +56,23 @@ class Iterator(PyDataset):
         return -(-self.n // self.batch_size)
 
     def __getitem__(self, idx: int) -> Any:
-        """Return batch number ``idx`` of this epoch.
+        """Return the batch of this epoch with the index ``idx``.
 
         Raises:
-            IndexError: if there are fewer.
+            IndexError: if there are fewer batches.
         """
         if idx >= len(self):
-            raise IndexError(f"Expected the number of a batch below {len(self)}. Received: {idx}.")
+            raise IndexError(f"Expected an index of a batch below {len(self)}. Received: {idx}.")
         self.total_batches_seen += 1
         return self._get_batches_of_transformed_samples(self.index_array[idx * self.batch_size :][: self.batch_size])
 
     def on_epoch_end(self) -> None:
-        """Go on to the next epoch: another order, other transforms."""
+        """Start the next epoch, with a new order and new transforms."""
         self.epoch += 1
         self._set_index_array()
 
     def reset(self) -> None:
-        """Let ``next`` start with the first batch."""
+        """Make ``next`` start with the first batch again."""
         self.batch_index = 0
 
     def __iter__(self) -> Iterator:
@@ -88,7 +88,7 @@ class Iterator(PyDataset):
         return self[index]
 
     def next(self) -> Any:
-        """Return the next batch; after the last of an epoch comes the first of another."""
+        """Return the next batch; after the last batch of an epoch, the first one of the next epoch."""
         return self.__next__()
 
     def _seed_of(self, sample: int) -> int:
@@ -96,14 +96,14 @@ class Iterator(PyDataset):
         return seeds.digest(self.seed, "augment", self.epoch, int(sample)) >> 1
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
-        """Return the batch of samples with these numbers."""
+        """Return the batch of the samples with these indices."""
         raise NotImplementedError(
             f"Expected {type(self).__name__} to define _get_batches_of_transformed_samples. Received: none."
         )
 
 
 class _ImageIterator(Iterator):
-    """Base of iterators that hand images through an ``ImageDataGenerator``.
+    """Base class of iterators that pass images through an ``ImageDataGenerator``.
 
     Subclasses define ``_image(sample)``, ``_targets(index_array, images)`` and ``sample_weight``.
     """
@@ -165,30 +165,31 @@ class _ImageIterator(Iterator):
 
 
 def _part(subset: str | None, fraction: float, count: int) -> slice:
-    """The samples of a subset: for validation the first ones."""
+    """The slice of a subset; the first samples are for validation."""
     one_of("subset", subset, (None, "training", "validation"))
     split = int(count * fraction)
     return {None: slice(None), "training": slice(split, None), "validation": slice(0, split)}[subset]
 
 
 class NumpyArrayIterator(_ImageIterator):
-    """Batches of augmented images of an array; see ``ImageDataGenerator.flow``.
+    """Iterator over batches of augmented images from an array; see ``ImageDataGenerator.flow``.
 
     Args:
-        x: array of images with four axes, or a pair of it and a list of further inputs.
-        y: targets, or None.
+        x: array of images with four axes, or a pair of such an array and a list of further inputs.
+        y: array of targets, or None.
         image_data_generator: the ``ImageDataGenerator``.
-        batch_size, shuffle, seed: as for ``Iterator``.
-        sample_weight: weights of the samples, or None.
+        batch_size, shuffle, seed: as for ``Iterator``; defaults 32, False and None.
+        sample_weight: array of sample weights; default None.
         data_format: "channels_last" or "channels_first"; default the global setting.
-        save_to_dir: folder to write the images to, for a look at them.
-        save_prefix, save_format: of the names and the kind of these files.
-        subset: ``"training"`` or ``"validation"``, the part that the generator's ``validation_split`` sets apart.
-        ignore_class_split: let the two parts have different classes.
-        dtype: of the batches; default ``floatx()``.
+        save_to_dir: str, directory to which to write the images for inspection; default None.
+        save_prefix, save_format: strs, prefix of the names and format of these files; defaults "" and "png".
+        subset: ``"training"`` or ``"validation"``, the part given by the generator's ``validation_split``; default
+            None, for all.
+        ignore_class_split: bool, whether the two parts may have different classes; default False.
+        dtype: dtype of the batches; default ``floatx()``.
 
     Raises:
-        ValueError: for lengths that differ, images without four axes, or classes that one part lacks.
+        ValueError: for different lengths, images without four axes, or classes that are missing in one part.
     """
 
     def __init__(
@@ -218,7 +219,7 @@ class NumpyArrayIterator(_ImageIterator):
         lengths = {len(column) for column in (images, targets, weights, *others) if column is not None}
         if len(lengths) > 1:
             raise ValueError(
-                "Expected images, targets, weights and inputs of one length. Received: "
+                "Expected images, targets, weights and inputs of the same length. Received: "
                 f"{naming.listed(sorted(lengths))}."
             )
         if images.ndim != 4:
@@ -256,7 +257,7 @@ class NumpyArrayIterator(_ImageIterator):
 
 
 class _FileIterator(_ImageIterator):
-    """Base of iterators over image files. Subclasses set the attributes below, and then call ``__init__``."""
+    """Base class of iterators over image files. Subclasses set the attributes below, and then call ``__init__``."""
 
     filepaths: list[str]
     classes: Any
@@ -305,7 +306,7 @@ class _FileIterator(_ImageIterator):
 
     @property
     def labels(self) -> Any:
-        """The class numbers of all samples."""
+        """The class indices of all samples."""
         return self.classes
 
 
@@ -314,25 +315,27 @@ def _has_suffix(name: str) -> bool:
 
 
 class DirectoryIterator(_FileIterator):
-    """Batches of images of a folder with a subfolder for each class; see ``ImageDataGenerator.flow_from_directory``.
+    """Iterator over batches of images in a directory with one subdirectory per class.
+
+    See ``ImageDataGenerator.flow_from_directory``.
 
     Args:
-        directory: the folder.
+        directory: path of the directory.
         image_data_generator: the ``ImageDataGenerator``, or None.
-        target_size: (height, width) of the result.
-        color_mode: ``"grayscale"``, ``"rgb"`` or ``"rgba"``.
-        classes: names of the subfolders; default all, in alphabetical order.
-        class_mode: targets: ``"categorical"`` (one-hot), ``"binary"`` or ``"sparse"`` (numbers), ``"input"`` (the
-            images), or None for no targets.
-        batch_size, shuffle, seed: as for ``Iterator``.
+        target_size: (height, width) of the result; default (256, 256).
+        color_mode: ``"grayscale"``, ``"rgb"`` or ``"rgba"``; default "rgb".
+        classes: list of names of subdirectories; default None, for all in alphabetical order.
+        class_mode: kind of targets: ``"categorical"`` (one-hot), ``"binary"`` or ``"sparse"`` (indices), ``"input"``
+            (the images), or None for no targets; default "categorical".
+        batch_size, shuffle, seed: as for ``Iterator``; defaults 32, True and None.
         data_format, save_to_dir, save_prefix, save_format, subset, dtype: as for ``NumpyArrayIterator``.
-        follow_links: go into linked folders too.
-        interpolation: of resizing: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ...
-        keep_aspect_ratio: cut out the middle, instead of stretching.
+        follow_links: bool, whether to follow links to directories; default False.
+        interpolation: how to resize: ``"nearest"``, ``"bilinear"``, ``"bicubic"``, ...; default "nearest".
+        keep_aspect_ratio: bool, whether to crop the center instead of changing the aspect ratio; default False.
 
     Attributes:
-        class_indices: from class name to number; ``classes``: the number of each sample.
-        filenames, filepaths: of the samples; ``samples``: how many there are.
+        class_indices: dict from class names to indices; ``classes``: the class index of each sample.
+        filenames, filepaths: names and paths of the samples; ``samples``: the number of samples.
     """
 
     def __init__(
@@ -376,32 +379,32 @@ class DirectoryIterator(_FileIterator):
 
 
 def _image_files(folder: Path, name: str, follow_links: bool) -> list[str]:
-    """Names of the image files of a class, below ``folder``, in a fixed order."""
+    """Names of the image files of a class, relative to ``folder``, in a fixed order."""
     found = sorted(os.walk(folder / name, followlinks=follow_links), key=lambda entry: entry[0])
     paths = [os.path.join(root, file) for root, _, files in found for file in sorted(files) if _has_suffix(file)]
     return [os.path.relpath(path, folder) for path in paths]
 
 
 class DataFrameIterator(_FileIterator):
-    """Batches of images that a table names; see ``ImageDataGenerator.flow_from_dataframe``.
+    """Iterator over batches of images listed in a table; see ``ImageDataGenerator.flow_from_dataframe``.
 
     Args:
-        dataframe: a pandas DataFrame, or a dict of columns.
-        directory: folder of the files; None if the table has whole paths.
+        dataframe: pandas DataFrame, or dict of columns.
+        directory: path of the directory of the files; default None, if the table contains full paths.
         image_data_generator: the ``ImageDataGenerator``, or None.
-        x_col: column of file names.
-        y_col: column of targets, or a list of columns.
-        weight_col: column of sample weights, or None.
-        class_mode: as for ``DirectoryIterator``; besides ``"raw"`` (the values of ``y_col`` as they are) and
+        x_col: str, column of file names; default "filename".
+        y_col: str, column of targets, or list of columns; default "class".
+        weight_col: str, column of sample weights; default None.
+        class_mode: as for ``DirectoryIterator``, and also ``"raw"`` (the values of ``y_col`` unchanged) and
             ``"multi_output"`` (a list with the values of each column). A cell of a ``"categorical"`` column
-            may be a list of several classes.
-        classes: names of the classes to use; default all in the column, in alphabetical order.
-        validate_filenames: leave out, with a warning, files that are not there.
+            may be a list of several classes; default "categorical".
+        classes: list of the names of classes to use; default None, for all in the column, in alphabetical order.
+        validate_filenames: bool, whether to omit missing files, with a warning; default True.
         target_size, color_mode, batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, subset,
             interpolation, keep_aspect_ratio, dtype: as for ``DirectoryIterator``.
 
     Raises:
-        ValueError: for targets that don't go with the class mode.
+        ValueError: for targets that are incompatible with the class mode.
     """
 
     def __init__(
@@ -464,11 +467,11 @@ class DataFrameIterator(_FileIterator):
         keep = [n for n, name in enumerate(columns["x"]) if _has_suffix(name) and os.path.isfile(self._path(name))]
         missing = len(columns["x"]) - len(keep)
         if missing:
-            warnings.warn(f"{missing} file name(s) in the column {x_col!r} name no image file.", stacklevel=4)
+            warnings.warn(f"{missing} file name(s) in the column {x_col!r} are not image files.", stacklevel=4)
         return {name: [column[n] for n in keep] for name, column in columns.items()}
 
     def _number_classes(self, columns: dict, classes: Iterable[str] | None) -> dict:
-        """Keep the rows of known classes, with their numbers."""
+        """Keep the rows with known classes, converted to indices."""
         found = {label for labels in columns["y"] for label in _listed(labels)}
         names = list(classes) if classes is not None else sorted(found)
         self.class_indices = {name: number for number, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Sequences into samples, on the host: the tools of Keras 2."""
+"""Sequence preprocessing of Keras 2, on the host."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = [
 
 
 def make_sampling_table(size: int, sampling_factor: float = 1e-5) -> np.ndarray:
-    """Return for each word, numbered by how often it occurs, the probability to keep it.
+    """Return the probability of keeping each word in subsampling, by frequency rank.
 
-    T. Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality"
-    (NeurIPS 2013), for words that follow Zipf's law.
+    Source: Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality"
+    (NeurIPS 2013), assuming that word frequencies follow Zipf's law.
 
     Args:
-        size: number of words.
-        sampling_factor: the fraction of a text from which on words are dropped; default 1e-05.
+        size: int, number of words.
+        sampling_factor: float, relative frequency above which words are subsampled; default 1e-05.
 
     >>> make_sampling_table(3).round(4)
     array([0.0032, 0.0032, 0.0055])
     """
     rank = np.maximum(np.arange(size), 1)
-    # The sum of 1/k up to the rank, with Euler's constant.
+    # The inverse frequency by Zipf's law, with an approximation of harmonic numbers (0.577: Euler's constant).
     inverse_frequency = rank * (np.log(rank) + 0.577) + 0.5 - 1.0 / (12.0 * rank)
     return np.minimum(1.0, np.sqrt(sampling_factor * inverse_frequency))
 
@@ -49,19 +49,19 @@ def skipgrams(
     sampling_table: np.ndarray | None = None,
     seed: int | None = None,
 ) -> tuple[list, list]:
-    """Return pairs of a word and one near it, labelled 1, and of a word and a random one, labelled 0.
+    """Return skip-gram pairs: a word and a nearby one, labeled 1, or a word and a random one, labeled 0.
 
-    T. Mikolov et al., "Efficient Estimation of Word Representations in Vector Space" (2013).
+    Source: Mikolov et al., "Efficient Estimation of Word Representations in Vector Space" (2013).
 
     Args:
-        sequence: numbers of words; 0 stands for none.
-        vocabulary_size: the largest number plus 1.
-        window_size: how far away the other word may be; default 4.
-        negative_samples: how many random pairs for each near one; default 1.0.
-        shuffle: mix the pairs.
-        categorical: labels [0, 1] and [1, 0] instead of 1 and 0.
-        sampling_table: for each number the probability to keep it; see ``make_sampling_table``.
-        seed: an int; default from the global stream.
+        sequence: list of word indices; 0 is not a word.
+        vocabulary_size: int, the largest index plus 1.
+        window_size: int, maximum distance between the two words; default 4.
+        negative_samples: float, number of random pairs per pair of nearby words; default 1.0.
+        shuffle: bool, whether to shuffle the pairs; default True.
+        categorical: bool, whether labels are [0, 1] and [1, 0] instead of 1 and 0; default False.
+        sampling_table: array, the probability of keeping each index, see ``make_sampling_table``; default None.
+        seed: int; default None, to draw from the global stream.
 
     Returns:
         (pairs, labels).
@@ -92,23 +92,23 @@ def skipgrams(
 
 
 class TimeseriesGenerator(PyDataset):
-    """Batches of windows of a time series, each with the target that comes after it.
+    """Batches of windows of a time series, each with the target that follows it.
 
     Args:
         data: array or list, with time along the first axis.
-        targets: for each time of ``data``.
-        length: times from the start of a window to its target.
-        sampling_rate: take every so many-th time of a window; default 1.
-        stride: times from window to window; default 1.
-        start_index, end_index: the times of ``data`` to use, both included; default 0.
-        shuffle: draw the windows of a batch at random.
-        reverse: turn the windows round: the latest time first.
-        batch_size: windows a batch; the last may have fewer; default 128.
-        seed: of ``shuffle``; default from the global stream.
-        **kwargs: those of ``PyDataset``.
+        targets: array or list, one target per time step of ``data``.
+        length: int, number of time steps from the start of a window to its target.
+        sampling_rate: int, number of time steps between the entries of a window; default 1.
+        stride: int, number of time steps between windows; default 1.
+        start_index, end_index: ints, first and last time step of ``data`` to use; defaults 0 and None, for the last.
+        shuffle: bool, whether to draw the windows of a batch at random; default False.
+        reverse: bool, whether to reverse windows, with the latest time step first; default False.
+        batch_size: int, number of windows per batch; the last batch may be smaller; default 128.
+        seed: int, seed of ``shuffle``; default None, to draw from the global stream.
+        **kwargs: arguments of ``PyDataset``.
 
     Raises:
-        ValueError: if data and targets differ in length, or no window fits.
+        ValueError: if data and targets differ in length, or are too short for a window.
 
     >>> generator = TimeseriesGenerator(np.arange(6), np.arange(6) * 10, length=3, batch_size=2)
     >>> x, y = generator[0]
@@ -134,7 +134,9 @@ class TimeseriesGenerator(PyDataset):
     ) -> None:
         super().__init__(**kwargs)
         if len(data) != len(targets):
-            raise ValueError(f"Expected a target for each time. Received: {len(data)} times, {len(targets)} targets.")
+            raise ValueError(
+                f"Expected a target for each time step. Received: {len(data)} time steps, {len(targets)} targets."
+            )
         self.data = data
         self.targets = targets
         self.length = length
@@ -148,7 +150,7 @@ class TimeseriesGenerator(PyDataset):
         self._epoch = 0
         if self.start_index > self.end_index:
             raise ValueError(
-                f"Expected a target at least {length} times after start_index={start_index}. Received: "
+                f"Expected a target at least {length} time steps after start_index={start_index}. Received: "
                 f"end_index={self.end_index}."
             )
         self._rows, self._values = np.asarray(data), np.asarray(targets)
@@ -157,7 +159,7 @@ class TimeseriesGenerator(PyDataset):
         return (self.end_index - self.start_index) // (self.batch_size * self.stride) + 1
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return batch number ``index``: (windows, targets)."""
+        """Return the batch with an index: (windows, targets)."""
         if self.shuffle:
             generator = seeds.host_generator(self._seed, "windows", self._epoch, index)
             ends = generator.integers(self.start_index, self.end_index + 1, self.batch_size)
@@ -171,31 +173,31 @@ class TimeseriesGenerator(PyDataset):
         self._epoch += 1
 
     def get_config(self) -> dict:
-        """Return the settings and the data, as JSON can hold them.
+        """Return the settings and the data as a JSON-serializable dict.
 
         Raises:
-            TypeError: for data that JSON can't hold.
+            TypeError: for data that is not JSON-serializable.
         """
         config = {}
         for name in ("data", "targets"):
             try:
                 config[name] = json.dumps(np.asarray(getattr(self, name)).tolist())
             except TypeError as error:
-                raise TypeError(f"Expected {name} that JSON can hold. Received: {error}.") from None
+                raise TypeError(f"Expected JSON-serializable {name}. Received: {error}.") from None
         names = ("length", "sampling_rate", "stride", "end_index", "shuffle", "reverse", "batch_size")
         start = {"start_index": self.start_index - self.length}
         return config | start | {name: getattr(self, name) for name in names}
 
     def to_json(self, **kwargs: Any) -> str:
-        """Return settings and data as JSON; ``kwargs`` go to ``json.dumps``."""
+        """Return the settings and the data as JSON; ``kwargs`` are for ``json.dumps``."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
 
 def timeseries_generator_from_json(json_string: str) -> TimeseriesGenerator:
-    """Return the TimeseriesGenerator that ``to_json`` described.
+    """Return a TimeseriesGenerator from the result of ``to_json``.
 
     Args:
-        json_string: str.
+        json_string: str, as ``to_json`` returns.
 
     >>> generator = TimeseriesGenerator([1, 2, 3], [1, 2, 3], length=1)
     >>> timeseries_generator_from_json(generator.to_json())[0][1]

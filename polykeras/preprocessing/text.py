@@ -1,4 +1,4 @@
-"""Text into numbers on the host: the tools of Keras 2. New code may take ``layers.TextVectorization``."""
+"""Text preprocessing of Keras 2, on the host. For new code consider ``layers.TextVectorization``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def text_to_word_sequence(text: str, filters: str = FILTERS, lower: bool = True,
     """Return the words of a text.
 
     Args:
-        text: a string.
-        filters: characters that stand for ``split``; default ``FILTERS``.
-        lower: whether to make small letters first.
-        split: what separates words.
+        text: str.
+        filters: str, characters that are replaced by ``split``; default ``FILTERS``.
+        lower: bool, whether to convert to lowercase first; default True.
+        split: str, the word separator; default " ".
 
     >>> text_to_word_sequence("The cat, the mat.")
     ['the', 'cat', 'the', 'mat']
@@ -55,18 +55,18 @@ def hashing_trick(
     split: str = " ",
     analyzer: Callable | None = None,
 ) -> list[int]:
-    """Return a number from 1 to ``n - 1`` for each word; different words may share one.
+    """Return a hashed index from 1 to ``n - 1`` for each word; different words may have the same index.
 
     Args:
-        text: a string.
-        n: size of the space of numbers, 0 included.
-        hash_function: from a word to an int. ``"md5"`` gives the same numbers in every run; the
-            default, Python's ``hash``, does not.
+        text: str.
+        n: int, size of the index space, including 0.
+        hash_function: function from a word to an int. ``"md5"`` gives the same indices in every run; the
+            default None, for Python's ``hash``, does not.
         filters, lower, split: as for ``text_to_word_sequence``; default ``FILTERS``.
-        analyzer: function from the text to words, instead; default None.
+        analyzer: function from the text to a list of words, to use instead; default None.
 
     Raises:
-        ValueError: for another name of a hash function.
+        ValueError: for an unknown name of a hash function.
 
     >>> hashing_trick("the cat the mat", 10, "md5")
     [6, 3, 6, 8]
@@ -84,11 +84,11 @@ def one_hot(
     split: str = " ",
     analyzer: Callable | None = None,
 ) -> list[int]:
-    """Return ``hashing_trick`` with Python's ``hash``: numbers hold within one run only.
+    """Return ``hashing_trick`` with Python's ``hash``: the indices are only valid within one run.
 
     Args:
         text: str.
-        n: int, the number of bins.
+        n: int, size of the index space, including 0.
         filters, lower, split, analyzer: see ``hashing_trick``.
 
     >>> len(one_hot("the cat", 10))
@@ -98,22 +98,23 @@ def one_hot(
 
 
 class Tokenizer:
-    """Number words, or characters, by how often they occur, and texts by these numbers.
+    """Assign indices to words, or characters, by frequency, and convert texts to sequences of indices.
 
     Args:
-        num_words: numbers from here on are left out of sequences and matrices; None for no limit.
-        filters: characters that separate words; default ``FILTERS``.
-        lower: whether to make small letters first.
-        split: what separates words.
-        char_level: number characters, not words.
-        oov_token: takes number 1 and replaces words that have no number; None leaves them out.
-        analyzer: function from a text to its words, instead of filters, lower and split; default None.
-        document_count: how many texts there were so far; default 0.
-        nb_words: Keras 1's name of ``num_words``; default None.
+        num_words: int; words with this index or a larger one are omitted from sequences and matrices; default None,
+            for no limit.
+        filters: str, characters that separate words; default ``FILTERS``.
+        lower: bool, whether to convert to lowercase first; default True.
+        split: str, the word separator; default " ".
+        char_level: bool, whether to use characters instead of words; default False.
+        oov_token: str, token with index 1 that replaces out-of-vocabulary words; default None, to omit them.
+        analyzer: function from a text to a list of words, instead of filters, lower and split; default None.
+        document_count: int, number of texts seen so far; default 0.
+        nb_words: int, the Keras 1 name of ``num_words``; default None.
 
     Attributes:
-        word_counts: how often each word was met; ``word_docs``: in how many texts.
-        word_index, index_word: from word to number, and back; numbers start at 1.
+        word_counts: dict from words to their numbers of occurrences; ``word_docs``: the numbers of texts with them.
+        word_index, index_word: dicts from words to indices, and back; indices start at 1.
 
     >>> tokenizer = Tokenizer(oov_token="?")
     >>> tokenizer.fit_on_texts(["the cat", "the mat"])
@@ -158,7 +159,7 @@ class Tokenizer:
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
     def fit_on_texts(self, texts: Iterable) -> None:
-        """Learn words, and their numbers, from texts: strings, or lists of words.
+        """Learn the vocabulary from texts.
 
         Args:
             texts: list of strings, or of lists of words.
@@ -178,7 +179,7 @@ class Tokenizer:
             self.index_docs[self.word_index[word]] = count
 
     def fit_on_sequences(self, sequences: Iterable[Iterable[int]]) -> None:
-        """Learn from sequences of numbers how often each occurs, for ``sequences_to_matrix``.
+        """Learn document frequencies from sequences of indices, for ``sequences_to_matrix``.
 
         Args:
             sequences: list of lists of ints.
@@ -192,7 +193,7 @@ class Tokenizer:
         return index is not None and (self.num_words is None or index < self.num_words)
 
     def texts_to_sequences(self, texts: Iterable) -> list[list[int]]:
-        """Return texts as lists of numbers.
+        """Return texts as lists of indices.
 
         Args:
             texts: list of strings, or of lists of words.
@@ -200,7 +201,7 @@ class Tokenizer:
         return list(self.texts_to_sequences_generator(texts))
 
     def texts_to_sequences_generator(self, texts: Iterable) -> Iterator[list[int]]:
-        """Yield texts as lists of numbers.
+        """Yield texts as lists of indices.
 
         Args:
             texts: list of strings, or of lists of words.
@@ -212,7 +213,7 @@ class Tokenizer:
             yield [index for index in indices if index is not None]
 
     def sequences_to_texts(self, sequences: Iterable[Iterable[int]]) -> list[str]:
-        """Return lists of numbers as texts, with spaces between the words.
+        """Return lists of indices as texts, with spaces between the words.
 
         Args:
             sequences: list of lists of ints.
@@ -220,7 +221,7 @@ class Tokenizer:
         return list(self.sequences_to_texts_generator(sequences))
 
     def sequences_to_texts_generator(self, sequences: Iterable[Iterable[int]]) -> Iterator[str]:
-        """Yield lists of numbers as texts.
+        """Yield lists of indices as texts.
 
         Args:
             sequences: list of lists of ints.
@@ -231,7 +232,7 @@ class Tokenizer:
             yield " ".join(word for word in words if word is not None)
 
     def texts_to_matrix(self, texts: Iterable, mode: str = "binary") -> np.ndarray:
-        """Return ``sequences_to_matrix`` of texts.
+        """Return the result of ``sequences_to_matrix`` for texts.
 
         Args:
             texts: list of strings, or of lists of words.
@@ -240,21 +241,20 @@ class Tokenizer:
         return self.sequences_to_matrix(self.texts_to_sequences(texts), mode)
 
     def sequences_to_matrix(self, sequences: Iterable[Sequence[int]], mode: str = "binary") -> np.ndarray:
-        """Return a row for each sequence and a column for each number.
+        """Return a matrix with one row per sequence and one column per index.
 
         Args:
-            sequences: lists of numbers.
-            mode: ``"binary"``: 1 for a number that occurs; ``"count"``: how often; ``"freq"``: its relative frequency;
-                ``"tfidf"``: more for a number that is rarer among the texts learned from.
+            sequences: list of lists of ints.
+            mode: ``"binary"`` for 1 if an index occurs, ``"count"`` for the number of occurrences, ``"freq"`` for the
+                relative frequency, or ``"tfidf"`` for TF-IDF weights; default "binary".
 
         Raises:
-            ValueError: for another mode, or if nothing tells the number of columns, or for "tfidf"
-                before there was anything to learn from.
+            ValueError: for an unknown mode, an unknown number of columns, or "tfidf" before fitting.
         """
         if mode not in _MODES:
             raise ValueError(f"Expected mode to be one of {_MODES}. Received: {mode!r}.")
         if not self.num_words and not self.word_index:
-            raise ValueError("Expected num_words, or fit_on_texts() before. Received: neither.")
+            raise ValueError("Expected num_words, or a call of fit_on_texts() before. Received: neither.")
         if mode == "tfidf" and not self.document_count:
             raise ValueError("Expected fit_on_texts() or fit_on_sequences() before mode='tfidf'. Received: neither.")
         sequences = list(sequences)
@@ -273,22 +273,22 @@ class Tokenizer:
         return {"binary": 1, "count": count, "freq": count / length}[mode]
 
     def get_config(self) -> dict:
-        """Return the settings, and what was learned as JSON strings."""
+        """Return the settings, and the learned vocabulary as JSON strings."""
         names = ("num_words", "filters", "lower", "split", "char_level", "oov_token", "document_count")
         learned = ("word_counts", "word_docs", "index_docs", "index_word", "word_index")
         config = {name: getattr(self, name) for name in names}
         return config | {name: json.dumps(getattr(self, name)) for name in learned}
 
     def to_json(self, **kwargs: Any) -> str:
-        """Return settings and what was learned as JSON; ``kwargs`` go to ``json.dumps``. An analyzer isn't kept."""
+        """Return the settings and the vocabulary as JSON, without an analyzer; ``kwargs`` are for ``json.dumps``."""
         return json.dumps({"class_name": type(self).__name__, "config": self.get_config()}, **kwargs)
 
 
 def tokenizer_from_json(json_string: str) -> Tokenizer:
-    """Return the Tokenizer that ``to_json`` described.
+    """Return a Tokenizer from the result of ``to_json``.
 
     Args:
-        json_string: str.
+        json_string: str, as ``to_json`` returns.
 
     >>> tokenizer = Tokenizer()
     >>> tokenizer.fit_on_texts(["the cat"])

@@ -1,4 +1,4 @@
-"""Transforms of one image, in NumPy: shifts, rotations, shears, zooms, colours."""
+"""Transforms of single images in NumPy: shifts, rotations, shears, zooms, brightness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 
 
 def _matrix(theta: float, tx: float, ty: float, shear: float, zx: float, zy: float) -> np.ndarray:
-    """From (row, column, 1) of the result to that of the image, around the origin; angles in degrees."""
+    """The matrix from output to input positions (row, column, 1), relative to the origin; angles in degrees."""
     theta, shear = np.deg2rad(theta), np.deg2rad(shear)
     rotation = np.array([[np.cos(theta), -np.sin(theta), 0], [np.sin(theta), np.cos(theta), 0], [0, 0, 1]])
     shift = np.array([[1, 0, tx], [0, 1, ty], [0, 0, 1]])
@@ -24,9 +24,9 @@ def _matrix(theta: float, tx: float, ty: float, shear: float, zx: float, zy: flo
     return rotation @ shift @ shearing @ np.diag([zx, zy, 1])
 
 
-def _around_centre(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    centre = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
-    return centre @ matrix @ np.linalg.inv(centre)
+def _around_center(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+    center = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
+    return center @ matrix @ np.linalg.inv(center)
 
 
 def apply_affine_transform(
@@ -44,21 +44,22 @@ def apply_affine_transform(
     cval: float = 0.0,
     order: int = 1,
 ) -> np.ndarray:
-    """Return an image turned, shifted, sheared and zoomed around its centre, as Keras 2.3 did.
+    """Return an image rotated, shifted, sheared and zoomed around its center, as in Keras 2.3.
 
     Args:
-        x: an image with three axes.
-        theta, shear: angles, in degrees.
-        tx, ty: how many pixels up, and to the left.
-        zx, zy: zoom along rows and columns; 0.5 shows half of the image, twice as large.
-        row_axis, col_axis, channel_axis: the axes of the image.
-        fill_mode: what lies outside: ``"constant"`` (``cval``), ``"nearest"`` (a a|a b c|c c), ``"reflect"``
-            (b a|a b c|c b) or ``"wrap"`` (b c|a b c|a b).
-        cval: for "constant".
-        order: 0 for the nearest pixel, 1 for linear interpolation, up to 5 for splines, which need SciPy.
+        x: image, an array with three axes.
+        theta, shear: floats, angles in degrees; default 0.
+        tx, ty: floats, shift in pixels up and to the left; default 0.
+        zx, zy: floats, zoom along rows and columns; 0.5 shows half of the image at twice the size; default 1.
+        row_axis, col_axis, channel_axis: ints, the axes of the image; defaults 1, 2 and 0.
+        fill_mode: how to fill points outside the image: ``"constant"`` (``cval``), ``"nearest"`` (a a|a b c|c c),
+            ``"reflect"`` (b a|a b c|c b) or ``"wrap"`` (b c|a b c|a b); default "nearest".
+        cval: float, fill value for "constant"; default 0.0.
+        order: int, 0 for the nearest pixel, 1 for linear interpolation, up to 5 for splines, which require SciPy;
+            default 1.
 
     Raises:
-        ValueError: for another fill mode or order.
+        ValueError: for an unknown fill mode or order.
 
     >>> apply_affine_transform(np.array([[[1.0], [2.0], [3.0]]]), ty=1, row_axis=0, col_axis=1, channel_axis=2)[0, :, 0]
     array([2., 3., 3.])
@@ -68,7 +69,7 @@ def apply_affine_transform(
     x = np.asarray(x)
     axes = row_axis, col_axis, channel_axis
     image = np.moveaxis(x, axes, (0, 1, 2))
-    matrix = _around_centre(_matrix(theta, tx, ty, shear, zx, zy), *image.shape[:2])
+    matrix = _around_center(_matrix(theta, tx, ty, shear, zx, zy), *image.shape[:2])
     if np.allclose(matrix, np.eye(3)):
         return x.copy()
     sample = _splines if order > 1 else _linear
@@ -76,7 +77,7 @@ def apply_affine_transform(
 
 
 def _linear(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, order: int) -> np.ndarray:
-    # ops counts columns first.
+    # The matrix of ops.image.affine_transform is for (column, row).
     (a, b, c), (d, e, f), _ = matrix
     transform = np.array([e, d, f, b, a, c, 0, 0])
     interpolation = "bilinear" if order else "nearest"
@@ -95,11 +96,11 @@ def _splines(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float,
     return np.stack(moved, 2)
 
 
-# ---------------------------------------------------------------------- colours
+# ----------------------------------------------------------------------- colors
 
 
 def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.ndarray:
-    """Return an image with a number added to every channel, clipped to its own range.
+    """Return an image with a number added to every channel, clipped to the value range of the image.
 
     >>> apply_channel_shift(np.array([[[0.0, 5.0]]]), 2.0)
     array([[[2., 5.]]])
@@ -109,12 +110,13 @@ def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.n
 
 
 def apply_brightness_shift(x: Any, brightness: float, scale: bool = True) -> np.ndarray:
-    """Return an image brighter or darker: values are multiplied, and clipped at white.
+    """Return a brighter or darker image: values are multiplied and clipped at white.
 
     Args:
-        x: an image of values from 0 to 255. Others are mapped to this range before.
-        brightness: 1 changes nothing, 0 makes black.
-        scale: map the darkest value to 0 and the brightest to 255 in any case, and leave it so.
+        x: image with values from 0 to 255; other values are first mapped to this range.
+        brightness: float, the factor: 1 changes nothing, 0 gives black.
+        scale: bool, whether to always map the darkest value to 0 and the brightest to 255, and return the result in
+            this range; default True.
 
     >>> apply_brightness_shift(np.array([[[10.0, 200.0]]]), 2.0, scale=False)
     array([[[ 20., 255.]]])
@@ -128,7 +130,7 @@ def apply_brightness_shift(x: Any, brightness: float, scale: bool = True) -> np.
 
 
 def flip_axis(x: Any, axis: int) -> np.ndarray:
-    """Return an image turned round along an axis.
+    """Return an image reversed along an axis.
 
     >>> flip_axis([1, 2, 3], 0)
     array([3, 2, 1])
@@ -140,7 +142,7 @@ def flip_axis(x: Any, axis: int) -> np.ndarray:
 
 
 def _uniform(low: float, high: float, size: int | None = None) -> Any:
-    """Draw from the stream that ``keras.utils.set_random_seed`` starts."""
+    """Draw from the global stream, which ``keras.utils.set_random_seed`` seeds."""
     return seeds.host_generator(seeds.next_seed(), "image").uniform(low, high, size)
 
 
@@ -154,7 +156,7 @@ def random_rotation(
     cval: float = 0.0,
     interpolation_order: int = 1,
 ) -> np.ndarray:
-    """Return an image turned by up to ``rg`` degrees; other arguments as for ``apply_affine_transform``.
+    """Return an image rotated by up to ``rg`` degrees; other arguments as for ``apply_affine_transform``.
 
     >>> random_rotation(np.ones((1, 4, 4)), 30).shape
     (1, 4, 4)
@@ -218,7 +220,7 @@ def random_zoom(
     """Return an image zoomed along each axis by a factor between two bounds.
 
     Raises:
-        ValueError: if ``zoom_range`` isn't (lowest, highest).
+        ValueError: if ``zoom_range`` is not a pair.
 
     >>> random_zoom(np.ones((1, 4, 4)), (0.5, 2)).shape
     (1, 4, 4)
@@ -238,7 +240,7 @@ def random_zoom(
 
 
 def random_channel_shift(x: Any, intensity_range: float, channel_axis: int = 0) -> np.ndarray:
-    """Return an image with a number of at most ``intensity_range`` added to every channel.
+    """Return an image with a random number of at most ``intensity_range`` added to every channel.
 
     >>> random_channel_shift(np.ones((1, 4, 4)), 0.1).shape
     (1, 4, 4)
@@ -247,10 +249,10 @@ def random_channel_shift(x: Any, intensity_range: float, channel_axis: int = 0) 
 
 
 def random_brightness(x: Any, brightness_range: Sequence[float], scale: bool = True) -> np.ndarray:
-    """Return an image with a brightness between two bounds; see ``apply_brightness_shift``.
+    """Return an image with a random brightness between two bounds; see ``apply_brightness_shift``.
 
     Raises:
-        ValueError: if ``brightness_range`` isn't (lowest, highest).
+        ValueError: if ``brightness_range`` is not a pair.
 
     >>> random_brightness(np.ones((1, 4, 4)), (0.5, 1.5)).shape
     (1, 4, 4)
@@ -259,7 +261,7 @@ def random_brightness(x: Any, brightness_range: Sequence[float], scale: bool = T
 
 
 def pair(name: str, value: Any) -> tuple[float, float]:
-    """Return two numbers; refuse anything else.
+    """Return a value that is a pair of numbers, and reject anything else.
 
     >>> pair("zoom_range", [0.5, 2])
     (0.5, 2)

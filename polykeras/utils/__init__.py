@@ -1,4 +1,4 @@
-"""Tools around models: seeds, targets, sequences, names of a user's own objects."""
+"""Utilities for models: seeding, targets, sequences, and registration of custom objects."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Small tools for targets and sequences, on the host."""
+"""Utilities for targets and sequences, on the host."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from polykeras.core.renamed import also_named
 
 @also_named(y="x")
 def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> Any:
-    """Return one-hot rows for class indices.
+    """Convert class indices to one-hot vectors.
 
     Args:
         x: ints of any shape; a last axis of size 1 is dropped.
-        num_classes: default the largest index plus 1.
-        dtype: of the result; default "float32".
+        num_classes: int; default None, for the largest index plus 1.
+        dtype: dtype of the result; default "float32".
 
     Returns:
-        A NumPy array, or one of the backend in use for such an ``x``.
+        A NumPy array, or a backend array if ``x`` is one.
 
     Raises:
-        ValueError: for an index below 0 or above the last class.
+        ValueError: for a negative index or one beyond the last class.
 
     >>> to_categorical([0, 2])
     array([[1., 0., 0.],
@@ -46,20 +46,20 @@ def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32
 
 
 def _is_of(backend: Any, x: Any) -> bool:
-    """Whether an array is one of an engine, and not of NumPy."""
+    """Whether an array belongs to an engine other than NumPy."""
     return not isinstance(x, np.ndarray) and backend.is_array(x)
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
-    """Scale vectors along an axis to length 1; zeros stay.
+    """Scale vectors along an axis to norm 1; zero vectors are not changed.
 
     Args:
-        x: an array.
-        axis: of the vectors; default -1.
-        order: of the norm; default 2.
+        x: array of any shape.
+        axis: int, the axis of the vectors; default -1.
+        order: int, order of the norm; default 2.
 
     Returns:
-        A NumPy array, or one of the backend in use for such an ``x``.
+        A NumPy array, or a backend array if ``x`` is one.
 
     >>> normalize([[3.0, 4.0]])
     array([[0.6, 0.8]])
@@ -84,17 +84,17 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray:
-    """Make an array of sequences of different lengths.
+    """Pad or truncate sequences to the same length, and return them as an array.
 
     Args:
-        sequences: list of sequences, of numbers or of vectors of one shape.
-        maxlen: length of the result; default that of the longest.
-        dtype: of the result; default "int32".
-        padding, truncating: ``"pre"`` to fill or cut in front, ``"post"`` behind.
-        value: what to fill with; default 0.0.
+        sequences: list of sequences of numbers, or of vectors of the same shape.
+        maxlen: int, length of the result; default None, for that of the longest sequence.
+        dtype: dtype of the result; default "int32".
+        padding, truncating: ``"pre"`` to pad or truncate at the start, ``"post"`` at the end; default "pre".
+        value: number to pad with; default 0.0.
 
     Raises:
-        ValueError: for items that are no sequences, or other words than "pre" and "post".
+        ValueError: for items that are not sequences, or a mode other than "pre" and "post".
 
     >>> pad_sequences([[1], [2, 3, 4]], maxlen=2)
     array([[0, 1],
@@ -114,7 +114,7 @@ def pad_sequences(
             continue
         if row.shape[1:] != inner:
             raise ValueError(
-                f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} in number {index}."
+                f"Expected items of shape {inner} in every sequence. Received: {row.shape[1:]} at index {index}."
             )
         cut = row[-longest:] if truncating == "pre" else row[:longest]
         where = slice(longest - len(cut), None) if padding == "pre" else slice(0, len(cut))

@@ -1,4 +1,4 @@
-"""Bounding boxes of objects in images: formats, overlaps, anchors, and changes of the image."""
+"""Bounding boxes of objects in images: formats, overlaps, anchors, and geometric transformations."""
 
 from polykeras.ops.boxes import (
     affine_transform,

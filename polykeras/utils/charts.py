@@ -23,23 +23,23 @@ def plot_history(
     columns: int = 2,
     log_scale: bool | Sequence[str] = False,
 ) -> Any:
-    """Draw the curves of a training: a panel for each metric, with its validation curve.
+    """Plot the training history: one panel per metric, with the training and the validation curve.
 
     Args:
-        history: what ``fit`` returns, or its dict ``history.history``.
-        metrics: the panels, such as ``["loss", "accuracy"]``; default all.
-        to_file: path of a picture to write; its ending says the format, such as ``.png`` or ``.svg``; default
-            None.
-        title: above all panels; default None.
-        columns: panels side by side; default 2.
-        log_scale: logarithmic axes for all panels, or for these metrics.
+        history: the result of ``fit``, or its dict ``history.history``.
+        metrics: list of metrics to plot, such as ``["loss", "accuracy"]``; default None, for all.
+        to_file: path of an image file to write; the suffix determines the format, such as ``.png`` or ``.svg``;
+            default None.
+        title: str, title of the figure; default None.
+        columns: int, number of panels per row; default 2.
+        log_scale: bool, whether to use logarithmic axes, or list of the metrics with such axes; default False.
 
     Returns:
-        The matplotlib Figure. ``matplotlib.pyplot.show()`` shows it.
+        The matplotlib Figure; show it with ``matplotlib.pyplot.show()``.
 
     Raises:
-        ImportError: without matplotlib.
-        ValueError: for a metric that the history doesn't have, or an empty history.
+        ImportError: if matplotlib is not installed.
+        ValueError: for a metric that is not in the history, or an empty history.
 
     >>> import polykeras as keras
     >>> figure = keras.utils.plot_history({"loss": [0.9, 0.5], "val_loss": [1.0, 0.7], "acc": [0.5, 0.8]})
@@ -92,6 +92,6 @@ def _draw_panel(axes: Any, name: str, curves: dict, epochs: np.ndarray) -> None:
 
 
 def _epochs_of(values: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-    """The epochs that values belong to: all, every n-th one as with ``validation_freq``, or else the last ones."""
+    """The epochs of the values: all, every n-th one as with ``validation_freq``, or else the last ones."""
     choices = (epochs[epochs % n == 0] for n in range(1, epochs[-1] + 1))
     return next((chosen for chosen in choices if len(chosen) == len(values)), epochs[-len(values) :])

@@ -1,4 +1,4 @@
-"""FeatureSpace: columns of a table into vectors, each column in the way that its kind asks for."""
+"""FeatureSpace: encoding of the columns of a table as vectors, each according to its kind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Feature:
 
 
 class Cross:
-    """Columns that are encoded together; see ``FeatureSpace.cross``."""
+    """A cross of columns, which are encoded together; see ``FeatureSpace.cross``."""
 
     def __init__(self, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> None:
         self.feature_names = tuple(feature_names)
@@ -48,20 +48,21 @@ class Cross:
 
 @registry.register_keras_serializable("keras.utils")
 class FeatureSpace(Layer):
-    """Encode the columns of a table, and combinations of columns, as vectors.
+    """Encode the columns of a table, and crosses of columns, as vectors.
 
     Args:
-        features: from the name of a column to its kind: ``"float"``, ``"float_normalized"``,
+        features: dict from the name of a column to its kind: ``"float"``, ``"float_normalized"``,
             ``"float_rescaled"``, ``"float_discretized"``, ``"integer_categorical"``, ``"integer_hashed"``,
-            ``"string_categorical"``, ``"string_hashed"``; or what the method of that name returns.
-        output_mode: ``"concat"`` for one vector, or ``"dict"`` for a dict of one of each.
-        crosses: tuples of names of integer, string or discretized columns, or what ``cross`` returns; default None.
-        crossing_dim, hashing_dim, num_discretization_bins: numbers of bins where nothing else is said;
-            default 32.
-        name: of the layer; default None.
+            ``"string_categorical"``, ``"string_hashed"``; or to the result of the method of that name.
+        output_mode: ``"concat"`` for a single vector, or ``"dict"`` for a dict with one vector per feature; default
+            "concat".
+        crosses: list of tuples of names of integer, string or discretized columns, or results of ``cross``; default
+            None.
+        crossing_dim, hashing_dim, num_discretization_bins: ints, default numbers of bins; default 32.
+        name: str, name of the layer; default None.
 
-    Call ``adapt`` before, if a kind learns from data. Calls take a dict of columns, or of one row's values.
-    Columns of strings and integers are encoded on the host, so that a call belongs in front of a model.
+    If a feature learns from data, call ``adapt`` first. Calls take a dict of columns, or of the values of one row.
+    Columns of strings and integers are encoded on the host, so use the layer in front of a model.
 
     Raises:
         ValueError: for unknown kinds or modes, or a call before ``adapt``.
@@ -104,51 +105,55 @@ class FeatureSpace(Layer):
 
     @classmethod
     def feature(cls, dtype: str, preprocessor: Layer, output_mode: str) -> Feature:
-        """Return a kind of your own.
+        """Return a custom kind of feature.
 
         Args:
-            dtype: of the column: "string", or an integer or float type.
-            preprocessor: layer that encodes it.
-            output_mode: what the layer returns: ``"float"`` as is, ``"int"`` as is, or integers to make
-                ``"one_hot"``.
+            dtype: dtype of the column: "string", or an integer or float dtype.
+            preprocessor: layer that encodes the column.
+            output_mode: ``"float"`` or ``"int"`` to use the outputs of the layer unchanged, or ``"one_hot"`` to
+                one-hot encode its integers.
         """
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
     def cross(cls, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """Return columns to put into bins together.
+        """Return a cross of columns, which are hashed into bins together.
 
         Args:
-            feature_names: names of the columns.
+            feature_names: tuple, names of the columns.
+            crossing_dim: int, number of bins.
+            output_mode: ``"int"`` or ``"one_hot"``; default "one_hot".
         """
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
-        """Floats as they are."""
+        """Return a feature of floats that are used unchanged."""
         return Feature("float32", layers.Identity(name=_named(name, "float")), "float")
 
     @classmethod
     def float_rescaled(
         cls, scale: builtins.float = 1.0, offset: builtins.float = 0.0, name: str | None = None
     ) -> Feature:
-        """Floats times ``scale`` plus ``offset``."""
+        """Return a feature of floats that are multiplied by ``scale`` and shifted by ``offset``."""
         return Feature("float32", layers.Rescaling(scale, offset, name=_named(name, "float_rescaled")), "float")
 
     @classmethod
     def float_normalized(cls, name: str | None = None) -> Feature:
-        """Floats with the mean and the variance of the data moved to 0 and 1."""
+        """Return a feature of floats that are normalized to mean 0 and variance 1."""
         return Feature("float32", layers.Normalization(axis=-1, name=_named(name, "float_normalized")), "float")
 
     @classmethod
     def float_discretized(
         cls, num_bins: int, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Floats as bins, of equally many values each unless their boundaries are given.
+        """Return a feature of floats that are assigned to bins.
 
         Args:
-            num_bins: int.
-            bin_boundaries: increasing floats; default None.
+            num_bins: int, number of bins.
+            bin_boundaries: list of increasing floats; default None, for quantiles of the data.
+            output_mode: ``"int"`` or ``"one_hot"``; default "one_hot".
+            name: str, name of the preprocessing layer; default None.
         """
         bins = None if bin_boundaries is not None else num_bins
         layer = layers.Discretization(bin_boundaries, bins, name=_named(name, "float_discretized"))
@@ -162,11 +167,13 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Integers as indices into a vocabulary.
+        """Return a feature of integers that are mapped to indices by a learned vocabulary.
 
         Args:
-            max_tokens: int, the size of the vocabulary; None for no limit.
-            num_oov_indices: int, how many numbers stand for unknown values; default 1.
+            max_tokens: int, maximum size of the vocabulary; default None, for no limit.
+            num_oov_indices: int, number of indices for out-of-vocabulary values; default 1.
+            output_mode: ``"int"`` or ``"one_hot"``; default "one_hot".
+            name: str, name of the preprocessing layer; default None.
         """
         layer = layers.IntegerLookup(max_tokens, num_oov_indices, name=_named(name, "integer_categorical"))
         return Feature("int64", layer, output_mode)
@@ -179,30 +186,36 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Strings as indices into a vocabulary.
+        """Return a feature of strings that are mapped to indices by a learned vocabulary.
 
         Args:
-            max_tokens: int, the size of the vocabulary; None for no limit.
-            num_oov_indices: int, how many numbers stand for unknown values; default 1.
+            max_tokens: int, maximum size of the vocabulary; default None, for no limit.
+            num_oov_indices: int, number of indices for out-of-vocabulary values; default 1.
+            output_mode: ``"int"`` or ``"one_hot"``; default "one_hot".
+            name: str, name of the preprocessing layer; default None.
         """
         layer = layers.StringLookup(max_tokens, num_oov_indices, name=_named(name, "string_categorical"))
         return Feature("string", layer, output_mode)
 
     @classmethod
     def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Strings as bins, by their hash.
+        """Return a feature of strings that are hashed into bins.
 
         Args:
-            num_bins: int.
+            num_bins: int, number of bins.
+            output_mode: ``"int"`` or ``"one_hot"``; default "one_hot".
+            name: str, name of the preprocessing layer; default None.
         """
         return Feature("string", layers.Hashing(num_bins, name=_named(name, "string_hashed")), output_mode)
 
     @classmethod
     def integer_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Integers as bins, by their hash.
+        """Return a feature of integers that are hashed into bins.
 
         Args:
-            num_bins: int.
+            num_bins: int, number of bins.
+            output_mode: ``"int"`` or ``"one_hot"``; default "one_hot".
+            name: str, name of the preprocessing layer; default None.
         """
         return Feature("int64", layers.Hashing(num_bins, name=_named(name, "integer_hashed")), output_mode)
 
@@ -240,22 +253,21 @@ class FeatureSpace(Layer):
     # ----------------------------------------------------------------- learning
 
     def _learners(self) -> dict[str, Any]:
-        """The preprocessors that have yet to see data."""
+        """The preprocessors that have to be adapted to data."""
         found = {name: layer for name, layer in self.preprocessors.items() if hasattr(layer, "adapt")}
 
-        def is_told(layer: Layer) -> bool:
+        def is_configured(layer: Layer) -> bool:
             return any(
                 getattr(layer, name, None) is not None for name in ("input_mean", "bin_boundaries", "input_vocabulary")
             )
 
-        return {name: layer for name, layer in found.items() if not is_told(layer)}
+        return {name: layer for name, layer in found.items() if not is_configured(layer)}
 
     def adapt(self, dataset: Any) -> None:
         """Learn means, bins and vocabularies.
 
         Args:
-            dataset: a dict of columns, or an iterable (that can be gone through again) of dicts of columns or
-                of rows' values.
+            dataset: dict of columns, or iterable of dicts of columns or of the values of single rows.
 
         Raises:
             ValueError: for other data.
@@ -271,7 +283,7 @@ class FeatureSpace(Layer):
     # ----------------------------------------------------------------- encoding
 
     def get_inputs(self) -> dict[str, KerasTensor]:
-        """Return symbolic inputs of a model, one of each column."""
+        """Return symbolic inputs for a model, one per column."""
         if self._inputs is None:
             self._inputs = {
                 name: layers.Input((1,), dtype=feature.dtype, name=name) for name, feature in self.features.items()
@@ -279,12 +291,12 @@ class FeatureSpace(Layer):
         return self._inputs
 
     def get_preprocessed_features(self) -> dict[str, Any]:
-        """Return the columns of ``get_inputs`` behind their preprocessors, as symbolic tensors."""
+        """Return the outputs of the preprocessors for ``get_inputs``, as symbolic tensors."""
         self._check_adapted()
         return {name: self.preprocessors[name](x) for name, x in self.get_inputs().items()}
 
     def get_encoded_features(self) -> Any:
-        """Return what a call makes of ``get_inputs``, as symbolic tensor(s)."""
+        """Return the encoded ``get_inputs``, as symbolic tensor(s)."""
         return self._encode(self.get_inputs())
 
     def _check_adapted(self) -> None:
@@ -324,7 +336,7 @@ class FeatureSpace(Layer):
             encoded[cross.name] = _encoded(crosser, bins, cross.output_mode)
         if self.output_mode == "dict":
             return encoded
-        # In the order of their names, as Keras 3 lays them out.
+        # In alphabetical order, as in Keras 3.
         ordered = [encoded[name] for name in (*sorted(self.features), *(cross.name for cross in self.crosses))]
         return ops.concatenate([ops.cast(x, self.compute_dtype) for x in ordered], axis=-1)
 
@@ -344,16 +356,16 @@ class FeatureSpace(Layer):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        is_adapted = config.get("is_adapted", True)  # Keras 3 doesn't say
+        is_adapted = config.get("is_adapted", True)  # missing in configs of Keras 3
         space = cls(**{name: value for name, value in config.items() if name != "is_adapted"})
         space._is_adapted = is_adapted
         return space
 
     def save(self, filepath: Any) -> None:
-        """Write settings and what was learned to a ``.keras`` file, for ``keras.saving.load_model``.
+        """Save the settings and the learned state to a ``.keras`` file, for ``keras.saving.load_model``.
 
         Args:
-            filepath: path of the file.
+            filepath: str or path of the file.
         """
         from polykeras.saving import save_model
 
@@ -365,7 +377,7 @@ def _named(name: str | None, kind: str) -> str:
 
 
 def _column(values: Any, dtype: str) -> tuple[Any, bool]:
-    """A column as (rows, 1), and whether it was one row's value."""
+    """A column as (rows, 1), and whether it was the value of a single row."""
     if isinstance(values, SpecArray):
         shape = tuple(values.shape)
         return SpecArray(shape if len(shape) > 1 else (*(shape or (1,)), 1), dtype), not shape
@@ -379,14 +391,14 @@ def _column(values: Any, dtype: str) -> tuple[Any, bool]:
 
 
 def _encoded(layer: Layer, result: Any, output_mode: str) -> Any:
-    """What a layer returned, in the mode that was asked for."""
+    """The result of a layer, encoded according to the output mode."""
     if output_mode != "one_hot":
         return result
     return layers.CategoryEncoding(_count(layer), output_mode="multi_hot")(result)
 
 
 def _count(layer: Any) -> int:
-    """How many different integers a layer returns."""
+    """The number of different integers that a layer returns."""
     if hasattr(layer, "vocabulary_size"):
         return layer.vocabulary_size()
     if getattr(layer, "num_bins", None) is not None:

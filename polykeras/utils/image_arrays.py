@@ -1,4 +1,4 @@
-"""Images as arrays, and back, by Pillow; image files in and out."""
+"""Conversion between arrays and Pillow images, and reading and writing of image files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from polykeras import backends, config, ops
 from polykeras.core.extras import require
 from polykeras.ops.image import aspect_window
 
-#: Channels by name.
+#: Number of channels by color mode.
 COLOR_MODES = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 _RESIZED_BY_OPS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
@@ -29,7 +29,7 @@ def one_of(name: str, value: Any, choices: Any) -> Any:
     """Return a value that is one of the choices.
 
     Raises:
-        ValueError: naming the argument, for any other.
+        ValueError: for any other value.
 
     >>> one_of("color_mode", "rgb", ("rgb", "rgba"))
     'rgb'
@@ -40,13 +40,13 @@ def one_of(name: str, value: Any, choices: Any) -> Any:
 
 
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
-    """Return a Pillow image of an array.
+    """Convert an array to a Pillow image.
 
     Args:
-        x: of shape (height, width, channels) or (channels, height, width), with 1, 3 or 4 channels.
+        x: array of shape (height, width, channels) or (channels, height, width), with 1, 3 or 4 channels.
         data_format: "channels_last" or "channels_first"; default ``config.image_data_format()``.
-        scale: stretch the values to 0 ... 255; False takes them as they are.
-        dtype: to compute in, default ``floatx()``.
+        scale: bool, whether to rescale the values to the range from 0 to 255; default True.
+        dtype: dtype of the computation; default ``floatx()``.
 
     Raises:
         ValueError: for other shapes.
@@ -73,12 +73,12 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
-    """Return the array of a Pillow image, with an axis for channels.
+    """Convert a Pillow image to an array with a channel axis.
 
     Args:
-        img: an image, or an array of rank 2 or 3.
+        img: Pillow image, or array of rank 2 or 3.
         data_format: "channels_last" or "channels_first"; default ``config.image_data_format()``.
-        dtype: default ``floatx()``.
+        dtype: dtype of the result; default ``floatx()``.
 
     Raises:
         ValueError: for another rank.
@@ -101,18 +101,18 @@ def load_img(
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
 ) -> Any:
-    """Return a Pillow image from a file.
+    """Load a Pillow image from a file.
 
     Args:
-        path: of the file, or ``io.BytesIO``.
-        color_mode: "grayscale", "rgb" or "rgba". Gray images of 16 or 32 bits stay what they are.
-        target_size: (height, width), default that of the file.
-        interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos".
-        keep_aspect_ratio: cut the middle to the ratio of ``target_size`` first.
+        path: path of the file, or ``io.BytesIO``.
+        color_mode: "grayscale", "rgb" or "rgba"; grayscale images of 16 or 32 bits are kept unchanged; default "rgb".
+        target_size: (height, width) to resize to; default None, for the size in the file.
+        interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos"; default "nearest".
+        keep_aspect_ratio: bool, whether to crop the center to the aspect ratio of ``target_size`` first; default False.
 
     Raises:
-        ValueError: for other settings.
-        TypeError: for a path that is none.
+        ValueError: for an unknown color mode or interpolation.
+        TypeError: if ``path`` is neither a path nor ``io.BytesIO``.
 
     >>> buffer = io.BytesIO(); save_img(buffer, np.zeros((2, 3, 3)), file_format="png")
     >>> load_img(buffer, "grayscale", target_size=(4, 4)).size
@@ -143,15 +143,15 @@ def load_img(
 def save_img(
     path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
 ) -> None:
-    """Write an array as an image file.
+    """Save an array as an image file.
 
     Args:
-        path: of the file, or an open file.
+        path: path of the file, or an open file.
         x, data_format, scale: as for ``array_to_img``.
-        file_format: such as "png"; default what the name of the file says.
-        **kwargs: for ``PIL.Image.Image.save``.
+        file_format: str such as "png"; default None, to infer it from the file name.
+        **kwargs: further arguments of ``PIL.Image.Image.save``.
 
-    JPEG has no alpha channel: it is left out, with a warning.
+    JPEG does not support an alpha channel: it is dropped, with a warning.
 
     >>> import numpy as np, polykeras as keras, tempfile
     >>> path = tempfile.mkdtemp() + "/red.png"
@@ -162,7 +162,7 @@ def save_img(
     img = array_to_img(x, data_format=data_format, scale=scale)
     kind = file_format or (Path(path).suffix if isinstance(path, str | os.PathLike) else "")
     if img.mode == "RGBA" and kind.lower().lstrip(".") in ("jpg", "jpeg"):
-        warnings.warn("JPEG holds no alpha channel: it is left out.", stacklevel=2)
+        warnings.warn("JPEG does not support an alpha channel: it is dropped.", stacklevel=2)
         img = img.convert("RGB")
     if file_format is not None and file_format.lower() == "jpg":
         file_format = "jpeg"
@@ -176,17 +176,17 @@ def smart_resize(
     data_format: str = "channels_last",
     backend_module: Any = None,
 ) -> Any:
-    """Resize images to a target size without stretching: borders that are too much are cut.
+    """Resize images to a target size, cropping them to preserve the aspect ratio.
 
     Args:
-        x: one image (height, width, channels) or a batch of them.
+        x: one image (height, width, channels), or a batch of images.
         size: (height, width) of the result.
-        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
-        data_format: "channels_last" or "channels_first".
-        backend_module: accepted for compatibility.
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5"; default "bilinear".
+        data_format: "channels_last" or "channels_first"; default "channels_last".
+        backend_module: accepted for compatibility and ignored; default None.
 
     Returns:
-        An array of the kind of ``x``.
+        An array of the same type as ``x``.
 
     >>> smart_resize(np.ones((4, 8, 3)), (2, 2)).shape
     (2, 2, 3)
@@ -217,12 +217,12 @@ def read_image(
     crop_to_aspect_ratio: bool = False,
     pad_to_aspect_ratio: bool = False,
 ) -> np.ndarray:
-    """Return the pixels of a file, 0 ... 255 in ``floatx()``, resized on the host.
+    """Read the pixels of a file, with values from 0 to 255 in ``floatx()``, and resize them on the host.
 
     Args: as for ``image_dataset_from_directory``.
     """
     with _pillow().open(path) as img:
-        if img.mode.startswith("I"):  # 16 bits a pixel, which Pillow would cut off at 255
+        if img.mode.startswith("I"):  # 16 bits per pixel, which Pillow would clip at 255
             img = _pillow().fromarray((np.asarray(img) / 257).round().astype("uint8"))
         x = img_to_array(img.convert({"grayscale": "L"}.get(color_mode, color_mode.upper())), "channels_last")
     with backends.use("numpy"):
@@ -231,7 +231,7 @@ def read_image(
 
 
 def resize_on_host(x: np.ndarray, size: tuple, interpolation: str, crops: bool = False, pads: bool = False) -> Any:
-    """Resize an image (height, width, channels), in any of the ways of ``image_dataset_from_directory``.
+    """Resize an image (height, width, channels), with any interpolation of ``image_dataset_from_directory``.
 
     >>> with backends.use("numpy"):
     ...     resize_on_host(np.array([[[0.0], [2.0], [4.0], [6.0]]]), (1, 2), "area")[0, :, 0]
@@ -253,7 +253,7 @@ def resize_on_host(x: np.ndarray, size: tuple, interpolation: str, crops: bool =
 
 
 def _fitted(have: tuple, size: tuple) -> tuple[tuple, tuple]:
-    """The largest size of the same ratio inside another, and where its first row and column lie."""
+    """The largest size with the same aspect ratio that fits into another, and its (top, left) offset."""
     height, width = have
     if width * size[0] >= height * size[1]:
         inner = max(height * size[1] // width, 1), size[1]
@@ -263,7 +263,7 @@ def _fitted(have: tuple, size: tuple) -> tuple[tuple, tuple]:
 
 
 def _mixing(have: int, count: int, interpolation: str) -> np.ndarray:
-    """The (count, have) matrix that mixes the entries of an axis."""
+    """The interpolation matrix (count, have) for an axis."""
     step = have / count
     if interpolation == "area":
         start = np.arange(count)[:, None] * step

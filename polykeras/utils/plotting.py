@@ -1,4 +1,4 @@
-"""Drawings of models: as graphs for graphviz, and as text where it is missing."""
+"""Drawings of models, as Graphviz graphs, or as text if Graphviz is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEAD_COLOR, _TRAINABLE_COLOR, _FROZEN_COLOR = "#243447", "#dff0d8", "#f2dede"
 
 @dataclass(frozen=True)
 class _Style:
-    """What a box says about its layer."""
+    """Which properties of a layer its box shows."""
 
     show_shapes: bool = False
     show_dtype: bool = False
@@ -45,23 +45,24 @@ def model_to_dot(
     show_trainable: bool = False,
     splines: str = "ortho",
 ) -> Any:
-    """Return a model's graph for graphviz, a ``pydot.Dot``.
+    """Convert a model to a Graphviz graph, a ``pydot.Dot``.
 
     Args:
-        model: a built model; one of a class with its own ``call`` is a single box.
-        show_shapes, show_dtype: add the shapes of inputs and outputs, and the dtype of outputs.
-        show_layer_names: name the layers, beside their classes.
-        rankdir: direction, ``"TB"`` from top to bottom or ``"LR"`` from left to right.
-        expand_nested: draw the layers of models inside, in frames.
-        dpi: dots per inch, for pictures; default 200.
-        subgraph: return a ``pydot.Cluster``, to be put into another graph.
-        show_layer_activations: name the activations.
-        show_trainable: tell trainable layers from frozen ones.
-        splines: how graphviz draws lines: ``"ortho"``, ``"curved"``, ``"polyline"``, ``"spline"``, ``"line"``.
+        model: a built model; a subclassed model with its own ``call`` is a single box.
+        show_shapes, show_dtype: bools, whether to show the shapes of inputs and outputs, and the dtype of outputs;
+            default False.
+        show_layer_names: bool, whether to show the names of layers along with their classes; default True.
+        rankdir: direction, ``"TB"`` for top to bottom or ``"LR"`` for left to right; default "TB".
+        expand_nested: bool, whether to draw the layers of nested models, in frames; default False.
+        dpi: int, dots per inch of images; default 200.
+        subgraph: bool, whether to return a ``pydot.Cluster``, to be added to another graph; default False.
+        show_layer_activations: bool, whether to show the activations; default False.
+        show_trainable: bool, whether to show which layers are trainable; default False.
+        splines: style of lines: ``"ortho"``, ``"curved"``, ``"polyline"``, ``"spline"`` or ``"line"``; default "ortho".
 
     Raises:
-        ImportError: without pydot.
-        ValueError: before the model is built.
+        ImportError: if pydot is not installed.
+        ValueError: if the model is not built.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
@@ -86,23 +87,23 @@ def plot_model(
     show_trainable: bool = False,
     splines: str = "ortho",
 ) -> Any:
-    """Draw a model into a file.
+    """Draw a model to a file.
 
-    Where pydot or graphviz's program ``dot`` is missing, a warning says so, and the drawing is made
-    of text: printed, and written to the file with the ending ``.txt`` instead.
+    If pydot or Graphviz's program ``dot`` is missing, there is a warning, and the drawing is text instead: it is
+    printed, and written to the file with the suffix ``.txt``.
 
     Args:
         model: a built model.
-        to_file: path; its ending says the format, such as ``.png``, ``.svg``, ``.pdf``, or ``.dot`` for
-            graphviz's own text; ``.png`` where there is none. None: text only, printed; default "model.png".
+        to_file: path; the suffix determines the format, such as ``.png`` (also if there is none), ``.svg``, ``.pdf``,
+            or ``.dot`` for Graphviz source; None to only print text; default "model.png".
         show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, dpi, show_layer_activations,
             show_trainable, splines: as for ``model_to_dot``; defaults "TB" and 200.
 
     Returns:
-        In a notebook the picture, otherwise None.
+        The image in a notebook, otherwise None.
 
     Raises:
-        ValueError: before the model is built.
+        ValueError: if the model is not built.
 
     >>> import polykeras as keras
     >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, name="out")], name="line")
@@ -128,7 +129,7 @@ def plot_model(
 
 
 def _missing_tool(is_source: bool) -> str | None:
-    """The name of what is not installed; graphviz's own format needs pydot alone."""
+    """The name of the missing tool, if any; Graphviz source only requires pydot."""
     if importlib.util.find_spec("pydot") is None:
         return "pydot (pip install 'polykeras[charts]')"
     if not is_source and shutil.which("dot") is None:
@@ -138,7 +139,7 @@ def _missing_tool(is_source: bool) -> str | None:
 
 def _write_text(path: Path, text: str, missing: str) -> None:
     warnings.warn(
-        f"Expected {missing} for a picture of the model. Received: not installed. {path} holds the model as text.",
+        f"Expected {missing} for an image of the model. Received: not installed. {path} shows the model as text.",
         stacklevel=3,
     )
     path.write_text(text + "\n", encoding="utf-8")
@@ -146,7 +147,7 @@ def _write_text(path: Path, text: str, missing: str) -> None:
 
 
 def _picture(path: Path, kind: str) -> Any:
-    """What a notebook shows."""
+    """The image for display in a notebook."""
     if "IPython" not in sys.modules or sys.modules["IPython"].get_ipython() is None:
         return None
     from IPython import display
@@ -160,10 +161,10 @@ class Drawing:
     """The boxes of a model and the lines between them.
 
     Attributes:
-        members: operation, or the drawing of a model inside, by path.
+        members: dict from paths to operations, or to drawings of nested models.
         edges: pairs of paths of boxes.
-        entries: paths of the boxes that each input of the model goes to.
-        exits: path of the box that each output comes from.
+        entries: for each input of the model, the paths of the boxes that take it.
+        exits: for each output of the model, the path of the box that computes it.
     """
 
     def __init__(self, model: Model, expand_nested: bool, prefix: str = "") -> None:
@@ -199,7 +200,7 @@ class Drawing:
         return self._prefix + operation.name
 
     def _exit(self, tensor: Any) -> str | None:
-        """The box that a tensor comes from; None for the hidden input of a stack."""
+        """The box that computes a tensor; None for the hidden input of a Sequential model."""
         path = self._path(tensor.maker.operation)
         member = self.members.get(path)
         if isinstance(member, Drawing):
@@ -207,13 +208,13 @@ class Drawing:
         return path if member is not None else None
 
     def _entries(self, node: Any, index: int) -> list[str]:
-        """The boxes that an input of a call goes to."""
+        """The boxes that take an input of a call."""
         path = self._path(node.operation)
         member = self.members[path]
         return member.entries[index] if isinstance(member, Drawing) else [path]
 
     def _first(self, tensor: Any) -> list[str]:
-        """The box of an input, or the boxes that take it where it has none."""
+        """The box of an input, or, if it has none, the boxes that take it."""
         path = self._exit(tensor)
         if path:
             return [path]
@@ -221,7 +222,7 @@ class Drawing:
         return [entry for node, index in uses for entry in self._entries(node, index)]
 
     def boxes(self) -> Iterator[tuple[str, Any]]:
-        """Yield (path, operation) of each box, those in frames too."""
+        """Yield (path, operation) of each box, including those of nested models."""
         for path, member in self.members.items():
             if isinstance(member, Drawing):
                 yield from member.boxes()
@@ -229,7 +230,7 @@ class Drawing:
                 yield path, member
 
     def sources(self) -> dict[str, list[str]]:
-        """Return for each box the boxes before it, those in frames too."""
+        """Return for each box its input boxes, including those of nested models."""
         found: dict[str, list[str]] = {}
         for source, target in self.edges:
             found.setdefault(target, []).append(source)
@@ -252,7 +253,7 @@ def _graph(drawing: Drawing, style: _Style, rankdir: str, dpi: int, splines: str
 
 
 def _fill(pydot: Any, graph: Any, drawing: Drawing, style: _Style) -> None:
-    """Put boxes, frames and lines into a graph."""
+    """Add boxes, frames and lines to a graph."""
     for path, member in drawing.members.items():
         if isinstance(member, Drawing):
             frame = _frame(pydot, path, member.model.name)
@@ -275,7 +276,7 @@ def _quoted(name: str) -> str:
 
 
 def _label(drawing: Drawing, operation: Any, style: _Style) -> str:
-    """A table in graphviz's HTML: the title, and a cell for each fact."""
+    """An HTML-like Graphviz table with the title, and one cell per property."""
     facts = _facts(drawing, operation, style)
     name = f"<b>{html.escape(operation.name)}</b> ({{}})" if style.show_layer_names else "<b>{}</b>"
     title = name.format(html.escape(kind_of(operation)))
@@ -289,7 +290,7 @@ def _label(drawing: Drawing, operation: Any, style: _Style) -> str:
 
 
 def _text(drawing: Drawing, style: _Style) -> str:
-    """The drawing as numbered lines, each naming those that it follows."""
+    """The drawing as numbered lines, each with the numbers of its inputs."""
     numbers: dict[str, int] = {}
     lines = [drawing.model.name]
     _write_lines(drawing, style, numbers, drawing.sources(), lines, "")
@@ -312,7 +313,7 @@ def _write_lines(
 
 
 def kind_of(operation: Any) -> str:
-    """Return the class of a layer, with that of the layer inside a wrapper, or the name of an op.
+    """Return the class name of a layer, with that of a wrapped layer in parentheses, or the name of an op.
 
     >>> import polykeras as keras
     >>> kind_of(keras.layers.TimeDistributed(keras.layers.Dense(1)))
@@ -325,7 +326,7 @@ def kind_of(operation: Any) -> str:
 
 
 def _facts(drawing: Drawing, operation: Any, style: _Style) -> list[str]:
-    """What the style asks for, where the layer has it."""
+    """The properties of a layer that the style selects."""
     nodes = [node for node in drawing._nodes if node.operation is operation]
     facts = []
     activation = getattr(operation, "activation", None)
@@ -342,6 +343,6 @@ def _facts(drawing: Drawing, operation: Any, style: _Style) -> list[str]:
 
 
 def _each(name: str, calls: list[list]) -> list[str]:
-    """A fact about all calls of a layer; what is the same in several is said once."""
+    """A property of all calls of a layer, without duplicates."""
     texts = dict.fromkeys(", ".join(map(str, values)) for values in calls if values)
     return [f"{name}: {' / '.join(texts)}"] if texts else []

@@ -1,4 +1,4 @@
-"""One seed for a whole program."""
+"""Global seeding."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from polykeras.core import seeds
 
 
 def set_random_seed(seed: int) -> None:
-    """Seed everything that draws: polykeras, Python's ``random`` and NumPy.
+    """Seed all random number generators: polykeras, Python's ``random`` and NumPy.
 
     The same seed gives the same weights, shuffles and dropout masks on every backend.
 
     Args:
-        seed: an int, at least 0.
+        seed: non-negative int.
 
     Raises:
         ValueError: for anything else.

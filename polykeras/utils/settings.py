@@ -8,14 +8,14 @@ from typing import Any
 
 
 class Config(MutableMapping):
-    """A dict whose entries are attributes too, and which can be frozen against changes.
+    """A dict whose entries are also attributes, and which can be frozen against changes.
 
     Args:
-        **kwargs: the first entries.
+        **kwargs: the initial entries.
 
     Raises:
-        ValueError: from a change after ``freeze()``.
-        AttributeError: for an attribute that is no entry.
+        ValueError: for a change after ``freeze()``.
+        AttributeError: for an attribute that is not an entry.
 
     >>> config = Config(learning_rate=0.1)
     >>> config.seed = 3
@@ -29,11 +29,11 @@ class Config(MutableMapping):
 
     @property
     def frozen(self) -> bool:
-        """True after ``freeze()``."""
+        """Whether the config is frozen."""
         return self._frozen
 
     def freeze(self) -> None:
-        """Refuse changes from now on."""
+        """Reject changes from now on."""
         self.__dict__["_frozen"] = True
 
     def unfreeze(self) -> None:

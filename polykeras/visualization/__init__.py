@@ -1,4 +1,4 @@
-"""Pictures of images with what was found in them: boxes, masks, labels, side by side."""
+"""Visualization of images with their bounding boxes, segmentation masks and labels."""
 
 from polykeras.visualization.drawing import draw_bounding_boxes, draw_segmentation_masks
 from polykeras.visualization.galleries import (

@@ -1,4 +1,4 @@
-"""Boxes and masks drawn into images, in NumPy."""
+"""Drawing of bounding boxes and segmentation masks on images, in NumPy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def image_batch(images: Any, data_format: str | None = None) -> np.ndarray:
     """
     x = np.array(ops.convert_to_numpy(images))
     if x.ndim != 4:
-        raise ValueError(f"Expected images with 4 axes, one of them the batch. Received shape: {x.shape}.")
+        raise ValueError(f"Expected images with 4 axes, including the batch axis. Received shape: {x.shape}.")
     return x if standardize_data_format(data_format) == "channels_last" else np.moveaxis(x, 1, -1).copy()
 
 
@@ -44,7 +44,7 @@ def _as_bytes(images: np.ndarray) -> np.ndarray:
 
 
 def _in_channels(color: Sequence[int], channels: int) -> np.ndarray:
-    """A colour for images of 3 channels, of 1 (its brightness) or of 4 (opaque)."""
+    """A color for images with 3 channels, 1 channel (as brightness) or 4 channels (opaque)."""
     if channels == 1:
         return np.array([round(np.mean(color))], np.uint8)
     return np.array([*color, *(255,) * (channels - len(color))], np.uint8)
@@ -64,23 +64,23 @@ def draw_bounding_boxes(
     font_scale: float = 1.0,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Return images with frames around objects.
+    """Return images with bounding boxes drawn on them.
 
     Args:
-        images: (batch, height, width, channels), or channels first, of values from 0 to 255.
-        bounding_boxes: dict of ``boxes``, (batch, count, 4), ``labels``, (batch, count), and possibly
-            ``confidences``, (batch, count). Boxes of label -1 are left out.
-        bounding_box_format: as for ``keras.utils.bounding_boxes.convert_format``.
-        class_mapping: dict of a name for each label, to write beside the frames; needs Pillow; default None.
-        color: red, green and blue, from 0 to 255; default (128, 128, 128).
-        line_thickness, text_thickness: in pixels; defaults 2 and 1.
-        font_scale: size of the names; default 1.0.
+        images: array (batch, height, width, channels), or channels first, with values from 0 to 255.
+        bounding_boxes: dict of ``boxes``, (batch, count, 4), ``labels``, (batch, count), and optionally
+            ``confidences``, (batch, count). Boxes with label -1 are ignored.
+        bounding_box_format: str, as for ``keras.utils.bounding_boxes.convert_format``.
+        class_mapping: dict from labels to names, which are written next to the boxes; requires Pillow; default None.
+        color: tuple (red, green, blue), from 0 to 255; default (128, 128, 128).
+        line_thickness, text_thickness: ints, in pixels; defaults 2 and 1.
+        font_scale: float, size of the names; default 1.0.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Raises:
-        ValueError: for images without a batch, or boxes without labels.
-        TypeError: for boxes that are no dict.
-        ImportError: for names without Pillow.
+        ValueError: for images without a batch axis, or boxes without labels.
+        TypeError: if ``bounding_boxes`` is not a dict.
+        ImportError: if names are to be written but Pillow is not installed.
 
     >>> import polykeras as keras
     >>> boxes = {"boxes": np.array([[[1, 1, 4, 4]]]), "labels": np.array([[0]])}
@@ -128,7 +128,7 @@ def _draw_frame(image: np.ndarray, corners: np.ndarray, ink: np.ndarray, thickne
 
 
 def _write(image: np.ndarray, text: str, corner: np.ndarray, ink: np.ndarray, thickness: int, scale: float) -> None:
-    """Write above a corner, or below it at the upper border."""
+    """Write text above a corner, or below it at the top of the image."""
     purpose = "names beside bounding boxes"
     pillow, drawing, fonts = (require(f"PIL.{name}", "images", purpose) for name in ("Image", "ImageDraw", "ImageFont"))
     picture = pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
@@ -155,21 +155,21 @@ def draw_segmentation_masks(
     ignore_index: int = -1,
     data_format: str | None = None,
 ) -> np.ndarray:
-    """Return images with the pixels of each class in its colour. Class 0 is the background, and not drawn.
+    """Return images with the pixels of each class in its color. Class 0 is the background and not drawn.
 
     Args:
-        images: (batch, height, width, 3), or channels first, of values from 0 to 255.
-        segmentation_masks: ints (batch, height, width), or with a channel.
-        num_classes: classes from 1 up to this one are drawn; default all.
-        color_mapping: dict of (red, green, blue) for each class; default different hues.
-        alpha: how far the colours cover the images, from 0 to 1; default 0.8.
-        blend: whether the images shine through at all.
-        ignore_index: a class that isn't drawn; default -1.
+        images: array (batch, height, width, 3), or channels first, with values from 0 to 255.
+        segmentation_masks: array of ints, (batch, height, width), or with a channel axis of size 1.
+        num_classes: int, the largest class to draw; default None, for all.
+        color_mapping: dict from classes to (red, green, blue); default None, for different hues.
+        alpha: float from 0 to 1, opacity of the colors; default 0.8.
+        blend: bool, whether to blend colors with the images, or to use opaque colors; default True.
+        ignore_index: int, class that is not drawn; default -1.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Raises:
-        ValueError: for images without a batch, or masks of another shape.
-        TypeError: for masks that are no integers.
+        ValueError: for images without a batch axis, or masks of another shape.
+        TypeError: if the masks are not integers.
 
     >>> import polykeras as keras
     >>> mask = np.array([[[0, 1]]])
@@ -198,11 +198,11 @@ def draw_segmentation_masks(
 
 
 def hues(count: int) -> dict[int, tuple]:
-    """Return colours for the classes 1 to count, neighbours far apart.
+    """Return colors for the classes 1 to count, with very different hues for consecutive classes.
 
     >>> hues(1)
     {1: (65, 109, 217)}
     """
-    # Steps of the golden ratio never come near a hue twice.
+    # Steps by the golden ratio keep all hues well separated.
     colors = (colorsys.hsv_to_rgb(n * 0.618034 % 1, 0.7, 0.85) for n in range(1, count + 1))
     return {n + 1: tuple(round(255 * part) for part in color) for n, color in enumerate(colors)}

@@ -1,4 +1,4 @@
-"""Images side by side, with matplotlib."""
+"""Galleries of images, with matplotlib."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from polykeras.visualization.drawing import draw_bounding_boxes, draw_segmentati
 
 
 def _bytes_of(images: Any, value_range: Sequence, data_format: str | None) -> np.ndarray:
-    """Images of a value range as uint8 (batch, height, width, channels)."""
+    """Images with a given value range, as uint8 (batch, height, width, channels)."""
     low, high = value_range
     unit = (image_batch(images, data_format).astype("float64") - low) / (high - low)
     return np.clip(np.round(unit * 255), 0, 255).astype(np.uint8)
 
 
 def _grid(count: int, rows: int | None, cols: int | None) -> tuple[int, int]:
-    """Rows and columns for a number of images: as square as can be, where none are given."""
+    """Numbers of rows and columns for a number of images; by default the grid is nearly square."""
     if cols is None:
         cols = math.ceil(math.sqrt(count)) if rows is None else math.ceil(count / rows)
     return (math.ceil(count / cols) if rows is None else rows), cols
@@ -43,28 +43,28 @@ def plot_image_gallery(
     legend_handles: list | None = None,
     data_format: str | None = None,
 ) -> Any:
-    """Show images in rows, or write such a picture to a file.
+    """Show images in a grid, or save the grid to a file.
 
     Args:
-        images: (batch, height, width, channels), or channels first.
-        y_true, y_pred: (batch,) labels, for titles; default None.
-        label_map: dict of a name for each label; needed for titles; default None.
-        rows, cols: of the gallery; default as many as the images take.
-        value_range: (lowest, highest) value; default (0, 255).
-        scale: size of an image, in inches; default 2.
-        path: file to write; default None.
-        show: whether to open a window; default if there is no path.
-        transparent: whether the file has no background.
-        dpi: dots per inch of the file; default 60.
-        legend_handles: matplotlib patches for a legend; default None.
+        images: array (batch, height, width, channels), or channels first.
+        y_true, y_pred: arrays of labels, (batch,), for titles; default None.
+        label_map: dict from labels to names, required for titles; default None.
+        rows, cols: ints, size of the grid; default None, to fit the number of images.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        scale: float, size of an image in inches; default 2.
+        path: path of the file to write; default None.
+        show: bool, whether to open a window; default None, for True unless there is a path.
+        transparent: bool, whether the background of the file is transparent; default True.
+        dpi: int, dots per inch of the file; default 60.
+        legend_handles: list of matplotlib patches for a legend; default None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
 
     Returns:
-        The figure, if it is neither shown nor written.
+        The figure, if it is neither shown nor saved.
 
     Raises:
-        ValueError: for a path and ``show=True``, images without a batch, or labels without names.
-        ImportError: without matplotlib.
+        ValueError: for a path with ``show=True``, images without a batch axis, or labels without ``label_map``.
+        ImportError: if matplotlib is not installed.
 
     >>> import polykeras as keras
     >>> figure = keras.visualization.plot_image_gallery(np.zeros((5, 4, 4, 3)), cols=3, show=False)
@@ -98,7 +98,7 @@ def plot_image_gallery(
 
 
 def _titles(count: int, labels: dict, label_map: dict | None) -> list[str]:
-    """A title for each image: its labels, those that are given."""
+    """The title of each image, with the labels that are given."""
     given = {key: np.asarray(ops.convert_to_numpy(value)) for key, value in labels.items() if value is not None}
     names = label_map or {}
     return ["  ".join(f"{key}: {names[int(value[n])]}" for key, value in given.items()) for n in range(count)]
@@ -125,28 +125,28 @@ def plot_bounding_box_gallery(
     data_format: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Show images with frames around true and predicted objects.
+    """Show a grid of images with true and predicted bounding boxes.
 
     Args:
-        images: (batch, height, width, channels), or channels first.
-        bounding_box_format: as for ``keras.utils.bounding_boxes.convert_format``.
-        y_true, y_pred: dicts as for ``draw_bounding_boxes``.
-        value_range: (lowest, highest) value; default (0, 255).
-        true_color, pred_color: red, green and blue, from 0 to 255; defaults (0, 188, 212) and (255, 235, 59).
-        line_thickness, font_scale, text_thickness: as for ``draw_bounding_boxes``; text as thick as lines;
-            defaults 2 and 1.0.
-        class_mapping: dict of a name for each label; default None.
-        ground_truth_mapping, prediction_mapping: such dicts for one of the two; default None.
-        legend: whether to say which colour is which.
-        legend_handles: matplotlib patches for another legend; default None.
+        images: array (batch, height, width, channels), or channels first.
+        bounding_box_format: str, as for ``keras.utils.bounding_boxes.convert_format``.
+        y_true, y_pred: dicts as for ``draw_bounding_boxes``; default None.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        true_color, pred_color: tuples (red, green, blue), from 0 to 255; defaults (0, 188, 212) and (255, 235, 59).
+        line_thickness, font_scale: as for ``draw_bounding_boxes``; defaults 2 and 1.0.
+        text_thickness: as for ``draw_bounding_boxes``; default None, for ``line_thickness``.
+        class_mapping: dict from labels to names; default None.
+        ground_truth_mapping, prediction_mapping: such dicts for only the true or the predicted boxes; default None.
+        legend: bool, whether to add a legend of the two colors; default False.
+        legend_handles: list of matplotlib patches for a custom legend; default None.
         rows, cols, data_format: as for ``plot_image_gallery``.
         **kwargs: further arguments of ``plot_image_gallery``.
 
     Returns:
-        What ``plot_image_gallery`` returns.
+        The result of ``plot_image_gallery``.
 
     Raises:
-        ValueError: for ``legend`` and ``legend_handles``.
+        ValueError: for both ``legend`` and ``legend_handles``.
 
     >>> import polykeras as keras
     >>> boxes = {"boxes": np.array([[[1, 1, 4, 4]]]), "labels": np.array([[0]])}
@@ -191,19 +191,19 @@ def plot_segmentation_mask_gallery(
     data_format: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Show in each row an image, then with its true, then with its predicted segmentation mask.
+    """Show a grid with one row per image: the image, then with its true, then with its predicted segmentation mask.
 
     Args:
-        images: (batch, height, width, 3), or channels first.
+        images: array (batch, height, width, 3), or channels first.
         num_classes, color_mapping, blend, alpha, ignore_index: as for ``draw_segmentation_masks``; defaults
             0.8 and -1.
-        value_range: (lowest, highest) value; default (0, 255).
-        y_true, y_pred: ints (batch, height, width), or with a channel; default None.
+        value_range: pair, lowest and highest possible value; default (0, 255).
+        y_true, y_pred: arrays of ints, (batch, height, width), or with a channel axis of size 1; default None.
         data_format: ``"channels_last"`` or ``"channels_first"``; default the global setting.
         **kwargs: further arguments of ``plot_image_gallery``.
 
     Returns:
-        What ``plot_image_gallery`` returns.
+        The result of ``plot_image_gallery``.
 
     >>> import polykeras as keras
     >>> images, masks = np.zeros((3, 5, 5, 3)), np.ones((3, 5, 5), "int32")

@@ -1,8 +1,8 @@
 """Models as scikit-learn estimators: in pipelines, grid searches and cross-validation.
 
-``SKLearnClassifier``, ``SKLearnRegressor`` and ``SKLearnTransformer`` are those of Keras 3,
+``SKLearnClassifier``, ``SKLearnRegressor`` and ``SKLearnTransformer`` are the wrappers of Keras 3,
 ``KerasClassifier`` and ``KerasRegressor`` in ``wrappers.scikit_learn`` those of Keras 2.
-scikit-learn is loaded with the first use of one of them.
+scikit-learn is imported when one of them is first used.
 """
 
 from typing import TYPE_CHECKING

@@ -19,16 +19,17 @@ _multiclass = require("sklearn.utils.multiclass", "sklearn", "the wrappers for s
 
 
 class SKLearnBase(_base.BaseEstimator):
-    """Base of the estimators around a model.
+    """Base class of scikit-learn estimators that wrap a model.
 
     Args:
         model: a compiled model, of which each ``fit`` trains a copy with new weights; or a function
-            ``f(X, y, **model_kwargs)`` that returns a compiled model for such data.
-        warm_start: train the given model itself, or the one of the last ``fit``, on.
-        model_kwargs: further arguments of the function.
-        fit_kwargs: arguments of the model's ``fit``, such as ``{"epochs": 10}``.
+            ``f(X, y, **model_kwargs)`` that returns a compiled model for the data.
+        warm_start: bool, whether to continue training the model of the last ``fit``, or else the given model itself;
+            default False.
+        model_kwargs: dict of further arguments of the function; default None.
+        fit_kwargs: dict of arguments of the model's ``fit``, such as ``{"epochs": 10}``; default None.
 
-    After ``fit``, ``model_`` is the trained model, ``history_`` what its ``fit`` returned, and
+    After ``fit``, ``model_`` is the trained model, ``history_`` the result of its ``fit``, and
     ``n_features_in_`` the number of features.
     """
 
@@ -45,12 +46,12 @@ class SKLearnBase(_base.BaseEstimator):
         self.fit_kwargs = fit_kwargs
 
     def fit(self, X: Any, y: Any, **kwargs: Any) -> SKLearnBase:
-        """Train.
+        """Train the model.
 
         Args:
             X: features, (rows, ...).
             y: targets, (rows,) or (rows, targets).
-            **kwargs: arguments of the model's ``fit``, before those in ``fit_kwargs``.
+            **kwargs: arguments of the model's ``fit``, which override those in ``fit_kwargs``.
 
         Returns:
             This estimator.
@@ -69,7 +70,7 @@ class SKLearnBase(_base.BaseEstimator):
         return _checks.validate_data(self, X, y, allow_nd=True, multi_output=True)
 
     def _encode(self, y: np.ndarray) -> np.ndarray:
-        """The targets as the function that makes the model gets them."""
+        """The targets in the form that is passed to the function that creates the model."""
         return y
 
     def _fitting(self, targets: np.ndarray) -> np.ndarray:
@@ -87,7 +88,7 @@ class SKLearnBase(_base.BaseEstimator):
         if not model.compiled or model.loss is None:
             raise RuntimeError(
                 f"{type(self).__name__}: Expected a model that is compiled with a loss. Received: model {model.name!r} "
-                f"without. Call model.compile(optimizer=..., loss=...)."
+                f"without one. Call model.compile(optimizer=..., loss=...)."
             )
         return model
 
@@ -98,17 +99,17 @@ class SKLearnBase(_base.BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.non_deterministic = True  # new weights are random, unless the function sets a seed
+        tags.non_deterministic = True  # new weights are random unless the function sets a seed
         return tags
 
 
 class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
-    """A classifier of scikit-learn around a model.
+    """A scikit-learn classifier that wraps a model.
 
     Args:
-        model, warm_start, model_kwargs, fit_kwargs: as for ``SKLearnBase``. A function gets ``y`` as one-hot
-            vectors (rows, classes). The model may have an output for each class, with a crossentropy
-            or a sparse one, or, for two classes, a single output.
+        model, warm_start, model_kwargs, fit_kwargs: as for ``SKLearnBase``; a function gets ``y`` as one-hot
+            vectors (rows, classes). The model has either one output per class, with a categorical or sparse
+            categorical cross-entropy, or, for two classes, a single output.
 
     >>> import numpy as np, polykeras as keras
     >>> def make_model(X, y, units):
@@ -143,7 +144,7 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
         return super()._make_model(X, y)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the model's output for each class, (rows, classes).
+        """Return the predicted probabilities, (rows, classes).
 
         Args:
             X: array, (rows, features).
@@ -152,7 +153,7 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
         return np.hstack([1 - outputs, outputs]) if outputs.shape[-1] == 1 else outputs
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return scores of the classes (rows, classes); for two classes how far the second is ahead (rows,).
+        """Return the scores of the classes, (rows, classes); for two classes the difference of the scores, (rows,).
 
         Args:
             X: array, (rows, features).
@@ -161,7 +162,7 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the likeliest class of each row.
+        """Return the most likely class of each row.
 
         Args:
             X: array, (rows, features).
@@ -171,16 +172,16 @@ class SKLearnClassifier(_base.ClassifierMixin, SKLearnBase):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.poor_score = True  # how good it is depends on the model
+        tags.classifier_tags.poor_score = True  # the quality depends on the model
         return tags
 
 
 class SKLearnRegressor(_base.RegressorMixin, SKLearnBase):
-    """A regressor of scikit-learn around a model.
+    """A scikit-learn regressor that wraps a model.
 
     Args:
-        model, warm_start, model_kwargs, fit_kwargs: as for ``SKLearnBase``. A function gets ``y`` with
-            shape (rows, targets).
+        model, warm_start, model_kwargs, fit_kwargs: as for ``SKLearnBase``; a function gets ``y`` of shape
+            (rows, targets).
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]); model.compile("sgd", "mse")
@@ -208,16 +209,16 @@ class SKLearnRegressor(_base.RegressorMixin, SKLearnBase):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
-        tags.regressor_tags.poor_score = True  # how good it is depends on the model
+        tags.regressor_tags.poor_score = True  # the quality depends on the model
         return tags
 
 
 class SKLearnTransformer(_base.TransformerMixin, SKLearnBase):
-    """A transformer of scikit-learn around a model: what the model makes of the rows.
+    """A scikit-learn transformer that wraps a model: rows are transformed to the outputs of the model.
 
     Args:
-        model, warm_start, model_kwargs, fit_kwargs: as for ``SKLearnBase``. A function gets ``y`` with
-            shape (rows, targets).
+        model, warm_start, model_kwargs, fit_kwargs: as for ``SKLearnBase``; a function gets ``y`` of shape
+            (rows, targets).
 
     >>> import numpy as np, polykeras as keras
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]); model.compile("sgd", "mse")

@@ -27,18 +27,18 @@ def _takes(function: Callable, name: str) -> bool:
 
 
 class BaseWrapper(_base.BaseEstimator):
-    """Base of the estimators around a function that makes a compiled model.
+    """Base class of scikit-learn estimators that wrap a function which returns a compiled model.
 
     Args:
-        build_fn: the function; or an object with ``__call__``; or None, for a subclass that defines
+        build_fn: the function, or an object with ``__call__``, or None for a subclass that defines
             ``__call__`` itself.
-        **sk_params: arguments of the function, and of the model's ``fit``, ``predict`` and ``evaluate``:
-            each gets those that it takes. A grid search may vary all of them.
+        **sk_params: arguments of the function, and of the model's ``fit``, ``predict`` and ``evaluate``;
+            each gets those that it takes. All can be varied in a grid search.
 
     After ``fit``, ``model`` is the trained model.
 
     Raises:
-        ValueError: for an argument that none of them takes.
+        ValueError: for an argument that none of these functions takes.
     """
 
     def __init__(self, build_fn: Callable | None = None, **sk_params: Any) -> None:
@@ -51,10 +51,10 @@ class BaseWrapper(_base.BaseEstimator):
         return self.__call__ if self.build_fn is None else self.build_fn
 
     def check_params(self, params: dict) -> None:
-        """Check that each argument is one that the function or a method of the model takes.
+        """Check that the function or a method of the model takes each argument.
 
         Raises:
-            ValueError: naming those that are not.
+            ValueError: for unknown arguments.
         """
         is_open = any(p.kind is p.VAR_KEYWORD for p in inspect.signature(self._maker).parameters.values())
         functions = (*_METHODS, self._maker)
@@ -73,7 +73,7 @@ class BaseWrapper(_base.BaseEstimator):
         """Change arguments; return this estimator.
 
         Raises:
-            ValueError: for an argument that nothing takes.
+            ValueError: for an unknown argument.
         """
         params = dict(params)
         self.build_fn = params.pop("build_fn", self.build_fn)
@@ -82,15 +82,15 @@ class BaseWrapper(_base.BaseEstimator):
         return self
 
     def filter_sk_params(self, fn: Callable, override: dict | None = None) -> dict:
-        """Return the arguments that a function takes, with those of ``override`` in place of them."""
+        """Return the arguments that a function takes, updated with ``override``."""
         return {name: value for name, value in self.sk_params.items() if _takes(fn, name)} | (override or {})
 
     def fit(self, x: Any, y: Any, **kwargs: Any) -> History:
-        """Make a model, and train it.
+        """Create a model, and train it.
 
         Args:
             x, y: as for the model's ``fit``.
-            **kwargs: arguments of ``fit``, before those of the estimator.
+            **kwargs: arguments of ``fit``, which override those of the estimator.
 
         Returns:
             The History of the model's ``fit``.
@@ -117,7 +117,7 @@ class BaseWrapper(_base.BaseEstimator):
 
 
 class KerasClassifier(_base.ClassifierMixin, BaseWrapper):
-    """A classifier of scikit-learn around a function that makes a compiled model.
+    """A scikit-learn classifier that wraps a function which returns a compiled model.
 
     Args:
         build_fn, **sk_params: as for ``BaseWrapper``.
@@ -134,16 +134,16 @@ class KerasClassifier(_base.ClassifierMixin, BaseWrapper):
     """
 
     def fit(self, x: Any, y: Any, sample_weight: Any = None, **kwargs: Any) -> History:
-        """Make a model, and train it.
+        """Create a model, and train it.
 
         Args:
-            x: features.
-            y: labels (rows,) or (rows, 1) of any kind, or one-hot vectors (rows, classes).
-            sample_weight: weights of the rows.
+            x: features, (rows, ...).
+            y: labels (rows,) or (rows, 1) of any type, or one-hot vectors (rows, classes).
+            sample_weight: weights of the rows, (rows,); default None.
             **kwargs: arguments of the model's ``fit``.
 
         Raises:
-            ValueError: for targets of more axes.
+            ValueError: for targets with more axes.
         """
         y = np.asarray(y)
         if y.ndim == 2 and y.shape[1] > 1:
@@ -158,7 +158,7 @@ class KerasClassifier(_base.ClassifierMixin, BaseWrapper):
         return super().fit(x, y, **kwargs)
 
     def predict(self, x: Any, **kwargs: Any) -> np.ndarray:
-        """Return the likeliest label of each row."""
+        """Return the most likely label of each row."""
         likeliest = self.predict_proba(x, **kwargs).argmax(-1)
         return self.classes_[likeliest]
 
@@ -170,7 +170,7 @@ class KerasClassifier(_base.ClassifierMixin, BaseWrapper):
         return np.hstack([1 - outputs, outputs]) if outputs.shape[1] == 1 else outputs
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
-        """Return the accuracy, as the model's metrics measure it.
+        """Return the accuracy, from the metrics of the model.
 
         Raises:
             ValueError: if the model has no such metric.
@@ -188,7 +188,7 @@ class KerasClassifier(_base.ClassifierMixin, BaseWrapper):
 
 
 class KerasRegressor(_base.RegressorMixin, BaseWrapper):
-    """A regressor of scikit-learn around a function that makes a compiled model.
+    """A scikit-learn regressor that wraps a function which returns a compiled model.
 
     Args:
         build_fn, **sk_params: as for ``BaseWrapper``.
@@ -205,10 +205,10 @@ class KerasRegressor(_base.RegressorMixin, BaseWrapper):
     """
 
     def predict(self, x: Any, **kwargs: Any) -> np.ndarray:
-        """Return the outputs, (rows,) where there is one a row."""
+        """Return the outputs, of shape (rows,) if there is one output per row."""
         outputs = self._predict(x, kwargs)
         return outputs[..., 0] if outputs.shape[-1] == 1 else outputs
 
     def score(self, x: Any, y: Any, **kwargs: Any) -> float:
-        """Return minus the loss: more is better."""
+        """Return the negative loss, so that higher scores are better."""
         return -self._evaluate(x, y, kwargs)["loss"]

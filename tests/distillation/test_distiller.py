@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_refused(make, message):
 
 def test_models_of_other_shapes_or_without_a_graph_are_refused():
     wide = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)])
-    with pytest.raises(ValueError, match="inputs of teacher and student of one shape"):
+    with pytest.raises(ValueError, match="inputs of teacher and student of the same shape"):
         Distiller(wide, network(4, "student"), LogitsDistillation())
     unbuilt = keras.Sequential([keras.layers.Dense(3, name="teacher_1")])
     with pytest.raises(ValueError, match="Expected a functional or a built sequential model"):

@@ -190,7 +190,7 @@ def test_an_initializer_of_ones_own_is_called(backend):
         (lambda: initializers.VarianceScaling(mode="fan"), "mode to be"),
         (lambda: initializers.VarianceScaling(distribution="gauss"), "distribution to be"),
         (lambda: initializers.RandomNormal(seed="a"), "seed to be"),
-        (lambda: initializers.Identity().sample((2,)), "shape of a matrix"),
+        (lambda: initializers.Identity().sample((2,)), "shape of two axes"),
         (lambda: initializers.Orthogonal().sample((2,)), "two axes or more"),
         (lambda: initializers.STFT(window="round"), "window to be one of"),
         (lambda: initializers.STFT(window=[1.0, 2.0]).sample((4, 1, 3)), "window of shape"),

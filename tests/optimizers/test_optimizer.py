@@ -253,9 +253,9 @@ def test_a_multi_optimizer_has_no_rate_of_its_own():
     optimizer = optimizers.MultiOptimizer(optimizers.OptimizerMap(optimizers.SGD()))
     with pytest.raises(AttributeError, match="one of `optimizers`"):
         _ = optimizer.learning_rate
-    with pytest.raises(ValueError, match="one pattern at most"):
+    with pytest.raises(ValueError, match="at most one pattern"):
         _ = optimizers.OptimizerMap(optimizers.SGD(), {"a.*": optimizers.SGD(), ".*b": optimizers.SGD()})["ab"]
-    with pytest.raises(TypeError, match="not made of others"):
+    with pytest.raises(TypeError, match="does not wrap others"):
         optimizers.OptimizerMap(optimizer)
 
 

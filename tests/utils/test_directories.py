@@ -257,7 +257,7 @@ def test_sounds_may_keep_their_lengths_or_be_refused(sounds, tmp_path):
         list(audio_dataset_from_directory(sounds, sampling_rate=16000, verbose=False))
     write_wav(tmp_path / "1.wav", np.zeros((3, 1)))
     write_wav(tmp_path / "2.wav", np.zeros((3, 2)))
-    with pytest.raises(ValueError, match="equally many channels"):
+    with pytest.raises(ValueError, match="the same number of channels"):
         list(audio_dataset_from_directory(tmp_path, labels=None, verbose=False))
     (tmp_path / "1.wav").write_bytes(b"RIFFnonsense")
     with pytest.raises(ValueError, match="Expected a WAV file. Received: .*1.wav"):
