@@ -1,4 +1,4 @@
-"""Keras over many engines: one small library, written once, with an adapter for each engine.
+"""Keras on many engines: one small library, written once, with an adapter for each engine.
 
 >>> import polykeras as keras
 >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])

@@ -1,4 +1,4 @@
-"""The command: ``python -m polykeras``."""
+"""The command line interface: ``python -m polykeras``."""
 
 from polykeras.cli import main
 

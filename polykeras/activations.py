@@ -66,14 +66,14 @@ def relu(
     *,
     alpha: float | None = None,
 ) -> Any:
-    """Return ``x`` where it is above a threshold, otherwise 0 or a line of small slope.
+    """Rectified linear unit: ``x`` above a threshold, and 0 or a line with a small slope below it.
 
     Args:
         x: array of any shape.
         negative_slope: slope below the threshold, where the result is ``negative_slope * (x - threshold)``.
             Keras 2 calls it ``alpha``; default 0.0.
-        max_value: the largest result; None sets no bound.
-        threshold: where the slope changes; default 0.0.
+        max_value: float, upper bound of the result; default None, for no bound.
+        threshold: float, input value below which ``x`` is not returned; default 0.0.
         alpha: Keras 2's name of ``negative_slope``; default None.
 
     Source: Nair and Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines" (ICML 2010).
@@ -94,11 +94,11 @@ def relu(
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """Return ``x`` times the normal distribution function of ``x``.
+    """Gaussian error linear unit: ``x * P(X <= x)``, where ``X`` has the standard normal distribution.
 
     Args:
         x: array of any shape.
-        approximate: use a formula with tanh.
+        approximate: whether to use the tanh approximation; default False.
 
     Hendrycks and Gimpel, "Gaussian Error Linear Units" (2016), https://arxiv.org/abs/1606.08415.
 
@@ -109,7 +109,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
 
 
 def exponential(x: Any) -> Any:
-    """Return e to the power ``x``.
+    """Exponential function, ``exp(x)``.
 
     Args:
         x: array of any shape.
@@ -121,7 +121,7 @@ def exponential(x: Any) -> Any:
 
 
 def mish(x: Any) -> Any:
-    """Return ``x * tanh(softplus(x))``.
+    """Mish: ``x * tanh(softplus(x))``.
 
     Misra, "Mish: A Self Regularized Non-Monotonic Activation Function" (2019),
     https://arxiv.org/abs/1908.08681.
@@ -150,7 +150,7 @@ registry.add_family(
 
 
 def serialize(activation: Any) -> Any:
-    """Return the name of a built-in activation, otherwise a description, ready for JSON.
+    """Return the name of a built-in activation, or the JSON-serializable config of any other.
 
     Args:
         activation: function or layer.
@@ -169,10 +169,10 @@ def serialize(activation: Any) -> Any:
 
 @also_named(name="config")
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Return the activation that ``serialize`` described.
+    """Return the activation that a name or config describes.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to functions or classes; default None.
 
     >>> deserialize("mish") is mish
@@ -182,14 +182,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def get(identifier: Any) -> Callable:
-    """Return the activation that a name, config, layer or function means; None means ``linear``.
+    """Return the activation given by a name, config, layer or function; ``linear`` for None.
 
     Args:
         identifier: str, dict, layer, function or None.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for something that can't be called.
+        TypeError: for anything that is not callable.
 
     >>> get(None) is linear
     True

@@ -1,6 +1,6 @@
-"""What a user may set once for a whole program: backend, float type, epsilon, image layout.
+"""Global settings of a program: backend, float dtype, epsilon, image data format.
 
-Settings come, first wins, from the environment (``KERAS_BACKEND``), from
+Settings come, in order of precedence, from the environment (``KERAS_BACKEND``), from
 ``$KERAS_HOME/keras.json`` (``~/.keras/keras.json``; read, never written), and from the
 defaults. This module imports no framework.
 """
@@ -20,7 +20,7 @@ _LAYOUTS = ("channels_last", "channels_first")
 
 
 def home() -> Path:
-    """Folder of the user's settings: ``KERAS_HOME``, otherwise ``~/.keras``.
+    """Return the directory of the user's settings: ``KERAS_HOME``, or else ``~/.keras``.
 
     >>> home().is_absolute()
     True
@@ -36,11 +36,11 @@ def _read_settings() -> dict:
         return {}
     except (OSError, ValueError) as error:
         raise ValueError(
-            f'Expected {path} to hold a JSON object such as {{"backend": "jax"}}. '
-            f"Received a file that can't be read: {error}. Mend or delete it."
+            f'Expected {path} to contain a JSON object such as {{"backend": "jax"}}. '
+            f"Received a file that can't be read: {error}. Fix or delete it."
         ) from None
     if not isinstance(settings, dict):
-        raise ValueError(f"Expected {path} to hold a JSON object. Received: {settings!r}.")
+        raise ValueError(f"Expected {path} to contain a JSON object. Received: {settings!r}.")
     return settings
 
 
@@ -57,7 +57,7 @@ _image_data_format = _one_of("image_data_format", _settings.get("image_data_form
 
 
 def configured_backend() -> tuple[str | None, str]:
-    """Return the backend that the user asked for, if any, and where they asked for it.
+    """Return the backend that the user has configured, if any, and where.
 
     >>> name, source = configured_backend()
     """
@@ -69,7 +69,7 @@ def configured_backend() -> tuple[str | None, str]:
 
 
 def floatx() -> str:
-    """Return the default float type, ``"float32"`` unless set.
+    """Return the default float dtype, ``"float32"`` unless set.
 
     >>> floatx()
     'float32'
@@ -78,7 +78,7 @@ def floatx() -> str:
 
 
 def set_floatx(value: str) -> None:
-    """Set the default float type.
+    """Set the default float dtype.
 
     Args:
         value: ``"bfloat16"``, ``"float16"``, ``"float32"`` or ``"float64"``.
@@ -96,7 +96,7 @@ def set_floatx(value: str) -> None:
 
 
 def epsilon() -> float:
-    """Return the small number that keeps divisions and logarithms finite.
+    """Return the fuzz factor, a small constant that keeps divisions and logarithms finite.
 
     >>> epsilon()
     1e-07
@@ -105,7 +105,7 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Set the small number that keeps divisions and logarithms finite.
+    """Set the fuzz factor, a small constant that keeps divisions and logarithms finite.
 
     Args:
         value: float.
@@ -120,7 +120,7 @@ def set_epsilon(value: float) -> None:
 
 
 def image_data_format() -> str:
-    """Return the default image layout, ``"channels_last"`` unless set.
+    """Return the default image data format, ``"channels_last"`` unless set.
 
     >>> image_data_format()
     'channels_last'
@@ -129,10 +129,13 @@ def image_data_format() -> str:
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set the default image layout, ``"channels_last"`` or ``"channels_first"``.
+    """Set the default image data format.
 
     Args:
         data_format: "channels_last" or "channels_first".
+
+    Raises:
+        ValueError: for any other name.
 
     >>> set_image_data_format("channels_first"); image_data_format()
     'channels_first'
@@ -144,10 +147,13 @@ def set_image_data_format(data_format: str) -> None:
 
 
 def standardize_data_format(data_format: str | None) -> str:
-    """Return ``data_format``, or the default layout for None; refuse anything else.
+    """Validate a data format; return the default one for None.
 
     Args:
         data_format: "channels_last", "channels_first" or None.
+
+    Raises:
+        ValueError: for any other name.
 
     >>> standardize_data_format("channels_first"), standardize_data_format(None)
     ('channels_first', 'channels_last')
@@ -162,7 +168,7 @@ _era = "keras3"
 
 
 def era() -> str:
-    """Return whose defaults count where Keras 2 and Keras 3 differ.
+    """Return the version of Keras whose behavior applies where Keras 2 and Keras 3 differ.
 
     >>> era()
     'keras3'
@@ -171,14 +177,13 @@ def era() -> str:
 
 
 def set_era(era: str) -> None:
-    """Choose between Keras 2 and Keras 3 where they differ: defaults, names in logs, names of layers and files.
+    """Choose Keras 2 or Keras 3 where they differ: defaults, and names in logs, of layers and in files.
 
-    ``KERAS_ERA=2`` in the environment does the same from the start, and ``python -m polykeras run`` by itself for
-    scripts that were written for Keras 1 or 2. The guide "From Keras 2" has the table.
+    The environment variable ``KERAS_ERA=2`` does the same at startup; ``python -m polykeras run`` does it
+    automatically for scripts written for Keras 1 or 2. The guide "From Keras 2" lists the differences.
 
     Args:
-        era: "keras2" (that is 2.3.1) or "keras3", the default of a process. Objects that exist already stay as they
-            are.
+        era: "keras2" (version 2.3.1) or "keras3", the default at startup. Existing objects don't change.
 
     Raises:
         ValueError: for any other name.
@@ -200,7 +205,7 @@ def set_era(era: str) -> None:
 
 
 def era_of_environment() -> str:
-    """Return the era that ``KERAS_ERA`` names: 2 or 3, also as "keras2" and "keras3".
+    """Return the era set by ``KERAS_ERA``: 2 or 3, or "keras2" or "keras3"; "keras3" if it is not set.
 
     Raises:
         ValueError: for anything else.
@@ -224,10 +229,10 @@ def backend() -> str:
 
 
 def set_backend(backend: str) -> None:
-    """Make a backend the default, for models built from now on.
+    """Set the default backend, for models built from now on.
 
     Args:
-        backend: "numpy", "tensorflow", "torch", "jax", or a name that was registered.
+        backend: "numpy", "tensorflow", "torch", "jax", or the name of a registered backend.
 
     Raises:
         ValueError: for an unknown name.
@@ -252,10 +257,10 @@ def dtype_policy() -> Any:
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the dtype policy of layers made from now on, such as ``"mixed_bfloat16"``.
+    """Set the global dtype policy, which applies to layers created from now on.
 
     Args:
-        policy: name or DTypePolicy.
+        policy: DTypePolicy, or a name such as ``"mixed_bfloat16"``.
 
     >>> set_dtype_policy("mixed_bfloat16"); dtype_policy().compute_dtype
     'bfloat16'
@@ -267,7 +272,7 @@ def set_dtype_policy(policy: Any) -> None:
 
 
 def enable_unsafe_deserialization() -> None:
-    """Let every file that is loaded hold code, as ``safe_mode=False`` lets one, for the rest of the program."""
+    """Allow loaded files to contain code for the rest of the program, as ``safe_mode=False`` does for one file."""
     from polykeras.serialization import registry
 
     registry.enable_unsafe_deserialization()
@@ -277,7 +282,7 @@ _is_interactive = True
 
 
 def enable_interactive_logging() -> None:
-    """Let ``verbose="auto"`` mean a progress bar.
+    """Make ``verbose="auto"`` show a progress bar.
 
     >>> enable_interactive_logging(); is_interactive_logging_enabled()
     True
@@ -287,7 +292,7 @@ def enable_interactive_logging() -> None:
 
 
 def disable_interactive_logging() -> None:
-    """Let ``verbose="auto"`` mean a line an epoch.
+    """Make ``verbose="auto"`` print one line per epoch.
 
     >>> disable_interactive_logging(); is_interactive_logging_enabled()
     False
@@ -298,7 +303,7 @@ def disable_interactive_logging() -> None:
 
 
 def is_interactive_logging_enabled() -> bool:
-    """Return what ``verbose="auto"`` means: True for a progress bar.
+    """Return whether ``verbose="auto"`` shows a progress bar, not one line per epoch.
 
     >>> enable_interactive_logging(); is_interactive_logging_enabled()
     True
@@ -324,7 +329,7 @@ _max_steps_per_epoch = _limit_of_environment("KERAS_MAX_STEPS_PER_EPOCH")
 
 
 def max_epochs() -> int | None:
-    """Return the most epochs that ``fit`` runs, None for no limit; ``KERAS_MAX_EPOCHS`` sets it too.
+    """Return the maximum number of epochs of ``fit``, None for no limit; initially ``KERAS_MAX_EPOCHS``.
 
     >>> max_epochs() is None
     True
@@ -333,7 +338,7 @@ def max_epochs() -> int | None:
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Limit the epochs of every ``fit``, for a quick look at whether a program runs.
+    """Limit the number of epochs of every ``fit``, to check quickly whether a program runs.
 
     Args:
         max_epochs: int, or None for no limit.
@@ -347,7 +352,7 @@ def set_max_epochs(max_epochs: int | None) -> None:
 
 
 def max_steps_per_epoch() -> int | None:
-    """Return the most batches an epoch, None for no limit; ``KERAS_MAX_STEPS_PER_EPOCH`` sets it too.
+    """Return the maximum number of batches per epoch, None for no limit; initially ``KERAS_MAX_STEPS_PER_EPOCH``.
 
     >>> max_steps_per_epoch() is None
     True
@@ -356,7 +361,7 @@ def max_steps_per_epoch() -> int | None:
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Limit the batches of every epoch of ``fit``, and of ``evaluate`` and ``predict``.
+    """Limit the number of batches in every epoch of ``fit``, and in ``evaluate`` and ``predict``.
 
     Args:
         max_steps_per_epoch: int, or None for no limit.
@@ -370,7 +375,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
 
 
 def limited_epochs(epochs: int) -> int:
-    """Return ``epochs``, or the limit of ``max_epochs`` with a warning.
+    """Return ``epochs``, capped at ``max_epochs()`` with a warning.
 
     Args:
         epochs: int.
@@ -383,7 +388,7 @@ def limited_epochs(epochs: int) -> int:
 
 
 def limited_steps(steps: int | None) -> int | None:
-    """Return ``steps`` (None for all), or the limit of ``max_steps_per_epoch`` with a warning.
+    """Return ``steps``, capped at ``max_steps_per_epoch()`` with a warning.
 
     Args:
         steps: int, or None for all.
@@ -397,7 +402,7 @@ def limited_steps(steps: int | None) -> int | None:
 def _limited(name: str, value: int | None, limit: int | None) -> int | None:
     if limit is None or (value is not None and value <= limit):
         return value
-    warnings.warn(f"Limiting {name} to {limit}, as polykeras.config says.", stacklevel=4)
+    warnings.warn(f"Limiting {name} to {limit}, as set in polykeras.config.", stacklevel=4)
     return limit
 
 
@@ -405,7 +410,7 @@ _runs_eagerly = False
 
 
 def run_functions_eagerly(run_eagerly: bool) -> None:
-    """Run the steps of every model line by line, as ``compile(run_eagerly=True)`` does those of one.
+    """Run the steps of every model eagerly, as ``compile(run_eagerly=True)`` does for one model.
 
     Args:
         run_eagerly: bool.
@@ -420,7 +425,7 @@ def run_functions_eagerly(run_eagerly: bool) -> None:
 
 
 def functions_run_eagerly() -> bool:
-    """Return whether the steps of every model run line by line.
+    """Return whether the steps of every model run eagerly.
 
     >>> functions_run_eagerly()
     False
@@ -433,7 +438,7 @@ _flash_attention: bool | None = None
 
 
 def enable_traceback_filtering() -> None:
-    """Leave this package's own frames out of tracebacks, as is the default.
+    """Omit this package's own frames from tracebacks, which is the default.
 
     >>> enable_traceback_filtering(); is_traceback_filtering_enabled()
     True
@@ -443,7 +448,7 @@ def enable_traceback_filtering() -> None:
 
 
 def disable_traceback_filtering() -> None:
-    """Show every frame in tracebacks, to look for a fault in this package.
+    """Show all frames in tracebacks, to debug this package itself.
 
     >>> disable_traceback_filtering(); is_traceback_filtering_enabled()
     False
@@ -454,7 +459,7 @@ def disable_traceback_filtering() -> None:
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Return whether tracebacks leave out this package's own frames.
+    """Return whether tracebacks omit this package's own frames.
 
     >>> enable_traceback_filtering(); is_traceback_filtering_enabled()
     True
@@ -466,12 +471,12 @@ _is_deterministic = os.environ.get("POLYKERAS_DETERMINISTIC", "0") not in ("", "
 
 
 def enable_determinism() -> None:
-    """Make reruns equal to the bit, on one backend and machine, at some cost in speed.
+    """Make reruns bitwise identical, on one backend and machine, at some cost in speed.
 
-    Seeds are another matter: ``keras.utils.set_random_seed`` sets them. Each engine keeps to one order of
-    summation, which it does on one thread, and an operation that has no such order raises the engine's own error,
-    which names it. ``POLYKERAS_DETERMINISTIC=1`` in the environment does the same from the start, which is
-    better: an engine that is running already may keep the number of threads that it has.
+    Seeds are set separately, with ``keras.utils.set_random_seed``. Each engine sums in a fixed order, on one
+    thread; an operation without a deterministic implementation raises the engine's own error, which names it.
+    Prefer the environment variable ``POLYKERAS_DETERMINISTIC=1``, which does the same at startup: an engine that
+    is already running may keep its number of threads.
     """
     global _is_deterministic
     from polykeras import backends
@@ -481,7 +486,7 @@ def enable_determinism() -> None:
 
 
 def is_determinism_enabled() -> bool:
-    """Return whether reruns are to be equal to the bit.
+    """Return whether deterministic mode is enabled.
 
     >>> is_determinism_enabled() in (True, False)
     True
@@ -490,7 +495,7 @@ def is_determinism_enabled() -> bool:
 
 
 def enable_flash_attention() -> None:
-    """Let engines choose fused attention, as is the default.
+    """Let engines choose FlashAttention kernels, which is the default.
 
     >>> enable_flash_attention(); is_flash_attention_enabled() is not False
     True
@@ -501,7 +506,7 @@ def enable_flash_attention() -> None:
 
 
 def disable_flash_attention() -> None:
-    """Ask engines that have several kernels for attention, which is PyTorch, for one that isn't FlashAttention.
+    """Avoid FlashAttention in engines with several attention kernels, which is PyTorch.
 
     >>> disable_flash_attention(); is_flash_attention_enabled()
     False
@@ -513,7 +518,7 @@ def disable_flash_attention() -> None:
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """Return False where it was disabled, None where the engine chooses.
+    """Return False if FlashAttention is disabled, None if the engine chooses.
 
     >>> is_flash_attention_enabled() is None
     True
@@ -522,7 +527,7 @@ def is_flash_attention_enabled() -> bool | None:
 
 
 def is_nnx_enabled() -> bool:
-    """Return whether variables are those of Flax NNX: never.
+    """Return whether variables are those of Flax NNX: always False.
 
     >>> is_nnx_enabled()
     False

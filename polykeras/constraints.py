@@ -1,4 +1,4 @@
-"""Functions applied to weights after each update, to keep them in bounds.
+"""Weight constraints: functions applied to weights after each update.
 
 >>> import numpy as np
 >>> get("non_neg")(np.array([-1.0, 2.0])).tolist()
@@ -17,7 +17,7 @@ Axes = int | tuple[int, ...] | None
 
 
 class Constraint(Stamped):
-    """Base of the constraints: ``__call__(w)`` returns the weight that is allowed instead of ``w``.
+    """Base class of constraints: ``__call__(w)`` projects the weight ``w`` onto the allowed values.
 
     >>> class Rounded(Constraint):
     ...     def __call__(self, w):
@@ -27,16 +27,16 @@ class Constraint(Stamped):
     """
 
     def __call__(self, w: Any) -> Any:
-        """Return the allowed value for an array or variable, of its shape."""
+        """Return the constrained value of an array or variable, an array of the same shape."""
         return w
 
     def get_config(self) -> dict:
-        """Return the arguments, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a constraint from its config.
+        """Create a constraint from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -53,12 +53,12 @@ def _rescaled(w: Any, norms: Any, desired: Any) -> Any:
 
 
 class MaxNorm(Constraint):
-    """Scale vectors down to a largest length.
+    """Limit the L2 norm of weight vectors: scales longer vectors down.
 
     Args:
-        max_value: the length; default 2.
-        axis: the axes that a vector lies along; 0 are the weights into one unit of a Dense kernel,
-            (0, 1, 2) those of a Conv2D kernel.
+        max_value: float, upper bound of the norm; default 2.
+        axis: int or tuple of ints, the axes over which to compute norms, 0 for the incoming weights of each unit of
+            a Dense kernel, (0, 1, 2) for each filter of a Conv2D kernel; None for all; default 0.
 
     Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014),
     https://jmlr.org/papers/v15/srivastava14a.html.
@@ -91,10 +91,10 @@ class NonNeg(Constraint):
 
 
 class UnitNorm(Constraint):
-    """Scale vectors to length 1.
+    """Scale weight vectors to unit L2 norm.
 
     Args:
-        axis: as for ``MaxNorm``; default 0.
+        axis: int, tuple of ints or None, see ``MaxNorm``; default 0.
 
     >>> w = UnitNorm()(ops.convert_to_tensor([[3.0], [4.0]]))
     >>> round(float(w[0, 0]), 3), round(float(w[1, 0]), 3)
@@ -112,12 +112,14 @@ class UnitNorm(Constraint):
 
 
 class MinMaxNorm(Constraint):
-    """Move the lengths of vectors into an interval.
+    """Keep the L2 norm of weight vectors between two bounds.
 
     Args:
-        min_value, max_value: the interval; defaults 0.0 and 1.0.
-        rate: how far to go at each update, from 0 (stay) to 1 (all the way).
-        axis: as for ``MaxNorm``; default 0.
+        min_value: float, lower bound of the norm; default 0.0.
+        max_value: float, upper bound of the norm; default 1.0.
+        rate: float from 0 to 1, how strictly to enforce the bounds: 1 moves norms to the interval at each update,
+            a smaller rate part of the way; default 1.0.
+        axis: int, tuple of ints or None, see ``MaxNorm``; default 0.
 
     >>> round(float(MinMaxNorm(2.0, 4.0, rate=0.5)(ops.convert_to_tensor([1.0]))[0]), 3)
     1.5
@@ -147,10 +149,10 @@ registry.add_family("constraints", registry.members(globals(), Constraint))
 
 
 def serialize(constraint: Any) -> Any:
-    """Return the description of a constraint, ready for JSON.
+    """Return the JSON-serializable config of a constraint.
 
     Args:
-        constraint: a Constraint or function.
+        constraint: Constraint or function.
 
     >>> serialize(UnitNorm())["config"]
     {'axis': 0}
@@ -159,10 +161,10 @@ def serialize(constraint: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Build the constraint that ``serialize`` described.
+    """Return the constraint that a config describes.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(UnitNorm(1))).axis
@@ -172,14 +174,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def get(identifier: Any) -> Any:
-    """Return the constraint that a name, config, class or function means; None stays None.
+    """Return the constraint given by a name, config, class, object or function; None for None.
 
     Args:
-        identifier: str, dict, class, object or None.
+        identifier: str, dict, class, Constraint, function or None.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for something that is no constraint.
+        TypeError: for anything that is not a constraint.
 
     >>> get("max_norm").max_value
     2

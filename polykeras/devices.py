@@ -1,4 +1,4 @@
-"""Where arrays go."""
+"""Placement of arrays and weights on devices."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from polykeras import backends
 
 @contextlib.contextmanager
 def device(device_name: str) -> Iterator[None]:
-    """Context manager: put new arrays and weights on a device.
+    """Context manager that places new arrays and weights on a device.
 
     Args:
-        device_name: ``"cpu"``, ``"cuda:0"``, ``"gpu:1"``, ``"mps"`` ... as the backend names them.
+        device_name: str, such as ``"cpu"``, ``"cuda:0"``, ``"gpu:1"`` or ``"mps"``, as named by the backend.
 
     Raises:
         ValueError: if the backend has no such device; the message lists those it has.

@@ -1,4 +1,4 @@
-"""Which number type a layer computes in, and which one it keeps its weights in."""
+"""Dtype policies: the dtype in which a layer computes, and that of its weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from polykeras.serialization import registry
 
 
 class DTypePolicy(Stamped):
-    """A pair of types: one to compute in, one to keep weights in.
+    """A layer's compute dtype and variable dtype.
 
     Args:
-        name: a float type for both, or ``"mixed_float16"`` / ``"mixed_bfloat16"``: compute in 16
-            bits, keep weights in float32. Integers, ``"bool"``, ``"string"`` are allowed too, for
-            layers without weights. Default: the global policy.
+        name: str, a float dtype for both, or ``"mixed_float16"`` or ``"mixed_bfloat16"`` to compute in 16
+            bits with float32 weights. Integer dtypes, ``"bool"`` and ``"string"`` are allowed for layers
+            without weights. Default None, for the global policy.
 
     Raises:
-        TypeError: for a name that is no string.
+        TypeError: if ``name`` is not a string.
         ValueError: for an unknown name.
 
     >>> policy = DTypePolicy("mixed_bfloat16")
@@ -46,12 +46,12 @@ class DTypePolicy(Stamped):
         self.quantization_mode: str | None = None
 
     def get_config(self) -> dict:
-        """Return the arguments of ``__init__``, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         return {"name": self.name}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a policy from ``get_config``.
+        """Create a policy from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -69,14 +69,14 @@ class DTypePolicy(Stamped):
 
 
 class QuantizedDTypePolicy(DTypePolicy):
-    """A policy of quantized weights, in configs of Keras 3; layers refuse it, as their weights stay floats.
+    """Policy for quantized weights, for reading Keras 3 configs; layers reject it, as their weights are floats.
 
     Args:
         mode: ``"int8"``, ``"int4"``, ``"float8"``, ``"gptq"`` or ``"awq"``.
-        source_name: of the policy of the layer before it was quantized; default the global one.
+        source_name: str, name of the layer's policy before quantization; default None, for the global one.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for an unknown mode.
 
     >>> QuantizedDTypePolicy("int8", "mixed_bfloat16")
     <QuantizedDTypePolicy "int8_from_mixed_bfloat16">
@@ -94,11 +94,11 @@ class QuantizedDTypePolicy(DTypePolicy):
 
 
 class DTypePolicyMap(Stamped, dict):
-    """Policies by layer path, for models whose layers differ; asks ``default_policy`` for others.
+    """Dict from layer paths to policies, for models whose layers differ.
 
     Args:
-        default_policy: name or DTypePolicy of layers that no pattern names; None for the global one.
-        policy_map: dict from layer paths, or patterns of them, to policies; default None.
+        default_policy: name or DTypePolicy of all other layers; default None, for the global one.
+        policy_map: dict from layer paths to names or DTypePolicies; default None.
 
     >>> DTypePolicyMap(policy_map={"a/b": "mixed_bfloat16"})["a/b"]
     <DTypePolicy "mixed_bfloat16">
@@ -119,7 +119,7 @@ class DTypePolicyMap(Stamped, dict):
         return "map_" + self.default_policy.name
 
     def get_config(self) -> dict:
-        """Return the arguments of ``__init__``, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         return {
             "default_policy": serialize(self.default_policy),
             "policy_map": {k: serialize(v) for k, v in self.items()},
@@ -127,7 +127,7 @@ class DTypePolicyMap(Stamped, dict):
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a map from ``get_config``.
+        """Create a map from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -142,7 +142,7 @@ _policy: DTypePolicy | None = None
 
 
 def dtype_policy() -> DTypePolicy:
-    """Return the global policy: that of ``floatx()`` unless set.
+    """Return the global dtype policy: that of ``floatx()`` unless set.
 
     >>> dtype_policy()
     <DTypePolicy "float32">
@@ -156,7 +156,7 @@ def _policy_of(floatx: str) -> DTypePolicy:
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the policy of layers made from now on.
+    """Set the global dtype policy, which applies to layers created from now on.
 
     Args:
         policy: name or DTypePolicy.
@@ -171,10 +171,10 @@ def set_dtype_policy(policy: Any) -> None:
 
 
 def get(identifier: Any) -> Any:
-    """Return a policy for a name, dtype, config, policy, or None (the global one).
+    """Return the policy given by a name, dtype, config or policy; the global one for None.
 
     Args:
-        identifier: name, dtype, dict, DTypePolicy or None.
+        identifier: str, dtype, dict, DTypePolicy or None.
 
     >>> get("float16").compute_dtype
     'float16'
@@ -192,7 +192,7 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(policy: Any) -> dict:
-    """Return a JSON-ready description of a policy.
+    """Return the JSON-serializable config of a policy.
 
     Args:
         policy: DTypePolicy.
@@ -204,10 +204,10 @@ def serialize(policy: Any) -> dict:
 
 
 def deserialize(config: dict, custom_objects: dict | None = None) -> Any:
-    """Return the policy of a description from ``serialize``.
+    """Return the policy that a config describes.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).name

@@ -1,4 +1,4 @@
-"""``keras.mixed_precision``: dtype policies, and the optimizer that scales losses for float16."""
+"""``keras.mixed_precision``: dtype policies, and the optimizer with loss scaling for float16."""
 
 from polykeras.dtype_policies import DTypePolicy, dtype_policy, set_dtype_policy
 from polykeras.optimizers import LossScaleOptimizer

@@ -1,9 +1,9 @@
 """Random arrays, the same on every backend for the same seed.
 
-``seed`` is an int (always the same numbers), a ``SeedGenerator`` (other numbers with each call) or
-None (drawn from the global stream that ``keras.utils.set_random_seed`` starts). Bits come from
-``Backend.random_bits``. Uniform numbers and masks agree to the bit between backends; what is
-computed with logarithms and roots agrees to a few units in the last place.
+``seed`` is an int (the same numbers at every call), a ``SeedGenerator`` (new numbers at every call)
+or None (drawn from the global seed that ``keras.utils.set_random_seed`` sets). Bits come from
+``Backend.random_bits``. Uniform numbers and masks are bitwise identical on all backends; numbers
+computed with logarithms and roots agree to a few units in the last place.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = [
     "uniform",
 ]
 
-# As many random bits as the type's significand holds: no number is rounded up to 1.
+# As many random bits as the dtype's significand has: no number is rounded up to 1.
 _BITS = {"float16": 11, "bfloat16": 8}
 
 
 def _bits(shape: Sequence[int], seed: Any) -> Any:
-    """int32 random bits."""
+    """Return int32 random bits."""
     backend = current()
     key = seeds.key_of(seed)
     return backend.random_bits(key, tuple(shape))
@@ -55,7 +55,7 @@ def _float_dtype(dtype: Any) -> str:
 
 
 def _unit(bits: Any, dtype: str) -> Any:
-    """Numbers from 0 to below 1, out of random bits."""
+    """Map random bits to uniform numbers in [0, 1)."""
     backend = current()
     count = _BITS.get(dtype, 24)
     integers = backend.bitwise_and(backend.right_shift(bits, 32 - count), (1 << count) - 1)
@@ -63,7 +63,7 @@ def _unit(bits: Any, dtype: str) -> Any:
 
 
 def _scaled(x: Any, factor: Any, offset: Any) -> Any:
-    """x * factor + offset, in x's dtype; both are numbers or arrays."""
+    """Return ``x * factor + offset`` in x's dtype; ``factor`` and ``offset`` are numbers or arrays."""
     backend = current()
     dtype = backend.dtype(x)
     factor, offset = (float(v) if dtypes.scalar_kind(v) else array(v, dtype) for v in (factor, offset))
@@ -72,13 +72,14 @@ def _scaled(x: Any, factor: Any, offset: Any) -> Any:
 
 @op
 def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Return numbers spread evenly between two limits.
+    """Draw numbers from a uniform distribution.
 
     Args:
-        shape: of the result.
-        minval, maxval: numbers or arrays; the second is not reached; defaults 0.0 and 1.0.
-        dtype: a type of floats; default ``floatx()``.
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        minval: float or array, lower bound; default 0.0.
+        maxval: float or array, upper bound, excluded; default 1.0.
+        dtype: str, a float dtype; default None, for ``floatx()``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> uniform((2,), seed=1)
     array([0.43022335, 0.29798877], dtype=float32)
@@ -88,24 +89,25 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 
 
 def _standard_normal(shape: Sequence[int], seed: Any) -> Any:
-    """float32 normals by the transform of Box and Muller (1958)."""
+    """Draw float32 standard normal numbers by the Box-Muller transform (Box and Muller, 1958)."""
     backend = current()
     bits = _bits((2, *shape), seed)
     radius, turn = (_unit(backend.getitem(bits, (n,)), "float32") for n in (0, 1))
-    # From above 0 up to 1, for the logarithm.
+    # In (0, 1], for the logarithm.
     radius = backend.sqrt(backend.multiply(backend.log(backend.subtract(1.0, radius)), -2.0))
     return backend.multiply(radius, backend.cos(backend.multiply(turn, 2 * math.pi)))
 
 
 @op
 def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Return numbers of a normal distribution.
+    """Draw numbers from a normal distribution.
 
     Args:
-        shape: of the result.
-        mean, stddev: numbers or arrays; defaults 0.0 and 1.0.
-        dtype: a type of floats; default ``floatx()``.
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        mean: float or array, mean of the distribution; default 0.0.
+        stddev: float or array, standard deviation of the distribution; default 1.0.
+        dtype: str, a float dtype; default None, for ``floatx()``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> normal((2,), seed=1).shape
     (2,)
@@ -117,13 +119,14 @@ def normal(shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
 def truncated_normal(
     shape: Sequence[int], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> Any:
-    """Return numbers of a normal distribution, none further than 2 ``stddev`` from the mean.
+    """Draw numbers from a normal distribution truncated at two standard deviations from the mean.
 
     Args:
-        shape: of the result.
-        mean, stddev: numbers or arrays; defaults 0.0 and 1.0.
-        dtype: a type of floats; default ``floatx()``.
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        mean: float or array, mean of the distribution; default 0.0.
+        stddev: float or array, standard deviation before truncation; default 1.0.
+        dtype: str, a float dtype; default None, for ``floatx()``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> bool((abs(truncated_normal((9,), seed=1)) <= 2).all())
     True
@@ -140,16 +143,17 @@ def truncated_normal(
 
 @op
 def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32", seed: Any = None) -> Any:
-    """Return integers from ``minval`` to below ``maxval``.
+    """Draw integers from a uniform distribution.
 
     Args:
-        shape: of the result.
-        minval, maxval: ints or arrays, less than 2**31 apart.
-        dtype: a type of integers; default "int32".
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        minval: int or array, lower bound.
+        maxval: int or array, upper bound, excluded; less than 2**31 above ``minval``.
+        dtype: str, an integer dtype; default "int32".
+        seed: int, SeedGenerator or None, see the module; default None.
 
     Raises:
-        ValueError: for an empty or too wide range, or floats.
+        ValueError: for a range that is empty or too wide, or a dtype that is not an integer dtype.
 
     >>> randint((3,), 0, 10, seed=1)
     array([6, 1, 2], dtype=int32)
@@ -169,16 +173,16 @@ def randint(shape: Sequence[int], minval: int, maxval: int, dtype: Any = "int32"
 
 @op
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Any:
-    """Return classes drawn by unnormalized log-probabilities, with Gumbel noise.
+    """Draw class indices from categorical distributions given by logits, with the Gumbel-max trick.
 
     Args:
-        logits: (batch, classes).
-        num_samples: how many to draw from each row.
-        dtype: of the result; default "int32".
-        seed: int, SeedGenerator or None.
+        logits: array of shape (batch, classes), unnormalized log-probabilities.
+        num_samples: int, number of samples to draw from each row.
+        dtype: str, dtype of the result; default "int32".
+        seed: int, SeedGenerator or None, see the module; default None.
 
     Returns:
-        Of shape (batch, num_samples).
+        Array of class indices of shape (batch, num_samples).
 
     >>> categorical([[0.0, 1000.0]], 3, seed=1)
     array([[1, 1, 1]], dtype=int32)
@@ -186,7 +190,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
     backend = current()
     logits = backend.cast(float_array(logits), "float32")
     batch, classes = backend.shape(logits)
-    # Half a step off 0 and 1, for both logarithms.
+    # Half a step away from 0 and 1, for both logarithms.
     unit = backend.add(_unit(_bits((batch, num_samples, classes), seed), "float32"), 2.0**-25)
     noise = backend.negative(backend.log(backend.negative(backend.log(unit))))
     wide = _call.reshaped(logits, (batch, 1, classes))
@@ -195,19 +199,20 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 @op
 def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None = None, seed: Any = None) -> Any:
-    """Return x with a random fraction of its entries set to 0 and the others scaled up.
+    """Return ``inputs`` with a random fraction of its entries set to 0 and the others scaled by ``1 / (1 - rate)``.
 
     N. Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting"
     (JMLR 2014).
 
     Args:
-        inputs: array x.
-        rate: the fraction to drop, from 0 to 1.
-        noise_shape: shape of the mask, which broadcasts to x; None entries mean x's size.
-        seed: int, SeedGenerator or None.
+        inputs: array of any shape.
+        rate: float, fraction of entries to drop, from 0 to 1.
+        noise_shape: tuple of ints and None, shape of the dropout mask, which broadcasts to ``inputs``; None entries
+            stand for the size of that axis; default None, for the shape of ``inputs``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     Raises:
-        ValueError: if ``rate`` lies outside of 0 to 1.
+        ValueError: if ``rate`` is not from 0 to 1.
 
     >>> dropout([1.0, 1.0, 1.0, 1.0], 0.5, seed=3)
     array([2., 2., 2., 0.], dtype=float32)
@@ -224,7 +229,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
         return backend.full(shape, 0, dtype)
     if noise_shape is not None:
         shape = tuple(own if n is None else n for own, n in zip(shape, noise_shape, strict=True))
-    # As an int32, random bits lie below this with probability ``rate``.
+    # As int32, random bits are below this with probability ``rate``.
     if not isinstance(rate, Variable):
         bound, factor = round(rate * (1 << 32)) - (1 << 31), 1 / (1 - rate)
     else:
@@ -234,21 +239,21 @@ def dropout(inputs: Any, rate: float, noise_shape: Sequence[int | None] | None =
 
 
 def _bound_and_factor(backend: Any, rate: Any, dtype: str) -> tuple:
-    """Of a rate that is a 0-d array, below 1."""
+    """Return the bound and the factor for a rate that is a 0-d array, below 1."""
     bound = backend.multiply(backend.subtract(rate, 0.5), float(1 << 32))
     factor = backend.divide(1.0, backend.subtract(1.0, rate))
     return backend.cast(bound, "int32"), backend.cast(factor, dtype)
 
 
-# Each of these rounds accepts more than 95 of 100 proposals: fewer than 1 in 10**12 entries is
-# left with its last one.
+# Each of these rounds accepts more than 95 of 100 proposals: fewer than 1 in 10**12 entries are
+# left without an accepted one.
 _GAMMA_ROUNDS = 10
 
 
 def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
-    """float32 logarithms of gamma numbers by G. Marsaglia and W. W. Tsang (2000).
+    """Draw float32 logarithms of gamma-distributed numbers (G. Marsaglia and W. W. Tsang, 2000).
 
-    Of a small alpha the numbers themselves are often too small for the type.
+    For a small alpha the numbers themselves often underflow.
     """
     backend = current()
     shape = tuple(shape)
@@ -258,7 +263,7 @@ def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
     is_small = backend.less(alpha, 1.0)
     base = backend.subtract(backend.where(is_small, backend.add(alpha, 1.0), alpha), 1 / 3)
     width = backend.rsqrt(backend.multiply(base, 9.0))
-    # Other entries of the same stream than those of the normals.
+    # Entries of the same stream that the normals don't use.
     bits = backend.random_bits(key, (3 * _GAMMA_ROUNDS + 1, *shape))
     unit = backend.add(_unit(bits, "float32"), 2.0**-25)
     result, is_open = base, backend.full(shape, True, "bool")
@@ -281,13 +286,13 @@ def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
 
 @op
 def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """Return numbers of a gamma distribution of scale 1.
+    """Draw numbers from a gamma distribution with scale 1.
 
     Args:
-        shape: of the result.
-        alpha: the distribution's shape parameter: a number, or an array that broadcasts.
-        dtype: a type of floats; default ``floatx()``.
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        alpha: float, or array that broadcasts to ``shape``, the distribution's shape parameter.
+        dtype: str, a float dtype; default None, for ``floatx()``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> bool((gamma((5,), 2.0, seed=1) > 0).all())
     True
@@ -297,13 +302,13 @@ def gamma(shape: Sequence[int], alpha: Any, dtype: Any = None, seed: Any = None)
 
 @op
 def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """Return numbers of a beta distribution.
+    """Draw numbers from a beta distribution.
 
     Args:
-        shape: of the result.
-        alpha, beta: the distribution's parameters: numbers, or arrays that broadcast.
-        dtype: a type of floats; default ``floatx()``.
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        alpha, beta: floats, or arrays that broadcast to ``shape``, the distribution's parameters.
+        dtype: str, a float dtype; default None, for ``floatx()``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> bool((beta((5,), 2.0, 3.0, seed=1) < 1).all())
     True
@@ -313,24 +318,24 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: A
     pair = [backend.broadcast_to(array(v, "float32"), shape) for v in (alpha, beta)]
     both = _log_gamma((2, *shape), backend.stack(pair, 0), seed)
     first, second = (backend.getitem(both, (n,)) for n in (0, 1))
-    # a / (a + b), of the logarithms of a and b.
+    # a / (a + b), from the logarithms of a and b.
     fraction = backend.multiply(backend.tanh(backend.multiply(backend.subtract(first, second), 0.5)), 0.5)
     return backend.cast(backend.add(fraction, 0.5), _float_dtype(dtype))
 
 
 @op
 def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """Return how many of ``counts`` trials succeed.
+    """Draw numbers of successes from a binomial distribution.
 
-    The waiting times between successes are drawn (L. Devroye, "Non-Uniform Random Variate
-    Generation", 1986, X.4.3): the time goes up with counts * probabilities.
+    Draws the waiting times between successes (L. Devroye, "Non-Uniform Random Variate Generation",
+    1986, X.4.3): the running time grows with counts * probabilities.
 
     Args:
-        shape: of the result.
-        counts: numbers of trials, broadcast to ``shape``.
-        probabilities: of a success in each, broadcast alike.
-        dtype: a type of floats; default ``floatx()``.
-        seed: int, SeedGenerator or None.
+        shape: tuple of ints, shape of the result.
+        counts: array of numbers of trials, which broadcasts to ``shape``.
+        probabilities: array of success probabilities, which broadcasts to ``shape``.
+        dtype: str, a float dtype; default None, for ``floatx()``.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> binomial((3,), 10.0, 1.0, seed=1)
     array([10., 10., 10.], dtype=float32)
@@ -345,7 +350,7 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
     bits = _bits(shape, seed)
     offsets = _offsets_of_waits(shape)
 
-    def goes_on(bits: Any, time: Any, successes: Any) -> Any:
+    def is_unfinished(bits: Any, time: Any, successes: Any) -> Any:
         return backend.any(backend.less_equal(time, trials))
 
     def step(bits: Any, time: Any, successes: Any) -> tuple:
@@ -356,7 +361,7 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
         return backend.add(bits, int(offsets.flat[-1])), backend.getitem(times, (-1,)), backend.add(successes, hits)
 
     zeros = backend.full(shape, 0.0, "float32")
-    successes = backend.while_loop(goes_on, step, (bits, zeros, zeros))[2]
+    successes = backend.while_loop(is_unfinished, step, (bits, zeros, zeros))[2]
     return backend.cast(backend.where(is_likely, backend.subtract(trials, successes), successes), dtype)
 
 
@@ -372,12 +377,12 @@ def _offsets_of_waits(shape: tuple) -> np.ndarray:
 
 @op
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
-    """Shuffle the entries along an axis.
+    """Shuffle an array along an axis.
 
     Args:
-        x: array.
-        axis: which axis; default 0.
-        seed: int, SeedGenerator or None.
+        x: array of any shape.
+        axis: int, the axis to shuffle along; default 0.
+        seed: int, SeedGenerator or None, see the module; default None.
 
     >>> shuffle([1, 2, 3], seed=1)
     array([3, 2, 1], dtype=int32)

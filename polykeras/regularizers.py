@@ -1,4 +1,4 @@
-"""Penalties on weights or outputs, added to the loss.
+"""Regularizers: penalties on weights or outputs, added to the loss.
 
 >>> import numpy as np
 >>> float(get("l2")(np.array([3.0, 4.0])))
@@ -17,7 +17,7 @@ from polykeras.serialization import registry
 
 
 class Regularizer(Stamped):
-    """Base of the penalties: ``__call__(x)`` returns a 0-d array.
+    """Base class of regularizers: ``__call__(x)`` returns the penalty, a scalar.
 
     >>> class Roughness(Regularizer):
     ...     def __call__(self, x):
@@ -28,16 +28,16 @@ class Regularizer(Stamped):
     """
 
     def __call__(self, x: Any) -> Any:
-        """Return the penalty for an array or variable."""
+        """Return the penalty on an array or variable, a scalar."""
         return 0.0
 
     def get_config(self) -> dict:
-        """Return the arguments, ready for JSON."""
+        """Return the JSON-serializable constructor arguments."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict) -> Self:
-        """Make a regularizer from its config.
+        """Create a regularizer from its config.
 
         Args:
             config: dict, as ``get_config`` returns.
@@ -53,7 +53,7 @@ def _factor(name: str, value: float | None, default: float = 0.0) -> float:
 
 
 def _renamed(name: str, value: Any, keras_2: dict[str, float]) -> Any:
-    """The value of an argument that Keras 2 called ``l``."""
+    """Return the value of an argument that Keras 2 called ``l``."""
     value = keras_2.pop("l", value)
     if keras_2:
         raise TypeError(f"Expected the argument {name!r}. Received: {naming.listed(sorted(keras_2))}.")
@@ -69,11 +69,11 @@ def _square_sum(x: Any) -> Any:
 
 
 class L1(Regularizer):
-    """``l1 * sum(|x|)``.
+    """L1 penalty: ``l1 * sum(|x|)``.
 
     Args:
-        l1: factor, at least 0. Keras 2 calls it ``l``; default 0.01.
-        **keras_2: the factor by its name ``l`` of Keras 2.
+        l1: float, factor, at least 0; default 0.01.
+        **keras_2: ``l``, Keras 2's name of ``l1``.
 
     Raises:
         ValueError: for a negative, infinite or non-numeric factor.
@@ -93,11 +93,11 @@ class L1(Regularizer):
 
 
 class L2(Regularizer):
-    """``l2 * sum(x**2)``.
+    """L2 penalty: ``l2 * sum(x**2)``.
 
     Args:
-        l2: factor, at least 0. Keras 2 calls it ``l``; default 0.01.
-        **keras_2: the factor by its name ``l`` of Keras 2.
+        l2: float, factor, at least 0; default 0.01.
+        **keras_2: ``l``, Keras 2's name of ``l2``.
 
     Raises:
         ValueError: for a negative, infinite or non-numeric factor.
@@ -117,10 +117,10 @@ class L2(Regularizer):
 
 
 class L1L2(Regularizer):
-    """``l1 * sum(|x|) + l2 * sum(x**2)``.
+    """L1 and L2 penalty: ``l1 * sum(|x|) + l2 * sum(x**2)``.
 
     Args:
-        l1, l2: factors, at least 0.
+        l1, l2: floats, factors, at least 0; default 0.0.
 
     Raises:
         ValueError: for a negative, infinite or non-numeric factor.
@@ -140,14 +140,15 @@ class L1L2(Regularizer):
 
 
 class OrthogonalRegularizer(Regularizer):
-    """The mean of |cosine| between the rows, or columns, of a matrix, times a factor.
+    """Penalty on the mean absolute cosine similarity between the rows, or columns, of a matrix.
 
     Args:
-        factor: at least 0; default 0.01.
-        mode: ``"rows"`` or ``"columns"``.
+        factor: float, at least 0; default 0.01.
+        mode: ``"rows"`` or ``"columns"``, the vectors that should be orthogonal; default ``"rows"``.
 
     Raises:
-        ValueError: for another mode, a bad factor, or when called with anything but a matrix.
+        ValueError: for an unknown mode, a negative, infinite or non-numeric factor, or when called with anything
+            but a matrix.
 
     >>> float(OrthogonalRegularizer(1.0)([[1.0, 0.0], [0.0, 5.0]]))
     0.0
@@ -181,10 +182,10 @@ registry.add_family("regularizers", registry.members(globals(), Regularizer))
 
 
 def serialize(regularizer: Any) -> Any:
-    """Return the description of a regularizer, ready for JSON.
+    """Return the JSON-serializable config of a regularizer.
 
     Args:
-        regularizer: a Regularizer or function.
+        regularizer: Regularizer or function.
 
     >>> serialize(L2(0.5))["config"]
     {'l2': 0.5}
@@ -193,10 +194,10 @@ def serialize(regularizer: Any) -> Any:
 
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
-    """Build the regularizer that ``serialize`` described.
+    """Return the regularizer that a config describes.
 
     Args:
-        config: name or dict.
+        config: str or dict, as ``serialize`` returns.
         custom_objects: dict from names to classes or functions; default None.
 
     >>> deserialize(serialize(L2(0.5))).l2
@@ -206,14 +207,14 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
 
 
 def get(identifier: Any) -> Any:
-    """Return the regularizer that a name, config, class or function means; None stays None.
+    """Return the regularizer given by a name, config, class, object or function; None for None.
 
     Args:
-        identifier: str, dict, class, object or None.
+        identifier: str, dict, class, Regularizer, function or None.
 
     Raises:
         ValueError: for an unknown name.
-        TypeError: for something that is no regularizer.
+        TypeError: for anything that is not a regularizer.
 
     >>> get("l1").l1
     0.01

@@ -1,4 +1,4 @@
-"""``keras.tree``: nested lists, tuples and dicts as trees; unlike ``core.trees``, None is a leaf."""
+"""``keras.tree``: functions on nested lists, tuples and dicts; unlike in ``core.trees``, None is a leaf."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import optree
 
 
 class MAP_TO_NONE:
-    """What a function for ``traverse`` returns to put None in place of a part.
+    """Marker that a function passed to ``traverse`` returns to replace a substructure by None.
 
     >>> import polykeras as keras
     >>> keras.tree.traverse(lambda x: keras.tree.MAP_TO_NONE if x == 2 else None, [1, 2])
@@ -18,7 +18,7 @@ class MAP_TO_NONE:
 
 
 def is_nested(structure: Any) -> bool:
-    """True for lists, tuples, dicts, and what else optree knows.
+    """Return whether a structure is nested: a list, tuple, dict or other container known to optree.
 
     Args:
         structure: list, tuple, dict, or leaf.
@@ -30,7 +30,7 @@ def is_nested(structure: Any) -> bool:
 
 
 def flatten(structure: Any) -> list:
-    """Return the leaves of a tree in order; those of a dict by sorted keys.
+    """Return the leaves of a structure in order; those of a dict by sorted key.
 
     Args:
         structure: list, tuple, dict, or leaf.
@@ -42,7 +42,7 @@ def flatten(structure: Any) -> list:
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
-    """Return pairs of a path and a leaf.
+    """Return pairs of path and leaf.
 
     Args:
         structure: list, tuple, dict, or leaf.
@@ -55,15 +55,15 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple, Any]]:
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Iterable) -> Any:
-    """Return a tree of a structure with other leaves.
+    """Pack a flat sequence of leaves into a given structure.
 
     Args:
-        structure: a tree, or a leaf.
-        flat_sequence: as many leaves.
+        structure: list, tuple, dict, or leaf.
+        flat_sequence: iterable of as many leaves as the structure has.
 
     Raises:
-        TypeError: if they are no sequence.
-        ValueError: for another number of them.
+        TypeError: if ``flat_sequence`` is not iterable.
+        ValueError: if the number of leaves differs.
 
     >>> pack_sequence_as((0, [0]), ["a", "b"])
     ('a', ['b'])
@@ -77,16 +77,16 @@ def pack_sequence_as(structure: Any, flat_sequence: Iterable) -> Any:
 
 
 def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -> Any:
-    """Return a tree of what a function makes of the leaves of trees of one structure.
+    """Map a function over the leaves of one or more equal structures, into a new structure.
 
     Args:
-        func: of as many arguments as there are trees.
-        *structures: trees.
-        none_is_leaf: call the function for None too.
+        func: callable with as many arguments as there are structures.
+        *structures: structures that differ in their leaves only.
+        none_is_leaf: whether to call the function on None too; default True.
 
     Raises:
-        TypeError: without a function or a tree.
-        ValueError: for trees of other structures.
+        TypeError: if ``func`` is not callable, or without a structure.
+        ValueError: if the structures differ.
 
     >>> map_structure(lambda x, y: x + y, [1, (2,)], [10, (20,)])
     [11, (22,)]
@@ -100,16 +100,16 @@ def map_structure(func: Callable, *structures: Any, none_is_leaf: bool = True) -
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any) -> Any:
-    """Return a tree of what a function makes of the parts of trees at the leaves of a shallower one.
+    """Map a function over substructures: those at the leaves of a shallower structure.
 
     Args:
-        shallow_structure: tree whose leaves end the search.
-        func: function of the parts, one of each tree.
-        *structures: trees that begin like the shallow one.
+        shallow_structure: structure whose leaves mark the substructures to map over.
+        func: callable with as many arguments as there are structures.
+        *structures: structures with ``shallow_structure`` as their upper levels.
 
     Raises:
-        TypeError: without a function or a tree.
-        ValueError: for trees that don't start as the shallow one.
+        TypeError: if ``func`` is not callable, or without a structure.
+        ValueError: if a structure does not match ``shallow_structure``.
 
     >>> map_structure_up_to([0, 0], len, [[1], [2, 3]])
     [1, 2]
@@ -123,10 +123,10 @@ def map_structure_up_to(shallow_structure: Any, func: Callable, *structures: Any
 
 
 def map_shape_structure(func: Callable, structure: Any) -> Any:
-    """Return a tree of what a function makes of shapes: tuples and lists of ints and None.
+    """Map a function over the shapes in a structure: its tuples and lists of ints and None.
 
     Args:
-        func: function of a shape.
+        func: callable that takes a shape.
         structure: list, tuple, dict, or leaf.
 
     >>> map_shape_structure(len, {"x": (None, 3), "y": (2,)})
@@ -141,14 +141,14 @@ def map_shape_structure(func: Callable, structure: Any) -> Any:
 
 
 def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
-    """Refuse trees of different structures; all kinds of dicts count as one.
+    """Check that two structures are the same, whatever their leaves and their kinds of dicts.
 
     Args:
-        a, b: trees.
+        a, b: structures.
         check_types: accepted for compatibility, without effect; default None.
 
     Raises:
-        ValueError: naming where they differ.
+        ValueError: if they differ; the message gives the path.
 
     >>> assert_same_structure([1, (2,)], [3, (4,)])
     """
@@ -158,20 +158,20 @@ def assert_same_structure(a: Any, b: Any, check_types: Any = None) -> None:
 def _compare(a: Any, b: Any, path: tuple) -> None:
     keys = [_entries(x) for x in (a, b)]
     if _kind(a) is not _kind(b) or keys[0].keys() != keys[1].keys():
-        raise ValueError(f"Expected two trees of one structure. Received, at path {path}: {a!r} and {b!r}.")
+        raise ValueError(f"Expected two equal structures. Received, at path {path}: {a!r} and {b!r}.")
     for key, child in keys[0].items():
         _compare(child, keys[1][key], (*path, key))
 
 
 def _kind(x: Any) -> type | None:
-    """What two trees of one structure have in common; None for a value."""
+    """Return the type of container that equal structures have in common; None for a leaf."""
     if isinstance(x, Mapping):
         return dict
     return type(x) if is_nested(x) else None
 
 
 def _entries(x: Any) -> dict:
-    """The parts of a tree by key."""
+    """Return the children of a structure by key."""
     if not is_nested(x):
         return {}
     children, _, entries, _ = optree.tree_flatten_one_level(x, none_is_leaf=True)
@@ -179,13 +179,13 @@ def _entries(x: Any) -> dict:
 
 
 def assert_same_paths(a: Any, b: Any) -> None:
-    """Refuse trees whose leaves lie at different paths, whatever kinds of lists and dicts they are.
+    """Check that two structures have leaves at the same paths, whatever their types of containers.
 
     Args:
-        a, b: trees.
+        a, b: structures.
 
     Raises:
-        ValueError: naming the paths that only one has.
+        ValueError: if they don't; the message lists the paths that only one of them has.
 
     >>> assert_same_paths([0, 1], (2, 3))
     """
@@ -198,7 +198,7 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 
 def lists_to_tuples(structure: Any) -> Any:
-    """Return a tree with tuples in place of lists.
+    """Return a structure with tuples in place of lists.
 
     Args:
         structure: list, tuple, dict, or leaf.
@@ -210,16 +210,17 @@ def lists_to_tuples(structure: Any) -> Any:
 
 
 def traverse(func: Callable, structure: Any, top_down: bool = True) -> Any:
-    """Return a tree with parts replaced by what a function makes of them.
+    """Return a structure with substructures replaced by the results of a function.
 
     Args:
-        func: of a part: what to put in its place; None leaves it, ``MAP_TO_NONE`` puts None there.
-        structure: a tree.
-        top_down: begin with the whole, and leave alone what is inside of a part that was replaced;
-            else begin with the leaves.
+        func: callable that takes a substructure or leaf and returns its replacement; None to keep it,
+            ``MAP_TO_NONE`` to replace it by None.
+        structure: list, tuple, dict, or leaf.
+        top_down: whether to start with the whole structure, and not to enter replaced substructures; otherwise
+            starts with the leaves; default True.
 
     Raises:
-        TypeError: without a function.
+        TypeError: if ``func`` is not callable.
 
     >>> traverse(lambda x: sum(x) if isinstance(x, tuple) else None, [(1, 2), [3]])
     [3, [3]]

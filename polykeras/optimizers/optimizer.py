@@ -318,7 +318,7 @@ class Optimizer(Trackable):
             shape: tuple of ints.
             initializer: str, Initializer or function of (shape, dtype); default "zeros".
             dtype: str; default None, for ``floatx()``.
-            aggregation, layout: accepted for compatibility with Keras; without effect.
+            aggregation, layout: accepted for compatibility with Keras, without effect; defaults "none" and None.
             name: str, used in its path and in messages; default None.
             on_host: whether to keep it in host memory, as for step counts and learning rates; default False.
         """
@@ -338,7 +338,7 @@ class Optimizer(Trackable):
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """Make a variable of another's shape and dtype.
+        """Create a variable with the shape and dtype of another.
 
         Args:
             reference_variable: Variable.

@@ -191,7 +191,7 @@ def test_a_model_trains_on_a_flow(backend):
         (lambda: image.ImageDataGenerator(brightness_range=1.5), "brightness_range"),
         (lambda: image.ImageDataGenerator().fit(X[0]), "four axes"),
         (lambda: image.ImageDataGenerator().flow(X[0]), "four axes"),
-        (lambda: image.ImageDataGenerator().flow(X, Y[:3]), "one length"),
+        (lambda: image.ImageDataGenerator().flow(X, Y[:3]), "the same length"),
         (
             lambda: image.ImageDataGenerator(validation_split=0.5).flow(X, np.arange(10), subset="training"),
             "same classes",

@@ -46,9 +46,9 @@ def test_a_model_trains_on_windows(backend):
 
 
 def test_windows_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="at least 30 times"):
+    with pytest.raises(ValueError, match="at least 30 time steps"):
         sequence.TimeseriesGenerator(DATA, TARGETS, 30)
-    with pytest.raises(ValueError, match="20 times, 19 targets"):
+    with pytest.raises(ValueError, match="20 time steps, 19 targets"):
         sequence.TimeseriesGenerator(DATA, TARGETS[1:], 3)
 
 

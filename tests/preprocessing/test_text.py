@@ -61,7 +61,7 @@ def test_words_are_split_and_hashed(real_text):
 
 def test_mistakes_are_named():
     tokenizer = text.Tokenizer()
-    with pytest.raises(ValueError, match="num_words, or fit_on_texts"):
+    with pytest.raises(ValueError, match="num_words, or a call of fit_on_texts"):
         tokenizer.sequences_to_matrix([[1]])
     with pytest.raises(ValueError, match="mode to be one of"):
         tokenizer.sequences_to_matrix([[1]], "other")

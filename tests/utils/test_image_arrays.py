@@ -77,7 +77,7 @@ def test_saved_images_are_loaded_again(tmp_path, photo):
     np.testing.assert_array_equal(img_to_array(load_img(str(tmp_path / "a.png"))), x)
     save_img(tmp_path / "a.dat", x.transpose(2, 0, 1), "channels_first", "bmp", scale=False)
     np.testing.assert_array_equal(img_to_array(load_img(io.BytesIO((tmp_path / "a.dat").read_bytes()))), x)
-    with pytest.warns(UserWarning, match="no alpha"):
+    with pytest.warns(UserWarning, match="not support an alpha"):
         save_img(tmp_path / "a.jpg", np.ones((4, 4, 4)), quality=90)
     assert load_img(tmp_path / "a.jpg").size == (4, 4)
 
