@@ -114,7 +114,7 @@ def test_a_distiller_is_saved_with_both_models(tmp_path, backend):
         (lambda t, s: Distiller(t, s, LogitsDistillation()).compile("sgd"), "the loss of the student"),
         (lambda t, s: LogitsDistillation(0), "temperature to be a positive number. Received: 0"),
         (lambda t, s: FeatureDistillation([None]), "a loss for at least one output"),
-        (lambda t, s: LogitsDistillation().compute_loss([TEACHER], STUDENT), "one structure"),
+        (lambda t, s: LogitsDistillation().compute_loss([TEACHER], STUDENT), "equal structures"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
