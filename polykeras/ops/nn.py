@@ -101,8 +101,8 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     """
     backend = current()
     x = float_array(x)
-    below = backend.multiply(backend.expm1(backend.minimum(x, 0.0)), float(alpha))
-    return backend.where(backend.greater(x, 0.0), x, below)
+    y = backend.elu(x)
+    return y if alpha == 1 else backend.where(backend.greater(x, 0.0), y, backend.multiply(y, float(alpha)))
 
 
 @op
@@ -117,7 +117,7 @@ def selu(x: Any) -> Any:
     >>> selu([0.0])
     array([0.], dtype=float32)
     """
-    return current().multiply(elu(x, 1.6732632423543772), 1.0507009873554805)
+    return current().selu(float_array(x))
 
 
 @op
@@ -133,8 +133,8 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     """
     backend = current()
     x = float_array(x)
-    below = backend.expm1(backend.multiply(backend.minimum(x, 0.0), 1.0 / alpha))
-    return backend.where(backend.greater(x, 0.0), x, backend.multiply(below, float(alpha)))
+    below = backend.multiply(backend.elu(backend.multiply(x, 1.0 / alpha)), float(alpha))
+    return backend.where(backend.greater(x, 0.0), x, below)
 
 
 @op

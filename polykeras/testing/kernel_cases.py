@@ -35,6 +35,8 @@ ACTIVATION: dict[str, Callable] = {
     "relu": lambda x: np.maximum(x, 0),
     "sigmoid": lambda x: np.exp(-np.logaddexp(0, -x)),
     "softplus": lambda x: np.logaddexp(0, x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(np.minimum(x, 0))),
     "silu": lambda x: x * np.exp(-np.logaddexp(0, -x)),
     "gelu": oracles.gelu,
 }
@@ -55,7 +57,7 @@ def _activation_cases() -> Iterator[Case]:
         arguments = np.array([target]), zero
         yield Case("sigmoid_cross_entropy", arguments, oracles.sigmoid_cross_entropy, f"{target} at 0", gradient=True)
     large = np.array([-1000.0, -50.0, 0.0, 50.0, 1000.0], "float32")
-    for name in ("relu", "sigmoid", "softplus", "silu", "gelu"):
+    for name in ("relu", "sigmoid", "softplus", "elu", "selu", "silu", "gelu"):
         yield Case(name, (large,), ACTIVATION[name], "large values")
     x = values(2, 3, dtype="float64", low=-4.0, high=4.0)
     yield Case("gelu", (x, True), oracles.gelu, "approximate", gradient=True, unknown=(0,))

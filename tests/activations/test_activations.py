@@ -51,6 +51,17 @@ def test_values_and_gradients_are_those_of_real_keras(name, options, backend, re
     np.testing.assert_allclose(backend.to_numpy(gradient), x.grad.numpy(), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "slope"), [("elu", 1.0), ("celu", 1.0), ("selu", 1.0507009873554805)])
+def test_at_zero_an_exponential_unit_has_the_slope_of_its_line(name, slope, backend):
+    v = Variable([0.0])
+
+    def loss():
+        return ops.sum(getattr(activations, name)(v.value))
+
+    _, (gradient,) = state.value_and_grad(loss, [v])()
+    np.testing.assert_allclose(backend.to_numpy(gradient), [slope], rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", [*NAMES, "threshold"])
 def test_signatures_are_those_of_real_keras(name, real_keras):
     theirs = inspect.signature(getattr(real_keras.activations, name)).parameters

@@ -75,3 +75,11 @@ class TestTensorflow(OwnFunctions):
 
         with pytest.raises(TypeError, match="'holder.*add_weight"):
             Holder()(np.ones((2, 4), "float32"))
+
+
+@pytest.mark.parametrize("name", ["Relu", "Elu", "Selu", "Sigmoid", "Softplus", "Tanh", "Softmax"])
+def test_a_graph_names_an_activation_as_tensorflow_does(name):
+    with keras.backends.use("tensorflow"):
+        model = keras.Sequential([layers.Input((3,)), layers.Activation(name.lower())])
+        graph = tf.function(model).get_concrete_function(tf.TensorSpec((2, 3))).graph
+    assert [operation.type for operation in graph.get_operations()].count(name) == 1

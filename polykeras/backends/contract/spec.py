@@ -195,7 +195,7 @@ class SpecBackend(Backend):
     negative = absolute = sign = exp = expm1 = log = log1p = sqrt = sin = cos = tan = _same
     arcsin = arccos = arctan = sinh = cosh = tanh = arcsinh = arccosh = arctanh = _same
     erf = erfinv = lgamma = digamma = floor = ceil = round = logical_not = bitwise_not = _same
-    square = rsqrt = relu = sigmoid = softplus = silu = gelu = softmax = log_softmax = _same
+    square = rsqrt = relu = sigmoid = softplus = elu = selu = silu = gelu = softmax = log_softmax = _same
     isfinite = isnan = _to_bool
 
     add = subtract = multiply = divide = floor_divide = mod = power = _broadcast

@@ -661,6 +661,16 @@ class TensorflowBackend(Backend):
     def relu(self, x: Array, /) -> Array:
         return raw.Relu(features=x)
 
+    # One operation each, by whose names programs that rewrite TensorFlow's graphs know them.
+    def softplus(self, x: Array, /) -> Array:
+        return raw.Softplus(features=x)
+
+    def elu(self, x: Array, /) -> Array:
+        return raw.Elu(features=x)
+
+    def selu(self, x: Array, /) -> Array:
+        return raw.Selu(features=x)
+
     @in_single_precision
     def softmax(self, x: Array, axis: int = -1) -> Array:
         return tf.nn.softmax(x, axis) if len(x.shape) <= _SOFTMAX_AXES else super().softmax(x, axis)
