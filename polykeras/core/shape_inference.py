@@ -4,14 +4,15 @@ polykeras's own code runs over specs, which need no engine. Where code asks a sp
 an array has (``torch.relu(x)``, ``x.view(...)``, arithmetic with an unknown size), the whole
 function is run again, by the engine itself, on stand-in arrays:
 tracers on JAX and TensorFlow, small arrays on PyTorch and NumPy. Each unknown size is tried with
-two values: a size that differs between the two results is unknown.
+two values: a size that differs between the two results is unknown. A function that fails for both, such as
+one that needs a batch of two rows, is traced with unknown sizes where the engine can.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,7 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
     engine = backends.load(backends.outer_name())
     leaves, structure = trees.flatten((args, kwargs))
     try:
-        # Two trials are needed only if there are unknown sizes to tell from fixed ones.
-        runs = [_run(engine, function, leaves, structure, trial) for trial in range(1 + _has_unknown(leaves))]
-        result, notes = runs[0] if len(runs) == 1 else _joined(*runs)
+        result, notes = _tried(engine, function, leaves, structure)
     except Exception as error:
         if isinstance(reason, EngineNeeded):
             error.add_note(f"It ran on {engine.name} because: {reason}")
@@ -76,17 +75,37 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
     return result
 
 
+def _tried(engine: Any, function: Callable, leaves: list, structure: Any) -> Any:
+    """Return the specs of a function's result, and notes of what it assigned."""
+    run = functools.partial(_run, engine, function, leaves, structure)
+    # Two trials are needed only if there are unknown sizes to tell from fixed ones.
+    if not _has_unknown(leaves):
+        return run(0)
+    try:
+        return _joined(run(0), run(1))
+    except Exception:
+        if engine.traces_unknown_sizes:
+            with contextlib.suppress(Exception):
+                return run(None)
+        raise
+
+
 def _has_unknown(leaves: list) -> bool:
     return any(None in x.shape for x in leaves if isinstance(x, SpecArray))
 
 
-def known_shape(shape: tuple, trial: int) -> tuple:
-    """Return a shape with each None replaced by a trial size: one for the batch axis, others for the other axes."""
+def known_shape(shape: tuple, trial: int | None) -> tuple:
+    """Return a shape with each None replaced by a trial size, one for the batch axis, others for the other axes.
+
+    Without a trial the shape stays as it is.
+    """
+    if trial is None:
+        return shape
     sizes = [_BATCHES[trial], *(_LENGTHS[trial] + 24 * axis for axis in range(len(shape)))]
     return tuple(sizes[axis] if n is None else n for axis, n in enumerate(shape))
 
 
-def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: int) -> Any:
+def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: int | None) -> Any:
     specs = [x for x in leaves if isinstance(x, SpecArray)]
     specs += [mask for x in specs if isinstance(mask := masks.get_mask(x), SpecArray)]
     found: list = []
@@ -109,7 +128,7 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: i
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def attributes_kept(of_their_own: bool = False) -> Iterator[None]:
     """Inside, code may read arrays that calls stored in attributes; on exit the attributes are restored.
 
@@ -162,7 +181,7 @@ def _specs_of(engine: Any, tree: Any) -> Any:
             return SpecArray(x.shape, dtypes.standardize(x.dtype))
         if not engine.is_array(x):
             return x
-        result = SpecArray(tuple(engine.shape(x)), engine.dtype(x))
+        result = SpecArray(tuple(n if isinstance(n, int) else None for n in engine.shape(x)), engine.dtype(x))
         mask = masks.get_mask(x)
         if mask is not None:
             masks.set_mask(result, spec(mask))
@@ -215,7 +234,7 @@ class StandIns(dict):
         self.notes.append([take, *_specs_of(self._engine, trees_of_arrays)])
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stand_ins_for_variables(engine: Any) -> Iterator[StandIns]:
     """Inside, variables read as stand-in arrays; their slots are not touched."""
     values, assigned = scope.values, scope.assigned
@@ -236,7 +255,7 @@ def are_tried() -> bool:
     return isinstance(scope.values, StandIns)
 
 
-@contextmanager
+@contextlib.contextmanager
 def outside_inference() -> Iterator[None]:
     """Inside, arrays have values even during shape inference; the engine is loaded when the first array is made."""
     values = scope.values

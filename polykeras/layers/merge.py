@@ -11,6 +11,7 @@ from typing import Any
 from polykeras import ops
 from polykeras.core import masks, naming
 from polykeras.layers.layer import Layer
+from polykeras.ops import linalg
 
 
 class Merge(Layer):
@@ -402,13 +403,7 @@ class Dot(Merge):
         first, second = self._pair(ranks)
         if self.normalize:
             left, right = ops.normalize(left, axis=first), ops.normalize(right, axis=second)
-        letters = "bcdefghijklmnopq"
-        left_axes = list(letters[: ranks[0]])
-        right_axes = ["b", *letters[ranks[0] : ranks[0] + ranks[1] - 1]]
-        left_axes[first] = right_axes[second] = "z"
-        output = [a for a in left_axes if a != "z"] + [a for a in right_axes[1:] if a != "z"]
-        result = ops.einsum(f"{''.join(left_axes)},{''.join(right_axes)}->{''.join(output)}", left, right)
-        return ops.expand_dims(result, -1) if len(output) == 1 else result
+        return linalg.batch_dot(left, right, first, second)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> None:
         """Return None: dot products have no mask.

@@ -58,7 +58,7 @@ def test_at_zero_an_exponential_unit_has_the_slope_of_its_line(name, slope, back
     def loss():
         return ops.sum(getattr(activations, name)(v.value))
 
-    _, (gradient,) = state.value_and_grad(loss, [v])()
+    _, (gradient,) = functionalization.value_and_grad(loss, [v])()
     np.testing.assert_allclose(backend.to_numpy(gradient), [slope], rtol=1e-6)
 
 

@@ -83,3 +83,11 @@ def test_a_graph_names_an_activation_as_tensorflow_does(name):
         model = keras.Sequential([layers.Input((3,)), layers.Activation(name.lower())])
         graph = tf.function(model).get_concrete_function(tf.TensorSpec((2, 3))).graph
     assert [operation.type for operation in graph.get_operations()].count(name) == 1
+
+
+def test_a_graph_has_a_product_of_matrices_for_a_dot_product():
+    with keras.backends.use("tensorflow"):
+        inputs = [layers.Input((4, 3)), layers.Input((2, 3))]
+        model = keras.Model(inputs, layers.Dot(2)(inputs))
+        graph = tf.function(model).get_concrete_function([tf.TensorSpec((5, 4, 3)), tf.TensorSpec((5, 2, 3))]).graph
+    assert {"BatchMatMulV2"} == {o.type for o in graph.get_operations()} & {"BatchMatMulV2", "Einsum", "Sum", "Mul"}

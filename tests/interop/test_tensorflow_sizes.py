@@ -143,3 +143,25 @@ def test_saved_recurrent_models_take_sequences_of_any_number_and_length(tmp_path
     program = tf.saved_model.load(str(tmp_path))
     for x in (X, X[:2, :4]):
         np.testing.assert_allclose(program.serve(x), model(x), rtol=1e-4, atol=1e-6)
+
+
+TWO_ROWS = {
+    "quotient": (lambda x, y: tf.realdiv(x, y), (2, 4), (4,), (None, 2, 4)),
+    "product": (lambda x, y: tf.einsum("ibh,hnd->ibnd", x, y), (3, 2), (4, 5), (None, 3, 4, 5)),
+    "row": (lambda x, y: tf.ensure_shape(x, (2, 3)) - y, (3,), (3,), (2, 3)),
+}
+
+
+@pytest.mark.parametrize(("function", "first", "second", "shape"), TWO_ROWS.values(), ids=TWO_ROWS)
+def test_a_function_for_batches_of_two_rows_is_traced_without_other_sizes(function, first, second, shape):
+    inputs = [layers.Input(first), layers.Input(second)]
+    outputs = layers.Lambda(lambda pair: function(*pair))(inputs)
+    assert outputs.shape == shape
+    x, y = (np.random.default_rng(0).uniform(1, 2, (2, *sizes)).astype("float32") for sizes in (first, second))
+    predicted = keras.Model(inputs, outputs).predict([x, y], verbose=0)
+    np.testing.assert_allclose(predicted, function(x, y), rtol=1e-6)
+
+
+def test_a_function_wrong_for_every_size_is_told_with_the_sizes_that_were_tried():
+    with pytest.raises(ValueError, match=r"Dimensions must be equal, but are 2 and 3.*\[6,3,2\]"):
+        layers.Lambda(lambda x: tf.matmul(x, x))(layers.Input((3, 2)))

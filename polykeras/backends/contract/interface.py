@@ -44,6 +44,8 @@ class Primitives:
     is_symbolic = False
     #: Whether ``compile`` traces its function once per input shape; otherwise it runs the function eagerly.
     is_traced = False
+    #: Whether arrays may have unknown sizes while a function is traced, None in their static shapes.
+    traces_unknown_sizes = False
     #: Whether what ``compile`` returns may skip its function: everything that differs between calls must be passed.
     captures = False
     #: Whether the state of a donating call is no plain array: ``hold`` wraps an array, ``read`` unwraps it.

@@ -162,7 +162,7 @@ class TensorflowBackend(Backend):
     """The contract's interface on TensorFlow."""
 
     name = "tensorflow"
-    is_traced = captures = has_datasets = has_text = True
+    is_traced = traces_unknown_sizes = captures = has_datasets = has_text = True
     shows = True
 
     def __init__(self) -> None:

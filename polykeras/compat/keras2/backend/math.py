@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polykeras import config, ops
+from polykeras.ops import linalg
 
 abs = ops.abs
 all = ops.all
@@ -274,13 +275,7 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
     sizes = shapes[0][pair[0]], shapes[1][pair[1]]
     if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(f"Expected the axes {tuple(pair)} to have the same size. Received shapes: {shapes}.")
-    letters = iter("cdefghijklmnopqrstuvwxyz")
-    names = [["a", *(next(letters) for _ in range(rank - 1))] for rank in ranks]
-    for name, axis in zip(names, pair, strict=True):
-        name[axis] = "b"
-    kept = [letter for name in names for letter in name if letter not in "ab"]
-    result = ops.einsum(f"{''.join(names[0])},{''.join(names[1])}->a{''.join(kept)}", x, y)
-    return result if kept else ops.expand_dims(result, 1)
+    return linalg.batch_dot(x, y, *pair)
 
 
 def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
