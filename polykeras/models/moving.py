@@ -20,13 +20,13 @@ def moved(model: Any, name: str) -> Any:
     _refuse_foreign(model)
     with backends.use(model._backend_name), model._read_whole():
         result = copy.deepcopy(model)
-    for thing in _reached(result):
-        if isinstance(thing, Variable):
-            thing.move(name)
-        elif hasattr(thing, "_backend_name"):
-            thing._backend_name = name
-        if isinstance(thing, Trackable):
-            _move_arrays(thing, name)
+    for item in _reached(result):
+        if isinstance(item, Variable):
+            item.move(name)
+        elif hasattr(item, "_backend_name"):
+            item._backend_name = name
+        if isinstance(item, Trackable):
+            _move_arrays(item, name)
     return result
 
 
@@ -35,16 +35,16 @@ def _reached(model: Any) -> Iterator[Any]:
     seen: dict[int, Any] = {}
     pending = [model]
     while pending:
-        thing = pending.pop()
-        if id(thing) in seen:
+        item = pending.pop()
+        if id(item) in seen:
             continue
-        seen[id(thing)] = thing
-        yield thing
-        if isinstance(thing, SeedGenerator):
-            pending.append(thing.state)
-        elif isinstance(thing, Trackable):
-            own = vars(thing)
-            pending += thing._owned()
+        seen[id(item)] = item
+        yield item
+        if isinstance(item, SeedGenerator):
+            pending.append(item.state)
+        elif isinstance(item, Trackable):
+            own = vars(item)
+            pending += item._owned()
             pending += [own[key] for key in ("optimizer", "_own_seeds") if own.get(key) is not None]
             pending += getattr(own.get("_compiled"), "all_metrics", [])
 
@@ -76,10 +76,10 @@ def _items(value: Any) -> list:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _move_arrays(thing: Any, name: str) -> None:
+def _move_arrays(item: Any, name: str) -> None:
     """Move arrays that an object keeps in attributes besides its variables."""
-    for attribute, value in list(vars(thing).items()):
+    for attribute, value in list(vars(item).items()):
         owner = None if isinstance(value, np.ndarray | Variable) else backends.owner(value)
         if owner is not None and not isinstance(value, np.generic):
             with backends.use(name) as backend:
-                setattr(thing, attribute, backend.array(np.array(owner.to_numpy(value))))
+                setattr(item, attribute, backend.array(np.array(owner.to_numpy(value))))

@@ -344,8 +344,8 @@ def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape
     )
     overlap = _overlap(first, second)
     hull = [ops.maximum(first[n + 2], second[n + 2]) - ops.minimum(first[n], second[n]) for n in (0, 1)]
-    apart = [(first[n] + first[n + 2] - second[n] - second[n + 2]) / 2 for n in (0, 1)]
-    distance = ops.divide_no_nan(*(ops.square(x) + ops.square(y) for x, y in (apart, hull)))
+    offset = [(first[n] + first[n + 2] - second[n] - second[n + 2]) / 2 for n in (0, 1)]
+    distance = ops.divide_no_nan(*(ops.square(x) + ops.square(y) for x, y in (offset, hull)))
     angles = [ops.arctan((x2 - x1) / (y2 - y1 + _TINY)) for x1, y1, x2, y2 in (first, second)]
     unlike = ops.square(angles[0] - angles[1]) * (4 / math.pi**2)
     weight = ops.divide_no_nan(unlike, 1.0 - overlap + unlike)

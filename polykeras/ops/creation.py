@@ -397,7 +397,7 @@ def _number(x: Any, name: str) -> Any:
         return x
     value = current().concrete(_call.array(x))
     if dtypes.scalar_kind(value) is None:
-        raise TypeError(f"Expected {name} to be a number that is known now. Received: {x!r}.")
+        raise TypeError(f"Expected {name} to be a known number. Received: {x!r}.")
     return value
 
 

@@ -194,9 +194,7 @@ def _python_int(bound: Any) -> int:
         return int(bound)
     value = current().concrete(array(bound))
     if not isinstance(value, int):
-        raise TypeError(
-            f"Expected slice bounds that are known now. Received: {bound!r}. Use ops.slice, with a shape that is known."
-        )
+        raise TypeError(f"Expected known slice bounds. Received: {bound!r}. Use ops.slice, with a known shape.")
     return value
 
 

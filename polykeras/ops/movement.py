@@ -445,9 +445,9 @@ def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     repeats = (repeats,) if isinstance(repeats, int | GraphSize) else tuple(map(_count, repeats))
     rank = max(len(sizes), len(repeats))
     sizes, repeats = (1,) * (rank - len(sizes)) + sizes, (1,) * (rank - len(repeats)) + repeats
-    apart = [n for size in sizes for n in (1, size)]
+    separated = [n for size in sizes for n in (1, size)]
     wide = [n for pair in zip(repeats, sizes, strict=True) for n in pair]
-    x = backend.broadcast_to(_call.reshaped(x, apart), tuple(wide))
+    x = backend.broadcast_to(_call.reshaped(x, separated), tuple(wide))
     return _call.reshaped(x, map(_call.times, sizes, repeats))
 
 
@@ -551,8 +551,8 @@ def rot90(array: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
         return x
     if k % 4 == 2:
         return current().flip(x, (first, second))
-    turned = swapaxes(x, first, second)
-    return current().flip(turned, (first if k % 4 == 1 else second,))
+    swapped = swapaxes(x, first, second)
+    return current().flip(swapped, (first if k % 4 == 1 else second,))
 
 
 @op

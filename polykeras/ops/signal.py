@@ -137,8 +137,8 @@ def _transform(pair: tuple, sign: int) -> tuple:
 
     pair = tuple(flip(_call.reshaped(x, (*batch, first, second))) for x in pair)
     pair = _transform(pair, sign)
-    turns = np.outer(np.arange(second), np.arange(first))
-    pair = _times(pair, _rotations(turns, length, sign, dtype), backend.multiply)
+    products = np.outer(np.arange(second), np.arange(first))
+    pair = _times(pair, _rotations(products, length, sign, dtype), backend.multiply)
     pair = _transform(tuple(flip(x) for x in pair), sign)
     return tuple(_call.reshaped(flip(x), (*batch, length)) for x in pair)
 
@@ -257,14 +257,14 @@ def irfft(x: tuple, fft_length: int | None = None) -> Any:
     # The second half mirrors the first; the middle entry of an even length occurs once.
     mirror = (..., slice(1, (length + 1) // 2))
     last = len(backend.shape(real)) - 1
-    turned = [backend.flip(backend.getitem(part, mirror), (last,)) for part in (real, imaginary)]
+    mirrored = [backend.flip(backend.getitem(part, mirror), (last,)) for part in (real, imaginary)]
     # The imaginary parts of the first and the middle entry are ignored: those of real signals are 0.
     position = np.arange(half)
     is_free = (position > 0) & ~((length % 2 == 0) & (position == length // 2))
     imaginary = backend.multiply(imaginary, backend.array(is_free, backend.dtype(real)))
     whole = (
-        backend.concatenate((real, turned[0]), last),
-        backend.concatenate((imaginary, backend.negative(turned[1])), last),
+        backend.concatenate((real, mirrored[0]), last),
+        backend.concatenate((imaginary, backend.negative(mirrored[1])), last),
     )
     return backend.multiply(_transform(whole, 1)[0], 1 / length)
 

@@ -69,8 +69,8 @@ def _folded(index: Any, size: int, fill_mode: str) -> Any:
         return backend.mod(index, size)
     period = max(2 * size - 2, 1) if fill_mode == "mirror" else 2 * size
     index = backend.mod(index, period)
-    turned = backend.subtract(period if fill_mode == "mirror" else period - 1, index)
-    return backend.minimum(index, turned)
+    mirrored = backend.subtract(period if fill_mode == "mirror" else period - 1, index)
+    return backend.minimum(index, mirrored)
 
 
 def _sample(

@@ -85,17 +85,17 @@ def _conversions(unit: Any, variable: Any, name: str, value: np.ndarray) -> Iter
 def _kernels(unit: Any, shape: tuple, name: str, value: np.ndarray) -> Iterator[Option]:
     is_torch = name.startswith("weight")
     plain = [(Option((name,), "as it is", value))] if value.shape == shape else []
-    turned = list(_transposed(shape, name, value))
+    moved = list(_transposed(shape, name, value))
     if unit.flattened is not None and len(shape) == 2:
-        turned += [Option(o.sources, f"{o.how}, rows from channels first", _rows(o.value, unit)) for o in turned]
-        turned.reverse()
-    first, second = (turned, plain) if is_torch else (plain, turned)
+        moved += [Option(o.sources, f"{o.how}, rows from channels first", _rows(o.value, unit)) for o in moved]
+        moved.reverse()
+    first, second = (moved, plain) if is_torch else (plain, moved)
     yield from (*first, *second)
     for option in [*first, *second]:
         if option.value.ndim > 2 and len(shape) > 2:
             spatial = tuple(range(option.value.ndim - 2))
             yield Option(option.sources, f"{option.how}, flipped", np.flip(option.value, spatial))
-    if not turned and not plain and value.size == int(np.prod(shape)):
+    if not moved and not plain and value.size == int(np.prod(shape)):
         yield Option((name,), "reshaped", value.reshape(shape))
 
 

@@ -61,21 +61,21 @@ def entries(model: Any, skipped: Any = ()) -> Iterator[Entry]:
     >>> [entry.path for entry in entries(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
     ['', 'layers/dense', 'layers/dense_1']
     """
-    yield from _visit("", model, {id(thing): thing for thing in skipped or ()})
+    yield from _visit("", model, {id(item): item for item in skipped or ()})
 
 
-def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Entry]:
+def _visit(path: str, item: Any, seen: dict[int, Any]) -> Iterator[Entry]:
     """Traverse everything below an object; ``seen`` keeps it alive, since the id of a freed list may be reused."""
-    if id(thing) in seen:
+    if id(item) in seen:
         return
-    seen[id(thing)] = thing
-    if isinstance(thing, Trackable | SeedGenerator):
-        yield Entry(path, thing)
-        children = _attributes(thing)
-    elif isinstance(thing, _CONTAINERS):
-        children = _items(thing)
+    seen[id(item)] = item
+    if isinstance(item, Trackable | SeedGenerator):
+        yield Entry(path, item)
+        children = _attributes(item)
+    elif isinstance(item, _CONTAINERS):
+        children = _items(item)
     else:
-        children = iter(tracking.attributes(thing).items())
+        children = iter(tracking.attributes(item).items())
     for name, child in children:
         if _may_hold(child):
             yield from _visit(f"{path}/{name}".lstrip("/"), child, seen)
@@ -84,21 +84,21 @@ def _visit(path: str, thing: Any, seen: dict[int, Any]) -> Iterator[Entry]:
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
-def _may_hold(thing: Any) -> bool:
-    return isinstance(thing, (*_CONTAINERS, Trackable, SeedGenerator)) or tracking.is_holder(thing)
+def _may_hold(item: Any) -> bool:
+    return isinstance(item, (*_CONTAINERS, Trackable, SeedGenerator)) or tracking.is_holder(item)
 
 
-def _attributes(thing: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(thing, Layer):
+def _attributes(item: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(item, Layer):
         return
-    is_model = hasattr(thing, "_plan")
-    if getattr(thing, "_plan", None) is not None or hasattr(thing, "_stack"):
-        model: Any = thing
+    is_model = hasattr(item, "_plan")
+    if getattr(item, "_plan", None) is not None or hasattr(item, "_stack"):
+        model: Any = item
         yield "layers", model.layers
-    skipped = thing._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
-    own = vars(thing).copy()  # other threads may set attributes
+    skipped = item._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
+    own = vars(item).copy()  # other threads may set attributes
     for name in sorted(own.keys() - skipped, key=lambda name: (name.startswith("_"), name)):
-        yield _KERAS_NAMES.get((type(thing).__name__, name), name), own[name]
+        yield _KERAS_NAMES.get((type(item).__name__, name), name), own[name]
 
 
 def _items(container: Any) -> Iterator[tuple[str, Any]]:
@@ -117,7 +117,7 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
     Raises:
         ValueError: if a weight of the model is not among them.
     """
-    apart: list[Variable] = [variable for thing in skipped or () for variable in thing.variables]
+    exempt: list[Variable] = [variable for item in skipped or () for variable in item.variables]
     for entry in entries(model, skipped):
         name = getattr(entry.owner, "name", None)
         entry.owner.save_own_variables(writer.group(f"{entry.path}/vars".lstrip("/"), name=name or ""))
@@ -125,8 +125,8 @@ def save(model: Any, writer: NotingWriter, optimizer: Any = None, skipped: Any =
             _save_unmerged(entry, writer)
             is_own = type(entry.owner).save_own_variables is not Trackable.save_own_variables
             stored = {} if is_own else {id(variable): variable for variable in entry.owner._stored_variables()}
-            apart += [variable for variable in entry.owner._own_variables() if id(variable) not in stored]
-    _check_complete(writer, model, model.weights, apart)
+            exempt += [variable for variable in entry.owner._own_variables() if id(variable) not in stored]
+    _check_complete(writer, model, model.weights, exempt)
     if optimizer is not None:
         optimizer.save_own_variables(writer.group("optimizer/vars", name=optimizer.name))
         if type(optimizer).save_own_variables is Optimizer.save_own_variables:
@@ -162,9 +162,9 @@ def _load_unmerged(owner: Any, group: Any) -> None:
             part.assign(value)
 
 
-def _check_complete(writer: NotingWriter, model: Any, variables: list[Variable], apart: list[Variable]) -> None:
+def _check_complete(writer: NotingWriter, model: Any, variables: list[Variable], exempt: list[Variable]) -> None:
     """Check that all variables were written, except for those of classes that save them in their own way."""
-    others = {id(variable) for variable in apart}
+    others = {id(variable) for variable in exempt}
     writer.ledger.check_complete((v for v in variables if id(v) not in others), f"Model {model.name!r}")
 
 

@@ -363,10 +363,10 @@ def _index_cases() -> Iterator[Case]:
 
         gradient = label != "nothing"
         yield Case("getitem", (x,), oracle, label, gradient=gradient, unknown=unknown, run=run)
-    turned = (slice(1, None), slice(None, None, -1))
+    backwards = (slice(1, None), slice(None, None, -1))
     for dtype in REAL:
         x = values(3, 2, dtype=dtype)
-        yield Case("getitem", (x,), lambda x: x[turned], dtype, dtype, run=lambda b, x: b.getitem(x, turned))
+        yield Case("getitem", (x,), lambda x: x[backwards], dtype, dtype, run=lambda b, x: b.getitem(x, backwards))
 
 
 def _picking_cases() -> Iterator[Case]:

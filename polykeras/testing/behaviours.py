@@ -72,8 +72,8 @@ def makes_arrays_of_numpy_arrays_and_back(b: Any) -> None:
             _equal(b.dtype(array), dtype, f"dtype({what})")
             _equal(b.shape(array), shape, f"shape({what})")
             _equal(b.is_array(array), True, f"is_array({what})")
-    turned = values(2, 3).T[::-1]
-    compare(b.to_numpy(b.array(turned)), turned, "to_numpy(array(x)) of a view")
+    reversed_view = values(2, 3).T[::-1]
+    compare(b.to_numpy(b.array(reversed_view)), reversed_view, "to_numpy(array(x)) of a view")
 
 
 @behaviour

@@ -60,14 +60,14 @@ class RecurrenceWithGradient(Backend):
         ]
         return self.concatenate(slopes, 2), self.multiply(output, self._tanh_slope(squashed)), forget
 
-    def _lstm_step_back(self, turned_kernel: Array) -> Any:
+    def _lstm_step_back(self, transposed_kernel: Array) -> Any:
         def step(carry: tuple, row: tuple) -> tuple:
             by_h, by_c = carry
             by_output, slopes, slope_of_h, forget, counts = row
             by_h = self.add(by_h, by_output)
             through = self.add(by_c, self.multiply(by_h, slope_of_h))
             by_gates = self.multiply(self.concatenate([through, through, through, by_h], 1), slopes)
-            updated = self.matmul(by_gates, turned_kernel), self.multiply(through, forget)
+            updated = self.matmul(by_gates, transposed_kernel), self.multiply(through, forget)
             if counts is None:
                 return updated, by_gates
             updated = self.where(counts, updated[0], by_h), self.where(counts, updated[1], by_c)
@@ -110,12 +110,12 @@ class RecurrenceWithGradient(Backend):
         slopes = self.concatenate([to_update, to_reset, to_candidate], 2)
         return slopes, self.concatenate([to_update, to_reset, self.multiply(to_candidate, reset)], 2)
 
-    def _gru_step_back(self, turned_kernel: Array) -> Any:
+    def _gru_step_back(self, transposed_kernel: Array) -> Any:
         def step(by_h: Array, row: tuple) -> tuple:
             by_output, slopes, update, counts = row
             by_h = self.add(by_h, by_output)
             by_product = self.multiply(self.concatenate([by_h, by_h, by_h], 1), slopes)
-            updated = self.add(self.multiply(by_h, update), self.matmul(by_product, turned_kernel))
+            updated = self.add(self.multiply(by_h, update), self.matmul(by_product, transposed_kernel))
             if counts is None:
                 return updated, by_h
             return self.where(counts, updated, by_h), self._where_counts(counts, by_h)

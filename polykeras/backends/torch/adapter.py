@@ -548,8 +548,8 @@ class TorchBackend(Backend):
         found = []
         for axis, (s, n, size) in enumerate(zip(start, x.shape, sizes, strict=True)):
             first = torch.as_tensor(s, device=x.device).clamp(0, n - size)
-            places = first + torch.arange(size, device=x.device)
-            found.append(places.reshape([-1 if other == axis else 1 for other in range(x.ndim)]))
+            positions = first + torch.arange(size, device=x.device)
+            found.append(positions.reshape([-1 if other == axis else 1 for other in range(x.ndim)]))
         return tuple(found)
 
     # ----------------------------------------------------------------- control
