@@ -66,7 +66,7 @@ def older_name(source: str) -> str | None:
 
 
 def _modules(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Return the names under which a script imports modules of Keras, with their paths."""
+    """Yield the names under which a script imports modules of Keras, with their paths."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:

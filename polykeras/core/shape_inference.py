@@ -111,6 +111,7 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: i
     found: list = []
 
     def compute(arrays: list) -> None:
+        # Arguments and masks are looked up by id: the same spec may occur several times.
         stand_ins = dict(zip(map(id, specs), arrays, strict=True))
         filled = [stand_ins.get(id(x), x) for x in leaves]
         for spec in specs:

@@ -71,7 +71,7 @@ def guarded(function: Callable) -> Callable:
     if not isinstance(function, types.FunctionType) or (function.__module__ or "").partition(".")[0] == "polykeras":
         return function
     if function not in _guarded:
-        found = [_looked_through(code) for code in (function.__code__, *_parts(function.__code__))]
+        found = [_inspected(code) for code in (function.__code__, *_parts(function.__code__))]
         updates, writes = (any(kinds) for kinds in zip(*found, strict=True))
         result = _without_updates(function) if updates else function
         _guarded[function] = _on_copies(result or function) if writes or result is None else result
@@ -95,11 +95,13 @@ def updated(name: str, x: Any, value: Any) -> Any:
     return result
 
 
-def _looked_through(code: types.CodeType) -> tuple[bool, bool]:
+def _inspected(code: types.CodeType) -> tuple[bool, bool]:
     """Whether code has augmented assignments, and whether it may write into arrays in other ways."""
+    # Bytecode is pairs of an opcode and an argument; looking there needs no source, and takes microseconds.
     pairs = list(zip(code.co_code[::2], code.co_code[1::2], strict=True))
     updates = any(op == opmap["BINARY_OP"] and argument >= _FIRST_IN_PLACE for op, argument in pairs)
     stores = any(op == opmap["STORE_SUBSCR"] for op, _ in pairs)
+    # Names such as add_ or copy_ are those of PyTorch's in-place methods.
     calls = any(name.endswith("_") and not name.startswith("_") for name in code.co_names)
     targets = any(isinstance(names, tuple) and "out" in names for names in code.co_consts)
     return updates, stores or calls or targets
@@ -152,6 +154,7 @@ def _without_updates(function: types.FunctionType) -> types.FunctionType | None:
     except (OSError, TypeError, SyntaxError, IndexError, AttributeError):
         return None
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    # The helper is a free variable, so that it cannot clash with the module's globals.
     cells[_HELPER] = types.CellType(updated)
     if compiled is None or not cells.keys() >= set(compiled.co_freevars):
         return None

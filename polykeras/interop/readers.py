@@ -288,7 +288,7 @@ def _read_torch(module: Any) -> ForeignModel:
 
 
 def _torch_attention(path: str, inner: Any, array_of: Callable) -> list[Part]:
-    """Yield the four projections of torch's attention, the first three of which share a matrix."""
+    """Return the four projections of torch's attention, the first three of which share a matrix."""
     size = inner.embed_dim
     if inner.in_proj_weight is not None:
         matrices = np.split(array_of(inner.in_proj_weight), 3)
@@ -304,7 +304,7 @@ def _torch_attention(path: str, inner: Any, array_of: Callable) -> list[Part]:
 
 
 def _torch_recurrent(path: str, kind: str, own: dict) -> list[Part]:
-    """Yield a part for each layer and direction of torch's recurrent modules."""
+    """Return a part for each layer and direction of torch's recurrent modules."""
     parts: dict[str, Part] = {}
     for name, value in own.items():
         stem, _, number = name.rpartition("_l")
@@ -538,7 +538,7 @@ def _read_file(path: str | Path) -> ForeignModel:
 
 
 def _arrays_of_h5(path: Path) -> dict[str, np.ndarray]:
-    """Yield all arrays of layers in an HDF5 file, or in the one inside a .keras archive."""
+    """Return all arrays of layers in an HDF5 file, or in the one inside a .keras archive."""
     import io
     import zipfile
 

@@ -278,7 +278,7 @@ def _pieces(value: np.ndarray, count: int) -> list[np.ndarray]:
 
 
 def _sole_fits(units: list, parts: list[Part]) -> Iterator[tuple[Any, Part]]:
-    """Return pairs in which neither fits anything else, whatever their position."""
+    """Yield pairs in which neither fits anything else, whatever their position."""
     for unit in units:
         fitting = [part for part in parts if combinations(unit, part)]
         if len(fitting) == 1 and sum(bool(combinations(other, fitting[0])) for other in units) == 1:

@@ -246,7 +246,7 @@ def _brief(value: Any) -> str:
 
 
 def _histories(call: Any) -> Iterator[str]:
-    """Return the names of the layers whose outputs a layer is called on, in the layouts of Keras 3 and 2."""
+    """Yield the names of the layers whose outputs a layer is called on, in the layouts of Keras 3 and 2."""
     if isinstance(call, dict):
         inner = call.get("config")
         if call.get("class_name") == "__keras_tensor__" and isinstance(inner, dict):

@@ -113,7 +113,7 @@ def _saved(group: Reader) -> list[Saved]:
 
 
 def _pairs(model: Any, root: Reader, by_name: bool) -> Iterator[tuple[Any, Reader]]:
-    """Return the layers with weights, and their groups: matched by order, or by name."""
+    """Yield the layers with weights, and their groups: matched by order, or by name."""
     found = ((name, root.group(name)) for name in _names(root, "layer_names"))
     groups = [(name, group) for name, group in found if group is not None and _names(group, "weight_names")]
     layers = [layer for layer in model.layers if layer.weights]

@@ -94,6 +94,7 @@ def _attributes(item: Any) -> Iterator[tuple[str, Any]]:
     is_model = hasattr(item, "_plan")
     if getattr(item, "_plan", None) is not None or hasattr(item, "_stack"):
         model: Any = item
+        # Files list the layers of functional and sequential models under "layers", not under attribute names.
         yield "layers", model.layers
     skipped = item._untracked | (_PLAIN_OF_MODELS if is_model else _PLAIN)
     own = vars(item).copy()  # other threads may set attributes
@@ -272,7 +273,7 @@ def _holder(reader: Any, path: str) -> Any:
 
 
 def _by_name(model: Any, reader: Any) -> list[tuple[Entry, Any]]:
-    """Yield the layers of a model, and their nested objects, with the file's groups for layers of the same name."""
+    """Return the layers of a model, and their nested objects, with the file's groups for layers of the same name."""
     layers = reader.group("layers")
     inner = {key: layers.group(key) for key in layers or ()}
     named = {vars.attribute("name"): inner[key] for key in inner if (vars := inner[key].group("vars")) is not None}

@@ -44,6 +44,7 @@ def _name_of(target: Any) -> str:
 def _kind_of_targets(y_true: Any, y_pred: Any) -> str:
     """Return "binary", "sparse" or "categorical", according to the shapes."""
     targets, outputs = shape_of(y_true), shape_of(y_pred)
+    # Keras's rule: a single unit per output is binary; class indices have one axis less, or a last axis of size 1.
     if outputs and outputs[-1] == 1:
         return "binary"
     if len(targets) < len(outputs) or (targets and targets[-1] == 1):
@@ -54,24 +55,24 @@ def _kind_of_targets(y_true: Any, y_pred: Any) -> str:
 # --------------------------------------------------------------------- losses
 
 
-class _Weighed:
-    """A loss and its weight."""
+class _WeightedLoss:
+    """A loss and its weight in the total loss."""
 
     def __init__(self, loss: Any, weight: Any) -> None:
         self.loss, self.weight = loss, weight
 
 
-def _weighed(loss: Any, weights: Any) -> Any:
+def _with_weights(loss: Any, weights: Any) -> Any:
     """Return losses with their weights, in their common structure; None if the structures differ."""
     if not is_tree(loss):
-        return None if is_tree(weights) else _Weighed(loss, weights)
+        return None if is_tree(weights) else _WeightedLoss(loss, weights)
     if not is_tree(weights) or isinstance(loss, dict) != isinstance(weights, dict) or len(loss) != len(weights):
         return None
     if isinstance(loss, dict):
         keys = [key for key in loss if key in weights]
-        parts = {key: _weighed(loss[key], weights[key]) for key in keys}
+        parts = {key: _with_weights(loss[key], weights[key]) for key in keys}
         return parts if len(keys) == len(loss) and None not in parts.values() else None
-    found = [_weighed(part, weight) for part, weight in zip(loss, weights, strict=True)]
+    found = [_with_weights(part, weight) for part, weight in zip(loss, weights, strict=True)]
     if None in found:
         return None
     return tuple(found) if isinstance(loss, tuple) else found
@@ -82,7 +83,7 @@ class _Term(NamedTuple):
 
     path: tuple
     indices: list[int]
-    losses: list[_Weighed]
+    losses: list[_WeightedLoss]
     tracker: Mean | None
 
 
@@ -142,18 +143,19 @@ class CompiledLoss:
         self._outputs, self._terms = outputs, []
         for path, given in by_path.items():
             y_true, y_pred = self._pair(outputs, path, targets, predictions)
-            made = [_Weighed(_make_loss(one.loss, y_true, y_pred), one.weight) for one in given]
+            made = [_WeightedLoss(_make_loss(one.loss, y_true, y_pred), one.weight) for one in given]
             tracker = Mean(name=f"{outputs.name_of(path)}_loss") if len(by_path) > 1 else None
             self._terms.append(_Term(path, outputs.indices_below(path), made, tracker))
 
-    def _by_path(self, outputs: Outputs) -> dict[tuple, list[_Weighed]]:
+    def _by_path(self, outputs: Outputs) -> dict[tuple, list[_WeightedLoss]]:
         """Return losses and weights, with the paths of the outputs that they apply to."""
-        paired = _weighed(self._loss, self._loss_weights)
+        paired = _with_weights(self._loss, self._loss_weights)
         placed = outputs.placed(self._loss if paired is None else paired, "loss")
         if paired is None:
+            # The weights have another structure than the losses, so both are matched to the outputs separately.
             weights = dict(zip(outputs.paths, outputs.spread(self._loss_weights, "loss_weights"), strict=True))
-            placed = [(path, _Weighed(loss, weights.get(path))) for path, loss in placed]
-        by_path: dict[tuple, list[_Weighed]] = {}
+            placed = [(path, _WeightedLoss(loss, weights.get(path))) for path, loss in placed]
+        by_path: dict[tuple, list[_WeightedLoss]] = {}
         for path, one in placed:
             if one.loss is not None:
                 by_path.setdefault(path, []).append(one)
@@ -180,6 +182,7 @@ class CompiledLoss:
         weights = outputs.spread(sample_weight, "sample_weight", shared=True)
         for path in by_path:
             own, output = self._pair(outputs, path, targets, predictions)
+            # A loss of several outputs defines its own targets, which cannot be checked here.
             if trees.is_nested(output):
                 continue
             for one in by_path[path]:
@@ -188,6 +191,7 @@ class CompiledLoss:
     def _targets(self, outputs: Outputs, by_path: dict, y_true: Any) -> list:
         """Return the targets of each output; outputs without a loss need none."""
         indices = sorted({index for path in by_path for index in outputs.indices_below(path)})
+        # As in Keras, targets may be given only for the outputs that have a loss.
         if isinstance(y_true, list | tuple) and len(y_true) == len(indices) < len(outputs.paths):
             by_index = dict(zip(indices, y_true, strict=True))
             return [by_index.get(index) for index in range(len(outputs.paths))]
@@ -215,6 +219,7 @@ class CompiledLoss:
             weight = _common_weight([weights[index] for index in indices], outputs.name_of(path))
             values = [ops.cast(one.loss(own, output, weight), config.floatx()) for one in parts]
             if tracker is not None:
+                # Weighted by the batch size, so that the mean over an epoch is one over rows, not batches.
                 tracker.update_state(sum(values[1:], values[0]), sample_weight=shape_of(predictions[indices[0]])[0])
             for value, one in zip(values, parts, strict=True):
                 value = value if one.weight is None else value * one.weight
@@ -382,6 +387,7 @@ def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
     if not outputs.are_several:
         return [_flat(outputs.spread(given, argument)[0] if isinstance(given, dict) else given)]
     if isinstance(given, list | tuple) and len(given) != len(outputs.paths) and not any(map(trees.is_nested, given)):
+        # Each output after the first gets copies: a metric object has only one state.
         return [[_copy_of(one) if index else one for one in given] for index in range(len(outputs.paths))]
     return [_flat(identifiers) for identifiers in outputs.spread(given, argument)]
 

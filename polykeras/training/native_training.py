@@ -61,6 +61,7 @@ class NativeTraining(Host):
         try:
             return make()
         except Exception:
+            # Steps with an engine's tape or backward() fail on specs: only then look at what they use.
             if not speaks_natively(type(self), backends.current_name()):
                 raise
             self._make_state(kind, batch)
@@ -241,6 +242,7 @@ def stateless(function: Callable, groups: tuple, given: tuple) -> tuple:
                 f"Expected {len(group)} arrays, one for each of {naming.listed(v.path for v in group)}. "
                 f"Received: {len(values)}."
             )
+    # A pure function takes a flat list; its results are split into the groups again.
     variables = [v for group in groups for v in group]
     updated, result = pure(function, variables)([x for values in given for x in values])
     lists, first = [], 0
@@ -274,7 +276,7 @@ def _nested(variables: list[Variable], read: Callable) -> dict:
 
 
 def _flat(tree: dict, prefix: str = "") -> dict:
-    """Yield the values of a nested dict by path."""
+    """Return the values of a nested dict by path."""
     found: dict = {}
     for name, value in tree.items():
         path = f"{prefix}{name}"

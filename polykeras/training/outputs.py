@@ -24,6 +24,7 @@ class Outputs:
         self._are_named = names is not None and len(names) == len(self.paths)
         if names is None or not self._are_named:
             names = [f"output_{index + 1}" for index in range(len(self.paths))]
+        # Keys of dicts take precedence over the names of layers.
         keys = [path[-1] if path else None for path in self.paths]
         self.names = [key if isinstance(key, str) else name for key, name in zip(keys, names, strict=True)]
         self.are_several = len(self.paths) > 1
@@ -77,13 +78,14 @@ class Outputs:
             raise self._wrong_count(tree, names, argument)
         found: list = []
         for part, child in zip(parts, children.values(), strict=True):
+            # The names of the outputs below this child, which follow those found so far.
             own = names[len(found) : len(found) + len(list(_paths(child)))]
             values = self._spread(part, child, own, argument)
             found += [by_name.get(name) if value is None else value for value, name in zip(values, own, strict=True)]
         return found
 
     def placed(self, tree: Any, argument: str) -> list[tuple[tuple, Any]]:
-        """Yield the values of a tree, each with the path of the output, or group of outputs, that it applies to.
+        """Return the values of a tree, each with the path of the output, or group of outputs, that it applies to.
 
         In addition to the forms of ``spread``, a value in place of a group of outputs applies to the whole group, and
         a list that does not match the outputs at its path holds several values for all of them.
@@ -113,15 +115,18 @@ class Outputs:
         elif isinstance(tree, dict):
             for key, meant in self._keys(node, path, below, tree, argument):
                 yield from self._placed(tree[key], meant, argument)
+        # A flat list with one value per output below this path.
         elif len(tree) == len(below) and not any(map(is_tree, tree)):
             for index, part in zip(below, tree, strict=True):
                 yield from self._placed(part, self.paths[index], argument)
+        # A list with the structure of the outputs.
         elif trees.is_nested(node) and _is_by_part(tree, node):
             for key, part in zip(node, tree, strict=True) if isinstance(node, dict) else enumerate(tree):
                 yield from self._placed(part, (*path, key), argument)
         elif trees.is_nested(node) and not any(map(is_tree, tree)):
             raise self._wrong_count(tree, [self.names[index] for index in below], argument)
         else:
+            # Several values for the same output or group.
             for part in tree:
                 yield from self._placed(part, path, argument)
 

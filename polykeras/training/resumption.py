@@ -121,6 +121,7 @@ def load(path: Path, model: Any) -> list[dict]:
                 f"each model a backup_dir of its own, or delete the file to train from the start."
             )
         for index, variable in enumerate(variables):
+            # Nobody else holds these arrays, so the variable takes them without a copy.
             variable.adopt(group[str(index)])
         arrays = reader.group("callbacks")
         changes = _decode(state["callbacks"], arrays)

@@ -80,6 +80,7 @@ def broadcast_shapes(*shapes: tuple) -> tuple:
                 f"Expected shapes that broadcast: sizes equal or 1, from the last axis on. "
                 f"Received: {' and '.join(map(str, shapes))}."
             )
+        # An unknown size may be 1 and broadcast, so a known size other than 1 wins.
         unless_known = None if None in sizes else 1
         result.append(known.pop() if known else unless_known)
     return tuple(result)
@@ -302,6 +303,7 @@ class SpecBackend(Backend):
     def reshape(self, x: SpecArray, shape: tuple) -> SpecArray:
         target = [None if n is None else int(n) for n in shape]
         total, asked = _product(x.shape), _product(n for n in target if n != -1)
+        # The size -1 can be inferred only if the unknown sizes cancel out.
         if -1 in target:
             target[target.index(-1)] = self._free_size(x.shape, target)
         elif None not in (total, asked) and total != asked:

@@ -87,6 +87,7 @@ class _Recorder(tape.Recorder, TorchDispatchMode):
             return results
         schema = function._schema
         own = schema.is_mutable and _returns_own(results, args)
+        # A result that shares memory with an argument is a view: overwriting either would change both.
         storages = set(map(_storage, trees.leaves(results))) - {None}
         owner = next((self._find(x) for x in trees.leaves((args, kwargs)) if _storage(x) in storages), None)
         text = f"{self.add_constant(function._op)}({arguments})"

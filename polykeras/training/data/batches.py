@@ -153,6 +153,7 @@ def check_class_weight(weights: Any) -> None:
     Raises:
         ValueError: if they are not.
     """
+    # A dict of dicts has weights for each output.
     if _is_by_output(weights):
         for own in weights.values():
             check_class_weight({} if own is None else own)
@@ -191,6 +192,7 @@ def class_weights(y: Any, weights: dict, sample_weight: Any = None) -> Any:
     y = on_host(y)
     if y.ndim > 2:
         raise ValueError(f"Expected y of shape (n,) or (n, classes) for class_weight. Received: {y.shape}.")
+    # One-hot vectors become indices; a last axis of size 1 holds indices already.
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
     found, indices = np.unique(np.round(labels), return_inverse=True)
     result = np.array([weights.get(c, 1.0) for c in found], np.float32)[indices]

@@ -63,9 +63,11 @@ def as_array(x: Any) -> Any:
     if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic):
         if backend.dtype(x) == "string":
             return backend.to_numpy(x).astype(object)
+        # Data in double precision would only slow down training in floatx().
         return backend.cast(x, config.floatx()) if backend.dtype(x) == "float64" else x
     x = _as_numpy(x)
     if x.dtype.kind in "OSUMm":
+        # Object arrays of numbers are fine: data frames with mixed columns have them.
         wrong = [v for v in x.flat if not isinstance(v, numbers.Number | np.bool_)] or list(x.flat)
         if wrong and all(isinstance(v, str | bytes) for v in x.flat):
             return x.astype(object)
