@@ -81,7 +81,7 @@ class _Search:
         if self.other is self.reference:
             return []
         if entry.part == "initial weight":
-            return [self._cause("initial weight", "the weights that were made differ: an initializer or a seed")]
+            return [self._cause("initial weight", "the initial weights differ, because of an initializer or a seed")]
         if entry.part in ("output", "training output"):
             return self._of_outputs(entry.part == "training output")
         if entry.part == "gradient":
@@ -117,7 +117,7 @@ class _Search:
         if gap > 10 * self.judgement.rtol and parent in calls:
             # No earlier layer differs, so the input of this layer comes from its parent's own operations.
             return self._of_operations(calls[parent], others[parent].operation, found)
-        sentence = f"rounding of the layers before; alone, on the same input, it differs by {found.relative:.1e}"
+        sentence = f"rounding in earlier layers; alone, on the same input, it differs by {found.relative:.1e}"
         return [self._cause("accumulated rounding", sentence, True)]
 
     def _pair(self, call: Call, layer: Any) -> list[tuple[Contender, Any]]:
@@ -137,7 +137,7 @@ class _Search:
                 return [self._of_operation(a, b, worst, call.path)]
         if [a.name for a in ours] == [b.name for b in theirs] and found.relative <= _MOST_ROUNDING:
             sentence = (
-                f"terms added up in another order: each operation of the layer rounds as it may, and together they "
+                f"a different order of summation: each operation of the layer rounds differently, and together they "
                 f"differ by {found.relative:.1e} on the same input"
             )
             return [self._cause("reduction order", sentence, True, call.path)]
@@ -149,7 +149,7 @@ class _Search:
         again = _run(backend, theirs)
         if any(not np.array_equal(a, b, equal_nan=True) for a, b in zip(again, theirs.outputs, strict=False)):
             sentence = (
-                f"{name} gives other bits each time it runs: an unordered sum, as of a scatter on several threads"
+                f"{name} gives different bits in each run: a sum without fixed order, such as a multi-threaded scatter"
             )
             return self._cause("unordered", sentence, worst.relative <= _MOST_ROUNDING, layer, name)
         size = (
@@ -188,8 +188,8 @@ class _Search:
             if flip.gap <= near and flip.margin <= near:
                 more = f" and {flip.count - 1} more" if flip.count > 1 else ""
                 sentence = (
-                    f"a near tie decides: {flip.operation} at {flip.index}{more} went another way; it was "
-                    f"{flip.margin:.1e} from doing so, and rounding has made the inputs differ by {flip.gap:.1e}"
+                    f"a near tie: {flip.operation} at {flip.index}{more} decides differently; its margin is "
+                    f"{flip.margin:.1e}, and rounding makes its inputs differ by {flip.gap:.1e}"
                 )
                 causes.append(self._cause("near tie", sentence, True, flip.layer, flip.operation))
         return causes[:3]
@@ -202,9 +202,9 @@ class _Search:
         if tie is None or tie.gap > max(self.judgement.rtol * tie.size, self.judgement.atol):
             return []
         sentence = (
-            f"each layer's own gradient agrees, but a near tie may decide: {tie.operation} at {tie.index} is "
-            f"{tie.margin:.1e} from going another way, and rounding makes its inputs differ by {tie.gap:.1e}; "
-            f"{self.other.name} rounds otherwise where it compiles the pass as a whole"
+            f"each layer's own gradient agrees, but there is a near tie: {tie.operation} at {tie.index} has the margin "
+            f"{tie.margin:.1e}, and rounding makes its inputs differ by {tie.gap:.1e}; "
+            f"{self.other.name} rounds differently when it compiles the whole pass"
         )
         return [self._cause("near tie", sentence, True, tie.layer, tie.operation)]
 
@@ -223,7 +223,7 @@ class _Search:
         if abs(losses[1] - losses[0]) > 10 * self.judgement.rtol * abs(losses[0]):
             return [self._cause("defect", f"the loss itself differs: {losses[1]:.9g}, {losses[0]:.9g}", layer="loss")]
         if call is not None and self.entry.worst[1].relative <= 1e-2:
-            sentence = "each layer's own gradient agrees: rounding, amplified on the way through the network"
+            sentence = "each layer's own gradient agrees: rounding, amplified by the network"
             return self._near_tie() or [self._cause("accumulated rounding", sentence, True)]
         return [self._cause("defect", "the gradient differs by more than rounding explains")]
 
@@ -271,10 +271,10 @@ class _Search:
         if not judgement.step_again(batch).get((entry.layer, entry.kind, entry.name), True):
             return self._of_earlier_steps(number)
         if entry.part == "loss":
-            return [self._cause("defect", f"from one state and input, the loss of step {number} differs", layer="loss")]
+            return [self._cause("defect", f"from the same state, the loss of step {number} differs", layer="loss")]
         if variable is not None and id(variable) in trainable:
             return [self._of_update(variable, number)]
-        return [self._cause("defect", f"from one state and input, step {number} updates {entry.name!r} differently")]
+        return [self._cause("defect", f"from the same state, step {number} updates {entry.name!r} differently")]
 
     def _of_earlier_steps(self, number: int) -> list[Cause]:
         """The step agrees from the same state: look for the first earlier decision that was made differently."""
@@ -284,11 +284,11 @@ class _Search:
             self.batch = batch
             flipped = self._flips(True) if self.reference.can_be_called else []
             if flipped:
-                flipped[0].sentence += f" That was in step {step}, and the curves part from there on."
+                flipped[0].sentence += f" This was in step {step}, after which the curves diverge."
                 return flipped[:1]
             for contender in (self.reference, self.other):
                 contender.step(*batch)
-        sentence = f"rounding that {number} steps added up; from one state this step agrees on all engines"
+        sentence = f"rounding accumulated over {number} steps; from the same state this step agrees on all engines"
         return [self._cause("accumulated rounding", sentence, True)]
 
     def _of_update(self, variable: Variable, number: int) -> Cause:
@@ -296,11 +296,11 @@ class _Search:
         name = type(optimizer).__name__
         if self._is_undetermined(variable):
             sentence = (
-                f"gradients that rounding has a large part in, which {name} divides by their own size: "
+                f"gradients dominated by rounding, which {name} divides by their own size: "
                 f"{self.entry.name!r} after step {number}"
             )
             return self._cause("zero gradient", sentence, True)
-        sentence = f"gradients agree, but {name} makes another update of them at step {number}"
+        sentence = f"gradients agree, but {name} computes a different update from them in step {number}"
         return self._cause("defect", sentence, layer=optimizer.name, operation=name)
 
     def _is_undetermined(self, variable: Variable) -> bool:
