@@ -406,7 +406,7 @@ def _edges(have: int | None, before: Any, after: Any, target: int | None, sign: 
     """Return the padding or cropping at both ends of an axis, from two of (before, after, size of the result)."""
     if [before, after, target].count(None) != 1:
         raise ValueError(
-            f"Expected two of the two borders and the target size of an axis. Received: {before}, {after}, {target}."
+            f"Expected exactly two of before, after and target size. Received: {before}, {after}, {target}."
         )
     if target is not None:
         if have is None:

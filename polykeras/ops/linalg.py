@@ -283,7 +283,7 @@ def cdist(x: Any, y: Any) -> Any:
     x, y = _call.same_dtype(*_call.float_operands(x, y))
     sizes = [backend.shape(rows)[-1] for rows in (x, y)]
     if None not in sizes and sizes[0] != sizes[1]:
-        raise ValueError(f"Expected rows of one length. Received: {sizes[0]} and {sizes[1]}.")
+        raise ValueError(f"Expected rows of equal length. Received: {sizes[0]} and {sizes[1]}.")
     rows = backend.getitem(x, (..., slice(None), None, slice(None)))
     columns = backend.getitem(y, (..., None, slice(None), slice(None)))
     return norm(backend.subtract(rows, columns), axis=-1)

@@ -325,7 +325,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     if size is None:
         return [x] * count
     if size % count:
-        raise ValueError(f"Expected a size that {count} divides along axis {axis}. Received shape: {tuple(shape)}.")
+        raise ValueError(f"Expected a size divisible by {count} along axis {axis}. Received shape: {tuple(shape)}.")
     return _split_at(x, range(size // count, size, size // count), axis) if size else [x] * count
 
 

@@ -446,7 +446,7 @@ def softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
     if isinstance(axis, int) and -len(sizes) <= axis < len(sizes) and sizes[axis] == 1:
         warnings.warn(
             f"Expected softmax over several entries. Received shape: {sizes}, of size 1 along axis {axis}: the result "
-            f"is 1 everywhere. Is sigmoid meant?",
+            f"is 1 everywhere. Did you mean sigmoid?",
             stacklevel=2,
         )
     return _over_axes(current().softmax, x, axis)

@@ -99,7 +99,7 @@ class Primitives:
             arrays: arrays of the graph, whose values are passed to the function.
             results: specs of the function's results; dtype ``"string"`` for texts.
         """
-        raise NotImplementedError(f"Expected an engine with graphs of data. Received: {self.name!r}.")
+        raise NotImplementedError(f"Expected an engine with graphs for data pipelines. Received: {self.name!r}.")
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
         """Return a context that leaves the current trace: arrays made inside have values, and may be kept."""
@@ -693,7 +693,7 @@ class Primitives:
 
     def handle(self, variable: Any) -> Any:
         """Return the tensor by which the engine's gradient tapes identify a variable."""
-        raise AttributeError(f"Expected a variable on an engine with tapes. Received: one on {self.name!r}.")
+        raise AttributeError(f"Expected a variable on an engine with gradient tapes. Received: one on {self.name!r}.")
 
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         """Return a native step of the engine, a function of a batch, ready to run directly on variables.
@@ -701,7 +701,7 @@ class Primitives:
         Raises:
             NotImplementedError: for an engine without native steps.
         """
-        raise NotImplementedError(f"Expected an engine with steps of its own. Received: {self.name!r}.")
+        raise NotImplementedError(f"Expected an engine with native steps. Received: {self.name!r}.")
 
     def read(self, content: Any) -> Array:
         """Return the array in a piece of state from a compiled call."""

@@ -105,7 +105,9 @@ def _either(x: SpecArray, y: SpecArray) -> SpecArray:
     """Return what is known of an array that is one of two."""
     pairs = list(itertools.zip_longest(x.shape, y.shape, fillvalue=-1))
     if any(None not in pair and len(set(pair)) > 1 for pair in pairs):
-        raise ValueError(f"Expected both functions of cond to return one shape. Received: {x.shape} and {y.shape}.")
+        raise ValueError(
+            f"Expected both functions of cond to return the same shape. Received: {x.shape} and {y.shape}."
+        )
     return SpecArray(tuple(n if n == m else None for n, m in pairs), x.dtype)
 
 
@@ -346,7 +348,7 @@ class SpecBackend(Backend):
                 total = [s[index] for s in shapes]
                 result.append(None if None in total else sum(total))
             elif len(sizes) > 1 or -1 in sizes:
-                raise ValueError(f"Expected arrays of one shape but for axis {axis}. Received: {shapes}.")
+                raise ValueError(f"Expected arrays of the same shape except along axis {axis}. Received: {shapes}.")
             else:
                 result.append(sizes.pop() if sizes else None)
         return SpecArray(tuple(result), arrays[0].dtype)
@@ -418,7 +420,7 @@ class SpecBackend(Backend):
         result, other = on_true(), on_false()
         if trees.structure(result) != trees.structure(other):
             raise ValueError(
-                f"Expected both functions of cond to return one structure. Received: {result} and {other}."
+                f"Expected both functions of cond to return the same structure. Received: {result} and {other}."
             )
         return trees.map(_either, result, other)
 
