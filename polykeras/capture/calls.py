@@ -25,7 +25,7 @@ def captured_call(model: Any, x: Any) -> tuple | None:
     backend = backends.current()
     if not backend.captures or not _is_free() or not backend.is_value(x) or masks.get_mask(x) is not None:
         return None
-    is_of_objects = isinstance(x, np.ndarray) and x.dtype.kind in "OSU"  # texts, which layers accept or reject
+    is_of_objects = isinstance(x, np.ndarray) and x.dtype.kind in "OSU"  # strings, which layers accept or reject
     if is_of_objects or backend.is_differentiating():
         return None
     steps, key = steps_of(model), ("call", x.shape, x.dtype, backend.name)
@@ -41,7 +41,7 @@ def captured_call(model: Any, x: Any) -> tuple | None:
 
 
 class _Call(Captured):
-    """A call of a model on inputs of one shape and dtype."""
+    """A call of a model on inputs of a fixed shape and dtype."""
 
     def __init__(self, model: Any, specs: tuple) -> None:
         def make(function: Any, numbers: list) -> Step:

@@ -28,7 +28,7 @@ def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
     """Return the specs of a tree of arrays; ``batch`` replaces their first size."""
 
     def spec(x: Any) -> SpecArray:
-        if isinstance(x, np.ndarray) and x.dtype == object:  # texts on the host
+        if isinstance(x, np.ndarray) and x.dtype == object:  # strings on the host
             return SpecArray(x.shape if batch is None else (batch, *x.shape[1:]), "string")
         shape = tuple(backend.shape(x))
         return SpecArray((batch, *shape[1:]) if batch is not None else shape, backend.dtype(x))

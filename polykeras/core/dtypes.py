@@ -145,7 +145,7 @@ def result_type(*dtypes: object) -> str:
 
     Args:
         *dtypes: names or dtypes; ``int`` and ``float`` (the classes) stand for Python scalars,
-            which never widen an array's dtype of their kind; None stands for ``floatx()``.
+            which never widen an array's dtype of their kind; None means ``floatx()``.
 
     >>> result_type("int32", "float16"), result_type("uint8", "int8"), result_type("int64", float)
     ('float16', 'int16', 'float32')

@@ -95,8 +95,7 @@ class KerasTensor(Operators):
 
     def __iter__(self) -> NoReturn:
         raise NotImplementedError(
-            f"Expected a symbolic tensor to be taken apart by ops.unstack(x), or by its indices. Received: an "
-            f"iteration over {self!r}."
+            f"Expected ops.unstack(x) or indexing to split a symbolic tensor. Received: an iteration over {self!r}."
         )
 
     def __repr__(self) -> str:

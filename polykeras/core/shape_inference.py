@@ -76,9 +76,9 @@ def on_engine(function: Callable, args: tuple, kwargs: dict, reason: Exception) 
 
 
 def _tried(engine: Any, function: Callable, leaves: list, structure: Any) -> Any:
-    """Return the specs of a function's result, and notes of what it assigned."""
+    """Return the specs of a function's result, and records of what it assigned."""
     run = functools.partial(_run, engine, function, leaves, structure)
-    # Two trials are needed only if there are unknown sizes to tell from fixed ones.
+    # A second trial is needed only to distinguish unknown sizes from fixed ones.
     if not _has_unknown(leaves):
         return run(0)
     try:
@@ -95,9 +95,9 @@ def _has_unknown(leaves: list) -> bool:
 
 
 def known_shape(shape: tuple, trial: int | None) -> tuple:
-    """Return a shape with each None replaced by a trial size, one for the batch axis, others for the other axes.
+    """Return a shape with each None replaced by a trial size, which differs between axes.
 
-    Without a trial the shape stays as it is.
+    With ``trial=None`` the shape is returned unchanged.
     """
     if trial is None:
         return shape

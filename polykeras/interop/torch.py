@@ -137,7 +137,7 @@ class TorchModuleWrapper(ForeignLayer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if context.training is None and kwargs.get("training") is None:
-            kwargs["training"] = self._module.training  # PyTorch's own switch counts where nobody says
+            kwargs["training"] = self._module.training  # as set by PyTorch's train() and eval()
         return super().__call__(*args, **kwargs)
 
     def call(self, *args: Any, training: bool = False, **kwargs: Any) -> Any:

@@ -133,9 +133,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
 
 def batch_dot(x1: Any, x2: Any, axis1: int, axis2: int) -> Any:
-    """Return for each sample the sum of products over one axis of each array, by one product of matrices.
+    """Return each sample's sum of products over one axis of each array, computed as one matrix product.
 
-    Tools that rewrite an engine's graph know that product better than an Einstein summation.
+    Tools that rewrite an engine's graph support matrix products better than Einstein summations.
 
     Args:
         x1, x2: arrays (batch, ...) whose contracted axes have equal sizes.

@@ -23,7 +23,7 @@ from polykeras.saving.files import limits
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets/"
 
 
-#: Bytes before the weights: their local zip header, padded to a size that HDF5 allows in front of a file.
+#: Bytes before the weights: their local zip header, padded to a size that HDF5 allows before its own data.
 _HEAD = 512
 _END_SIZE = 22  # bytes of the end-of-central-directory record; its last two are the length of the comment
 _ALIGNMENT_FIELD = 0xD935  # the extra field that zip tools use for padding

@@ -264,7 +264,7 @@ def checksum(file: Any, start: int = 0, blank: int | None = None) -> int:
 
 
 def joined(first: int, second: int, length: int) -> int:
-    """Return the CRC-32 of the concatenation of two texts, given those of each and the length of the second.
+    """Return the CRC-32 of the concatenation of two byte strings, given those of each and the length of the second.
 
     >>> joined(zlib.crc32(b"ab"), zlib.crc32(b"c"), 1) == zlib.crc32(b"abc")
     True

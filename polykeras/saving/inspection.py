@@ -133,7 +133,7 @@ def _parse(report: Report, text: bytes | str, name: str) -> Any:
 
 
 def _read_archive(report: Report) -> None:
-    """Read the texts of an archive, even of one that would be rejected."""
+    """Read the JSON members of an archive, even of one that would be rejected."""
     try:
         with zipfile.ZipFile(report.path) as opened:
             members = {member.filename: member for member in opened.infolist()}

@@ -168,8 +168,8 @@ def save_model(model: Any, writer: NotingWriter, config: dict) -> None:
     save_weights(model, writer, "model_weights")
     if compiled and "optimizer" not in compiled:
         warnings.warn(
-            f"Model {model.name!r} is saved without the arguments of compile: Expected a get_compile_config() with "
-            f"'optimizer', which HDF5 files have a field for. Received: {naming.listed(compiled)}. Save it as .keras.",
+            f"Model {model.name!r} is saved without the arguments of compile: HDF5 files store only those of Keras. "
+            f"Expected a get_compile_config() with 'optimizer'. Received: {naming.listed(compiled)}. Save as .keras.",
             stacklevel=4,
         )
     elif compiled:

@@ -50,7 +50,7 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     if with_compile and getattr(model, "compiled", False):
         try:
             compiled = registry.serialize(model.get_compile_config() or {})
-            if "optimizer" in compiled:  # as it is now: its settings may have been changed since
+            if "optimizer" in compiled:  # its settings may have changed since compile
                 compiled["optimizer"] = registry.serialize(model.optimizer)
             if _holds_code(compiled):
                 raise ValueError("Expected named functions. Received: a lambda.")

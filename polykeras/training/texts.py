@@ -1,9 +1,8 @@
-"""Texts in a model's inputs, which are converted to numbers on the host while batches are prepared.
+"""String inputs of a model, which are converted to numbers on the host while batches are prepared.
 
-Only TensorFlow has arrays of strings, and it does not process them faster than Python. If the calls that take texts
+Only TensorFlow has string arrays, and it does not process them faster than Python. If the calls that take strings
 come first in a graph, they run before the step, which begins with their results. Elsewhere, inside a subclass's
-``call`` or a nested model, texts remain NumPy arrays, and on engines without strings the step runs
-eagerly.
+``call`` or a nested model, strings remain NumPy arrays, and on engines without string arrays the step runs eagerly.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _ENCODED = "encoded"
 
 
 class Front:
-    """The calls of a graph that must run before a step because they take texts, and the rest of the graph.
+    """The calls of a graph that must run before a step because they take strings, and the rest of the graph.
 
     Args:
         inputs, results: lists of the graph's symbolic tensors.
@@ -28,18 +27,18 @@ class Front:
 
     def __init__(self, inputs: list[KerasTensor], results: list[KerasTensor]) -> None:
         nodes = ancestors(results, inputs)
-        takers = [node for node in nodes if any(x.dtype == "string" for x in node.inputs)]
-        first = ancestors([x for node in takers for x in node.outputs], inputs)
-        known = {id(x): x for x in [*inputs, *(x for node in first for x in node.outputs)]}
+        consumers = [node for node in nodes if any(x.dtype == "string" for x in node.inputs)]
+        first = ancestors([x for node in consumers for x in node.outputs], inputs)
+        available = {id(x): x for x in [*inputs, *(x for node in first for x in node.outputs)]}
         needed = [x for node in nodes if node not in first for x in node.inputs] + results
-        handed_on = list({id(x): x for x in needed if id(x) in known}.values())
-        are_of_texts = all(isinstance(node.operation, HostLayer) for node in first)
-        #: Whether these calls convert all texts to numbers, and compute nothing else.
-        self.is_apart = are_of_texts and all(x.dtype != "string" for x in handed_on)
-        #: Whether all rows can be encoded together; otherwise the width of a batch depends on its longest text.
-        self.is_of_rows = all(None not in x.shape[1:] for x in handed_on)
-        self._names = [f"{_ENCODED}/{n}" for n in range(len(handed_on))]
-        self._before, self._after = Plan(inputs, handed_on), Plan(handed_on, results)
+        crossing = list({id(x): x for x in needed if id(x) in available}.values())
+        are_host_layers = all(isinstance(node.operation, HostLayer) for node in first)
+        #: Whether these calls convert all strings to numbers, and compute nothing else.
+        self.is_apart = are_host_layers and all(x.dtype != "string" for x in crossing)
+        #: Whether all rows can be encoded together; otherwise the width of a batch depends on its longest string.
+        self.is_of_rows = all(None not in x.shape[1:] for x in crossing)
+        self._names = [f"{_ENCODED}/{n}" for n in range(len(crossing))]
+        self._before, self._after = Plan(inputs, crossing), Plan(crossing, results)
 
     def encode(self, values: list) -> dict:
         """Return the inputs of the rest of the graph, by generated names, for values of the model's inputs."""
@@ -55,7 +54,7 @@ class Front:
 
 
 def front_of(model: Any) -> Front | None:
-    """Return the front of a functional model; None for other models, and for those without text inputs."""
+    """Return the front of a functional model; None for other models, and for those without string inputs."""
     if model._plan is None or all(x.dtype != "string" for x in model.inputs):
         return None
     found = vars(model).get("_front")
@@ -66,7 +65,7 @@ def front_of(model: Any) -> Front | None:
 
 
 def texts_as_arrays(tree: Any) -> Any:
-    """Return a tree in which texts, and lists of texts, are converted to arrays.
+    """Return a tree in which strings, and lists of strings, are converted to arrays.
 
     >>> texts_as_arrays({"a": ["x", "y"], "b": 1})
     {'a': array(['x', 'y'], dtype=object), 'b': 1}
@@ -85,5 +84,5 @@ def _begins_with_text(x: Any) -> bool:
 
 
 def holds_text(tree: Any) -> bool:
-    """Whether an array of texts is among the values of a tree."""
+    """Whether any value of a tree is a string array."""
     return any(map(is_text, trees.leaves(tree)))

@@ -632,7 +632,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return self._plan is not None or type(self).call is not Model.call
 
     def _encode_texts(self, x: Any, of_all_rows: bool) -> Any:
-        """Return data with texts converted to numbers if text layers begin the graph; inside other models they stay."""
+        """Return data with strings converted to numbers if text layers begin the graph; nested models keep them."""
         if not holds_text(x):
             return x
         self._prepare((x,))

@@ -97,7 +97,7 @@ class Primitives:
         Args:
             function: returns a list of NumPy arrays.
             arrays: arrays of the graph, whose values are passed to the function.
-            results: specs of the function's results; dtype ``"string"`` for texts.
+            results: specs of the function's results; dtype ``"string"`` for strings.
         """
         raise NotImplementedError(f"Expected an engine with graphs for data pipelines. Received: {self.name!r}.")
 

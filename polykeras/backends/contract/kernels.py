@@ -81,12 +81,12 @@ class Kernels(Primitives):
         return self.log1p(self.exp(self.where(self.greater(x, 0), self.negative(x), x)))
 
     def elu(self, x: Array, /) -> Array:
-        """Return x, and exp(x) - 1 below 0; the gradient at 0 is 1."""
+        """Return x where x is positive, else exp(x) - 1; the gradient at 0 is 1."""
         above = self.greater(x, 0)
         return self.where(above, x, self.expm1(self.where(above, self.full((), 0, self.dtype(x)), x)))
 
     def selu(self, x: Array, /) -> Array:
-        """Return x, and a multiple of exp(x) - 1 below 0, both scaled; the gradient at 0 is as from above."""
+        """Return the scaled ELU of self-normalizing networks; the gradient at 0 is the one from above."""
         below = self.multiply(self.elu(x), 1.6732632423543772)
         return self.multiply(self.where(self.less(x, 0), below, x), 1.0507009873554805)
 

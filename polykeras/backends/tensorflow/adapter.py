@@ -661,7 +661,7 @@ class TensorflowBackend(Backend):
     def relu(self, x: Array, /) -> Array:
         return raw.Relu(features=x)
 
-    # One operation each, by whose names programs that rewrite TensorFlow's graphs know them.
+    # One operation each: programs that rewrite TensorFlow's graphs recognize activations by these names.
     def softplus(self, x: Array, /) -> Array:
         return raw.Softplus(features=x)
 

@@ -71,7 +71,7 @@ class Preparation:
         class_weight: dict of weights by class, which become or multiply the sample weights; or a dict of such dicts by
             output name, with None for outputs without weights; default None.
         check: called with ``(x, y, sample_weight)`` in host memory; raises for data that can't be trained on.
-        encode: ``encode(x, of_all_rows)`` returns data with texts converted to numbers, if they must be by then; by
+        encode: ``encode(x, of_all_rows)`` returns data with strings converted to numbers, if they must be by then; by
             default they are rejected.
     """
 
@@ -104,7 +104,7 @@ class Preparation:
             is_of_rows: whether its parts have equal lengths.
 
         Raises:
-            ValueError: for parts of different lengths, weights without targets, texts that nothing accepts, or data
+            ValueError: for parts of different lengths, weights without targets, strings that no layer accepts, or data
                 that ``check`` rejects.
         """
         refuse_texts((y, sample_weight))
@@ -122,7 +122,7 @@ def refuse_texts(tree: Any, of_all_rows: bool = False) -> Any:
     """Return data unchanged; the default of ``encode``.
 
     Raises:
-        ValueError: for texts among it.
+        ValueError: if it contains strings.
     """
     for x in trees.leaves(tree):
         if is_text(x):

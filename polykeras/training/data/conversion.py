@@ -51,7 +51,7 @@ def as_array(x: Any) -> Any:
     Raises:
         ValueError: for dates, other objects, and lists of unequal lengths.
 
-    Texts stay in an array of objects, for models that begin with layers of texts.
+    Strings stay in an object array, for models that begin with text layers.
 
     >>> as_array([0.5, 1])
     array([0.5, 1. ], dtype=float32)
@@ -191,7 +191,7 @@ def take(x: Any, key: Any) -> Any:
 
 
 def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> Any:
-    """Return a tree of arrays on the device of the current backend; texts only if it has arrays of strings.
+    """Return a tree of arrays on the device of the current backend; strings only if it has string arrays.
 
     Args:
         is_kept: whether nobody modifies the arrays while a step computes, so that memory may be shared;

@@ -211,7 +211,7 @@ def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
 
     Args:
         x: array, or function without arguments that returns one: the result in inference.
-        alt: likewise, the result in training.
+        alt: array, or function without arguments that returns one: the result in training.
         training: bool; None for the learning phase that is set.
 
     >>> in_test_phase(1.0, 2.0)
