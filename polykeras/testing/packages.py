@@ -28,6 +28,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ENGINES = ("numpy", "tensorflow", "torch", "jax")
+_WRITTEN_BY_HAND = "## Their own tests"
 
 
 @dataclass(frozen=True)
@@ -196,10 +197,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{_short(use)} on {engine}: {result}", *filter(None, [result.failure]), sep=": ", flush=True)
             results.append(result)
     if options.markdown:
-        options.markdown.write_text(table(results, missing))
+        options.markdown.write_text(table(results, missing) + _section_by_hand(options.markdown))
     if options.json:
         options.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     return int(any(result.is_fault for result in results))
+
+
+def _section_by_hand(page: Path) -> str:
+    """Return the section of an earlier page that no command makes."""
+    _, heading, section = page.read_text().partition(_WRITTEN_BY_HAND) if page.exists() else ("", "", "")
+    return f"\n{heading}{section}" if heading else ""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -257,7 +264,7 @@ def _last_error(text: str) -> str:
     _, _, last = text.rpartition("Traceback (most recent call last):\n")
     lines = last.splitlines()
     first = next((index for index, line in enumerate(lines) if line and not line.startswith(" ")), len(lines))
-    return " ".join(" ".join(lines[first:]).split())[:300]
+    return " ".join(" ".join(lines[first:]).split()).replace("`", "'")[:300]
 
 
 def _kind(failure: str | None) -> str | None:

@@ -46,6 +46,15 @@ def test_programs_pass_fail_or_are_not_installed_and_the_table_says_so(folder, c
     assert "- madeup-missing: Shows madeup-missing." in text
 
 
+def test_a_new_page_keeps_the_section_that_no_command_makes(folder):
+    page = folder / "page.md"
+    page.write_text("An old table.\n\n## Their own tests\n\nCounted by hand.\n")
+    for _ in range(2):
+        packages.main(["good", "--backends", "numpy", "--folder", str(folder), "--markdown", str(page)])
+    assert page.read_text().endswith("passes | – | – | – |\n\n## Their own tests\n\nCounted by hand.\n")
+    assert "An old table" not in page.read_text()
+
+
 def test_names_choose_programs_and_engines_those_that_a_package_supports(folder, capsys):
     options = ["--folder", str(folder), "--backends", "numpy", "jax"]
     assert packages.main(["good", *options]) == 0
