@@ -1,6 +1,6 @@
 """Speed and memory of polykeras compared with hand-written native loops, Keras 3 and scikit-learn.
 
 ``python -m benchmarks`` measures everything, ``--quick`` a part of it. Each figure comes
-from processes of its own; the contenders of a workload take turns, so that changes in the machine's
+from separate processes; the contenders of a workload take turns, so that changes in the machine's
 load affect all of them.
 """

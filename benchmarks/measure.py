@@ -1,4 +1,4 @@
-"""Contenders in processes of their own, taking turns."""
+"""Contenders in separate processes, taking turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurements that are programs of their own: import, depth, and data pipelines."""
+"""Measurements that run as separate programs: import, depth, and data pipelines."""
 
 from __future__ import annotations
 

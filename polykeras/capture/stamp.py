@@ -1,6 +1,6 @@
 """The stamp: a global counter that rises when something is set that a step may have been made from.
 
-Comparing it takes nanoseconds; only when it has moved does a step compare what it was made from.
+Comparing it takes nanoseconds; only when it has changed does a step compare what it was made from.
 
 >>> from polykeras import losses
 >>> from polykeras.capture import stamp

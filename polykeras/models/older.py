@@ -81,7 +81,7 @@ class OlderMethods:
             filepath: path of the folder or file.
             format: "tf_saved_model" on TensorFlow, "torch" (a file of ``torch.export``) on PyTorch; default
                     "tf_saved_model". "onnx", "openvino" and "litert" are not implemented yet.
-            verbose: bool, whether to print where it was saved; default None, for no.
+            verbose: bool, whether to print where it was saved; default None means False.
             input_signature: tree of ``InputSpec``, symbolic tensors or arrays; default None, for the model's inputs.
                 With ``format="torch"`` unknown sizes become 1, unless ``dynamic_shapes`` says otherwise.
             **kwargs: arguments of ``torch.export.export``.

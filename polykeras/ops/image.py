@@ -652,7 +652,7 @@ def elastic_transform(
         alpha: float, the strength of the distortion; default 20.0.
         sigma: float, its smoothness in pixels; default 5.0.
         interpolation: "nearest" or "bilinear".
-        fill_mode: how to fill what lies outside; as for ``map_coordinates``.
+        fill_mode: how to fill points outside the input; as for ``map_coordinates``.
         fill_value: value for fill_mode "constant".
         seed: int, SeedGenerator or None.
         data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.

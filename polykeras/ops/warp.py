@@ -83,7 +83,7 @@ def _sample(
         sizes: sizes of the axes that the coordinates refer to.
         coordinates: an array of positions for each of these axes, all of the same shape.
         order: 0 for the nearest entry, 1 for linear interpolation.
-        fill_mode: how to fill what lies outside.
+        fill_mode: how to fill points outside the input.
         fill_value: value for fill_mode "constant".
         offset: int32 array added to each flat index: where the entries of a sample begin.
     """
@@ -146,7 +146,7 @@ def map_coordinates(
         inputs: array of any rank.
         coordinates: array, (rank, ...): a coordinate along each axis.
         order: int, 0 for the nearest entry, 1 for linear interpolation.
-        fill_mode: how to fill what lies outside: "constant", "nearest" (a a|a b c|c c), "wrap"
+        fill_mode: how to fill points outside the input: "constant", "nearest" (a a|a b c|c c), "wrap"
             (b c|a b c|a b), "mirror" (c b|a b c|b a), "reflect" (b a|a b c|c b).
         fill_value: value for fill_mode "constant".
 
@@ -227,7 +227,7 @@ def affine_transform(
             is the image at ``((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k)``, with
             ``k = c0 x + c1 y + 1``.
         interpolation: "nearest" or "bilinear".
-        fill_mode: how to fill what lies outside; as for ``map_coordinates``.
+        fill_mode: how to fill points outside the input; as for ``map_coordinates``.
         fill_value: value for fill_mode "constant".
         data_format: "channels_last" or "channels_first"; None for ``config.image_data_format()``.
 

@@ -124,7 +124,7 @@ def depthwise_conv(
     data_format: str | None = None,
     dilation_rate: int | Sequence[int] = 1,
 ) -> Any:
-    """Return the convolution of each channel with kernels of its own.
+    """Return the convolution of each channel with its own kernels.
 
     Args:
         inputs: array, (batch, *spatial, channels), or channels first.

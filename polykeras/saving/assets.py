@@ -33,7 +33,7 @@ def collected(model: Any) -> Iterator[dict[str, Path]]:
 
 
 def load(model: Any, source: Any) -> None:
-    """Let the layers of a model load their files, each from a folder of its own.
+    """Let the layers of a model load their files, each from a separate folder.
 
     Args:
         model: built model.

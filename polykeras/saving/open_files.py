@@ -84,7 +84,7 @@ def _copy_from(path: Path, group: Any) -> None:
 
 
 def _copy_into(group: Any, path: Path) -> None:
-    """Copy a group into a file of its own; links remain links, which no reader follows."""
+    """Copy a group into a separate file; links remain links, which no reader follows."""
     import h5py
 
     with h5py.File(path, "w") as target:

@@ -60,7 +60,7 @@ def members(namespace: dict[str, Any], base: type) -> dict[str, type]:
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
-    """Decorator: let configs refer to a class or function of yours by name.
+    """Decorator: let configs refer to your own class or function by name.
 
     Args:
         package: str, prefix that separates your names from others'; default "Custom".

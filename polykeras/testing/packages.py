@@ -7,7 +7,7 @@ in it names the package to install, and ``ENGINES`` the engines on which the pac
     python -m polykeras.testing.packages shap --backends torch    # one package on one engine
     python -m polykeras.testing.packages --keras --markdown docs/packages.md
 
-Each program runs in a process of its own, with ``python -m polykeras run``; with ``--keras`` it also runs under the
+Each program runs in a separate process, with ``python -m polykeras run``; with ``--keras`` it also runs under the
 installed Keras. The exit status is 1 if a program fails that passes under Keras, or fails with another kind of
 error than there.
 """

@@ -108,7 +108,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             steps_per_execution: int, steps between two calls of callbacks; 1 leaves the choice to polykeras, which runs
                 one step at a time if a callback watches every batch; default 1.
             jit_compile: True requests the backend's optimizing compiler (XLA, torch.compile); False and
-                "auto" do without it where it takes minutes; default "auto".
+                "auto" do not use it where compiling takes minutes; default "auto".
             auto_scale_loss: bool, whether to scale the loss for mixed_float16 (by LossScaleOptimizer); default True.
             **kwargs: Keras 2's arguments.
 

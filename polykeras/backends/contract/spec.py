@@ -102,7 +102,7 @@ def _product(sizes: Any) -> int | None:
 
 
 def _either(x: SpecArray, y: SpecArray) -> SpecArray:
-    """Return what is known of an array that is one of two."""
+    """Return the spec of an array that is one of two; a size is None if it is unknown in either."""
     pairs = list(itertools.zip_longest(x.shape, y.shape, fillvalue=-1))
     if any(None not in pair and len(set(pair)) > 1 for pair in pairs):
         raise ValueError(

@@ -46,7 +46,7 @@ def make_source(
     Args:
         data: tuple (x, y, sample_weight), where x is arrays, or a dataset or iterable of such tuples, in which case
             the others are None.
-        batch_size: int, rows per batch of arrays; default 32; a dataset has batches of its own.
+        batch_size: int, rows per batch of arrays; default 32; a dataset determines its own batches.
         epochs: how epochs divide the passes; by default an epoch is one pass.
         shuffle: bool, a new order in each pass, of rows or of a dataset's batches; ``"batch"`` for batches of rows.
         prepare: moves batches to the device; for arrays that fit there, all rows at once.

@@ -169,7 +169,7 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilation_rate: Sequence[int] = (1, 1),
 ) -> Any:
-    """Return the convolution of each channel with kernels of its own.
+    """Return the convolution of each channel with its own kernels.
 
     Args:
         x: array, (batch, rows, columns, channels), or channels first.
@@ -233,7 +233,7 @@ def separable_conv2d(
 
 
 def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_format: str | None) -> Any:
-    """Multiply each window, laid out like the input, by a matrix of its own."""
+    """Multiply each window, laid out like the input, by a different matrix."""
     axes = _axes(inputs, data_format)
     window, steps = window_geometry.per_axis(kernel_size, len(axes)), window_geometry.per_axis(strides, len(axes))
     shape, is_last = ops.shape(inputs), axes[0] == 1
@@ -256,7 +256,7 @@ def _local_conv(inputs: Any, kernel: Any, kernel_size: Any, strides: Any, data_f
 def local_conv1d(
     inputs: Any, kernel: Any, kernel_size: Sequence[int], strides: Sequence[int], data_format: str | None = None
 ) -> Any:
-    """Return an unshared (locally connected) convolution of sequences, with a kernel of its own at each position.
+    """Return an unshared (locally connected) convolution of sequences, with a different kernel at each position.
 
     Args:
         inputs: array, (batch, steps, channels), or channels first.
@@ -279,7 +279,7 @@ def local_conv2d(
     output_shape: Sequence[int],
     data_format: str | None = None,
 ) -> Any:
-    """Return an unshared (locally connected) convolution of images, with a kernel of its own at each position.
+    """Return an unshared (locally connected) convolution of images, with a different kernel at each position.
 
     Args:
         inputs: array, (batch, rows, columns, channels), or channels first.
