@@ -34,10 +34,10 @@ _BACKEND_OF_KERAS_3 = (
 _METHODS = {"evaluate_generator", "fit_generator", "predict_classes", "predict_generator", "to_yaml"}
 _ARGUMENTS = {
     "W_constraint", "W_regularizer", "U_regularizer", "b_regularizer", "border_mode", "dim_ordering", "dropout_U",
-    "dropout_W", "filter_length", "inner_activation", "inner_init", "nb_col", "nb_epoch", "nb_filter", "nb_row",
-    "nb_val_samples", "nb_worker", "samples_per_epoch", "schedule_decay", "subsample", "subsample_length",
-    "val_samples",
+    "dropout_W", "filter_length", "inner_activation", "inner_init", "nb_col", "nb_filter", "nb_row", "schedule_decay",
+    "subsample", "subsample_length",
 }  # fmt: skip
+_ARGUMENTS_OF_METHODS = {"nb_epoch", "nb_val_samples", "nb_worker", "samples_per_epoch", "val_samples"}
 _OPTIMIZERS = {"adadelta", "adagrad", "adam", "adamax", "nadam", "rmsprop", "sgd"}
 
 
@@ -61,7 +61,7 @@ def older_name(source: str) -> str | None:
     modules = dict(_modules(tree))
     if not modules:
         return None
-    used = [*_imported(tree), *_attributes(tree, modules), *_calls(tree)]
+    used = [*_imported(tree), *_attributes(tree, modules), *_calls(tree, modules)]
     return next((name for name in used if not name.startswith("keras.") or _is_older(name)), None)
 
 
@@ -94,16 +94,36 @@ def _attributes(tree: ast.AST, modules: dict[str, str]) -> Iterator[str]:
             yield f"{modules[first]}.{rest}"
 
 
-def _calls(tree: ast.AST) -> Iterator[str]:
-    """Yield the methods and arguments in a script's calls that are older than Keras 3."""
+def _calls(tree: ast.AST, modules: dict[str, str]) -> Iterator[str]:
+    """Yield the methods and arguments in a script's calls that are older than Keras 3.
+
+    What a script takes from elsewhere does not count: ``torch.optim.Adam(lr=)`` is no optimizer of Keras.
+    """
+    elsewhere = set(_imported_elsewhere(tree))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
             continue
+        owner = ast.unparse(node.func).partition(".")[0]
         function = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if isinstance(node.func, ast.Attribute) and function in _METHODS:
-            yield f"{function}()"
-        old = {"decay", "lr"} if function.lower() in _OPTIMIZERS else {"input", "output"} & _both(node, function)
-        yield from (f"{function}({key.arg}=)" for key in node.keywords if key.arg in _ARGUMENTS | old)
+        arguments = set()
+        if owner in modules or ("*" in modules and isinstance(node.func, ast.Name)):
+            name = modules.get(owner, owner).rpartition(".")[2] if isinstance(node.func, ast.Name) else function
+            old = {"decay", "lr"} if name.lower() in _OPTIMIZERS else {"input", "output"} & _both(node, function)
+            arguments = _ARGUMENTS | old
+        elif isinstance(node.func, ast.Attribute) and owner not in elsewhere:
+            arguments = _ARGUMENTS_OF_METHODS
+            if function in _METHODS:
+                yield f"{function}()"
+        yield from (f"{function}({key.arg}=)" for key in node.keywords if key.arg in arguments)
+
+
+def _imported_elsewhere(tree: ast.AST) -> Iterator[str]:
+    """Yield the names that a script imports from other packages than Keras."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                if (getattr(node, "module", None) or alias.name).split(".")[0] != "keras":
+                    yield alias.asname or alias.name.split(".")[0]
 
 
 def _both(call: ast.Call, function: str) -> set[str]:

@@ -167,6 +167,16 @@ SCRIPTS = {
     "import keras\nkeras.layers.Dense(2)": None,
     "from tensorflow.keras.layers import Dense\nmodel.fit_generator(x)": None,
     "import torch\ntorch.optim.SGD(p, lr=0.1)": None,
+    "import keras, torch\ntorch.optim.Adam(model.parameters(), lr=0.1)": None,
+    "import keras\nfrom torch.optim import Adam\nAdam(p, lr=0.1)": None,
+    "import keras, xgboost as xgb\nxgb.XGBClassifier(subsample=0.5)": None,
+    "import keras\ngrid = dict(subsample=[0.5])": None,
+    "import keras\ndef sgd(lr): pass\nsgd(lr=0.1)": None,
+    "import keras, tensorflow as tf\ntf.keras.optimizers.Adam(lr=0.1)": None,
+    "from keras.layers import *\nDense(8, W_regularizer='l2')": "Dense(W_regularizer=)",
+    "from keras.models import Sequential\nSequential().fit(x, y, nb_epoch=3)": "fit(nb_epoch=)",
+    "from keras.optimizers import *\nSGD(lr=0.1)": "SGD(lr=)",
+    "from keras.optimizers import SGD as Descent\nDescent(lr=0.1)": "Descent(lr=)",
     "from keras import (": None,
 }
 
