@@ -253,3 +253,43 @@ def test_a_variable_around_one_of_tensorflow_shares_its_value():
     assert (ours.shape, ours.dtype, ours.trainable, ours.name) == ((2,), "float32", False, "theirs")
     with pytest.raises(TypeError, match="Expected a Variable of polykeras.*Received"):
         keras.optimizers.SGD().build([np.ones(2)])
+
+
+@pytest.mark.parametrize("strategy", [tf.distribute.MirroredStrategy, lambda: tf.distribute.OneDeviceStrategy("cpu:0")])
+def test_models_of_a_strategy_of_one_replica_train_as_elsewhere(strategy, tmp_path):
+    def losses():
+        keras.utils.set_random_seed(0)
+        model = make_model(keras.layers.Dense(2), keras.layers.BatchNormalization(), keras.layers.Dense(1))
+        found = losses_of_fit(model, keras.optimizers.Adam(0.1))
+        model.save(tmp_path / "model.keras")
+        return [*found, *model.evaluate(X, Y, verbose=0, return_dict=True).values()]
+
+    expected = losses()
+    with strategy().scope():
+        assert losses() == expected
+        assert len(keras.models.load_model(tmp_path / "model.keras").weights) == 8
+
+
+_CONFIGURES_DEVICES = """
+import tensorflow as tf
+import keras
+model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+model.compile("adam", "mse")
+[cpu] = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model.fit(tf.ones((4, 4)), tf.ones((4, 2)), verbose=0)
+"""
+
+
+def test_devices_can_be_configured_until_the_first_array_is_made(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(_CONFIGURES_DEVICES)
+    done = subprocess.run(
+        [sys.executable, "-m", "polykeras", "run", str(program)],
+        env={**os.environ, "KERAS_BACKEND": "tensorflow"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Received: 2 replicas" in done.stderr

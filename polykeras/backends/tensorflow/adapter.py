@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf
 from tensorflow.compiler.tf2xla.python.xla import dynamic_update_slice
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+from tensorflow.python.ops.resource_variable_ops import ResourceVariable
 from tensorflow.python.util.dispatch import GlobalOpDispatcher
 
 from polykeras.backends.contract.backend import Backend
@@ -33,8 +35,8 @@ from polykeras.core.types import Array
 keep_freed_memory()
 
 raw = tf.raw_ops
-with tf.init_scope():  # also valid if a user's program imports this module while building a graph
-    _EagerTensor = type(tf.constant(0))
+# Not by making one: until the first array is made, a program may still configure its devices.
+_EagerTensor = tf.__internal__.EagerTensor
 _UNSIGNED = dtypes.UNSIGNED
 _HALF_TO_SINGLE = {"float16": "float32", "bfloat16": "float32"}
 _BOOL_TO_BYTE = {"bool": "uint8"}
@@ -156,6 +158,21 @@ except ImportError:  # then reading costs a little more
 
     def _has_no_tape() -> bool:
         return False
+
+
+def unreplicated(x: tf.Tensor, trainable: bool) -> tf.Variable:
+    """Return a variable that a ``tf.distribute`` strategy around does not replicate.
+
+    In the scope of a strategy ``tf.Variable`` makes replicas, which only its own functions can read.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:
+        warnings.warn(
+            f"Expected a tf.distribute strategy of one replica, since weights are not replicated. Received: {replicas} "
+            f"replicas. fit trains on one device.",
+            stacklevel=2,
+        )
+    return ResourceVariable(x, trainable=trainable)
 
 
 class TensorflowBackend(Backend):
@@ -295,7 +312,7 @@ class TensorflowBackend(Backend):
         value = variable._materialize() if value is None else value
         if not isinstance(value, tf.Variable):
             with tf.init_scope(), tf.device(value.device):
-                value = variable._value = tf.Variable(value, trainable=variable.trainable)
+                value = variable._value = unreplicated(value, variable.trainable)
         return value
 
     def join(self, cls: type) -> None:

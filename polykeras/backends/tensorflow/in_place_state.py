@@ -14,6 +14,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from polykeras.backends.tensorflow.adapter import unreplicated
 from polykeras.capture.lru_cache import LRUCache
 from polykeras.core import trees
 
@@ -36,7 +37,7 @@ _tracing = _Tracing()
 def hold(x: tf.Tensor, trainable: bool = False) -> tf.Variable:
     """Wrap an array as state."""
     with tf.device(x.device):
-        return tf.Variable(x, trainable=trainable)
+        return unreplicated(x, trainable)
 
 
 def read(x: Any) -> Any:
