@@ -95,10 +95,10 @@ def random_inputs(model: Any, seed: int = 0, rows: int = 8) -> Any:
         rows: int, the batch size.
 
     Raises:
-        ValueError: for a model without known inputs.
+        ValueError: for a model whose inputs are unknown.
     """
     if not getattr(model, "inputs", None):
-        raise ValueError(f"Model {model.name!r}: Expected --data for a model without known inputs. Received: none.")
+        raise ValueError(f"Model {model.name!r}: Expected --data for a model whose inputs are unknown. Received: none.")
     inputs = []
     for index, tensor in enumerate(model.inputs):
         generator = seeds.host_generator("parity", seed, index)

@@ -174,7 +174,7 @@ class ExportArchive:
         import tensorflow as tf
 
         if name in self._endpoints:
-            raise ValueError(f"Expected a new name of an endpoint. Received: {name!r}, which already exists.")
+            raise ValueError(f"Expected an unused endpoint name. Received: {name!r}, which already exists.")
         if input_signature is None and not hasattr(fn, "get_concrete_function"):
             raise ValueError(f"Expected input_signature for the endpoint {name!r}. Received: None.")
         if input_signature is not None:

@@ -57,7 +57,7 @@ class Counterpart(Contender):
         rows, others = (reference.forward(x, training)[-1].outputs for training in (False, True))
         if all(np.array_equal(a, b) for a, b in zip(rows, others, strict=True)):
             return None
-        return "The other model can't be told to train: its call has no argument such as train or training."
+        return "The other model can't be switched to training: its call has no argument such as train or training."
 
     def _draws(self, x: Any) -> bool:
         """Whether the other model's output in training changes from call to call."""

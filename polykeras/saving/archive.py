@@ -128,7 +128,7 @@ class Archive:
     def _refuse(self, what: str) -> None:
         raise ValueError(
             f"Expected {str(self.path)!r} to hold plain members with relative names. Received: {what}. "
-            f"The file is damaged or made to do harm; it is not loaded."
+            f"The file is damaged or malicious; it is not loaded."
         )
 
     def _check_members(self) -> None:
@@ -209,7 +209,7 @@ class Archive:
                     use(chunk)
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise ValueError(
-                f"Expected {member.filename!r} in {str(self.path)!r} to be whole. Received: {error}. Use another copy."
+                f"Expected {member.filename!r} in {str(self.path)!r} to be intact. Received: {error}. Use another copy."
             ) from None
 
 

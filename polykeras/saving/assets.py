@@ -46,7 +46,7 @@ def load(model: Any, source: Any) -> None:
     strange = [name for name in names if PurePosixPath(name).is_absolute() or {"..", ""} & set(name.split("/"))]
     if strange:
         raise ValueError(
-            f"Expected files with relative names. Received: {naming.listed(strange)}. The file was made to do harm."
+            f"Expected files with relative names. Received: {naming.listed(strange)}. The file is malicious."
         )
     for entry in _keepers(model, "load_assets"):
         prefix = f"{entry.path}/".lstrip("/")

@@ -142,7 +142,7 @@ class Reader:
     def _refuse(self, key: str, what: str) -> None:
         raise ValueError(
             f"Expected {key!r} in {self._group.name!r} of {self._name} to be a plain array or group. Received: "
-            f"{what}. The file is damaged or made to do harm; it is not loaded."
+            f"{what}. The file is damaged or malicious; it is not loaded."
         )
 
     def _item(self, key: str) -> Any:

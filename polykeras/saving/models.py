@@ -241,7 +241,7 @@ def _about_versions(metadata: dict) -> str:
             if _numbers(saved) > _numbers(known):
                 note += " Update polykeras, or build the model in Python and load its weights by load_weights."
             return note
-    return f"The model doesn't tell by which version it was saved; this is polykeras {version()}."
+    return f"The model does not record the version that saved it; this is polykeras {version()}."
 
 
 def _numbers(version: Any) -> list[int]:

@@ -119,8 +119,8 @@ reading_new = reading
 
 def _refuse(path: str | os.PathLike, what: str) -> None:
     raise ValueError(
-        f"Expected {str(path)!r} to be a safetensors file. Received: {what}. It is damaged, truncated, or made to do "
-        f"harm; it is not loaded. Use another copy."
+        f"Expected {str(path)!r} to be a safetensors file. Received: {what}. It is damaged, truncated or "
+        f"malicious; it is not loaded. Use another copy."
     )
 
 

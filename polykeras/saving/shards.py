@@ -221,7 +221,7 @@ def _read_index(path: Path, text: bytes) -> tuple[list[str], dict]:
     if not is_plain:
         raise ValueError(
             f"Expected {str(path)!r} to be an index of weights, with names of files next to it. Received: something "
-            f"else. It is damaged, or made to do harm."
+            f"else. It is damaged or malicious."
         )
     files.check_claim(path, sealed, _VERSION in metadata)
     return names, metadata.get(_SEALS, {})

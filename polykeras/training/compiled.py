@@ -393,7 +393,7 @@ def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:
 
 
 def _copy_of(identifier: Any) -> Any:
-    """Return a metric with separate state, if it is an object; names and functions have no state."""
+    """Return a copy of a metric object, so that its state is separate; names and functions have no state."""
     return registry.copy_of(identifier) if isinstance(identifier, Metric) else identifier
 
 

@@ -369,7 +369,7 @@ def test_mistakes_are_named():
     for call, error, words in [
         (lambda: K.batch_dot(A, T[0, 0]), ValueError, "two axes"),
         (lambda: K.batch_dot(A, T, axes=(1, 2)), ValueError, "the same size"),
-        (lambda: K.batch_dot(A, B, axes=0), ValueError, "besides the batch"),
+        (lambda: K.batch_dot(A, B, axes=0), ValueError, "other than the batch axis"),
         (lambda: K.repeat(T, 2), ValueError, "a matrix"),
         (lambda: K.bias_add(T, A[0, 0]), ValueError, "bias of 1 or 2"),
         (lambda: K.pool2d(IMAGE, (2, 2), pool_mode="mean"), ValueError, "'max' or 'avg'"),

@@ -115,7 +115,7 @@ def test_an_archive_holds_functions_of_several_layers(tmp_path):
         specs = [tf.TensorSpec((None, 3, 4)), keras.InputSpec(shape=(None, 5, 4), dtype="float32")]
         archive.add_endpoint("two", second.call, specs)
         archive.add_variable_collection("kernels", [first.kernel])
-        with pytest.raises(ValueError, match="new name of an endpoint"):
+        with pytest.raises(ValueError, match="unused endpoint name"):
             archive.add_endpoint("one", first.call, [tf.TensorSpec((None, 4))])
         archive.write_out(tmp_path, verbose=False)
     loaded = tf.saved_model.load(str(tmp_path))

@@ -241,7 +241,7 @@ def test_a_linen_module_without_modes_is_compared_in_inference():
     port_weights(model, pair, ROWS)
     report = check(model, pair, ROWS, LABELS, steps=2)
     assert report.is_same and report.part("gradient"), str(report)
-    assert "The other model can't be told to train" in report.sentences()[-1]
+    assert "The other model can't be switched to training" in report.sentences()[-1]
 
 
 @pytest.mark.parametrize("name", ["momentum", "adam"])

@@ -271,7 +271,7 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Any:
     given = (axes, axes) if isinstance(axes, int) else tuple(axes)
     pair = [axis + rank if axis < 0 else axis for axis, rank in zip(given, ranks, strict=True)]
     if not (0 < pair[0] < ranks[0] and 0 < pair[1] < ranks[1]):
-        raise ValueError(f"Expected axes of x and y besides the batch, for shapes {shapes}. Received: {axes}.")
+        raise ValueError(f"Expected axes of x and y other than the batch axis, for shapes {shapes}. Received: {axes}.")
     sizes = shapes[0][pair[0]], shapes[1][pair[1]]
     if None not in sizes and sizes[0] != sizes[1]:
         raise ValueError(f"Expected the axes {tuple(pair)} to have the same size. Received shapes: {shapes}.")

@@ -229,7 +229,7 @@ def get_session() -> None:
     RuntimeError: ...
     """
     raise RuntimeError(
-        "Expected code without sessions: values are computed at once. Received: a call of get_session(). Read values "
+        "Expected code without sessions: values are computed immediately. Received: get_session(). Read values "
         "by K.get_value(x), and compute outputs of a graph by K.function(inputs, outputs) or by a model."
     )
 

@@ -273,7 +273,7 @@ def placeholder(
     (None, None)
     """
     if sparse:
-        raise ValueError("Expected sparse=False: tensors are dense. Received: True.")
+        raise ValueError("Expected sparse=False, since tensors are dense. Received: True.")
     if shape is None and ndim is None:
         raise ValueError("Expected shape or ndim of the placeholder. Received: neither.")
     return KerasTensor((None,) * (ndim or 0) if shape is None else shape, dtype or config.floatx(), name=name)
