@@ -2,7 +2,7 @@
 A first classifier
 ==================
 
-Handwritten digits of 8 by 8 pixels, which come with polykeras, and a network of two dense layers.
+Handwritten digits of 8 by 8 pixels, which are included in polykeras, and a network of two dense layers.
 """
 
 import matplotlib.pyplot as plt
@@ -23,10 +23,10 @@ model = keras.Sequential(
 )
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 history = model.fit(x_train, y_train, epochs=15, validation_data=(x_test, y_test), verbose=0)
-print(f"accuracy on digits it has not seen: {history.history['val_accuracy'][-1]:.3f}")
+print(f"accuracy on unseen digits: {history.history['val_accuracy'][-1]:.3f}")
 
 # %%
-# The first digits of the test set, each with the answer of the network.
+# The first digits of the test set, each with the network's prediction.
 
 answers = model.predict(x_test[:10], verbose=0).argmax(axis=1)
 figure, axes = plt.subplots(2, 5, figsize=(7, 3.4))

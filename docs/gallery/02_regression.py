@@ -1,9 +1,9 @@
 """
-Regression: the progress of diabetes
-====================================
+Regression: the progression of diabetes
+=======================================
 
-Ten measurements of 442 patients and the progress of their disease a year later, from scikit-learn.
-``Normalization`` learns means and variances from the data, so that the model takes raw numbers.
+Ten measurements of 442 patients and the progression of their disease a year later, from scikit-learn.
+``Normalization`` learns means and variances from the data, so that the model accepts raw numbers.
 """
 
 import matplotlib.pyplot as plt

@@ -2,7 +2,8 @@
 A convolutional network and what its filters see
 ================================================
 
-Two convolutions and a pool read digits; the plot shows what the filters of the first one make of a zero.
+A network with two convolutions and a pooling layer classifies digits; the plot shows the feature maps of the first
+convolution for a zero.
 """
 
 import matplotlib.pyplot as plt

@@ -2,7 +2,7 @@
 A time series with an LSTM
 ==========================
 
-A noisy sum of two waves: the network reads 30 values and forecasts the next one. Then it goes on from its own
+A noisy sum of two waves: the network reads 30 values and forecasts the next one, then continues from its own
 forecasts.
 """
 

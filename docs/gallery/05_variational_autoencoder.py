@@ -2,8 +2,9 @@
 A variational autoencoder
 =========================
 
-Digits are encoded as two numbers each, with noise between encoder and decoder. The loss has two parts: ``add_loss``
-brings the second one. Kingma and Welling, "Auto-Encoding Variational Bayes" (2013), https://arxiv.org/abs/1312.6114.
+Each digit is encoded as two latent variables, with noise between encoder and decoder. The loss has two terms:
+``add_loss`` adds the second one, the KL divergence. Kingma and Welling, "Auto-Encoding Variational Bayes" (2013),
+https://arxiv.org/abs/1312.6114.
 """
 
 import matplotlib.pyplot as plt
@@ -40,7 +41,7 @@ history = model.fit(x, x, batch_size=64, epochs=25, verbose=0)
 print(f"loss: {history.history['loss'][0]:.2f} to {history.history['loss'][-1]:.2f}")
 
 # %%
-# Left: where the digits lie, coloured by what they are. Right: what the decoder draws across this plane.
+# Left: the digits in latent space, colored by class. Right: the decoder's outputs across this plane.
 
 codes = keras.Model(inputs, mean).predict(x, verbose=0)
 grid = np.stack(np.meshgrid(np.linspace(-2, 2, 9), np.linspace(2, -2, 9)), axis=-1).reshape(-1, 2)

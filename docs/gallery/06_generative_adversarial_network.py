@@ -2,9 +2,9 @@
 A generative adversarial network in a custom training step
 ==========================================================
 
-A generator learns to draw points on a ring; a discriminator learns to tell them from real ones. Both are trained in one
-``train_step``, in plain Python that every backend runs. Goodfellow et al., "Generative Adversarial Networks" (2014),
-https://arxiv.org/abs/1406.2661.
+A generator learns to produce points on a ring; a discriminator learns to distinguish them from real ones. Both are
+trained in one ``train_step``, in plain Python that runs on every backend. Goodfellow et al., "Generative Adversarial
+Networks" (2014), https://arxiv.org/abs/1406.2661.
 """
 
 import matplotlib.pyplot as plt
@@ -66,7 +66,7 @@ history = model.fit(real.astype("float32"), batch_size=256, epochs=60, verbose=0
 # %%
 
 drawn = model.predict(rng.normal(size=(1000, 2)).astype("float32"), verbose=0)
-print(f"mean distance of what is drawn from the ring: {abs(np.linalg.norm(drawn, axis=1) - 1).mean():.2f}")
+print(f"mean distance of generated points from the ring: {abs(np.linalg.norm(drawn, axis=1) - 1).mean():.2f}")
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
 left.plot(history.history["discriminator"], label="discriminator")
 left.plot(history.history["generator"], label="generator")

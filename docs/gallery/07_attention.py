@@ -1,9 +1,9 @@
 """
-Attention that can be looked at
-===============================
+Visualizing attention
+=====================
 
-Which number follows the marker? Each sequence has one marker, and the answer is the number behind it. A layer of
-attention learns where to look. Vaswani et al., "Attention Is All You Need" (2017), https://arxiv.org/abs/1706.03762.
+Which number follows the marker? Each sequence has one marker, and the target is the number after it. An attention
+layer learns where to look. Vaswani et al., "Attention Is All You Need" (2017), https://arxiv.org/abs/1706.03762.
 """
 
 import matplotlib.pyplot as plt
@@ -33,7 +33,7 @@ history = model.fit(x, y, batch_size=100, epochs=20, verbose=0)
 print(f"accuracy: {history.history['accuracy'][-1]:.3f}")
 
 # %%
-# The darker a position, the larger its weight in the answer. The marker is written as ``*``.
+# The darker a position, the larger its attention weight. The marker is shown as ``*``.
 
 looked = ops.convert_to_numpy(keras.Model(tokens, scores)(x[:6]))[:, 0, 0]
 plt.imshow(looked, cmap="Blues")

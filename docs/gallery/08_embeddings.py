@@ -1,8 +1,8 @@
 """
-Words whose neighbours are alike
-================================
+Word embeddings
+===============
 
-Embeddings learned from a toy text: words that occur in the same contexts end up close to one another.
+Embeddings learned from a toy text: words that occur in similar contexts end up close to one another.
 """
 
 import matplotlib.pyplot as plt

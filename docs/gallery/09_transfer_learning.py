@@ -2,7 +2,7 @@
 Transfer learning
 =================
 
-A network is trained on the digits 0 to 4. Its convolutions, frozen, then serve to learn 5 to 9 from 50 examples.
+A network is trained on the digits 0 to 4. Its convolutions are then frozen, and used to learn 5 to 9 from 50 examples.
 """
 
 import matplotlib.pyplot as plt

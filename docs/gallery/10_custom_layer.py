@@ -1,9 +1,9 @@
 """
-A layer of your own
-===================
+A custom layer
+==============
 
-Radial basis functions: a unit answers to inputs near its centre. ``build`` makes the weights once the input's shape is
-known, ``call`` computes with ``keras.ops``, and the layer runs on every backend.
+Radial basis functions: each unit responds to inputs near its center. ``build`` creates the weights once the input shape
+is known, ``call`` computes with ``keras.ops``, and the layer runs on every backend.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,9 @@
 """
-A training step of your own
-===========================
+A custom training step
+======================
 
-Training that sees each batch with small changes made on purpose: the input is moved a little in the direction that
-raises the loss most. Goodfellow et al., "Explaining and Harnessing Adversarial Examples" (2014),
+Adversarial training: each input is perturbed a little in the direction that increases the loss most, by the fast
+gradient sign method. Goodfellow et al., "Explaining and Harnessing Adversarial Examples" (2014),
 https://arxiv.org/abs/1412.6572.
 """
 
@@ -54,12 +54,12 @@ def accuracies(strength):
 
 strengths = [0.0, 0.05, 0.1, 0.15, 0.2]
 plain, robust = accuracies(0.0), accuracies(0.1)
-print(f"accuracy where each pixel moved by 0.1: {plain[2]:.2f} trained plainly, {robust[2]:.2f} trained so")
+print(f"accuracy with each pixel perturbed by 0.1: {plain[2]:.2f} standard, {robust[2]:.2f} adversarial training")
 
 # %%
 
-plt.plot(strengths, plain, "o-", label="trained on digits as they are")
-plt.plot(strengths, robust, "o-", label="trained on changed digits")
-plt.xlabel("change of each pixel")
+plt.plot(strengths, plain, "o-", label="standard training")
+plt.plot(strengths, robust, "o-", label="adversarial training")
+plt.xlabel("perturbation of each pixel")
 plt.ylabel("accuracy")
 plt.legend()

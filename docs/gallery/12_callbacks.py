@@ -1,9 +1,9 @@
 """
-Callbacks: stop in time, and lower the learning rate
-====================================================
+Callbacks: stopping early and reducing the learning rate
+========================================================
 
-``EarlyStopping`` ends the training where the validation loss no longer falls, and puts the best weights back;
-``ReduceLROnPlateau`` takes smaller steps before that; a callback of your own watches a weight.
+``EarlyStopping`` stops training when the validation loss no longer decreases, and restores the best weights;
+``ReduceLROnPlateau`` reduces the learning rate before that; a custom callback records the norm of a kernel.
 """
 
 import matplotlib.pyplot as plt

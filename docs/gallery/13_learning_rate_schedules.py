@@ -2,7 +2,7 @@
 Learning rate schedules
 =======================
 
-What each schedule makes of the learning rate over 1,000 steps.
+The learning rate of each schedule over 1,000 steps.
 """
 
 import matplotlib.pyplot as plt

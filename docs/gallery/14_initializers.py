@@ -2,7 +2,7 @@
 Distributions of initializers
 =============================
 
-Weights of a layer of 256 inputs and 256 units, as each initializer draws them. One seed gives the same weights on every
+Weights of a layer with 256 inputs and 256 units, as drawn by each initializer. A seed gives the same weights on every
 backend.
 """
 

@@ -1,8 +1,8 @@
 """
-Activations and their slopes
-============================
+Activations and their derivatives
+=================================
 
-The curve of each activation, and dashed its derivative, by ``keras.ops.grad``.
+Each activation function, and its derivative (dashed), computed with ``keras.ops.grad``.
 """
 
 import matplotlib.pyplot as plt

@@ -1,6 +1,6 @@
 """
-Paths of optimizers
-===================
+Optimizer trajectories
+======================
 
 Rosenbrock's valley is easy to enter and hard to follow. Each optimizer starts at the same point and takes 150 steps;
 the star is the minimum.

@@ -2,7 +2,8 @@
 Shapes of losses
 ================
 
-How much each loss charges for an error in regression, and for an answer in classification where the truth is 1.
+The value of each loss as a function of the error in regression, and of the predicted probability of the true class in
+classification.
 """
 
 import matplotlib.pyplot as plt
@@ -29,7 +30,7 @@ for name, loss in regression.items():
     left.plot(errors, ops.convert_to_numpy(loss(np.zeros_like(errors), errors)), label=name)
 for name, loss in classification.items():
     right.plot(answers, ops.convert_to_numpy(loss(np.ones_like(answers), answers)), label=name)
-left.set_xlabel("prediction - truth")
+left.set_xlabel("prediction - target")
 left.set_ylim(0, 5)
 right.set_xlabel("predicted probability")
 for axis in (left, right):

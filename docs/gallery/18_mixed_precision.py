@@ -2,8 +2,8 @@
 Mixed precision
 ===============
 
-Under the policy ``mixed_bfloat16`` layers compute in bfloat16 and keep their weights in float32. The loss falls as it
-does in float32.
+With the policy ``mixed_bfloat16``, layers compute in bfloat16 and keep their weights in float32. The loss decreases as
+in float32.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,9 @@
 """
-Save, look inside, and go on
-============================
+Save, inspect and resume
+========================
 
-A model that is saved after 5 epochs and loaded again trains on as if nothing had happened: the file has weights,
-optimizer and random state.
+A model that is saved after 5 epochs and loaded again continues training as if uninterrupted: the file contains the
+weights, the optimizer's state and the random state.
 """
 
 import tempfile

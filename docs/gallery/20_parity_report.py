@@ -1,10 +1,10 @@
 """
-One model, several ways to compute it
-=====================================
+One model on several backends
+=============================
 
-``keras.parity.check`` trains a model on several backends from the same weights and compares every layer, gradient and
-loss. Here only NumPy takes part, against the float64 run that judges rounding errors; leave ``backends`` out to compare
-all that are installed.
+``keras.parity.check`` trains a model on several backends from the same weights and compares all layers, gradients and
+losses. Here only NumPy is compared, with the float64 run that measures rounding errors; omit ``backends`` to compare
+all installed ones.
 """
 
 import matplotlib.pyplot as plt
@@ -29,7 +29,7 @@ report = keras.parity.check(build, x, y, steps=10, backends=["numpy"])
 print(report)
 
 # %%
-# Losses of the same steps in float32 and float64.
+# Difference of the losses in float32 and float64, step by step.
 
 
 def losses(backend):

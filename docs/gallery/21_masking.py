@@ -2,8 +2,8 @@
 Masks: sequences of different lengths
 =====================================
 
-Short sequences are padded with zeros. ``Masking`` tells the layers behind it which steps count: an average over the
-padding goes wrong, an average over what counts does not.
+Short sequences are padded with zeros. ``Masking`` tells the following layers which time steps to ignore: an average
+that includes the padding is wrong, a masked average is not.
 """
 
 import matplotlib.pyplot as plt

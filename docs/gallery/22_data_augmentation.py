@@ -2,7 +2,7 @@
 Data augmentation
 =================
 
-Layers that change pictures at random while a model trains, and leave them alone otherwise.
+Layers that transform images at random during training, and pass them through unchanged at inference.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +24,7 @@ chosen = [
 ]
 figure, axes = plt.subplots(2, 5, figsize=(10, 3.6))
 axes[0, 0].imshow(picture / 255)
-axes[0, 0].set_title("as it is", fontsize=9)
+axes[0, 0].set_title("original", fontsize=9)
 for axis, layer in zip(axes.flat[1:], chosen, strict=True):
     changed = ops.convert_to_numpy(layer(picture[None], training=True))[0]
     axis.imshow(changed.clip(0, 255) / 255)

@@ -2,8 +2,8 @@
 Metrics and the ROC curve
 =========================
 
-Is a tumour malignant? Metrics are computed over all batches of an epoch, among them the area under the curve that is
-drawn here by hand from ``TruePositives`` and ``FalsePositives``.
+Is a tumor malignant? Metrics are computed over all batches of an epoch. One of them is the area under the ROC curve,
+which is plotted here from ``TruePositives`` and ``FalsePositives``.
 """
 
 import matplotlib.pyplot as plt

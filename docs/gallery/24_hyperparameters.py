@@ -2,8 +2,8 @@
 Choosing hyperparameters
 ========================
 
-scikit-learn's grid search over a model of polykeras: ``SKLearnClassifier`` makes an estimator of a function that
-builds a model.
+scikit-learn's grid search over a polykeras model: ``SKLearnClassifier`` turns a function that builds a model into an
+estimator.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,9 @@
 A differential equation: a physics-informed network
 ===================================================
 
-A network solves ``u'' = -u`` with ``u(0) = 0`` and ``u'(0) = 1``; the solution is the sine. Its loss has derivatives of
-derivatives with respect to the input. Raissi et al., "Physics-informed neural networks" (2019),
+A network solves ``u'' = -u`` with ``u(0) = 0`` and ``u'(0) = 1``; the solution is the sine. Its loss contains second
+derivatives with respect to the input. Raissi et al., "Physics-informed neural networks: A deep learning framework for
+solving forward and inverse problems involving nonlinear partial differential equations" (2019),
 https://doi.org/10.1016/j.jcp.2018.10.045.
 """
 

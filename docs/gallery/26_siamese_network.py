@@ -2,8 +2,9 @@
 A siamese network
 =================
 
-Two pictures go through one network, and a loss pulls pairs of the same digit together and pushes others apart. Hadsell
-et al., "Dimensionality Reduction by Learning an Invariant Mapping" (2006), https://doi.org/10.1109/CVPR.2006.100.
+Two images pass through the same network, and a contrastive loss pulls pairs of the same digit together and pushes other
+pairs apart. Hadsell et al., "Dimensionality Reduction by Learning an Invariant Mapping" (2006),
+https://doi.org/10.1109/CVPR.2006.100.
 """
 
 import matplotlib.pyplot as plt
@@ -42,7 +43,7 @@ history = model.fit([x[left], x[right]], same, batch_size=128, epochs=15, verbos
 print(f"loss: {history.history['loss'][0]:.3f} to {history.history['loss'][-1]:.3f}")
 
 # %%
-# Digits that the network has not seen.
+# Unseen digits.
 
 codes = encoder.predict(x_test, verbose=0)
 plt.scatter(*codes.T, c=y_test, cmap="tab10", s=8)

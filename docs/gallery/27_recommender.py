@@ -2,8 +2,8 @@
 A recommender
 =============
 
-Users and films are embedded in one space; the scalar product tells how much a user likes a film. The ratings are made
-from hidden tastes, and the network sees a third of them.
+Users and films are embedded in one space; the dot product of their embeddings predicts the rating. The ratings are
+generated from hidden factors, and the network is trained on a third of them.
 """
 
 import matplotlib.pyplot as plt
@@ -27,10 +27,10 @@ model.compile(optimizer=keras.optimizers.Adam(0.02), loss="mse")
 model.fit([users_seen, films_seen], ratings[is_seen][:, None], batch_size=64, epochs=40, verbose=0)
 guessed = model.predict([users_new, films_new], batch_size=512, verbose=0)[:, 0]
 truth = ratings[~is_seen]
-print(f"correlation of guesses and ratings that were held back: {np.corrcoef(guessed, truth)[0, 1]:.3f}")
+print(f"correlation of predictions and held-out ratings: {np.corrcoef(guessed, truth)[0, 1]:.3f}")
 
 # %%
 
 plt.scatter(truth, guessed, s=3)
-plt.xlabel("rating that was held back")
-plt.ylabel("guess")
+plt.xlabel("held-out rating")
+plt.ylabel("prediction")

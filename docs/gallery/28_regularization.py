@@ -2,7 +2,7 @@
 Regularizers and what they do to weights
 ========================================
 
-The same network with an L1, an L2 and no penalty: L1 makes most weights zero, L2 makes them small.
+The same network without a penalty, with L1 and with L2: L1 makes most weights zero, L2 makes them small.
 """
 
 import matplotlib.pyplot as plt

@@ -1,8 +1,8 @@
 """
-Looking at a model
+Inspecting a model
 ==================
 
-The table of ``summary``, and the answers on the test set as a confusion matrix.
+The table printed by ``summary``, and the predictions on the test set as a confusion matrix.
 """
 
 import matplotlib.pyplot as plt
@@ -32,6 +32,6 @@ plt.imshow(counts, cmap="Blues")
 for row in range(10):
     for column in range(10):
         plt.text(column, row, counts[row, column] or "", ha="center", va="center", fontsize=7)
-plt.xlabel("answer")
+plt.xlabel("prediction")
 plt.ylabel("digit")
 print(f"accuracy {(answers == y_test).mean():.3f}")
