@@ -225,14 +225,15 @@ def main() -> None:
 
 _TEXT = """# The networks of `keras.applications`
 
-`python -m benchmarks.applications` measures this page. Keras on PyTorch gives each network random weights and writes
-them in the layout of Keras 2, in which the trained ones are published. polykeras reads that file and predicts the same
-picture of 64 x 64 pixels (96 x 96 for the Inceptions and Xception), on NumPy in a process without any framework, and
-on another engine. The last columns are the largest difference of the features as a part of the largest feature.
+`python -m benchmarks.applications` generates this page. Keras on PyTorch initializes each network with random weights
+and saves them in the format of Keras 2, in which the pretrained ones are published. polykeras loads that file and
+predicts the same image of 64 x 64 pixels (96 x 96 for the Inceptions and Xception), on NumPy in a process without any
+framework, and on another engine. The last columns are the largest difference of the features, relative to the largest
+feature.
 
-Seconds are processor time of building the network with its top for pictures of its own size, on one thread. polykeras
-draws random weights when they are first read: *built* is the network that a file of weights can be read into, *with
-weights* has drawn them all, as Keras has.
+Times are CPU seconds for building the network with its top and its default input size, on one thread. polykeras
+initializes weights when they are first read: *built* is the network before that, ready to load a file of weights; *with
+weights* includes the initialization of all weights, as in Keras.
 
 {table}
 {machine}

