@@ -39,12 +39,6 @@ _TWO = {
     "or": _by_kind(arithmetic.bitwise_or, arithmetic.logical_or),
     "xor": _by_kind(arithmetic.bitwise_xor, arithmetic.logical_xor),
 }
-# Keras's variables combine by truth value, even integers, since they are mostly used as flags.
-_TWO_OF_VARIABLES = {
-    "and": arithmetic.logical_and,
-    "or": arithmetic.logical_or,
-    "xor": arithmetic.logical_xor,
-}
 _COMPARISONS = {
     "lt": arithmetic.less,
     "le": arithmetic.less_equal,
@@ -94,8 +88,5 @@ def install() -> None:
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)
     KerasTensor.reshape, KerasTensor.squeeze = reshape, squeeze
-    own = {"eq": arithmetic.equal, "ne": arithmetic.not_equal, **_TWO_OF_VARIABLES}
-    for name, function in own.items():
-        setattr(Variable, f"__{name}__", _forward(function))
-    for name, function in _TWO_OF_VARIABLES.items():
-        setattr(Variable, f"__r{name}__", _reflected(function))
+    for name, function in {"__eq__": arithmetic.equal, "__ne__": arithmetic.not_equal}.items():
+        setattr(Variable, name, _forward(function))
