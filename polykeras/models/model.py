@@ -14,14 +14,14 @@ from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
-from polykeras.layers.preprocessing.host import is_text
+from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.layers.signature import shape_arguments
 from polykeras.models.inputs import arrange, input_name, is_optional
 from polykeras.models.older import OlderMethods
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
 from polykeras.serialization import registry
-from polykeras.training.texts import front_of, texts_as_arrays
+from polykeras.training.string_inputs import front_of, strings_as_arrays
 from polykeras.training.trainer import Trainer
 
 _GRAPH = frozenset({"inputs", "outputs", "input", "output"})
@@ -246,7 +246,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if args and isinstance(args[0], list | tuple | dict | str):
-            args = (texts_as_arrays(args[0]), *args[1:])
+            args = (strings_as_arrays(args[0]), *args[1:])
         return super()._convert(backend, args, kwargs)
 
     def _infer(self, args: tuple, kwargs: dict) -> Any:
@@ -348,7 +348,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         """Check one input; a last axis of size 1 may be missing or superfluous."""
         if value is None:
             return self._check_optional(expected)
-        if is_text(value):
+        if is_string_array(value):
             backend = backends.load("numpy")
         shape = tuple(backend.shape(value))
         if len(shape) == len(expected.shape) - 1 and expected.shape[-1] == 1:
@@ -365,7 +365,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 f"Model {self.name!r}, input {input_name(expected)!r}: Expected shape {expected.shape}. "
                 f"Received shape: {shape}."
             )
-        if is_text(value):
+        if is_string_array(value):
             return value
         return backend.cast(value, expected.dtype) if self._needs_cast(backend, value, expected) else value
 

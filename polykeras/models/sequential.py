@@ -9,10 +9,10 @@ from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import Input, InputLayer
 from polykeras.layers.layer import Layer
-from polykeras.layers.preprocessing.host import is_text
+from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.models.model import Model
 from polykeras.serialization import registry
-from polykeras.training.texts import front_of
+from polykeras.training.string_inputs import front_of
 
 
 class Sequential(Model):
@@ -166,8 +166,8 @@ class Sequential(Model):
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         first: Any = args[0] if args else None
-        are_texts = is_text(first) or (hasattr(first, "dtype") and "string" in str(first.dtype))
-        self._given_dtype = "string" if are_texts else None
+        are_strings = is_string_array(first) or (hasattr(first, "dtype") and "string" in str(first.dtype))
+        self._given_dtype = "string" if are_strings else None
         super()._build_for(backend, args, kwargs)
 
     def _check_shape(self, shape: tuple) -> None:

@@ -25,7 +25,7 @@ from polykeras.core.shape_inference import inferred
 from polykeras.core.tracebacks import filtered
 from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable
-from polykeras.layers.preprocessing.host import is_text
+from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.metrics.reductions import Mean
 from polykeras.training import loop, resumption
 from polykeras.training.checks import (
@@ -38,7 +38,7 @@ from polykeras.training.checks import (
     unknown_arguments,
 )
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics
-from polykeras.training.data.batches import check_targets, refuse_texts, unpack_x_y_sample_weight
+from polykeras.training.data.batches import check_targets, refuse_strings, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
@@ -46,7 +46,7 @@ from polykeras.training.generator_methods import GeneratorMethods
 from polykeras.training.native_training import NativeTraining, also_of_states
 from polykeras.training.outputs import class_weights_in_order
 from polykeras.training.settled import Settled
-from polykeras.training.texts import front_of, holds_text
+from polykeras.training.string_inputs import contains_strings, front_of
 
 if TYPE_CHECKING:
     from polykeras.layers.layer import Layer as Host
@@ -524,7 +524,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 Epochs(steps_per_epoch, initial_epoch, goes_on=True),
                 shuffle,
                 Preparation(
-                    class_weights_in_order(class_weight, _output_names(self)), self._check_batch, self._encode_texts
+                    class_weights_in_order(class_weight, _output_names(self)), self._check_batch, self._encode_strings
                 ),
                 workers,
             )
@@ -631,18 +631,18 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
         return self._plan is not None or type(self).call is not Model.call
 
-    def _encode_texts(self, x: Any, of_all_rows: bool) -> Any:
+    def _encode_strings(self, x: Any, is_whole: bool) -> Any:
         """Return data with strings converted to numbers if text layers begin the graph; nested models keep them."""
-        if not holds_text(x):
+        if not contains_strings(x):
             return x
         self._prepare((x,))
         front = front_of(self)
         if front is None and self._plan is not None:
-            return refuse_texts(x)
-        if front is None or not front.is_apart or (of_all_rows and not front.is_of_rows):
+            return refuse_strings(x)
+        if front is None or not front.is_separable or (is_whole and not front.encodes_rows_together):
             return x
         backend = backends.current()
-        return front.encode(self._arrange(trees.map(lambda a: a if is_text(a) else backend.array(a), x)))
+        return front.encode(self._arrange(trees.map(lambda a: a if is_string_array(a) else backend.array(a), x)))
 
     def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Reject, in host memory and before a step, targets on which the loss can't be computed."""
@@ -691,7 +691,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         check_counts(batch_size=batch_size, steps=steps)
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
-            prepare = Preparation(check=self._check_batch, encode=self._encode_texts)
+            prepare = Preparation(check=self._check_batch, encode=self._encode_strings)
             source = make_source((x, y, sample_weight), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             self._prepare(source.spec())
@@ -737,7 +737,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
             self.stop_predicting = False
-            prepare = Preparation(encode=self._encode_texts)
+            prepare = Preparation(encode=self._encode_strings)
             source = make_source((x, None, None), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             batch = source.spec()
@@ -794,7 +794,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         with self._on_own_backend():
             class_weight = class_weights_in_order(class_weight, _output_names(self))
             batch = make_batch(
-                x, y, weight, class_weight=class_weight, check=self._check_batch, encode=self._encode_texts
+                x, y, weight, class_weight=class_weight, check=self._check_batch, encode=self._encode_strings
             )
             self._prepare(batch)
             with self._frozen_lists():
@@ -821,7 +821,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)
             if known is not None:
                 return loop.to_host(backend, known(backend.feed(x)))
-            batch = make_batch(x, put=None if self.run_eagerly else backend.feed, encode=self._encode_texts)
+            batch = make_batch(x, put=None if self.run_eagerly else backend.feed, encode=self._encode_strings)
             self._prepare(batch)
             step = self._step("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch) == x.dtype.name
@@ -900,7 +900,7 @@ class _Validation:
             parts = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
             batch_size = sizes[0] or (sizes[1] if is_data(parts[0]) else None)
             epochs = Epochs(config.limited_steps(steps))
-            prepare = Preparation(check=model._check_batch, encode=model._encode_texts)
+            prepare = Preparation(check=model._check_batch, encode=model._encode_strings)
             self._source = make_source(parts, batch_size, epochs, prepare=prepare, workers=workers)
             self._check()
 
@@ -945,7 +945,7 @@ def _symbols(x: Any) -> Any:
     from polykeras.core.graph import KerasTensor
 
     return trees.map(
-        lambda a: KerasTensor((None, *a.shape[1:]), "string" if is_text(a) else dtypes.standardize(a.dtype)), x
+        lambda a: KerasTensor((None, *a.shape[1:]), "string" if is_string_array(a) else dtypes.standardize(a.dtype)), x
     )
 
 

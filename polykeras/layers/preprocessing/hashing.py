@@ -17,7 +17,7 @@ from polykeras.layers.preprocessing.host import (
     HostLayer,
     encoded_shape,
     integers_or_texts,
-    is_text,
+    is_string_array,
 )
 
 
@@ -47,7 +47,7 @@ def bins_of(values: Any, count: int, salt: tuple[int, int] | None) -> Any:
     array([[0],
            [1]])
     """
-    if not is_text(values):
+    if not is_string_array(values):
         return _bins_of_integers(values, count, salt)
     hash_of: Callable = fingerprint64 if salt is None else lambda data: siphash(data, salt)
     bins = [hash_of(str(item).encode()) % count for item in values.reshape(-1).tolist()]
@@ -132,7 +132,7 @@ class Hashing(HostLayer):
         return self.encoded(bins, self.output_mode, self.num_bins)
 
     def _with_mask(self, inputs: Any, bins: Any) -> Any:
-        if is_text(inputs):
+        if is_string_array(inputs):
             return np.where(inputs == self.mask_value, 0, bins)
         is_number = isinstance(self.mask_value, int | np.integer)
         return ops.where(ops.equal(bits_of(inputs), int(self.mask_value)), 0, bins) if is_number else bins
@@ -213,7 +213,7 @@ class HashedCrossing(HostLayer):
             )
         features = [integers_or_texts(x) for x in inputs] if isinstance(inputs, list | tuple) else []
         shapes = [tuple(x.shape) for x in features]
-        types = ["string" if is_text(x) else ops.dtype(x) for x in features]
+        types = ["string" if is_string_array(x) else ops.dtype(x) for x in features]
         if len(features) < 2 or len(set(shapes)) > 1 or any(dtype in dtypes.FLOATS for dtype in types):
             raise ValueError(
                 f"Layer {self.path!r}: Expected a list of at least two arrays of one shape, of strings or integers. "
@@ -236,7 +236,7 @@ class HashedCrossing(HostLayer):
 
     def _column(self, x: Any) -> Any:
         """The word of each value, as int64: an integer itself, or the hash of a string."""
-        if not is_text(x):
+        if not is_string_array(x):
             return bits_of(x)
         hashes = [fingerprint64(str(item).encode()) for item in x.reshape(-1).tolist()]
         return backends.current().array(np.array(hashes, "uint64").view("int64").reshape(x.shape))

@@ -40,10 +40,10 @@ def integers_or_texts(x: Any, encoding: str = "utf-8") -> Any:
     if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic) and backend.dtype(x) != "string":
         return x
     value = on_host(x, encoding)
-    return value if is_text(value) else backend.array(value)
+    return value if is_string_array(value) else backend.array(value)
 
 
-def is_text(x: Any) -> bool:
+def is_string_array(x: Any) -> bool:
     """True for an array of strings as ``on_host`` returns it."""
     return isinstance(x, np.ndarray) and x.dtype == object
 

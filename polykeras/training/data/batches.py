@@ -9,7 +9,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core import trees
-from polykeras.layers.preprocessing.host import is_text
+from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.losses.labels import check_bits, check_labels, check_shapes, takes_bits, takes_labels
 from polykeras.training.data.conversion import (
     Rows,
@@ -71,7 +71,7 @@ class Preparation:
         class_weight: dict of weights by class, which become or multiply the sample weights; or a dict of such dicts by
             output name, with None for outputs without weights; default None.
         check: called with ``(x, y, sample_weight)`` in host memory; raises for data that can't be trained on.
-        encode: ``encode(x, of_all_rows)`` returns data with strings converted to numbers, if they must be by then; by
+        encode: ``encode(x, is_whole)`` returns data with strings converted to numbers, if they must be by then; by
             default they are rejected.
     """
 
@@ -81,35 +81,37 @@ class Preparation:
         if class_weight is not None:
             check_class_weight(class_weight)
         self._class_weight, self._check = class_weight, check
-        self.encode = encode or refuse_texts
+        self.encode = encode or refuse_strings
 
-    def __call__(self, batch: Any, put: Callable | None = None, is_of_rows: bool = False) -> tuple:
+    def __call__(self, batch: Any, put: Callable | None = None, has_equal_lengths: bool = False) -> tuple:
         """Return the batch without trailing None; on the device, or wherever ``put`` puts it.
 
-        A batch that is not a tuple remains as it is: a user's own step gets what the data contains. With ``is_of_rows``
-        its parts must have equal lengths; what a generator yields is left to the loss.
+        A batch that is not a tuple remains as it is: a user's own step gets what the data contains. Its parts must have
+        equal lengths with ``has_equal_lengths``; what a generator yields is left to the loss.
         """
         parts = (standardize(part) for part in unpack_x_y_sample_weight(batch))
         x, y, sample_weight = parts
-        data: Any = self.on_host(x, y, sample_weight, is_of_rows=is_of_rows)
+        data: Any = self.on_host(x, y, sample_weight, has_equal_lengths=has_equal_lengths)
         if not isinstance(batch, tuple | list):
             (data,) = data
         return to_device(data, put=put)
 
-    def on_host(self, x: Any, y: Any, sample_weight: Any, of_all_rows: bool = False, is_of_rows: bool = True) -> tuple:
+    def on_host(
+        self, x: Any, y: Any, sample_weight: Any, is_whole: bool = False, has_equal_lengths: bool = True
+    ) -> tuple:
         """Return standardized data as a checked tuple; parts that are read later are checked when read.
 
         Args:
-            of_all_rows: whether the data is not a batch, but will be split into batches.
-            is_of_rows: whether its parts have equal lengths.
+            is_whole: whether the data is not a batch, but will be split into batches.
+            has_equal_lengths: whether its parts have equal lengths.
 
         Raises:
             ValueError: for parts of different lengths, weights without targets, strings that no layer accepts, or data
                 that ``check`` rejects.
         """
-        refuse_texts((y, sample_weight))
-        _check_parts(x, y, sample_weight, is_of_rows)
-        x = self.encode(x, of_all_rows)
+        refuse_strings((y, sample_weight))
+        _check_parts(x, y, sample_weight, has_equal_lengths)
+        x = self.encode(x, is_whole)
         if not any(isinstance(leaf, Rows) for leaf in trees.leaves((y, sample_weight))):
             if self._class_weight is not None:
                 sample_weight = class_weights(y, self._class_weight, sample_weight)
@@ -118,26 +120,26 @@ class Preparation:
         return _without_missing(x, y, sample_weight)
 
 
-def refuse_texts(tree: Any, of_all_rows: bool = False) -> Any:
+def refuse_strings(tree: Any, is_whole: bool = False) -> Any:
     """Return data unchanged; the default of ``encode``.
 
     Raises:
         ValueError: if it contains strings.
     """
     for x in trees.leaves(tree):
-        if is_text(x):
+        if is_string_array(x):
             raise not_of_numbers(x, next(iter(x.flat), None))
     return tree
 
 
-def _check_parts(x: Any, y: Any, sample_weight: Any, is_of_rows: bool) -> None:
+def _check_parts(x: Any, y: Any, sample_weight: Any, has_equal_lengths: bool) -> None:
     parts = {"x": x, "y": y, "sample_weight": sample_weight}
     counts = {name: count_rows(part, name) for name, part in parts.items() if part is not None}
     if "x" not in counts:
         raise ValueError("Expected data x. Received: None.")
     if sample_weight is not None and y is None:
         raise ValueError("Expected targets y along with sample_weight. Received: None.")
-    if is_of_rows and len(set(counts.values())) > 1:
+    if has_equal_lengths and len(set(counts.values())) > 1:
         raise ValueError(
             "Expected x, y and sample_weight to have equal lengths. Received: "
             + ", ".join(f"{count} rows of {name}" for name, count in counts.items())

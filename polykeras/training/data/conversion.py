@@ -14,7 +14,7 @@ import numpy as np
 from polykeras import backends, config
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.graph import KerasTensor
-from polykeras.layers.preprocessing.host import is_text
+from polykeras.layers.preprocessing.host import is_string_array
 
 
 def is_array(x: Any) -> bool:
@@ -202,7 +202,7 @@ def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> 
     move = put or (backend.share if is_kept else backend.array)
 
     def moved(x: Any) -> Any:
-        if is_text(x):
+        if is_string_array(x):
             return backend.array(x) if backend.has_text else x
         return move(x)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.core import seeds, trees
-from polykeras.layers.preprocessing.host import is_text
+from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.training.checks import check_fraction
 from polykeras.training.data.array_source import ArraySource, RowOrder
 from polykeras.training.data.batches import Preparation, pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -96,7 +96,7 @@ def _as_tuple(batch: Any) -> Any:
 def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, prepare: Preparation) -> Any:
     """Rows on the device; or read in parts, if they don't fit or an epoch is not a whole pass."""
     x, y, sample_weight = (standardize(part, as_rows) for part in data)
-    parts = prepare.on_host(x, y, sample_weight, of_all_rows=True)
+    parts = prepare.on_host(x, y, sample_weight, is_whole=True)
     order = RowOrder(count_rows(parts), batch_size, shuffle)
     packed = pack_x_y_sample_weight(*parts)
     if epochs.steps in (None, order.batches) and _fits_device(packed):
@@ -117,7 +117,7 @@ def make_batch(x: Any, y: Any = None, sample_weight: Any = None, put: Callable |
     """
     if not is_data(x) or isinstance(x, PyDataset):
         raise ValueError(f"Expected one batch, as arrays. Received: {type(x).__name__}. Use fit() for many.")
-    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), put, is_of_rows=True))
+    return pack_x_y_sample_weight(*Preparation(**options)((x, y, sample_weight), put, has_equal_lengths=True))
 
 
 def _stream_of_dataset(x: Any, steps: int | None, shuffle: Any) -> Stream:
@@ -170,7 +170,7 @@ def _check_ends(length: int | None, steps: int | None, x: Any) -> None:
 def _fits_device(data: Any) -> bool:
     leaves = trees.leaves(data)
     size = sum(leaf.nbytes for leaf in leaves if isinstance(leaf, np.ndarray))
-    return not (_are_on_disk(leaves) or any(map(is_text, leaves))) and size <= _MOST_BYTES_ON_DEVICE
+    return not (_are_on_disk(leaves) or any(map(is_string_array, leaves))) and size <= _MOST_BYTES_ON_DEVICE
 
 
 def _are_on_disk(data: Any) -> bool:
@@ -188,7 +188,7 @@ def split(data: Any, fraction: float) -> tuple[Any, Any]:
         raise ValueError(
             "Expected arrays for validation_split. Received: an iterable, which can't be split. Use validation_data."
         )
-    data = Preparation(encode=lambda x, of_all_rows: x).on_host(*(standardize(part, as_rows) for part in data))
+    data = Preparation(encode=lambda x, is_whole: x).on_host(*(standardize(part, as_rows) for part in data))
     count = count_rows(data)
     first = math.floor(count * (1 - fraction))
     if first in (0, count):

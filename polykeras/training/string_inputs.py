@@ -13,7 +13,7 @@ import numpy as np
 
 from polykeras.core import trees
 from polykeras.core.graph import KerasTensor, Plan, ancestors
-from polykeras.layers.preprocessing.host import HostLayer, is_text
+from polykeras.layers.preprocessing.host import HostLayer, is_string_array
 
 _ENCODED = "encoded"
 
@@ -34,9 +34,9 @@ class Front:
         crossing = list({id(x): x for x in needed if id(x) in available}.values())
         are_host_layers = all(isinstance(node.operation, HostLayer) for node in first)
         #: Whether these calls convert all strings to numbers, and compute nothing else.
-        self.is_apart = are_host_layers and all(x.dtype != "string" for x in crossing)
+        self.is_separable = are_host_layers and all(x.dtype != "string" for x in crossing)
         #: Whether all rows can be encoded together; otherwise the width of a batch depends on its longest string.
-        self.is_of_rows = all(None not in x.shape[1:] for x in crossing)
+        self.encodes_rows_together = all(None not in x.shape[1:] for x in crossing)
         self._names = [f"{_ENCODED}/{n}" for n in range(len(crossing))]
         self._before, self._after = Plan(inputs, crossing), Plan(crossing, results)
 
@@ -64,25 +64,25 @@ def front_of(model: Any) -> Front | None:
     return found[1]
 
 
-def texts_as_arrays(tree: Any) -> Any:
+def strings_as_arrays(tree: Any) -> Any:
     """Return a tree in which strings, and lists of strings, are converted to arrays.
 
-    >>> texts_as_arrays({"a": ["x", "y"], "b": 1})
+    >>> strings_as_arrays({"a": ["x", "y"], "b": 1})
     {'a': array(['x', 'y'], dtype=object), 'b': 1}
     """
     if isinstance(tree, dict):
-        return {key: texts_as_arrays(x) for key, x in tree.items()}
-    if _begins_with_text(tree):
+        return {key: strings_as_arrays(x) for key, x in tree.items()}
+    if _begins_with_string(tree):
         return np.array(tree, object)
-    return type(tree)(map(texts_as_arrays, tree)) if type(tree) in (list, tuple) else tree
+    return type(tree)(map(strings_as_arrays, tree)) if type(tree) in (list, tuple) else tree
 
 
-def _begins_with_text(x: Any) -> bool:
+def _begins_with_string(x: Any) -> bool:
     while isinstance(x, list | tuple) and x:
         x = x[0]
     return isinstance(x, str | bytes)
 
 
-def holds_text(tree: Any) -> bool:
+def contains_strings(tree: Any) -> bool:
     """Whether any value of a tree is a string array."""
-    return any(map(is_text, trees.leaves(tree)))
+    return any(map(is_string_array, trees.leaves(tree)))
