@@ -36,3 +36,13 @@ def test_guides_link_to_pages_that_are_there():
     for page in [*GUIDES, DOCS / "index.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert any(part in target for part in made) or (page.parent / target).exists(), (page.name, target)
+
+
+def test_every_page_is_in_a_table_of_contents():
+    """Sphinx warns of any other, and warnings fail the build of the site."""
+    listed = set()
+    for index in (DOCS / "index.md", DOCS / "guides" / "index.md"):
+        for block in re.findall(r"```\{toctree\}(.*?)```", index.read_text(), re.DOTALL):
+            listed |= {(index.parent / line).resolve() for line in block.splitlines() if line and line[0] not in ":"}
+    for page in [*DOCS.glob("*.md"), *(DOCS / "guides").glob("*.md")]:
+        assert page == DOCS / "index.md" or page.resolve().with_suffix("") in listed, page
