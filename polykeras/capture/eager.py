@@ -99,7 +99,7 @@ def unshared(backend: Any, arrays: list, holders: int = HOLDERS + 1) -> list:
 def in_order(result: Any, like: Any) -> Any:
     """Restore the order in which the step returned its logs; engines sort the keys of dicts."""
     if isinstance(result, dict) and isinstance(like, dict) and result.keys() == like.keys():
-        return {name: result[name] for name in like}
+        return {name: in_order(result[name], like[name]) for name in like}
     return result
 
 

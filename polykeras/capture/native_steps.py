@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from polykeras import backends
+from polykeras.capture.eager import in_order
 from polykeras.core.variables import Variable
 
 
@@ -46,12 +47,11 @@ class StatelessStep:
     def __init__(self, function: Callable, groups: Callable[[], tuple], compiled: bool) -> None:
         self.backend = backends.current()
         self._groups = groups
-        self._order: dict[str, int] = {}
+        self._names: Any = None
 
         def run(state: tuple, batch: Any) -> tuple:
             logs, state = function(state, batch)
-            if isinstance(logs, dict):
-                self._order |= {name: index for index, name in enumerate(logs)}
+            self._names = _names_of(logs)
             return logs, state
 
         self._run = self.backend.compile(run) if compiled else run
@@ -62,10 +62,12 @@ class StatelessStep:
         logs, state = self._run(tuple([v.raw for v in group] for group in groups), batch)
         for group, values in zip(groups, state, strict=True):
             assign_all(group, values)
-        if not isinstance(logs, dict):
-            return logs
-        # JAX returns dicts in the order of their keys.
-        return {name: logs[name] for name in sorted(logs, key=self._order.__getitem__)}
+        return in_order(logs, self._names)
+
+
+def _names_of(logs: Any) -> Any:
+    """Return the nested dicts of logs without the arrays in them, which are tracers inside a compiled step."""
+    return {name: _names_of(value) for name, value in logs.items()} if isinstance(logs, dict) else None
 
 
 def assign_all(variables: list[Variable], values: Any) -> None:

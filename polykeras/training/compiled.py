@@ -318,6 +318,11 @@ class CompiledMetrics(Metric):
         return [entry.metric for entry in self._entries]
 
     @property
+    def names(self) -> list[str]:
+        """The names of all metrics among the results; available after the first update."""
+        return [entry.name for entry in self._entries]
+
+    @property
     def variables(self) -> list:
         """The state variables of all metrics."""
         return [variable for metric in self.metrics for variable in metric.variables]

@@ -608,8 +608,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return log values in the order of the metrics, then those a user's step adds, by name; a single one alone."""
         names = list(logs)
         if self._has_own_logs:
-            known = [metric.name for metric in self.metrics if metric.name in logs]
-            names = [*known, *sorted(logs.keys() - set(known))]
+            known = []
+            for metric in self.metrics:
+                known += metric.names if isinstance(metric, CompiledMetrics) else [metric.name]
+            names = [*(name for name in known if name in logs), *sorted(logs.keys() - set(known))]
         return logs[names[0]] if len(names) == 1 else [logs[name] for name in names]
 
     def _on_own_backend(self) -> backends.use:

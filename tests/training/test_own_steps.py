@@ -415,7 +415,7 @@ class UpdatesAllItsMetrics(keras.Model):
 def of_one_output(kind):
     inputs = keras.Input((3,))
     model = kind(inputs, layers.Dense(1)(inputs))
-    model.compile("adam", "mse", metrics=["mae", "mse"], weighted_metrics=["mape"])
+    model.compile("adam", "mse", metrics=["mse", "mae"], weighted_metrics=["mape"])
     return model
 
 
@@ -453,4 +453,21 @@ def test_what_compile_was_given_as_metrics_is_listed_as_one_metric(backend):
     np.testing.assert_allclose([float(compiled.result()[name]) for name in ("mae", "mse")], [1.5, 2.5])
     model.reset_metrics()
     assert float(compiled.result()["mae"]) == 0
-    assert model.metrics_names == ["loss", "mae", "mse", "mape"]
+    assert model.metrics_names == ["loss", "mse", "mae", "mape"]
+
+
+def test_results_of_an_own_step_come_in_the_order_of_the_names(backend):
+    """Engines that compile sort the keys of dicts, also of those inside of others."""
+    x, y = data()
+    model = of_one_output(UpdatesAllItsMetrics)
+    results = model.train_on_batch(x, y)
+    assert list(model.train_on_batch(x, y, return_dict=True)) == model.metrics_names
+    assert list(model.fit(x, y, verbose=0).history) == model.metrics_names
+    model.reset_metrics()
+    expected = {
+        m.name: float(m(y, model.predict(x, verbose=0))) for m in map(keras.metrics.get, ("mse", "mae", "mape"))
+    }
+    assert len(results) == 4
+    again = dict(zip(model.metrics_names, model.train_on_batch(x, y), strict=True))
+    for name, value in zip(("mse", "mae", "mape"), expected.values(), strict=True):
+        np.testing.assert_allclose(again[name], value, rtol=1e-4)
