@@ -608,7 +608,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return log values in the order of the metrics, then those a user's step adds, by name; a single one alone."""
         names = list(logs)
         if self._has_own_logs:
-            known = []
+            known: list[str] = []
             for metric in self.metrics:
                 known += metric.names if isinstance(metric, CompiledMetrics) else [metric.name]
             names = [*(name for name in known if name in logs), *sorted(logs.keys() - set(known))]
