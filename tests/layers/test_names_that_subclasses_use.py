@@ -105,17 +105,6 @@ def test_symbolic_tensors_have_reshape_and_squeeze_and_refuse_iteration(backend)
         first, second = keras.Input((3,), batch_size=2)
 
 
-def test_and_or_xor_of_variables_are_of_truth(backend):
-    a, b = keras.Variable(np.array([0, 1, 2, 0]), dtype="int32"), np.array([0, 2, 4, 8], "int32")
-    for value, expected in (
-        (a & b, [False, True, True, False]),
-        (b | a, [False, True, True, True]),
-        (a ^ b, [False, False, False, True]),
-    ):
-        assert ops.dtype(value) == "bool"
-        np.testing.assert_array_equal(ops.convert_to_numpy(value), expected)
-
-
 def test_the_number_of_a_loop_mixes_with_floats(backend):
     assert float(ops.fori_loop(0, 4, lambda i, x: x + i, 0.0)) == 6.0
     assert float(ops.fori_loop(1, 4, lambda i, x: i * x, ops.convert_to_tensor(0.5))) == 3.0
