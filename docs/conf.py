@@ -13,6 +13,7 @@ from docs import docstrings  # noqa: E402
 
 project = "polykeras"
 author = "The polykeras authors"
+project_copyright = author
 version = release = polykeras.__version__
 
 extensions = [
@@ -41,6 +42,7 @@ autodoc_typehints = "signature"
 autodoc_member_order = "groupwise"
 autodoc_inherit_docstrings = True
 add_module_names = True
+napoleon_use_param = False  # which would repeat a description for each of the arguments that share it
 napoleon_use_rtype = False
 napoleon_custom_sections = [("Call arguments", "params_style")]
 python_maximum_signature_line_length = 100
@@ -68,4 +70,5 @@ def setup(app):
     """Connect what reads docstrings as they are written here."""
     app.connect("autodoc-process-docstring", docstrings.join_names, priority=400)  # both before napoleon
     app.connect("autodoc-process-docstring", docstrings.escape, priority=450)
+    app.connect("autodoc-process-signature", docstrings.signature_of_class)
     app.connect("autodoc-skip-member", docstrings.skip)

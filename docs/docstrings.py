@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from typing import Any
+
+import sphinx.util.inspect
 
 import polykeras as keras
 
@@ -21,6 +24,16 @@ def join_names(app: object, what: str, name: str, item: object, options: object,
     for index in reversed(range(len(lines) - 1)):
         while index + 1 < len(lines) and _NAMES.fullmatch(lines[index]):
             lines[index] += " " + lines.pop(index + 1).strip()
+
+
+def signature_of_class(
+    app: object, what: str, name: str, item: Any, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Show the arguments that Python itself reports; Sphinx would show those of a ``__new__`` that takes any."""
+    if what != "class" or not inspect.isfunction(item.__init__):
+        return signature, returns
+    arguments = sphinx.util.inspect.signature(item)
+    return sphinx.util.inspect.stringify_signature(arguments, show_return_annotation=False), None
 
 
 def skip(app: object, what: str, name: str, item: object, is_skipped: bool, options: object) -> bool | None:

@@ -1,8 +1,11 @@
 """The documentation site: its generator, some programs of its gallery, and what a build left."""
 
 import functools
+import inspect
 import json
+import operator
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import polykeras as keras
 from docs import names, pages
 from polykeras import backends
 
@@ -94,6 +98,15 @@ def test_the_search_index_finds_dense():
     found = index["titleterms"]["dens"]  # the stem of the word
     found = [found] if isinstance(found, int) else found
     assert "api/polykeras.layers.Dense" in {index["docnames"][number] for number in found}
+
+
+@built
+@pytest.mark.parametrize("name", ["layers.Dense", "layers.LSTM", "optimizers.Adam", "losses.Huber", "metrics.AUC"])
+def test_the_page_of_a_class_shows_the_arguments_of_its_constructor(name):
+    html = (HTML / "api" / f"polykeras.{name}.html").read_text()
+    title = re.search(rf'<dt[^>]*id="polykeras.{name}".*?</dt>', html, re.DOTALL).group()
+    shown = re.findall(r"\w+", re.sub(r"<.*?>", "", title))
+    assert set(inspect.signature(operator.attrgetter(name)(keras)).parameters) <= set(shown)
 
 
 @built
