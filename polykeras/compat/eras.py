@@ -9,16 +9,16 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import itertools
-import operator
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
 from polykeras.core import trees
+from polykeras.core.renamed import ordered_by_era, reordered
 from polykeras.regularizers import L1L2
 from polykeras.serialization import registry
+
+_POOLING_1D = ("AveragePooling1D", "MaxPooling1D", "GlobalAveragePooling1D", "GlobalMaxPooling1D")
 
 #: Defaults of arguments: (module, class or function, argument, default in Keras 2.3.1).
 DEFAULTS = (
@@ -31,10 +31,16 @@ DEFAULTS = (
     ("layers.recurrent_cells", "GRUCell", "reset_after", False),
     ("layers.convolutional_recurrent", "ConvLSTM2D", "recurrent_activation", "hard_sigmoid"),
     ("layers.convolutional_recurrent", "ConvLSTM2DCell", "recurrent_activation", "hard_sigmoid"),
+    *(("layers.convolutional", name, "data_format", "channels_last") for name in ("Conv1D", "SeparableConv1D")),
+    *(("layers.pooling", name, "data_format", "channels_last") for name in _POOLING_1D),
+    ("preprocessing.image", "ImageDataGenerator", "data_format", "channels_last"),
+    ("preprocessing.image", "ImageDataGenerator", "dtype", "float32"),
+    ("utils", "Progbar", "width", 30),
     ("losses", "KLDivergence", "name", "kullback_leibler_divergence"),
     ("losses", "LogCosh", "name", "logcosh"),
     ("metrics", "KLDivergence", "name", "kullback_leibler_divergence"),
     ("models.model", "Model.predict", "verbose", 0),
+    ("callbacks.progress", "ProgbarLogger", "count_mode", "samples"),
     ("callbacks.tensorboard", "TensorBoard", "log_dir", "./logs"),
     ("utils.plotting", "plot_model", "show_layer_names", True),
     ("utils.plotting", "plot_model", "dpi", 96),
@@ -51,10 +57,30 @@ _CELL = (
     "{}kernel_regularizer recurrent_regularizer bias_regularizer {}kernel_constraint recurrent_constraint "
     "bias_constraint "
 )
+_EPOCH = "on_epoch_begin on_epoch_end"
+_CHECKPOINT = "filepath monitor verbose save_best_only save_weights_only mode"
+_FIT = (
+    "x y batch_size epochs verbose callbacks validation_split validation_data shuffle class_weight sample_weight "
+    "initial_epoch steps_per_epoch validation_steps"
+)
+_WORKERS = "max_queue_size workers use_multiprocessing"
 _ACTIVITY, _FORGET = "activity_regularizer ", "unit_forget_bias "
 
-#: Positional arguments whose order differs: (module, class, names in the order of Keras 2.3.1).
+#: Positional arguments whose order differs: (module, class, method or function, names in the order of Keras 2.3.1).
 ORDERS = (
+    (
+        "callbacks.lambda_callback",
+        "LambdaCallback",
+        f"{_EPOCH} on_batch_begin on_batch_end on_train_begin on_train_end",
+    ),
+    ("callbacks.callback", "CallbackList", "callbacks queue_length"),
+    ("callbacks.checkpoints", "ModelCheckpoint", f"{_CHECKPOINT} period"),
+    (
+        "callbacks.tensorboard",
+        "TensorBoard",
+        "log_dir histogram_freq batch_size write_graph write_grads write_images embeddings_freq "
+        "embeddings_layer_names embeddings_metadata embeddings_data update_freq",
+    ),
     ("layers.convolutional", "Conv1D", _CONVOLUTION),
     ("layers.convolutional", "Conv2D", _CONVOLUTION),
     ("layers.convolutional", "Conv3D", _CONVOLUTION),
@@ -72,6 +98,8 @@ ORDERS = (
         "recurrent_regularizer bias_regularizer activity_regularizer kernel_constraint recurrent_constraint "
         "bias_constraint return_sequences go_backwards stateful dropout recurrent_dropout",
     ),
+    ("layers.core", "Input", "shape batch_shape name dtype sparse tensor"),
+    ("layers.core", "InputLayer", "input_shape batch_size batch_input_shape dtype input_tensor sparse name"),
     (
         "layers.embeddings",
         "Embedding",
@@ -94,11 +122,52 @@ ORDERS = (
     ("losses", "BinaryCrossentropy", "from_logits label_smoothing reduction name"),
     ("losses", "CategoricalCrossentropy", "from_logits label_smoothing reduction name"),
     ("losses", "SparseCategoricalCrossentropy", "from_logits reduction name"),
+    ("losses", "sparse_categorical_crossentropy", "y_true y_pred from_logits axis"),
     ("metrics", "Metric", "name dtype"),
     ("metrics", "SensitivityAtSpecificity", "specificity num_thresholds name dtype"),
+    ("compat.keras2.metrics", "SensitivitySpecificityBase", "value num_thresholds name dtype"),
     ("metrics", "SpecificityAtSensitivity", "sensitivity num_thresholds name dtype"),
     ("metrics", "SparseCategoricalCrossentropy", "name dtype from_logits axis"),
+    (
+        "models.model",
+        "Model.compile",
+        "optimizer loss metrics loss_weights sample_weight_mode weighted_metrics target_tensors",
+    ),
+    ("models.model", "Model.fit", f"{_FIT} validation_freq {_WORKERS}"),
+    ("models.model", "Model.evaluate", f"x y batch_size verbose sample_weight steps callbacks {_WORKERS}"),
+    ("models.model", "Model.predict", f"x batch_size verbose steps callbacks {_WORKERS}"),
+    ("models.model", "Model.train_on_batch", "x y sample_weight class_weight reset_metrics"),
+    ("models.model", "Model.test_on_batch", "x y sample_weight reset_metrics"),
+    ("models.model", "Model.save", "filepath overwrite include_optimizer"),
+    ("models.model", "Model.load_weights", "filepath by_name skip_mismatch reshape"),
     ("models.sequential", "Sequential", "layers name"),
+    ("optimizers.adam", "Adam", "learning_rate beta_1 beta_2 amsgrad"),
+    (
+        "preprocessing.image",
+        "DataFrameIterator",
+        "dataframe directory image_data_generator x_col y_col weight_col target_size color_mode classes class_mode "
+        "batch_size shuffle seed data_format save_to_dir save_prefix save_format subset interpolation dtype "
+        "validate_filenames",
+    ),
+    (
+        "preprocessing.image",
+        "DirectoryIterator",
+        "directory image_data_generator target_size color_mode classes class_mode batch_size shuffle seed data_format "
+        "save_to_dir save_prefix save_format follow_links subset interpolation dtype",
+    ),
+    (
+        "preprocessing.image",
+        "NumpyArrayIterator",
+        "x y image_data_generator batch_size shuffle sample_weight seed data_format save_to_dir save_prefix "
+        "save_format subset dtype",
+    ),
+    (
+        "preprocessing.image",
+        "ImageDataGenerator.flow",
+        "x y batch_size shuffle sample_weight seed save_to_dir save_prefix save_format subset",
+    ),
+    ("utils.plotting", "plot_model", "model to_file show_shapes show_layer_names rankdir expand_nested dpi"),
+    ("utils.plotting", "model_to_dot", "model show_shapes show_layer_names rankdir expand_nested dpi subgraph"),
 )
 
 
@@ -142,7 +211,11 @@ def apply(era: str) -> None:
         for module, path, argument, value in DEFAULTS:
             _set_default(_found(module, path), argument, value)
         for module, path, names in ORDERS:
-            _set_order(_found(module, path), names.split())
+            owner, _, name = path.rpartition(".")
+            if owner:
+                _set_method_order(_found(module, owner), name, tuple(names.split()))
+            else:
+                _set_order(_found(module, path), names)
         for module, path, value in SETTINGS:
             owner, _, name = path.rpartition(".")
             _set(_found(module, owner), name, value)
@@ -192,6 +265,9 @@ def _set(owner: Any, name: str, value: Any) -> None:
 
 def _set_default(function: Any, argument: str, value: Any) -> None:
     """Change the default of an argument in the function itself, which others may wrap."""
+    if inspect.isclass(function) and "__init__" not in vars(function):
+        _set_inherited_default(function, argument, value)
+        return
     outer = function.__init__ if inspect.isclass(function) else function
     inner = inspect.unwrap(outer)
     named = [p for p in inspect.signature(inner).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -200,19 +276,56 @@ def _set_default(function: Any, argument: str, value: Any) -> None:
     inner.__defaults__ = defaults
     if "__signature__" in vars(outer):
         _set(vars(outer), "__signature__", inspect.signature(inner))
+    if inspect.isclass(function):
+        _show_signature(function, inspect.signature(inner))
 
 
-def _set_order(cls: Any, names: list[str]) -> None:
-    """Let programs, but not this package, pass the positional arguments of a class in another order."""
+def _set_inherited_default(cls: Any, argument: str, value: Any) -> None:
+    """Change the default of an argument for a class whose ``__init__`` is that of a base class."""
     init = cls.__init__
-    today = [name for name in inspect.signature(init).parameters if name != "self"]
-    alike = sum(itertools.accumulate(map(operator.eq, names, today), operator.and_))
+    parameters = list(inspect.signature(init).parameters.values())
+    index = [p.name for p in parameters].index(argument)
 
     @functools.wraps(init)
     def call(self: Any, *args: Any, **kwargs: Any) -> None:
-        if len(args) > alike and not sys._getframe(1).f_globals.get("__name__", "").startswith("polykeras."):
-            kwargs.update(zip(names, args, strict=False))
-            args = ()
+        if len(args) < index:  # self is not among them
+            kwargs.setdefault(argument, value)
         init(self, *args, **kwargs)
 
+    parameters[index] = parameters[index].replace(default=value)
+    vars(call)["__signature__"] = inspect.Signature(parameters)
     _set(cls, "__init__", call)
+
+
+def _show_signature(cls: type, signature: inspect.Signature) -> None:
+    """Update the signature that a class shows, if it has one of its own; parameters of base classes come last."""
+    if "__signature__" in vars(cls):
+        shown = vars(cls)["__signature__"].parameters
+        own = {name: p for name, p in signature.parameters.items() if name != "self" and p.kind is not p.VAR_KEYWORD}
+        others = [parameter for name, parameter in shown.items() if name not in own]
+        parameters = sorted([*own.values(), *others], key=lambda parameter: parameter.kind)
+        _set(cls, "__signature__", inspect.Signature(parameters))
+
+
+def _set_order(target: Any, names: str) -> None:
+    """Let programs, but not this package, pass positional arguments in another order.
+
+    Args:
+        target: class, or function that is decorated by ``ordered_by_era``.
+        names: names of the arguments, separated by spaces.
+    """
+    order = tuple(names.split())
+    if inspect.isclass(target):
+        _set_method_order(target, "__init__", order)
+    else:
+        _set(vars(target), "order", order)
+        _set(target, "__signature__", reordered(target, order))
+
+
+def _set_method_order(cls: type, name: str, order: tuple[str, ...]) -> None:
+    call = ordered_by_era(getattr(cls, name))
+    order = ("self", *order)
+    vars(call).update(order=order, __signature__=reordered(call, order))
+    _set(cls, name, call)
+    if name == "__init__":
+        _show_signature(cls, vars(call)["__signature__"])

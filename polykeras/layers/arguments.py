@@ -39,7 +39,7 @@ def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
                 kwargs[new] = kwargs.pop(old)
             init(self, *args, **kwargs)
 
-        vars(call)["__signature__"] = inspect.signature(init)
+        vars(call).update(__signature__=inspect.signature(init), older_names=renamed)
         return cast(Function, call)
 
     return decorate

@@ -15,6 +15,7 @@ from polykeras.capture.numbers import is_zero
 from polykeras.config import standardize_data_format
 from polykeras.core import dtypes
 from polykeras.core.graph import KerasTensor, Node
+from polykeras.core.renamed import ordered_by_era
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.writes import guarded
 from polykeras.layers.arguments import LAYOUTS, legacy_arguments, positive_int, rate_between
@@ -152,6 +153,7 @@ class InputLayer(Layer):
         }
 
 
+@ordered_by_era
 def Input(
     shape: tuple | None = None,
     batch_size: int | None = None,

@@ -13,6 +13,7 @@ from polykeras import config, ops
 from polykeras.backends import current
 from polykeras.capture.numbers import is_zero
 from polykeras.core import masks, naming
+from polykeras.core.renamed import ordered_by_era
 from polykeras.core.types import Axes, DTypeLike
 from polykeras.losses.loss import LossFunctionWrapper
 from polykeras.losses.shapes import flattening_hint, pair
@@ -168,6 +169,7 @@ def _like(value: Any, array: Any) -> Any:
     return value if isinstance(value, int | float) else _call.array(value, current().dtype(array))
 
 
+@ordered_by_era
 @op
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1

@@ -15,6 +15,7 @@ from typing import Any
 
 from polykeras.core.extras import require
 from polykeras.core.graph import OpCall
+from polykeras.core.renamed import ordered_by_era
 from polykeras.layers import Layer, Wrapper
 from polykeras.models import Model, Sequential
 
@@ -32,6 +33,7 @@ class _Style:
     show_trainable: bool = False
 
 
+@ordered_by_era
 def model_to_dot(
     model: Model,
     show_shapes: bool = False,
@@ -74,6 +76,7 @@ def model_to_dot(
     return _graph(Drawing(model, expand_nested), style, rankdir, dpi, splines, subgraph)
 
 
+@ordered_by_era
 def plot_model(
     model: Model,
     to_file: str | Path | None = "model.png",

@@ -264,3 +264,38 @@ def test_arguments_by_position_mean_those_of_keras_2(keras_2):
     several = [2, 3, 1, "same", None, 1, "tanh", "sigmoid", True, "zeros", "zeros", "zeros", True]
     convolution = keras.layers.ConvLSTM2D(*several, *[None] * 7, True, False, True, 0.25, 0.5)
     assert convolution.return_sequences and convolution.stateful and convolution.recurrent_dropout == 0.5
+
+
+def test_methods_of_models_take_their_arguments_in_the_order_of_keras_2(backend, keras_2, tmp_path):
+    made = keras.Sequential([keras.layers.Dense(1, input_shape=(2,), activation="sigmoid")], "first")
+    made.compile("sgd", "binary_crossentropy", ["accuracy"], None, None, None, None)
+    history = made.fit(X, Y, 4, 2, 0, None, 0.25, None, False, None, None, 0, None, None, 2, 10, 1, False)
+    assert made.name == "first" and [len(history.history[name]) for name in ("acc", "val_acc")] == [2, 1]
+    assert len(made.evaluate(X, Y, 4, 0, None, None, None, 10, 1, False)) == 2
+    assert made.predict(X, 4, 0, None, None, 10, 1, False).shape == (12, 1)
+    assert len(made.train_on_batch(X, Y, None, None, True)) == len(made.test_on_batch(X, Y, None, False)) == 2
+    made.save(tmp_path / "model.h5", True, False)
+    made.load_weights(tmp_path / "model.h5", True)
+    with pytest.raises(TypeError, match="at most 5 positional arguments. Received: 6"):
+        made.test_on_batch(X, Y, None, True, 1)
+    with pytest.raises(TypeError, match="'verbose' by position and by name"):
+        made.predict(X, 4, 0, None, verbose=1)
+
+
+def test_functions_take_their_arguments_in_the_order_of_keras_2(keras_2):
+    assert keras.layers.Input((2,), None, "words", "int32").dtype == "int32"
+    probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], "float32").T
+    losses = keras.losses.sparse_categorical_crossentropy(np.array([0, 1]), probabilities, False, 0)
+    np.testing.assert_allclose(losses, -np.log([0.25, 0.5]), rtol=1e-5)
+    optimizer = keras.optimizers.Adam(0.1, 0.8, 0.9, True)
+    assert optimizer.amsgrad and optimizer.epsilon == 1e-7
+
+
+def test_layers_with_one_spatial_axis_have_their_channels_last_whatever_images_have(keras_2):
+    keras.config.set_image_data_format("channels_first")
+    try:
+        layers = [keras.layers.Conv1D(2, 3), keras.layers.MaxPooling1D(), keras.layers.GlobalAveragePooling1D()]
+        assert {layer.data_format for layer in layers} == {"channels_last"}
+        assert keras.layers.MaxPooling2D().data_format == keras.layers.Conv2D(2, 3).data_format == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")

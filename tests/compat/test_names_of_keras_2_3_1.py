@@ -1,5 +1,6 @@
 """Every public name of Keras 2.3.1 can be imported, and takes the arguments that it took there."""
 
+import ast
 import importlib
 import inspect
 import re
@@ -11,12 +12,47 @@ import polykeras as keras
 
 LINES = (Path(__file__).parent / "names_2.3.1.txt").read_text().splitlines()
 
+_IN_ERA_3 = "keras.utils has Keras 3's; keras.utils.generic_utils has that of Keras 2"
+
 #: Names whose arguments are another matter, and why.
 OTHERWISE = {
     "keras.engine.Node": "nobody but a layer makes nodes",
-    "keras.utils.deserialize_keras_object": "keras.utils has Keras 3's; keras.utils.generic_utils has that of Keras 2",
-    "keras.utils.serialize_keras_object": "as before",
+    "keras.legacy.layers.ConvRecurrent2D": "an abstract class there, which is ConvLSTM2D here",
+    "keras.legacy.layers.Recurrent": "an abstract class there, which is RNN here",
+    "keras.utils.deserialize_keras_object": _IN_ERA_3,
+    "keras.utils.serialize_keras_object": _IN_ERA_3,
 }
+
+#: Older names of arguments that are taken from ``**kwargs``.
+RENAMED = {
+    "keras.activations.relu": {"alpha": "negative_slope"},
+    **{f"keras.regularizers.l{n}": {"l": f"l{n}"} for n in (1, 2)},
+}
+
+#: Defaults that are written otherwise, and mean the same.
+SAME_DEFAULTS = {
+    ("keras.activations.relu", "alpha"),  # None stands for negative_slope, which is 0
+    ("keras.callbacks.CallbackList", "queue_length"),  # ignored
+    ("keras.engine.Input", "sparse"),
+    ("keras.engine.InputLayer", "sparse"),
+    ("keras.initializers.VarianceScaling", "distribution"),  # "normal" was a truncated one in Keras 2
+}
+
+#: Arguments without a default.
+REQUIRED = {
+    "activation": "tanh", "axes": 1, "cells": lambda: [keras.layers.LSTMCell(2)], "dims": (1,), "filters": 2,
+    "function": lambda: abs, "input_dim": 4, "kernel_size": 3, "layer": lambda: keras.layers.LSTM(2), "n": 2,
+    "cell": lambda: keras.layers.LSTMCell(2), "num_classes": 2, "output_dim": 2, "rate": 0.25, "stddev": 0.5,
+    "target_shape": (1,), "units": 2, "specificity": 0.5, "sensitivity": 0.5, "value": 0.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def keras_2():
+    """The era of Keras 2 during a test."""
+    keras.config.set_era("keras2")
+    yield
+    keras.config.set_era("keras3")
 
 
 def found(path):
@@ -31,28 +67,70 @@ def found(path):
     return value
 
 
-def arguments(line):
-    """The names of the arguments in a line such as ``f(x, y=(1, 2), **kwargs)``."""
-    inside = line[line.index("(") + 1 : -1]
-    while re.search(r"[(\[{][^()\[\]{}]*[)\]}]", inside):
-        inside = re.sub(r"[(\[{][^()\[\]{}]*[)\]}]", "", inside)
-    names = [part.split("=")[0].strip() for part in inside.split(",")]
-    return [name for name in names if name and not name.startswith("*")]
+def defaults(line):
+    """The arguments in a line such as ``f(x, y=(1, 2), **kwargs)`` and their defaults, or ``inspect._empty``."""
+    arguments = ast.parse(f"def f({line.partition('(')[2]}: pass").body[0].args
+    missing = [inspect.Parameter.empty] * (len(arguments.args) - len(arguments.defaults))
+    values = [*missing, *map(value_of, arguments.defaults)]
+    return dict(zip([argument.arg for argument in arguments.args], values, strict=True))
 
 
-def takes(target, name):
-    """Whether a function, or a class or one of its bases, takes an argument by its name."""
-    makers = (
-        [cls.__init__ for cls in target.__mro__ if "__init__" in vars(cls)] if inspect.isclass(target) else [target]
-    )
-    parameters = {key: p for maker in makers for key, p in inspect.signature(maker).parameters.items()}
-    is_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or any("__wrapped__" in vars(m) for m in makers)
-    return name in parameters or is_any
+def value_of(node):
+    """The value of a literal, or the value of ``Reduction.SUM_OVER_BATCH_SIZE``."""
+    return node.attr.lower() if isinstance(node, ast.Attribute) else ast.literal_eval(node)
+
+
+def older_names(target):
+    """Older names of arguments that the decorators of a function, or of a constructor, accept."""
+    function, names = (target.__init__ if inspect.isclass(target) else target), {}
+    while function is not None:
+        names |= getattr(function, "older_names", {})
+        function = getattr(function, "__wrapped__", None)
+    return names
+
+
+def single(value):
+    """The size of a window with equal sides as one number."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_a_name_of_keras_2_3_1_is_there_with_its_arguments(line):
+def test_a_name_of_keras_2_3_1_takes_its_arguments_by_position_and_by_name(line, keras_2):
     name, has_arguments, _ = line.partition("(")
     target = found(name)
-    if has_arguments and name not in OTHERWISE:
-        assert [argument for argument in arguments(line) if not takes(target, argument)] == []
+    if not has_arguments or name in OTHERWISE:
+        return
+    parameters = inspect.signature(target).parameters.values()
+    ours = {p.name: p for p in parameters}
+    in_order = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    renamed = older_names(target) | RENAMED.get(name, {})
+    for index, (argument, default) in enumerate(defaults(line).items()):
+        current = argument if argument in in_order[index : index + 1] else renamed.get(argument)
+        assert in_order[index : index + 1] == [current], argument
+        is_other = default is not inspect.Parameter.empty and (name, argument) not in SAME_DEFAULTS
+        assert not is_other or single(ours[current].default) == single(default), argument
+
+
+KINDS = ("constraints", "initializers", "layers", "losses", "metrics", "optimizers", "regularizers")
+CONFIGURED = [
+    line for line in LINES if re.match(rf"keras\.({'|'.join(KINDS)})\.[A-Z]\w+\(", line)
+    and not re.search("[.](Layer|Wrapper|Optimizer|TFOptimizer|Metric|Loss|Lambda|Reduce|MeanMetricWrapper|"
+                      "LossFunctionWrapper|SensitivitySpecificityBase|InputLayer|RNN|ConvRNN2D)[(]", line)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", CONFIGURED)
+def test_positional_and_named_arguments_make_the_same_object(line, keras_2):
+    cls, given = found(line.partition("(")[0]), defaults(line)
+    for name, value in given.items():
+        required = REQUIRED.get(name) if value is inspect.Parameter.empty else value
+        given[name] = required() if callable(required) else required
+    by_position, by_name = cls(*given.values()).get_config(), cls(**given).get_config()
+    assert without_names(by_position) == without_names(by_name)
+
+
+def without_names(config):
+    """A config without the automatic names in it."""
+    if isinstance(config, dict):
+        return {key: without_names(value) for key, value in config.items() if key != "name"}
+    return [without_names(value) for value in config] if isinstance(config, list | tuple) else config
