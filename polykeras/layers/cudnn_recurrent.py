@@ -57,7 +57,7 @@ class CuDNNGRU(CellRNN):
     (2, 4)
     """
 
-    cell_class, cell_name = CuDNNGRUCell, "cu_dnngru_cell"
+    cell_class, cell_name, cell_settings = CuDNNGRUCell, "cu_dnngru_cell", {"reset_after": True}
 
     def __init__(
         self,

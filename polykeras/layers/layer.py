@@ -26,9 +26,9 @@ from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
 from polykeras.layers.call_arguments import CallArguments
-from polykeras.layers.graph_calls import GraphCalls
 from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
+from polykeras.layers.keras2_names import Keras2Names
 from polykeras.layers.keras3_names import Keras3Names
 from polykeras.layers.signature import Signature, shape_arguments
 from polykeras.serialization import registry
@@ -45,7 +45,7 @@ _LEGACY = (
 )
 
 
-class Layer(GraphCalls, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
+class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
     """Base class of layers.
 
     A subclass creates its weights with ``add_weight`` in ``build(input_shape)`` or ``__init__``, and computes its

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from polykeras import regularizers
@@ -38,13 +39,15 @@ class CellRNN(RNN):
 
     cell_class: Any
     cell_name: str
+    #: Further arguments of the cell, which the layer does not take.
+    cell_settings: Mapping[str, Any] = {}
     use_cudnn: bool | str = "auto"
 
     def __init__(self, options: dict, **kwargs: Any) -> None:
         options = {name: value for name, value in options.items() if name not in ("self", "kwargs", "__class__")}
         self.use_cudnn = options.pop("use_cudnn", "auto")
         for_cell = {name: options.pop(name) for name in list(options) if name in _arguments(self.cell_class)}
-        cell = self.cell_class(**for_cell, name=self.cell_name, dtype=kwargs.get("dtype"))
+        cell = self.cell_class(**for_cell, **self.cell_settings, name=self.cell_name, dtype=kwargs.get("dtype"))
         super().__init__(cell, **options, **kwargs)
         self._cell_options = tuple(for_cell)
 

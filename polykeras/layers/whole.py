@@ -16,6 +16,8 @@ class Whole(Trackable):
     name: str
     path: str
     built: bool
+    input_spec: Any
+    _batch_input_shape: tuple
     compute_dtype: str
     _mode: bool | None
     _signature: Any

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
+
+from polykeras.layers.graph_calls import replaceable
 
 
 class OlderMethods:
     """Methods of models in Keras 1 and 2."""
 
     name: str
-    losses: list
     predict: Callable[..., Any]
+    _flatten_layers: Callable[..., list]
 
     def predict_proba(self, x: Any, batch_size: int | None = None, verbose: Any = 0, **kwargs: Any) -> Any:
         """Return the outputs for data, like ``predict``.
@@ -40,21 +43,21 @@ class OlderMethods:
         outputs = self.predict(x, batch_size=batch_size, verbose=verbose, **kwargs)
         return outputs.argmax(-1) if outputs.shape[-1] > 1 else (outputs > 0.5).astype("int32")
 
-    def get_losses_for(self, inputs: Any) -> list:
-        """Return the losses of the last call; they are not separated by inputs.
+    @replaceable
+    def stateful(self) -> bool:
+        """Whether a layer keeps states from one batch to the next."""
+        return any(layer.stateful for layer in self._flatten_layers(include_self=False))
 
-        Args:
-            inputs: tensors, which are ignored.
-        """
-        return list(self.losses)
-
-    def get_updates_for(self, inputs: Any) -> list:
-        """Return an empty list: layers update their weights themselves.
-
-        Args:
-            inputs: tensors, which are ignored.
-        """
+    @property
+    def state_updates(self) -> list:
+        """An empty list: recurrent layers update their states themselves."""
         return []
+
+    @property
+    def uses_learning_phase(self) -> bool:
+        """Whether a layer computes something else in training."""
+        layers = self._flatten_layers(include_self=False)
+        return any("training" in inspect.signature(layer.call).parameters for layer in layers)
 
     def to_yaml(self, **kwargs: Any) -> NoReturn:
         """Refuse, because YAML can contain code that runs when it is read.

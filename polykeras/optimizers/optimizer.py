@@ -17,6 +17,7 @@ from polykeras.core.shape_inference import inferred
 from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, scope
 from polykeras.optimizers import scalars
+from polykeras.optimizers.older import OlderMethods
 from polykeras.optimizers.scalars import Scalar
 from polykeras.optimizers.schedules import LearningRateSchedule
 from polykeras.serialization import registry
@@ -84,7 +85,7 @@ def one_of_many(update_step: Callable) -> Callable:
     return update_step
 
 
-class Optimizer(Trackable):
+class Optimizer(OlderMethods, Trackable):
     """Base class of optimizers, which update variables from their gradients.
 
     Args:
