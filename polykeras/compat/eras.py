@@ -187,6 +187,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("core.naming", "prefixes", {"functional": "model", "input_layer": "input"}),
     ("core.seeds", "asks_numpy", True),
     ("layers.convolutional", "numbers_are_windows", True),
+    ("layers.rnn", "lists_constants", True),
     ("optimizers.adam", "Nadam._momentum_decay", 0.96**0.004),
     ("core.log_names", "has_batches", True),
     ("regularizers", "l1_l2", l1_l2),

@@ -9,7 +9,7 @@ ACCURACY, RATE = "accuracy", "learning_rate"
 #: Whether logs can also be looked up under the names of the other Keras version.
 takes_both = False
 
-#: Whether the logs of a batch contain its index and size, as ``batch`` and ``size``.
+#: Whether the logs of a batch contain its index and size, as ``batch`` and ``size``, and ``params`` tell of the data.
 has_batches = False
 
 _PAIRS = {"accuracy": "acc", "acc": "accuracy", "learning_rate": "lr", "lr": "learning_rate"}
@@ -59,3 +59,19 @@ def logs(results: dict) -> dict:
         results: dict of numbers by name.
     """
     return Logs(results) if takes_both else results
+
+
+def params(names: list[str], source: Any, is_validated: bool) -> dict:
+    """Return what only Keras 2 tells callbacks in ``params``: the logs to come, and the size of the data.
+
+    Args:
+        names: names of the loss and the metrics.
+        source: source of batches, with ``rows`` and ``batch_size`` if it is one of arrays.
+        is_validated: bool, whether there is validation data.
+    """
+    if not has_batches:
+        return {}
+    names = [*names, *(f"val_{name}" for name in names if is_validated)]
+    sizes = {"samples": getattr(source, "rows", None), "batch_size": getattr(source, "batch_size", None)}
+    known = {name: size for name, size in sizes.items() if size is not None}
+    return {"metrics": names, "do_validation": is_validated, **known}

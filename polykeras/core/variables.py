@@ -174,8 +174,7 @@ class Variable(EngineProtocols, Operators):
         self._initial: Any = initializer
 
     def _from_value(self, value: Any, shape: Any, dtype: Any) -> None:
-        if isinstance(value, Variable):
-            value = value.value
+        value = backends.densified(value.value if isinstance(value, Variable) else value)
         self._initial = None
         if isinstance(value, int | float | bool | list | tuple):
             default = {"f": config.floatx(), "i": "int32", "b": "bool"}[np.asarray(value).dtype.kind]

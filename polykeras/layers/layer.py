@@ -19,6 +19,7 @@ from polykeras.core import dtypes, graph, masks, naming, trees, turns
 from polykeras.core.context import context, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
+from polykeras.core.renamed import also_named
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.shape_inference import StandIns, inferred, outside_inference
 from polykeras.core.tracking import Trackable, searched_once, unique
@@ -680,7 +681,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
             if its_mask is not None and output is not None:
                 masks.set_mask(output, its_mask)
 
-    def add_loss(self, loss: Any) -> None:
+    @also_named(losses="loss")
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
         """Add one or more scalars to the loss of the model, from inside ``call``.
 
         A function without arguments is called to get the loss, as in Keras 2; one added outside ``call`` is called
@@ -688,6 +690,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
 
         Args:
             loss: scalar array or symbolic tensor, function without arguments, or list of these.
+            inputs: accepted for compatibility and ignored; default None.
         """
         self._accepted.clear()
         self._adds_losses = True

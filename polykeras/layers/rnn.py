@@ -17,6 +17,9 @@ from polykeras.layers.layer import Layer
 from polykeras.layers.recurrent_cells import Cell, StackedRNNCells, check_cell, initial_states, output_size_of, step_of
 from polykeras.layers.wrappers import inner_config
 
+#: Whether a cell receives the constants as a list, and their shapes when it is built, as in Keras 2.
+lists_constants = False
+
 
 class RNN(Layer):
     """Run a cell over the time steps of sequences, passing its states from one time step to the next.
@@ -106,18 +109,20 @@ class RNN(Layer):
 
     # ----------------------------------------------------------- building, states
 
-    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None, constants_shape: Any = None) -> None:
         """Build the cell.
 
         Args:
             sequences_shape: tuple, (batch, time, ...).
             initial_state_shape: accepted for compatibility and ignored; default None.
+            constants_shape: list of the shapes of the constants, which Keras 2 passes on to the cell; default None.
         """
         shape = sequences_shape[0] if isinstance(sequences_shape[0], list | tuple) else sequences_shape
         self._check_rank(tuple(shape))
         batch, _, *step = shape if not self.time_major else (shape[1], shape[0], *shape[2:])
         if isinstance(self.cell, Layer) and not self.cell.built:
-            self.cell.build((batch, *step))
+            shape = (batch, *step)
+            self.cell.build([shape, *_listed(constants_shape)] if lists_constants and constants_shape else shape)
         if self.stateful:
             self._make_states(batch)
 
@@ -211,6 +216,8 @@ class RNN(Layer):
 
     def _split_inputs(self, sequences: Any, initial_state: Any, constants: Any) -> tuple:
         """Split a Keras 2 list of inputs into sequences, states, and constants."""
+        if lists_constants and constants is not None:
+            constants = constants if isinstance(constants, list | tuple) else [constants]
         if not isinstance(sequences, list | tuple):
             return sequences, initial_state, constants
         sequences, *others = sequences
@@ -390,3 +397,8 @@ def _like(mask: Any, x: Any) -> Any:
 def _fits(shape: tuple, expected: tuple) -> bool:
     sizes = zip(shape, expected, strict=False)
     return len(shape) == len(expected) and all(None in pair or pair[0] == pair[1] for pair in sizes)
+
+
+def _listed(shapes: Any) -> list:
+    """Return one shape, or several, as a list of shapes."""
+    return list(shapes) if isinstance(shapes[0], list | tuple) else [shapes]

@@ -12,6 +12,7 @@ from polykeras.capture.stamp import renew_constants
 from polykeras.core import graph, masks, naming, outer_tensors, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
+from polykeras.core.renamed import also_named
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import is_string_array
@@ -288,13 +289,15 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
             return results[0]
         return trees.unflatten(trees.structure(self._outputs_structure), results[:count])
 
-    def add_loss(self, loss: Any) -> None:
+    @also_named(losses="loss")
+    def add_loss(self, loss: Any, inputs: Any = None) -> None:
         """Add a scalar to the loss from inside ``call``; or a symbolic tensor to a functional model, as in Keras 2.
 
         For a symbolic tensor, its mean is added. The layers that compute it become layers of the model.
 
         Args:
             loss: scalar array or symbolic tensor, or a list of them.
+            inputs: accepted for compatibility and ignored; default None.
 
         >>> import numpy as np, polykeras as keras
         >>> x = keras.Input((2,)); model = keras.Model(x, keras.layers.Dense(1)(x))

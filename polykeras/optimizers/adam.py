@@ -207,7 +207,8 @@ class Nadam(_TwoMoments):
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; default 0.001.
         beta_1, beta_2, epsilon: see ``Adam``.
-        *shared, **settings: see ``Optimizer``.
+        *shared, **settings: see ``Optimizer``; and ``schedule_decay``, Keras 2's strength of the warmup: the momentum
+            is ``beta_1 * (1 - 0.5 * 0.96 ** (step * schedule_decay))``; default 1, or 0.004 in the era of Keras 2.
 
     Dozat, "Incorporating Nesterov Momentum into Adam" (2016),
     https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ.
@@ -228,6 +229,9 @@ class Nadam(_TwoMoments):
         *shared: Any,
         **settings: Any,
     ) -> None:
+        self.schedule_decay = settings.pop("schedule_decay", None)
+        if self.schedule_decay is not None:
+            self._momentum_decay = 0.96**self.schedule_decay
         super().__init__(learning_rate, beta_1, beta_2, epsilon, *shared, **settings)
 
     def build(self, variables: Sequence[Variable]) -> None:
@@ -250,6 +254,10 @@ class Nadam(_TwoMoments):
         direction = ops.add(past, ops.multiply(gradient, (1 - now) / (1 - product)))
         root = ops.sqrt(ops.divide(square, scalars.one_minus_power(self.beta_2, step)))
         self.assign_sub(variable, ops.divide(ops.multiply(direction, learning_rate), ops.add(root, self.epsilon)))
+
+    def get_config(self) -> dict:
+        further = {} if self.schedule_decay is None else {"schedule_decay": self.schedule_decay}
+        return {**super().get_config(), **further}
 
 
 class Lamb(_TwoMoments):

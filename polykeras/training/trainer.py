@@ -16,7 +16,7 @@ from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.eager import EagerStep
 from polykeras.capture.step import Step, specs_of
-from polykeras.core import dtypes, trees, turns
+from polykeras.core import dtypes, log_names, trees, turns
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Plan
 from polykeras.core.outer_tensors import graph_around
@@ -530,7 +530,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             )
             sources.callback(source.close)
             self._prepare(source.spec())
-            callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps)
+            further = log_names.params(self.metrics_names, source, validation_data is not None)
+            callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps, **further)
             for callback in callbacks.callbacks:
                 callback.validation_data = validation_data  # expected by callbacks of Keras 2
             sizes = validation_batch_size, batch_size

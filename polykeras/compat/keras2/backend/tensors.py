@@ -27,7 +27,7 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
     """Return a Variable, by default of dtype ``floatx()``.
 
     Args:
-        value: an array, nested list or number.
+        value: an array, which may be a sparse one, nested list or number.
         dtype: default ``floatx()``.
         name: default ``variable``, ``variable_1``, ...
         constraint: function applied after each update; default None.
@@ -263,17 +263,15 @@ def placeholder(
         shape: tuple of sizes including the batch, None where unknown.
         ndim: int, the number of axes, in place of ``shape``; default None.
         dtype: default ``floatx()``.
-        sparse: False; tensors are always dense.
+        sparse: bool, for compatibility: tensors are always dense, and sparse values for them become so; default False.
         name: name of the variable; default None.
 
     Raises:
-        ValueError: if neither shape nor ndim is given, or for ``sparse=True``.
+        ValueError: if neither shape nor ndim is given.
 
     >>> placeholder(ndim=2).shape
     (None, None)
     """
-    if sparse:
-        raise ValueError("Expected sparse=False, since tensors are dense. Received: True.")
     if shape is None and ndim is None:
         raise ValueError("Expected shape or ndim of the placeholder. Received: neither.")
     return KerasTensor((None,) * (ndim or 0) if shape is None else shape, dtype or config.floatx(), name=name)
