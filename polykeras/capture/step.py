@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray, StructuredSpec
+from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.eager import HOLDERS, drawing_from, in_order, unshared
 from polykeras.core import trees, turns
 from polykeras.core.functionalization import check_owned, pure, reading, recording
@@ -30,6 +31,8 @@ def specs_of(backend: Any, tree: Any, batch: int | None = None) -> Any:
     def spec(x: Any) -> SpecArray:
         if isinstance(x, np.ndarray) and x.dtype == object:  # strings on the host
             return SpecArray(x.shape if batch is None else (batch, *x.shape[1:]), "string")
+        if is_structured(x):
+            return StructuredSpec(tuple(x.shape), backend.dtype(x), backend.layout(x))
         shape = tuple(backend.shape(x))
         return SpecArray((batch, *shape[1:]) if batch is not None else shape, backend.dtype(x))
 

@@ -129,13 +129,17 @@ def check_owned(assigned: Iterable[Variable], variables: list[Variable]) -> None
         )
 
 
-def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool = False) -> Callable:
+def value_and_grad(
+    function: Callable, variables: list[Variable], has_aux: bool = False, may_be_rows: bool = False
+) -> Callable:
     """Return a function that computes the value and the gradients of a function of Variables.
 
     Args:
         function: returns a 0-d loss, or (loss, aux) with ``has_aux``; may assign variables.
         variables: the variables to differentiate with respect to; they are not modified.
         has_aux: whether the function returns a tree of auxiliary results too.
+        may_be_rows: whether a gradient may be an engine's own kind of array for a few rows of a table, the others being
+            zeros.
 
     Returns:
         ``f(*inputs) -> (loss or (loss, aux), list of gradients)``.
@@ -154,7 +158,8 @@ def value_and_grad(function: Callable, variables: list[Variable], has_aux: bool 
                 return _loss(backend, loss), (values_of(aux), [variable.in_slot() for variable in effects])
 
         values = [variable.raw for variable in variables]
-        (loss, (aux, assigned)), gradients = backend.value_and_grad(inner, values)
+        compute = backend.value_and_row_grad if may_be_rows else backend.value_and_grad
+        (loss, (aux, assigned)), gradients = compute(inner, values)
         for variable, value in zip(effects, assigned, strict=True):
             variable.put(value)
         return ((loss, aux) if has_aux else loss), gradients

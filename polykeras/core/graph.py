@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, NoReturn
 
 from polykeras import backends
-from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray, StructuredSpec
+from polykeras.backends.shared import structured
 from polykeras.core import dtypes, masks, naming, trees
 from polykeras.core.operators import Operators
 from polykeras.core.shape_inference import inferred
@@ -21,7 +22,7 @@ class KerasTensor(Operators):
     Args:
         shape: sizes, None where unknown.
         dtype: default ``"float32"``.
-        sparse, ragged: for compatibility; arrays are always dense.
+        sparse, ragged: whether the value will be a sparse or a ragged array, on TensorFlow; defaults False.
         record_history: for compatibility; it changes nothing.
         name: for messages; default None.
         **kwargs: for compatibility; they change nothing.
@@ -59,6 +60,8 @@ class KerasTensor(Operators):
     @property
     def spec(self) -> SpecArray:
         """The shape and dtype alone."""
+        if self.sparse or self.ragged:
+            return StructuredSpec(self.shape, self.dtype, "sparse" if self.sparse else "ragged")
         return SpecArray(self.shape, self.dtype)
 
     @property
@@ -106,6 +109,7 @@ class KerasTensor(Operators):
 
 #: The classes of symbolic tensors: of arrays, and of sizes.
 SYMBOLS: set[type] = {KerasTensor}
+structured.mark_special(KerasTensor)
 
 
 class OpCall:
@@ -183,7 +187,10 @@ def to_symbols(tree: Any) -> Any:
     """Replace the specs of a tree by new symbolic tensors."""
 
     def symbol(x: Any) -> Any:
-        return masks.copy_mask(x, KerasTensor(x.shape, x.dtype)) if isinstance(x, SpecArray) else x
+        if not isinstance(x, SpecArray):
+            return x
+        layout = getattr(x, "layout", None) if structured.is_structured(x) else None
+        return masks.copy_mask(x, KerasTensor(x.shape, x.dtype, layout == "sparse", layout == "ragged"))
 
     return trees.map(symbol, tree)
 
@@ -202,17 +209,22 @@ def record(function: Callable, args: tuple, kwargs: dict, name: str | None = Non
     return outputs
 
 
-def has_symbols(args: tuple, kwargs: dict) -> bool:
-    """True if the arguments, or lists, tuples and dicts among them, contain a symbolic tensor."""
+def has_symbols(args: tuple, kwargs: dict, kinds: Collection[type] = SYMBOLS) -> bool:
+    """True if the arguments, or lists, tuples and dicts among them, contain a symbolic tensor.
+
+    Args:
+        args, kwargs: the arguments.
+        kinds: classes to look for; default ``SYMBOLS``.
+    """
     for x in args:
         kind = x.__class__
-        if kind in SYMBOLS:
+        if kind in kinds:
             return True
         # Most lists and tuples hold numbers: axes, strides, shapes.
         may_hold = kind is dict or ((kind is list or kind is tuple) and not _NEVER_SYMBOLS.issuperset(map(type, x)))
-        if may_hold and any(y.__class__ in SYMBOLS for y in trees.leaves(x)):
+        if may_hold and any(y.__class__ in kinds for y in trees.leaves(x)):
             return True
-    return bool(kwargs) and has_symbols(tuple(kwargs.values()), {})
+    return bool(kwargs) and has_symbols(tuple(kwargs.values()), {}, kinds)
 
 
 def ancestors(outputs: Iterable[KerasTensor], inputs: Iterable[KerasTensor] = ()) -> list[Node]:

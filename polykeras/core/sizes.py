@@ -14,6 +14,7 @@ from typing import Any
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.backends.shared import structured
 from polykeras.core import graph, masks, shape_inference, trees
 from polykeras.core.graph import KerasTensor, Node, OpCall
 from polykeras.core.operators import EngineNeeded
@@ -199,3 +200,4 @@ def name_of(function: Callable) -> str | None:
 
 
 graph.SYMBOLS.add(Size)
+structured.mark_special(Size)

@@ -33,7 +33,7 @@ class InputLayer(Layer):
         shape: tuple of sizes without the batch axis, None for an unknown size; default None.
         batch_size: int, a fixed batch size; default None, for any.
         dtype: dtype of the data; default ``floatx()``.
-        sparse, ragged: accepted for compatibility; inputs are always dense; default None.
+        sparse, ragged: bool, whether values will be sparse or ragged arrays, on TensorFlow; default None, for no.
         batch_shape: tuple of sizes with the batch axis, instead of ``shape`` and ``batch_size``; default None.
         input_tensor: an existing symbolic tensor to use as the input; default None.
         optional: bool, whether None may be passed as this input; default False.
@@ -50,6 +50,7 @@ class InputLayer(Layer):
     (None, 3)
     """
 
+    _takes_structured = True
     _is_numbered = False
 
     def __init__(
@@ -97,7 +98,8 @@ class InputLayer(Layer):
         self._batch_input_shape = self.batch_shape
         output = input_tensor
         if output is None:
-            output = KerasTensor(self.batch_shape, dtype or self.compute_dtype, name=self.name)
+            layout = {"sparse": self.sparse, "ragged": self.ragged}
+            output = KerasTensor(self.batch_shape, dtype or self.compute_dtype, name=self.name, **layout)
         self._dtype = output.dtype
         self.built = True
         maker, index = output.node, output.index
@@ -109,7 +111,7 @@ class InputLayer(Layer):
         """Reject arguments that contradict the ``input_tensor``."""
         shape = tuple(tensor.shape)
         actual = {"shape": shape[1:], "batch_size": shape[0], "batch_shape": shape}
-        actual |= {"dtype": tensor.dtype, "sparse": False}
+        actual |= {"dtype": tensor.dtype, "sparse": tensor.sparse}
         for name, value in given.items():
             value = tuple(value) if name.endswith("shape") and value is not None else value
             value = dtypes.standardize(value) if name == "dtype" and value is not None else value
@@ -171,7 +173,7 @@ def Input(
         shape: tuple of sizes without the batch axis, None for an unknown size; default None.
         batch_size: int; default None, for any.
         dtype: str, name of the dtype; default None, for ``floatx()``.
-        sparse, ragged: accepted for compatibility; inputs are always dense; default None.
+        sparse, ragged: bool, whether values will be sparse or ragged arrays, on TensorFlow; default None, for no.
         batch_shape: tuple of sizes with the batch axis, instead of ``shape`` and ``batch_size``; default None.
         name: str; default None, for a name such as ``input_layer``.
         tensor: symbolic tensor to use instead of a new one; default None.
@@ -198,6 +200,7 @@ class Activation(Layer):
     array([0., 2.], dtype=float32)
     """
 
+    _takes_structured = True
     built = True
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
@@ -371,6 +374,8 @@ class Flatten(Layer):
     (2, 12)
     """
 
+    _takes_structured = True
+
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
@@ -410,6 +415,8 @@ class Reshape(Layer):
     >>> keras.layers.Reshape((2, -1))(np.ones((5, 6))).shape
     (5, 2, 3)
     """
+
+    _takes_structured = True
 
     def __init__(self, target_shape: tuple, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -464,6 +471,8 @@ class Permute(Layer):
     >>> keras.layers.Permute((2, 1))(np.ones((5, 3, 4))).shape
     (5, 4, 3)
     """
+
+    _takes_structured = True
 
     def __init__(self, dims: tuple, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -545,6 +554,7 @@ class Lambda(Layer):
     array([2., 2., 2.], dtype=float32)
     """
 
+    _takes_structured = True
     _is_users = True  # because the function is
 
     def __init__(
@@ -741,6 +751,7 @@ class Identity(Layer):
     array([1., 1.], dtype=float32)
     """
 
+    _takes_structured = True
     built = True
 
     def __init__(self, **kwargs: Any) -> None:

@@ -59,6 +59,8 @@ class Dense(LowRankUpdate, Layer):
     (2, 4)
     """
 
+    _takes_structured = True
+
     @_old_names
     def __init__(
         self,

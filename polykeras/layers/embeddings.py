@@ -6,6 +6,7 @@ from typing import Any
 
 from polykeras import constraints, initializers, ops, random, regularizers
 from polykeras.backends import current
+from polykeras.backends.shared.structured import is_structured
 from polykeras.core import dtypes, masks, shape_inference
 from polykeras.core.context import context
 from polykeras.layers.arguments import legacy_arguments, positive_int
@@ -42,6 +43,8 @@ class Embedding(Layer):
     >>> keras.layers.Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)
     """
+
+    _takes_structured = True
 
     @legacy_arguments(
         init="embeddings_initializer", W_regularizer="embeddings_regularizer", W_constraint="embeddings_constraint"
@@ -171,7 +174,7 @@ class Embedding(Layer):
     def _check_range(self, inputs: Any) -> None:
         """Reject integers outside the table, if checking does not require waiting for a device."""
         backend = current()
-        if backend.is_symbolic or shape_inference.are_tried():
+        if backend.is_symbolic or is_structured(inputs) or shape_inference.are_tried():
             return
         if inputs.shape and 0 not in tuple(inputs.shape):
             low, high = backend.concrete(backend.min(inputs)), backend.concrete(backend.max(inputs))

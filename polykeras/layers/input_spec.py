@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from polykeras.backends.shared.structured import is_structured, shape_of
 from polykeras.core import dtypes, naming, trees
 
 
@@ -132,11 +133,11 @@ def check(specs: Any, inputs: Any, layer_path: str, backend: Any) -> None:
     for name, spec, value in pairs:
         if value is None and spec.optional:
             continue
-        if not backend.is_array(value):
+        if not (is_structured(value) or backend.is_array(value)):
             raise ValueError(
                 f"Layer {layer_path!r}: Expected an array{f' for input {name!r}' if name else ''}. "
                 f"Received: {value!r} of type {type(value).__name__}."
             )
-        problem = spec.problem(tuple(backend.shape(value)), backend.dtype(value))
+        problem = spec.problem(shape_of(backend, value), backend.dtype(value))
         if problem:
             raise ValueError(f"Layer {layer_path!r}{f', input {name!r}' if name else ''}: {problem}")

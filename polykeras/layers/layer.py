@@ -12,8 +12,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from polykeras import backends, dtype_policies, regularizers
+from polykeras import backends, dtype_policies, ops, regularizers
 from polykeras.backends.contract.spec import SpecArray
+from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, trees, turns
 from polykeras.core.context import context, within
@@ -100,6 +101,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
     _build_shapes: dict | None = None
     _initial_weights: list | None = None
     _losses_entry: int | None = None
+    #: Whether ``call`` computes with ops alone, which take sparse and ragged arrays; other layers get dense ones.
+    _takes_structured = False
     supports_masking = False
     input_spec: Any = None
     #: True from the start in classes that have nothing to build.
@@ -116,6 +119,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
             _set_build(cls)
         cls._signature = None
         cls._is_users = not cls.__module__.startswith("polykeras.")
+        if cls._is_users and "call" in vars(cls):
+            cls._takes_structured = True
         if (cls._is_users or "build" in vars(cls)) and "built" not in vars(cls):
             cls.built = False
 
@@ -560,6 +565,11 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
                 x = self._convert_text(backend, x)
                 if not backend.has_text:
                     return x
+            if self._takes_structured and (x.__class__ in STRUCTURED or not backend.is_array(x)):
+                own = backend.as_structured(x)
+                if own is not None:
+                    is_cast = target is not None and backend.dtype(own) in dtypes.FLOATS
+                    return masks.copy_mask(x, ops.cast(own, target) if is_cast else own)
             x = backend.densified(x)
             if isinstance(x, Variable):
                 x = x.value

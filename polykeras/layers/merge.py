@@ -17,6 +17,8 @@ from polykeras.ops import linalg
 class Merge(Layer):
     """Base class of layers that combine a list of inputs."""
 
+    _takes_structured = True
+
     #: Whether inputs are combined elementwise, with broadcasting.
     broadcasts = True
 
@@ -372,7 +374,7 @@ class Dot(Merge):
            [3.]], dtype=float32)
     """
 
-    broadcasts = False
+    broadcasts = _takes_structured = False
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras import backends
+from polykeras.backends.shared.structured import is_structured, shape_of
 from polykeras.core import masks, naming, trees
 from polykeras.core.context import context
 
@@ -127,15 +128,15 @@ def shape_arguments(signature: Signature, args: tuple, kwargs: dict) -> dict[str
     """Return ``{"<argument>_shape": shape(s)}`` for the arguments of a call that hold arrays."""
     backend = backends.current()
 
-    def shape_of(x: Any) -> Any:
-        return tuple(backend.shape(x)) if backend.is_array(x) else x
+    def is_array(x: Any) -> bool:
+        return backend.is_array(x) or is_structured(x)
 
     shapes = {}
     for name, value in [*zip(signature.names, args, strict=False), *kwargs.items()]:
         leaves = trees.leaves(value)
         is_mask = name == "mask" or name.endswith("_mask")
-        if leaves and not is_mask and all(backend.is_array(x) for x in leaves):
-            shapes[f"{name}_shape"] = trees.map(shape_of, value)
+        if leaves and not is_mask and all(map(is_array, leaves)):
+            shapes[f"{name}_shape"] = trees.map(lambda x: shape_of(backend, x), value)
     return shapes
 
 

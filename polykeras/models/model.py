@@ -51,6 +51,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
     8
     """
 
+    _takes_structured = True
     _untracked = Layer._untracked | {
         "_inputs_structure",
         "_outputs_structure",

@@ -11,10 +11,10 @@ import numpy as np
 from polykeras import config
 from polykeras.backends import current
 from polykeras.backends.shared.graph_sizes import GraphSize
+from polykeras.backends.shared.structured import SPECIAL, TO_INSPECT
 from polykeras.core import dtypes, graph, naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operators import EngineNeeded
-from polykeras.core.sizes import Size
 from polykeras.core.types import Function
 from polykeras.core.variables import Variable
 
@@ -23,7 +23,6 @@ _INEXACT = frozenset(dtypes.FLOATS + dtypes.COMPLEX)
 _NUMBERS = _INEXACT.union(dtypes.INTEGERS)
 _HALF = frozenset({"float16", "bfloat16"})
 _WIDER = frozenset({"float32", "float64"})
-_MAY_HOLD_SYMBOLS = frozenset({KerasTensor, Size, list, tuple, dict})
 _promote = dtypes.promote
 _UNKNOWN = "A size that is unknown in a graph is None; inside a layer's call, ops.shape returns it as a number."
 
@@ -33,14 +32,19 @@ class UnknownSize(EngineNeeded, ValueError):
 
 
 def op(function: Function) -> Function:
-    """Make a function a public op: called on symbolic tensors, it records a node of the graph."""
+    """Make a function a public op: called on symbolic tensors, it records a node of the graph.
+
+    Sparse and ragged arguments go to ``Backend.structured``.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         for x in (*args, *kwargs.values()) if kwargs else args:
-            if x.__class__ in _MAY_HOLD_SYMBOLS:
-                if graph.has_symbols(args, kwargs):
-                    return graph.record(call, args, kwargs)
+            if x.__class__ in TO_INSPECT:
+                if graph.has_symbols(args, kwargs, SPECIAL):
+                    if graph.has_symbols(args, kwargs):
+                        return graph.record(call, args, kwargs)
+                    return current().structured(call, args, kwargs)
                 break
         return function(*args, **kwargs)
 

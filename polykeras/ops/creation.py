@@ -9,6 +9,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.backends import current
+from polykeras.backends.shared import structured
 from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.core import dtypes, masks, sizes
 from polykeras.core.context import context
@@ -31,7 +32,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     Args:
         x: a number, nested list, NumPy array, array or Variable.
         dtype: default: the array's own; Python numbers become int32, ``floatx()`` or bool.
-        sparse, ragged: for compatibility; arrays are dense; default None.
+        sparse, ragged: False for a dense result where x is a ``tf.SparseTensor`` or ``tf.RaggedTensor``, which
+            otherwise stays what it is; default None.
 
     >>> convert_to_tensor([1, 2.5])
     array([1. , 2.5], dtype=float32)
@@ -83,7 +85,7 @@ def is_tensor(x: Any) -> bool:
     >>> is_tensor(ones((2,))), is_tensor([1.0, 1.0])
     (True, False)
     """
-    return isinstance(x, KerasTensor) or current().is_array(x)
+    return isinstance(x, KerasTensor) or current().is_array(x) or structured.is_structured(x)
 
 
 @op
@@ -205,7 +207,7 @@ def shape(x: Any) -> tuple:
     """
     if isinstance(x, KerasTensor):
         return sizes.shape_of(x)
-    if isinstance(x, Variable) or current().filled_up(x)[1] is not None:
+    if isinstance(x, Variable) or structured.is_structured(x):
         return tuple(x.shape)
     return tuple(current().shape(_call.array(x)))
 
@@ -248,7 +250,7 @@ def dtype(x: Any) -> str:
     """
     if isinstance(x, KerasTensor | Variable):
         return x.dtype
-    return current().dtype(_call.array(x))
+    return current().dtype(x if structured.is_structured(x) else _call.array(x))
 
 
 # ------------------------------------------------------------------- constants

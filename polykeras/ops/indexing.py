@@ -45,7 +45,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     Args:
         x: array of any shape.
         indices: integers of any shape, within the size; negative ones count from the end. For a ``tf.RaggedTensor``
-            the result is dense, with zeros where there is no index.
+            the result is one, too.
         axis: int; None flattens x first; default None.
 
     >>> take([[1, 2], [3, 4]], [1, -1, 0], axis=1)
@@ -58,16 +58,10 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         x, axis = backend.reshape(x, (-1,)), 0
     shape = backend.shape(x)
     axis = _call.axis_of(axis, len(shape))
-    indices, is_there = backend.filled_up(indices)
     indices = _wrapped(indices, shape[axis])
     if axis == 0 and len(shape) == 2 and backend.dtype(x) in dtypes.FLOATS:
-        result = backend.embedding(x, indices)
-    else:
-        result = backend.take(x, indices, axis)
-    if is_there is None:
-        return result
-    is_there = backend.reshape(is_there, (*backend.shape(is_there), *(1,) * (len(shape) - axis - 1)))
-    return backend.where(is_there, result, backend.full((), 0, backend.dtype(result)))
+        return backend.embedding(x, indices)
+    return backend.take(x, indices, axis)
 
 
 @op
@@ -644,12 +638,14 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
         x: array of non-negative integers, (n,) or (batch, n).
         weights: array of x's shape, the weight of each entry; default None, for 1.
         minlength: int, the minimum number of counts; in a compiled function, the number of counts; default 0.
-        sparse: for compatibility.
+        sparse: bool, whether the result is sparse, on TensorFlow, and symbolic results are marked so; default False.
 
     >>> bincount([0, 2, 2])
     array([1, 0, 2], dtype=int32)
     """
     backend = current()
+    if sparse:
+        return backend.structured(bincount, (x, weights, minlength), {"sparse": True})
     x = backend.cast(array(x), "int32")
     shape = tuple(backend.shape(x))
     dtype = "int32" if weights is None else backend.dtype(weights := array(weights))

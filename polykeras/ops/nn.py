@@ -826,7 +826,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
         num_classes: int, the size of the vectors.
         axis: int, the axis of the vectors in the result; default -1.
         dtype: default ``floatx()``.
-        sparse: bool, for compatibility; the result is dense.
+        sparse: bool, whether the result is sparse, on TensorFlow, and symbolic results are marked so; default False.
 
     >>> one_hot([1, 3], 3)
     array([[0., 1., 0.],
@@ -834,6 +834,8 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     """
     backend = current()
     x = array(x)
+    if sparse:
+        return backend.structured(one_hot, (x, num_classes, axis, dtype), {"sparse": True})
     if backend.dtype(x) not in dtypes.INTEGERS:
         x = backend.cast(x, "int32")
     rank = len(backend.shape(x)) + 1
@@ -855,7 +857,7 @@ def multi_hot(
         num_classes: int, the size of the vectors; required, though its default is None.
         axis: int, the axis of the vectors in the result; default -1.
         dtype: default ``floatx()``.
-        sparse: bool, for compatibility; the result is dense.
+        sparse: bool, whether the result is sparse, on TensorFlow, and symbolic results are marked so; default False.
 
     Raises:
         ValueError: if ``num_classes`` is None.
@@ -867,6 +869,8 @@ def multi_hot(
     if num_classes is None:
         raise ValueError("Expected num_classes. Received: None.")
     x = array(inputs)
+    if sparse:
+        return current().structured(multi_hot, (x, num_classes, axis, dtype), {"sparse": True})
     rank = len(current().shape(x))
     reduced = 1 if rank > 1 else 0
     return reductions.max(one_hot(x, num_classes, axis, dtype), axis=reduced)

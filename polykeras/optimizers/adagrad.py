@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polykeras import ops
+from polykeras.backends import current
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
@@ -54,8 +55,14 @@ class Adagrad(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         total = self._accumulators[self._get_variable_index(variable)]
         self.assign_add(total, ops.square(gradient))
-        root = ops.sqrt(ops.add(total, self.epsilon))
-        self.assign_sub(variable, ops.divide(ops.multiply(gradient, learning_rate), root))
+
+        def step(gradient: Any, total: Any) -> Any:
+            return ops.divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(total, self.epsilon)))
+
+        self.assign_sub(variable, current().on_rows(step, gradient, [total.value]))
+
+    def _takes_rows(self) -> bool:
+        return True
 
     def get_config(self) -> dict:
         return {

@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from polykeras import backends, initializers, ops
+from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.numbers import is_zero, value_of
 from polykeras.core import functionalization, naming, turns
 from polykeras.core.shape_inference import inferred
@@ -398,7 +399,7 @@ class Optimizer(OlderMethods, Trackable):
         Raises:
             ValueError: if all gradients are None, or variables are not among those passed to ``build``.
         """
-        grads, variables = _present(grads, self._checked(grads, trainable_variables))
+        grads, variables = _present(grads, self._checked(grads, trainable_variables), self._takes_rows())
         if not variables:
             return
         if self.loss_scale_factor is not None:
@@ -506,10 +507,13 @@ class Optimizer(OlderMethods, Trackable):
             variables: list of Variables.
             learning_rate: a float, or a 0-d array while the step is traced.
         """
+        pairs = list(zip(gradients, variables, strict=True))
         if getattr(self.update_step, "__func__", None) in _ones_of_many:
-            self._update_together(gradients, variables, learning_rate)
-            return
-        for gradient, variable in zip(gradients, variables, strict=True):
+            dense = [(g, v) for g, v in pairs if not is_structured(g)]
+            pairs = [(g, v) for g, v in pairs if is_structured(g)]
+            if dense:
+                self._update_together([g for g, _ in dense], [v for _, v in dense], learning_rate)
+        for gradient, variable in pairs:
             self.update_step(gradient, variable, learning_rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
@@ -538,7 +542,10 @@ class Optimizer(OlderMethods, Trackable):
             variable: Variable.
             value: array of the variable's shape.
         """
-        variable.assign(ops.add(variable, value))
+        if is_structured(value):
+            variable.assign(backends.current().add_rows(variable.value, value))
+        else:
+            variable.assign(ops.add(variable, value))
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
         """Subtract from the value of a variable.
@@ -547,7 +554,14 @@ class Optimizer(OlderMethods, Trackable):
             variable: Variable.
             value: array of the variable's shape.
         """
-        variable.assign(ops.subtract(variable, value))
+        if is_structured(value):
+            variable.assign(backends.current().add_rows(variable.value, ops.negative(value)))
+        else:
+            variable.assign(ops.subtract(variable, value))
+
+    def _takes_rows(self) -> bool:
+        """Whether rows with zero gradients stay as they are, so that ``update_step`` may get the other rows alone."""
+        return False
 
     def _clipped(self, grads: list) -> list:
         if not is_zero(self.clipnorm):
@@ -734,8 +748,11 @@ def _without_overwritten(grads: list, variables: list[Variable]) -> tuple[list, 
     return [g for g, _ in rest], [v for _, v in rest]
 
 
-def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, list[Variable]]:
-    """Drop the variables without a gradient, and cast gradients to their variables' dtypes."""
+def _present(grads: Sequence[Any], variables: list[Variable], takes_rows: bool) -> tuple[list, list[Variable]]:
+    """Drop the variables without a gradient, and cast gradients to their variables' dtypes.
+
+    Gradients that consist of rows are made dense, unless the optimizer takes them.
+    """
     missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
     if missing and len(missing) == len(variables):
         raise ValueError(
@@ -750,7 +767,13 @@ def _present(grads: Sequence[Any], variables: list[Variable]) -> tuple[list, lis
         )
     pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
     densified = backends.current().densified
-    return [ops.convert_to_tensor(densified(g), v.dtype) for g, v in pairs], [v for _, v in pairs]
+
+    def converted(gradient: Any, dtype: str) -> Any:
+        if takes_rows and is_structured(gradient):
+            return ops.cast(gradient, dtype)
+        return ops.convert_to_tensor(densified(gradient), dtype)
+
+    return [converted(g, v.dtype) for g, v in pairs], [v for _, v in pairs]
 
 
 def _spelled_out(init: Callable) -> inspect.Signature:

@@ -7,6 +7,7 @@ from typing import Any
 
 from polykeras import ops
 from polykeras.backends import current
+from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.numbers import is_zero
 from polykeras.core.variables import Variable
 from polykeras.optimizers import scalars
@@ -49,7 +50,13 @@ class SGD(Optimizer):
 
     @one_of_many
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        self._update_together([gradient], [variable], learning_rate)
+        if is_structured(gradient):
+            self.assign_sub(variable, ops.multiply(gradient, learning_rate))
+        else:
+            self._update_together([gradient], [variable], learning_rate)
+
+    def _takes_rows(self) -> bool:
+        return is_zero(self.momentum)
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
         has_momentum = not is_zero(self.momentum)

@@ -126,7 +126,9 @@ _NOT_RECORDED = frozenset(
     [
         *("is_array", "is_value", "shape", "dtype", "to_numpy", "concrete", "copy", "hold", "read"),
         *("array", "share", "feed", "host_array", "densified", "outside_trace", "adam_decay"),
-        *("compile", "value_and_grad", "custom_gradient", "checkpoint", "stop_gradient"),
+        *("compile", "value_and_grad", "value_and_row_grad", "structured", "as_structured", "as_rows", "layout"),
+        *("on_entries", "on_rows", "add_rows", "ragged"),
+        *("custom_gradient", "checkpoint", "stop_gradient"),
         *("scan", "cond", "while_loop", "devices", "use_device", "place", "version"),
     ]
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from polykeras import backends
+from polykeras import backends, ops
+from polykeras.backends.shared.structured import is_structured
 from polykeras.callbacks.callback import CallbackList
 from polykeras.capture.cache import Captured
 from polykeras.core import log_names, trees
@@ -189,7 +190,7 @@ class Loop:
 
 def to_host(backend: Any, outputs: Any) -> Any:
     """Return outputs as NumPy arrays that the caller may modify, since they may be weights or the inputs themselves."""
-    return trees.map(lambda x: np.array(backend.to_numpy(x)), outputs)
+    return trees.map(lambda x: x if is_structured(x) else np.array(backend.to_numpy(x)), outputs)
 
 
 def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) -> Any:
@@ -222,11 +223,14 @@ def predict(model: Any, step: Captured, source: Any, callbacks: CallbackList) ->
         callbacks.batch_end("predict", told, logs, True, len(parts))
     if len(parts) == 1:
         return to_host(backend, parts[0])
-    return trees.map(lambda *xs: _joined([backend.to_numpy(x) for x in xs]), *parts)
+    return trees.map(lambda *xs: _joined(backend, xs), *parts)
 
 
-def _joined(parts: list) -> np.ndarray:
+def _joined(backend: Any, batches: Sequence[Any]) -> Any:
     """Join the rows of all batches in one array; rows of different sizes in an object array."""
+    if is_structured(batches[0]):
+        return ops.concatenate(list(batches), axis=0)
+    parts = [backend.to_numpy(x) for x in batches]
     if len({part.shape[1:] for part in parts}) == 1:
         return np.concatenate(parts)
     rows = [row for part in parts for row in part]

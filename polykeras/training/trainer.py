@@ -16,7 +16,7 @@ from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.eager import EagerStep
 from polykeras.capture.step import Step, specs_of
-from polykeras.core import dtypes, log_names, trees, turns
+from polykeras.core import dtypes, functionalization, log_names, trees, turns
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Plan
 from polykeras.core.outer_tensors import graph_around
@@ -201,7 +201,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return self.optimizer.scale_loss(loss), (loss, y_pred)
 
         weights = self.trainable_variables
-        (_, (loss, y_pred)), gradients = ops.value_and_grad(loss_of_weights, weights, has_aux=True)()
+        compute = functionalization.value_and_grad(loss_of_weights, weights, has_aux=True, may_be_rows=True)
+        (_, (loss, y_pred)), gradients = compute()
         self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         # The optimizer comes last, so that an earlier failure leaves the weights unchanged.
         logs = self.compute_metrics(x, y, y_pred, sample_weight)
@@ -940,8 +941,7 @@ def _output_names(model: Any) -> Any:
 
 
 def _batch_size(x: Any) -> Any:
-    backend = backends.current()
-    return backend.shape(trees.leaves(x)[0])[0]
+    return ops.shape(trees.leaves(x)[0])[0]
 
 
 def _symbols(x: Any) -> Any:

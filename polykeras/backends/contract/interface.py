@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
+from polykeras.backends.shared.structured import plainly
 from polykeras.core import dtypes
 from polykeras.core.types import Array, Function
 
@@ -57,6 +58,8 @@ class Primitives:
     has_datasets = False
     #: Whether there are arrays of strings.
     has_text = False
+    #: Whether there are ragged arrays.
+    has_ragged = False
 
     # ---------------------------------------------------------------- arrays
 
@@ -132,6 +135,51 @@ class Primitives:
         """
         make = getattr(x, "toarray", None) or getattr(x, "todense", None)
         return x if make is None else make()
+
+    def structured(self, function: Callable, args: tuple, kwargs: dict) -> Any:
+        """Compute an op that has sparse or ragged arguments, or that is asked for a sparse result.
+
+        By default its arguments and its result are dense.
+
+        Args:
+            function: the op; its name decides whether the result is sparse.
+            args, kwargs: its arguments.
+        """
+        from polykeras.backends import densified  # of all engines: the array may be another one's
+
+        return plainly(function, args, kwargs, lambda x: densified(self.densified(x)))
+
+    def as_structured(self, x: Any) -> Any:
+        """Return a sparse array of any library as one of this engine, if it has such arrays; None for anything else."""
+        return None
+
+    def layout(self, x: Any) -> str:
+        """Return "sparse" or "ragged", for an array for which ``as_structured`` does not return None."""
+        raise NotImplementedError(f"Expected an engine with sparse arrays. Received: {self.name!r}.")
+
+    def as_rows(self, x: Any) -> Any:
+        """Return such an array as an object with ``shape``, ``dtype``, and rows by slices or arrays of indices."""
+        raise NotImplementedError(f"Expected an engine with sparse arrays. Received: {self.name!r}.")
+
+    def on_entries(self, function: Callable, x: Any) -> Any:
+        """Return an array with the layout of x, whose entries are ``function(entries)``; both are vectors."""
+        raise NotImplementedError(f"Expected an engine with sparse arrays. Received: {self.name!r}.")
+
+    def ragged(self, values: np.ndarray, lengths: Sequence[int]) -> Any:
+        """Return a ragged array of rows of these lengths, from the values of all rows."""
+        raise NotImplementedError(f"Expected an engine with ragged arrays. Received: {self.name!r}.")
+
+    def on_rows(self, function: Callable, gradient: Any, arrays: Sequence[Any]) -> Any:
+        """Return ``function(gradient, *arrays)``, computed for the rows alone of a gradient that consists of rows."""
+        return function(gradient, *arrays)
+
+    def add_rows(self, x: Array, rows: Any) -> Array:
+        """Return x plus an array that consists of rows; x may be updated in place."""
+        raise NotImplementedError(f"Expected an engine with sparse arrays. Received: {self.name!r}.")
+
+    def value_and_row_grad(self, function: Callable, arrays: list) -> tuple:
+        """Do what ``value_and_grad`` does; a gradient may be one that consists of rows of zeros and a few others."""
+        return self.value_and_grad(function, arrays)
 
     def filled_up(self, x: Any) -> tuple[Any, Any]:
         """Return a ragged array of the framework as (dense array, mask of its entries); anything else with None."""

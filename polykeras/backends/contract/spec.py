@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends.contract.backend import Backend
+from polykeras.backends.contract.layouts import layout_of
+from polykeras.backends.shared import structured
 from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.operators import EngineNeeded, Operators, ValueNeeded
 
@@ -51,6 +53,23 @@ class SpecArray(Operators):
         raise ValueNeeded(f"Expected an array with values. Received: {self!r}, which has a shape and no values.")
 
     __float__ = __int__ = __index__ = _needs_value
+
+
+class StructuredSpec(SpecArray):
+    """The spec of a sparse or ragged array.
+
+    Args:
+        layout: "sparse" or "ragged".
+    """
+
+    __slots__ = ("layout",)
+
+    def __init__(self, shape: tuple, dtype: str, layout: str) -> None:
+        super().__init__(shape, dtype)
+        self.layout = layout
+
+
+structured.register(StructuredSpec)
 
 
 def array_of(shape: tuple, dtype: str = "float32") -> SpecArray:
@@ -161,7 +180,17 @@ class SpecBackend(Backend):
         return SpecArray(value.shape, dtype or weak[value.dtype.kind])
 
     def densified(self, x: Any) -> Any:
+        if isinstance(x, StructuredSpec):
+            return SpecArray(x.shape, x.dtype)
         return x if isinstance(x, SpecArray) else super().densified(x)
+
+    def as_structured(self, x: Any) -> Any:
+        return x if isinstance(x, StructuredSpec) else None
+
+    def structured(self, function: Any, args: tuple, kwargs: dict) -> Any:
+        result = super().structured(function, args, kwargs)
+        layout = layout_of(function.__name__, args, kwargs)
+        return StructuredSpec(result.shape, result.dtype, layout) if layout else result
 
     def to_numpy(self, x: SpecArray) -> Any:
         x.__array__()

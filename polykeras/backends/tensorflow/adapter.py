@@ -617,13 +617,17 @@ class TensorflowBackend(Backend):
     # -------------------------------------------------------------- transforms
 
     def value_and_grad(self, function: Any, arrays: list) -> tuple:
+        found, gradients = self._differentiate(function, arrays)
+        return found, [tf.convert_to_tensor(g) for g in gradients]
+
+    def _differentiate(self, function: Any, arrays: list) -> tuple:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             # Copies, so that gradients follow only these arguments, even if the function also captures the arrays.
             arrays = [tf.identity(x) for x in arrays]
             tape.watch(arrays)
             value, aux = function(arrays)
         gradients = tape.gradient(value, arrays, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return (value, aux), [tf.convert_to_tensor(g) for g in gradients]
+        return (value, aux), gradients
 
     def stop_gradient(self, x: Array) -> Array:
         return tf.stop_gradient(x)

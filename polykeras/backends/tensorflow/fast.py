@@ -1,4 +1,4 @@
-"""The fast adapter for TensorFlow: state that is updated in place, and compiled loops."""
+"""The full adapter for TensorFlow: sparse tensors, state that is updated in place, and compiled loops."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import tensorflow as tf
 
 from polykeras.backends.shared.recurrence import RecurrenceWithGradient
-from polykeras.backends.tensorflow.adapter import TensorflowBackend
 from polykeras.backends.tensorflow.in_place_state import CompiledFunction, hold, read, read_again, resources_of
+from polykeras.backends.tensorflow.sparse import SparseTensorflowBackend
 from polykeras.core.types import Array
 
 raw = tf.raw_ops
@@ -16,7 +16,7 @@ _SMALL_STATE = 512  # values
 _LONG_LOOP = 16  # steps
 
 
-class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
+class FastTensorflowBackend(RecurrenceWithGradient, SparseTensorflowBackend):
     """The contract's interface on TensorFlow, with fast paths."""
 
     holds_state = True
@@ -29,6 +29,15 @@ class FastTensorflowBackend(RecurrenceWithGradient, TensorflowBackend):
 
     def read(self, content: Any) -> Array:
         return read(content)
+
+    def add_rows(self, x: Array, rows: Any) -> Array:
+        resources = resources_of([x])
+        if resources is None:
+            return super().add_rows(x, rows)
+        [[resource]] = resources
+        raw.ResourceScatterAdd(resource=resource, indices=rows.indices, updates=rows.values)
+        [[updated]] = read_again(resources, [x])
+        return updated
 
     def _over_time(self, step: Any, states: tuple, rows: tuple) -> tuple:
         size = states[0].shape.num_elements()

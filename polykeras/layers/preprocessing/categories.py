@@ -22,7 +22,7 @@ class CategoryEncoding(Layer):
             ignored; default None.
         output_mode: ``"one_hot"`` for a vector per integer, or ``"multi_hot"`` or ``"count"`` for one vector for all
             integers along the last axis; default "multi_hot".
-        sparse: accepted for compatibility; results are always dense.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
@@ -64,7 +64,7 @@ class CategoryEncoding(Layer):
                 f"Layer {self.path!r}: Expected output_mode='count' with count_weights. Received: {self.output_mode!r}."
             )
         indices = ops.cast(ops.convert_to_tensor(inputs), "int32")
-        return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights, self.sparse)
 
     def get_config(self) -> dict:
         return {
@@ -85,7 +85,7 @@ class Discretization(Layer):
         epsilon: float, error tolerance of the quantiles; ``adapt`` keeps about 1 / epsilon numbers; default 0.01.
         output_mode: ``"int"`` for bin indices, ``"one_hot"``, or ``"multi_hot"`` or ``"count"`` of the bins
             along the last axis; default "int".
-        sparse: accepted for compatibility; results are always dense.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         dtype: str, name of the dtype, or a policy; default None.
         name: str, name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -194,7 +194,7 @@ class Discretization(Layer):
         bins = ops.digitize(x, np.asarray(edges, "float32")) if edges else ops.cast(ops.zeros_like(x), "int32")
         if self.output_mode == "int":
             return bins
-        return encode(bins, self.output_mode, len(edges) + 1, self.compute_dtype)
+        return encode(bins, self.output_mode, len(edges) + 1, self.compute_dtype, sparse=self.sparse)
 
     def get_config(self) -> dict:
         return {

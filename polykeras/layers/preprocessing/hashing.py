@@ -78,7 +78,7 @@ class Hashing(HostLayer):
         salt: int or pair of ints, the key of a different hash function; default None.
         output_mode: ``"int"`` for bin indices, ``"one_hot"``, or ``"multi_hot"`` or ``"count"`` of the
             bins along the last axis; default "int".
-        sparse: accepted for compatibility; results are always dense.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Bins are those of Keras on TensorFlow: FarmHash, or SipHash with a salt. Integers are hashed by the backend,
@@ -98,6 +98,8 @@ class Hashing(HostLayer):
            [0],
            [1]])
     """
+
+    _takes_structured = True
 
     def __init__(
         self,
@@ -168,7 +170,7 @@ class HashedCrossing(HostLayer):
     Args:
         num_bins: int, number of bins.
         output_mode: ``"int"`` for bin indices, or ``"one_hot"``; default "int".
-        sparse: accepted for compatibility; results are always dense.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         name: str, name of the layer; default None.
         dtype: str, name of the dtype, or a policy; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.

@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from polykeras import backends, config, ops
-from polykeras.backends.contract.spec import SpecArray
+from polykeras.backends.contract.spec import SpecArray, StructuredSpec
+from polykeras.backends.shared.structured import is_structured
 from polykeras.layers.layer import Layer
 from polykeras.serialization import registry
 
@@ -69,19 +70,19 @@ def batches(data: Any, steps: int | None = None) -> Iterator[Any]:
 
 
 def check_is_dense(layer: Layer, ragged: bool) -> None:
-    """Reject ``ragged=True``: only dense arrays are supported.
+    """Reject ``ragged=True`` on engines without ragged arrays.
 
     Raises:
         ValueError: if ``ragged`` is set.
     """
-    if ragged:
+    if ragged and not backends.current().has_ragged:
         raise ValueError(
             f"Layer {layer.name!r} ({type(layer).__name__}): Expected ragged=False: results are dense arrays, "
-            f"padded with zeros. Received: {ragged!r}."
+            f"padded with zeros, except on TensorFlow. Received: {ragged!r}."
         )
 
 
-def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None) -> Any:
+def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None, sparse: bool = False) -> Any:
     """Return indices unchanged, one-hot encoded, or counted along the last axis.
 
     Args:
@@ -90,6 +91,7 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
         depth: int, number of different indices.
         dtype: dtype of the result.
         weights: array of the shape of the indices; default None.
+        sparse: whether encodings are sparse, on engines with sparse arrays; default False.
     """
     if mode == "int":
         return ops.cast(indices, dtype)
@@ -98,12 +100,14 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None)
         indices = ops.squeeze(indices, -1)
     elif not shape:
         indices = ops.reshape(indices, (1,))
-    rows = ops.one_hot(indices, depth, dtype=dtype)
+    rows = ops.one_hot(indices, depth, dtype=dtype, sparse=sparse)
     if weights is not None:
         rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
     if mode == "one_hot":
         return rows
-    return ops.max(rows, -2) if mode == "multi_hot" else ops.sum(rows, -2)
+    if mode == "count":
+        return ops.sum(rows, -2)
+    return ops.sign(ops.sum(rows, -2)) if sparse else ops.max(rows, -2)
 
 
 def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
@@ -159,6 +163,10 @@ class HostLayer(Layer):
     in_graphs = "leave"
     #: dtype of the output; None for ``floatx()``.
     result_dtype: str | None = None
+    output_mode = "int"
+    sparse = False
+    #: Whether the rows of ragged arrays are encoded.
+    _encodes_ragged = False
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -206,21 +214,41 @@ class HostLayer(Layer):
             mode: "int", "one_hot", "multi_hot" or "count".
             depth: int, the size of the encoding.
         """
+        if self.sparse and mode != "int":
+            indices = backends.current().array(indices)
         if isinstance(indices, np.ndarray):
             return self.finish(encode_on_host(indices, mode, depth))
-        return encode(indices, mode, depth, self.result_dtype or config.floatx())
+        return encode(indices, mode, depth, self.result_dtype or config.floatx(), sparse=self.sparse)
+
+    def of_entries(self, inputs: Any) -> Any:
+        """Apply the layer to the entries of a sparse or ragged array, for one of the same layout.
+
+        Args:
+            inputs: sparse or ragged array.
+        """
+        return backends.current().on_entries(lambda entries: self.call(self.prepare(entries)), inputs)
 
     def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if backend.is_symbolic:
             return args, kwargs
-        return (self.prepare(args[0] if args else kwargs.pop("inputs")), *args[1:]), kwargs
+        inputs = args[0] if args else kwargs.pop("inputs")
+        if is_structured(inputs) and backend.as_structured(inputs) is not None:
+            is_encoded = self._encodes_ragged and backend.layout(inputs) == "ragged"
+            keeps = self._takes_structured and (self.output_mode == "int" or is_encoded)
+            inputs = inputs if keeps else self.prepare(backend.densified(inputs))
+            return (inputs, *args[1:]), kwargs
+        return (self.prepare(inputs), *args[1:]), kwargs
 
     def _accept(self, backend: Any, x: Any) -> None:
         """Accept nothing for the fast path: every input needs preparation."""
 
     def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if not backend.is_symbolic:
-            return self.call(*args, **kwargs)
+            return self.of_entries(args[0]) if is_structured(args[0]) else self.call(*args, **kwargs)
         first = args[0] if args else kwargs["inputs"]
         shape = [tuple(x.shape) for x in first] if isinstance(first, list | tuple) else tuple(first.shape)
-        return SpecArray(self.output_shape_of(shape), self.result_dtype or config.floatx())
+        result = SpecArray(self.output_shape_of(shape), self.result_dtype or config.floatx())
+        if self.output_mode != "int":
+            return StructuredSpec(result.shape, result.dtype, "sparse") if self.sparse else result
+        keeps = self._takes_structured and is_structured(first)
+        return StructuredSpec(result.shape, result.dtype, first.layout) if keeps else result

@@ -29,6 +29,8 @@ _MOST_UNKNOWN = 1 << 24
 class IndexLookup(HostLayer):
     """Base class of lookup layers. Subclasses convert inputs to tokens in ``prepare``."""
 
+    _encodes_ragged = True
+
     _untracked = HostLayer._untracked | {"_tokens", "_indices", "_idf_weights", "_counts", "_documents_with"}
 
     def __init__(
@@ -314,7 +316,14 @@ class IndexLookup(HostLayer):
         Args:
             documents: list of sequences of indices, one per document.
         """
-        return self.weighted(backends.current().array(count_on_host(documents, self._depth(), self._counting_mode())))
+        backend = backends.current()
+        if self.sparse:
+            width = max(map(len, documents), default=0)
+            indices = np.full((len(documents), width), -1, "int64")
+            for row, document in zip(indices, documents, strict=True):
+                row[: len(document)] = document
+            return self.weighted(self.encoded(indices, self._counting_mode(), self._depth()))
+        return self.weighted(backend.array(count_on_host(documents, self._depth(), self._counting_mode())))
 
     def _counting_mode(self) -> str:
         return "count" if self.output_mode == "tf_idf" else self.output_mode
@@ -357,6 +366,14 @@ class IndexLookup(HostLayer):
                 f"Layer {self.path!r}: Expected a vocabulary. Received: none. Call adapt(data) or set_vocabulary."
             )
         return self.weighted(self.encoded(self.lookup(inputs), self._counting_mode(), self._depth()))
+
+    def of_entries(self, inputs: Any) -> Any:
+        if self.output_mode == "int":
+            return super().of_entries(inputs)
+        return self.encode([self._indices_of(row) for row in inputs])
+
+    def _indices_of(self, row: Any) -> np.ndarray:
+        return np.asarray(ops.convert_to_numpy(self.lookup(self.prepare(row)))).reshape(-1)
 
     def tokens_on_host(self, tokens: Any) -> np.ndarray:
         """Return tokens as a NumPy array, to learn a vocabulary from.
@@ -413,7 +430,7 @@ class StringLookup(IndexLookup):
         output_mode: ``"int"`` for indices, ``"one_hot"``, or ``"multi_hot"``, ``"count"`` or
             ``"tf_idf"`` of the tokens along the last axis; default "int".
         pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
-        sparse: accepted for compatibility; results are always dense.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         encoding: str, encoding of bytes; default "utf-8".
         name: str, name of the layer; default None.
         salt: int or pair of ints, the key of a different hash function for OOV tokens; default None.
@@ -428,6 +445,8 @@ class StringLookup(IndexLookup):
     array([[1, 3],
            [0, 2]])
     """
+
+    _takes_structured = True
 
     def __init__(
         self,
@@ -486,7 +505,7 @@ class IntegerLookup(IndexLookup):
         idf_weights: array of the inverse document frequencies of the tokens, for ``"tf_idf"``; default None.
         invert: bool, whether to map indices to tokens; default False.
         output_mode: as for ``StringLookup``; default "int".
-        sparse: accepted for compatibility; results are always dense.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
         oov_method: how to choose the index of an OOV token: by its remainder, ``"floormod"``, or its hash,
             ``"farmhash"``; default "floormod".
@@ -507,6 +526,8 @@ class IntegerLookup(IndexLookup):
     array([[1, 3],
            [0, 2]])
     """
+
+    _takes_structured = True
 
     def __init__(
         self,

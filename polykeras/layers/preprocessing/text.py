@@ -40,8 +40,9 @@ class TextVectorization(HostLayer):
         pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
         vocabulary: list of tokens, or path of a text file; default None, to call ``adapt`` later.
         idf_weights: array of the inverse document frequencies of the tokens, for ``"tf_idf"``; default None.
-        sparse: accepted for compatibility; results are always dense.
-        ragged: must be False: results are dense arrays; default False.
+        sparse: bool, whether encodings are sparse, on TensorFlow; default False.
+        ragged: bool, whether integers are returned as a ragged array, on TensorFlow; elsewhere only False; default
+            False.
         encoding: str, encoding of bytes; default "utf-8".
         name: str, name of the layer; default None.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
@@ -96,13 +97,13 @@ class TextVectorization(HostLayer):
                 f"Layer {self.name!r}: Expected output_mode='int' with output_sequence_length. "
                 f"Received: {output_mode!r}."
             )
-        self.sparse = bool(sparse)
+        self.sparse, self.ragged = bool(sparse), bool(ragged)
         check_is_dense(self, ragged)
         self.output_sequence_length = output_sequence_length
         self.encoding = encoding
         self._lookup = StringLookup(
             max_tokens, mask_token="", vocabulary=vocabulary, idf_weights=idf_weights, output_mode=output_mode,
-            pad_to_max_tokens=pad_to_max_tokens, encoding=encoding,
+            pad_to_max_tokens=pad_to_max_tokens, encoding=encoding, sparse=sparse,
         )  # fmt: skip
         self.output_mode = self._lookup.output_mode
         self.result_dtype = self._lookup.result_dtype
@@ -222,6 +223,9 @@ class TextVectorization(HostLayer):
         if self.split is None and not self._widths and self.output_sequence_length is None and rows:
             return self.finish(np.stack(rows).reshape(inputs.shape))
         length = self.output_sequence_length
+        if self.ragged:
+            rows = [row[:length] for row in rows]
+            return backends.current().ragged(np.concatenate([np.zeros(0, "int64"), *rows]), [len(row) for row in rows])
         length = max(map(len, rows), default=0) if length is None else length
         result = np.zeros((len(rows), length), "int64")
         for index, row in enumerate(rows):
@@ -246,7 +250,7 @@ class TextVectorization(HostLayer):
             "ngrams": self.ngrams,
             "output_sequence_length": self.output_sequence_length,
             "sparse": self.sparse,
-            "ragged": False,
+            "ragged": self.ragged,
             "encoding": self.encoding,
         }
 

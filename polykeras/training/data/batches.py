@@ -19,6 +19,7 @@ from polykeras.training.data.conversion import (
     shape_of,
     standardize,
     to_device,
+    without_sparse,
 )
 
 
@@ -109,6 +110,7 @@ class Preparation:
             ValueError: for parts of different lengths, weights without targets, strings that no layer accepts, or data
                 that ``check`` rejects.
         """
+        y, sample_weight = without_sparse((y, sample_weight))
         refuse_strings((y, sample_weight))
         _check_parts(x, y, sample_weight, has_equal_lengths)
         x = self.encode(x, is_whole)

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from polykeras import backends, config
+from polykeras import backends, config, ops
+from polykeras.backends.shared import structured
 from polykeras.core import dtypes, naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.preprocessing.host import is_string_array
@@ -59,6 +60,9 @@ def as_array(x: Any) -> Any:
     backend = backends.current()
     if isinstance(x, Rows):
         return x.read(slice(None))
+    own = None if backend.is_array(x) else backend.as_structured(x)
+    if own is not None:
+        return ops.cast(own, config.floatx()) if backend.dtype(own) == "float64" else own
     x = backends.densified(x)
     if backend.is_array(x) and not isinstance(x, np.ndarray | np.generic):
         if backend.dtype(x) == "string":
@@ -112,27 +116,31 @@ class Rows:
     Args:
         array: has ``shape``, ``dtype``, and rows as ``array[...]`` for slices or increasing indices.
         start, stop: the range of rows; default all.
+        is_sparse: whether the array is sparse: its rows stay so on engines with sparse arrays; default False.
 
     >>> rows = Rows(np.arange(10))[2:8]
     >>> rows.shape, rows.read(slice(0, 2)), rows.read(np.array([3, 0]))
     ((6,), array([2, 3]), array([5, 2]))
     """
 
-    def __init__(self, array: Any, start: int = 0, stop: int | None = None) -> None:
+    def __init__(self, array: Any, start: int = 0, stop: int | None = None, is_sparse: bool = False) -> None:
         self.array, self._start = array, start
+        self._is_sparse = is_sparse
         self._stop = int(array.shape[0]) if stop is None else stop
         self.shape = (self._stop - start, *array.shape[1:])
         self.dtype = array.dtype
 
     def __getitem__(self, part: slice) -> Rows:
         start, stop, _ = part.indices(self.shape[0])
-        return Rows(self.array, self._start + start, self._start + max(start, stop))
+        return Rows(self.array, self._start + start, self._start + max(start, stop), self._is_sparse)
 
     def read(self, key: Any) -> np.ndarray:
         """Return the rows of a slice or of distinct indices; files are read in increasing order."""
         if isinstance(key, slice):
             start, stop, _ = key.indices(self.shape[0])
             return as_array(_plain(self.array[self._start + start : self._start + stop]))
+        if self._is_sparse:
+            return as_array(self.array[self._start + key])
         order = np.argsort(key)
         found = as_array(_plain(self.array[self._start + key[order]]))
         result = np.empty_like(found)
@@ -150,7 +158,11 @@ def as_rows(x: Any) -> Any:
     if isinstance(x, Rows):
         return x
     if hasattr(x, "tocsr"):
-        return Rows(x.tocsr())
+        return Rows(x.tocsr(), is_sparse=True)
+    backend = backends.current()
+    own = None if backend.is_array(x) else backend.as_structured(x)
+    if own is not None and len(own.shape) > 1:
+        return Rows(backend.as_rows(own), is_sparse=True)
     x = backends.densified(x)
     return Rows(x) if _is_on_disk(x) else as_array(x)
 
@@ -164,6 +176,17 @@ def _is_on_disk(x: Any) -> bool:
     if not all(hasattr(x, name) for name in ("shape", "dtype", "__getitem__")) or not len(x.shape):
         return False
     return not hasattr(x, "numpy") and not hasattr(x, "to_numpy") and backends.owner(x) is None
+
+
+def without_sparse(tree: Any) -> Any:
+    """Return a tree of targets or weights with sparse arrays as dense ones."""
+    backend = backends.current()
+
+    def dense(x: Any) -> Any:
+        is_sparse = structured.is_structured(x) and backend.layout(x) == "sparse"
+        return backend.densified(x) if is_sparse else x
+
+    return trees.map(dense, tree)
 
 
 def standardize(data: Any, convert: Any = as_array) -> Any:
@@ -202,6 +225,8 @@ def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> 
     move = put or (backend.share if is_kept else backend.array)
 
     def moved(x: Any) -> Any:
+        if structured.is_structured(x):
+            return x
         if is_string_array(x):
             return backend.array(x) if backend.has_text else x
         return move(x)

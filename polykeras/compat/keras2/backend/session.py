@@ -9,6 +9,7 @@ from typing import Any
 
 from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
+from polykeras.backends.shared.structured import is_structured
 from polykeras.core import dtypes, naming
 from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
@@ -198,7 +199,7 @@ def is_tensor(x: Any) -> bool:
     >>> is_tensor(KerasTensor((2,))), is_tensor([1, 2])
     (True, False)
     """
-    return isinstance(x, KerasTensor) or backends.current().is_array(x)
+    return isinstance(x, KerasTensor) or backends.current().is_array(x) or is_structured(x)
 
 
 def is_variable(x: Any) -> bool:
