@@ -8,6 +8,7 @@ from typing import Any, Self
 from polykeras import config
 from polykeras.capture.stamp import Stamped
 from polykeras.core import dtypes
+from polykeras.core.graph import is_symbol
 from polykeras.serialization import registry
 
 
@@ -44,6 +45,27 @@ class DTypePolicy(Stamped):
             name = self.compute_dtype = self.variable_dtype = dtypes.standardize(name)
         self.name = name
         self.quantization_mode: str | None = None
+
+    def convert_input(self, x: Any, autocast: bool, dtype: str) -> Any:
+        """Convert an input of a layer to an array, and cast floats if ``autocast`` is set.
+
+        Args:
+            x: array, symbolic tensor, or anything else, which is returned unchanged.
+            autocast: bool, whether to cast floats.
+            dtype: name of the dtype of floats.
+
+        >>> import numpy as np
+        >>> policy = DTypePolicy("float32")
+        >>> [dtypes.standardize(policy.convert_input(np.ones(1, kind), True, "float32").dtype) for kind in ("f8", "i4")]
+        ['float32', 'int32']
+        """
+        from polykeras import ops
+
+        if not hasattr(x, "dtype"):
+            return x
+        x = x if is_symbol(x) else ops.convert_to_tensor(x)
+        is_cast = autocast and dtypes.is_float(dtype) and dtypes.is_float(dtypes.standardize(x.dtype))
+        return ops.cast(x, dtype) if is_cast else x
 
     def get_config(self) -> dict:
         """Return the JSON-serializable constructor arguments."""
@@ -103,6 +125,8 @@ class DTypePolicyMap(Stamped, dict):
     >>> DTypePolicyMap(policy_map={"a/b": "mixed_bfloat16"})["a/b"]
     <DTypePolicy "mixed_bfloat16">
     """
+
+    convert_input = DTypePolicy.convert_input
 
     def __init__(self, default_policy: Any = None, policy_map: dict | None = None) -> None:
         super().__init__({path: get(policy) for path, policy in (policy_map or {}).items()})

@@ -61,6 +61,7 @@ UPWARD_IMPORTS = {
     ("config", "serialization"): "safe mode is a setting by name, and acts on what is deserialized",
     ("backends", "interop"): "TensorFlow takes models into its checkpoints only as objects of a class of its own",
     ("core", "initializers"): "a variable takes the name of an initializer",
+    ("dtype_policies", "ops"): "DTypePolicy.convert_input casts symbolic tensors too",
     ("callbacks", "training"): "BackupAndRestore keeps the position of a fit",
     ("callbacks", "saving"): "checkpoints of the orbax library are written by saving",
     ("callbacks", "models"): "TensorBoard draws models",

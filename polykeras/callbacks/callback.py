@@ -253,6 +253,7 @@ class CallbackList:
             self.callbacks.append(History())
         self.callbacks.sort(key=lambda callback: getattr(callback, "comes_last", False))
         self._find_watchers()
+        self._model: Any = None
         self.set_params(params)
         if model is not None:
             self.set_model(model)
@@ -280,8 +281,14 @@ class CallbackList:
         self.params = params
         self.call("set_params", params)
 
+    @property
+    def model(self) -> Any:
+        """The model that is trained; None before it is set."""
+        return self._model
+
     def set_model(self, model: Any) -> None:
         """Pass the model to all callbacks."""
+        self._model = model
         self.call("set_model", model)
 
     def watches_batches(self, kind: str) -> bool:

@@ -77,8 +77,21 @@ class OrbaxCheckpoint(ModelCheckpoint):
             say(f"Epoch {epoch + 1}: saving step {step} to {self.directory}")
         orbax.save(self._manager, step, self.model, self.save_weights_only)
 
-    def on_train_end(self, logs: dict | None = None) -> None:
+    def wait_until_finished(self) -> None:
+        """Wait until the files of all saved steps are written."""
         if self._manager is not None:
             self._manager.wait_until_finished()
+
+    def is_multihost_enabled(self) -> bool:
+        """Return False: a program has one process."""
+        return False
+
+    def is_primary_host(self) -> bool:
+        """Return True: a program has one process."""
+        return True
+
+    def on_train_end(self, logs: dict | None = None) -> None:
+        self.wait_until_finished()
+        if self._manager is not None:
             self._manager.close()
         self._manager = None

@@ -69,7 +69,8 @@ class StatelessScope:
 
     Args:
         state_mapping: pairs (variable, initial value); default None.
-        collect_losses: only False is supported: read ``layer.losses`` inside the scope.
+        collect_losses: only False is supported: read ``layer.losses`` inside the scope. The scope's own ``losses`` are
+            what its ``add_loss`` added.
         initialize_variables: for compatibility; variables always have a value.
 
     Raises:
@@ -91,6 +92,8 @@ class StatelessScope:
     ) -> None:
         if collect_losses:
             raise ValueError("Expected collect_losses=False: read layer.losses inside the scope. Received: True.")
+        self.collect_losses = collect_losses
+        self.losses: list[Any] = []
         self.state_mapping = list(state_mapping or ())
         self._values: dict[Variable, Any] = {}
         self._is_open = False
@@ -112,6 +115,14 @@ class StatelessScope:
         self._values = {variable: variable.in_slot() for variable in self._assigned}
         self._inside.close()
         self._is_open = False
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a loss to ``losses``.
+
+        Args:
+            loss: scalar array.
+        """
+        self.losses.append(loss)
 
     def add_update(self, update: tuple[Variable, Any]) -> None:
         """Assign a variable a value in this scope.

@@ -123,7 +123,7 @@ class AUC(Metric):
     def result(self) -> Any:
         tp, fp, tn, fn = (getattr(self, name).value for name in NAMES)
         if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._total(_interpolated_pr(tp, fp, fn))
+            return self.interpolate_pr_auc()
         recall = ops.divide_no_nan(tp, tp + fn)
         if self.curve == "ROC":
             x, y = ops.divide_no_nan(fp, fp + tn), recall
@@ -138,6 +138,14 @@ class AUC(Metric):
             "minoring": lambda: ops.minimum(first, second),
         }[self.summation_method]()
         return self._total((x[:-1] - x[1:]) * heights)
+
+    def interpolate_pr_auc(self) -> Any:
+        """Return the area under the precision-recall curve, interpolated between thresholds.
+
+        Source: Davis and Goadrich, "The Relationship Between Precision-Recall and ROC Curves" (ICML 2006).
+        """
+        tp, fp, _, fn = (getattr(self, name).value for name in NAMES)
+        return self._total(_interpolated_pr(tp, fp, fn))
 
     def _total(self, areas: Any) -> Any:
         if not self.multi_label:

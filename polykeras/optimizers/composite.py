@@ -83,9 +83,21 @@ class LossScaleOptimizer(Optimizer):
             self.step_counter.assign(0)
             self.dynamic_scale.assign(scale * 0.5)
 
-        finite = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
-        is_finite = scalars.concrete(ops.all(ops.stack(finite))) if finite else True
+        is_finite = scalars.concrete(self.check_finite(grads))
         branch(is_finite, update, skip, self.variables + self._trainable_variables)
+
+    def check_finite(self, grads: Sequence[Any]) -> Any:
+        """Return whether all gradients are finite: a scalar array.
+
+        Args:
+            grads: list of arrays, or None for variables without a gradient.
+
+        >>> from polykeras import optimizers
+        >>> bool(LossScaleOptimizer(optimizers.SGD()).check_finite([[1.0, float("inf")], None]))
+        False
+        """
+        finite = [ops.all(ops.isfinite(g)) for g in grads if g is not None]
+        return ops.all(ops.stack(finite)) if finite else ops.ones((), "bool")
 
     @property
     def learning_rate(self) -> Any:

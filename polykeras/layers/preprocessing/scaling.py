@@ -164,6 +164,9 @@ class Normalization(Layer):
         self.adapt_mean.assign(np.asarray(mean, "float32"))
         self.adapt_variance.assign(np.asarray(squares / count, "float32"))
 
+    def finalize_state(self) -> None:
+        """Do nothing: ``mean`` and ``variance`` always follow what ``adapt`` or a file set."""
+
     def _check_sizes(self, shape: tuple) -> None:
         expected = tuple(self._wide_shape[axis] for axis in self._kept_axes)
         if len(shape) != len(self._wide_shape) or tuple(shape[axis] for axis in self._kept_axes) != expected:
