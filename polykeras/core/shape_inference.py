@@ -29,7 +29,7 @@ _LENGTHS = 24, 48
 _NONE = object()  # marks an attribute that did not exist
 
 
-def inferred(function: Callable, *args: Any, **kwargs: Any) -> Any:
+def inferred(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
     """Return the specs of a function's result, falling back to the engine where specs are not enough.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +37,8 @@ class JaxLayer(ForeignLayer):
             new state whose structure differs from ``state``.
         RuntimeError: on another backend.
 
-    A config contains the functions by name, so they have to be registered; it loads only with ``safe_mode=False``.
+    A config contains the functions by name: decorate them with ``register_keras_serializable``, so that models with
+    this layer can be saved, and loaded by programs that have registered the same functions.
     """
 
     engine = "jax"
@@ -73,6 +74,8 @@ class JaxLayer(ForeignLayer):
 
     def _wanted(self, name: str, function: Callable, known: tuple) -> list[str]:
         """Return which of the possible arguments a function takes."""
+        if not callable(function):
+            raise TypeError(f"Layer {self.name!r}: Expected `{name}` to be a function. Received: {function!r}.")
         taken = list(inspect.signature(function).parameters)
         unknown = [argument for argument in taken if argument not in known]
         if unknown or "inputs" not in taken:
@@ -192,21 +195,13 @@ class JaxLayer(ForeignLayer):
         return self._translated[key]
 
     def get_config(self) -> dict:
-        functions = {"call_fn": registry.serialize(self.call_fn), "init_fn": registry.serialize(self.init_fn)}
         platforms = self.native_serialization_platforms
-        return {**super().get_config(), **functions, "seed": self.seed, "native_serialization_platforms": platforms}
+        settings = {"seed": self.seed, "native_serialization_platforms": platforms}
+        return {**super().get_config(), **self._described_code(), **settings}
 
-    @classmethod
-    def from_config(cls, config: dict) -> Self:
-        """Create a layer from ``get_config``.
-
-        Raises:
-            ValueError: for a config from a file, unless the caller allowed code by ``safe_mode=False``.
-        """
-        if registry.is_safe_mode():
-            where = f"Layer {config.get('name')!r}"
-            registry.refuse_unless_unsafe(where, "the names of functions of JAX", "Make the layer in Python.")
-        return super().from_config(config)
+    def _described_code(self) -> dict:
+        """Return the arguments that are code, by the names under which a program registers it."""
+        return {"call_fn": registry.serialize(self.call_fn), "init_fn": registry.serialize(self.init_fn)}
 
 
 def _polymorphic(shape: tuple) -> str | None:
@@ -225,7 +220,8 @@ class FlaxLayer(JaxLayer):
         method: str, the name of the method, or a function of the module; default None, for ``__call__``.
         variables: initial variables, as returned by ``module.init``; default None, which calls ``init`` on building.
 
-    All collections except ``"params"`` are state. A config can't contain a module, so ``get_config`` is refused.
+    All collections except ``"params"`` are state. A config contains the module if its class has ``get_config`` and
+    ``from_config`` and is decorated with ``register_keras_serializable``; otherwise ``get_config`` is refused.
 
     Raises:
         TypeError: for a module that holds its own parameters, like those of ``flax.nnx``.
@@ -235,12 +231,12 @@ class FlaxLayer(JaxLayer):
     _untracked = JaxLayer._untracked | {"module"}
 
     def __init__(self, module: Any, method: Any = None, variables: dict | None = None, **kwargs: Any) -> None:
-        self.module, self.method = module, method
-        function = getattr(module, method) if isinstance(method, str) else method or type(module).__call__
-        self._has_training = "training" in inspect.signature(function).parameters
         params, state = (None, None) if variables is None else self._split(variables)
         super().__init__(self._apply, self._init, params, state, **kwargs)
         self._check_is_linen(module)
+        self.module, self.method = module, method
+        function = getattr(module, method) if isinstance(method, str) else method or type(module).__call__
+        self._has_training = "training" in inspect.signature(function).parameters
 
     @staticmethod
     def _check_is_linen(module: Any) -> None:
@@ -268,9 +264,11 @@ class FlaxLayer(JaxLayer):
         options = {"method": self.method, "mutable": flax.core.scope.DenyList(["params"]), "rngs": rng}
         return self.module.apply({"params": params, **state}, inputs, **options, **self._switch(training))
 
-    def get_config(self) -> dict:
-        raise NotImplementedError(
-            f"Layer {self.name!r}: Expected a layer whose config holds no code. Received: a FlaxLayer. Build the model "
-            f"in Python, and use model.save_weights and model.load_weights; or write a class of your own that makes "
-            f"the module, and decorate it with register_keras_serializable."
-        )
+    def _described_code(self) -> dict:
+        if not hasattr(self.module, "get_config"):
+            raise NotImplementedError(
+                f"Layer {self.name!r}: Expected a module with get_config, of a class that is decorated with "
+                f"register_keras_serializable. Received: {naming.short(type(self.module))}. Add both, or build the "
+                f"model in Python, and use model.save_weights and model.load_weights."
+            )
+        return {"module": registry.serialize(self.module), "method": registry.serialize(self.method)}

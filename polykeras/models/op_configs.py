@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from polykeras import ops
-from polykeras.core import sizes, trees
+from polykeras.core import naming, sizes, trees
 from polykeras.core.graph import KerasTensor, Node, record
 from polykeras.serialization import registry
 
@@ -21,7 +21,7 @@ from polykeras.serialization import registry
 _CLASSES = {
     "core": """
 Scatter(shape) ScatterUpdate(reduction) Slice(shape) SliceUpdate StopGradient Unstack(num,axis) Cast(dtype)
-SaturateCast(dtype) ConvertToTensor(dtype,sparse,ragged)
+SaturateCast(dtype) ConvertToTensor(dtype,sparse,ragged) VectorizedMap(function)
     """,
     "einops": """
 Rearrange
@@ -103,7 +103,7 @@ Unique(sorted,return_index,return_inverse,return_counts,axis,size,fill_value) Ds
 #: Ops whose names differ from those of their classes.
 _NAMES = {"BatchNorm": "batch_normalization", "LayerNorm": "layer_normalization", "RMSNorm": "rms_normalization"}
 
-#: Ops that call functions, which a config cannot represent.
+#: Ops that call functions, which a config of our own layout doesn't name.
 _CALLERS = {"associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop"}
 
 #: Largest integer that a file may set: loading a model takes memory for what an op precomputes from it.
@@ -236,6 +236,8 @@ def from_description(described: dict) -> Callable:
     if operation is None:
         raise ValueError(f"Expected an operation that polykeras has as an op. Received: {kind!r}.")
     settings = {key: registry.deserialize(config[key]) for key in operation.settings if key in config}
+    if "function" in operation.settings:
+        _check_function(name, settings.get("function"))
     for key, value in settings.items():
         _check_size(name, key, value)
 
@@ -250,6 +252,14 @@ def from_description(described: dict) -> Callable:
         return record(operation.function, (), named | settings | kwargs, name)
 
     return call
+
+
+def _check_function(name: Any, function: Any) -> None:
+    if inspect.isclass(function) or not callable(function):
+        raise ValueError(
+            f"Operation {name!r}: Expected the name of a function that is registered by register_keras_serializable. "
+            f"Received: {naming.short(function)}."
+        )
 
 
 def _check_size(name: Any, key: str, value: Any) -> None:

@@ -155,7 +155,7 @@ def test_what_is_no_layer_is_not_built(tmp_path, monkeypatch, kind, described):
     monkeypatch.setattr(socket.socket, "connect", lambda *args: pytest.fail("a connection"))
     monkeypatch.setattr(builtins, "__import__", _guarded(builtins.__import__, {"tensorflow", "harmful"}))
     before = settings()
-    holds_code = described["class_name"] in ("TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+    holds_code = described["class_name"] in ("TorchModuleWrapper", "TFSMLayer")
     for safe_mode in (True,) if holds_code else (True, False):
         for module in (described["module"], "keras.layers", "harmful"):
             arguments = {} if kind == "json" else {"safe_mode": safe_mode}
@@ -190,8 +190,27 @@ def test_ops_that_call_functions_are_not_built(tmp_path, kind, name):
         {"module": "keras.ops", "class_name": "op", "config": {"function": name, "name": "op"}},
         {"module": "keras.src.ops.core", "class_name": pascal, "config": {"name": "op"}},
     ):
-        with pytest.raises(ValueError, match="Expected an op"):
+        with pytest.raises(ValueError, match="Expected an op|Expected the name of a function"):
             harm.load(kind, tmp_path, harm.functional(operation, [harm.X, harm.X]))
+
+
+@keras.saving.register_keras_serializable("tests")
+def doubled(x):
+    return x + x
+
+
+@pytest.mark.parametrize("kind", harm.FORMATS)
+def test_a_map_is_loaded_with_the_function_that_the_program_has_registered(tmp_path, kind):
+    inputs = keras.Input((10,))
+    model = keras.Model(inputs, keras.ops.vectorized_map(doubled, inputs))
+    x = np.ones((2, 10), "float32")
+    config = model.get_config()
+    np.testing.assert_array_equal(keras.Model.from_config(config).predict(x, verbose=0), 2 * x)
+    operation = {"module": "keras.src.ops.core", "class_name": "VectorizedMap"}
+    for name in ("os.system", "eval", "Dense", "not_registered"):
+        function = {"module": __name__, "class_name": "function", "config": name, "registered_name": "function"}
+        with pytest.raises(ValueError, match=f"Received: '{name}'"):
+            harm.load(kind, tmp_path, harm.functional(operation | {"config": {"function": function}}, [harm.X]))
 
 
 @pytest.mark.parametrize(
@@ -326,18 +345,57 @@ def call_jax_layer(params, inputs):
     return inputs @ params["kernel"]
 
 
-def test_a_layer_of_jax_functions_loads_where_the_caller_asks(tmp_path):
+def not_registered(params, inputs):
+    return inputs
+
+
+def test_a_layer_of_jax_functions_loads_where_the_program_has_registered_them(tmp_path):
     pytest.importorskip("jax")
     x = np.ones((2, 3), "float32")
     with keras.backends.use("jax"):
         layers = [keras.Input((3,)), keras.layers.JaxLayer(call_jax_layer, start_jax_layer, seed=1)]
         model = keras.Sequential(layers)
         model.save(tmp_path / "model.keras")
-        loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=False)
+        loaded = keras.models.load_model(tmp_path / "model.keras")
         np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
-    for name in keras.backends.available():
-        with keras.backends.use(name), pytest.raises(ValueError, match="safe_mode=False"):
-            keras.models.load_model(tmp_path / "model.keras")
+        config = model.layers[0].get_config()
+        for name in ("not_registered", "os.system", "eval", f"{__name__}.not_registered"):
+            function = {"module": __name__, "class_name": "function", "config": name, "registered_name": "function"}
+            with pytest.raises(ValueError, match=f"Received: '{name}'"):
+                keras.layers.JaxLayer.from_config(config | {"call_fn": function})
+        with pytest.raises(TypeError, match="`call_fn` to be a function. Received: 'os.system'"):
+            keras.layers.JaxLayer.from_config(config | {"call_fn": "os.system"})
+        with pytest.raises(ValueError, match="not_registered"):
+            loaded.layers[0].call_fn = not_registered
+            keras.layers.JaxLayer.from_config(loaded.layers[0].get_config())
+
+
+def test_a_flax_module_loads_where_the_program_has_registered_its_class(tmp_path):
+    linen = pytest.importorskip("flax.linen")
+
+    @keras.saving.register_keras_serializable("tests")
+    class Scaled(linen.Module):
+        units: int
+
+        @linen.compact
+        def __call__(self, inputs):
+            return linen.Dense(self.units)(inputs)
+
+        def get_config(self):
+            return {"units": self.units}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    x = np.ones((2, 3), "float32")
+    with keras.backends.use("jax"):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.FlaxLayer(Scaled(2))])
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+        with pytest.raises(NotImplementedError, match="module with get_config.*Received: .*Dense"):
+            keras.layers.FlaxLayer(linen.Dense(2)).get_config()
 
 
 def test_a_torch_module_loads_where_the_caller_asks(tmp_path):
