@@ -268,7 +268,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
                 f"Expected the model class {type(self).__name__} to define call(self, inputs), or to be made "
                 f"from inputs and outputs. Received: neither."
             )
-        front = front_of(self)
+        front = front_of(self) if isinstance(inputs, dict) else None  # encoded strings are a dict
         is_encoded = front is not None and front.is_encoded(inputs)
         values = [] if is_encoded else self._arrange(inputs)
         if mask is not None:

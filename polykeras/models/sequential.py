@@ -189,7 +189,7 @@ class Sequential(Model):
             training: bool, whether to run in training mode; default None.
             mask: mask of the inputs; default None.
         """
-        front = front_of(self)
+        front = front_of(self) if isinstance(inputs, dict) else None  # encoded strings are a dict
         if front is not None and front.is_encoded(inputs):
             return front.run_rest(inputs)[0]
         is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)

@@ -209,7 +209,7 @@ def _in_order(model: Any, reader: Any, skipped: Any) -> Iterator[tuple[Entry, An
     for entry in entries(model, skipped):
         holder = _holder(reader, entry.path)
         if holder is None and id(entry.owner) in listed:
-            holder = _holder(reader, listed[id(entry.owner)])
+            holder = _holder(reader, listed[id(entry.owner)][1])
             moved = moved or (holder is not None and "container" in entry.path)
         yield entry, holder
     if moved:
@@ -220,13 +220,13 @@ def _in_order(model: Any, reader: Any, skipped: Any) -> Iterator[tuple[Entry, An
         )
 
 
-def _listed(model: Any) -> dict[int, str]:
-    """Return the paths of a subclassed model's layers, even in nested lists, in older files of Keras 3, by id."""
+def _listed(model: Any) -> dict[int, tuple[Any, str]]:
+    """Return a subclassed model's layers, even in nested lists, by id, with their paths in older files of Keras 3."""
     if not hasattr(model, "_plan"):
         return {}
     layers = _items(model.layers)
     inside = ((f"layers/{name}", entry) for name, layer in layers for entry in entries(layer))
-    return {id(entry.owner): f"{path}/{entry.path}" for path, entry in inside}
+    return {id(entry.owner): (entry.owner, f"{path}/{entry.path}") for path, entry in inside}
 
 
 def _reads_without_weights(owner: Any) -> bool:
