@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def no_learning_phase():
     """What a test or an example says by ``backend.set_learning_phase`` ends with it."""
     yield
     context.training = None
+
+
+@pytest.fixture(autouse=True)
+def jax_without_64_bits():
+    """What a test switches on by naming a 64-bit dtype ends with it."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", False)
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ class Initializer:
             shape: tuple of ints.
             dtype: str; default None, for ``floatx()``.
         """
-        return ops.convert_to_tensor(self._host_values(shape, dtype))
+        return ops.convert_to_tensor(self._host_values(shape, dtype), dtype or config.floatx())
 
     def sample(self, shape: tuple, dtype: Any = None) -> np.ndarray:
         """Return the values as a NumPy array, with any backend.

@@ -423,7 +423,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     if dtype is None:
         numbers = [x for x in (start, stop, step) if x is not None]
         kinds = [dtypes.scalar_kind(x) or current().dtype(_call.array(x)) for x in numbers]
-        dtype = dtypes.promote(*(kinds or ["int"]))
+        dtype = dtypes.promote(*(kinds or ["int"]), "int")
     dtype = dtypes.standardize(dtype)
     if is_open or stop is None:
         return current().arange(start, stop, 1, dtype)

@@ -12,7 +12,7 @@ from polykeras.backends import current
 from polykeras.core import dtypes
 from polykeras.core.variables import Variable
 from polykeras.ops import _call, linalg, reductions
-from polykeras.ops._call import array, axes_of, float_array, op
+from polykeras.ops._call import array, axes_of, float_array, number_array, op
 from polykeras.ops.ctc import ctc_decode, ctc_loss  # noqa: F401
 from polykeras.ops.math import polar  # noqa: F401
 from polykeras.ops.windows import (  # noqa: F401
@@ -53,7 +53,7 @@ def relu(x: Any) -> Any:
     >>> relu([-1.0, 2.0])
     array([0., 2.], dtype=float32)
     """
-    return current().relu(array(x))
+    return current().relu(number_array(x))
 
 
 @op

@@ -161,7 +161,7 @@ def fills_arrays_with_one_number(b: Any) -> None:
     for dtype in REAL:
         kind = dtypes.numpy_dtype(dtype)
         for shape in ((), (0, 2), (2, 3)):
-            for value in (1, True, b.array(np.array(1, kind))):
+            for value in (1, True, 1.0, b.array(np.array(1, kind))):
                 compare(b.to_numpy(b.full(shape, value, dtype)), np.ones(shape, kind), f"full({shape}, 1, {dtype!r})")
         if dtypes.is_float(dtype):
             for value in (-INF, NAN, 2.5):

@@ -59,7 +59,14 @@ def cases(adapter: Backend, compiled: bool | None = None) -> list[tuple[str, Cal
     result = [(f"signature of {name}", functools.partial(_check_signature, adapter, name)) for name in signatures]
     if adapter.is_symbolic:
         return result + list(_symbolic_checks(adapter))
-    return result + list(_value_checks(adapter, compiled)) + list(_behaviour_checks(adapter))
+    computing = [*_value_checks(adapter, compiled), *_behaviour_checks(adapter)]
+    return result + [(name, functools.partial(_check_in_64_bits, adapter, check)) for name, check in computing]
+
+
+def _check_in_64_bits(adapter: Backend, check: Callable[[], None]) -> None:
+    """Run a check after naming a 64-bit dtype: an engine may hold NumPy's arrays in 32 bits until a program does."""
+    adapter.full((), 0.0, "float64")
+    check()
 
 
 def _value_checks(adapter: Backend, compiled: bool) -> Iterator[tuple[str, Callable]]:

@@ -333,3 +333,92 @@ def test_a_module_of_nnx_trains_as_a_function_of_its_parameters():
     model.compile("sgd", "mse")
     losses = model.fit(X, Y, epochs=3, verbose=0).history["loss"]
     assert losses[-1] < losses[0] and model.count_params() == 4
+
+
+def branches(x):
+    return jax.lax.cond(jnp.sum(x) > 0, lambda a: 2 * a, lambda a: jnp.zeros(a.shape), x)
+
+
+def updated_block(x):
+    return jax.lax.dynamic_update_slice(x, jnp.ones((1, x.shape[1])), (0, 0))
+
+
+def scanned(x):
+    return jax.lax.scan(lambda best, row: (jnp.maximum(best, jnp.sum(row)), row), jnp.zeros(()), x)[1]
+
+
+def counted(x):
+    count, _ = jax.lax.scan(lambda n, row: (n + jnp.sum(row > 0), None), jnp.zeros((), "int32"), x)
+    return x * count
+
+
+def disturbed(x):
+    return x + jax.random.normal(jax.random.PRNGKey(0), x.shape)
+
+
+@pytest.mark.parametrize("function", [branches, updated_block, scanned, counted, disturbed])
+def test_functions_of_jax_numpy_have_its_default_types_inside_layers_and_steps(function):
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return function(x)
+
+    assert jax.config.jax_enable_x64 is False
+    x = np.arange(6.0).reshape(2, 3)  # NumPy's float64, and its int64 as targets
+    assert Own()(x).dtype == jnp.float32
+    model = keras.Sequential([keras.Input((3,)), Own(), keras.layers.Dense(2)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, np.array([0, 1]), verbose=0)
+    assert model.predict(x, verbose=0).dtype == np.float32 and jax.config.jax_enable_x64 is False
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.ops.cast([2.0], "float64"),
+        lambda: keras.ops.convert_to_tensor(np.ones(2), dtype="float64"),
+        lambda: keras.ops.zeros((2,), "int64"),
+        lambda: keras.ops.arange(3, dtype="int64"),
+        lambda: keras.ops.convert_to_tensor(np.array([2**40, -1])),
+        lambda: keras.ops.convert_to_tensor(np.array([2**63], "uint64")),
+        lambda: keras.Variable(np.ones(2), dtype="float64").value,
+        lambda: keras.layers.Dense(2, dtype="float64")(np.ones((1, 2))),
+        lambda: jax.jit(lambda x: keras.ops.cast(x, "float64"))(jnp.ones(2)),
+        lambda: keras.ops.cast(keras.ops.ones((2,)), "complex128"),
+        lambda: keras.random.normal((2,), dtype="float64"),
+        lambda: keras.initializers.Ones()((2,), "float64"),
+    ],
+)
+def test_a_named_64_bit_dtype_and_an_integer_that_needs_one_have_64_bits(make):
+    value = make()
+    assert value.dtype.itemsize >= 8
+    assert (np.asarray(value) != 0).any() or not np.asarray(value).any()
+
+
+def test_integers_beyond_32_bits_stay_whole_in_data_and_small_ones_have_32():
+    ids = np.array([[1], [2**33]])
+    seen = []
+
+    class Own(keras.Model):
+        def call(self, x):
+            seen.append(x.dtype.name)
+            return keras.ops.cast(x // 2, "float32")
+
+    model = Own()
+    np.testing.assert_array_equal(model.predict(ids, verbose=0), [[0.0], [2.0**32]])
+    assert seen[-1] == "int64"
+    jax.config.update("jax_enable_x64", False)
+    assert keras.ops.convert_to_tensor(np.array([-(2**31), 2**31 - 1])).dtype == jnp.int32
+    assert keras.layers.StringLookup(vocabulary=["a"])(["a"]).dtype == jnp.int32
+    assert jax.config.jax_enable_x64 is False
+
+
+def test_importing_and_training_leave_the_types_of_jax_alone():
+    program = """
+import os; os.environ["KERAS_BACKEND"] = "jax"
+import jax.numpy as jnp, numpy as np, polykeras as keras
+model = keras.Sequential([keras.layers.Dense(2, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
+model.compile("adam", "mse", metrics=["mae"])
+model.fit(np.ones((8, 3)), np.arange(8), verbose=0, validation_split=0.25)
+assert jnp.ones(3).dtype == "float32" and jnp.arange(3).dtype == "int32"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)

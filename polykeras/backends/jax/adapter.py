@@ -22,16 +22,27 @@ from polykeras.backends.shared.host_memory import keep_freed_memory
 from polykeras.core import dtypes, trees, window_geometry
 from polykeras.core.types import Array
 
-# Otherwise JAX turns every 64-bit array into a 32-bit one. Here every array's dtype is given
-# explicitly, so int64 and float64 mean the same as on every other engine, and occur only
-# where they were requested.
-jax.config.update("jax_enable_x64", True)
-
 # Called before the threads start in which XLA allocates its memory.
 keep_freed_memory()
 
 _NAMES = {dtypes.numpy_dtype(name): name for name in dtypes.ALL}
-_DTYPES = {name: dtype for dtype, name in _NAMES.items()}
+_WIDE = ("int64", "uint64", "float64", "complex128")
+
+
+class _Dtypes(dict):
+    """NumPy's dtypes by name.
+
+    JAX turns 64-bit arrays into 32-bit ones unless it is told otherwise. That is right for NumPy's arrays, which have
+    64 bits unasked, and for ``jax.numpy`` in a program's own functions. But where a program names a 64-bit dtype, it
+    gets one, as on the other engines: from the first such name on, these types are switched on.
+    """
+
+    def __missing__(self, name: str) -> np.dtype:
+        jax.config.update("jax_enable_x64", True)
+        return dtypes.numpy_dtype(name)
+
+
+_DTYPES = _Dtypes({name: dtype for dtype, name in _NAMES.items() if name not in _WIDE})
 _HALF = ("float16", "bfloat16")
 # Two concrete classes: ``isinstance`` of jax.Array takes three times as long.
 _Tracer = jax.core.Tracer
@@ -65,6 +76,14 @@ def _layout(rank: int, channels_last: bool, kernel: str) -> tuple[str, str, str]
     return data, axes + kernel, data
 
 
+def _fits_in_32_bits(x: np.ndarray) -> bool:
+    """Whether values of 8 bytes fit into 4; fractions are rounded."""
+    if x.dtype.kind not in "iu" or not x.size or jax.config.jax_enable_x64:
+        return True
+    bounds = np.iinfo(np.int32 if x.dtype.kind == "i" else np.uint32)
+    return bool(bounds.min <= x.min() and x.max() <= bounds.max)
+
+
 class JaxBackend(Backend):
     """The contract's interface on JAX."""
 
@@ -82,12 +101,20 @@ class JaxBackend(Backend):
 
     def share(self, x: object, dtype: str | None = None) -> Array:
         # asarray would compile a function for every new shape, which takes 10 ms.
-        return self.array(x, dtype) if isinstance(x, _ARRAYS) else jax.device_put(self.host_array(x, dtype))
+        return self.array(x, dtype) if isinstance(x, _ARRAYS) else jax.device_put(self._on_host(x, dtype))
 
     def _own_copy(self, x: object, dtype: str | None = None) -> np.ndarray:
         """Return a NumPy array in memory that the caller does not hold, since JAX may read it later."""
-        host = self.host_array(x, dtype)
+        host = self._on_host(x, dtype)
         return host.copy() if host is x or host.base is not None else host
+
+    def _on_host(self, x: object, dtype: str | None) -> np.ndarray:
+        """Return a NumPy array, and switch on 64-bit types if it needs them."""
+        host = self.host_array(x, dtype)
+        is_needed = dtype in _WIDE if dtype is not None else host.dtype.itemsize == 8 and not _fits_in_32_bits(host)
+        if is_needed:
+            jax.config.update("jax_enable_x64", True)
+        return host
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
         return jax.ensure_compile_time_eval()

@@ -269,6 +269,8 @@ class TensorflowBackend(Backend):
         return x.numpy().item() if isinstance(x, _EagerTensor) else x
 
     def full(self, shape: tuple, value: Any, dtype: str) -> Array:
+        if isinstance(value, float):
+            value = dtypes.numpy_dtype(dtype).type(value)  # tf.constant refuses 2.0 for integers
         value = self.cast(value, dtype) if isinstance(value, tf.Tensor) else _constant(value, tf.as_dtype(dtype))
         return tf.fill(dynamic_shape(shape), value) if shape else value
 

@@ -204,7 +204,10 @@ class HostLayer(Layer):
         Args:
             result: NumPy or backend array.
         """
-        return backends.current().array(result, self.result_dtype or config.floatx())
+        dtype = self.result_dtype or config.floatx()
+        # An index has 64 bits because NumPy's have; on JAX nobody has asked for them.
+        is_given = isinstance(result, np.ndarray) and result.dtype.name == dtype
+        return backends.current().array(result, None if is_given else dtype)
 
     def encoded(self, indices: Any, mode: str, depth: int) -> Any:
         """Encode indices, and return the result as a backend array.

@@ -329,7 +329,7 @@ class IndexLookup(HostLayer):
         return "count" if self.output_mode == "tf_idf" else self.output_mode
 
     def weighted(self, counts: Any) -> Any:
-        """Multiply counts by the IDF weights if ``output_mode="tf_idf"``.
+        """Multiply counts by the IDF weights if ``output_mode="tf_idf"``; indices are returned unchanged.
 
         Args:
             counts: array, (batch, vocabulary).
@@ -337,6 +337,8 @@ class IndexLookup(HostLayer):
         Raises:
             ValueError: if there are no weights.
         """
+        if self.output_mode == "int":
+            return counts
         dtype = self.result_dtype or config.floatx()
         if self.output_mode == "tf_idf":
             if self._idf_weights is None:
