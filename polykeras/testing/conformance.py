@@ -56,11 +56,13 @@ def cases(adapter: Backend, compiled: bool | None = None) -> list[tuple[str, Cal
     """
     compiled = adapter.is_traced if compiled is None else compiled
     signatures = [*primitives(), *overridden(adapter)]
+    result: list[tuple[str, Callable[[], None]]]
     result = [(f"signature of {name}", functools.partial(_check_signature, adapter, name)) for name in signatures]
     if adapter.is_symbolic:
         return result + list(_symbolic_checks(adapter))
     computing = [*_value_checks(adapter, compiled), *_behaviour_checks(adapter)]
-    return result + [(name, functools.partial(_check_in_64_bits, adapter, check)) for name, check in computing]
+    result += [(name, functools.partial(_check_in_64_bits, adapter, check)) for name, check in computing]
+    return result
 
 
 def _check_in_64_bits(adapter: Backend, check: Callable[[], None]) -> None:

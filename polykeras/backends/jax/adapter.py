@@ -78,7 +78,7 @@ def _layout(rank: int, channels_last: bool, kernel: str) -> tuple[str, str, str]
 
 def _fits_in_32_bits(x: np.ndarray) -> bool:
     """Whether values of 8 bytes fit into 4; fractions are rounded."""
-    if x.dtype.kind not in "iu" or not x.size or jax.config.jax_enable_x64:
+    if x.dtype.kind not in "iu" or not x.size or jax.config.read("jax_enable_x64"):
         return True
     bounds = np.iinfo(np.int32 if x.dtype.kind == "i" else np.uint32)
     return bool(bounds.min <= x.min() and x.max() <= bounds.max)
