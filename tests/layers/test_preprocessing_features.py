@@ -87,7 +87,9 @@ def test_layers_compute_what_real_keras_computes(backend, real_keras, name, argu
     assert len(free.shape) == result.ndim
     if x.ndim > 1 or "Text" in name:
         assert all(n in (None, m) for n, m in zip(free.shape, result.shape, strict=True))
-    assert free.dtype == keras.ops.dtype(layer(x))
+    # On JAX an index has 64 bits only once the program has named such a dtype.
+    kinds = [free.dtype, free.dtype.replace("int64", "int32")] if backend.name == "jax" else [free.dtype]
+    assert keras.ops.dtype(layer(x)) in kinds
 
 
 @pytest.mark.parametrize(
