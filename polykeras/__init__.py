@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras import applications as applications
     from polykeras import datasets as datasets
     from polykeras import distillation as distillation
+    from polykeras import distribution as distribution
     from polykeras import export as export
     from polykeras import initializers as initializations  # noqa: F401
     from polykeras import parity as parity
@@ -71,8 +72,8 @@ else:
     __getattr__, __dir__ = lazy.names(
         __name__,
         modules=[
-            "applications", "datasets", "distillation", "engine", "export", "initializations", "legacy", "objectives",
-            "parity", "preprocessing", "saving", "visualization", "wrappers",
+            "applications", "datasets", "distillation", "distribution", "engine", "export", "initializations", "legacy",
+            "objectives", "parity", "preprocessing", "saving", "visualization", "wrappers",
         ],
         members={"polykeras.compat.alias": ["install_as_keras"]},
     )  # fmt: skip
@@ -125,6 +126,7 @@ __all__ = [
     "datasets",
     "device",
     "distillation",
+    "distribution",
     "dtype_policies",
     "engine",
     "export",

@@ -17,7 +17,7 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray, StructuredSpec
 from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.eager import HOLDERS, drawing_from, in_order, unshared
-from polykeras.core import trees, turns
+from polykeras.core import placement, trees, turns
 from polykeras.core.functionalization import check_owned, pure, reading, recording
 from polykeras.core.interrupts import deferred
 from polykeras.core.shape_inference import attributes_kept, inferred
@@ -77,6 +77,11 @@ class Step:
         check_owned(assigned, variables)
         self._turn = turns.shared(variables)
         self._compiled: set = set()
+        self._distribution = placement.state.distribution if self.backend.has_meshes else None
+        if self._distribution is not None:
+            placement.distribute(variables, self._distribution)
+            for layer in model._flatten_layers():
+                layer._accepted.clear()  # outputs may have layouts too
         for variable in variables:
             variable._materialize() if variable._value is None else None
         if self.backend.holds_state:
@@ -93,10 +98,26 @@ class Step:
     def _pure(self, function: Callable) -> Callable:
         count = len(self.state)
         run = pure(function, self.state + self.constants)
+        layouts = [v.layout for v in self.state] if self.backend.has_meshes else []
+        if self._distribution is not None or any(layout is not None for layout in layouts):
+            return self._pure_on_mesh(run, layouts)
 
         def step(state: list, constants: list, batch: Any) -> tuple:
             values, result = run([*state, *constants], batch)
             return values[:count], result
+
+        return step
+
+    def _pure_on_mesh(self, run: Callable, layouts: list) -> Callable:
+        """Return a pure step whose batch is divided over devices, and whose state keeps its layouts."""
+        spread, distribution = self.backend.spread, self._distribution
+
+        def step(state: list, constants: list, batch: Any) -> tuple:
+            if distribution is not None:
+                batch = placement.spread_rows(self.backend, batch, distribution, is_local=False)
+            values, result = run([*state, *constants], batch)
+            kept = zip(values, layouts, strict=False)  # the constants follow the state
+            return [x if layout is None else spread(x, layout) for x, layout in kept], result
 
         return step
 

@@ -23,7 +23,6 @@ _KERAS_2_UTILS = (
 OLD_PATHS = {
     "polykeras.backend": "polykeras.compat.keras2.backend",
     "polykeras.backend.tensorflow_backend": "polykeras.compat.keras2.backend",
-    "polykeras.distribution": "polykeras.compat.keras3.distribution",
     "polykeras.engine": "polykeras.compat.keras2.engine",
     "polykeras.initializations": "polykeras.initializers",
     "polykeras.legacy": "polykeras.compat.keras2.legacy",

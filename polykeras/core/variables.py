@@ -20,7 +20,7 @@ import numpy as np
 from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import Setting
-from polykeras.core import dtypes, naming, trees
+from polykeras.core import dtypes, naming, placement, trees
 from polykeras.core.context import context
 from polykeras.core.operators import Operators
 from polykeras.core.protocols import EngineProtocols
@@ -73,6 +73,7 @@ class Variable(EngineProtocols, Operators):
         autocast: bool; whether a layer with a lower compute dtype reads it in that dtype; default True.
         aggregation, synchronization: for compatibility; they change nothing.
         name: default ``variable``, ``variable_1``, ...
+        layout: ``TensorLayout`` over the devices of a mesh; default None, for that of the distribution in effect.
         regularizer: function of the value whose result is added to the loss; default None.
         constraint: function applied to the value after each update; default None.
         on_host: bool; keep it in host memory, for counters that control a step; default False.
@@ -99,6 +100,10 @@ class Variable(EngineProtocols, Operators):
     counts_draws = False
     #: The engine's own tensor for the value (such as a leaf of torch's autograd), where the engine's programs need one.
     leaf: Any = None
+    #: The variable whose layout over devices it shares, as an optimizer's slot does; None for a layout of its own.
+    follows: Variable | None = None
+    _layout: Any = None
+    _distribution: Any = None
 
     def __init__(
         self,
@@ -110,6 +115,7 @@ class Variable(EngineProtocols, Operators):
         aggregation: str | None = None,
         synchronization: str | None = None,
         name: str | None = None,
+        layout: Any = None,
         *,
         regularizer: Callable | None = None,
         constraint: Callable | None = None,
@@ -138,6 +144,8 @@ class Variable(EngineProtocols, Operators):
         else:
             self._from_value(initializer, shape, dtype)
         self._is_float = dtypes.is_float(self.dtype)
+        if layout is not None or placement.state.distribution is not None:
+            self.distribute(placement.state.distribution, layout)
 
     @classmethod
     def around(cls, engine_variable: Any) -> Variable:
@@ -194,6 +202,32 @@ class Variable(EngineProtocols, Operators):
             raise ValueError(
                 f"Expected an initial value of shape {tuple(shape)} for {self.name!r}. Received: {self.shape}."
             )
+
+    # ------------------------------------------------------- layout over devices
+
+    @property
+    def layout(self) -> Any:
+        """The ``TensorLayout`` over the devices of a mesh; None without a distribution.
+
+        Determined when first needed, since a layer completes the path of a new weight, by which it is found.
+        """
+        if self._layout is None and self._distribution is not None:
+            shared = None if self.follows is None else self.follows.layout
+            self._layout = placement.layout_of(self, self._distribution) if shared is None else shared
+        return self._layout
+
+    def distribute(self, distribution: Any, layout: Any = None) -> None:
+        """Lay the value out over the devices of a distribution, unless it has a layout.
+
+        Args:
+            distribution: a ``Distribution``; None for the layout alone.
+            layout: ``TensorLayout``; default None, for that which the distribution has for the variable.
+        """
+        if self._distribution is not None or self._layout is not None:
+            return
+        self._distribution, self._layout = distribution, layout
+        if self._value is not None:
+            self._value = backends.load(self._backend_name).spread(self._value, self.layout)
 
     # ----------------------------------------------------------------- reading
 
@@ -268,7 +302,9 @@ class Variable(EngineProtocols, Operators):
         backend = backends.load(self._backend_name)
         # The array must outlive the loop or compiled function in which it is first read.
         with backends.use(backend), backend.outside_trace():
-            if self._on_host:
+            if self.layout is not None:
+                self._value = backend.spread(self._initial_value(), self.layout, self.dtype)
+            elif self._on_host:
                 with backend.use_device("cpu"):
                     self._value = backend.share(self._initial_value(), self.dtype)
             else:
@@ -404,6 +440,8 @@ class Variable(EngineProtocols, Operators):
                 f"stateless_call of a model or layer, stateless_update_state of a metric, stateless_apply of an "
                 f"optimizer; or call the model with training=False."
             )
+        if self.layout is not None:
+            array = backend.spread(array, self.layout)
         if self.turn is None:
             self._value = array
         else:
@@ -478,7 +516,8 @@ class Variable(EngineProtocols, Operators):
         return copy
 
     def __getstate__(self) -> dict:
-        return {**vars(self), "_value": None, "_initial": self.numpy(), "turn": None, "leaf": None}
+        is_elsewhere = dict.fromkeys(("_value", "turn", "leaf", "_layout", "_distribution"))
+        return {**vars(self), **is_elsewhere, "_initial": self.numpy()}
 
     # Sets and dicts compare variables by identity, not by value.
     __hash__ = object.__hash__

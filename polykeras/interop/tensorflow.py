@@ -144,6 +144,21 @@ class TFSMLayer(ForeignLayer):
         return super().from_config(config)
 
 
+def batch_size_of(dataset: Any) -> int | None:
+    """Return the number of rows in the batches of a ``tf.data.Dataset``; None if it has no batches, or of any size.
+
+    Args:
+        dataset: a ``tf.data.Dataset``.
+    """
+    import tensorflow as tf
+    from tensorflow.python.data.experimental.ops.distribute import compute_batch_size
+
+    if any(spec.shape.rank == 0 for spec in tf.nest.flatten(dataset.element_spec)):
+        return None
+    size = int(compute_batch_size(dataset))
+    return size if size >= 0 else None
+
+
 def distribution_strategy(model: Any) -> Any:
     """Return TensorFlow's current distribution strategy, which packages ask a model for.
 

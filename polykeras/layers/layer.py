@@ -16,7 +16,7 @@ from polykeras import backends, dtype_policies, ops, regularizers
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
-from polykeras.core import dtypes, graph, masks, naming, trees, turns
+from polykeras.core import dtypes, graph, masks, naming, placement, trees, turns
 from polykeras.core.context import context, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
@@ -515,6 +515,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
                 if training is not None and "training" not in kwargs:
                     self._signature.add_training(args, kwargs, training)
                 outputs = self._run(backend, args, kwargs)
+                if placement.state.distribution is not None:
+                    outputs = placement.relaid(backend, outputs, context.path)
             except Exception as error:
                 _annotate(error, self)
                 raise
@@ -616,6 +618,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
             and not self._sublayers()
             and not self._handed_down
             and not (backend.is_symbolic and (self._needs_engine or self._states_output_shape()))
+            and placement.state.distribution is None
         )
         if is_plain:
             self._accepted.setdefault(x.__class__, set()).add((x.shape, x.dtype))

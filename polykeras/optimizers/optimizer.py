@@ -320,7 +320,8 @@ class Optimizer(OlderMethods, Trackable):
             shape: tuple of ints.
             initializer: str, Initializer or function of (shape, dtype); default "zeros".
             dtype: str; default None, for ``floatx()``.
-            aggregation, layout: accepted for compatibility with Keras, without effect; defaults "none" and None.
+            aggregation: accepted for compatibility with Keras, without effect; default "none".
+            layout: ``TensorLayout`` over the devices of a mesh; default None, for that of the distribution in effect.
             name: str, used in its path and in messages; default None.
             on_host: whether to keep it in host memory, as for step counts and learning rates; default False.
         """
@@ -331,6 +332,7 @@ class Optimizer(OlderMethods, Trackable):
             trainable=False,
             aggregation=aggregation,
             name=name,
+            layout=layout,
             on_host=on_host,
         )
         if self._trainable_variables:
@@ -348,9 +350,11 @@ class Optimizer(OlderMethods, Trackable):
         """
         [reference_variable] = self._ours([reference_variable])
         path = reference_variable.path.replace("/", "_")
-        return self.add_variable(
+        variable = self.add_variable(
             reference_variable.shape, initializer, reference_variable.dtype, name=f"{path}_{name or 'var'}"
         )
+        variable.follows = reference_variable
+        return variable
 
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Variable], name: str | Sequence[str], initializer: Any = "zeros"

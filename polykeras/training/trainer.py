@@ -16,7 +16,7 @@ from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.eager import EagerStep
 from polykeras.capture.step import Step, specs_of
-from polykeras.core import dtypes, functionalization, log_names, trees, turns
+from polykeras.core import dtypes, functionalization, log_names, placement, trees, turns
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Plan
 from polykeras.core.outer_tensors import graph_around
@@ -419,7 +419,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         with self._as_compiled():
             weights = [] if kind == "predict" else self.trainable_variables
-            key = kind, tuple(map(id, weights)), trees.structure(batch), backends.current_name(), defers_logs
+            settings = backends.current_name(), placement.state.distribution, defers_logs
+            key = kind, tuple(map(id, weights)), trees.structure(batch), settings
             step = steps_of(self).get(key)
             if step is not None:
                 step.step()  # shape errors show up now
@@ -820,12 +821,13 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         with self._on_own_backend() as backend:
             # Servers predict a row at a time: checked only once, further rows of a kind take 20 µs instead of 70.
-            is_known_kind = type(x) is np.ndarray and x.dtype.kind not in "OSU"
+            is_known_kind = type(x) is np.ndarray and x.dtype.kind not in "OSU" and placement.state.distribution is None
             kind = ("row", backend.name, x.shape, x.dtype) if is_known_kind else None
             known = None if kind is None or self.run_eagerly else steps_of(self).get(kind)
             if known is not None:
                 return loop.to_host(backend, known(backend.feed(x)))
-            batch = make_batch(x, put=None if self.run_eagerly else backend.feed, encode=self._encode_strings)
+            is_moved_first = self.run_eagerly or placement.state.distribution is not None
+            batch = make_batch(x, put=None if is_moved_first else backend.feed, encode=self._encode_strings)
             self._prepare(batch)
             step = self._step("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch) == x.dtype.name

@@ -60,6 +60,8 @@ class Primitives:
     has_text = False
     #: Whether there are ragged arrays.
     has_ragged = False
+    #: Whether ``spread`` lays arrays out over several devices.
+    has_meshes = False
 
     # ---------------------------------------------------------------- arrays
 
@@ -776,6 +778,70 @@ class Primitives:
     @primitive
     def version(self) -> str:
         """Return the framework's version."""
+
+    # ---------------------------------------------------------- several devices
+
+    # Optional: these are the methods of an engine that computes on one device. A *mesh* has ``shape``, ``axis_names``
+    # and ``devices``, an array of device names; a *layout* has ``axes``, a name or None for each axis of an array, and
+    # ``device_mesh``.
+
+    def mesh_devices(self, kind: str | None = None) -> list[str]:
+        """Return the names of the devices of a kind ("cpu", "gpu", "tpu") in all processes; by default the fastest."""
+        names = [name if ":" in name else f"{name}:0" for name in self.devices()]
+        names = [name.lower().replace("cuda", "gpu") for name in names]
+        wanted = (kind or names[-1]).lower().partition(":")[0].replace("cuda", "gpu")
+        return [name for name in names if name.startswith(f"{wanted}:")]
+
+    def spread(self, x: object, layout: Any, dtype: str | None = None, is_part: bool = False) -> Array:
+        """Return an array in a layout; it may share the memory of a NumPy array.
+
+        Args:
+            x: array or NumPy array.
+            layout: a layout, or one of the engine's own.
+            dtype: as for ``array``.
+            is_part: whether ``x`` is this process's part of the array, if there are several processes.
+
+        Raises:
+            NotImplementedError: for several devices, if the engine computes on one.
+        """
+        mesh = getattr(layout, "device_mesh", None)
+        if mesh is None or mesh.devices.size != 1:
+            count = "no mesh" if mesh is None else f"a mesh of {mesh.devices.size} devices"
+            raise NotImplementedError(
+                f"Expected a distribution over one device, since the backend {self.name!r} computes on one. Received: "
+                f"{count}. Of the backends, JAX computes on several: set KERAS_BACKEND=jax before polykeras is imported."
+            )
+        return self.share(x, dtype)
+
+    def engine_mesh(self, mesh: Any) -> Any:
+        """Return a mesh as an object of the engine; itself, if the engine has none."""
+        return mesh
+
+    def engine_layout(self, layout: Any) -> Any:
+        """Return a layout as an object of the engine; itself, if the engine has none."""
+        return layout
+
+    def processes(self) -> tuple[int, int]:
+        """Return the number of this process among those that compute together, and how many there are."""
+        return 0, 1
+
+    def join_processes(self, addresses: str | None, count: int | None, index: int | None, seed: int) -> int:
+        """Join the other processes of a program, and return the seed of the first one.
+
+        Args:
+            addresses: host and port of each process, or of the first one, separated by commas; None to find them out.
+            count, index: how many processes there are, and which one this is; None to find out.
+            seed: int below 2**31, of this process.
+
+        Raises:
+            NotImplementedError: for several processes, if the engine computes in one.
+        """
+        if addresses or (count or 1) > 1:
+            raise NotImplementedError(
+                f"Expected one process on the backend {self.name!r}. Received: {count} processes at {addresses}. Of the "
+                f"backends, JAX computes in several: set KERAS_BACKEND=jax before polykeras is imported."
+            )
+        return seed
 
 
 def primitives() -> Iterator[str]:

@@ -15,11 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax._src.array import ArrayImpl
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding, PartitionSpec, Sharding
 
 from polykeras.backends.contract.backend import Backend
 from polykeras.backends.contract.kernels import in_single_precision
 from polykeras.backends.shared.host_memory import keep_freed_memory
-from polykeras.core import dtypes, trees, window_geometry
+from polykeras.core import dtypes, naming, trees, window_geometry
 from polykeras.core.types import Array
 
 # Called before the threads start in which XLA allocates its memory.
@@ -44,10 +47,10 @@ class _Dtypes(dict):
 
 _DTYPES = _Dtypes({name: dtype for dtype, name in _NAMES.items() if name not in _WIDE})
 _HALF = ("float16", "bfloat16")
-# Two concrete classes: ``isinstance`` of jax.Array takes three times as long.
+# Two concrete classes: ``isinstance`` of jax.Array takes three times as long. Making an array to get its class would
+# start XLA, after which no processes can be joined.
 _Tracer = jax.core.Tracer
-with jax.ensure_compile_time_eval():  # the backend may be used first inside a program's transformation
-    _ARRAYS = (type(jnp.zeros(())), _Tracer)
+_ARRAYS = (ArrayImpl, _Tracer)
 _SPATIAL = "XYZ"
 _SHARED_BYTES = 1 << 20
 _SMALL_RESULT = 1 << 12
@@ -84,11 +87,27 @@ def _fits_in_32_bits(x: np.ndarray) -> bool:
     return bool(bounds.min <= x.min() and x.max() <= bounds.max)
 
 
+@functools.cache
+def _mesh(shape: tuple, names: tuple, devices: tuple) -> Mesh:
+    """Return a mesh of devices, given as names such as "cpu:0" or as JAX's own objects."""
+    kinds = {name.partition(":")[0] for name in devices if isinstance(name, str)}
+    known = {f"{device.platform}:{device.id}": device for kind in kinds for device in jax.devices(kind)}
+    missing = [name for name in devices if isinstance(name, str) and name not in known]
+    if missing:
+        raise ValueError(
+            f"Expected the devices of a mesh to be among {naming.listed(known)}. Received: {naming.listed(missing)}. "
+            f"keras.distribution.list_devices() returns their names; XLA_FLAGS=--xla_force_host_platform_device_count=8 "
+            f"makes 8 of a processor."
+        )
+    found = [known.get(name, name) for name in devices]
+    return Mesh(np.array(found, object).reshape(shape), names)
+
+
 class JaxBackend(Backend):
     """The contract's interface on JAX."""
 
     name = "jax"
-    is_traced = captures = True
+    is_traced = captures = has_meshes = True
 
     # ---------------------------------------------------------------- arrays
 
@@ -147,7 +166,12 @@ class JaxBackend(Backend):
             for _ in range(_GLANCES):
                 if waiting.is_ready():
                     break
-        return np.asarray(x)
+        try:
+            return np.asarray(x)
+        except RuntimeError:  # parts of it are in other processes
+            if not isinstance(x, _ARRAYS[0]) or x.is_fully_addressable:
+                raise
+            return multihost_utils.process_allgather(x, tiled=True)
 
     def is_array(self, x: object) -> bool:
         return isinstance(x, _ARRAYS)
@@ -431,6 +455,43 @@ class JaxBackend(Backend):
         if f"{kind}:{number or 0}" not in self.devices():
             raise ValueError(f"Expected one of the devices {self.devices()} of JAX. Received: {name!r}.")
         return next(device for device in jax.devices(kind) if device.id == int(number or 0))
+
+    # ---------------------------------------------------------- several devices
+
+    def mesh_devices(self, kind: str | None = None) -> list[str]:
+        try:
+            found = jax.devices(kind.lower() if kind else None)
+        except RuntimeError:  # none of that kind
+            return []
+        return [f"{device.platform}:{device.id}" for device in found]
+
+    def spread(self, x: object, layout: Any, dtype: str | None = None, is_part: bool = False) -> Array:
+        sharding = layout if isinstance(layout, Sharding) else self.engine_layout(layout)
+        if is_part and not isinstance(x, _Tracer):
+            return jax.make_array_from_process_local_data(sharding, np.asarray(x))
+        if not isinstance(x, _ARRAYS):
+            return jax.device_put(self._on_host(x, dtype), sharding)
+        x = x if dtype is None else self.cast(x, dtype)
+        if isinstance(x, _Tracer):
+            return lax.with_sharding_constraint(x, sharding)
+        # A step that destroys the result must not destroy an array that others hold.
+        return x if x.sharding.is_equivalent_to(sharding, x.ndim) else jax.device_put(x, sharding, may_alias=False)
+
+    def engine_mesh(self, mesh: Any) -> Mesh:
+        return _mesh(tuple(mesh.shape), tuple(mesh.axis_names), tuple(mesh.devices.flat))
+
+    def engine_layout(self, layout: Any) -> NamedSharding:
+        return NamedSharding(self.engine_mesh(layout.device_mesh), PartitionSpec(*layout.axes))
+
+    def processes(self) -> tuple[int, int]:
+        return jax.process_index(), jax.process_count()
+
+    def join_processes(self, addresses: str | None, count: int | None, index: int | None, seed: int) -> int:
+        known = addresses.split(",") if addresses else [None]
+        if len(known) > 1 and count not in (None, len(known)):
+            raise ValueError(f"Expected an address for each of {count} processes. Received: {len(known)} addresses.")
+        jax.distributed.initialize(known[0], count, index)
+        return int(multihost_utils.broadcast_one_to_all(np.int64(seed)))
 
     # ----------------------------------------------------------------- kernels
 

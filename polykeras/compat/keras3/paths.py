@@ -147,7 +147,6 @@ _HOMES = {
     "testing": (),
     "trainers": ("polykeras.utils",),
     "applications": (),
-    "distribution": ("polykeras.distribution",),
     "version": ("polykeras",),
 }
 _OWN_NAMES = "polykeras.compat.keras3.names"

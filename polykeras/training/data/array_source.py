@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.core import seeds, trees
+from polykeras.core import placement, seeds, trees
 from polykeras.training.data.conversion import take, to_device
 
 
@@ -72,9 +72,14 @@ class ArraySource:
 
     @property
     def device_data(self) -> Any:
-        """The arrays on the device; moved on first use, and kept only there."""
+        """The arrays on the device, or on each one; moved on first use, and kept only there."""
         if not self._is_moved:
-            self._data, self._is_moved = to_device(self._data, is_kept=True), True
+            distribution = placement.state.distribution
+            if distribution is None:
+                self._data = to_device(self._data, is_kept=True)
+            else:
+                self._data = placement.replicate(backends.current(), self._data, distribution)
+            self._is_moved = True
         return self._data
 
     def spec(self) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 
 from polykeras import backends, config, ops
 from polykeras.backends.shared import structured
-from polykeras.core import dtypes, naming, trees
+from polykeras.core import dtypes, naming, placement, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.preprocessing.host import is_string_array
 
@@ -221,7 +221,10 @@ def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> 
             a generator may refill the same array.
         put: function that moves an array elsewhere; default None.
     """
-    backend = backends.current()
+    backend, distribution = backends.current(), placement.state.distribution
+    if distribution is not None and put is None:
+        kept = tree if is_kept else trees.map(_own, tree)
+        return placement.spread_rows(backend, kept, distribution)
     move = put or (backend.share if is_kept else backend.array)
 
     def moved(x: Any) -> Any:
@@ -232,6 +235,10 @@ def to_device(tree: Any, is_kept: bool = False, put: Callable | None = None) -> 
         return move(x)
 
     return trees.map(moved, tree)
+
+
+def _own(x: Any) -> Any:
+    return np.array(x) if isinstance(x, np.ndarray) else x
 
 
 def shape_of(x: Any) -> tuple:

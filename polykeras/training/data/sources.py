@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from polykeras.core import seeds, trees
+from polykeras.core import placement, seeds, trees
 from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.training.checks import check_fraction
 from polykeras.training.data.array_source import ArraySource, RowOrder
@@ -57,6 +57,10 @@ def make_source(
         TypeError: for data of an unsupported type.
     """
     x, *targets = data
+    distribution = placement.state.distribution
+    if distribution is not None:
+        x = distribution.part_of_process(x)
+        data = x, *targets
     worker_settings = workers_of(x, **(workers or {}))
     if is_data(x) and not isinstance(x, PyDataset):
         return _source_of_rows(data, batch_size or 32, epochs, shuffle, prepare)
@@ -99,7 +103,7 @@ def _source_of_rows(data: tuple, batch_size: int, epochs: Epochs, shuffle: Any, 
     parts = prepare.on_host(x, y, sample_weight, is_whole=True)
     order = RowOrder(count_rows(parts), batch_size, shuffle)
     packed = pack_x_y_sample_weight(*parts)
-    if epochs.steps in (None, order.batches) and _fits_device(packed):
+    if epochs.steps in (None, order.batches) and _fits_device(packed) and _is_whole():
         return ArraySource(packed, order)
 
     def read(key: Any) -> Any:
@@ -171,6 +175,12 @@ def _fits_device(data: Any) -> bool:
     leaves = trees.leaves(data)
     size = sum(leaf.nbytes for leaf in leaves if isinstance(leaf, np.ndarray))
     return not (_are_on_disk(leaves) or any(map(is_string_array, leaves))) and size <= _MOST_BYTES_ON_DEVICE
+
+
+def _is_whole() -> bool:
+    """Whether the data is not this process's part of it, whose batches are joined with those of other processes."""
+    distribution = placement.state.distribution
+    return distribution is None or distribution.num_processes == 1
 
 
 def _are_on_disk(data: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 
 def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_relocation: bool = False) -> NoReturn:
-    """Refuse: a model trains on one device.
+    """Refuse: Keras 3 trains on several devices by ``keras.distribution``.
 
     Args:
         model: a Model.
@@ -22,6 +22,7 @@ def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_re
     NotImplementedError: ...
     """
     raise NotImplementedError(
-        f"Model {model.name!r}: Expected to train on one device. Received: multi_gpu_model(gpus={gpus!r}), which Keras "
-        "took away. polykeras spreads no model over devices yet; keras.distribution of real Keras does, on JAX."
+        f"Model {model.name!r}: Expected keras.distribution for several devices. Received: multi_gpu_model(gpus={gpus!r}), "
+        "which Keras took away. On the JAX backend, call "
+        "keras.distribution.set_distribution(keras.distribution.DataParallel()) before the model is made."
     )
