@@ -178,7 +178,7 @@ class Distribution:
         count = min(self.num_processes, replicas)
         if size % count:
             raise ValueError(
-                f"Expected batches whose size is divisible by {count}, for as many groups of processes. Received: {size}."
+                f"Expected batches of a size divisible by {count}, for as many groups of processes. Received: {size}."
             )
         return dataset.rebatch(size // count).shard(count, self.data_shard_id).prefetch(_AUTOTUNE)
 

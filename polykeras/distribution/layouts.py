@@ -46,7 +46,7 @@ class TensorLayout:
     @device_mesh.setter
     def device_mesh(self, device_mesh: DeviceMesh) -> None:
         if self._device_mesh is not None:
-            raise ValueError(f"Expected a layout without a mesh, to set one. Received: a layout on {self._device_mesh}.")
+            raise ValueError(f"Expected a layout without a mesh, to set one. Received: one on {self._device_mesh}.")
         self._device_mesh = device_mesh
         self._check()
 

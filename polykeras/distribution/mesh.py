@@ -42,8 +42,8 @@ def initialize(
 ) -> None:
     """Join the processes, on one or several machines, that compute together; to be called before anything is computed.
 
-    The first process's seed is used in all of them, so that they make the same weights. JAX does this; on other backends
-    there is one process.
+    The first process's seed is used in all of them, so that they make the same weights. JAX does this; on other
+    backends there is one process.
 
     Args:
         job_addresses: str, host and port of each process, or of the first alone, separated by commas; default None, for

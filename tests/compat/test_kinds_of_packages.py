@@ -383,16 +383,6 @@ def test_a_module_of_tensorflow_without_variables_may_be_an_attribute():
             print(Holder(module).weights)
 
 
-def test_distribution_tells_of_one_device_and_refuses_plans_for_more(backend):
-    from polykeras.compat.keras3 import distribution
-
-    assert "cpu:0" in distribution.list_devices() and distribution.get_device_count("cpu") >= 1
-    assert distribution.distribution() is None and distribution.set_distribution(None) is None
-    for plan in (distribution.DeviceMesh, distribution.DataParallel, distribution.LayoutMap):
-        with pytest.raises(NotImplementedError, match=f"one device. Received: keras.distribution.{plan.__name__}"):
-            plan()
-
-
 def test_a_step_that_hands_its_arguments_on_gets_the_state_where_the_engine_works_so():
     class Stateless(keras.Sequential):
         def train_step(self, *args):

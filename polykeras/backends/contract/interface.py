@@ -809,7 +809,7 @@ class Primitives:
             count = "no mesh" if mesh is None else f"a mesh of {mesh.devices.size} devices"
             raise NotImplementedError(
                 f"Expected a distribution over one device, since the backend {self.name!r} computes on one. Received: "
-                f"{count}. Of the backends, JAX computes on several: set KERAS_BACKEND=jax before polykeras is imported."
+                f"{count}. JAX computes on several: set KERAS_BACKEND=jax before polykeras is imported."
             )
         return self.share(x, dtype)
 
@@ -838,8 +838,8 @@ class Primitives:
         """
         if addresses or (count or 1) > 1:
             raise NotImplementedError(
-                f"Expected one process on the backend {self.name!r}. Received: {count} processes at {addresses}. Of the "
-                f"backends, JAX computes in several: set KERAS_BACKEND=jax before polykeras is imported."
+                f"Expected one process on the backend {self.name!r}. Received: {count} processes at {addresses}. JAX "
+                f"computes in several: set KERAS_BACKEND=jax before polykeras is imported."
             )
         return seed
 

@@ -96,7 +96,7 @@ def _mesh(shape: tuple, names: tuple, devices: tuple) -> Mesh:
     if missing:
         raise ValueError(
             f"Expected the devices of a mesh to be among {naming.listed(known)}. Received: {naming.listed(missing)}. "
-            f"keras.distribution.list_devices() returns their names; XLA_FLAGS=--xla_force_host_platform_device_count=8 "
+            f"list_devices() returns their names; XLA_FLAGS=--xla_force_host_platform_device_count=8 "
             f"makes 8 of a processor."
         )
     found = [known.get(name, name) for name in devices]

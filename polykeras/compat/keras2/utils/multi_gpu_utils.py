@@ -22,7 +22,7 @@ def multi_gpu_model(model: Any, gpus: Any = None, cpu_merge: bool = True, cpu_re
     NotImplementedError: ...
     """
     raise NotImplementedError(
-        f"Model {model.name!r}: Expected keras.distribution for several devices. Received: multi_gpu_model(gpus={gpus!r}), "
-        "which Keras took away. On the JAX backend, call "
+        f"Model {model.name!r}: Expected keras.distribution for several devices. Received: "
+        f"multi_gpu_model(gpus={gpus!r}), which Keras took away. On the JAX backend, call "
         "keras.distribution.set_distribution(keras.distribution.DataParallel()) before the model is made."
     )
