@@ -10,7 +10,7 @@ import math
 import threading
 from typing import Any
 
-from polykeras.core import trees
+from polykeras.core import naming, trees
 
 
 class _State(threading.local):
@@ -37,7 +37,7 @@ def layout_of(variable: Any, distribution: Any) -> Any:
     if len(axes) > len(shape) or any(n % size for n, size in zip(shape, sizes, strict=False)):
         raise ValueError(
             f"Expected the layout {axes} of variable {variable.path!r} to have at most as many axes as its shape, and "
-            f"each size to be divisible by the number of devices along its axis, {sizes}. Received shape: {shape}. "
+            f"each size to be divisible by the number of devices along its axis, {naming.listed(sizes)}. Received shape: {shape}. "
             f"Change the rule of the LayoutMap that matches this path."
         )
     return layout

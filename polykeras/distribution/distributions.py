@@ -230,12 +230,14 @@ class ModelParallel(Distribution):
     """Weights are split over devices by their paths, and the rows of a batch over one axis of the mesh.
 
     Args:
-        layout_map: LayoutMap; variables for which it has no layout are copied to each device.
+        layout_map: LayoutMap, without which there is an error; variables for which it has no layout are copied to each
+            device; default None.
         batch_dim_name: str, the axis of the mesh over which rows are divided; default None, for the first.
         auto_shard_dataset: as for ``Distribution``; default True.
         **kwargs: ``device_mesh``, which older programs pass and the map knows.
 
     Raises:
+        TypeError: for unknown arguments.
         ValueError: without a LayoutMap, or for numbers of processes and groups of devices that do not divide evenly.
 
     >>> layouts = LayoutMap(DeviceMesh((2, 4), ["batch", "model"], [f"cpu:{i}" for i in range(8)]))

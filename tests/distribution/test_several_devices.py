@@ -14,6 +14,7 @@ import pytest
 import polykeras as keras
 
 PROGRAM = Path(__file__).with_name("on_eight_devices.py")
+ROOT = str(PROGRAM.parent.parent.parent)
 CHECKS = [node.name for node in ast.parse(PROGRAM.read_text()).body if getattr(node, "name", "").startswith("check_")]
 
 pytest.importorskip("jax")
@@ -25,7 +26,8 @@ def failures(tmp_path_factory):
     # Eight devices, and programs that are compiled fast.
     flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
     settings = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
-    subprocess.run([sys.executable, str(PROGRAM), str(path)], env={**os.environ, **settings}, check=True)
+    environment = {**os.environ, **settings, "PYTHONPATH": ROOT}
+    subprocess.run([sys.executable, str(PROGRAM), str(path)], env=environment, check=True)
     return json.loads(path.read_text())
 
 
@@ -43,6 +45,7 @@ def test_two_processes_train_as_one_does(monkeypatch):
         port = free.getsockname()[1]
     settings = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "KERAS_VERBOSE": "0"}
     settings |= {
+        "PYTHONPATH": ROOT,
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
         "KERAS_DISTRIBUTION_NUM_PROCESSES": "2",
     }
