@@ -37,8 +37,8 @@ def layout_of(variable: Any, distribution: Any) -> Any:
     if len(axes) > len(shape) or any(n % size for n, size in zip(shape, sizes, strict=False)):
         raise ValueError(
             f"Expected the layout {axes} of variable {variable.path!r} to have at most as many axes as its shape, and "
-            f"each size to be divisible by the number of devices along its axis, {naming.listed(sizes)}. Received shape: {shape}. "
-            f"Change the rule of the LayoutMap that matches this path."
+            f"each size to be divisible by the number of devices along its axis, {naming.listed(sizes)}. Received "
+            f"shape: {shape}. Change the rule of the LayoutMap that matches this path."
         )
     return layout
 
