@@ -61,6 +61,9 @@ class _Flag(Setting):
         super().__set__(instance, value)
 
 
+_ON_HOST = (int, float, bool, list, tuple, np.ndarray, np.generic)
+
+
 class Variable(EngineProtocols, Operators):
     """A named array whose value training or user code replaces.
 
@@ -182,7 +185,9 @@ class Variable(EngineProtocols, Operators):
         self._initial: Any = initializer
 
     def _from_value(self, value: Any, shape: Any, dtype: Any) -> None:
-        value = backends.densified(value.value if isinstance(value, Variable) else value)
+        value = value.value if isinstance(value, Variable) else value
+        if not isinstance(value, _ON_HOST):  # asking the adapters would load NumPy's
+            value = backends.densified(value)
         self._initial = None
         if isinstance(value, int | float | bool | list | tuple):
             default = {"f": config.floatx(), "i": "int32", "b": "bool"}[np.asarray(value).dtype.kind]

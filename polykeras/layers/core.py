@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from polykeras import activations, ops, random, regularizers
+from polykeras import activations, config, ops, random, regularizers
 from polykeras.capture.numbers import is_zero
 from polykeras.config import standardize_data_format
 from polykeras.core import dtypes
@@ -24,6 +24,15 @@ from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense  # n
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.serialization import registry
+
+
+def input_dtype(compute_dtype: str) -> str:
+    """Return the dtype of an input that states none: ``floatx()``, or float64 where layers compute in it.
+
+    >>> input_dtype("float16"), input_dtype("float64")
+    ('float32', 'float64')
+    """
+    return dtypes.promote(config.floatx(), compute_dtype) if dtypes.is_float(compute_dtype) else config.floatx()
 
 
 class InputLayer(Layer):
@@ -99,7 +108,7 @@ class InputLayer(Layer):
         output = input_tensor
         if output is None:
             layout = {"sparse": self.sparse, "ragged": self.ragged}
-            output = KerasTensor(self.batch_shape, dtype or self.compute_dtype, name=self.name, **layout)
+            output = KerasTensor(self.batch_shape, dtype or input_dtype(self.compute_dtype), name=self.name, **layout)
         self._dtype = output.dtype
         self.built = True
         maker, index = output.node, output.index

@@ -559,8 +559,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         return values_of(self.call(*args, **kwargs))
 
     def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        """Convert array-likes to arrays, and cast floats to the compute dtype."""
-        target = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+        """Convert array-likes to arrays, and cast floats."""
+        target = self._float_input_dtype()
 
         def convert(x: Any) -> Any:
             if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
@@ -590,6 +590,10 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         if len(args) == 1 and not kwargs and backend.is_array(args[0]):
             return (convert(args[0]),), {}
         return trees.map(convert, args), trees.map(convert, kwargs)
+
+    def _float_input_dtype(self) -> str | None:
+        """Return the dtype to which float inputs are cast; None to leave them as they are."""
+        return self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
 
     def _convert_text(self, backend: Any, x: np.ndarray) -> Any:
         """Convert strings to the engine's own string type, or leave them to NumPy, for a nested layer."""

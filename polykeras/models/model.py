@@ -13,7 +13,7 @@ from polykeras.core import graph, masks, naming, outer_tensors, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
 from polykeras.core.renamed import also_named
-from polykeras.layers.core import InputLayer
+from polykeras.layers.core import InputLayer, input_dtype
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.layers.signature import shape_arguments
@@ -250,6 +250,11 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
         if args and isinstance(args[0], list | tuple | dict | str):
             args = (strings_as_arrays(args[0]), *args[1:])
         return super()._convert(backend, args, kwargs)
+
+    def _float_input_dtype(self) -> str | None:
+        dtype = super()._float_input_dtype()
+        # The layers of a graph cast their inputs themselves, or need them whole, as those that look up integers do.
+        return dtype if dtype is None or self._plan is None else input_dtype(dtype)
 
     def _infer(self, args: tuple, kwargs: dict) -> Any:
         # An engine's own code inside runs on the model's engine, even if another one is the default.

@@ -7,7 +7,7 @@ from typing import Any, Self
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
-from polykeras.layers.core import Input, InputLayer
+from polykeras.layers.core import Input, InputLayer, input_dtype
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.models.model import Model
@@ -156,7 +156,7 @@ class Sequential(Model):
         if self._plan is not None:
             self._check_shape(with_none)
             return
-        dtype = self._given_dtype or ("int32" if _takes_indices(self._stack[0]) else self.compute_dtype)
+        dtype = self._given_dtype or ("int32" if _takes_indices(self._stack[0]) else input_dtype(self.compute_dtype))
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
         try:
             self._lay_graph(self._input_layer.output)
@@ -266,5 +266,5 @@ def _implied_input(layer: Layer) -> InputLayer | _SeveralInputs | None:
         return inputs[0].maker.operation if len(inputs) == 1 else _SeveralInputs(inputs)
     if shape is None:
         return None
-    dtype = "int32" if _takes_indices(layer) else layer.compute_dtype
+    dtype = "int32" if _takes_indices(layer) else input_dtype(layer.compute_dtype)
     return Input(batch_shape=shape, dtype=dtype).maker.operation

@@ -1,6 +1,7 @@
 """The whole adapter that the guide shows is a backend like the others."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,11 @@ def toy():
     yield backends.load("toy")
     backends._third_party.pop("toy")
     backends._loaded.pop("toy")
+
+
+@pytest.fixture(autouse=True)
+def types_that_the_guide_switches_on():
+    sys.modules["jax"].config.update("jax_enable_x64", True)
 
 
 def subject(name):

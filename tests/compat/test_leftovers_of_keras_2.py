@@ -37,7 +37,7 @@ def test_a_name_is_found_at_its_old_path(module, name):
 def test_what_is_gone_says_what_to_do():
     with pytest.raises(RuntimeError, match="model_from_json"):
         keras.models.model_from_yaml("a: b")
-    with pytest.raises(NotImplementedError, match="Expected to train on one device"):
+    with pytest.raises(NotImplementedError, match="Expected keras.distribution for several devices"):
         keras.utils.multi_gpu_model(keras.Sequential(), 2)
 
 

@@ -199,3 +199,36 @@ def test_an_own_step_scales_its_loss(backend):
     np.testing.assert_allclose(losses[0], np.mean((X.sum(-1, keepdims=True) - Y) ** 2), rtol=1e-6)
     assert float(model.optimizer.dynamic_scale.numpy()) == scale == 16.0
     np.testing.assert_array_equal(model.unused.numpy(), np.ones(3))
+
+
+class Remainder(keras.layers.Layer):
+    """Needs its inputs whole."""
+
+    def __init__(self, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+
+    def call(self, inputs):
+        return keras.ops.cast(keras.ops.mod(keras.ops.cast(inputs, "int32"), 10), self.compute_dtype)
+
+
+@pytest.fixture(params=["mixed_float16", "mixed_bfloat16", "float16"])
+def half_precision(request):
+    with policy_in_use(request.param):
+        yield
+
+
+@pytest.mark.usefixtures("half_precision")
+def test_inputs_stay_whole_until_a_layer_casts_them(backend):
+    x = np.array([[3001.0, 70004.0], [100003.0, 2047.0]])
+    inputs = keras.Input((2,))
+    assert inputs.dtype == "float32"
+    for model in (
+        keras.Model(inputs, Remainder()(inputs)),
+        keras.Sequential([keras.Input((2,)), Remainder()]),
+        keras.Sequential([Remainder(input_shape=(2,))]),
+        keras.Sequential([keras.Sequential([keras.Input((2,)), Remainder()])]),
+    ):
+        for result in (model(x), model.predict(x, verbose=0)):
+            np.testing.assert_array_equal(np.asarray(keras.ops.convert_to_numpy(result), "float32"), [[1, 4], [3, 7]])
+        assert model.inputs[0].dtype == "float32"
+    assert keras.Input((2,), dtype="float16").dtype == "float16"
