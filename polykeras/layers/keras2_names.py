@@ -31,12 +31,12 @@ class Keras2Names(GraphCalls):
         """
         return self._batch_input_shape
 
-    @property
+    @replaceable
     def input_mask(self) -> Any:
         """The symbolic mask(s) of the input(s) of the layer's only call; None where there is none."""
         return _masks(self.input)
 
-    @property
+    @replaceable
     def output_mask(self) -> Any:
         """The symbolic mask(s) of the output(s) of the layer's only call; None where there is none."""
         return _masks(self.output)

@@ -48,12 +48,12 @@ class OlderMethods:
         """Whether a layer keeps states from one batch to the next."""
         return any(layer.stateful for layer in self._flatten_layers(include_self=False))
 
-    @property
+    @replaceable
     def state_updates(self) -> list:
         """An empty list: recurrent layers update their states themselves."""
         return []
 
-    @property
+    @replaceable
     def uses_learning_phase(self) -> bool:
         """Whether a layer computes something else in training."""
         layers = self._flatten_layers(include_self=False)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polykeras import backends, config, ops, optimizers
+from polykeras import backends, config, optimizers
 from polykeras.backends.contract.spec import SPEC
+from polykeras.backends.shared.structured import is_structured
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
@@ -943,7 +944,8 @@ def _output_names(model: Any) -> Any:
 
 
 def _batch_size(x: Any) -> Any:
-    return ops.shape(trees.leaves(x)[0])[0]
+    first = trees.leaves(x)[0]
+    return first.shape[0] if is_structured(first) else backends.current().shape(first)[0]
 
 
 def _symbols(x: Any) -> Any:
