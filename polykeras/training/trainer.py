@@ -11,7 +11,7 @@ import numpy as np
 
 from polykeras import backends, config, optimizers
 from polykeras.backends.contract.spec import SPEC
-from polykeras.backends.shared.structured import is_structured
+from polykeras.backends.shared.structured import shape_of
 from polykeras.callbacks.callback import CallbackList, History
 from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
@@ -944,8 +944,7 @@ def _output_names(model: Any) -> Any:
 
 
 def _batch_size(x: Any) -> Any:
-    first = trees.leaves(x)[0]
-    return first.shape[0] if is_structured(first) else backends.current().shape(first)[0]
+    return shape_of(backends.current(), trees.leaves(x)[0])[0]
 
 
 def _symbols(x: Any) -> Any:

@@ -41,8 +41,12 @@ class _Dtypes(dict):
     """
 
     def __missing__(self, name: str) -> np.dtype:
-        jax.config.update("jax_enable_x64", True)
+        _switch_on_64_bits()
         return dtypes.numpy_dtype(name)
+
+
+def _switch_on_64_bits() -> None:
+    jax.config.update("jax_enable_x64", True)
 
 
 _DTYPES = _Dtypes({name: dtype for dtype, name in _NAMES.items() if name not in _WIDE})
@@ -80,8 +84,8 @@ def _layout(rank: int, channels_last: bool, kernel: str) -> tuple[str, str, str]
 
 
 def _fits_in_32_bits(x: np.ndarray) -> bool:
-    """Whether values of 8 bytes fit into 4; fractions are rounded."""
-    if x.dtype.kind not in "iu" or not x.size or jax.config.read("jax_enable_x64"):
+    """Whether JAX can hold values in 32 bits without cutting off integers; fractions are rounded."""
+    if x.dtype not in (np.int64, np.uint64) or not x.size or jax.config.read("jax_enable_x64"):
         return True
     bounds = np.iinfo(np.int32 if x.dtype.kind == "i" else np.uint32)
     return bool(bounds.min <= x.min() and x.max() <= bounds.max)
@@ -130,9 +134,8 @@ class JaxBackend(Backend):
     def _on_host(self, x: object, dtype: str | None) -> np.ndarray:
         """Return a NumPy array, and switch on 64-bit types if it needs them."""
         host = self.host_array(x, dtype)
-        is_needed = dtype in _WIDE if dtype is not None else host.dtype.itemsize == 8 and not _fits_in_32_bits(host)
-        if is_needed:
-            jax.config.update("jax_enable_x64", True)
+        if dtype in _WIDE or (dtype is None and not _fits_in_32_bits(host)):
+            _switch_on_64_bits()
         return host
 
     def outside_trace(self) -> contextlib.AbstractContextManager:
