@@ -140,7 +140,7 @@ class TorchModuleWrapper(ForeignLayer):
             kwargs["training"] = self._module.training  # as set by PyTorch's train() and eval()
         return super().__call__(*args, **kwargs)
 
-    def call(self, *args: Any, training: bool = False, **kwargs: Any) -> Any:
+    def call(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         import torch
 
         values = {key: variable.value for key, variable in self._values.items()}

@@ -468,10 +468,10 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         return self._checked_call(args, kwargs)
 
     def _plain_call(self, x: Any) -> Any:
-        if self._signature.training is None:
+        if not self._signature.takes_training:
             return self.call(x)
-        training = context.training
-        return self.call(x, training=self._signature.training if training is None else training)
+        training = self._signature.training if context.training is None else context.training
+        return self.call(x) if training is None else self.call(x, training=training)
 
     def _users_call(self, x: Any) -> Any:
         if self._is_on_stand_ins():

@@ -35,8 +35,9 @@ class Signature:
         given_by_layers = {"training", "mask", *(n for n in self.names if n.endswith("_mask"))}
         self._inputs = [n for n in self.names if parameters[n].default is kinds.empty and n not in given_by_layers]
         self.takes_training = "training" in parameters
-        #: The default of the training flag; None if ``call`` takes none.
-        self.training = parameters["training"].default is True if self.takes_training else None
+        default = parameters["training"].default if self.takes_training else None
+        #: The default of the training flag: True, False, or None where ``call`` leaves it open or takes none.
+        self.training = default if isinstance(default, bool) else None
         self.takes_mask = "mask" in parameters
         self._mask_names = [n for n in self.names if n.endswith("_mask") and n.removesuffix("_mask") in self.names]
         may_lack_mask = not self.takes_mask or parameters["mask"].default is not kinds.empty
@@ -87,7 +88,7 @@ class Signature:
         return [n for index, n in enumerate(self.names) if index >= len(args) or n in self._by_name_only]
 
     def resolve_training(self, args: tuple, kwargs: dict) -> bool | None:
-        """Return the training flag of a call: its own argument, that of the enclosing call, or the default."""
+        """Return the training flag of a call: its own argument, that of the enclosing call, or the default; or None."""
         if self.takes_training:
             own = self.argument("training", args, kwargs)
             if own is not None:

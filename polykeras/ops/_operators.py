@@ -45,6 +45,9 @@ _COMPARISONS = {
     "gt": arithmetic.greater,
     "ge": arithmetic.greater_equal,
 }
+# As in Keras; the engines' arrays, and so symbolic tensors, combine the bits of integers.
+_LOGICAL = {"and": arithmetic.logical_and, "or": arithmetic.logical_or, "xor": arithmetic.logical_xor}
+_EQUALITIES = {"eq": arithmetic.equal, "ne": arithmetic.not_equal}
 _ONE = {"neg": math.negative, "pos": creation.convert_to_tensor, "abs": math.absolute, "invert": math.bitwise_not}
 
 
@@ -88,5 +91,7 @@ def install() -> None:
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)
     KerasTensor.reshape, KerasTensor.squeeze = reshape, squeeze
-    for name, function in {"__eq__": arithmetic.equal, "__ne__": arithmetic.not_equal}.items():
-        setattr(Variable, name, _forward(function))
+    for name, function in (_EQUALITIES | _LOGICAL).items():
+        setattr(Variable, f"__{name}__", _forward(function))
+    for name, function in _LOGICAL.items():
+        setattr(Variable, f"__r{name}__", _reflected(function))

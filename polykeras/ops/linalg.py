@@ -392,7 +392,7 @@ def _matrices(x: Any) -> Any:
 def _square(x: Any) -> Any:
     x = _matrices(x)
     *_, rows, columns = current().shape(x)
-    if None not in (rows, columns) and rows != columns:
+    if rows != columns:
         raise ValueError(f"Expected square matrices. Received shape: {tuple(current().shape(x))}.")
     return x
 

@@ -113,7 +113,29 @@ def test_training_reaches_the_layers_inside(backend):
     model(array(2, 3), training=True)
     model(array(2, 3), training=False)
     model(array(2, 3))
-    assert seen == [True, False, False]
+    assert seen == [True, False, None]
+
+
+@pytest.mark.parametrize("default", [None, False, True])
+def test_a_layer_that_nobody_tells_its_mode_receives_its_own_default_as_in_keras(backend, real_keras, default):
+    seen = []
+
+    def call(self, x, training=default):
+        seen.append(training)
+        return x
+
+    def spied(keras):
+        layer = type("Spy", (keras.layers.Layer,), {"call": call})()
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, layer(inputs))
+        seen.clear()
+        for function in (layer, layer, model, model):  # the first call of each checks, the second knows the array
+            function(array(2, 3))
+        model(array(2, 3), training=True)
+        model.predict(array(2, 3), verbose=0)
+        return set(seen[:4]), set(seen[4:])
+
+    assert spied(keras) == spied(real_keras) == ({default}, {True, False})
 
 
 def test_masks_travel_beside_arrays_to_the_layers_that_take_them(backend):

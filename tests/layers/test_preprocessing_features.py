@@ -113,6 +113,23 @@ def test_layers_do_what_every_layer_must(backend, name, arguments, x):
         check_layer(check, x)
 
 
+@pytest.mark.parametrize("mode", ["multi_hot", "count"])
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (2, 3, 4), (2, 3, 4, 2)])
+def test_rows_are_counted_along_the_axis_after_the_batch_as_in_keras(backend, real_keras, mode, shape):
+    x = np.arange(np.prod(shape)).reshape(shape) % 5
+
+    def layers_of(keras):
+        yield keras.layers.CategoryEncoding(6, mode)
+        yield keras.layers.Discretization([1.0, 2.0, 3.0, 4.0, 5.0], output_mode=mode)
+        yield keras.layers.IntegerLookup(vocabulary=[0, 1, 2, 3, 4], output_mode=mode)
+        yield keras.layers.Hashing(6, output_mode=mode)
+
+    for layer, oracle in zip(layers_of(keras), layers_of(real_keras), strict=True):
+        result = to_numpy(layer(x))
+        np.testing.assert_array_equal(result, np.asarray(oracle(x)))
+        assert layer.compute_output_shape(shape) == result.shape
+
+
 def test_weights_of_counts(backend):
     layer = keras.layers.CategoryEncoding(4, "count")
     result = layer(IDS, count_weights=np.array([[1.0, 0.5, 2.0], [3.0, 1.0, 0.25]], "float32"))

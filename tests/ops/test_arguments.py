@@ -31,12 +31,16 @@ def test_python_operators_of_variables(backend, name):
         np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["and_", "or_", "xor"])
-def test_bit_operators_of_variables(backend, name):
-    function = getattr(operator, name)
-    variable = Variable(np.array([6, 5], "int32"))
-    assert ops.convert_to_numpy(function(variable, 3)).tolist() == function(np.array([6, 5]), 3).tolist()
-    assert ops.convert_to_numpy(function(3, variable)).tolist() == function(3, np.array([6, 5])).tolist()
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float32"])
+@pytest.mark.parametrize("name", ["and", "or", "xor"])
+def test_and_or_and_xor_of_variables_are_logical_as_in_keras(backend, name, dtype):
+    function, logical = getattr(operator, f"{name}_" if name != "xor" else name), getattr(np, f"logical_{name}")
+    x, y = np.array([6, 5, 0, 0]).astype(dtype), np.array([2, 0, 2, 0]).astype(dtype)
+    for result in (function(Variable(x), Variable(y)), function(Variable(x), y), function(1, Variable(y))):
+        assert ops.dtype(result) == "bool"
+    assert ops.convert_to_numpy(function(Variable(x), Variable(y))).tolist() == logical(x, y).tolist()
+    assert ops.convert_to_numpy(function(Variable(x), 2)).tolist() == logical(x, 2).tolist()
+    assert ops.convert_to_numpy(function(2, Variable(x))).tolist() == logical(2, x).tolist()
 
 
 def test_unary_operators_and_indexing_of_variables(backend):

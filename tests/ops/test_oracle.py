@@ -80,8 +80,9 @@ def test_shape_and_dtype_are_inferred(name, arguments, kwargs, oracle):
     assert [x.dtype for x in inferred] == [ops.dtype(x) for x in actual]
 
 
-# Diagonals, decompositions and parts of an axis need its size; so does squeezing all axes of size 1.
-SIZE_DECIDES = {"diag", "trace", "unstack", "lstsq", "lu_factor", "squeeze"}
+# Diagonals, decompositions and parts of an axis need its size; so does squeezing all axes of size 1, and a matrix that
+# has to be square.
+SIZE_DECIDES = {"diag", "trace", "unstack", "lstsq", "lu_factor", "squeeze", "solve", "solve_triangular"}
 LOOSE = [c for c in SHAPED if c[0] not in SIZE_DECIDES and not (c[0] == "norm" and c[2].get("ord") in ("nuc", 2, -2))]
 
 

@@ -659,9 +659,9 @@ class TorchBackend(Backend):
 
     def _device(self, name: str) -> torch.device:
         kind, _, number = name.lower().replace("gpu", "cuda").partition(":")
-        if f"{kind}:{number or 0}" not in self.devices():
+        if f"{kind}:{number or 0}" not in [*self.devices(), "meta:0"]:  # meta: shapes without values
             raise ValueError(f"Expected one of the devices {self.devices()} of PyTorch. Received: {name!r}.")
-        return torch.device("cpu") if kind == "cpu" else torch.device(kind, int(number or 0))
+        return torch.device(kind) if kind in ("cpu", "meta") else torch.device(kind, int(number or 0))
 
     # ------------------------------------------------- kernels: elementwise, sums
 

@@ -21,14 +21,14 @@ class CategoryEncoding(Layer):
         num_tokens: int, required, length of the vectors; integers outside the range from 0 to ``num_tokens - 1`` are
             ignored; default None.
         output_mode: ``"one_hot"`` for a vector per integer, or ``"multi_hot"`` or ``"count"`` for one vector for all
-            integers along the last axis; default "multi_hot".
+            integers along axis 1, of a row; default "multi_hot".
         sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
         ValueError: for invalid arguments.
 
-    Shapes: (..., n) to (..., num_tokens); with "one_hot" (...) to (..., num_tokens).
+    Shapes: (batch, n, ...) to (batch, ..., num_tokens); with "one_hot" (...) to (..., num_tokens).
 
     >>> import polykeras as keras
     >>> keras.layers.CategoryEncoding(4)([[0, 1], [0, 0], [1, 2], [3, 1]])
@@ -57,7 +57,7 @@ class CategoryEncoding(Layer):
             count_weights: array of the shape of the inputs, the weight of each integer in "count" mode; default
                 None, for 1.
 
-        Shapes: (..., n) to (..., num_tokens); with "one_hot" (...) to (..., num_tokens).
+        Shapes: (batch, n, ...) to (batch, ..., num_tokens); with "one_hot" (...) to (..., num_tokens).
         """
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(
@@ -84,7 +84,7 @@ class Discretization(Layer):
         num_bins: int, number of bins for ``adapt``, which chooses quantiles as boundaries; default None.
         epsilon: float, error tolerance of the quantiles; ``adapt`` keeps about 1 / epsilon numbers; default 0.01.
         output_mode: ``"int"`` for bin indices, ``"one_hot"``, or ``"multi_hot"`` or ``"count"`` of the bins
-            along the last axis; default "int".
+            along axis 1, of a row; default "int".
         sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         dtype: str, name of the dtype, or a policy; default None.
         name: str, name of the layer; default None.

@@ -77,7 +77,7 @@ class Hashing(HostLayer):
         mask_value: value that is mapped to bin 0, which is then reserved for it; default None.
         salt: int or pair of ints, the key of a different hash function; default None.
         output_mode: ``"int"`` for bin indices, ``"one_hot"``, or ``"multi_hot"`` or ``"count"`` of the
-            bins along the last axis; default "int".
+            bins along axis 1, of a row; default "int".
         sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 

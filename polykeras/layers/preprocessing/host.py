@@ -83,7 +83,7 @@ def check_is_dense(layer: Layer, ragged: bool) -> None:
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None, sparse: bool = False) -> Any:
-    """Return indices unchanged, one-hot encoded, or counted along the last axis.
+    """Return indices unchanged, one-hot encoded, or counted in each row (along the axis after the batch's).
 
     Args:
         indices: array of integers; those outside the range of ``depth`` are ignored.
@@ -105,9 +105,10 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None,
         rows = ops.multiply(rows, ops.expand_dims(ops.cast(weights, dtype), -1))
     if mode == "one_hot":
         return rows
+    axis = 1 if len(shape) > 1 else 0
     if mode == "count":
-        return ops.sum(rows, -2)
-    return ops.sign(ops.sum(rows, -2)) if sparse else ops.max(rows, -2)
+        return ops.sum(rows, axis)
+    return ops.sign(ops.sum(rows, axis)) if sparse else ops.max(rows, axis)
 
 
 def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
@@ -138,8 +139,9 @@ def encode_on_host(indices: np.ndarray, mode: str, depth: int) -> np.ndarray:
     if mode == "one_hot":
         indices = indices[..., 0] if indices.ndim > 1 and indices.shape[-1] == 1 else indices
         return (indices[..., None] == np.arange(depth)).astype("int64")
-    counts = count_on_host(indices.reshape(-1, indices.shape[-1]), depth, mode)
-    return counts.reshape(*indices.shape[:-1], depth)
+    rows = np.moveaxis(indices, 1, -1) if indices.ndim > 2 else indices
+    counts = count_on_host(rows.reshape(-1, rows.shape[-1]), depth, mode)
+    return counts.reshape(*rows.shape[:-1], depth)
 
 
 def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
@@ -149,7 +151,7 @@ def encoded_shape(shape: tuple, mode: str, depth: int | None) -> tuple:
     shape = shape or (1,)
     if mode == "one_hot":
         return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape), depth)
-    return (*shape[:-1], depth)
+    return (*shape[:1], *shape[2:], depth) if len(shape) > 1 else (depth,)
 
 
 class HostLayer(Layer):

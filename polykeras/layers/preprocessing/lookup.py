@@ -430,7 +430,7 @@ class StringLookup(IndexLookup):
         idf_weights: array of the inverse document frequencies of the tokens, for ``"tf_idf"``; default None.
         invert: bool, whether to map indices to tokens, as a NumPy array of strings; default False.
         output_mode: ``"int"`` for indices, ``"one_hot"``, or ``"multi_hot"``, ``"count"`` or
-            ``"tf_idf"`` of the tokens along the last axis; default "int".
+            ``"tf_idf"`` of the tokens along axis 1, of a row; default "int".
         pad_to_max_tokens: bool, whether to pad rows to ``max_tokens`` entries; default False.
         sparse: bool, whether encodings are sparse, on TensorFlow; default False.
         encoding: str, encoding of bytes; default "utf-8".
