@@ -35,6 +35,9 @@ DEFAULTS = (
     *(("layers.pooling", name, "data_format", "channels_last") for name in _POOLING_1D),
     ("preprocessing.image", "ImageDataGenerator", "data_format", "channels_last"),
     ("preprocessing.image", "ImageDataGenerator", "dtype", "float32"),
+    ("preprocessing.transforms", "apply_affine_transform", "row_axis", 0),
+    ("preprocessing.transforms", "apply_affine_transform", "col_axis", 1),
+    ("preprocessing.transforms", "apply_affine_transform", "channel_axis", 2),
     ("utils", "Progbar", "width", 30),
     ("losses", "KLDivergence", "name", "kullback_leibler_divergence"),
     ("losses", "LogCosh", "name", "logcosh"),
@@ -166,6 +169,7 @@ ORDERS = (
         "ImageDataGenerator.flow",
         "x y batch_size shuffle sample_weight seed save_to_dir save_prefix save_format subset",
     ),
+    ("utils.image_arrays", "load_img", "path grayscale color_mode target_size interpolation"),
     ("utils.plotting", "plot_model", "model to_file show_shapes show_layer_names rankdir expand_nested dpi"),
     ("utils.plotting", "model_to_dot", "model show_shapes show_layer_names rankdir expand_nested dpi subgraph"),
 )

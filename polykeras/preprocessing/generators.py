@@ -9,17 +9,21 @@ from typing import Any
 import numpy as np
 
 from polykeras import config
-from polykeras.core import seeds, window_geometry
+from polykeras.core import naming, window_geometry
 from polykeras.preprocessing.iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
 from polykeras.preprocessing.transforms import (
     FILL_MODES,
     apply_affine_transform,
     apply_brightness_shift,
     apply_channel_shift,
+    drawing_from,
     flip_axis,
     pair,
+    source,
 )
 from polykeras.utils.image_arrays import one_of
+
+_IGNORED = {"has_ext", "sort", "drop_duplicates"}
 
 
 class ImageDataGenerator:
@@ -54,8 +58,8 @@ class ImageDataGenerator:
     Raises:
         ValueError: for settings out of range.
 
-    All random numbers derive from a seed: flows with a seed, or after ``keras.utils.set_random_seed``, are
-    reproducible.
+    Flows with a seed, or after ``keras.utils.set_random_seed``, are reproducible, and with a seed the transforms are
+    those of Keras.
 
     >>> generator = ImageDataGenerator(rotation_range=20, horizontal_flip=True, rescale=1 / 255)
     >>> x, y = next(generator.flow(np.ones((8, 6, 6, 3)), np.arange(8), batch_size=4))
@@ -91,7 +95,8 @@ class ImageDataGenerator:
     ) -> None:
         if not 0 <= validation_split < 1:
             raise ValueError(f"Expected validation_split from 0 to below 1. Received: {validation_split}.")
-        self.featurewise_std_normalization, self.zca_whitening = featurewise_std_normalization, zca_whitening
+        self.zca_whitening = zca_whitening
+        self.featurewise_std_normalization = featurewise_std_normalization and not zca_whitening
         self.featurewise_center = featurewise_center or featurewise_std_normalization or zca_whitening
         self.samplewise_std_normalization = samplewise_std_normalization
         self.samplewise_center = samplewise_center or samplewise_std_normalization
@@ -101,8 +106,8 @@ class ImageDataGenerator:
         self.channel_shift_range = channel_shift_range
         self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
         self.brightness_range = None if brightness_range is None else pair("brightness_range", brightness_range)
-        is_number = isinstance(zoom_range, int | float)
-        self.zoom_range = (1 - zoom_range, 1 + zoom_range) if is_number else pair("zoom_range", zoom_range)
+        limits = (1 - zoom_range, 1 + zoom_range) if np.isscalar(zoom_range) else pair("zoom_range", zoom_range)
+        self.zoom_range = list(limits)
         self.fill_mode, self.cval = one_of("fill_mode", fill_mode, FILL_MODES), cval
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
         self.rescale, self.preprocessing_function = rescale, preprocessing_function
@@ -110,8 +115,8 @@ class ImageDataGenerator:
         self._validation_split, self.interpolation_order = validation_split, interpolation_order
         self.dtype = dtype or config.floatx()
         is_last = self.data_format == "channels_last"
-        self.row_axis, self.col_axis = (axis - 1 for axis in window_geometry.spatial_axes(4, is_last))
-        self.channel_axis = 2 if is_last else 0
+        self.row_axis, self.col_axis = window_geometry.spatial_axes(4, is_last)
+        self.channel_axis = 3 if is_last else 1
         self.mean: Any = None
         self.std: Any = None
         self.principal_components: Any = None
@@ -211,8 +216,22 @@ class ImageDataGenerator:
         interpolation: str = "nearest",
         validate_filenames: bool = True,
         keep_aspect_ratio: bool = False,
+        **ignored: Any,
     ) -> DataFrameIterator:
-        """Return an iterator over batches of transformed images listed in a table; see ``DataFrameIterator``."""
+        """Return an iterator over batches of transformed images listed in a table.
+
+        Args:
+            ...: see ``DataFrameIterator``.
+            **ignored: ``has_ext``, ``sort`` and ``drop_duplicates`` of Keras 2.2, which have no effect.
+
+        Raises:
+            TypeError: for other arguments.
+        """
+        unknown = sorted(ignored.keys() - _IGNORED)
+        if unknown:
+            raise TypeError(f"flow_from_dataframe: Expected its arguments. Received: {naming.listed(unknown)}.")
+        for name in ignored:
+            warnings.warn(f"flow_from_dataframe ignores {name}, as Keras does.", DeprecationWarning, stacklevel=2)
         return DataFrameIterator(
             dataframe,
             directory,
@@ -245,27 +264,32 @@ class ImageDataGenerator:
 
         Args:
             img_shape: tuple, shape of the image.
-            seed: int; default None, to draw from the global stream.
+            seed: int; default None, to draw from NumPy's global generator.
         """
-        generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "augment")
+        numbers = source.numbers if seed is None else np.random.RandomState(seed)
 
         def within(limit: float) -> float:
-            return generator.uniform(-limit, limit) if limit else 0
+            return numbers.uniform(-limit, limit) if limit else 0
 
+        # In Keras's order, so that a seed gives its numbers.
+        theta = within(self.rotation_range)
+        tx = _shift(numbers, self.height_shift_range, img_shape[self.row_axis - 1])
+        ty = _shift(numbers, self.width_shift_range, img_shape[self.col_axis - 1])
+        shear = within(self.shear_range)
         lowest, highest = self.zoom_range
-        zoom = (1, 1) if lowest == highest == 1 else generator.uniform(lowest, highest, 2).tolist()
+        zx, zy = (1, 1) if lowest == highest == 1 else numbers.uniform(lowest, highest, 2).tolist()
         brightness = self.brightness_range
         return {
-            "theta": within(self.rotation_range),
-            "tx": _shift(generator, self.height_shift_range, img_shape[self.row_axis]),
-            "ty": _shift(generator, self.width_shift_range, img_shape[self.col_axis]),
-            "shear": within(self.shear_range),
-            "zx": zoom[0],
-            "zy": zoom[1],
-            "flip_horizontal": bool(generator.random() < 0.5 and self.horizontal_flip),
-            "flip_vertical": bool(generator.random() < 0.5 and self.vertical_flip),
+            "theta": theta,
+            "tx": tx,
+            "ty": ty,
+            "shear": shear,
+            "zx": zx,
+            "zy": zy,
+            "flip_horizontal": bool((numbers.random_sample() < 0.5) * self.horizontal_flip),
+            "flip_vertical": bool((numbers.random_sample() < 0.5) * self.vertical_flip),
             "channel_shift_intensity": within(self.channel_shift_range) if self.channel_shift_range else None,
-            "brightness": None if brightness is None else generator.uniform(*brightness),
+            "brightness": None if brightness is None else numbers.uniform(*brightness),
         }
 
     def apply_transform(self, x: Any, transform_parameters: dict) -> np.ndarray:
@@ -278,23 +302,24 @@ class ImageDataGenerator:
                 ``"channel_shift_intensity"`` and ``"brightness"``.
         """
         given = transform_parameters
+        row_axis, col_axis, channel_axis = self.row_axis - 1, self.col_axis - 1, self.channel_axis - 1
         affine = {name: given[name] for name in ("theta", "tx", "ty", "shear", "zx", "zy") if name in given}
         x = apply_affine_transform(
             x,
-            row_axis=self.row_axis,
-            col_axis=self.col_axis,
-            channel_axis=self.channel_axis,
+            row_axis=row_axis,
+            col_axis=col_axis,
+            channel_axis=channel_axis,
             fill_mode=self.fill_mode,
             cval=self.cval,
             order=self.interpolation_order,
             **affine,
         )
         if given.get("channel_shift_intensity") is not None:
-            x = apply_channel_shift(x, given["channel_shift_intensity"], self.channel_axis)
+            x = apply_channel_shift(x, given["channel_shift_intensity"], channel_axis)
         if given.get("flip_horizontal"):
-            x = flip_axis(x, self.col_axis)
+            x = flip_axis(x, col_axis)
         if given.get("flip_vertical"):
-            x = flip_axis(x, self.row_axis)
+            x = flip_axis(x, row_axis)
         if given.get("brightness") is not None:
             x = apply_brightness_shift(x, given["brightness"], scale=False)
         return x
@@ -306,23 +331,28 @@ class ImageDataGenerator:
     # -------------------------------------------------------------------- scaling
 
     def standardize(self, x: Any) -> np.ndarray:
-        """Return an image or a batch after ``preprocessing_function``, rescaling and normalization."""
-        x = np.array(x, self.dtype)
+        """Return an image or a batch after ``preprocessing_function``, rescaling and normalization.
+
+        Args:
+            x: array; one of floats is changed itself, as in Keras.
+        """
+        x = np.asarray(x)
         if self.preprocessing_function is not None:
-            x = self.preprocessing_function(x)
+            x = np.asarray(self.preprocessing_function(x))
+        x = x if x.dtype.kind == "f" and x.flags.writeable else np.array(x, self.dtype)
         if self.rescale:
-            x = x * self.rescale
+            x *= self.rescale
         if self.samplewise_center:
-            x = x - np.mean(x, keepdims=True)
+            x -= np.mean(x, keepdims=True)
         if self.samplewise_std_normalization:
-            x = x / (np.std(x, keepdims=True) + 1e-6)
+            x /= np.std(x, keepdims=True) + 1e-6
         if self.featurewise_center and self._is_known("mean"):
-            x = x - self.mean
+            x -= self.mean
         if self.featurewise_std_normalization and self._is_known("std"):
-            x = x / (self.std + 1e-6)
+            x /= self.std + 1e-6
         if self.zca_whitening and self._is_known("principal_components"):
-            x = (x.reshape(-1, len(self.principal_components)) @ self.principal_components).reshape(x.shape)
-        return x.astype(self.dtype)
+            x[...] = (x.reshape(-1, len(self.principal_components)) @ self.principal_components).reshape(x.shape)
+        return x
 
     def _is_known(self, name: str) -> bool:
         if getattr(self, name) is None:
@@ -331,13 +361,13 @@ class ImageDataGenerator:
         return True
 
     def fit(self, x: Any, augment: bool = False, rounds: int = 1, seed: int | None = None) -> None:
-        """Compute the statistics of data for featurewise normalization and whitening.
+        """Compute the statistics of rescaled data for featurewise normalization and whitening.
 
         Args:
             x: images, an array with four axes.
             augment: bool, whether to use randomly transformed images; default False.
             rounds: int, number of passes over the data with ``augment``; default 1.
-            seed: int, seed of the transforms; default None, to draw from the global stream.
+            seed: int, seed of the transforms; default None, to draw from NumPy's global generator.
 
         Raises:
             ValueError: for data without four axes.
@@ -345,11 +375,12 @@ class ImageDataGenerator:
         x = np.array(x, self.dtype)
         if x.ndim != 4:
             raise ValueError(f"Expected images with four axes. Received shape: {x.shape}.")
+        if self.rescale:
+            x *= self.rescale
         if augment:
-            seed = seeds.next_seed() if seed is None else seed
-            numbers = range(rounds * len(x))
-            x = np.stack([self.random_transform(x[n % len(x)], seeds.digest(seed, "fit", n) >> 1) for n in numbers])
-        axes = (0, self.row_axis + 1, self.col_axis + 1)
+            with drawing_from(source.numbers if seed is None else np.random.RandomState(seed)):
+                x = np.stack([self.random_transform(image) for _ in range(rounds) for image in x])
+        axes = (0, self.row_axis, self.col_axis)
         if self.featurewise_center:
             self.mean = np.mean(x, axes, keepdims=True)[0]
             x = x - self.mean
@@ -362,10 +393,13 @@ class ImageDataGenerator:
             self.principal_components = u / np.sqrt(variances + self.zca_epsilon) @ u.T
 
 
-def _shift(generator: np.random.Generator, limit: Any, size: int) -> float:
+def _shift(numbers: Any, limit: Any, size: int) -> float:
     """Draw a shift in pixels, as described for ``width_shift_range``."""
+    if np.ndim(limit) == 0 and not limit:
+        return 0
     if isinstance(limit, float):
-        return generator.uniform(-limit, limit) * (size if limit < 1 else 1) if limit else 0
-    choices = np.arange(max(limit, 1)) if isinstance(limit, int | np.integer) else np.asarray(limit)
-    shift = float(generator.choice(choices) * generator.choice((-1, 1)))
-    return shift * size if choices.max() < 1 else shift
+        shift = numbers.uniform(-limit, limit)
+    else:
+        choices = np.arange(max(limit, 1)) if isinstance(limit, int | np.integer) else np.asarray(limit)
+        shift = float(numbers.choice(choices) * numbers.choice([-1, 1]))
+    return shift * size if np.max(limit) < 1 else shift

@@ -15,5 +15,6 @@ from polykeras.preprocessing.transforms import (
     random_shear,
     random_shift,
     random_zoom,
+    transform_matrix_offset_center,
 )
 from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, save_img, smart_resize

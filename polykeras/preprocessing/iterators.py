@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import warnings
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from polykeras import config
 from polykeras.core import naming, seeds
+from polykeras.preprocessing.transforms import drawing_from, source
 from polykeras.training.data.datasets import PyDataset
-from polykeras.utils.image_arrays import array_to_img, img_to_array, load_img, one_of
+from polykeras.utils.image_arrays import COLOR_MODES, array_to_img, img_to_array, load_img, one_of
 
 SUFFIXES = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
-_CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
 _CLASS_MODES = ("binary", "categorical", "input", "sparse", None)
 _TABLE_MODES = (*_CLASS_MODES, "multi_output", "raw")
 
@@ -31,26 +31,41 @@ class Iterator(PyDataset):
         shuffle: bool, whether to use a new order in each epoch.
         seed: int, seed of orders and transforms; None to draw it from the global stream.
 
-    Subclasses define ``_get_batches_of_transformed_samples(index_array)``. The random numbers of a sample
-    derive from the seed, the epoch and its index, so that they do not depend on the worker that prepares it.
+    Attributes:
+        index_array: the order of this epoch; ``index_generator``: an endless sequence of parts of it, one per batch.
+
+    Subclasses define ``_get_batches_of_transformed_samples(index_array)``. The random numbers of a batch
+    derive from the seed and the number of the batch, so that they do not depend on the worker that prepares it. With
+    a given seed they are those of Keras.
     """
+
+    white_list_formats = SUFFIXES
 
     def __init__(self, n: int, batch_size: int, shuffle: bool, seed: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n = n
         self.batch_size = batch_size
         self.shuffle = shuffle
-        self.seed = seeds.next_seed() if seed is None else seed
-        self.epoch = 0
+        self.seed = seed
+        self._first_seed = seeds.next_seed() if seed is None else seed
+        self._first = 0  # the number of the first batch of this epoch
         self.batch_index = 0
         self.total_batches_seen = 0
         self.lock = threading.Lock()
+        self.index_generator = self._flow_index()
         self._set_index_array()
+
+    def _numbers(self, batch: int) -> np.random.RandomState:
+        """The generator of the random numbers of a batch."""
+        seed = (self._first_seed + batch) % (1 << 32)
+        if seeds.asks_numpy and self.seed is not None:
+            np.random.seed(seed)  # users' functions that draw from it rely on that in Keras 2
+        return np.random.RandomState(seed)
 
     def _set_index_array(self) -> None:
         self.index_array = np.arange(self.n)
         if self.shuffle:
-            self.index_array = seeds.host_generator(self.seed, "shuffle", self.epoch).permutation(self.n)
+            self.index_array = self._numbers(self._first).permutation(self.n)
 
     def __len__(self) -> int:
         return -(-self.n // self.batch_size)
@@ -59,41 +74,52 @@ class Iterator(PyDataset):
         """Return the batch of this epoch with the index ``idx``.
 
         Raises:
-            IndexError: if there are fewer batches.
+            ValueError: if there are fewer batches.
         """
         if idx >= len(self):
-            raise IndexError(f"Expected an index of a batch below {len(self)}. Received: {idx}.")
+            raise ValueError(f"Expected an index of a batch below {len(self)}. Received: {idx}.")
         self.total_batches_seen += 1
-        return self._get_batches_of_transformed_samples(self.index_array[idx * self.batch_size :][: self.batch_size])
+        numbers = self._numbers(self._first + idx)
+        if self.shuffle and idx == 0:
+            numbers.permutation(self.n)  # the order of the epoch
+        return self._batch(self.index_array[idx * self.batch_size :][: self.batch_size], numbers)
 
     def on_epoch_end(self) -> None:
         """Start the next epoch, with a new order and new transforms."""
-        self.epoch += 1
+        self._first += len(self)
         self._set_index_array()
 
     def reset(self) -> None:
-        """Make ``next`` start with the first batch again."""
+        """Make ``next`` start with the first batch of a new order."""
         self.batch_index = 0
+
+    def _flow_index(self) -> Generator[np.ndarray]:
+        while True:
+            numbers = self._numbers(self.total_batches_seen)
+            if self.batch_index == 0:
+                self._first = self.total_batches_seen
+                self.index_array = numbers.permutation(self.n) if self.shuffle else np.arange(self.n)
+            start = self.batch_index * self.batch_size
+            self.batch_index = self.batch_index + 1 if start + self.batch_size < self.n else 0
+            self.total_batches_seen += 1
+            self._next_numbers = numbers
+            yield self.index_array[start : start + self.batch_size]
 
     def __iter__(self) -> Iterator:
         return self
 
     def __next__(self) -> Any:
-        with self.lock:
-            if self.batch_index >= len(self):
-                self.on_epoch_end()
-                self.batch_index = 0
-            index = self.batch_index
-            self.batch_index += 1
-        return self[index]
+        return self.next()
 
     def next(self) -> Any:
         """Return the next batch; after the last batch of an epoch, the first one of the next epoch."""
-        return self.__next__()
+        with self.lock:
+            index_array, numbers = next(self.index_generator), self._next_numbers
+        return self._batch(index_array, numbers)
 
-    def _seed_of(self, sample: int) -> int:
-        """The seed of the transform of a sample in this epoch."""
-        return seeds.digest(self.seed, "augment", self.epoch, int(sample)) >> 1
+    def _batch(self, index_array: np.ndarray, numbers: np.random.RandomState) -> Any:
+        with drawing_from(numbers):
+            return self._get_batches_of_transformed_samples(index_array)
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
         """Return the batch of the samples with these indices."""
@@ -141,13 +167,14 @@ class _ImageIterator(Iterator):
         image, generator = self._image(sample), self.image_data_generator
         if generator is None:
             return image
-        image = generator.random_transform(image.astype(self.dtype), seed=self._seed_of(sample))
-        return generator.standardize(image)
+        return generator.standardize(generator.random_transform(image.astype(self.dtype)))
 
     def _inputs(self, index_array: np.ndarray, images: np.ndarray) -> Any:
         return images
 
     def _get_batches_of_transformed_samples(self, index_array: np.ndarray) -> Any:
+        if not len(index_array):
+            raise ValueError(f"{type(self).__name__}: Expected images for a batch. Received: none; check their paths.")
         images = np.stack([self._prepared(sample) for sample in index_array]).astype(self.dtype)
         if self.save_to_dir:
             self._save(index_array, images, self.save_to_dir)
@@ -160,7 +187,7 @@ class _ImageIterator(Iterator):
 
     def _save(self, index_array: np.ndarray, images: np.ndarray, folder: str) -> None:
         for sample, image in zip(index_array, images, strict=True):
-            name = f"{self.save_prefix}_{sample}_{self._seed_of(sample) % 10**7}.{self.save_format}"
+            name = f"{self.save_prefix}_{sample}_{source.numbers.randint(10**7)}.{self.save_format}"
             array_to_img(image, self.data_format, scale=True).save(os.path.join(folder, name))
 
 
@@ -272,12 +299,51 @@ class _FileIterator(_ImageIterator):
         color_mode: str,
         interpolation: str,
         keep_aspect_ratio: bool,
+        subset: str | None,
         *options: Any,
     ) -> None:
         super().__init__(n, image_data_generator, *options)
-        self.target_size, self.color_mode = tuple(target_size), one_of("color_mode", color_mode, _CHANNELS)
-        self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
-        depth = _CHANNELS[color_mode]
+        self.set_processing_attrs(
+            image_data_generator,
+            target_size,
+            color_mode,
+            self.data_format,
+            self.save_to_dir,
+            self.save_prefix,
+            self.save_format,
+            subset,
+            interpolation,
+            keep_aspect_ratio,
+        )
+
+    def set_processing_attrs(
+        self,
+        image_data_generator: Any,
+        target_size: Any,
+        color_mode: str,
+        data_format: str | None,
+        save_to_dir: str | None,
+        save_prefix: str,
+        save_format: str,
+        subset: str | None,
+        interpolation: str,
+        keep_aspect_ratio: bool = False,
+    ) -> None:
+        """Set how files become images, which are from then on prepared in that way.
+
+        Args:
+            image_data_generator, target_size, color_mode, data_format, save_to_dir, save_prefix, save_format, subset,
+                interpolation, keep_aspect_ratio: see ``DirectoryIterator``.
+
+        Raises:
+            ValueError: for an unknown color mode or layout.
+        """
+        self.image_data_generator = image_data_generator
+        self.target_size, self.color_mode = tuple(target_size), one_of("color_mode", color_mode, COLOR_MODES)
+        self.data_format = config.standardize_data_format(data_format)
+        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
+        self.subset, self.interpolation, self.keep_aspect_ratio = subset, interpolation, keep_aspect_ratio
+        depth = COLOR_MODES[color_mode]
         is_last = self.data_format == "channels_last"
         self.image_shape = (*self.target_size, depth) if is_last else (depth, *self.target_size)
 
@@ -373,7 +439,7 @@ class DirectoryIterator(_FileIterator):
         self.filepaths = [os.path.join(directory, name) for name in self.filenames]
         self.samples = len(self.filenames)
         print(f"Found {self.samples} images belonging to {self.num_classes} classes.")
-        sizes = (target_size, color_mode, interpolation, keep_aspect_ratio)
+        sizes = (target_size, color_mode, interpolation, keep_aspect_ratio, subset)
         options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
         super().__init__(self.samples, image_data_generator, *sizes, *options)
 
@@ -404,7 +470,8 @@ class DataFrameIterator(_FileIterator):
             interpolation, keep_aspect_ratio, dtype: as for ``DirectoryIterator``.
 
     Raises:
-        ValueError: for targets that are incompatible with the class mode.
+        TypeError: for columns with other types than the class mode needs.
+        ValueError: for an unknown class mode, or one that needs another number of classes.
     """
 
     def __init__(
@@ -432,21 +499,23 @@ class DataFrameIterator(_FileIterator):
         dtype: str | None = "float32",
         validate_filenames: bool = True,
     ) -> None:
-        one_of("class_mode", class_mode, _TABLE_MODES)
+        class_mode = "raw" if class_mode == "other" else one_of("class_mode", class_mode, _TABLE_MODES)
         self.directory, self.class_mode = directory or "", class_mode
         self.dtype = dtype or config.floatx()
         columns: dict[Any, list] = {"x": _column(dataframe, x_col)}
         if not all(isinstance(name, str) for name in columns["x"]):
-            raise ValueError(f"Expected file names in the column {x_col!r}. Received: other values.")
+            raise TypeError(f"Expected file names in the column {x_col!r}. Received: other values.")
         if class_mode in ("binary", "categorical", "sparse"):
             columns["y"] = [_check_label(class_mode, y_col, label) for label in _column(dataframe, y_col)]
         elif class_mode in ("raw", "multi_output"):
             names = y_col if isinstance(y_col, list | tuple) else [y_col]
             if class_mode == "multi_output" and names is not y_col:
-                raise ValueError(f"Expected a list of columns for class_mode='multi_output'. Received: {y_col!r}.")
+                raise TypeError(f"Expected a list of columns for class_mode='multi_output'. Received: {y_col!r}.")
             columns |= {("raw", n): _column(dataframe, name) for n, name in enumerate(names)}
         if weight_col is not None:
             columns["weight"] = _column(dataframe, weight_col)
+            if np.asarray(columns["weight"]).dtype.kind not in "biuf":
+                raise TypeError(f"Expected numbers in the column {weight_col!r}. Received: other values.")
         if validate_filenames:
             columns = self._existing(columns, x_col)
         if "y" in columns:
@@ -455,8 +524,9 @@ class DataFrameIterator(_FileIterator):
         columns = {name: column[part] for name, column in columns.items()}
         self._keep(columns, single=class_mode == "raw" and not isinstance(y_col, list | tuple))
         belonging = f" belonging to {len(self.class_indices)} classes" if "y" in columns else ""
-        print(f"Found {self.samples} validated image filenames{belonging}.")
-        sizes = (target_size, color_mode, interpolation, keep_aspect_ratio)
+        validated = "validated" if validate_filenames else "non-validated"
+        print(f"Found {self.samples} {validated} image filenames{belonging}.")
+        sizes = (target_size, color_mode, interpolation, keep_aspect_ratio, subset)
         options = (batch_size, shuffle, seed, data_format, save_to_dir, save_prefix, save_format, dtype)
         super().__init__(self.samples, image_data_generator, *sizes, *options)
 
@@ -489,10 +559,15 @@ class DataFrameIterator(_FileIterator):
         self.filepaths = [self._path(name) for name in self.filenames]
         self.samples = len(self.filenames)
         self.classes = columns.get("y", [])
-        self.sample_weight = columns.get("weight")
+        self.sample_weight = np.array(columns["weight"]) if "weight" in columns else None
         self._values: Any = [np.array(column) for name, column in columns.items() if name[0] == "raw"]
         if self.class_mode == "raw":
             self._values = self._values[0] if single else np.stack(self._values, 1)
+
+    @property
+    def labels(self) -> Any:
+        """The targets of all samples: values of the columns, or class indices."""
+        return self._values if self.class_mode in ("raw", "multi_output") else self.classes
 
     def _targets(self, index_array: np.ndarray, images: np.ndarray) -> Any:
         if self.class_mode == "multi_output":
@@ -519,7 +594,5 @@ def _check_label(class_mode: str, y_col: Any, label: Any) -> Any:
     is_list = isinstance(label, list | tuple)
     if (is_list and class_mode != "categorical") or not all(isinstance(name, str) for name in _listed(label)):
         kinds = "strings, or lists of them," if class_mode == "categorical" else "strings"
-        raise ValueError(
-            f"Expected {kinds} in the column {y_col!r} for class_mode={class_mode!r}. Received: {label!r}."
-        )
+        raise TypeError(f"Expected {kinds} in the column {y_col!r} for class_mode={class_mode!r}. Received: {label!r}.")
     return label

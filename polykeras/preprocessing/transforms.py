@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from polykeras import backends, ops
-from polykeras.core import seeds
+from polykeras import backends, config, ops
 from polykeras.core.extras import require
 from polykeras.utils.image_arrays import one_of
 
 FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+_ROUNDING = 1e-6  # pixels by which a position may leave the image because of rounding
+
+
+class _Source(threading.local):
+    """Where transforms draw random numbers: from NumPy's global generator, except while a flow prepares a batch."""
+
+    numbers: Any = np.random
+
+
+source = _Source()
+
+
+@contextmanager
+def drawing_from(numbers: np.random.RandomState) -> Iterator[None]:
+    """Let this thread's transforms draw from a generator.
+
+    Args:
+        numbers: the generator.
+
+    >>> with drawing_from(np.random.RandomState(0)):
+    ...     first = source.numbers.uniform()
+    >>> first == np.random.RandomState(0).uniform()
+    True
+    """
+    before, source.numbers = source.numbers, numbers
+    try:
+        yield
+    finally:
+        source.numbers = before
 
 
 def _matrix(theta: float, tx: float, ty: float, shear: float, zx: float, zy: float) -> np.ndarray:
@@ -24,8 +54,17 @@ def _matrix(theta: float, tx: float, ty: float, shear: float, zx: float, zy: flo
     return rotation @ shift @ shearing @ np.diag([zx, zy, 1])
 
 
-def _around_center(matrix: np.ndarray, height: int, width: int) -> np.ndarray:
-    center = np.array([[1, 0, height / 2 - 0.5], [0, 1, width / 2 - 0.5], [0, 0, 1]])
+def transform_matrix_offset_center(matrix: np.ndarray, x: int, y: int) -> np.ndarray:
+    """Return a transform around the center of an image instead of its first pixel.
+
+    Args:
+        matrix: array (3, 3), from output to input positions (row, column, 1).
+        x, y: ints, numbers of rows and columns of the image.
+
+    >>> transform_matrix_offset_center(np.diag([2.0, 2.0, 1.0]), 3, 5)[:2, 2]
+    array([-1., -2.])
+    """
+    center = np.array([[1, 0, x / 2 - 0.5], [0, 1, y / 2 - 0.5], [0, 0, 1]])
     return center @ matrix @ np.linalg.inv(center)
 
 
@@ -69,11 +108,12 @@ def apply_affine_transform(
     x = np.asarray(x)
     axes = row_axis, col_axis, channel_axis
     image = np.moveaxis(x, axes, (0, 1, 2))
-    matrix = _around_center(_matrix(theta, tx, ty, shear, zx, zy), *image.shape[:2])
+    matrix = transform_matrix_offset_center(_matrix(theta, tx, ty, shear, zx, zy), *image.shape[:2])
     if np.allclose(matrix, np.eye(3)):
         return x.copy()
     sample = _splines if order > 1 else _linear
-    return np.moveaxis(sample(image, matrix, fill_mode, cval, order), (0, 1, 2), axes).astype(x.dtype)
+    moved = np.moveaxis(sample(image, matrix, fill_mode, cval, order), (0, 1, 2), axes)
+    return (np.rint(moved) if x.dtype.kind in "iu" else moved).astype(x.dtype)
 
 
 def _linear(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, order: int) -> np.ndarray:
@@ -82,9 +122,20 @@ def _linear(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, 
     transform = np.array([e, d, f, b, a, c, 0, 0])
     interpolation = "bilinear" if order else "nearest"
     with backends.use("numpy"):
-        return ops.image.affine_transform(
+        moved = ops.image.affine_transform(
             image, transform, interpolation, fill_mode=fill_mode, fill_value=cval, data_format="channels_last"
         )
+    if fill_mode == "constant":
+        moved = np.where(_is_outside(image.shape, matrix), cval, moved)
+    return moved
+
+
+def _is_outside(shape: tuple, matrix: np.ndarray) -> np.ndarray:
+    """Whether the input position of each pixel lies outside the image, (rows, columns, 1)."""
+    outputs = np.stack([*np.indices(shape[:2]), np.ones(shape[:2])], -1)
+    inputs = (outputs @ matrix.T)[..., :2]
+    last = np.array(shape[:2]) - 1
+    return ((inputs < -_ROUNDING) | (inputs > last + _ROUNDING)).any(-1, keepdims=True)
 
 
 def _splines(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float, order: int) -> np.ndarray:
@@ -106,7 +157,7 @@ def apply_channel_shift(x: Any, intensity: float, channel_axis: int = 0) -> np.n
     array([[[2., 5.]]])
     """
     x = np.asarray(x)
-    return np.clip(x + intensity, x.min(), x.max()).astype(x.dtype)
+    return np.clip(x + float(intensity), x.min(), x.max())
 
 
 def apply_brightness_shift(x: Any, brightness: float, scale: bool = True) -> np.ndarray:
@@ -126,7 +177,8 @@ def apply_brightness_shift(x: Any, brightness: float, scale: bool = True) -> np.
     is_mapped = scale or low < 0 or high > 255
     span = (high - low or 1) / 255
     values = np.clip(((x - low) / span if is_mapped else x) * brightness, 0, 255)
-    return (values * span + low if is_mapped and not scale else values).astype(x.dtype)
+    dtype = x.dtype if x.dtype.kind == "f" else config.floatx()
+    return (values * span + low if is_mapped and not scale else values).astype(dtype)
 
 
 def flip_axis(x: Any, axis: int) -> np.ndarray:
@@ -139,11 +191,6 @@ def flip_axis(x: Any, axis: int) -> np.ndarray:
 
 
 # ----------------------------------------------------------------------- random
-
-
-def _uniform(low: float, high: float, size: int | None = None) -> Any:
-    """Draw from the global stream, which ``keras.utils.set_random_seed`` seeds."""
-    return seeds.host_generator(seeds.next_seed(), "image").uniform(low, high, size)
 
 
 def random_rotation(
@@ -162,7 +209,8 @@ def random_rotation(
     (1, 4, 4)
     """
     axes = row_axis, col_axis, channel_axis
-    return apply_affine_transform(x, _uniform(-rg, rg), 0, 0, 0, 1, 1, *axes, fill_mode, cval, interpolation_order)
+    angle = source.numbers.uniform(-rg, rg)
+    return apply_affine_transform(x, angle, 0, 0, 0, 1, 1, *axes, fill_mode, cval, interpolation_order)
 
 
 def random_shift(
@@ -182,9 +230,8 @@ def random_shift(
     (1, 4, 4)
     """
     axes = row_axis, col_axis, channel_axis
-    tx, ty = (
-        _uniform(-fraction, fraction) * np.shape(x)[axis] for fraction, axis in ((hrg, row_axis), (wrg, col_axis))
-    )
+    limits = ((hrg, row_axis), (wrg, col_axis))
+    tx, ty = (source.numbers.uniform(-fraction, fraction) * np.shape(x)[axis] for fraction, axis in limits)
     return apply_affine_transform(x, 0, tx, ty, 0, 1, 1, *axes, fill_mode, cval, interpolation_order)
 
 
@@ -203,7 +250,7 @@ def random_shear(
     >>> random_shear(np.ones((1, 4, 4)), 10).shape
     (1, 4, 4)
     """
-    axes, angle = (row_axis, col_axis, channel_axis), _uniform(-intensity, intensity)
+    axes, angle = (row_axis, col_axis, channel_axis), source.numbers.uniform(-intensity, intensity)
     return apply_affine_transform(x, 0, 0, 0, angle, 1, 1, *axes, fill_mode, cval, interpolation_order)
 
 
@@ -225,7 +272,8 @@ def random_zoom(
     >>> random_zoom(np.ones((1, 4, 4)), (0.5, 2)).shape
     (1, 4, 4)
     """
-    zx, zy = _uniform(*pair("zoom_range", zoom_range), 2)
+    lowest, highest = pair("zoom_range", zoom_range)
+    zx, zy = (1, 1) if lowest == highest == 1 else source.numbers.uniform(lowest, highest, 2)
     return apply_affine_transform(
         x,
         zx=zx,
@@ -245,7 +293,7 @@ def random_channel_shift(x: Any, intensity_range: float, channel_axis: int = 0) 
     >>> random_channel_shift(np.ones((1, 4, 4)), 0.1).shape
     (1, 4, 4)
     """
-    return apply_channel_shift(x, _uniform(-intensity_range, intensity_range), channel_axis)
+    return apply_channel_shift(x, source.numbers.uniform(-intensity_range, intensity_range), channel_axis)
 
 
 def random_brightness(x: Any, brightness_range: Sequence[float], scale: bool = True) -> np.ndarray:
@@ -257,7 +305,7 @@ def random_brightness(x: Any, brightness_range: Sequence[float], scale: bool = T
     >>> random_brightness(np.ones((1, 4, 4)), (0.5, 1.5)).shape
     (1, 4, 4)
     """
-    return apply_brightness_shift(x, _uniform(*pair("brightness_range", brightness_range)), scale)
+    return apply_brightness_shift(x, source.numbers.uniform(*pair("brightness_range", brightness_range)), scale)
 
 
 def pair(name: str, value: Any) -> tuple[float, float]:

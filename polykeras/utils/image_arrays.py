@@ -13,6 +13,7 @@ import numpy as np
 
 from polykeras import backends, config, ops
 from polykeras.core.extras import require
+from polykeras.core.renamed import ordered_by_era
 from polykeras.ops.image import aspect_window
 
 #: Number of channels by color mode.
@@ -94,12 +95,15 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
     return x.transpose(2, 0, 1) if data_format == "channels_first" else x
 
 
+@ordered_by_era
 def load_img(
     path: Any,
     color_mode: str = "rgb",
     target_size: tuple[int, int] | None = None,
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
+    *,
+    grayscale: bool = False,
 ) -> Any:
     """Load a Pillow image from a file.
 
@@ -109,6 +113,7 @@ def load_img(
         target_size: (height, width) to resize to; default None, for the size in the file.
         interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos"; default "nearest".
         keep_aspect_ratio: bool, whether to crop the center to the aspect ratio of ``target_size`` first; default False.
+        grayscale: bool, of Keras 2, for ``color_mode="grayscale"``; default False.
 
     Raises:
         ValueError: for an unknown color mode or interpolation.
@@ -119,7 +124,7 @@ def load_img(
     (4, 4)
     """
     pillow = _pillow()
-    one_of("color_mode", color_mode, COLOR_MODES)
+    color_mode = "grayscale" if grayscale else one_of("color_mode", color_mode, COLOR_MODES)
     one_of("interpolation", interpolation, _INTERPOLATIONS)
     if isinstance(path, io.BytesIO):
         img = pillow.open(path)
