@@ -25,6 +25,7 @@ __all__ = [
     *("NASNetLarge", "NASNetMobile"),
     *("ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2"),
     *("VGG16", "VGG19", "Xception"),
+    "keras_modules_injection",
     *("convnext", "densenet", "efficientnet", "efficientnet_v2", "imagenet_utils", "inception_resnet_v2"),
     *("inception_v3", "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet", "resnet", "resnet50", "resnet_v2"),
     *("vgg16", "vgg19", "xception"),
@@ -73,6 +74,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.applications.efficientnet_v2 import EfficientNetV2S as EfficientNetV2S
     from polykeras.applications.inception_resnet_v2 import InceptionResNetV2 as InceptionResNetV2
     from polykeras.applications.inception_v3 import InceptionV3 as InceptionV3
+    from polykeras.applications.keras2_names import keras_modules_injection as keras_modules_injection
     from polykeras.applications.mobilenet import MobileNet as MobileNet
     from polykeras.applications.mobilenet_v2 import MobileNetV2 as MobileNetV2
     from polykeras.applications.mobilenet_v3 import MobileNetV3Large as MobileNetV3Large
@@ -91,7 +93,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
 else:
     __getattr__, __dir__ = lazy.names(
         __name__,
-        modules=[name for name in __all__ if name.islower()],
+        modules=[name for name in __all__ if name.islower() and name != "keras_modules_injection"],
         members={
             "polykeras.applications.convnext": [name for name in __all__ if name.startswith("ConvNeXt")],
             "polykeras.applications.densenet": [name for name in __all__ if name.startswith("DenseNet")],
@@ -99,6 +101,7 @@ else:
             "polykeras.applications.efficientnet_v2": [name for name in __all__ if name.startswith("EfficientNetV2")],
             "polykeras.applications.inception_resnet_v2": ["InceptionResNetV2"],
             "polykeras.applications.inception_v3": ["InceptionV3"],
+            "polykeras.applications.keras2_names": ["keras_modules_injection"],
             "polykeras.applications.mobilenet": ["MobileNet"],
             "polykeras.applications.mobilenet_v2": ["MobileNetV2"],
             "polykeras.applications.mobilenet_v3": ["MobileNetV3Large", "MobileNetV3Small"],

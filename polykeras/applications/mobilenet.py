@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 
 from polykeras import layers
+from polykeras.activations import relu6 as relu6  # Keras 2.1 has it and DepthwiseConv2D here
 from polykeras.applications.blocks import activation, conv, depthwise, norm, pad, relu
 from polykeras.applications.downloads import both
 from polykeras.applications.frame import Frame, Variant, constructor
 from polykeras.applications.imagenet_utils import decode_predictions, preprocessing
 from polykeras.core.graph import KerasTensor
+from polykeras.layers import DepthwiseConv2D as DepthwiseConv2D
 
 #: Filters and strides of the blocks.
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))

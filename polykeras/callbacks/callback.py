@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from polykeras.core import log_names
@@ -266,6 +266,9 @@ class CallbackList:
     def history(self) -> History | None:
         """The History among the callbacks."""
         return next((c for c in self.callbacks if isinstance(c, History)), None)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.callbacks)
 
     def append(self, callback: Callback) -> None:
         """Add a callback at the end.

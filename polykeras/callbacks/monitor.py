@@ -18,6 +18,9 @@ _FALLING = (
     "loss", "error", "entropy", "divergence", "false_", "mse", "mae", "mape", "msle", "rmse", "hinge", "poisson",
 )  # fmt: skip
 
+#: Whether lower values of a metric with an unknown name are taken to be better, as in Keras 2.
+assumes_falling = False
+
 
 class MonitorCallback(Callback):
     """Base class of callbacks that check whether a metric has improved.
@@ -41,6 +44,16 @@ class MonitorCallback(Callback):
         self.best: float | None = None
         self._sign: Any = None
 
+    @property
+    def monitor_op(self) -> Any:
+        """The function of a value and a reference that tells whether the value is better."""
+        sign = self._sign or {"min": -1, "max": 1}.get(self.mode) or self._direction()
+        return np.greater if sign == 1 else np.less
+
+    @monitor_op.setter
+    def monitor_op(self, function: Any) -> None:
+        self.mode = "max" if function(1, 0) else "min"
+
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._sign = {"min": -1, "max": 1}.get(self.mode) or self._direction()
 
@@ -53,6 +66,8 @@ class MonitorCallback(Callback):
         for words, sign in ((_FALLING, -1), (_RISING, 1)):
             if any(word in name.lower() for word in words):
                 return sign
+        if assumes_falling:
+            return -1
         raise ValueError(
             f"Expected mode='min' or mode='max' for {type(self).__name__}(monitor={self.monitor!r}). Received: 'auto', "
             f"but the name does not tell whether higher values are better."

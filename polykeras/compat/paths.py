@@ -15,7 +15,7 @@ from types import ModuleType
 
 _KERAS_2_UTILS = (
     *("conv_utils", "data_utils", "generic_utils", "io_utils", "layer_utils", "losses_utils"),
-    *("metrics_utils", "multi_gpu_utils", "np_utils", "training_utils", "vis_utils"),
+    *("metrics_utils", "multi_gpu_utils", "np_utils", "test_utils", "training_utils", "vis_utils"),
 )
 
 #: Home of a module or package by its path in older versions, with polykeras for keras. Modules
@@ -23,11 +23,14 @@ _KERAS_2_UTILS = (
 OLD_PATHS = {
     "polykeras.backend": "polykeras.compat.keras2.backend",
     "polykeras.backend.tensorflow_backend": "polykeras.compat.keras2.backend",
+    "polykeras.callbacks.tensorboard_v1": "polykeras.callbacks.tensorboard",
+    "polykeras.callbacks.tensorboard_v2": "polykeras.callbacks.tensorboard",
     "polykeras.engine": "polykeras.compat.keras2.engine",
     "polykeras.initializations": "polykeras.initializers",
     "polykeras.legacy": "polykeras.compat.keras2.legacy",
     "polykeras.objectives": "polykeras.compat.keras1.objectives",
     "polykeras.optimizers.legacy": "polykeras.compat.keras2.optimizers",
+    "polykeras.utils.visualize_util": "polykeras.compat.keras2.utils.vis_utils",
     "polykeras.utils.legacy": "polykeras.compat.keras2.plain_configs",
     **{f"polykeras.utils.{name}": f"polykeras.compat.keras2.utils.{name}" for name in _KERAS_2_UTILS},
 }

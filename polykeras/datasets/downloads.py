@@ -29,6 +29,8 @@ _CHUNK = 1 << 16
 _TIMEOUT = 30
 _TRIES = 5
 _SCHEMES = ("http", "https", "file", "ftp")
+#: Whether, as in Keras 2, names may be paths, and archives are extracted beside themselves.
+extracts_beside = False
 
 
 def get_file(
@@ -59,7 +61,8 @@ def get_file(
         hash_algorithm: ``"sha256"``, ``"md5"``, or ``"auto"`` to infer it from the length of the hash; default "auto".
         extract: bool, whether to extract the archive and return the path of the directory. A ``fname`` without a
             suffix is the name of the directory; one with a suffix is that of the archive, and the directory
-            has its stem plus ``_extracted``; default False.
+            has its stem plus ``_extracted``; default False. In the era of Keras 2 it is extracted into the directory
+            of the archive, whose path is returned.
         archive_format: ``"tar"`` (also compressed), ``"zip"``, ``"auto"`` for either, or None to not extract; default
             "auto".
         cache_dir: path; default ``$KERAS_HOME``, or else ``~/.keras``.
@@ -82,11 +85,11 @@ def get_file(
     folder = Path(cache_dir).expanduser() if cache_dir is not None else config.home()
     folder = folder / cache_subdir
     folder.mkdir(parents=True, exist_ok=True)
+    if extracts_beside:
+        folder, name = (folder / name).parent, Path(name).name
     digest = _digest(file_hash or md5_hash, "md5" if md5_hash and not file_hash else hash_algorithm)
     wants_folder = extract or untar
-    path, unpacked = folder / name, folder / f"{Path(name).stem}_extracted"
-    if wants_folder and (fname is None or not Path(name).suffix):
-        path, unpacked = folder / f"{name}_archive", folder / name
+    path, unpacked = _places(folder, name, wants_folder and (fname is None or not Path(name).suffix), untar)
     with _locked(folder / f".{name}.lock"):
         is_new = force_download or not (path.exists() and _matches(path, digest))
         if is_new:
@@ -98,9 +101,20 @@ def get_file(
             raise ValueError(f"Expected an archive of format {archive_format!r} at {origin!r}. Received: another file.")
         if kind is None:
             return str(path)
-        if is_new or not unpacked.is_dir():
+        if extracts_beside:
+            _unpack_beside(path, kind)
+        elif is_new or not unpacked.is_dir():
             _unpack(path, unpacked, kind)
     return str(unpacked)
+
+
+def _places(folder: Path, name: str, is_folder_name: bool, untar: bool) -> tuple[Path, Path]:
+    """The path of an archive, and the path to return for it."""
+    if extracts_beside:
+        return folder / (f"{name}.tar.gz" if untar else name), folder / name
+    if is_folder_name:
+        return folder / f"{name}_archive", folder / name
+    return folder / name, folder / f"{Path(name).stem}_extracted"
 
 
 def _address(origin: Any) -> str:
@@ -114,7 +128,8 @@ def _name(fname: Any, origin: str) -> str:
     name = (
         os.fspath(fname) if fname is not None else Path(urllib.parse.unquote(urllib.parse.urlsplit(origin).path)).name
     )
-    if not name or name in (".", "..") or set(name) & set("/\\:\0"):
+    is_path = "\0" in name if extracts_beside else set(name) & set("/\\:\0")
+    if Path(name).name in ("", "..") or is_path:
         raise ValueError(
             f"Expected fname to be a plain name; folders go to cache_dir and cache_subdir. Received: fname={fname!r}, "
             f"origin={origin!r}."
@@ -167,6 +182,13 @@ def _unpack(path: Path, folder: Path, kind: str) -> None:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _unpack_beside(path: Path, kind: str) -> None:
+    temporary = path.with_name(f".{path.name}.unpacked")
+    _unpack(path, temporary, kind)
+    shutil.copytree(temporary, path.parent, dirs_exist_ok=True)
+    shutil.rmtree(temporary)
 
 
 class _Download:

@@ -106,7 +106,8 @@ class ImageDataGenerator:
         self.channel_shift_range = channel_shift_range
         self.width_shift_range, self.height_shift_range = width_shift_range, height_shift_range
         self.brightness_range = None if brightness_range is None else pair("brightness_range", brightness_range)
-        limits = (1 - zoom_range, 1 + zoom_range) if np.isscalar(zoom_range) else pair("zoom_range", zoom_range)
+        is_number = np.ndim(zoom_range) == 0
+        limits = (1 - zoom_range, 1 + zoom_range) if is_number else pair("zoom_range", zoom_range)
         self.zoom_range = list(limits)
         self.fill_mode, self.cval = one_of("fill_mode", fill_mode, FILL_MODES), cval
         self.horizontal_flip, self.vertical_flip = horizontal_flip, vertical_flip
@@ -266,7 +267,7 @@ class ImageDataGenerator:
             img_shape: tuple, shape of the image.
             seed: int; default None, to draw from NumPy's global generator.
         """
-        numbers = source.numbers if seed is None else np.random.RandomState(seed)
+        numbers: Any = source.numbers if seed is None else np.random.RandomState(seed)
 
         def within(limit: float) -> float:
             return numbers.uniform(-limit, limit) if limit else 0

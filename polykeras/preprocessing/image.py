@@ -3,11 +3,18 @@
 # ruff: noqa: F401
 
 from polykeras.preprocessing.generators import ImageDataGenerator
-from polykeras.preprocessing.iterators import DataFrameIterator, DirectoryIterator, Iterator, NumpyArrayIterator
+from polykeras.preprocessing.iterators import (
+    DataFrameIterator,
+    DirectoryIterator,
+    Iterator,
+    NumpyArrayIterator,
+    list_pictures,
+)
 from polykeras.preprocessing.transforms import (
     apply_affine_transform,
     apply_brightness_shift,
     apply_channel_shift,
+    apply_transform,
     flip_axis,
     random_brightness,
     random_channel_shift,

@@ -341,8 +341,11 @@ class _FileIterator(_ImageIterator):
         self.image_data_generator = image_data_generator
         self.target_size, self.color_mode = tuple(target_size), one_of("color_mode", color_mode, COLOR_MODES)
         self.data_format = config.standardize_data_format(data_format)
-        self.save_to_dir, self.save_prefix, self.save_format = save_to_dir, save_prefix, save_format
-        self.subset, self.interpolation, self.keep_aspect_ratio = subset, interpolation, keep_aspect_ratio
+        self.save_to_dir = save_to_dir
+        self.save_prefix = save_prefix
+        self.save_format = save_format
+        self.subset = subset
+        self.interpolation, self.keep_aspect_ratio = interpolation, keep_aspect_ratio
         depth = COLOR_MODES[color_mode]
         is_last = self.data_format == "channels_last"
         self.image_shape = (*self.target_size, depth) if is_last else (depth, *self.target_size)
@@ -378,6 +381,22 @@ class _FileIterator(_ImageIterator):
 
 def _has_suffix(name: str) -> bool:
     return name.lower().endswith(tuple(f".{suffix}" for suffix in SUFFIXES))
+
+
+def list_pictures(directory: Any, ext: Any = SUFFIXES) -> list[str]:
+    """Return the paths of all images in a directory and those below, as in Keras 2.
+
+    Args:
+        directory: path of the directory.
+        ext: the suffixes of their names, a tuple of strs, or a str with ``|`` between them; default all.
+
+    >>> list_pictures("no such directory")
+    []
+    """
+    suffixes = ext.split("|") if isinstance(ext, str) else ext
+    ends = tuple(f".{suffix}" for suffix in suffixes)
+    found = [os.path.join(root, file) for root, _, files in os.walk(directory) for file in files]
+    return [path for path in found if path.lower().endswith(ends)]
 
 
 class DirectoryIterator(_FileIterator):

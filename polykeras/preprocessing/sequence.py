@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random as python_random
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def skipgrams(
         shuffle: bool, whether to shuffle the pairs; default True.
         categorical: bool, whether labels are [0, 1] and [1, 0] instead of 1 and 0; default False.
         sampling_table: array, the probability of keeping each index, see ``make_sampling_table``; default None.
-        seed: int; default None, to draw from the global stream.
+        seed: int; default None, to draw from Python's global generator, as Keras does.
 
     Returns:
         (pairs, labels).
@@ -69,11 +70,11 @@ def skipgrams(
     >>> skipgrams([1, 2], vocabulary_size=3, negative_samples=0, shuffle=False)
     ([[1, 2], [2, 1]], [1, 1])
     """
-    generator = seeds.host_generator(seeds.next_seed() if seed is None else seed, "skipgrams")
+    numbers: Any = python_random if seed is None else python_random.Random(seed)
     near, far = ([0, 1], [1, 0]) if categorical else (1, 0)
     pairs: list[list[int]] = []
     for index, word in enumerate(sequence):
-        if not word or (sampling_table is not None and sampling_table[word] < generator.random()):
+        if not word or (sampling_table is not None and sampling_table[word] < numbers.random()):
             continue
         start = max(0, index - window_size)
         around = [*sequence[start:index], *sequence[index + 1 : index + 1 + window_size]]
@@ -81,14 +82,21 @@ def skipgrams(
     labels = [near] * len(pairs)
     count = int(len(pairs) * negative_samples)
     if count:
-        words = generator.permutation([word for word, _ in pairs]).tolist()
-        others = generator.integers(1, vocabulary_size, count).tolist()
-        pairs.extend([words[index % len(words)], other] for index, other in enumerate(others))
+        words = [word for word, _ in pairs]
+        numbers.shuffle(words)
+        pairs.extend([words[n % len(words)], numbers.randint(1, vocabulary_size - 1)] for n in range(count))
         labels = labels + [far] * count
     if shuffle:
-        order = generator.permutation(len(pairs)).tolist()
-        pairs, labels = [pairs[n] for n in order], [labels[n] for n in order]
+        seed = numbers.randint(0, 10**7) if seed is None else seed
+        for column in (pairs, labels):
+            python_random.Random(seed).shuffle(column)
     return pairs, labels
+
+
+def _remove_long_seq(maxlen: int, seq: list, label: list) -> tuple[list, list]:
+    """Return the sequences shorter than ``maxlen``, and their labels; programs for Keras 2 import this name."""
+    kept = [(s, y) for s, y in zip(seq, label, strict=False) if len(s) < maxlen]
+    return [s for s, _ in kept], [y for _, y in kept]
 
 
 class TimeseriesGenerator(PyDataset):

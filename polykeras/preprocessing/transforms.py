@@ -147,6 +147,25 @@ def _splines(image: np.ndarray, matrix: np.ndarray, fill_mode: str, cval: float,
     return np.stack(moved, 2)
 
 
+def apply_transform(
+    x: Any, transform_matrix: np.ndarray, channel_axis: int = 0, fill_mode: str = "nearest", cval: float = 0.0
+) -> np.ndarray:
+    """Return an image moved by a matrix, as in Keras 2.1.
+
+    Args:
+        x: image, an array with three axes: rows, columns and channels, in this order or with the channels first.
+        transform_matrix: array (3, 3), from output to input positions (row, column, 1).
+        channel_axis: int; default 0.
+        fill_mode, cval: as for ``apply_affine_transform``; defaults "nearest" and 0.0.
+
+    >>> apply_transform(np.arange(4.0).reshape(1, 2, 2), np.array([[1, 0, 1], [0, 1, 0], [0, 0, 1]]))[0]
+    array([[2., 3.],
+           [2., 3.]])
+    """
+    image = np.moveaxis(np.asarray(x), channel_axis, 2)
+    return np.moveaxis(_linear(image, transform_matrix, fill_mode, cval, 1), 2, channel_axis).astype(image.dtype)
+
+
 # ----------------------------------------------------------------------- colors
 
 

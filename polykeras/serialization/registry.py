@@ -145,17 +145,18 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def custom_object_scope(custom_objects: dict[str, Any] | None = None) -> Iterator[None]:
+def custom_object_scope(custom_objects: dict[str, Any] | None = None, *others: dict[str, Any]) -> Iterator[None]:
     """Context manager: names for your classes and functions inside the block.
 
     Args:
         custom_objects: dict from names to classes and functions; None for no names.
+        *others: further dicts, as in Keras 2.
 
     >>> with custom_object_scope({"double": lambda x: 2 * x}):
     ...     get_registered_object("double")(3)
     6
     """
-    _scopes.stack.append(dict(custom_objects or {}))
+    _scopes.stack.append(dict(collections.ChainMap(*reversed(others), custom_objects or {})))
     try:
         yield
     finally:

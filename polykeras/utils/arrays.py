@@ -11,7 +11,7 @@ from polykeras.core import naming
 from polykeras.core.renamed import also_named
 
 
-@also_named(y="x")
+@also_named(y="x", nb_classes="num_classes")
 def to_categorical(x: Any, num_classes: int | None = None, dtype: str = "float32") -> Any:
     """Convert class indices to one-hot vectors.
 

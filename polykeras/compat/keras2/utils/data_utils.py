@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Generator, Iterable
 from typing import Any
+from urllib.request import urlopen, urlretrieve
 
 import numpy as np
 
@@ -24,6 +25,8 @@ __all__ = [
     "init_pool",
     "init_pool_generator",
     "next_sample",
+    "urlopen",
+    "urlretrieve",
     "validate_file",
 ]
 
@@ -68,7 +71,7 @@ class SequenceEnqueuer:
         """
         if self._batches is None:
             raise RuntimeError("Expected start() before get(). Received: an enqueuer that was not started.")
-        yield from self._batches
+        yield from itertools.chain(self._batches)  # a chain can't be closed, so they outlive this generator
 
     def stop(self, timeout: float | None = None) -> None:
         """Stop the workers.
@@ -205,8 +208,13 @@ def validate_file(fpath: Any, file_hash: str, algorithm: str = "auto", chunk_siz
     True
     """
     is_sha = algorithm == "sha256" or algorithm == "auto" and len(file_hash) == 64
-    digest = hashlib.sha256() if is_sha else hashlib.md5(usedforsecurity=False)
+    return _hash_file(fpath, "sha256" if is_sha else "md5", chunk_size) == file_hash.lower()
+
+
+def _hash_file(fpath: Any, algorithm: str = "sha256", chunk_size: int = 65535) -> str:
+    """Return the hash of a file in hexadecimal digits; programs for Keras 2 import this name."""
+    digest = hashlib.sha256() if algorithm in ("sha256", "auto") else hashlib.md5(usedforsecurity=False)
     with open(fpath, "rb") as file:
         while part := file.read(chunk_size):
             digest.update(part)
-    return digest.hexdigest() == file_hash.lower()
+    return digest.hexdigest()

@@ -14,6 +14,7 @@ from polykeras.serialization import bytecode
 from polykeras.serialization.registry import custom_object_scope, get_custom_objects
 
 CustomObjectScope = custom_object_scope
+_GLOBAL_CUSTOM_OBJECTS = get_custom_objects()
 
 __all__ = [
     "CustomObjectScope",

@@ -144,6 +144,10 @@ class H5Dict:
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
+    def iter(self) -> Iterator[str]:
+        """Return an iterator over the names of the items."""
+        return iter(self.keys())
+
     def keys(self) -> list[str]:
         """Return the names of the items."""
         return list(self.data)
@@ -172,11 +176,23 @@ class H5Dict:
         if self._is_own:
             self.data.close()
 
+    @staticmethod
+    def is_supported_type(path: Any) -> bool:
+        """Return whether an object can be opened: a path, an h5py Group or File, or a dict.
+
+        Args:
+            path: any object.
+        """
+        return isinstance(path, str | os.PathLike | dict) or hasattr(path, "create_group")
+
     def __enter__(self) -> H5Dict:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+h5dict = H5Dict
 
 
 def ask_to_proceed_with_overwrite(filepath: Any) -> bool:

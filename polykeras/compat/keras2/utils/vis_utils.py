@@ -6,7 +6,9 @@ from typing import Any
 
 from polykeras.utils.plotting import model_to_dot, plot_model
 
-__all__ = ["add_edge", "is_model", "is_wrapped_model", "model_to_dot", "plot_model"]
+__all__ = ["add_edge", "is_model", "is_wrapped_model", "model_to_dot", "plot", "plot_model"]
+
+plot = plot_model  # in Keras 1
 
 
 def is_model(layer: Any) -> bool:
