@@ -51,7 +51,8 @@ def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
     """Return targets and predictions as arrays of the same float dtype and of compatible shapes.
 
     Args:
-        y_true: targets; the shape ``(n,)`` is compatible with predictions ``(n, 1)``.
+        y_true: targets; the shape ``(n,)`` is compatible with predictions ``(n, 1)``, and one target for all samples,
+            ``(k,)``, with predictions ``(n, k)``.
         y_pred: predictions, which determine the dtype.
         function: name of the loss or metric, for the message.
         hint: sentence about what the user may have intended, for the message.
@@ -67,6 +68,8 @@ def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
         return y_true, y_pred
     y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
     first, second = backend.shape(y_true), backend.shape(y_pred)
+    if len(first) < len(second) and not _may_be_per_sample(first, second):
+        first = (*(1,) * (len(second) - len(first)), *first)
     if len(first) != len(second) or not (broadcasts(first, second) or broadcasts(second, first)):
         raise ValueError(
             f"Expected y_true of the shape of y_pred, for {function}. "
@@ -74,6 +77,11 @@ def pair(y_true: Any, y_pred: Any, function: str, hint: str = "") -> tuple:
             f"{hint or flattening_hint(target, predicted)}"
         )
     return y_true, y_pred
+
+
+def _may_be_per_sample(target: tuple, predicted: tuple) -> bool:
+    """True if the first axis of a target with fewer axes may be that of the samples, which a broadcast would mix."""
+    return None in target or target[0] == predicted[0] != 1
 
 
 def flattening_hint(target: tuple, predicted: tuple) -> str:

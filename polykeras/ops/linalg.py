@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import string
 from typing import Any
 
 from polykeras.backends import current
@@ -13,6 +14,9 @@ from polykeras.ops._call import array, axes_of, float_array, op
 from polykeras.ops.control import jvp  # noqa: F401
 from polykeras.ops.creation import shape
 from polykeras.ops.movement import moveaxis, reshape
+
+# Of the axes of an einsum in lists: in alphabetical order, as NumPy orders the axes of an implicit result.
+_LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 # -------------------------------------------------------------------- products
 
@@ -51,20 +55,25 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 
 @op
-def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+def einsum(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
     """Evaluate an Einstein summation.
 
     Products of int8 arrays are accumulated in int32.
 
     Args:
-        subscripts: str such as "ij,jk->ik"; "..." stands for any number of axes.
+        subscripts: str such as "ij,jk->ik"; "..." stands for any number of axes. Or, as in NumPy, the first array: then
+            each array is followed by the list of its axes as ints, and last may come the list of the result's axes.
         *operands: arrays.
         **kwargs: for compatibility; they change nothing.
 
     >>> einsum("ij->ji", [[1, 2], [3, 4]])
     array([[1, 3],
            [2, 4]], dtype=int32)
+    >>> einsum(ones((2, 3)), [0, 1], ones((3,)), [1], [0])
+    array([3., 3.], dtype=float32)
     """
+    if not isinstance(subscripts, str):
+        subscripts, operands = _from_lists(subscripts, *operands)
     backend = current()
     arrays = _call.same_dtype(*operands)
     if backend.dtype(arrays[0]) == "int8":
@@ -72,6 +81,14 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     function = functools.partial(backend.einsum, _explicit(subscripts))
     # Engines accumulate products in float32, but sum a single array in its own dtype.
     return _call.in_single_precision(function)(*arrays) if len(arrays) == 1 else _product(function, *arrays)
+
+
+def _from_lists(*arguments: Any) -> tuple[str, tuple]:
+    """Return the subscripts, as a string, and the operands of an einsum whose subscripts are lists of ints."""
+    arrays, lists = arguments[: len(arguments) // 2 * 2 : 2], [*arguments[1::2], *arguments[len(arguments) // 2 * 2 :]]
+    letters = ["".join("..." if axis is ... else _LETTERS[axis] for axis in axes) for axes in lists]
+    inputs = ",".join(letters[: len(arrays)])
+    return (inputs if len(letters) == len(arrays) else f"{inputs}->{letters[-1]}"), arrays
 
 
 def _explicit(subscripts: str) -> str:

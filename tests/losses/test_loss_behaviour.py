@@ -28,6 +28,29 @@ def test_shapes_that_do_not_fit_are_refused(loss, y_true, y_pred, message, backe
         keras.losses.get(loss)(np.zeros(y_true, "float32"), np.full(y_pred, 0.5, "float32"))
 
 
+@pytest.mark.parametrize(
+    ("target", "predicted"), [((1,), (1, 5)), ((1,), (3, 5)), ((5,), (3, 5)), ((1, 1), (3, 4, 5)), ((4, 5), (3, 4, 5))]
+)
+def test_one_target_for_all_samples_is_broadcast(target, predicted, backend):
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.random(target, "float32"), rng.random(predicted, "float32")
+    result = keras.ops.convert_to_numpy(keras.losses.mean_squared_error(y_true, y_pred))
+    np.testing.assert_allclose(result, ((y_true - y_pred) ** 2).mean(-1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("predicted", [(3, 3), (3, 3, 3), (3, 1, 3)])
+def test_a_target_per_sample_is_never_broadcast_along_the_features(predicted, backend):
+    with pytest.raises(ValueError, match="Expected y_true of the shape of y_pred"):
+        keras.losses.mean_squared_error(np.zeros((3,), "float32"), np.ones(predicted, "float32"))
+
+
+def test_a_target_of_a_single_sample_is_for_all_its_outputs_in_fit(backend):
+    model = keras.Sequential([keras.layers.Dense(10, kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.0), loss="mse")
+    history = model.fit(np.arange(10.0).reshape(5, 2), np.zeros(5), batch_size=1, verbose=0)
+    np.testing.assert_allclose(history.history["loss"], np.mean([(4 * n + 1) ** 2 for n in range(5)]), rtol=1e-5)
+
+
 def test_weights_that_do_not_fit_are_refused(backend):
     with pytest.raises(ValueError, match=r"Expected sample_weight.*\(3,\).*Received.*\(4,\)"):
         keras.losses.MeanSquaredError()(np.zeros((3, 1)), np.ones((3, 1)), np.ones(4))

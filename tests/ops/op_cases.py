@@ -283,6 +283,13 @@ case("segment_min", [A, SEGMENTS], lambda x, i: [x[1], 0 * x[0] + np.inf, np.min
 case("matmul", [CUBE, CUBE.transpose(0, 2, 1)], np.matmul)
 case("matmul", [A, ROW], np.matmul)
 case("einsum", ["abc,bc->ab", CUBE, A], np.einsum)
+for _lists in (
+    [CUBE, [0, 5, 2], A, [5, 2], [5, 0]],
+    [CUBE, [2, 0, 30]],
+    [CUBE, [..., 1], A, [0, 1]],
+    [CUBE, [0, ...], [..., 0]],
+):
+    case("einsum", _lists, np.einsum)
 for _name in words("dot inner"):
     case(_name, [A, ROW], getattr(np, _name))
 case("dot", [CUBE, CUBE.transpose(0, 2, 1)], np.dot)
