@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from polykeras import backends
-from polykeras.core import naming, turns
+from polykeras.core import naming, trees, turns
+from polykeras.core.masks import get_mask, set_mask
 from polykeras.core.variables import Variable, scope, values_of
 
 
@@ -155,11 +156,16 @@ def value_and_grad(
                 loss, aux = result if has_aux else (result, None)
                 # Assignments are returned as auxiliary values, and stored after differentiation, outside of the trace.
                 effects[:] = list(assigned)
-                return _loss(backend, loss), (values_of(aux), [variable.in_slot() for variable in effects])
+                found = {i: get_mask(x) for i, x in enumerate(trees.leaves(aux)) if get_mask(x) is not None}
+                return _loss(backend, loss), (values_of(aux), found, [variable.in_slot() for variable in effects])
 
         values = [variable.raw for variable in variables]
         compute = backend.value_and_row_grad if may_be_rows else backend.value_and_grad
-        (loss, (aux, assigned)), gradients = compute(inner, values)
+        (loss, (aux, found, assigned)), gradients = compute(inner, values)
+        if found:  # engines return other arrays than the function did
+            results = trees.leaves(aux)
+            for i, mask in found.items():
+                set_mask(results[i], mask)
         for variable, value in zip(effects, assigned, strict=True):
             variable.put(value)
         return ((loss, aux) if has_aux else loss), gradients

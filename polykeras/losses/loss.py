@@ -168,6 +168,7 @@ def reduce_weighted_values(
     """
     weights = apply_mask(sample_weight, mask, values, reduction)
     if weights is not None:
+        values, weights = squeeze_or_expand_to_same_rank(values, weights)
         weights = fit_weights(weights, values)
         values = values * weights
     if reduction in ("none", None) or shape_of(values) == ():

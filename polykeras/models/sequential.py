@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
+from polykeras.core.context import within
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import Input, InputLayer, input_dtype
 from polykeras.layers.layer import Layer
@@ -120,7 +121,8 @@ class Sequential(Model):
     def _rebuild(self) -> None:
         """Connect the graph, if the input is known."""
         if self._input_layer is not None and self._stack:
-            self._lay_graph(self._input_layer.output)
+            with within(self.name):
+                self._lay_graph(self._input_layer.output)
 
     def _lay_graph(self, inputs: KerasTensor) -> None:
         chain = self._chain if self._chain and self._chain[0] is inputs else [inputs]

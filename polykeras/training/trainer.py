@@ -298,15 +298,14 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return self._metrics_result()
 
     def _metrics_result(self, compiled: _Compiled | None = None) -> dict:
-        logs, compiled = {}, compiled or self._compiled
-        if compiled is not None:
-            logs = {metric.name: metric.result() for metric in compiled.trackers}
-            logs |= compiled.metrics.result() if compiled.metrics is not None else {}
-        known = {id(metric) for metric in compiled.all_metrics} if compiled is not None else set()
-        for metric in self.metrics:
-            if id(metric) not in known:
-                result = inferred(metric.result)
-                logs |= result if isinstance(result, dict) else {metric.name: result}
+        metrics = self.metrics
+        if compiled is not None and type(self).metrics is Trainer.metrics:
+            known = {id(metric) for metric in self._compiled.all_metrics}
+            metrics = [*compiled.all_metrics, *(metric for metric in metrics if id(metric) not in known)]
+        logs: dict = {}
+        for metric in metrics:
+            result = inferred(metric.result)
+            logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs
 
     #: While an eager step runs, results are deferred until someone reads them.

@@ -209,3 +209,14 @@ def test_a_mask_that_a_program_puts_on_an_array_itself_counts(backend):
         pytest.skip("arrays of this engine take no attributes")
     loss = keras.losses.MeanSquaredError()(np.zeros((2, 1), "float32"), y_pred)
     assert float(keras.ops.convert_to_numpy(loss)) == 1.0
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredError", "Huber", "CategoricalCrossentropy"])
+def test_unreduced_values_weighted_by_a_column_are_a_column(name, backend):
+    targets, outputs = np.eye(3, dtype="float32"), np.full((3, 3), 0.2, "float32")
+    loss, weights = getattr(keras.losses, name)(reduction=None), np.array([1.0, 0.0, 2.0])
+    values = keras.ops.convert_to_numpy(loss(targets, outputs))
+    flat = keras.ops.convert_to_numpy(loss(targets, outputs, sample_weight=weights))
+    column = keras.ops.convert_to_numpy(loss(targets, outputs, sample_weight=weights[:, None]))
+    np.testing.assert_allclose(flat, values * weights, rtol=1e-6)
+    np.testing.assert_allclose(column, (values * weights)[:, None], rtol=1e-6)

@@ -180,3 +180,20 @@ def test_wrong_inputs_name_the_model_what_was_expected_and_what_came(backend, x)
         model.predict(np.zeros((2, 3, 8)), verbose=0)
     with pytest.raises(ValueError, match="Did you mean 'first'"):
         model.get_layer("frist")
+
+
+@pytest.mark.parametrize("when", ["with an input", "added to", "built", "called"])
+def test_paths_of_a_stacks_weights_begin_with_its_name(when, backend, x):
+    inner = keras.Sequential([keras.Input((8,)), layers.BatchNormalization(name="norm")], name="inner")
+    model = keras.Sequential([keras.Input((8,))] if when in ("with an input", "added to") else [], name="stack")
+    for layer in (layers.Dense(8, name="dense"), inner):
+        model.add(layer)
+    if when == "added to":
+        model.add(layers.Dense(2, name="last"))
+    if when == "built":
+        model.build((None, 8))
+    if when == "called":
+        model(x)
+    paths = [variable.path for variable in model.weights]
+    assert paths[:2] == ["stack/dense/kernel", "stack/dense/bias"]
+    assert paths[2:4] == ["inner/norm/gamma", "inner/norm/beta"]

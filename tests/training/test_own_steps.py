@@ -471,3 +471,37 @@ def test_results_of_an_own_step_come_in_the_order_of_the_names(backend):
     again = dict(zip(model.metrics_names, model.train_on_batch(x, y), strict=True))
     for name, value in zip(("mse", "mae", "mape"), expected.values(), strict=True):
         np.testing.assert_allclose(again[name], value, rtol=1e-4)
+
+
+def test_logs_have_the_metrics_that_a_model_lists(backend):
+    class Net(keras.Sequential):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            loss = ops.mean(ops.abs(y_pred - y))
+            self.own.update_state(loss)
+            return loss
+
+        @property
+        def metrics(self):
+            return [self.own]
+
+    model = Net([keras.Input((3,)), layers.Dense(1)])
+    model.own = keras.metrics.Mean(name="own")
+    model.compile("sgd", metrics=["mse"])
+    x, y = data()
+    assert list(model.fit(x, y, epochs=1, verbose=0).history) == ["own"]
+    assert list(model.evaluate(x, y, verbose=0, return_dict=True)) == ["own"]
+    assert model.metrics_names == ["own"]
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_metrics_of_a_training_step_leave_masked_entries_out(eager, backend):
+    words = np.array([[1, 2, 0, 0], [3, 0, 0, 0]])
+    model = keras.Sequential([keras.Input((4,)), layers.Embedding(9, 4, mask_zero=True), layers.Dense(5)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=["accuracy"], run_eagerly=eager)
+    targets = model.predict(words, verbose=0).argmax(-1)
+    targets[words == 0] = (targets[words == 0] + 1) % 5
+    targets[0, 0] = (targets[0, 0] + 1) % 5
+    for logs in (model.train_on_batch(words, targets, return_dict=True), model.evaluate(words, targets, verbose=0)):
+        accuracy = logs["accuracy"] if isinstance(logs, dict) else logs[1]
+        np.testing.assert_allclose(accuracy, 2 / 3, rtol=1e-6)
