@@ -276,6 +276,36 @@ def test_lookups_of_sparse_and_ragged_entries():
     assert isinstance(hashed, tf.SparseTensor) and hashed.values.numpy() == keras.layers.Hashing(3)(np.array([5]))
 
 
+@pytest.mark.parametrize("is_ragged", [False, True])
+@pytest.mark.parametrize("mode", ["multi_hot", "count"])
+def test_encodings_of_categories_take_the_entries_alone(mode, is_ragged):
+    rows, weights = [[3, 1, 1], [2]], [[0.5, 2.0, 1.0], [3.0]]
+    if is_ragged:
+        indices, factors = tf.ragged.constant(rows), tf.ragged.constant(weights)
+    else:
+        indices, factors = (tf.ragged.constant(x).to_sparse() for x in (rows, weights))
+    layer = keras.layers.CategoryEncoding(4, mode)
+    expected = np.zeros((2, 4))
+    for row, values in enumerate(rows):
+        np.add.at(expected[row], values, 1.0)
+    expected = np.minimum(expected, 1) if mode == "multi_hot" else expected
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(indices)), expected)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(tf.function(layer)(indices)), expected)
+    if mode == "count":
+        weighted = [[0, 3, 0, 0.5], [0, 0, 3, 0]]
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(indices, count_weights=factors)), weighted)
+
+
+def test_bins_of_sparse_and_ragged_entries_keep_the_layout():
+    layer = keras.layers.Discretization([0.0, 1.0])
+    binned = layer(tf.sparse.from_dense([[0.5, 0.0], [2.0, -1.0]]))
+    assert isinstance(binned, tf.SparseTensor)
+    assert tf.sparse.to_dense(binned).numpy().tolist() == [[1, 0], [2, 0]]
+    binned = layer(tf.ragged.constant([[0.5, -1.0], [2.0]]))
+    assert isinstance(binned, tf.RaggedTensor)
+    assert binned.to_list() == [[1, 0], [2]]
+
+
 @pytest.mark.parametrize("name", ["Add", "Average", "Multiply", "Concatenate", "Maximum", "Minimum"])
 def test_merges_of_sparse_arrays_alone_are_sparse(name):
     random = np.random.default_rng(0)

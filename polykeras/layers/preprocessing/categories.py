@@ -7,11 +7,12 @@ from typing import Any, Self
 import numpy as np
 
 from polykeras import backends, config, ops
+from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import dtypes, naming
 from polykeras.layers.arguments import choice, positive_int
 from polykeras.layers.layer import Layer
-from polykeras.layers.preprocessing.host import batches, encode
+from polykeras.layers.preprocessing.host import batches, encode, without_gaps
 
 
 class CategoryEncoding(Layer):
@@ -39,6 +40,7 @@ class CategoryEncoding(Layer):
     """
 
     in_graphs = "measure"
+    _takes_structured = True
 
     def __init__(
         self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
@@ -63,6 +65,10 @@ class CategoryEncoding(Layer):
             raise ValueError(
                 f"Layer {self.path!r}: Expected output_mode='count' with count_weights. Received: {self.output_mode!r}."
             )
+        if is_structured(inputs):
+            inputs = without_gaps(inputs)
+        if is_structured(count_weights):
+            count_weights = ops.convert_to_tensor(count_weights, sparse=False, ragged=False)
         indices = ops.cast(ops.convert_to_tensor(inputs), "int32")
         return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights, self.sparse)
 
@@ -131,6 +137,7 @@ class Discretization(Layer):
         self.epsilon = epsilon
         self.output_mode = choice(self, "output_mode", output_mode, ("int", "one_hot", "multi_hot", "count"))
         self.sparse = bool(sparse)
+        self._takes_structured = self.output_mode == "int"
         self.reset_state()
 
     _summary: np.ndarray

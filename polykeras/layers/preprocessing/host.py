@@ -111,6 +111,19 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None,
     return ops.sign(ops.sum(rows, axis)) if sparse else ops.max(rows, axis)
 
 
+def without_gaps(indices: Any) -> Any:
+    """Return sparse or ragged indices as dense ones, with -1, which encodings ignore, where there are none.
+
+    Args:
+        indices: sparse or ragged array of integers.
+    """
+    backend = backends.current()
+    if backend.is_symbolic:
+        return backend.densified(indices)
+    from_one = backend.on_entries(lambda entries: ops.add(ops.cast(entries, "int32"), 1), indices)
+    return ops.subtract(ops.convert_to_tensor(from_one, sparse=False, ragged=False), 1)
+
+
 def count_on_host(documents: Iterable, depth: int, mode: str) -> np.ndarray:
     """Count the indices of each document.
 
