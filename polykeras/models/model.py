@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from typing import Any, Self
 
@@ -392,11 +393,21 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
     def build(self, input_shape: Any = None) -> None:
         """Create the weights of a subclassed model, for inputs of given shapes.
 
+        If ``call`` doesn't run on such inputs, there is a warning, and the first call creates the weights.
+
         Args:
             input_shape: a shape including the batch size, or a list or dict of them; default None.
         """
         if self._plan is None and input_shape is not None and not self.built:
-            Layer.compute_output_shape(self, input_shape)
+            try:
+                Layer.compute_output_shape(self, input_shape)
+            except Exception as error:
+                warnings.warn(
+                    f"Model {self.name!r}: Expected call to run on inputs of shape {naming.short(input_shape)}, "
+                    f"in build. Received: {naming.short(error)}. The first call on data creates the weights.",
+                    stacklevel=3,
+                )
+                return
         self.built = True
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polykeras.backends import current
-from polykeras.core import dtypes, shape_inference
+from polykeras.core import dtypes, naming, shape_inference
 from polykeras.ops import _call
 from polykeras.ops._call import array, op
 
@@ -130,12 +130,20 @@ def get_item(x: Any, key: Any) -> Any:
         key: int, slice, None, "...", integer array, or a bool array (of any shape) whose values are known;
             or a tuple of them.
 
+    Raises:
+        TypeError: for a name.
+
     >>> get_item([[1, 2], [3, 4]], (..., 0))
     array([1, 3], dtype=int32)
     """
     backend = current()
     x = array(x)
     key = key if isinstance(key, tuple) else (key,)
+    if any(isinstance(item, str | bytes) for item in key):
+        raise TypeError(
+            f"Expected an index: ints, slices, arrays, None or '...'. Received: {naming.short(key)}, for an array of "
+            f"shape {tuple(backend.shape(x))}. Pass a dict where names are looked up."
+        )
     if any(_is_mask(k) for k in key):
         key = _masks_as_indices(key)
     plain, arrays, axis = [], {}, 0

@@ -54,6 +54,30 @@ def test_a_build_of_ones_own_may_call_the_one_above(backend, kind, how):
     assert len(model.trainable_weights) == 3
 
 
+class TakesADict(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(2)
+
+    def call(self, inputs):
+        return self.dense(inputs["rows"])
+
+
+def test_a_build_for_other_inputs_than_call_takes_leaves_the_weights_to_the_first_call(backend):
+    model = TakesADict()
+    with pytest.warns(UserWarning, match=r"call to run on inputs of shape \(None, 3\), in build. Received: "):
+        model.build((None, 3))
+    model.compile("sgd", "mse")
+    model.fit({"rows": ROWS}, np.zeros((4, 2)), verbose=0)
+    assert len(model.weights) == 2 and model({"rows": ROWS}).shape == (4, 2)
+
+
+@pytest.mark.parametrize("index", ["rows", ("rows", 0), b"rows"])
+def test_a_symbolic_tensor_is_not_indexed_by_names(index):
+    with pytest.raises(TypeError, match="Expected an index.*Received: .*rows"):
+        keras.Input((3,))[index]
+
+
 # Attributes that no class of Keras has, or that users often set.
 COMMON = [
     "inputs",
