@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
+from polykeras.compat.keras2.tensor_members import TensorName, TensorShape, VariableName, full_name, is_made_by_layer
 from polykeras.core import trees
 from polykeras.core.renamed import ordered_by_era, reordered
 from polykeras.regularizers import L1L2
@@ -181,10 +182,21 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
     return L1L2(l1, l2)
 
 
+def _get_shape(tensor: Any) -> TensorShape:
+    return TensorShape.of(tensor)
+
+
 #: Settings: (module, name, in Keras 2.3.1).
 SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("activations", "hard_sigmoid", hard_sigmoid),
     ("serialization.registry", "families.activations.hard_sigmoid", hard_sigmoid),
+    ("compat.keras2.backend", "is_keras_tensor", is_made_by_layer),
+    ("core.graph", "KerasTensor.name", TensorName()),
+    ("core.variables", "Variable.name", VariableName()),
+    ("core.graph", "KerasTensor._keras_shape", property(TensorShape.of)),
+    ("core.graph", "KerasTensor.get_shape", _get_shape),
+    ("core.variables", "Variable._keras_shape", property(TensorShape.of)),
+    ("core.variables", "Variable.get_shape", _get_shape),
     ("core.log_names", "ACCURACY", "acc"),
     ("core.log_names", "RATE", "lr"),
     ("core.log_names", "takes_both", True),
@@ -195,10 +207,20 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("datasets.downloads", "extracts_beside", True),
     ("layers.convolutional", "numbers_are_windows", True),
     ("layers.rnn", "lists_constants", True),
+    ("layers.rnn", "lists_states", True),
     ("optimizers.adam", "Nadam._momentum_decay", 0.96**0.004),
     ("core.log_names", "has_batches", True),
     ("regularizers", "l1_l2", l1_l2),
     ("saving.models", "any_name_is_hdf5", True),
+    ("saving.keras2_files", "key_of", full_name),
+)
+
+#: Further entries of configs: (module, class, key, attribute with its value, or None for an entry that is None).
+CONFIG_ENTRIES = (
+    ("layers.dense", "Dense", "activity_regularizer", None),
+    ("layers.embeddings", "Embedding", "input_length", "input_length"),
+    ("layers.recurrent_cells", "GRUCell", "implementation", "implementation"),
+    ("layers.recurrent_cells", "LSTMCell", "implementation", "implementation"),
 )
 
 #: Names of arguments in files of Keras 1.
@@ -224,6 +246,8 @@ def apply(era: str) -> None:
                 _set_method_order(_found(module, owner), name, tuple(names.split()))
             else:
                 _set_order(_found(module, path), names)
+        for module, path, key, attribute in CONFIG_ENTRIES:
+            _extend_config(_found(module, path), key, attribute)
         for module, path, value in SETTINGS:
             owner, _, name = path.rpartition(".")
             _set(_found(module, owner), name, value)
@@ -293,16 +317,37 @@ def _set_inherited_default(cls: Any, argument: str, value: Any) -> None:
     init = cls.__init__
     parameters = list(inspect.signature(init).parameters.values())
     index = [p.name for p in parameters].index(argument)
+    older = _older_names(init, argument)
 
     @functools.wraps(init)
     def call(self: Any, *args: Any, **kwargs: Any) -> None:
-        if len(args) < index:  # self is not among them
+        if len(args) < index and not older.intersection(kwargs):  # self is not among them
             kwargs.setdefault(argument, value)
         init(self, *args, **kwargs)
 
     parameters[index] = parameters[index].replace(default=value)
     vars(call)["__signature__"] = inspect.Signature(parameters)
     _set(cls, "__init__", call)
+
+
+def _older_names(function: Any, argument: str) -> set[str]:
+    """Return the older names of an argument that the decorators of a function accept."""
+    found: set[str] = set()
+    while function is not None:
+        found |= {old for old, new in vars(function).get("older_names", {}).items() if new == argument}
+        function = vars(function).get("__wrapped__")
+    return found
+
+
+def _extend_config(cls: Any, key: str, attribute: str | None) -> None:
+    """Add an entry to the configs of a class, unless they have it."""
+    get_config = cls.get_config
+
+    @functools.wraps(get_config)
+    def extended(self: Any) -> dict:
+        return {key: None if attribute is None else getattr(self, attribute), **get_config(self)}
+
+    _set(cls, "get_config", extended)
 
 
 def _show_signature(cls: type, signature: inspect.Signature) -> None:

@@ -16,6 +16,8 @@ class _Context(threading.local):
     owner: Any = None  # the layer that unseeded random draws belong to
     handed_down: dict = {}  # values of the arguments that layers registered, by name
     stating: Any = None  # the layer whose compute_output_spec() or the like is running
+    is_building: bool = False  # whether a layer's build() is running, rather than its call()
+    unscoped: tuple[tuple[int, int], ...] = ()  # (start, end) of names in `path` that are no scopes in Keras 2
 
 
 context = _Context()
@@ -45,6 +47,23 @@ class within:
 
     def __exit__(self, *exception: object) -> None:
         context.training, context.path, context.entry, context.owner = self._before
+
+
+class unscoped:
+    """Context manager: the last name in the path, that of a layer, is no scope of names in Keras 2."""
+
+    __slots__ = ("_length", "_before")
+
+    def __init__(self, name: str) -> None:
+        self._length = len(name)
+
+    def __enter__(self) -> None:
+        self._before = context.unscoped
+        end = len(context.path)
+        context.unscoped = (*self._before, (end - self._length, end))
+
+    def __exit__(self, *exception: object) -> None:
+        context.unscoped = self._before
 
 
 class owned:

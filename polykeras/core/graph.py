@@ -158,6 +158,42 @@ class Node:
     def is_input(self) -> bool:
         return not self.inputs
 
+    # What programs of Keras 1 and 2 read. A single shape stands for itself, several are a list.
+
+    @property
+    def outbound_layer(self) -> Any:
+        """The operation that was called."""
+        return self.operation
+
+    @property
+    def inbound_layers(self) -> list:
+        """The operations that compute the inputs."""
+        return [parent.operation for parent in self.parents]
+
+    @property
+    def node_indices(self) -> list[int]:
+        """The index of the call that computes each input, among the calls of its operation."""
+        return [x._keras_history[1] for x in self.inputs]
+
+    @property
+    def tensor_indices(self) -> list[int]:
+        """The index of each input among the outputs of its call."""
+        return [x.index for x in self.inputs]
+
+    @property
+    def input_shapes(self) -> Any:
+        """The shapes of the inputs."""
+        return _single([x.shape for x in self.inputs])
+
+    @property
+    def output_shapes(self) -> Any:
+        """The shapes of the outputs."""
+        return _single([x.shape for x in self.outputs])
+
+
+def _single(items: list) -> Any:
+    return items[0] if len(items) == 1 else items
+
 
 def is_symbol(x: Any) -> bool:
     """True for a symbolic tensor."""

@@ -49,7 +49,7 @@ def ordered_by_era(function: Function) -> Function:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         order = vars(call)["order"]
-        if len(args) > _leading(function, order) and not _is_ours(sys._getframe(1)):
+        if len(args) > _leading(function, order) and not is_ours(sys._getframe(1)):
             kwargs = _by_name(function, order, args, kwargs)
             args = ()
         return function(*args, **kwargs)
@@ -58,7 +58,8 @@ def ordered_by_era(function: Function) -> Function:
     return cast(Function, call)
 
 
-def _is_ours(frame: FrameType) -> bool:
+def is_ours(frame: FrameType) -> bool:
+    """Return whether a frame runs code of this package, rather than a program's."""
     return frame.f_globals.get("__name__", "").startswith("polykeras.")
 
 

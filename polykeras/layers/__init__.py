@@ -196,7 +196,6 @@ from polykeras.layers.recurrent import (
     RNN,
     GRUCell,
     LSTMCell,
-    Recurrent,
     SimpleRNN,
     SimpleRNNCell,
     StackedRNNCells,
@@ -230,7 +229,7 @@ __all__ = [
     "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur", "RandomGrayscale",
     "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization", "RandomRotation",
     "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom", "ReLU",
-    "Recurrent", "RepeatVector", "Rescaling", "Reshape", "Resizing", "ReversibleEmbedding", "STFTSpectrogram",
+    "RepeatVector", "Rescaling", "Reshape", "Resizing", "ReversibleEmbedding", "STFTSpectrogram",
     "SeparableConv1D", "SeparableConv2D", "SeparableConvolution1D", "SeparableConvolution2D", "SimpleRNN",
     "SimpleRNNCell", "Softmax", "Solarization", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
     "SpectralNormalization", "StackedRNNCells", "StringLookup", "Subtract", "TFSMLayer", "TextVectorization",
@@ -243,8 +242,12 @@ __all__ = [
 
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras1.merging import Merge as Merge
+    from polykeras.compat.keras1.recurrent import Recurrent as Recurrent
 else:
-    __getattr__, __dir__ = lazy.names(__name__, members={"polykeras.compat.keras1.merging": ["Merge"]})
+    _of_keras_1 = {"merging": ["Merge"], "recurrent": ["Recurrent"]}
+    __getattr__, __dir__ = lazy.names(
+        __name__, members={f"polykeras.compat.keras1.{module}": names for module, names in _of_keras_1.items()}
+    )
 
 registry.add_family(
     "layers", {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}

@@ -94,6 +94,11 @@ class LeakyReLU(Layer):
         self.negative_slope = _at_least_0(self, "negative_slope", negative_slope)
         self.supports_masking = True
 
+    @property
+    def alpha(self) -> float:
+        """``negative_slope``, as Keras 2 calls it."""
+        return self.negative_slope
+
     def call(self, inputs: Any) -> Any:
         """Apply the layer to the inputs.
 

@@ -45,6 +45,27 @@ def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
     return decorate
 
 
+#: The positional arguments of ``add_weight`` in Keras 2.
+_OF_ADD_WEIGHT = ("name", "shape", "dtype", "initializer", "regularizer", "trainable", "constraint")
+
+
+def name_may_come_first(add_weight: Function) -> Function:
+    """Decorator for ``add_weight``: if the first positional argument is a name, the order is that of Keras 2.
+
+    >>> name_may_come_first(lambda layer, **named: named)(None, "scale", (3,), initializer="ones")
+    {'initializer': 'ones', 'name': 'scale', 'shape': (3,)}
+    """
+
+    @functools.wraps(add_weight)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], str):
+            kwargs.update(zip(_OF_ADD_WEIGHT, args, strict=False))
+            args = ()
+        return add_weight(self, *args, **kwargs)
+
+    return cast(Function, call)
+
+
 def _where(layer: Any) -> str:
     return f"Layer {layer.name!r} ({type(layer).__name__})"
 

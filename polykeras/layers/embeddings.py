@@ -68,6 +68,7 @@ class Embedding(Layer):
         if length is not None and "input_shape" not in kwargs and "batch_input_shape" not in kwargs:
             kwargs["input_shape"] = tuple(length) if isinstance(length, list | tuple) else (length,)
         super().__init__(**kwargs)
+        self.input_length = length
         self.input_dim = positive_int(self, "input_dim", input_dim)
         self.output_dim = positive_int(self, "output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Self
 
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC
 from polykeras.core import graph, trees
+from polykeras.core.variables import Variable
 from polykeras.layers import input_spec
 from polykeras.layers.graph_calls import GraphCalls, replaceable
 
@@ -16,6 +18,44 @@ class Keras2Names(GraphCalls):
 
     #: Whether the layer keeps states from one batch to the next.
     stateful = False
+
+    @property
+    def _trainable_weights(self) -> list:
+        """The list of weights that the layer has created, which programs of Keras 2 extend."""
+        return self._weights
+
+    @_trainable_weights.setter
+    def _trainable_weights(self, weights: list[Variable]) -> None:
+        self._set_trainable_weights(weights)
+
+    @property
+    def _non_trainable_weights(self) -> list:
+        """A list whose items are weights of the layer that optimizers do not update."""
+        return self.__dict__.setdefault("_listed_as_frozen", _FrozenWeights())
+
+    @_non_trainable_weights.setter
+    def _non_trainable_weights(self, weights: list[Variable]) -> None:
+        self._set_non_trainable_weights(weights)
+
+    def _set_trainable_weights(self, weights: list[Variable]) -> None:
+        """Let optimizers update these of the layer's own weights, as in Keras 1 and 2."""
+        self._weights += [w for w in weights if not any(w is own for own in self._weights)]
+        for weight in self._own_variables():
+            _set_trainable(weight, any(weight is w for w in weights))
+
+    def _set_non_trainable_weights(self, weights: list[Variable]) -> None:
+        """Let optimizers leave these of the layer's own weights as they are, as in Keras 1 and 2."""
+        self.__dict__["_listed_as_frozen"] = _FrozenWeights(weights)
+
+    @replaceable
+    def inbound_nodes(self) -> list:
+        """The symbolic calls of the layer."""
+        return self._inbound_nodes
+
+    @replaceable
+    def outbound_nodes(self) -> list:
+        """The calls of layers and ops that use the outputs."""
+        return self._outbound_nodes
 
     @replaceable
     def updates(self) -> list:
@@ -93,6 +133,30 @@ class Keras2Names(GraphCalls):
             inputs: tensors, which are ignored.
         """
         return []
+
+
+class _FrozenWeights(list):
+    """A list of weights that sets its items to be not trainable."""
+
+    def __init__(self, weights: Iterable[Variable] = ()) -> None:
+        super().__init__()
+        self.extend(weights)
+
+    def append(self, weight: Variable) -> None:
+        self.extend([weight])
+
+    def extend(self, weights: Iterable[Variable]) -> None:
+        for weight in weights:
+            _set_trainable(weight, False)
+            super().append(weight)
+
+    def __iadd__(self, weights: Iterable[Variable]) -> Self:  # type: ignore[override]
+        self.extend(weights)
+        return self
+
+
+def _set_trainable(weight: Variable, is_trainable: bool) -> None:
+    weight.trainable = weight.made_trainable = is_trainable
 
 
 def _masks(tensors: Any) -> Any:

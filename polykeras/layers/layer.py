@@ -17,7 +17,7 @@ from polykeras.backends.contract.spec import SpecArray
 from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, placement, trees, turns
-from polykeras.core.context import context, within
+from polykeras.core.context import context, unscoped, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
 from polykeras.core.renamed import also_named
@@ -27,6 +27,7 @@ from polykeras.core.tracking import Trackable, searched_once, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
+from polykeras.layers.arguments import name_may_come_first
 from polykeras.layers.call_arguments import CallArguments
 from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
@@ -208,6 +209,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         """
         self.built = True
 
+    @name_may_come_first
     def add_weight(
         self,
         shape: Any = None,
@@ -225,8 +227,9 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         """Create a weight.
 
         Args:
-            shape: tuple of sizes; default None, for a scalar, or the shape of an array passed as ``initializer``. (As
-                in Keras 2, the name may come first.)
+            shape: tuple of sizes; default None, for a scalar, or the shape of an array passed as ``initializer``.
+                Where the name comes first, the positional arguments are those of Keras 2: ``name, shape, dtype,
+                initializer, regularizer, trainable, constraint``.
             initializer: object, name, function or array; default ``"glorot_uniform"``, or ``"zeros"`` for integers.
             dtype: dtype of the weight; default the layer's variable dtype.
             trainable: bool, whether optimizers update it; default True.
@@ -244,8 +247,6 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         """
         from polykeras import constraints, initializers
 
-        if isinstance(shape, str):  # Keras 2: add_weight(name, shape, ...)
-            name, shape, initializer = shape, initializer, kwargs.pop("initializer", None)
         dtype = dtypes.standardize(dtype or self.variable_dtype)
         if initializer is None:
             initializer = "glorot_uniform" if dtypes.is_float(dtype) else "zeros"
@@ -357,6 +358,10 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
             frozen = self._frozen()
             return [w for w in self.weights if w.trainable and id(w) not in frozen]
 
+    @trainable_weights.setter
+    def trainable_weights(self, weights: list[Variable]) -> None:
+        self._set_trainable_weights(weights)
+
     def _frozen(self) -> set[int]:
         """Identities of the weights that only frozen layers own."""
         if all(layer._trainable for layer in self._flatten_layers()):
@@ -369,6 +374,10 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         """The weights that optimizers do not update."""
         trainable = {id(w) for w in self.trainable_weights}
         return [w for w in self.weights if id(w) not in trainable]
+
+    @non_trainable_weights.setter
+    def non_trainable_weights(self, weights: list[Variable]) -> None:
+        self._set_non_trainable_weights(weights)
 
     @property
     def trainable_variables(self) -> list[Variable]:
@@ -869,6 +878,20 @@ def _annotate(error: Any, layer: Layer) -> None:
             error.add_note(f"In the call of layer {context.path!r} ({type(layer).__name__}).")
 
 
+@contextlib.contextmanager
+def _place_of_build(name: str) -> Iterator[None]:
+    """Context manager: the context inside the ``build`` of a layer, called by itself or by its ``__call__``."""
+    before, context.is_building = context.is_building, True
+    try:
+        if context.path == name or context.path.endswith(f"/{name}"):
+            yield
+        else:
+            with within(name), unscoped(name):
+                yield
+    finally:
+        context.is_building = before
+
+
 def _set_build(cls: type[Layer]) -> None:
     setattr(cls, "build", _scoped_build(cls.build))  # noqa: B010 - type checkers know a method
 
@@ -883,9 +906,8 @@ def _scoped_build(build: Callable) -> Callable:
             return build(self, *args, **kwargs)
         self._is_building = True
         with_values = outside_inference() if is_users else contextlib.nullcontext()
-        here = within(self.name) if context.path.split("/")[-1] != self.name else contextlib.nullcontext()
         try:
-            with here, with_values:
+            with _place_of_build(self.name), with_values:
                 self.path = context.path
                 build(self, *args, **kwargs)
         finally:

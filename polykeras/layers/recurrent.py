@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from polykeras import regularizers
+from polykeras.core import lazy
 from polykeras.layers.recurrent_cells import (
     GRUCell,
     LSTMCell,
@@ -15,7 +16,7 @@ from polykeras.layers.recurrent_cells import (
     StackedRNNCells,
     old_names,
 )
-from polykeras.layers.rnn import RNN, Recurrent
+from polykeras.layers.rnn import RNN
 
 __all__ = [
     "GRU",
@@ -23,11 +24,13 @@ __all__ = [
     "RNN",
     "GRUCell",
     "LSTMCell",
-    "Recurrent",
     "SimpleRNN",
     "SimpleRNNCell",
     "StackedRNNCells",
 ]
+
+# Keras 1 and 2 had it in this module.
+__getattr__, __dir__ = lazy.names(__name__, members={"polykeras.compat.keras1.recurrent": ["Recurrent"]})
 
 
 class CellRNN(RNN):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from polykeras import activations, ops, random
+from polykeras.core.context import within
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.variables import Variable
 from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
 from polykeras.layers.dropout_masks import DropoutMasks
+from polykeras.layers.gate_weights import GateWeights
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import Signature
@@ -37,7 +39,7 @@ _IMPLEMENTATIONS = {"cpu": 0, "mem": 1, "gpu": 2}
 _FORGET_BIASES = {"one": True, "ones": True, "zero": False, "zeros": False}
 
 
-class Cell(DropoutMasks, Layer):
+class Cell(GateWeights, DropoutMasks, Layer):
     """Base class of the cells of this package.
 
     A time step has two parts: ``project`` computes everything that does not depend on the state, for one time step or
@@ -327,6 +329,7 @@ class GRUCell(DenseCell):
     """
 
     gates = 3
+    gate_names = "zrh"
 
     @old_names
     def __init__(
@@ -412,6 +415,7 @@ class LongShortTermMemory(Cell):
     """Mixin shared by dense and convolutional LSTM cells; it must precede the ``Cell`` class in the bases."""
 
     gates = 4
+    gate_names = "ifco"
 
     def _keep_lstm_options(self, recurrent_activation: Any, unit_forget_bias: Any) -> None:
         self.recurrent_activation = activations.get(recurrent_activation)
@@ -537,6 +541,7 @@ class StackedRNNCells(Layer):
 
     Args:
         cells: list of cells; the states of the stack are a list with the states of each cell.
+        reverse_state_order: bool, whether the states of the last cell come first, as in Keras 2.1; default False.
         **kwargs: ``name``, ``trainable``, ``dtype`` and other arguments of ``Layer``.
 
     Raises:
@@ -550,16 +555,17 @@ class StackedRNNCells(Layer):
     (2, 5)
     """
 
-    def __init__(self, cells: list, **kwargs: Any) -> None:
+    def __init__(self, cells: list, reverse_state_order: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for cell in cells:
             check_cell(self, cell)
         self.cells = list(cells)
+        self.reverse_state_order = bool(reverse_state_order)
 
     @property
     def state_size(self) -> list:
         """The sizes of the states of all cells."""
-        return [cell.state_size for cell in self.cells]
+        return [cell.state_size for cell in self._in_order(self.cells)]
 
     @property
     def output_size(self) -> int:
@@ -572,12 +578,17 @@ class StackedRNNCells(Layer):
         Args:
             batch_size: int, number of sequences; default None, for unknown.
         """
-        return [initial_states(cell, batch_size, self.compute_dtype) for cell in self.cells]
+        return [initial_states(cell, batch_size, self.compute_dtype) for cell in self._in_order(self.cells)]
+
+    def _in_order(self, items: Sequence) -> list:
+        """Return items of the cells in the order of the states; or such items in the order of the cells."""
+        return list(reversed(items)) if self.reverse_state_order else list(items)
 
     def build(self, input_shape: tuple) -> None:
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
-                cell.build(input_shape)
+                with within(cell.name):
+                    cell.build(input_shape)
             input_shape = (input_shape[0], output_size_of(cell))
 
     def call(self, inputs: Any, states: list, training: bool = False, **kwargs: Any) -> tuple:
@@ -592,13 +603,14 @@ class StackedRNNCells(Layer):
         Shapes: inputs (batch, features) to the output of the last cell, (batch, units).
         """
         updated = []
-        for cell, its_states in zip(self.cells, states, strict=True):
+        for cell, its_states in zip(self.cells, self._in_order(states), strict=True):
             inputs, its_states = step_of(cell, training, **kwargs)(inputs, its_states)
             updated.append(its_states)
-        return inputs, updated
+        return inputs, self._in_order(updated)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "cells": [inner_config(cell) for cell in self.cells]}
+        config = {**super().get_config(), "cells": [inner_config(cell) for cell in self.cells]}
+        return {**config, "reverse_state_order": True} if self.reverse_state_order else config
 
 
 # ------------------------------------------------------------- any user's cells

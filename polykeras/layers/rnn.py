@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,13 +16,16 @@ from polykeras.layers.dropout_masks import DropoutMasks
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 from polykeras.layers.recurrent_cells import Cell, StackedRNNCells, check_cell, initial_states, output_size_of, step_of
-from polykeras.layers.wrappers import inner_config
+from polykeras.layers.wrappers import Nested, inner_config
+from polykeras.ops._call import op
 
 #: Whether a cell receives the constants as a list, and their shapes when it is built, as in Keras 2.
 lists_constants = False
+#: Whether the layer returns the states of all cells of a stack in one list, as in Keras 2.
+lists_states = False
 
 
-class RNN(Layer):
+class RNN(Nested):
     """Run a cell over the time steps of sequences, passing its states from one time step to the next.
 
     Args:
@@ -145,13 +149,20 @@ class RNN(Layer):
     def _first_state(self, batch: int, index: int, shape: tuple, dtype: str) -> Any:
         return ops.cast(trees.leaves(self.get_initial_state(batch))[index], dtype)
 
-    def get_initial_state(self, batch_size: int | None = None) -> list:
+    def get_initial_state(self, batch_size: Any = None) -> list:
         """Return the initial states.
 
         Args:
-            batch_size: int, number of sequences; default None, for unknown.
+            batch_size: int, number of sequences; default None, for unknown. Or the sequences themselves, as in Keras 2,
+                for a list of the states of all cells.
         """
-        return initial_states(self.cell, batch_size, self.compute_dtype)
+        if batch_size is None or hasattr(batch_size, "__index__") and not getattr(batch_size, "shape", ()):
+            return initial_states(self.cell, batch_size, self.compute_dtype)
+        return _states_for(batch_size, self)
+
+    def _initial_state_of(self, batch_size: int | None, sequences: Any) -> list:
+        """Return the initial states, by a method of a program that may take sequences, as in Keras 2."""
+        return self.get_initial_state(sequences if "inputs" in _names(type(self).get_initial_state) else batch_size)
 
     def reset_state(self, states: Any = None) -> None:
         """Reset the states of a stateful layer, before the next batch.
@@ -196,7 +207,7 @@ class RNN(Layer):
         if self.time_major:
             sequences, mask = _swap(sequences), None if mask is None else _swap(mask)
         self._check_sequences(sequences)
-        states = self._first_states(tuple(ops.shape(sequences))[0], initial_state)
+        states = self._first_states(sequences, initial_state)
         if mask is not None:
             mask = ops.cast(mask, "bool")
             mask = ops.squeeze(mask, 2) if len(ops.shape(mask)) == 3 else mask
@@ -211,6 +222,8 @@ class RNN(Layer):
             outputs = _swap(outputs)
         if not self.return_state:
             return outputs
+        if lists_states:
+            states = trees.leaves(states)
         states = [state[0] if isinstance(state, list) and len(state) == 1 else state for state in states]
         return outputs, *trees.map(lambda x: ops.cast(x, self.compute_dtype), states)
 
@@ -252,8 +265,9 @@ class RNN(Layer):
         expected = cell.input_spec if isinstance(cell, Cell) else None
         return InputSpec(min_ndim=2) if expected is None else InputSpec(ndim=expected.ndim + 1, axes=expected.axes)
 
-    def _first_states(self, batch: int | None, given: Any) -> Any:
+    def _first_states(self, sequences: Any, given: Any) -> Any:
         """The checked initial states, in the structure of the cell's states."""
+        batch = tuple(ops.shape(sequences))[0]
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         if given is None and self.stateful:
             expected = trees.leaves(self.states)[0].shape[0]
@@ -263,7 +277,7 @@ class RNN(Layer):
                     f"Received: {batch}."
                 )
             given = self.states
-        default = self.get_initial_state(batch)
+        default = self._initial_state_of(batch, sequences)
         if given is None:
             return trees.map(lambda x: ops.cast(x, dtype), default)
         wanted, structure = trees.flatten(default)
@@ -296,11 +310,11 @@ class RNN(Layer):
         """Run a cell, or the cells of a stack in turn, over (batch, time, ...), and return (outputs, last states)."""
         if isinstance(cell, StackedRNNCells):
             last_states = []
-            for index, inner in enumerate(cell.cells):
+            for index, (inner, first) in enumerate(zip(cell.cells, cell._in_order(states), strict=True)):
                 wants_all = all_outputs or index < len(cell.cells) - 1
-                sequences, last = self._through(inner, sequences, states[index], mask, training, constants, wants_all)
+                sequences, last = self._through(inner, sequences, first, mask, training, constants, wants_all)
                 last_states.append(last)
-            return sequences, last_states
+            return sequences, cell._in_order(last_states)
         if not isinstance(cell, Cell):
             further = {} if constants is None else {"constants": constants}
             with _masks_kept(cell, sequences, states, training):
@@ -354,7 +368,15 @@ class RNN(Layer):
         return (_swap(outputs) if all_outputs else output), states
 
 
-Recurrent = RNN
+@op
+def _states_for(sequences: Any, layer: RNN) -> list:
+    """Return the initial states for sequences, which may be symbolic."""
+    return trees.leaves(initial_states(layer.cell, tuple(ops.shape(sequences))[0], layer.compute_dtype))
+
+
+@functools.lru_cache(256)
+def _names(method: Callable) -> tuple[str, ...]:
+    return tuple(inspect.signature(method).parameters)
 
 
 def _unrolled(step: Callable, carry: Any, rows: tuple) -> tuple:

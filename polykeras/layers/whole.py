@@ -18,6 +18,7 @@ class Whole(Trackable):
     built: bool
     input_spec: Any
     _batch_input_shape: tuple
+    _weights: list[Variable]
     compute_dtype: str
     _mode: bool | None
     _signature: Any

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from polykeras import ops
 from polykeras.core import masks, naming, trees
+from polykeras.core.context import within
 from polykeras.layers.layer import Layer
 from polykeras.layers.signature import Signature
 from polykeras.serialization import registry
@@ -16,7 +17,22 @@ def inner_config(layer: Any) -> dict:
     return {key: value for key, value in registry.serialize(layer).items() if key != "build_config"}
 
 
-class Wrapper(Layer):
+class Nested(Layer):
+    """Base class of layers around others, whose classes ``from_config`` finds among ``custom_objects`` too."""
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:
+        """Create a layer from the result of ``get_config``.
+
+        Args:
+            config: dict, as ``get_config`` returns.
+            custom_objects: dict of the classes and functions of a program by name; default None.
+        """
+        with registry.custom_object_scope(custom_objects or {}):
+            return super().from_config(config)
+
+
+class Wrapper(Nested):
     """Base class of layers that wrap another one.
 
     Args:
@@ -250,7 +266,8 @@ class Bidirectional(Wrapper):
         """
         for inner in (self.layer, self.backward_layer):
             if not inner.built:
-                inner.build(sequences_shape)
+                with within(inner.name):
+                    inner.build(sequences_shape)
 
     def call(
         self,

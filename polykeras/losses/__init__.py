@@ -96,7 +96,7 @@ cosine_proximity = cosine_similarity
 ALIASES = {
     "BCE": bce, "bce": bce, "KLD": kld, "kld": kld, "kullback_leibler_divergence": kld, "MSE": mse, "mse": mse,
     "MAE": mae, "mae": mae, "MAPE": mape, "mape": mape, "MSLE": msle, "msle": msle, "logcosh": log_cosh,
-    "huber_loss": huber, "cosine_proximity": cosine_similarity,
+    "huber_loss": huber, "cosine_proximity": cosine_similarity, "cosine": cosine_similarity,
 }  # fmt: skip
 
 registry.add_family("losses", {member.__name__: member for member in (*CLASSES, *FUNCTIONS)} | ALIASES)

@@ -148,7 +148,8 @@ ALIASES = {
     "mae": MeanAbsoluteError, "MAPE": MeanAbsolutePercentageError, "mape": MeanAbsolutePercentageError,
     "MSLE": MeanSquaredLogarithmicError, "msle": MeanSquaredLogarithmicError, "KLD": KLDivergence,
     "kld": KLDivergence, "kullback_leibler_divergence": KLDivergence, "logcosh": LogCoshError,
-    "log_cosh": LogCoshError, "cosine_proximity": CosineSimilarity, "huber": huber,
+    "log_cosh": LogCoshError, "cosine_proximity": CosineSimilarity, "cosine": CosineSimilarity,
+    "huber": huber,
     "binary_focal_crossentropy": binary_focal_crossentropy,
     "categorical_focal_crossentropy": categorical_focal_crossentropy,
 }  # fmt: skip

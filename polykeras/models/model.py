@@ -22,6 +22,7 @@ from polykeras.models.inputs import arrange, input_name, is_optional
 from polykeras.models.older import OlderMethods
 from polykeras.models.persistence import Persistence
 from polykeras.models.summary import print_summary
+from polykeras.models.symbolic_training import SymbolicTraining
 from polykeras.serialization import registry
 from polykeras.training.string_inputs import front_of, strings_as_arrays
 from polykeras.training.trainer import Trainer
@@ -29,7 +30,7 @@ from polykeras.training.trainer import Trainer
 _GRAPH = frozenset({"inputs", "outputs", "input", "output"})
 
 
-class Model(Persistence, OlderMethods, Trainer, Layer):
+class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
     """Layers that are trained together, with ``compile``, ``fit``, ``evaluate`` and ``predict``.
 
     There are two ways to make one: from symbolic tensors, ``Model(inputs, outputs)``, or by subclassing it
@@ -54,6 +55,7 @@ class Model(Persistence, OlderMethods, Trainer, Layer):
 
     _takes_structured = True
     _untracked = Layer._untracked | {
+        "_loss_graph",
         "_inputs_structure",
         "_outputs_structure",
         "_plan",

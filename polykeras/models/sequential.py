@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
-from polykeras.core.context import within
+from polykeras.core.context import unscoped, within
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import Input, InputLayer, input_dtype
 from polykeras.layers.layer import Layer
@@ -161,7 +161,8 @@ class Sequential(Model):
         dtype = self._given_dtype or ("int32" if _takes_indices(self._stack[0]) else input_dtype(self.compute_dtype))
         self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
         try:
-            self._lay_graph(self._input_layer.output)
+            with unscoped(self.name):
+                self._lay_graph(self._input_layer.output)
         except NotImplementedError:  # a layer whose output shape is unknown: calls run layer by layer
             self._forget_graph()
             self._input_layer, self.built = None, True

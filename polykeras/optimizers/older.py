@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from polykeras import ops
 from polykeras.backends import current
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import graph
@@ -18,10 +19,49 @@ class OlderMethods:
     built: bool
     build: Callable[..., None]
     stateless_apply: Callable[..., tuple]
+    _clipped: Callable[[list], list]
 
     @property
     def variables(self) -> list[Variable]:
         raise NotImplementedError
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "get_updates" in vars(cls):
+            setattr(cls, "_update", OlderMethods._take_updates)  # noqa: B010 - as the class's own method
+
+    def _take_updates(self, gradients: list, variables: list[Variable]) -> None:
+        """Update variables by the ``get_updates`` of a program, which gets the gradients of the step."""
+        from polykeras.compat.keras2.backend.kept import keeping
+
+        own = vars(self)
+        own["_gradients_given"] = self._clipped(gradients)
+        try:
+            with keeping(own.setdefault("_kept", [])):
+                updates = self.get_updates(loss=None, params=list(variables))
+        finally:
+            del own["_gradients_given"]
+        for variable, value in [update for update in updates if isinstance(update, tuple)]:
+            variable.assign(ops.cast(value, variable.dtype))
+        own.pop("_collected", None)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """``variables``, as Keras 2 calls them, or the list that a program has set."""
+        return vars(self).get("_listed") or self.variables
+
+    @weights.setter
+    def weights(self, weights: list[Variable]) -> None:
+        vars(self)["_listed"] = list(weights)
+
+    @property
+    def updates(self) -> list[tuple]:
+        """The updates that ``get_updates`` of a program collects in its list of this name."""
+        return vars(self).setdefault("_collected", [])
+
+    @updates.setter
+    def updates(self, updates: list[tuple]) -> None:
+        vars(self)["_collected"] = updates
 
     def get_gradients(self, loss: KerasTensor, params: Sequence[Variable]) -> list[KerasTensor]:
         """Return the symbolic gradients of a symbolic loss; they are clipped when they are applied.
@@ -38,7 +78,8 @@ class OlderMethods:
         """
         from polykeras.compat.keras2.backend.control import gradients
 
-        return gradients(loss, list(params))
+        given = vars(self).get("_gradients_given")
+        return gradients(loss, list(params)) if given is None else given
 
     def get_updates(self, loss: Any, params: Any, *keras_1: Any, **constraints: Any) -> list[tuple]:
         """Return the updates that minimize a symbolic loss, for ``K.function(inputs, outputs, updates)``.

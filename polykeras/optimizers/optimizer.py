@@ -128,7 +128,7 @@ class Optimizer(OlderMethods, Trackable):
     #: Defined where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
     _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
-    _untracked = frozenset({"_trainable_variables", "_excluded", "_wrappers"})
+    _untracked = frozenset({"_trainable_variables", "_excluded", "_wrappers", "_collected", "_listed"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -137,7 +137,7 @@ class Optimizer(OlderMethods, Trackable):
 
     def __init__(
         self,
-        learning_rate: Any,
+        learning_rate: Any = 0.001,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
         clipvalue: float | None = None,
@@ -229,8 +229,15 @@ class Optimizer(OlderMethods, Trackable):
     @property
     def iterations(self) -> Any:
         """The number of updates so far: a Variable; with gradient accumulation, an array computed from it."""
+        own = vars(self).get("_iterations_of_program")
+        if own is not None:
+            return own
         steps = self.gradient_accumulation_steps
         return ops.floor_divide(self._iterations, steps) if steps else self._iterations
+
+    @iterations.setter
+    def iterations(self, value: Variable) -> None:
+        self._iterations_of_program = value
 
     def _updates(self) -> Scalar:
         """Return the number of updates before this one."""
@@ -252,11 +259,6 @@ class Optimizer(OlderMethods, Trackable):
     def variables(self) -> list[Variable]:
         """The optimizer's own variables, in the order of their creation."""
         return unique(x for x in self._owned() if isinstance(x, Variable))
-
-    @property
-    def weights(self) -> list[Variable]:
-        """``variables``, as Keras 2 calls them."""
-        return self.variables
 
     def _named_parts(self) -> dict:
         return {str(index): variable for index, variable in enumerate(self.variables)}
@@ -642,21 +644,21 @@ class Optimizer(OlderMethods, Trackable):
     # ------------------------------------------------------------------ saving
 
     def get_weights(self) -> list[np.ndarray]:
-        """Return the values of ``variables`` as NumPy arrays."""
-        return [variable.numpy() for variable in self.variables]
+        """Return the values of ``weights`` as NumPy arrays."""
+        return [variable.numpy() for variable in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set the values of ``variables``.
+        """Set the values of ``weights``.
 
         Args:
-            weights: list of arrays, in the order of ``variables``.
+            weights: list of arrays, in the order of ``weights``.
 
         Raises:
             ValueError: if the optimizer is not built, or the number or shapes of arrays don't match.
         """
         if not self.built:
             raise ValueError("Expected a built optimizer. Received: one without variables. Call build(variables).")
-        variables = self.variables
+        variables = self.weights
         if len(variables) != len(weights):
             raise ValueError(f"Expected {len(variables)} weights for {self.name!r}. Received: {len(weights)}.")
         for variable, weight in zip(variables, weights, strict=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import json
+import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -39,13 +41,32 @@ def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
     own = _own_weights(model)
     writer.attributes(path, layer_names=[name for name, *_ in groups])
     for name, weights, by_making in [*groups, *([(_OWN, own, own)] if own else [])]:
-        keys = [f"{index}_{weight.name}" for index, weight in enumerate(weights)]
+        keys = _unique(key_of(index, weight) for index, weight in enumerate(weights))
         numbers = {id(weight): number for number, weight in enumerate(by_making)}
         order = [numbers[id(weight)] for weight in weights]
         group = writer.group(f"{path}/{name}".lstrip("/"), weight_names=keys, **{_ORDER: order})
         for key, weight in zip(keys, weights, strict=True):
             group[key] = weight
     writer.ledger.check_complete(model.weights, f"Model {model.name!r}")
+
+
+def numbered(index: int, weight: Variable) -> str:
+    """Return the path of a weight in the group of its layer."""
+    return f"{index}_{weight.name}"
+
+
+#: The same in the era of Keras 2: the name of the weight, such as ``dense_1/kernel:0``.
+key_of = numbered
+
+
+def _unique(keys: Iterable[str]) -> list[str]:
+    """Return keys, with a suffix for those that repeat others."""
+    counts: collections.Counter = collections.Counter()
+    found = []
+    for key in keys:
+        found.append(f"{key}_{counts[key]}" if counts[key] else key)
+        counts[key] += 1
+    return found
 
 
 #: The group of weights that belong to the model itself, as in Keras 2.
@@ -60,7 +81,9 @@ def _own_weights(model: Any) -> list[Variable]:
     return [weight for weight in model.weights if not any(weight is other for other in inside)]
 
 
-def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_name: bool = False) -> None:
+def load_weights(
+    model: Any, reader: Reader, skip_mismatch: bool = False, by_name: bool = False, reshape: bool = False
+) -> None:
     """Read the weights of all layers; all shapes are compared before any array is read.
 
     Raises:
@@ -73,7 +96,8 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
     for layer, group in _pairs(model, root, by_name):
         weights, saved = _matched(_own_weights(model) if layer is model else layer.weights, layer, group, origin)
         expected, received = [w.shape for w in weights], [array.shape for array in saved]
-        if expected == received:
+        sizes = [[math.prod(shape) for shape in shapes] for shapes in (expected, received)]
+        if expected == received or reshape and sizes[0] == sizes[1]:
             pairs.extend(zip(weights, saved, strict=True))
         else:
             problems.append(
@@ -86,7 +110,7 @@ def load_weights(model: Any, reader: Reader, skip_mismatch: bool = False, by_nam
     for problem in problems:
         warnings.warn(f"Left unchanged: {problem}", stacklevel=3)
     for weight, array in pairs:
-        weight.assign(array.read())
+        weight.assign(array.read().reshape(weight.shape))
 
 
 def _matched(own: list[Variable], layer: Any, group: Reader, origin: Origin) -> tuple[list, list[Saved]]:

@@ -340,7 +340,7 @@ def load_weights(
         skip_mismatch: bool, whether to skip layers with missing weights or other shapes, with a warning; default False.
         by_name: bool, whether to match layers by name instead of order, without the optimizer; default False.
         objects_to_skip: list of layers that are not changed, not with the layout of Keras 2; default None.
-        **kwargs: none are accepted.
+        **kwargs: ``reshape``, bool: in files of Keras 2, also accept arrays of other shapes with as many entries.
 
     Raises:
         FileNotFoundError: if there is no file.
@@ -351,11 +351,12 @@ def load_weights(
     >>> path = tempfile.mkdtemp() + "/model.weights.h5"
     >>> keras.saving.save_weights(model, path); keras.saving.load_weights(model, path)
     """
+    reshape = kwargs.pop("reshape", False)
     if kwargs:
         raise ValueError(f"Expected arguments of load_weights. Received: unknown {sorted(kwargs)}.")
     if open_files.is_open(filepath):
         with open_files.readable(filepath, ".weights.h5", ".keras") as path:
-            load_weights(model, path, skip_mismatch, by_name, objects_to_skip)
+            load_weights(model, path, skip_mismatch, by_name, objects_to_skip, reshape=reshape)
         return
     path = Path(filepath)
     if not path.exists():
@@ -364,7 +365,7 @@ def load_weights(
         is_legacy = keras2_files.is_legacy(reader)
         _check_skipped(objects_to_skip, is_legacy)
         if is_legacy:
-            keras2_files.load_weights(model, reader, skip_mismatch, by_name)
+            keras2_files.load_weights(model, reader, skip_mismatch, by_name, reshape)
         else:
             weight_tree.load(model, reader, skip_mismatch, by_name, objects_to_skip)
             if getattr(model, "compiled", False) and not by_name:

@@ -103,6 +103,7 @@ _WORKERS = {
     "max_queue_size": "max_queue_size",
     "max_q_size": "max_queue_size",
     "pickle_safe": "use_multiprocessing",
+    "nb_worker": "workers",
 }
 
 

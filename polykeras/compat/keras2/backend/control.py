@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras import backends, ops
-from polykeras.backends.contract.spec import SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.compat.keras2.backend.session import learning_phase
 from polykeras.compat.keras2.backend.tensors import get_value
 from polykeras.core import graph, naming
 from polykeras.core.context import within
+from polykeras.core.functionalization import reading
 from polykeras.core.graph import KerasTensor, Plan
+from polykeras.core.shape_inference import inferred
 from polykeras.core.variables import Variable
 from polykeras.ops._call import op
 
@@ -90,7 +92,7 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
         variables: list (or one) of symbolic tensors that the loss depends on, and of Variables.
 
     Returns:
-        A list with the gradient for each; None for a tensor that the loss does not depend on.
+        A list with the gradient for each; None for those that the loss does not depend on.
 
     Raises:
         TypeError: if the loss is an array with values, which does not record how it was computed.
@@ -106,9 +108,17 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
         )
     variables = list(variables) if isinstance(variables, list | tuple) else [variables]
     sources = graph.sources([loss])
-    weights = [v for v in variables if isinstance(v, Variable)]
+    read = _variables_read(loss, sources)
+    weights = [v for v in variables if isinstance(v, Variable) and v in read]
     by_weight = dict(zip(map(id, weights), _weight_gradients(loss, sources, weights), strict=True)) if weights else {}
-    return [by_weight[id(v)] if isinstance(v, Variable) else _gradient(loss, sources, v) for v in variables]
+    return [by_weight.get(id(v)) if isinstance(v, Variable) else _gradient(loss, sources, v) for v in variables]
+
+
+def _variables_read(loss: KerasTensor, sources: list) -> dict:
+    """Return the variables from whose values a symbolic loss is computed."""
+    with reading() as read, backends.use(SPEC):
+        inferred(Plan(sources, [loss]).run, graph.to_specs(sources))
+    return read
 
 
 def _gradient(loss: KerasTensor, sources: list, x: KerasTensor) -> KerasTensor | None:

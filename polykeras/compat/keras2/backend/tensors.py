@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -9,10 +11,12 @@ import numpy as np
 
 from polykeras import config, ops, random
 from polykeras.backends import current
+from polykeras.compat.keras2.backend.kept import is_keeping, kept
 from polykeras.core import dtypes, window_geometry
 from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
+from polykeras.ops._call import op
 
 cast = ops.cast
 ndim = ops.ndim
@@ -36,15 +40,19 @@ def variable(value: Any, dtype: Any = None, name: str | None = None, constraint:
     array([1., 2.], dtype=float32)
     """
     dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
-    return Variable(value, dtype=dtype, name=name, constraint=constraint)
+    make = functools.partial(Variable, value, dtype=dtype, name=name, constraint=constraint)
+    return kept(make) if is_keeping() else make()
 
 
 def _variable_where_known(fill: Callable, sizes: Any, dtype: Any, name: str | None) -> Any:
     """Return a Variable, as in Keras 2; inside a layer's call, or for unknown sizes, a plain array."""
     sizes = (sizes,) if isinstance(sizes, int) else tuple(sizes)
     dtype = config.floatx() if dtype is None else dtypes.standardize(dtype)
+    if is_keeping():
+        return kept(lambda: Variable(fill, sizes, dtype, name=name))
     is_known = all(isinstance(n, int | np.integer) for n in sizes)
-    if not is_known or context.entry is not None or current().is_symbolic:
+    is_computing = (context.entry is not None or current().is_symbolic) and not context.is_building
+    if is_computing or not is_known:
         return fill(sizes, dtype)
     return Variable(fill, sizes, dtype, name=name)
 
@@ -201,7 +209,7 @@ def update(x: Variable, new_x: Any) -> Any:
     >>> float(update(variable(1), 5))
     5.0
     """
-    if isinstance(new_x, KerasTensor):
+    if isinstance(new_x, KerasTensor) or is_keeping():
         return x, new_x
     x.assign(new_x)
     return x
@@ -263,7 +271,7 @@ def placeholder(
         shape: tuple of sizes including the batch, None where unknown.
         ndim: int, the number of axes, in place of ``shape``; default None.
         dtype: default ``floatx()``.
-        sparse: bool, for compatibility: tensors are always dense, and sparse values for them become so; default False.
+        sparse: bool, whether values may be sparse; ``K.function`` converts them to dense ones; default False.
         name: name of the variable; default None.
 
     Raises:
@@ -274,7 +282,8 @@ def placeholder(
     """
     if shape is None and ndim is None:
         raise ValueError("Expected shape or ndim of the placeholder. Received: neither.")
-    return KerasTensor((None,) * (ndim or 0) if shape is None else shape, dtype or config.floatx(), name=name)
+    shape = (None,) * (ndim or 0) if shape is None else shape
+    return KerasTensor(shape, dtype or config.floatx(), sparse, name=name)
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
@@ -535,9 +544,16 @@ def batch_flatten(x: Any) -> Any:
     >>> int_shape(batch_flatten(constant(0, shape=(2, 3, 4))))
     (2, 12)
     """
-    batch, *sizes = int_shape(x)
-    width = -1 if None in sizes else int(np.prod(sizes, dtype=np.int64))
-    return ops.reshape(x, (-1 if batch is None and width != -1 else batch, width))
+    if None in int_shape(x)[1:]:
+        return _batch_flatten(x)
+    return ops.reshape(x, (-1, int(np.prod(int_shape(x)[1:], dtype=np.int64))))
+
+
+@op
+def _batch_flatten(x: Any) -> Any:
+    """Flatten samples whose sizes are known when the function runs."""
+    batch, *sizes = ops.shape(x)
+    return ops.reshape(x, (batch, None if None in sizes else math.prod(sizes)))
 
 
 def expand_dims(x: Any, axis: int = -1) -> Any:
@@ -711,7 +727,7 @@ class SparseTensor(NamedTuple):
 
 
 def is_sparse(tensor: Any) -> bool:
-    """True for a ``SparseTensor``; arrays are dense.
+    """True for a ``SparseTensor``, and for a symbolic tensor made with ``sparse=True``; arrays are dense.
 
     Args:
         tensor: any object.
@@ -719,7 +735,7 @@ def is_sparse(tensor: Any) -> bool:
     >>> is_sparse(constant(1))
     False
     """
-    return isinstance(tensor, SparseTensor)
+    return isinstance(tensor, SparseTensor) or getattr(tensor, "sparse", False) is True
 
 
 def to_dense(tensor: Any) -> Any:
@@ -731,4 +747,6 @@ def to_dense(tensor: Any) -> Any:
     >>> to_dense(SparseTensor([[0, 1]], [5.0], (1, 2)))
     array([[0., 5.]], dtype=float32)
     """
-    return ops.scatter(tensor.indices, tensor.values, tensor.dense_shape) if is_sparse(tensor) else tensor
+    if not isinstance(tensor, SparseTensor):
+        return tensor
+    return ops.scatter(tensor.indices, tensor.values, tensor.dense_shape)
