@@ -150,7 +150,7 @@ class _FrozenWeights(list):
             _set_trainable(weight, False)
             super().append(weight)
 
-    def __iadd__(self, weights: Iterable[Variable]) -> Self:  # type: ignore[override]
+    def __iadd__(self, weights: Iterable[Variable]) -> Self:  # type: ignore[override,misc]
         self.extend(weights)
         return self
 

@@ -113,6 +113,10 @@ class LossScaleOptimizer(Optimizer):
         """The number of updates made by the inner optimizer."""
         return self.inner_optimizer.iterations
 
+    @iterations.setter
+    def iterations(self, value: Any) -> None:
+        self.inner_optimizer.iterations = value
+
     def scale_loss(self, loss: Any) -> Any:
         return ops.multiply(loss, scalars.concrete(self.dynamic_scale) if self.built else self.initial_scale)
 

@@ -91,7 +91,7 @@ class Optimizer(OlderMethods, Trackable):
 
     Args:
         learning_rate: float, ``LearningRateSchedule`` or function without arguments; ``lr``
-            in Keras 2.
+            in Keras 2; default 0.001.
         weight_decay: float, weight decay coefficient: each update first subtracts
             ``learning_rate * weight_decay * w`` from a weight ``w``; default None, for no decay.
         clipnorm: float, upper bound of the L2 norm of each gradient; default None, for no limit.

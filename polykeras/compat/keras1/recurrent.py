@@ -69,7 +69,8 @@ class Recurrent(Layer, metaclass=_RecurrentType):
     ) -> None:
         super().__init__(**kwargs)
         self.return_sequences, self.return_state = return_sequences, return_state
-        self.go_backwards, self.stateful, self.unroll = go_backwards, stateful, unroll
+        self.go_backwards, self.stateful = go_backwards, stateful
+        self.unroll = unroll
         self.implementation = implementation
         self.supports_masking = True
         self.input_spec = [InputSpec(ndim=3)]

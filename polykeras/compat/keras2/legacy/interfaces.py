@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from polykeras.core import naming
 from polykeras.layers.arguments import name_may_come_first
 
 
@@ -44,7 +45,7 @@ def generate_legacy_interface(
                 args, kwargs, _ = preprocessor(args, kwargs)
             if allowed_positional_args is not None and len(args) > len(allowed_positional_args) + 1:
                 raise TypeError(
-                    f"Expected at most the positional arguments {list(allowed_positional_args)} of "
+                    f"Expected at most the positional arguments {naming.listed(allowed_positional_args)} of "
                     f"{function.__qualname__}. Received: {len(args) - 1}."
                 )
             for name, table in (value_conversions or {}).items():
