@@ -121,7 +121,7 @@ class Sequential(Model):
     def _rebuild(self) -> None:
         """Connect the graph, if the input is known."""
         if self._input_layer is not None and self._stack:
-            with within(self.name):
+            with within(self.name), unscoped(self.name):
                 self._lay_graph(self._input_layer.output)
 
     def _lay_graph(self, inputs: KerasTensor) -> None:

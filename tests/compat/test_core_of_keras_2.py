@@ -76,7 +76,7 @@ def test_names_of_keras_3_stay_as_they_are(backend):
     made = Dense(2, input_dim=3)
     Sequential([made])
     keras.config.set_era("keras3")
-    assert [w.name for w in made.weights] == ["kernel", "bias"] and made.kernel.path == "dense_1/kernel"
+    assert [w.name for w in made.weights] == ["kernel", "bias"] and made.kernel.path == "sequential_1/dense_1/kernel"
     assert Input((2,), name="x").name == "x" and K.is_keras_tensor(K.placeholder((2,)))
     assert not hasattr(made.kernel, "_keras_shape")
 
