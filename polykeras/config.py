@@ -17,6 +17,7 @@ from polykeras.capture import stamp
 
 _FLOATS = ("bfloat16", "float16", "float32", "float64")
 _LAYOUTS = ("channels_last", "channels_first")
+LAYOUTS_OF_KERAS_1 = {"tf": "channels_last", "th": "channels_first"}
 
 
 def home() -> Path:
@@ -150,17 +151,18 @@ def standardize_data_format(data_format: str | None) -> str:
     """Validate a data format; return the default one for None.
 
     Args:
-        data_format: "channels_last", "channels_first" or None.
+        data_format: "channels_last", "channels_first" or None; or "tf", "th" or "default", their names in Keras 1.
 
     Raises:
         ValueError: for any other name.
 
-    >>> standardize_data_format("channels_first"), standardize_data_format(None)
-    ('channels_first', 'channels_last')
+    >>> standardize_data_format("channels_first"), standardize_data_format(None), standardize_data_format("th")
+    ('channels_first', 'channels_last', 'channels_first')
     """
-    if data_format is None:
+    if data_format in (None, "default"):
         return _image_data_format
-    return _one_of("data_format", str(data_format).lower(), _LAYOUTS)
+    name = str(data_format).lower()
+    return _one_of("data_format", LAYOUTS_OF_KERAS_1.get(name, name), _LAYOUTS)
 
 
 _ERAS = ("keras2", "keras3")

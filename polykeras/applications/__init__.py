@@ -25,7 +25,6 @@ __all__ = [
     *("NASNetLarge", "NASNetMobile"),
     *("ResNet50", "ResNet101", "ResNet152", "ResNet50V2", "ResNet101V2", "ResNet152V2"),
     *("VGG16", "VGG19", "Xception"),
-    "keras_modules_injection",
     *("convnext", "densenet", "efficientnet", "efficientnet_v2", "imagenet_utils", "inception_resnet_v2"),
     *("inception_v3", "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet", "resnet", "resnet50", "resnet_v2"),
     *("vgg16", "vgg19", "xception"),
@@ -93,7 +92,7 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
 else:
     __getattr__, __dir__ = lazy.names(
         __name__,
-        modules=[name for name in __all__ if name.islower() and name != "keras_modules_injection"],
+        modules=[name for name in __all__ if name.islower()],
         members={
             "polykeras.applications.convnext": [name for name in __all__ if name.startswith("ConvNeXt")],
             "polykeras.applications.densenet": [name for name in __all__ if name.startswith("DenseNet")],

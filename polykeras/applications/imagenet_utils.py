@@ -15,6 +15,7 @@ from polykeras.applications import downloads
 from polykeras.applications.downloads import Download
 from polykeras.applications.keras2_names import _obtain_input_shape as _obtain_input_shape
 from polykeras.core.graph import KerasTensor
+from polykeras.core.renamed import also_named
 
 _NAMES = Download(
     "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
@@ -28,6 +29,7 @@ MEAN_OF_UNIT = (0.485, 0.456, 0.406)
 DEVIATION_OF_UNIT = (0.229, 0.224, 0.225)
 
 
+@also_named(dim_ordering="data_format")
 def preprocess_input(x: Any, data_format: str | None = None, mode: str = "caffe") -> Any:
     """Return images scaled as a network expects them, without changing the given array.
 
@@ -125,6 +127,7 @@ def preprocessing(mode: str | None) -> Any:
         mode: see ``imagenet_utils.preprocess_input``; None for networks that scale pixels themselves.
     """
 
+    @also_named(dim_ordering="data_format")
     def preprocess_input(x: Any, data_format: str | None = None) -> Any:
         return x if mode is None else _preprocess(x, data_format, mode)
 

@@ -67,6 +67,7 @@ class ModelCheckpoint(MonitorCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         if self.save_best_only:
             super().on_train_begin(logs)
+            self.best = self._first_best() if self.best is None else self.best
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._current_epoch, self._last_batch = epoch, -1

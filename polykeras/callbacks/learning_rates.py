@@ -135,7 +135,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin(logs)
-        self.best = None
+        self.best = self._first_best()
         self.wait = self.cooldown_counter = 0
 
     def in_cooldown(self) -> bool:

@@ -18,7 +18,7 @@ _FALLING = (
     "loss", "error", "entropy", "divergence", "false_", "mse", "mae", "mape", "msle", "rmse", "hinge", "poisson",
 )  # fmt: skip
 
-#: Whether lower values of a metric with an unknown name are taken to be better, as in Keras 2.
+#: Whether, as in Keras 2, lower values of a metric with an unknown name are better, and the first best is infinite.
 assumes_falling = False
 
 
@@ -72,6 +72,10 @@ class MonitorCallback(Callback):
             f"Expected mode='min' or mode='max' for {type(self).__name__}(monitor={self.monitor!r}). Received: 'auto', "
             f"but the name does not tell whether higher values are better."
         )
+
+    def _first_best(self) -> float | None:
+        """What any value is better than."""
+        return -self._sign * math.inf if assumes_falling else None
 
     def current(self, logs: dict | None) -> float | None:
         """Return the monitored value; None, with a warning, if it is missing or not a scalar.

@@ -61,6 +61,7 @@ class EarlyStopping(MonitorCallback):
     def on_train_begin(self, logs: dict | None = None) -> None:
         super().on_train_begin(logs)
         self._reset()
+        self.best = self._first_best()
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         value = self.get_monitor_value(logs)

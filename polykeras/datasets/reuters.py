@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from polykeras.core.renamed import also_named
 from polykeras.datasets import housing, sequences, stored
 from polykeras.datasets.downloads import STORAGE, get_file
 
@@ -17,6 +18,7 @@ carcass crude nat-gas cpi money-fx interest gnp meal-feed alum oilseed gold tin 
 iron-steel rubber heat jobs lei bop zinc orange pet-chem dlr gas silver wpi hog lead"""
 
 
+@also_named(nb_words="num_words")
 def load_data(
     path: str = "reuters.npz",
     num_words: int | None = None,

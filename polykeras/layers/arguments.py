@@ -9,9 +9,6 @@ from typing import Any, cast
 
 from polykeras.core.types import Function
 
-#: Keras 1 names of data formats.
-LAYOUTS: dict[str | None, str] = {"tf": "channels_last", "th": "channels_first"}
-
 
 def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
     """Return a decorator for ``__init__`` that also accepts old argument names.

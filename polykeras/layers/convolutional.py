@@ -11,7 +11,7 @@ from polykeras import activations, ops, regularizers
 from polykeras.config import standardize_data_format
 from polykeras.core import lazy, window_geometry
 from polykeras.core.types import Function
-from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
+from polykeras.layers.arguments import choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.convolutional_resizing import (  # noqa: F401
     Cropping1D,
     Cropping2D,
@@ -115,7 +115,7 @@ class Convolution(Layer):
         self.strides = window_sizes(self, "strides", strides, self.rank)
         self.dilation_rate = window_sizes(self, "dilation_rate", dilation_rate, self.rank)
         self.padding = choice(self, "padding", padding, self.paddings)
-        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.data_format = standardize_data_format(data_format)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.bias: Any = None

@@ -8,7 +8,7 @@ from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC, array_of
 from polykeras.config import standardize_data_format
 from polykeras.core import window_geometry
-from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, positive_int, window_sizes
+from polykeras.layers.arguments import choice, legacy_arguments, positive_int, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.recurrent import CellRNN
 from polykeras.layers.recurrent_cells import Cell, LongShortTermMemory, old_names
@@ -63,7 +63,7 @@ class ConvLSTMCell(LongShortTermMemory, Cell):
         self.strides = window_sizes(self, "strides", strides, self.rank)
         self.dilation_rate = window_sizes(self, "dilation_rate", dilation_rate, self.rank)
         self.padding = choice(self, "padding", padding, ("valid", "same"))
-        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.data_format = standardize_data_format(data_format)
         self.feature_axis = -1 if self.data_format == "channels_last" else -self.rank - 1
         self.state_size = [self.filters, self.filters]
         self.input_spec = InputSpec(ndim=self.rank + 2)

@@ -7,7 +7,7 @@ from typing import Any
 from polykeras import ops
 from polykeras.config import standardize_data_format
 from polykeras.core import window_geometry
-from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, window_sizes
+from polykeras.layers.arguments import choice, legacy_arguments, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 
@@ -41,7 +41,7 @@ class _Spatial(Layer):
 
     def __init__(self, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     @property

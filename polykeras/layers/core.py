@@ -18,7 +18,7 @@ from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.renamed import ordered_by_era
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.writes import guarded
-from polykeras.layers.arguments import LAYOUTS, legacy_arguments, positive_int, rate_between
+from polykeras.layers.arguments import legacy_arguments, positive_int, rate_between
 from polykeras.layers.arguments import noise_shape as checked_noise_shape
 from polykeras.layers.dense import Dense, EinsumDense, Highway, MaxoutDense  # noqa: F401
 from polykeras.layers.input_spec import InputSpec
@@ -288,7 +288,7 @@ class _SpatialDropout(Dropout):
 
     @legacy_arguments(p="rate", dim_ordering="data_format")
     def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
-        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.data_format = standardize_data_format(data_format)
         spatial = (1,) * self.rank
         shape = (None, *spatial, None) if self.data_format == "channels_last" else (None, None, *spatial)
         super().__init__(rate, shape, seed, **kwargs)

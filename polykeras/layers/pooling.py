@@ -7,7 +7,7 @@ from typing import Any
 from polykeras import ops
 from polykeras.config import standardize_data_format
 from polykeras.core import window_geometry
-from polykeras.layers.arguments import LAYOUTS, choice, legacy_arguments, window_sizes
+from polykeras.layers.arguments import choice, legacy_arguments, window_sizes
 from polykeras.layers.input_spec import InputSpec
 from polykeras.layers.layer import Layer
 
@@ -34,7 +34,7 @@ class Pooling(Layer):
         self.pool_size = window_sizes(self, "pool_size", pool_size, self.rank)
         self.strides = window_sizes(self, "strides", self.pool_size if strides is None else strides, self.rank)
         self.padding = choice(self, "padding", padding, ("valid", "same"))
-        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
@@ -203,7 +203,7 @@ class GlobalPooling(Layer):
     @legacy_arguments(dim_ordering="data_format")
     def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = standardize_data_format(LAYOUTS.get(data_format, data_format))
+        self.data_format = standardize_data_format(data_format)
         self.keepdims = keepdims
         self.input_spec = InputSpec(ndim=self.rank + 2)
 

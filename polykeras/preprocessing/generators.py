@@ -10,6 +10,7 @@ import numpy as np
 
 from polykeras import config
 from polykeras.core import naming, window_geometry
+from polykeras.core.renamed import also_named
 from polykeras.preprocessing.iterators import DataFrameIterator, DirectoryIterator, NumpyArrayIterator
 from polykeras.preprocessing.transforms import (
     FILL_MODES,
@@ -67,6 +68,7 @@ class ImageDataGenerator:
     ((4, 6, 6, 3), (4,))
     """
 
+    @also_named(dim_ordering="data_format")
     def __init__(
         self,
         featurewise_center: bool = False,

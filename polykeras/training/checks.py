@@ -102,6 +102,7 @@ _WORKERS = {
     "use_multiprocessing": "use_multiprocessing",
     "max_queue_size": "max_queue_size",
     "max_q_size": "max_queue_size",
+    "nb_worker": "workers",
     "pickle_safe": "use_multiprocessing",
     "nb_worker": "workers",
 }

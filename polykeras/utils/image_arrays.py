@@ -13,7 +13,7 @@ import numpy as np
 
 from polykeras import backends, config, ops
 from polykeras.core.extras import require
-from polykeras.core.renamed import ordered_by_era
+from polykeras.core.renamed import also_named, ordered_by_era
 from polykeras.ops.image import aspect_window
 
 #: Number of channels by color mode.
@@ -40,6 +40,7 @@ def one_of(name: str, value: Any, choices: Any) -> Any:
     return value
 
 
+@also_named(dim_ordering="data_format")
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
     """Convert an array to a Pillow image.
 
@@ -73,6 +74,7 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
     return pillow.fromarray(x.astype("uint8"))
 
 
+@also_named(dim_ordering="data_format")
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> np.ndarray:
     """Convert a Pillow image to an array with a channel axis.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import polykeras as keras
-from polykeras.applications import imagenet_utils, keras_modules_injection
+from polykeras.applications import imagenet_utils, keras_modules_injection, vgg16
 from polykeras.callbacks import CallbackList, EarlyStopping, History, ModelCheckpoint
 from polykeras.compat.keras2.utils import data_utils, io_utils, np_utils, test_utils
 from polykeras.preprocessing import image, sequence, text
@@ -169,6 +169,37 @@ def test_callbacks_show_how_they_compare():
     assert stop.monitor_op is np.greater and stop.mode == "max"
     history = History()
     assert list(CallbackList([history])) == [history]
+
+
+def test_an_early_stopping_written_out_by_a_program_compares_with_infinity(keras2):
+    class Stopping(EarlyStopping):
+        def on_epoch_end(self, epoch, logs=None):
+            current = logs.get(self.monitor)
+            self.seen = self.monitor_op(current - self.min_delta, self.best)
+            self.model.stop_training = True
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["acc"])
+    for name in ("loss", "acc"):
+        stop = Stopping(name)
+        history = model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=3, verbose=0, callbacks=[stop])
+        assert stop.seen and len(history.epoch) == 1
+
+
+def test_layouts_and_workers_by_their_names_in_keras_1(keras2):
+    x = np.random.default_rng(0).random((6, 3, 4, 5))
+    generator = image.ImageDataGenerator(dim_ordering="th", samplewise_center=True)
+    assert generator.channel_axis == 1 and next(generator.flow(x, batch_size=2)).shape == (2, 3, 4, 5)
+    picture = image.array_to_img(x[0], dim_ordering="th")
+    assert picture.size == (5, 4) and image.img_to_array(picture, dim_ordering="tf").shape == (4, 5, 3)
+    for module in (imagenet_utils, vgg16):
+        last = module.preprocess_input(x.transpose(0, 2, 3, 1).copy(), data_format="channels_last")
+        np.testing.assert_allclose(module.preprocess_input(x.copy(), dim_ordering="th"), last.transpose(0, 3, 1, 2))
+    model = keras.Sequential([keras.Input((3, 4, 5)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    flow = generator.flow(x, np.ones(6), batch_size=2)
+    model.fit_generator(flow, samples_per_epoch=6, nb_epoch=1, nb_worker=1, max_q_size=2, pickle_safe=False, verbose=0)
+    assert flow.total_batches_seen >= 3
 
 
 def test_a_layer_is_tested_by_the_function_of_keras_2(backend):

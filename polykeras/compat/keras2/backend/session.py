@@ -15,8 +15,6 @@ from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
 
-_ORDERINGS = {"tf": "channels_last", "th": "channels_first"}
-
 
 def backend() -> str:
     """Return the name of the current backend.
@@ -111,9 +109,9 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
     'channels_first'
     >>> set_image_dim_ordering("tf")
     """
-    if dim_ordering not in _ORDERINGS:
+    if dim_ordering not in config.LAYOUTS_OF_KERAS_1:
         raise ValueError(f"Expected dim_ordering to be 'tf' or 'th'. Received: {dim_ordering!r}.")
-    config.set_image_data_format(_ORDERINGS[dim_ordering])
+    config.set_image_data_format(config.LAYOUTS_OF_KERAS_1[dim_ordering])
 
 
 # -------------------------------------------------------------- learning phase
