@@ -104,7 +104,6 @@ _WORKERS = {
     "max_q_size": "max_queue_size",
     "nb_worker": "workers",
     "pickle_safe": "use_multiprocessing",
-    "nb_worker": "workers",
 }
 
 
