@@ -119,6 +119,12 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     return backend.array(x, dtype)
 
 
+def _kind(x: Any) -> str | None:
+    """Return the weak type of a Python number, or the dtype of a NumPy number or array; None for anything else."""
+    name = getattr(getattr(x, "dtype", None), "name", None)
+    return name if name in dtypes.ALL else dtypes.scalar_kind(x)
+
+
 def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
     leaves = trees.leaves(x)
     if _has_none(x):
@@ -127,8 +133,9 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
         return _stacked(x, dtype)
     if backend.has_text and leaves and all(isinstance(leaf, str | bytes) for leaf in leaves):
         return backend.array(np.array(x, object))
-    if dtype is None and not any(hasattr(leaf, "dtype") for leaf in leaves):
-        kinds = {kind for leaf in leaves if (kind := dtypes.scalar_kind(leaf)) is not None}
+    own = [leaf for leaf in leaves if hasattr(leaf, "dtype")]
+    if dtype is None and not (own and (len(own) == len(leaves) or None in map(_kind, own))):
+        kinds = {kind for leaf in leaves if (kind := _kind(leaf)) is not None}
         dtype = _promote(*(kinds or {"float"}))
     value = np.asarray(x, None if dtype is None else dtypes.numpy_dtype(dtype))
     return backend.array(value, dtype)

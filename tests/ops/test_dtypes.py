@@ -92,6 +92,23 @@ def test_python_numbers_keep_the_type_of_arrays(backend):
         assert ops.dtype(ops.multiply(x, 2.0)) == ("float32" if dtype == "int32" else dtype)
 
 
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([np.float32(1), 2], "float32"),
+        ([[np.float32(1)], [2]], "float32"),
+        ([np.float16(1), 2.5], "float16"),
+        ([np.int8(1), 2], "int8"),
+        ([np.int32(3), 1.5, True], "float32"),
+        ([1, np.array(2.0, "float32")], "float32"),
+    ],
+)
+def test_python_numbers_next_to_numpys_in_a_list_take_their_types(values, dtype, backend):
+    result = ops.convert_to_tensor(values)
+    assert ops.dtype(result) == dtype
+    np.testing.assert_array_equal(ops.convert_to_numpy(result), np.asarray(values, dtype))
+
+
 def test_python_numbers_and_lists_have_default_types(backend):
     assert [ops.dtype(ops.convert_to_tensor(x)) for x in (True, 1, 1.5)] == ["bool", "int32", "float32"]
     assert ops.dtype(ops.convert_to_tensor([True, False])) == "bool"
