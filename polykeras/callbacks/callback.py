@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -350,9 +351,16 @@ class CallbackList:
 
 
 def _forwarder(hook: str) -> Callable:
-    @functools.wraps(getattr(Callback, hook))
+    own = getattr(Callback, hook)
+    signature = inspect.signature(own)
+
+    @functools.wraps(own)
     def call(self: CallbackList, *arguments: Any, **named: Any) -> None:
-        self.call(hook, *arguments, **named)
+        given = signature.bind(self, *arguments, **named).arguments
+        logs = given.pop("logs", None)
+        _, *index = given.values()
+        # A callback's own hook may require the logs.
+        self.call(hook, *index, {} if logs is None else logs)
 
     return call
 

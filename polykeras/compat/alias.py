@@ -186,8 +186,8 @@ def _loader(fullname: str, name: str) -> importlib.abc.Loader | None:
         return FacadeLoader(_keras)
     if name == "":
         return AliasLoader("keras")
-    if name == "src":
-        return FacadeLoader(lambda: Facade(fullname, ("polykeras",)))
+    if name in ("src", "src.version"):
+        return FacadeLoader(lambda: Facade(fullname, ("polykeras",), __version__=KERAS_VERSION))
     if name.startswith("src."):
         homes = homes_of(name.removeprefix("src."))
         return FacadeLoader(lambda: Facade(fullname, homes)) if homes else None

@@ -33,7 +33,7 @@ from polykeras.layers.idioms import EngineIdioms
 from polykeras.layers.inference import Inference
 from polykeras.layers.keras2_names import Keras2Names
 from polykeras.layers.keras3_names import Keras3Names
-from polykeras.layers.signature import Signature, shape_arguments
+from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 from polykeras.serialization import registry
 
 _LEGACY = (
@@ -95,6 +95,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
     _adds_losses = False
     _loss_functions: tuple[Callable, ...] = ()
     _own_seeds: SeedGenerator | None = None
+    _is_abstract = True
     _is_initialized = False
     _signature: Any = None
     _arguments: tuple[tuple, dict]
@@ -119,6 +120,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         if "build" in vars(cls):
             _set_build(cls)
         cls._signature = None
+        cls._is_abstract = vars(cls).get("_is_abstract", False)
         cls._is_users = not cls.__module__.startswith("polykeras.")
         if cls._is_users and "call" in vars(cls):
             cls._takes_structured = True
@@ -677,7 +679,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
             config: dict, as ``get_build_config`` returns.
         """
         if not self.built and config:
-            shapes = {k: v for k, v in config.items()}
+            # Files of JSON return each shape as a list, by which a layer's build recognizes several inputs.
+            shapes = {name: map_shapes(tuple, shape) for name, shape in config.items()}
             self.build(*shapes.values()) if len(shapes) == 1 else self.build(**shapes)
 
     # ------------------------------------------------------------- masks, losses

@@ -23,7 +23,7 @@ class Loss(Stamped):
 
     Args:
         name: str; default None, for a name derived from the class name.
-        reduction: "sum_over_batch_size" or "mean" (the mean over all values), "sum",
+        reduction: "sum_over_batch_size", "mean" or "auto" (the mean over all values), "sum",
             "mean_with_sample_weight" (the mean divided by the sum of weights), or "none" or None (no reduction);
             default "sum_over_batch_size".
         dtype: dtype of the computation; default ``floatx()``.
@@ -46,6 +46,8 @@ class Loss(Stamped):
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
+        if reduction == "auto":
+            reduction = "sum_over_batch_size"
         if reduction not in REDUCTIONS:
             raise ValueError(f"Expected reduction to be one of {REDUCTIONS}. Received: {reduction!r}.")
         self.name = name or naming.unique(naming.snake_case(self.__class__.__name__))

@@ -74,6 +74,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         "predict_function",
     }
 
+    _is_abstract = True
     _plan: Plan | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

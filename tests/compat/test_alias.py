@@ -29,7 +29,7 @@ def test_keras_has_its_name_its_version_and_the_modules_of_polykeras():
 import importlib.metadata, inspect, pickle
 import keras, keras.layers, keras.engine.topology
 from keras import *
-from keras.src import version
+from keras.src import __version__, version
 assert (keras.__name__, keras.__version__, keras.version()) == ("keras", "3.15.1", "3.15.1")
 assert polykeras.__version__ != "3.15.1" and importlib.metadata.version("keras") == "3.15.1"
 assert keras.layers is polykeras.layers and layers is keras.layers
@@ -60,6 +60,11 @@ from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 from keras.src.backend.torch.trainer import TorchTrainer
 from keras.src.layers.convolutional.base_conv import BaseConv
 from keras.src.layers.layer import Layer
+from keras.src.legacy.backend import int_shape
+from keras.src.legacy.layers import ThresholdedReLU
+from keras.src.legacy.preprocessing.image import ImageDataGenerator
+from keras.src.legacy.losses import Reduction
+from keras.src.version import __version__ as version
 from keras.src.layers.merging.base_merge import Merge
 from keras.src.layers.pooling.base_pooling import BasePooling
 from keras.src.losses.losses import LossFunctionWrapper
@@ -75,6 +80,10 @@ from keras.src.activations import ALL_OBJECTS_DICT
 import keras
 assert Layer is keras.Layer and issubclass(keras.layers.Conv2D, BaseConv) and issubclass(keras.layers.Add, Merge)
 assert issubclass(keras.layers.MaxPooling2D, BasePooling)
+assert int_shape(keras.Input((3,))) == (None, 3) and ThresholdedReLU is keras.layers.ThresholdedReLU
+assert version == keras.src.__version__ == keras.__version__
+assert keras.losses.Reduction is Reduction and ImageDataGenerator is keras.preprocessing.image.ImageDataGenerator
+assert keras.losses.MeanSquaredError(reduction=Reduction.AUTO).reduction == "sum_over_batch_size"
 assert issubclass(keras.losses.MeanSquaredError, LossFunctionWrapper)
 assert arrays.sum is keras.ops.sum and ALL_OBJECTS_DICT["relu"] is keras.activations.relu
 assert data_adapter_utils.unpack_x_y_sample_weight((1, 2)) == (1, 2, None)

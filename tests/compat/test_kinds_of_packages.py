@@ -407,3 +407,98 @@ def test_a_step_that_hands_its_arguments_on_gets_the_state_where_the_engine_work
         losses = model.fit(x, x[:, :1], epochs=20, verbose=0).history["loss"]
         assert losses[-1] < 0.1 * losses[0]
         assert model._loss_tracker.name == "loss"
+
+
+class LookupWithTable(keras.layers.Embedding):
+    """Returns its table too, and states the shape of its first output as that of the class that it extends."""
+
+    def compute_output_shape(self, input_shape):
+        return [super().compute_output_shape(input_shape), (self.input_dim, self.output_dim)]
+
+    def call(self, inputs):
+        return [super().call(inputs), self.embeddings + 0.0]
+
+
+class DoubledDense(keras.layers.Dense):
+    def compute_output_shape(self, input_shape):
+        *batch, units = super().compute_output_shape(input_shape)
+        return (*batch, 2 * units)
+
+    def call(self, inputs):
+        y = super().call(inputs)
+        return ops.concatenate([y, y], axis=-1)
+
+
+class TwiceItsOwn(keras.layers.Layer):
+    """Extends no layer that computes: its base class answers with the shape of its own call."""
+
+    def compute_output_shape(self, input_shape):
+        return super().compute_output_shape(input_shape)
+
+    def call(self, inputs):
+        return ops.concatenate([inputs, inputs], axis=-1)
+
+
+def test_super_states_the_shape_of_what_the_extended_class_computes(backend):
+    looked_up, table = LookupWithTable(20, 10)(keras.Input((None,), dtype="int32"))
+    assert (looked_up.shape, table.shape) == ((None, None, 10), (20, 10))
+    for layer in (DoubledDense(3), TwiceItsOwn()):
+        assert layer(keras.Input((3,))).shape == (None, 6)
+        assert layer.compute_output_shape((5, 3)) == (5, 6)
+        assert layer(np.ones((5, 3), "float32")).shape == (5, 6)
+
+
+@keras.saving.register_keras_serializable()
+class OneOrSeveral(keras.layers.Layer):
+    """Its build tells one input from several by the type of the shape, as layers of Keras 2 do."""
+
+    def build(self, input_shape):
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        self.scales = [self.add_weight(shape=(shape[-1],), initializer="ones") for shape in shapes]
+
+    def call(self, inputs):
+        inputs = inputs if isinstance(inputs, list) else [inputs]
+        return sum(x * scale for x, scale in zip(inputs, self.scales, strict=True))
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_loaded_layer_is_built_for_the_shape_that_it_was_built_for(backend, tmp_path, count, suffix):
+    inputs = [keras.Input((3,)) for _ in range(count)]
+    model = keras.Model(inputs, OneOrSeveral()(inputs[0] if count == 1 else inputs))
+    model.save(tmp_path / f"model{suffix}")
+    data = [np.ones((2, 3), "float32")] * count
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / f"model{suffix}").predict(data, verbose=0), count)
+
+
+def test_hooks_that_require_logs_get_them_from_a_list_that_is_called_without():
+    class Noted(keras.callbacks.Callback):
+        seen = []
+
+        def on_train_begin(self, logs):
+            self.seen.append(("begin", logs))
+
+        def on_epoch_end(self, epoch, logs):
+            self.seen.append((epoch, logs))
+
+    hooks = keras.callbacks.CallbackList([Noted()])
+    hooks.on_train_begin()
+    hooks.on_epoch_end(epoch=3)
+    hooks.on_epoch_end(4, {"loss": 1.0})
+    hooks.on_epoch_end(5, logs={"loss": 2.0})
+    assert Noted.seen == [("begin", {}), (3, {}), (4, {"loss": 1.0}), (5, {"loss": 2.0})]
+
+
+def test_lists_of_weights_under_the_names_of_keras_2_hold_those_that_the_layer_made_itself():
+    add_members()
+    layer = keras.layers.BatchNormalization()
+    layer.build((None, 3))
+    assert [weight.name for weight in layer._trainable_weights] == ["gamma", "beta"]
+    assert [weight.name for weight in layer._non_trainable_weights] == ["moving_mean", "moving_variance"]
+
+
+@pytest.mark.parametrize("limits", [(0.0, 1.0, 0.25), (0, 2, 0.5), (3.0,)])
+def test_arange_of_keras_2_keeps_the_numbers_between_floats(backend, limits):
+    numbers = keras.backend.arange(*limits)
+    np.testing.assert_array_equal(ops.convert_to_numpy(numbers), np.arange(*limits, dtype="float32"), strict=True)
+    assert keras.backend.dtype(keras.backend.arange(0.0, 3.0, dtype="int64")) == "int64"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from polykeras import losses
+from polykeras.compat.keras2.utils.losses_utils import Reduction
 from polykeras.core.graph import KerasTensor, Node
 from polykeras.core.variables import Variable
 from polykeras.interop.tensorflow import distribution_strategy, input_specs
@@ -31,13 +33,14 @@ class Member:
 
 
 def add_members() -> None:
-    """Add the members to the classes in the table.
+    """Add the members to the classes in the table, and the class that ``tf.keras.losses`` has beyond ``keras.losses``.
 
     >>> import polykeras as keras
     >>> add_members()
     >>> keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="out")])._layers[-1].name
     'out'
     """
+    vars(losses).update(Reduction=Reduction)
     for cls, members in MEMBERS.items():
         for name, find in members.items():
             setattr(cls, name, Member(find))
@@ -71,9 +74,11 @@ MEMBERS: dict[type, dict[str, Callable[[Any], Any]]] = {
         "_layers": Layer._sublayers,
         "_metrics": lambda layer: layer._own()[2],
         "_non_trainable_variables": lambda layer: _own_weights(layer, trainable=False),
+        "_non_trainable_weights": lambda layer: _own_weights(layer, trainable=False),
         "_path": lambda layer: layer.path,
         "_seed_generators": lambda layer: layer._own()[1],
         "_trainable_variables": lambda layer: _own_weights(layer, trainable=True),
+        "_trainable_weights": lambda layer: _own_weights(layer, trainable=True),
         "supports_jit": lambda layer: True,
     },
     Model: {

@@ -140,6 +140,10 @@ _BACKEND = ("polykeras.backend", "polykeras.config", "polykeras.ops", "polykeras
 #: no public module has are found in ``names``.
 _HOMES = {
     "backend": _BACKEND,
+    "legacy.backend": ("polykeras.backend",),
+    "legacy.layers": ("polykeras.layers",),
+    "legacy.losses": ("polykeras.compat.keras2.utils.losses_utils",),
+    **{f"legacy.preprocessing.{name}": (f"polykeras.preprocessing.{name}",) for name in ("image", "sequence", "text")},
     "legacy": ("polykeras.compat.keras2.legacy", "polykeras.preprocessing", "polykeras.losses", "polykeras.saving"),
     "layers.merging": ("polykeras.layers.merge", "polykeras.layers"),
     "models": ("polykeras.models",),
@@ -165,6 +169,7 @@ def homes_of(path: str) -> tuple[str, ...] | None:
     """
     if path not in _paths():
         return None
-    part, *inner = path.split(".")[:2]
-    known = _HOMES.get(".".join([part, *inner])) or _HOMES.get(part, (f"polykeras.{part}",))
+    part, *inner = path.split(".")
+    packages = [".".join([part, *inner[:depth]]) for depth in range(len(inner), -1, -1)]
+    known = next((_HOMES[package] for package in packages if package in _HOMES), (f"polykeras.{part}",))
     return (*known, _OWN_NAMES)

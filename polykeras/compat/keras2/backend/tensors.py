@@ -351,12 +351,15 @@ def arange(start: int, stop: int | None = None, step: int = 1, dtype: Any = "int
     Args:
         start, stop: ints or floats, the ends; default None for ``stop``.
         step: int or float; default 1.
-        dtype: name of the result's dtype; default "int32".
+        dtype: name of the result's dtype; default "int32", which leaves the numbers between floats as they are.
 
     >>> arange(1, 7, 2)
     array([1, 3, 5], dtype=int32)
+    >>> arange(0.0, 1.0, 0.5)
+    array([0. , 0.5], dtype=float32)
     """
-    return ops.arange(start, stop, step, dtype)
+    has_floats = any(isinstance(x, float) for x in (start, stop, step))
+    return ops.arange(start, stop, step, None if has_floats and dtype == "int32" else dtype)
 
 
 def random_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:

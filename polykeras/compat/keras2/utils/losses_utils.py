@@ -24,6 +24,7 @@ class Reduction:
     'sum_over_batch_size'
     """
 
+    AUTO = "auto"
     NONE = "none"
     SUM = "sum"
     SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
@@ -31,7 +32,7 @@ class Reduction:
     @classmethod
     def all(cls) -> tuple[str, ...]:
         """Return all reductions."""
-        return cls.NONE, cls.SUM, cls.SUM_OVER_BATCH_SIZE
+        return cls.AUTO, cls.NONE, cls.SUM, cls.SUM_OVER_BATCH_SIZE
 
     @classmethod
     def validate(cls, key: str) -> None:
