@@ -146,7 +146,7 @@ def test_list_passes_every_moment_on(moment):
     callbacks = CallbackList([first, second])
     arguments = () if len(inspect.signature(getattr(callbacks, moment)).parameters) == 1 else (3,)
     getattr(callbacks, moment)(*arguments, logs={"loss": 1.0})
-    assert first.calls == second.calls == [(moment, arguments, {"logs": {"loss": 1.0}})]
+    assert first.calls == second.calls == [(moment, (*arguments, {"loss": 1.0}), {})]
 
 
 def test_list_gives_model_and_params_to_all_and_keeps_them_when_appended_to():

@@ -64,6 +64,7 @@ from keras.src.legacy.backend import int_shape
 from keras.src.legacy.layers import ThresholdedReLU
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from keras.src.legacy.losses import Reduction
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 from keras.src.version import __version__ as version
 from keras.src.layers.merging.base_merge import Merge
 from keras.src.layers.pooling.base_pooling import BasePooling

@@ -1,5 +1,6 @@
 """What packages that build on Keras ask of it, each kind without the package."""
 
+import importlib
 import inspect
 
 import jax
@@ -469,6 +470,38 @@ def test_a_loaded_layer_is_built_for_the_shape_that_it_was_built_for(backend, tm
     model.save(tmp_path / f"model{suffix}")
     data = [np.ones((2, 3), "float32")] * count
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / f"model{suffix}").predict(data, verbose=0), count)
+
+
+class NamedFirst(keras.layers.Layer):
+    """Gives the name of a weight first and the rest by keyword or in the order of Keras 2."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight("scale", shape=[input_shape[-1]], initializer="ones")
+        self.shift = self.add_weight("shift", (input_shape[-1],), "float64", "ones", None, False)
+        self.built = True
+
+    def call(self, inputs):
+        return inputs * self.scale + ops.cast(self.shift, "float32")
+
+
+def test_the_name_of_a_weight_may_come_first_with_the_rest_by_keyword(backend):
+    layer = NamedFirst()
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(np.ones((2, 3), "float32"))), np.full((2, 3), 2.0))
+    assert [(w.name, w.shape, w.dtype) for w in layer.weights] == [
+        ("scale", (3,), "float32"),
+        ("shift", (3,), "float64"),
+    ]
+    assert layer.non_trainable_weights == [layer.shift]
+
+
+def test_weights_of_a_model_go_through_a_group_of_an_h5_file(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    saving = importlib.import_module("polykeras.compat.keras2.engine.saving")
+    first, second = (keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="out")]) for _ in range(2))
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        saving.save_weights_to_hdf5_group(file, first)
+        saving.load_weights_from_hdf5_group(file, second)
+    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
 
 
 def test_hooks_that_require_logs_get_them_from_a_list_that_is_called_without():

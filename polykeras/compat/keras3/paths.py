@@ -141,6 +141,7 @@ _BACKEND = ("polykeras.backend", "polykeras.config", "polykeras.ops", "polykeras
 _HOMES = {
     "backend": _BACKEND,
     "legacy.backend": ("polykeras.backend",),
+    "legacy.saving.legacy_h5_format": ("polykeras.compat.keras2.engine.saving", "polykeras.saving"),
     "legacy.layers": ("polykeras.layers",),
     "legacy.losses": ("polykeras.compat.keras2.utils.losses_utils",),
     **{f"legacy.preprocessing.{name}": (f"polykeras.preprocessing.{name}",) for name in ("image", "sequence", "text")},

@@ -124,12 +124,12 @@ def load_attributes_from_hdf5_group(group: Any, name: str) -> list[str]:
     return [x.decode() if isinstance(x, bytes) else str(x) for key in keys for x in group.attrs[key]]
 
 
-def save_weights_to_hdf5_group(group: Any, layers: list) -> None:
+def save_weights_to_hdf5_group(group: Any, layers: Any) -> None:
     """Write the weights of layers in the layout of Keras 2.
 
     Args:
         group: an h5py Group.
-        layers: list of built layers.
+        layers: list of built layers, or a model.
 
     >>> import h5py, io, polykeras as keras
     >>> layer = keras.layers.Dense(2, name="last"); layer.build((None, 3))
@@ -137,6 +137,7 @@ def save_weights_to_hdf5_group(group: Any, layers: list) -> None:
     >>> load_weights_from_hdf5_group(file, [layer]); list(file["last"])
     ['last']
     """
+    layers = getattr(layers, "layers", layers)
     group.attrs["keras_version"] = b"2.3.1"
     save_attributes_to_hdf5_group(group, "layer_names", [layer.name for layer in layers])
     for layer in layers:
@@ -147,12 +148,12 @@ def save_weights_to_hdf5_group(group: Any, layers: list) -> None:
             own[name] = weight.numpy()
 
 
-def load_weights_from_hdf5_group(f: Any, layers: list, reshape: bool = False) -> None:
+def load_weights_from_hdf5_group(f: Any, layers: Any, reshape: bool = False) -> None:
     """Load weights from a group in the layout of Keras 2 into layers, in order.
 
     Args:
         f: an h5py Group.
-        layers: list of built layers.
+        layers: list of built layers, or a model.
         reshape: for compatibility; default False.
 
     Raises:
@@ -162,13 +163,13 @@ def load_weights_from_hdf5_group(f: Any, layers: list, reshape: bool = False) ->
 
 
 def load_weights_from_hdf5_group_by_name(
-    f: Any, layers: list, skip_mismatch: bool = False, reshape: bool = False
+    f: Any, layers: Any, skip_mismatch: bool = False, reshape: bool = False
 ) -> None:
     """Load weights from a group in the layout of Keras 2 into layers with the same names.
 
     Args:
         f: an h5py Group.
-        layers: list of built layers.
+        layers: list of built layers, or a model.
         skip_mismatch: bool, whether to skip layers whose shapes differ, with a warning; default False.
         reshape: for compatibility; default False.
 
@@ -178,8 +179,9 @@ def load_weights_from_hdf5_group_by_name(
     keras2_files.load_weights(_together(layers), Reader(f), skip_mismatch, by_name=True)
 
 
-def _together(layers: list) -> Any:
+def _together(layers: Any) -> Any:
     """Layers in the role of a model without other weights."""
+    layers = getattr(layers, "layers", layers)
     weights = [weight for layer in layers for weight in layer.weights]
     return SimpleNamespace(layers=layers, weights=weights, name="layers")
 
