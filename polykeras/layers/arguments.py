@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
+
 from polykeras.core.types import Function
 
 
@@ -122,6 +124,7 @@ def window_sizes(layer: Any, name: str, value: Any, rank: int, minimum: int = 1)
     Raises:
         ValueError: for a wrong number of ints, or one below the minimum.
     """
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     sizes = (value,) * rank if hasattr(value, "__index__") else value
     is_right = isinstance(sizes, list | tuple) and len(sizes) == rank
     if not is_right or any(isinstance(n, bool) or not hasattr(n, "__index__") or n < minimum for n in sizes):

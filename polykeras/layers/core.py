@@ -429,6 +429,7 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: tuple, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        target_shape = target_shape.tolist() if isinstance(target_shape, np.ndarray) else target_shape
         sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
         if sizes.count(-1) > 1 or any(not isinstance(n, int) or n < -1 for n in sizes):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 
 import jax
 import numpy as np
@@ -470,6 +471,22 @@ def test_a_loaded_layer_is_built_for_the_shape_that_it_was_built_for(backend, tm
     model.save(tmp_path / f"model{suffix}")
     data = [np.ones((2, 3), "float32")] * count
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / f"model{suffix}").predict(data, verbose=0), count)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (keras.layers.MaxPooling2D, (1, 3, 6, 2)),
+        (lambda sizes: keras.layers.Conv2D(3, sizes, strides=sizes), (1, 3, 6, 3)),
+        (keras.layers.UpSampling2D, (1, 12, 6, 2)),
+        (lambda sizes: keras.layers.ZeroPadding2D(np.array([[1, 0], [0, 2]])), (1, 7, 8, 2)),
+        (lambda sizes: keras.layers.Reshape(np.array([12, 6])), (1, 12, 6)),
+    ],
+)
+def test_sizes_may_be_arrays_of_numpy_and_configs_are_written_as_text(layer, shape):
+    layer = layer(np.array([2, 1]))
+    assert layer(np.ones((1, 6, 6, 2), "float32")).shape == shape
+    assert json.loads(json.dumps(layer.get_config()))["name"] == layer.name
 
 
 class NamedFirst(keras.layers.Layer):
