@@ -69,7 +69,7 @@ def einsum(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
     >>> einsum("ij->ji", [[1, 2], [3, 4]])
     array([[1, 3],
            [2, 4]], dtype=int32)
-    >>> einsum(ones((2, 3)), [0, 1], ones((3,)), [1], [0])
+    >>> einsum([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]], [0, 1], [1.0, 1.0, 1.0], [1], [0])
     array([3., 3.], dtype=float32)
     """
     if not isinstance(subscripts, str):
