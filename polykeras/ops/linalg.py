@@ -653,7 +653,7 @@ def _solved(a: Any, b: Any, solver: Any) -> Any:
         raise ValueError(f"Expected b with {backend.shape(a)[-1]} rows, as a has. Received a number: shape ().")
     is_vector = len(shape) == len(backend.shape(a)) - 1
     rows, size = shape[-1 if is_vector else -2], backend.shape(a)[-1]
-    if None not in (rows, size) and rows != size:
+    if rows != size:
         raise ValueError(f"Expected b with {size} rows, as a has. Received shapes: {backend.shape(a)} and {shape}.")
     if is_vector:
         return backend.getitem(solver(a, _call.reshaped(b, (*shape, 1))), (..., 0))

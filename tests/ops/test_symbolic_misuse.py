@@ -41,6 +41,33 @@ def test_arguments_that_do_not_fit_are_refused_in_a_graph(call):
         call()
 
 
+SQUARE = ("inv", "det", "slogdet", "cholesky", "cholesky_inverse", "eigh", "eig")
+
+
+@pytest.mark.parametrize("name", SQUARE)
+def test_matrices_must_be_seen_to_be_square(name):
+    function = getattr(ops, name, None) or getattr(ops.linalg, name)
+    for unknown in (symbol(None, 3), symbol(2, None, 3), symbol(2, 3, None)):
+        with pytest.raises(ValueError, match="Expected square matrices. Received"):
+            function(unknown)
+    assert function(symbol(None, 3, 3)) is not None
+    assert function(symbol(2, None, None)) is not None  # of one size, as far as a graph can tell
+
+
+@pytest.mark.parametrize("name", ["solve", "solve_triangular"])
+def test_rows_of_linear_systems_must_be_seen_to_match(name):
+    function = getattr(ops, name)
+    for a, b in [
+        ((None, 3, 3), (None, None, 5)),
+        ((3, 3), (None,)),
+        ((None, 3), (None, 2)),
+        ((2, None, None), (2, 3, 1)),
+    ]:
+        with pytest.raises(ValueError, match="Expected .* Received"):
+            function(symbol(*a), symbol(*b))
+    assert function(symbol(None, 3, 3), symbol(None, 3, 5)).shape == (None, 3, 5)
+
+
 def test_sizes_of_another_kind_are_type_errors():
     with pytest.raises(TypeError, match="size"):
         ops.image.extract_patches(symbol(None, 8, 8, 3), "5")
