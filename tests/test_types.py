@@ -60,7 +60,7 @@ def test_packages_that_gather_names_list_all_of_them(name):
         and value.__module__.startswith("polykeras.")
         and not value.__module__.startswith("polykeras.core.")
     }
-    internal = {"Kernels", "check_labels"}
+    internal = {"Kernels", "check_labels", "Reduction"}  # the last one where Keras is replaced
     assert gathered - internal - names_loaded_late(module) <= set(module.__all__)
     assert all(hasattr(module, each) for each in module.__all__)
 

@@ -156,9 +156,9 @@ class RNN(Nested):
             batch_size: int, number of sequences; default None, for unknown. Or the sequences themselves, as in Keras 2,
                 for a list of the states of all cells.
         """
-        if batch_size is None or hasattr(batch_size, "__index__") and not getattr(batch_size, "shape", ()):
-            return initial_states(self.cell, batch_size, self.compute_dtype)
-        return _states_for(batch_size, self)
+        if len(getattr(batch_size, "shape", ())) > 1:  # not a size, which may be a scalar of an engine's graph
+            return _states_for(batch_size, self)
+        return initial_states(self.cell, batch_size, self.compute_dtype)
 
     def _initial_state_of(self, batch_size: int | None, sequences: Any) -> list:
         """Return the initial states, by a method of a program that may take sequences, as in Keras 2."""

@@ -212,7 +212,7 @@ def test_variables_come_in_one_order_inside_of_an_epoch_and_outside():
     outside = [variable.path for variable in model._step_variables()]
     with model._frozen_lists():
         assert [variable.path for variable in model._step_variables()] == outside
-        assert [weight.path for weight in model.weights] == [f"{x}/{y}" for x, y in ORDER]
+        assert [weight.path for weight in model.weights] == [f"{model.name}/{x}/{y}" for x, y in ORDER]
 
 
 ORDER = [(layer, weight) for layer in ("hidden", "last") for weight in ("kernel", "bias")]
