@@ -75,6 +75,7 @@ UPWARD_IMPORTS = {
     ("saving", "compat"): "files of Keras 2 leave to its defaults what they do not say",
     ("models", "interop"): "layers around an engine's own objects cannot move to another backend",
     ("models", "saving"): "model.save and its like are methods of models",
+    ("compat", "losses"): "keras.backend has focal losses",
     ("optimizers", "compat"): "keras.optimizers.legacy",
     ("utils", "compat"): "tools of Keras 2 are shown under their old names",
     ("utils", "datasets"): "Keras keeps get_file and what makes datasets among its utils",

@@ -166,12 +166,12 @@ def batch_dot(x1: Any, x2: Any, axis1: int, axis2: int) -> Any:
            [14.]], dtype=float32)
     """
     x1, x2 = moveaxis(x1, axis1, -1), moveaxis(x2, axis2, 1)
-    (batch, *outer1, size), (_, _, *outer2) = shape(x1), shape(x2)
+    (batch1, *outer1, size), (batch2, _, *outer2) = shape(x1), shape(x2)
     if len(outer1) != 1:
-        x1 = reshape(x1, (batch, math.prod(outer1), size))
+        x1 = reshape(x1, (batch1, math.prod(outer1), size))
     if len(outer2) != 1:
-        x2 = reshape(x2, (batch, size, math.prod(outer2)))
-    product = matmul(x1, x2)
+        x2 = reshape(x2, (batch2, size, math.prod(outer2)))
+    product, batch = matmul(x1, x2), batch1 if isinstance(batch1, int) else batch2
     return product if len(outer1) == len(outer2) == 1 else reshape(product, (batch, *(outer1 + outer2 or [1])))
 
 

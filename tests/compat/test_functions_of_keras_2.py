@@ -62,6 +62,16 @@ def softmax(x):
     return e / e.sum(-1, keepdims=True)
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def focal(x):
+    """Focal losses of logits for the classes that they predict."""
+    p = sigmoid(np.abs(x))
+    return -((1 - p) ** 2) * np.log(p)
+
+
 def pad(x, *pairs):
     return np.pad(x, [(0, 0), *pairs, (0, 0)])
 
@@ -96,7 +106,18 @@ CASES = [
         lambda: K.bias_add(last_axes, IMAGE[0, 0, 0], "channels_first"),
         np.moveaxis(IMAGE + IMAGE[0, 0, 0], 3, 1),
     ),
-    ("bias_add", lambda: K.bias_add(last_axes, IMAGE[0], "channels_first"), np.moveaxis(IMAGE + IMAGE[0], 3, 1)),
+    ("bias_add", lambda: K.bias_add(last_axes, IMAGE[0], "channels_first"), last_axes + IMAGE[0].reshape(3, 5, 6)),
+    ("binary_focal_crossentropy", lambda: K.binary_focal_crossentropy(np.float32(A > 0), sigmoid(A)), focal(A)),
+    (
+        "binary_focal_crossentropy",
+        lambda: K.binary_focal_crossentropy(np.float32(A > 0), A, True, 0.3, from_logits=True),
+        np.where(A > 0, 0.3, 0.7) * focal(A),
+    ),
+    (
+        "categorical_focal_crossentropy",
+        lambda: K.categorical_focal_crossentropy(P[0], P[1], gamma=1.0),
+        -0.25 * (P[0] * (1 - P[1]) * np.log(P[1])).sum(-1),
+    ),
     ("cast", lambda: K.cast(A, "int32"), A.astype("int32")),
     ("clip", lambda: K.clip(A, -0.2, 0.3), A.clip(-0.2, 0.3)),
     ("clip", lambda: K.clip(A, 0.5, 0.1), np.full_like(A, 0.5)),
@@ -167,6 +188,9 @@ CASES = [
     ("logsumexp", lambda: K.logsumexp(A, axis=1), np.log(np.exp(A).sum(1))),
     ("map_fn", lambda: K.map_fn(lambda x: x * 2, A, dtype="float64"), (A * 2).astype("float64")),
     ("map_fn", lambda: K.map_fn(lambda x: x[0] + x[1], (A, B)), A + B),
+    ("map_fn", lambda: K.map_fn(lambda x: x[0] + x[1], [A, B]), A + B),
+    ("map_fn", lambda: K.map_fn(lambda x: (x * 2, K.sum(x)), A)[1], A.sum(1)),
+    ("map_fn", lambda: K.map_fn(lambda x: (x > 0, x), A, dtype=("int32", "float32"))[0], np.int32(A > 0)),
     ("max", lambda: K.max(A, axis=(0, 1)), A.max()),
     ("maximum", lambda: K.maximum(A, B), np.maximum(A, B)),
     ("mean", lambda: K.mean(A, axis=-1, keepdims=True), A.mean(-1, keepdims=True)),
@@ -230,6 +254,7 @@ CASES = [
     ("tanh", lambda: K.tanh(A), np.tanh(A)),
     ("temporal_padding", lambda: K.temporal_padding(SEQUENCE, (2, 1)), pad(SEQUENCE, (2, 1))),
     ("tile", lambda: K.tile(A, [2, 1]), np.tile(A, [2, 1])),
+    ("tile", lambda: K.tile(A, K.stack([K.shape(A)[0], 1])), np.tile(A, [2, 1])),
     ("transpose", lambda: K.transpose(T), T.T),
     ("var", lambda: K.var(A, axis=1), A.var(1)),
     ("zeros_like", lambda: K.zeros_like(A), np.zeros_like(A)),
@@ -305,7 +330,18 @@ def test_merging_what_the_search_found_repeated():
         assert K.get_value(paths[0])[0].tolist() == expected
 
 
-OPTIONS = [{}, {"go_backwards": True}, {"masked": True}, {"unroll": True}, {"unroll": True, "masked": True}]
+OPTIONS = [
+    {},
+    {"go_backwards": True},
+    {"masked": True},
+    {"unroll": True},
+    {"unroll": True, "masked": True},
+    {"unroll": True, "masked": True, "go_backwards": True},
+    {"masked": True, "zero_output_for_mask": True},
+    {"time_major": True},
+    {"time_major": True, "masked": True, "go_backwards": True, "zero_output_for_mask": True},
+    {"return_all_outputs": False},
+]
 
 
 @pytest.mark.parametrize("options", OPTIONS)
@@ -325,12 +361,28 @@ def test_rnn_against_a_loop(backend, options):
         fresh = np.tanh(SEQUENCE[:, time] * B[0] + h)
         counts = np.ones((2, 1), bool) if mask is None else mask[:, time, None]
         h = np.where(counts, fresh, h)
-        held = np.where(counts, fresh * 2, held)
+        held = np.where(counts, fresh * 2, 0 if options.get("zero_output_for_mask") else held)
         outputs.append(held)
-    last, every, states = K.rnn(step, SEQUENCE, [np.zeros((2, 3), "float32")], mask=mask, constants=[B[0]], **options)
-    np.testing.assert_allclose(K.get_value(every), np.stack(outputs, 1), atol=1e-5)
+    major = options.get("time_major", False)
+    turn = lambda x: x if x is None or not major else np.swapaxes(x, 0, 1)  # noqa: E731
+    start = [np.zeros((2, 3), "float32")]
+    last, every, states = K.rnn(step, turn(SEQUENCE), start, mask=turn(mask), constants=[B[0]], **options)
+    outputs = outputs if options.get("return_all_outputs", True) else outputs[-1:]
+    np.testing.assert_allclose(K.get_value(every), np.stack(outputs, 0 if major else 1), atol=1e-5)
     np.testing.assert_allclose(K.get_value(last), outputs[-1], atol=1e-5)
     np.testing.assert_allclose(K.get_value(states[0]), h, atol=1e-5)
+
+
+@pytest.mark.parametrize("unroll", [False, True])
+def test_steps_of_rnn_may_have_several_inputs_and_outputs(backend, unroll):
+    step = lambda x, states: ((x[0] + states[0], x[1]), [x[0] + states[0]])  # noqa: E731
+    inputs, mask = [SEQUENCE, SEQUENCE * 2], np.array([[True] * 5, [True, True, False, False, False]])
+    last, (first, second), _ = K.rnn(step, inputs, [np.zeros((2, 3), "float32")], mask=mask, unroll=unroll)
+    expected = SEQUENCE.cumsum(1)
+    expected[1, 2:] = expected[1, 1]
+    np.testing.assert_allclose(K.get_value(first), expected, atol=1e-5)
+    np.testing.assert_allclose(K.get_value(second)[0], SEQUENCE[0] * 2, atol=1e-5)
+    np.testing.assert_allclose(K.get_value(last[0]), expected[:, -1], atol=1e-5)
 
 
 def test_variables_are_made_read_and_updated(backend):

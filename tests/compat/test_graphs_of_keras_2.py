@@ -76,6 +76,10 @@ def ctc_cost(probabilities, zeros):
 FUNCTIONS = {
     "mean": lambda x: K.mean(x, axis=1, keepdims=True),
     "batch_dot": lambda x: K.batch_dot(x, x, axes=1),
+    "batch_dot with an array": lambda x: K.batch_dot(x, K.constant(X), axes=1),
+    "batch_dot with a larger array": lambda x: K.batch_dot(x, K.constant(X[:, None, :]), axes=(1, 2)),
+    "tile": lambda x: K.tile(K.constant([[1.0, 2.0]]), K.stack([K.shape(x)[0], 1])),
+    "tile by numbers": lambda x: K.tile(x, K.stack([1, 2])),
     "l2_normalize": lambda x: K.l2_normalize(x, axis=-1),
     "repeat": lambda x: K.repeat(x, 2),
     "batch_flatten": lambda x: K.batch_flatten(K.repeat(x, 2)),

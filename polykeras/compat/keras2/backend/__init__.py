@@ -67,7 +67,9 @@ from polykeras.compat.keras2.backend.math import (
 from polykeras.compat.keras2.backend.neural import (
     batch_normalization,
     binary_crossentropy,
+    binary_focal_crossentropy,
     categorical_crossentropy,
+    categorical_focal_crossentropy,
     ctc_batch_cost,
     ctc_decode,
     ctc_label_dense_to_sparse,
@@ -137,6 +139,7 @@ from polykeras.compat.keras2.backend.tensors import (
     permute_dimensions,
     placeholder,
     print_tensor,
+    random_bernoulli,
     random_binomial,
     random_normal,
     random_normal_variable,

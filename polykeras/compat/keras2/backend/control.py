@@ -9,7 +9,7 @@ from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.compat.keras2.backend.session import learning_phase
 from polykeras.compat.keras2.backend.tensors import get_value
-from polykeras.core import graph, naming
+from polykeras.core import graph, naming, trees
 from polykeras.core.context import within
 from polykeras.core.functionalization import reading
 from polykeras.core.graph import KerasTensor, Plan
@@ -234,8 +234,10 @@ def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
 
 
 def _elements(elems: Any) -> Any:
-    is_many = isinstance(elems, tuple)
-    return tuple(map(ops.convert_to_tensor, elems)) if is_many else ops.convert_to_tensor(elems)
+    """Convert a tensor, or a tuple or list of tensors; a list of numbers is one tensor."""
+    if isinstance(elems, tuple) or (isinstance(elems, list) and all(len(getattr(x, "shape", ())) for x in elems)):
+        return tuple(map(_elements, elems))
+    return ops.convert_to_tensor(elems)
 
 
 @op
@@ -243,16 +245,20 @@ def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None)
     """Return the stacked results of a function for each entry of the first axis.
 
     Args:
-        fn: function of an entry, or of a tuple of them.
-        elems: a tensor, or a tuple of tensors.
+        fn: function of an entry, or of a tuple of them, that returns a tensor or a tuple of tensors.
+        elems: a tensor, or a tuple or list of tensors.
         name: for compatibility; default None.
-        dtype: dtype of the results; default None, as computed.
+        dtype: dtype of the results, or a tuple with that of each; default None, as computed.
 
     >>> map_fn(lambda x: x * 2, [1, 2, 3])
     array([2, 4, 6], dtype=int32)
     """
     result = ops.map(fn, _elements(elems))
-    return result if dtype is None else ops.cast(result, dtype)
+    if dtype is None:
+        return result
+    values, structure = trees.flatten(result)
+    kinds = trees.leaves(dtype) if isinstance(dtype, tuple | list) else [dtype] * len(values)
+    return trees.unflatten(structure, map(ops.cast, values, kinds))
 
 
 @op
@@ -300,13 +306,16 @@ def rnn(
     constants: Sequence | None = None,
     unroll: bool = False,
     input_length: int | None = None,
+    time_major: bool = False,
+    zero_output_for_mask: bool = False,
+    return_all_outputs: bool = True,
 ) -> tuple:
     """Run a step function over the time axis of sequences.
 
     Args:
         step_function: ``output, new_states = f(inputs, states)`` of (batch, ...), with the constants
             appended to the states.
-        inputs: array, (batch, time, ...).
+        inputs: array, (batch, time, ...), or a tuple or list of them, of which every step gets the rows as a tuple.
         initial_states: list of arrays, whose shapes and dtypes the step keeps.
         go_backwards: bool, whether to run from the last step to the first; outputs have that order; default False.
         mask: bool array, (batch, time) or (batch, time, 1): where it is False, states and output are kept; before
@@ -314,6 +323,9 @@ def rnn(
         constants: list of arrays that every step receives; default None.
         unroll: bool, whether to unroll the steps instead of a loop; needs a known number of steps; default False.
         input_length: for compatibility; the length is taken from the inputs; default None.
+        time_major: bool, whether inputs, mask and outputs are (time, batch, ...); default False.
+        zero_output_for_mask: bool, whether the output is 0 wherever the mask is False; default False.
+        return_all_outputs: bool; if False, the outputs are the last alone, with a time axis of 1; default True.
 
     Returns:
         (last output, all outputs (batch, time, ...), list of last states).
@@ -327,46 +339,61 @@ def rnn(
     array([[[1.],
             [3.]]], dtype=float32)
     """
-    inputs = ops.convert_to_tensor(inputs)
-    if ops.ndim(inputs) < 3:
-        raise ValueError(f"Expected inputs (batch, time, ...). Received shape: {ops.shape(inputs)}.")
-    rows = [ops.swapaxes(inputs, 0, 1)]
-    if mask is not None:
-        mask = ops.cast(mask, "bool")
-        rows.append(ops.swapaxes(mask if ops.ndim(mask) == 2 else mask[..., 0], 0, 1))
-    rows = [ops.flip(row, 0) for row in rows] if go_backwards else rows
-    states = [ops.convert_to_tensor(state) for state in initial_states]
+    inputs = _elements(inputs)
+    if any(ops.ndim(x) < 3 for x in trees.leaves(inputs)):
+        raise ValueError(f"Expected inputs (batch, time, ...). Received shape: {trees.map(ops.shape, inputs)}.")
+    rows = {"inputs": inputs} if mask is None else {"inputs": inputs, "mask": _mask_of_steps(mask)}
+    rows = rows if time_major else trees.map(_swapped, rows)
+    rows = trees.map(lambda x: ops.flip(x, 0), rows) if go_backwards else rows
+    states = trees.map(ops.convert_to_tensor, list(initial_states))
     constants = [ops.convert_to_tensor(constant) for constant in constants or ()]
 
-    def step(carry: tuple, row: list) -> tuple:
+    def step(carry: tuple, row: dict) -> tuple:
         before, states = carry
-        output, updated = step_function(row[0], [*states, *constants])
+        output, updated = step_function(row["inputs"], [*states, *constants])
         updated = list(updated)
         if mask is not None:
-            output = _where_counted(row[1], output, before)
-            updated = [_where_counted(row[1], new, old) for new, old in zip(updated, states, strict=True)]
+            output, updated = _where_counted(row["mask"], (output, updated), (before, states))
         return (output if before is not None else None, updated), output
 
     first = None
     if mask is not None:
-        first = ops.zeros_like(step_function(rows[0][0], [*states, *constants])[0])
-    run = _unrolled if unroll else ops.scan
-    (_, states), outputs = run(step, (first, states), rows)
-    return outputs[-1], ops.swapaxes(outputs, 0, 1), states
+        start = trees.map(lambda x: x[0], rows["inputs"])
+        first = trees.map(ops.zeros_like, step_function(start, [*states, *constants])[0])
+    (_, states), outputs = (_unrolled if unroll else ops.scan)(step, (first, states), rows)
+    if zero_output_for_mask and mask is not None:
+        outputs = trees.map(lambda x: ops.where(_up_to(rows["mask"], x), x, ops.zeros_like(x)), outputs)
+    last = trees.map(lambda x: x[-1], outputs)
+    outputs = outputs if return_all_outputs else trees.map(lambda x: x[-1:], outputs)
+    return last, outputs if time_major else trees.map(_swapped, outputs), states
 
 
-def _unrolled(step: Callable, carry: tuple, rows: list) -> tuple:
+def _mask_of_steps(mask: Any) -> Any:
+    mask = ops.cast(mask, "bool")
+    return mask if ops.ndim(mask) == 2 else mask[..., 0]
+
+
+def _swapped(x: Any) -> Any:
+    return ops.swapaxes(x, 0, 1)
+
+
+def _unrolled(step: Callable, carry: tuple, rows: dict) -> tuple:
     """Like ``ops.scan``, without a loop in the compiled program."""
-    time = ops.shape(rows[0])[0]
+    time = ops.shape(trees.leaves(rows)[0])[0]
     if time is None:
         raise ValueError("Expected inputs of known length for unroll=True. Received: an unknown length.")
     ys = []
     for index in range(time):
-        carry, y = step(carry, [row[index] for row in rows])
+        carry, y = step(carry, trees.map(lambda x: x[index], rows))  # noqa: B023
         ys.append(y)
-    return carry, ops.stack(ys)
+    return carry, trees.map(lambda *outputs: ops.stack(outputs), *ys)
 
 
 def _where_counted(counts: Any, new: Any, old: Any) -> Any:
     """Return ``new`` in the rows where the mask is True, otherwise ``old``."""
-    return ops.where(ops.reshape(counts, (-1, *(1,) * (ops.ndim(new) - 1))), new, old)
+    return trees.map(lambda x, before: ops.where(_up_to(counts, x), x, before), new, old)
+
+
+def _up_to(mask: Any, x: Any) -> Any:
+    """Return a mask with as many axes as an array, of which the further ones have size 1."""
+    return ops.reshape(mask, (*ops.shape(mask), *(1,) * (ops.ndim(x) - ops.ndim(mask))))

@@ -297,7 +297,7 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
 
     Args:
         x: array, (batch, *spatial, channels), or channels first.
-        bias: array, (channels,) or (*spatial, channels).
+        bias: array, (channels,) or (*spatial, channels); the latter is reshaped, not transposed, for channels first.
         data_format: "channels_last" or "channels_first"; default None, for the global setting.
 
     Raises:
@@ -312,6 +312,6 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
         raise ValueError(f"Expected a bias of 1 or {rank - 1} axes, for x of {rank}. Received: {axes} axes.")
     if is_last or rank < 3:
         return ops.add(x, bias)
-    if axes == 1:
-        return ops.add(x, ops.reshape(bias, (-1, *(1,) * (rank - 2))))
-    return ops.add(x, ops.moveaxis(bias, -1, 0))
+    # As in Keras, the entries of a full bias keep their order: they are not transposed.
+    *spatial, channels = ops.shape(bias)
+    return ops.add(x, ops.reshape(bias, (channels, *(spatial or (1,) * (rank - 2)))))

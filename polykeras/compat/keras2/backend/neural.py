@@ -48,6 +48,55 @@ def hard_sigmoid(x: Any) -> Any:
     return ops.clip(ops.add(ops.multiply(x, 0.2), 0.5), 0.0, 1.0)
 
 
+def binary_focal_crossentropy(
+    target: Any,
+    output: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+) -> Any:
+    """Return the focal loss of each entry, a cross-entropy with less weight on easy examples.
+
+    Args:
+        target: array of any shape, from 0 to 1.
+        output: array of the same shape, of probabilities or logits.
+        apply_class_balancing: bool, whether to weight class 1 by ``alpha`` and class 0 by ``1 - alpha``; default False.
+        alpha: float from 0 to 1, weight of class 1; default 0.25.
+        gamma: float, the power of the probability of being wrong; default 2.0.
+        from_logits: bool, whether ``output`` are logits; default False.
+
+    >>> binary_focal_crossentropy([1.0, 0.0], [0.5, 0.5]).round(4)
+    array([0.1733, 0.1733], dtype=float32)
+    """
+    from polykeras import losses
+
+    # The function of polykeras.losses averages over the last axis, here one of size 1.
+    pair = (ops.expand_dims(x, -1) for x in (target, output))
+    return losses.binary_focal_crossentropy(*pair, apply_class_balancing, alpha, gamma, from_logits)
+
+
+def categorical_focal_crossentropy(
+    target: Any, output: Any, alpha: Any = 0.25, gamma: float = 2.0, from_logits: bool = False, axis: int = -1
+) -> Any:
+    """Return the focal loss of each sample, a cross-entropy with less weight on easy examples.
+
+    Args:
+        target: array, (..., classes), one-hot or probabilities.
+        output: array of the same shape, of probabilities or logits.
+        alpha: float, weight of all classes, or list with one weight per class; default 0.25.
+        gamma: float, the power of the probability of being wrong; default 2.0.
+        from_logits: bool, whether ``output`` are logits; default False.
+        axis: int, the class axis; default -1.
+
+    >>> categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(4)
+    array([0.0433], dtype=float32)
+    """
+    from polykeras import losses
+
+    return losses.categorical_focal_crossentropy(target, output, alpha, gamma, from_logits, axis=axis)
+
+
 def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = None) -> Any:
     """Return x with a random fraction of its entries set to 0 and the others scaled up.
 

@@ -11,10 +11,12 @@ import numpy as np
 
 from polykeras import config, ops, random
 from polykeras.backends import current
+from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.compat.keras2.backend.kept import is_keeping, kept
 from polykeras.core import dtypes, window_geometry
 from polykeras.core.context import context
 from polykeras.core.graph import KerasTensor
+from polykeras.core.sizes import Size
 from polykeras.core.variables import Variable
 from polykeras.ops._call import op
 
@@ -22,7 +24,6 @@ cast = ops.cast
 ndim = ops.ndim
 shape = ops.shape
 squeeze = ops.squeeze
-stack = ops.stack
 
 # ------------------------------------------------------------------ variables
 
@@ -411,6 +412,9 @@ def random_binomial(shape: Any, p: float = 0.0, dtype: Any = None, seed: int | N
     return ops.cast(ops.less(random.uniform(shape, dtype="float32", seed=seed), p), dtype or config.floatx())
 
 
+random_bernoulli = random_binomial
+
+
 def truncated_normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: int | None = None) -> Any:
     """Return normally distributed numbers, none further than 2 ``stddev`` from the mean.
 
@@ -583,6 +587,26 @@ def concatenate(tensors: Sequence, axis: int = -1) -> Any:
     array([1, 2, 3], dtype=int32)
     """
     return ops.concatenate(tensors, axis)
+
+
+def stack(x: Sequence, axis: int = 0) -> Any:
+    """Return arrays of the same shape joined along a new axis; sizes of a shape stay numbers, for ``tile``.
+
+    Args:
+        x: list of arrays, or of the sizes of a shape, such as ``[K.shape(y)[0], 1]``.
+        axis: int, the new axis; default 0.
+
+    >>> stack([[1.0, 2.0], [3.0, 4.0]], axis=1)
+    array([[1., 3.],
+           [2., 4.]], dtype=float32)
+    >>> tile([[5.0]], stack([1, 2]))
+    array([[5., 5.]], dtype=float32)
+    """
+    if all(type(n) is int for n in x):
+        return np.asarray(x, "int32")  # a compiled function knows its values, as it needs them in a shape
+    if all(isinstance(n, int | Size | GraphSize) for n in x):
+        return tuple(x)
+    return ops.stack(x, axis)
 
 
 def permute_dimensions(x: Any, pattern: Sequence[int]) -> Any:
