@@ -13,6 +13,10 @@ from polykeras.layers.weights import add_weight, keep_options, known_size, optio
 from polykeras.layers.wrappers import Wrapper
 from polykeras.ops import fused
 
+#: Whether BatchNormalization is that of Keras 2.3.1: its moving variance is that of an estimate without bias, and a
+#: frozen layer in training uses the statistics of the batch, without keeping them.
+is_of_keras_2 = False
+
 
 def _axes(layer: Layer, axis: Any) -> Any:
     """Check an axis, or a list of axes."""
@@ -186,17 +190,15 @@ class BatchNormalization(_Scaled):
         Shapes: (batch, ...) to the same shape.
         """
         x = _in_32_bits(inputs)
-        if not training or not self.trainable:
+        if not training or not (self.trainable or is_of_keras_2):
             outputs = self._normalize(x, self.moving_mean, self.moving_variance, self.gamma, self.beta)
         elif mask is None and not self.renorm:
             outputs, mean, variance = fused.batch_norm(x, self.gamma, self.beta, self.axis, self.epsilon)
-            self._move(self.moving_mean, mean, self.momentum)
-            self._move(self.moving_variance, variance, self.momentum)
+            self._keep(x, mean, variance)
         elif not self.renorm:
             mean, variance = self._moments(x, mask)
             outputs = self._normalize(x, mean, variance, self.gamma, self.beta)
-            self._move(self.moving_mean, mean, self.momentum)
-            self._move(self.moving_variance, variance, self.momentum)
+            self._keep(x, mean, variance)
         else:
             outputs = self._renormalize(x, *self._moments(x, mask))
         return ops.cast(outputs, ops.dtype(inputs))
@@ -248,7 +250,17 @@ class BatchNormalization(_Scaled):
         self.moving_variance.assign(ops.relu(ops.square(self.moving_stddev) - self.epsilon))
         return outputs
 
+    def _keep(self, x: Any, mean: Any, variance: Any) -> None:
+        """Update the moving averages."""
+        if is_of_keras_2:
+            count = ops.cast(ops.size(x), "float32") / ops.size(mean)
+            variance = variance * (count / (count - (1.0 + self.epsilon)))
+        self._move(self.moving_mean, mean, self.momentum)
+        self._move(self.moving_variance, variance, self.momentum)
+
     def _move(self, average: Any, value: Any, momentum: float) -> None:
+        if not self.trainable:
+            return
         old = average.value
         average.assign(old + (ops.cast(ops.stop_gradient(value), average.dtype) - old) * (1 - momentum))
 

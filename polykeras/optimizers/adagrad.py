@@ -10,13 +10,22 @@ from polykeras.backends import current
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
-from polykeras.optimizers.optimizer import Optimizer
+from polykeras.optimizers.optimizer import Optimizer, or_epsilon
 from polykeras.optimizers.scalars import Scalar
+
+#: Whether Adagrad and RMSprop add epsilon to the square root, as in Keras 2, in place of adding it under the root.
+epsilon_is_outside = False
 
 
 def _mixed(mean: Any, value: Any, rho: Scalar) -> Any:
     """Return a moving average after one more value."""
     return ops.add(ops.multiply(mean, rho), ops.multiply(value, 1 - rho))
+
+
+def _scaled(gradient: Any, square: Any, learning_rate: Scalar, epsilon: float) -> Any:
+    """Return the step for a gradient: it is divided by the root of a sum or mean of squares."""
+    root = ops.add(ops.sqrt(square), epsilon) if epsilon_is_outside else ops.sqrt(ops.add(square, epsilon))
+    return ops.divide(ops.multiply(gradient, learning_rate), root)
 
 
 class Adagrad(Optimizer):
@@ -45,7 +54,7 @@ class Adagrad(Optimizer):
         **settings: Any,
     ) -> None:
         super().__init__(learning_rate, *shared, **settings)
-        self.initial_accumulator_value, self.epsilon = initial_accumulator_value, epsilon
+        self.initial_accumulator_value, self.epsilon = initial_accumulator_value, or_epsilon(epsilon)
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -57,7 +66,7 @@ class Adagrad(Optimizer):
         self.assign_add(total, ops.square(gradient))
 
         def step(gradient: Any, total: Any) -> Any:
-            return ops.divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(total, self.epsilon)))
+            return _scaled(gradient, total, learning_rate, self.epsilon)
 
         self.assign_sub(variable, current().on_rows(step, gradient, [total.value]))
 
@@ -93,7 +102,7 @@ class Adadelta(Optimizer):
         self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-07, *shared: Any, **settings: Any
     ) -> None:
         super().__init__(learning_rate, *shared, **settings)
-        self.rho, self.epsilon = rho, epsilon
+        self.rho, self.epsilon = rho, or_epsilon(epsilon)
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -146,7 +155,7 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, *shared, **settings)
         self.rho = rho
         self.momentum = momentum
-        self.epsilon = epsilon
+        self.epsilon = or_epsilon(epsilon)
         self.centered = centered
 
     def build(self, variables: Sequence[Variable]) -> None:
@@ -166,7 +175,7 @@ class RMSprop(Optimizer):
             mean = self._averages_of_gradients[index]
             self.assign(mean, _mixed(mean, gradient, self.rho))
             spread = ops.subtract(square, ops.square(mean))
-        step = ops.divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(spread, self.epsilon)))
+        step = _scaled(gradient, spread, learning_rate, self.epsilon)
         if self.momentum:
             past = self._momentums[index]
             step = ops.add(ops.multiply(past, self.momentum), step)

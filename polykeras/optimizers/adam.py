@@ -10,7 +10,7 @@ from polykeras.backends import current
 from polykeras.core.variables import Variable
 from polykeras.initializers import Constant
 from polykeras.optimizers import scalars
-from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm, one_of_many
+from polykeras.optimizers.optimizer import Optimizer, by_dtype, norm, one_of_many, or_epsilon
 from polykeras.optimizers.scalars import Scalar
 
 
@@ -28,7 +28,7 @@ class _TwoMoments(Optimizer):
         super().__init__(learning_rate, *shared, **settings)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.epsilon = or_epsilon(epsilon)
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)
@@ -183,7 +183,7 @@ class Adamax(Optimizer):
         super().__init__(learning_rate, *shared, **settings)
         self.beta_1 = beta_1
         self.beta_2 = beta_2
-        self.epsilon = epsilon
+        self.epsilon = or_epsilon(epsilon)
 
     def build(self, variables: Sequence[Variable]) -> None:
         super().build(variables)

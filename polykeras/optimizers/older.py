@@ -17,6 +17,7 @@ class OlderMethods:
     """Symbolic gradients and updates, for ``K.function``."""
 
     built: bool
+    decay: float
     build: Callable[..., None]
     stateless_apply: Callable[..., tuple]
     _clipped: Callable[[list], list]
@@ -53,6 +54,11 @@ class OlderMethods:
     @weights.setter
     def weights(self, weights: list[Variable]) -> None:
         vars(self)["_listed"] = list(weights)
+
+    @property
+    def initial_decay(self) -> float:
+        """``decay``, by its name in Keras 2."""
+        return self.decay
 
     @property
     def updates(self) -> list[tuple]:

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from polykeras import backends, initializers, ops
+from polykeras import backends, config, initializers, ops
 from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.numbers import is_zero, value_of
 from polykeras.core import functionalization, naming, turns
@@ -22,6 +22,9 @@ from polykeras.optimizers.older import OlderMethods
 from polykeras.optimizers.scalars import Scalar
 from polykeras.optimizers.schedules import LearningRateSchedule
 from polykeras.serialization import registry
+
+#: Whether ``clipnorm`` bounds the joint norm of all gradients, and ``clipvalue`` may follow it, as in Keras 2.3.1.
+clips_jointly = False
 
 
 def clip_norm(g: Any, c: Any, n: Any) -> Any:
@@ -45,6 +48,15 @@ def norm(arrays: Iterable[Any]) -> Any:
     5.0
     """
     return ops.sqrt(sum(ops.sum(ops.square(x)) for x in arrays))
+
+
+def or_epsilon(value: float | None) -> float:
+    """Return a constant for numerical stability; None, as programs of Keras 2 pass it, means ``config.epsilon()``.
+
+    >>> or_epsilon(None), or_epsilon(0.5)
+    (1e-07, 0.5)
+    """
+    return config.epsilon() if value is None else value
 
 
 def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: list[Variable]) -> None:
@@ -177,7 +189,7 @@ class Optimizer(OlderMethods, Trackable):
 
     def _check_settings(self) -> None:
         clips = {n: getattr(self, n) for n in ("clipnorm", "clipvalue", "global_clipnorm")}
-        if sum(value is not None for value in clips.values()) > 1:
+        if sum(value is not None for value in clips.values()) > 1 and not clips_jointly:
             raise ValueError(f"Expected at most one of {naming.listed(clips)}. Received: {naming.listed(clips)}.")
         for name, value in clips.items():
             if value is not None and value < 0:
@@ -570,14 +582,15 @@ class Optimizer(OlderMethods, Trackable):
         return False
 
     def _clipped(self, grads: list) -> list:
-        if not is_zero(self.clipnorm):
-            return [clip_norm(g, self.clipnorm, norm([g])) for g in grads]
-        if not is_zero(self.global_clipnorm):
+        joint = self.clipnorm if clips_jointly and is_zero(self.global_clipnorm) else self.global_clipnorm
+        if not is_zero(joint):
             total = norm(grads)
-            return [clip_norm(g, self.global_clipnorm, total) for g in grads]
+            grads = [clip_norm(g, joint, total) for g in grads]
+        elif not is_zero(self.clipnorm):
+            grads = [clip_norm(g, self.clipnorm, norm([g])) for g in grads]
         if not is_zero(self.clipvalue):
             bound = value_of(self.clipvalue)
-            return [ops.clip(g, -bound, bound) for g in grads]
+            grads = [ops.clip(g, -bound, bound) for g in grads]
         return grads
 
     # ----------------------------------------------------------- weight decay
