@@ -30,7 +30,7 @@ for i, sentence in enumerate(sentences):
 model = Sequential()
 model.add(LSTM(48, input_shape=(maxlen, len(chars))))
 model.add(Dense(len(chars), activation="softmax"))
-model.compile(loss="categorical_crossentropy", optimizer=RMSprop(lr=0.02))
+model.compile(loss="categorical_crossentropy", optimizer=RMSprop(lr=0.015))
 
 
 def sample(preds, temperature=1.0):
