@@ -1,4 +1,4 @@
-"""A progress bar: one live line in a terminal or notebook, one plain line in a log."""
+"""A progress bar: one live line in a terminal or notebook, plain lines in a log."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from typing import Any, ClassVar, TextIO
 
 import numpy as np
 
+#: Seconds between two lines in a log.
+LOG_INTERVAL = 60.0
+_INTERVAL = 0.05
+
 
 class Progbar:
     """Displays the progress of a loop, its duration, and values such as the loss.
 
-    In a terminal or notebook the line is updated live. Elsewhere (a log file, a pipe) a single line without
-    control characters is printed at the end.
+    In a terminal or notebook the line is updated live. Elsewhere (a log file, a pipe) lines without control
+    characters are printed, one at the end and one for every minute before.
 
     Args:
         target: int, total number of units; None if unknown.
         width: int, number of characters of the bar; default 20.
         verbose: 0 for silent, 1 for a live line where possible, 2 for one line at the end; default 1.
-        interval: float, minimum number of seconds between two updates of a live line; default 0.05.
+        interval: float, minimum number of seconds between two updates of a live line, or two lines in a log; default
+            0.05, which means 60 in a log.
         stateful_metrics: names of values to show unchanged; all others are averaged over the units; default
             None.
         stateless_metrics: names of values to average; all others are shown unchanged; default None.
@@ -43,7 +48,7 @@ class Progbar:
         target: int | None,
         width: int = 20,
         verbose: int = 1,
-        interval: float = 0.05,
+        interval: float = _INTERVAL,
         stateful_metrics: Iterable[str] | None = None,
         stateless_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
@@ -55,7 +60,6 @@ class Progbar:
         self.target = target
         self.width = width
         self.verbose = verbose
-        self.interval = interval
         self.unit_name = unit_name
         self.title = title
         self._as_is = None if stateful_metrics is None else set(stateful_metrics)
@@ -66,8 +70,10 @@ class Progbar:
         self._is_done = False
         self._start = self._progressed = time.perf_counter()
         self._first: tuple[int, float] | None = None
-        self._drawn = -math.inf
         self._line = _open_line(verbose)
+        live = is_live(verbose)
+        self.interval = LOG_INTERVAL if interval == _INTERVAL and not live else interval
+        self._drawn = -math.inf if live else self._start
 
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
@@ -213,24 +219,25 @@ def _is_notebook(stream: Any) -> bool:
 
 
 def _open_line(verbose: int) -> _LogLine | _TerminalLine | _NotebookLine:
-    stream: Any = sys.stdout if verbose else None
+    stream: Any = sys.stdout
     if not is_live(verbose):
-        return _LogLine(stream)
+        return _LogLine(verbose)
     return _NotebookLine() if _is_notebook(stream) else _TerminalLine(stream)
 
 
 class _LogLine:
-    """Output that can't be redrawn: one line at the end."""
+    """Output that can't be redrawn: a line now and then, and one at the end."""
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
+    def __init__(self, verbose: int) -> None:
+        self._verbose = verbose
 
     def draw(self, bar: Progbar) -> None:
-        """Print nothing before the end."""
+        if self._verbose == 1:
+            self.finish(bar)
 
     def finish(self, bar: Progbar) -> None:
-        if self._stream is not None:
-            print(*([bar.title] if bar.title else []), *bar.parts(), sep=" - ", file=self._stream, flush=True)
+        if self._verbose:
+            print(*([bar.title] if bar.title else []), *bar.parts(), sep=" - ", flush=True)
 
 
 class _TerminalLine:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from polykeras.callbacks.callback import Callback
-from polykeras.callbacks.progbar import Progbar, is_live
+from polykeras.callbacks.progbar import LOG_INTERVAL, Progbar, is_live
 from polykeras.core import log_names
 
 _REDRAW_INTERVAL = 0.1
@@ -17,8 +17,8 @@ class ProgbarLogger(Callback):
     """Prints the progress, the current metrics, and at the end of an epoch those of validation.
 
     ``fit``, ``evaluate`` and ``predict`` add it automatically unless ``verbose=0``. If the line can be redrawn (in
-    a terminal or notebook), it is a live bar, updated at most ten times a second; elsewhere, and for
-    ``verbose=2``, it is one plain line per epoch.
+    a terminal or notebook), it is a live bar, updated at most ten times a second; elsewhere a plain line per epoch,
+    and one per minute in longer ones; for ``verbose=2`` one per epoch.
 
     Args:
         count_mode, stateful_metrics: accepted for compatibility with Keras 2 and ignored; defaults "steps" and
@@ -40,8 +40,10 @@ class ProgbarLogger(Callback):
     def set_params(self, params: dict) -> None:
         super().set_params(params)
         self._verbose = params.get("verbose", 1)
-        # A line printed only at the end needs no batches, so no logs are fetched.
-        self.batch_interval = _REDRAW_INTERVAL if is_live(self._verbose) else math.inf
+        if is_live(self._verbose):
+            self.batch_interval = _REDRAW_INTERVAL
+        else:  # a line printed only at the end needs no batches, so no logs are fetched
+            self.batch_interval = LOG_INTERVAL if self._verbose == 1 else math.inf
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         self._is_training = True
@@ -86,9 +88,8 @@ class ProgbarLogger(Callback):
 
     def _open(self, title: str = "") -> None:
         self.batches_seen = 0
-        self._bar = Progbar(
-            self.params.get("steps"), verbose=self._verbose, interval=0, stateless_metrics=(), title=title
-        )
+        interval = 0 if is_live(self._verbose) else LOG_INTERVAL  # a live line is drawn at every call
+        self._bar = Progbar(self.params.get("steps"), 20, self._verbose, interval, stateless_metrics=(), title=title)
 
     def _advance(self, count: int, logs: dict | None) -> None:
         target = self._bar.target

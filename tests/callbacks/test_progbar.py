@@ -1,4 +1,4 @@
-"""The progress bar: live in a terminal, one plain line elsewhere."""
+"""The progress bar: live in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -169,6 +169,32 @@ def test_dumb_terminal_is_treated_as_a_log():
     with terminal("dumb") as stream:
         progbar.Progbar(1).update(1)
     assert is_plain(stream.getvalue())
+
+
+def test_log_of_a_long_epoch_has_a_line_for_every_minute(model, monkeypatch):
+    class Slow(keras.callbacks.Callback):
+        """Lets 35 seconds pass before each batch."""
+
+        def on_train_batch_begin(self, batch, logs=None):
+            clock[0] += 35
+
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    for verbose, counts in ((1, ["2/9", "4/9", "6/9", "8/9", "9/9"]), (2, ["9/9"])):
+        with log() as stream:
+            model.fit(X[:36], Y[:36], batch_size=4, verbose=verbose, callbacks=[Slow()])
+        assert re.findall(r"Epoch 1/1 - (\d/\d) - ", stream.getvalue()) == counts
+        assert is_plain(stream.getvalue())
+
+
+def test_own_interval_holds_in_a_log_too():
+    with log() as stream:
+        bar = progbar.Progbar(3, interval=0)
+        for step in range(3):
+            bar.update(step + 1, [("rate", step)])
+    values = re.findall(r"rate: (\S+)", stream.getvalue())
+    assert values == ["0.0000", "0.5000", "1.0000"]
 
 
 def test_missing_stdout_is_no_error():
