@@ -192,3 +192,6 @@ class TorchModuleWrapper(ForeignLayer):
 
         module = torch.load(io.BytesIO(base64.b64decode(config["module"])), weights_only=False)
         return super().from_config({**config, "module": module})
+
+
+registry.add_family("layers", {"TorchModuleWrapper": TorchModuleWrapper})

@@ -7,9 +7,6 @@ from __future__ import absolute_import
 from typing import TYPE_CHECKING
 
 from polykeras.core import lazy
-from polykeras.interop.jax import FlaxLayer, JaxLayer
-from polykeras.interop.tensorflow import TFSMLayer
-from polykeras.interop.torch import TorchModuleWrapper
 from polykeras.layers import (
     advanced_activations,
     attention,
@@ -243,10 +240,20 @@ __all__ = [
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras1.merging import Merge as Merge
     from polykeras.compat.keras1.recurrent import Recurrent as Recurrent
+    from polykeras.interop.jax import FlaxLayer as FlaxLayer
+    from polykeras.interop.jax import JaxLayer as JaxLayer
+    from polykeras.interop.tensorflow import TFSMLayer as TFSMLayer
+    from polykeras.interop.torch import TorchModuleWrapper as TorchModuleWrapper
 else:
-    _of_keras_1 = {"merging": ["Merge"], "recurrent": ["Recurrent"]}
     __getattr__, __dir__ = lazy.names(
-        __name__, members={f"polykeras.compat.keras1.{module}": names for module, names in _of_keras_1.items()}
+        __name__,
+        members={
+            "polykeras.compat.keras1.merging": ["Merge"],
+            "polykeras.compat.keras1.recurrent": ["Recurrent"],
+            "polykeras.interop.jax": ["FlaxLayer", "JaxLayer"],
+            "polykeras.interop.tensorflow": ["TFSMLayer"],
+            "polykeras.interop.torch": ["TorchModuleWrapper"],
+        },
     )
 
 registry.add_family(

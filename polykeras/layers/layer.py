@@ -20,6 +20,7 @@ from polykeras.core import dtypes, graph, masks, naming, placement, trees, turns
 from polykeras.core.context import context, unscoped, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
+from polykeras.core.operation import Operation
 from polykeras.core.renamed import also_named
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.shape_inference import StandIns, inferred, outside_inference
@@ -48,6 +49,7 @@ _LEGACY = (
 )
 
 
+@Operation.register
 class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
     """Base class of layers.
 
