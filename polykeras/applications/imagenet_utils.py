@@ -128,7 +128,7 @@ def preprocessing(mode: str | None) -> Any:
     """
 
     @also_named(dim_ordering="data_format")
-    def preprocess_input(x: Any, data_format: str | None = None) -> Any:
+    def preprocess_input(x: Any, data_format: str | None = None, mode: str | None = mode) -> Any:
         return x if mode is None else _preprocess(x, data_format, mode)
 
     texts = {
@@ -143,6 +143,7 @@ def preprocessing(mode: str | None) -> Any:
         x: array or symbolic tensor of shape (height, width, 3) or (batch, height, width, 3), or with channels
             first.
         data_format: ``"channels_last"`` or ``"channels_first"``; default ``image_data_format()``.
+        mode: another scaling than that of the network, as for ``imagenet_utils.preprocess_input``; default {mode!r}.
 
     >>> import numpy as np
     >>> preprocess_input(np.zeros((2, 2, 3))).shape

@@ -202,6 +202,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("core.log_names", "takes_both", True),
     ("core.naming", "first_number", 1),
     ("core.naming", "prefixes", {"functional": "model", "input_layer": "input"}),
+    ("core.scopes", "allows_slashes", True),
     ("core.seeds", "asks_numpy", True),
     ("callbacks.monitor", "assumes_falling", True),
     ("datasets.downloads", "extracts_beside", True),

@@ -14,6 +14,9 @@ from polykeras.core.context import context
 from polykeras.core.shape_inference import inferred
 from polykeras.core.variables import Variable
 
+#: Whether names of layers and scopes may contain "/", as in Keras 2.
+allows_slashes = False
+
 
 class name_scope:
     """Context manager: prefix the paths of all weights created inside with a name.
@@ -33,7 +36,7 @@ class name_scope:
     """
 
     def __init__(self, name: str, **kwargs: Any) -> None:
-        if not isinstance(name, str) or "/" in name:
+        if not isinstance(name, str) or ("/" in name and not allows_slashes):
             raise ValueError(f"Expected the name of a scope to be a string without '/'. Received: {name!r}.")
         self.name = name
 

@@ -240,6 +240,8 @@ __all__ = [
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras1.merging import Merge as Merge
     from polykeras.compat.keras1.recurrent import Recurrent as Recurrent
+    from polykeras.compat.keras2 import experimental as experimental
+    from polykeras.compat.keras2.layers import AbstractRNNCell as AbstractRNNCell
     from polykeras.interop.jax import FlaxLayer as FlaxLayer
     from polykeras.interop.jax import JaxLayer as JaxLayer
     from polykeras.interop.tensorflow import TFSMLayer as TFSMLayer
@@ -247,9 +249,11 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
 else:
     __getattr__, __dir__ = lazy.names(
         __name__,
+        modules=["experimental"],
         members={
             "polykeras.compat.keras1.merging": ["Merge"],
             "polykeras.compat.keras1.recurrent": ["Recurrent"],
+            "polykeras.compat.keras2.layers": ["AbstractRNNCell"],
             "polykeras.interop.jax": ["FlaxLayer", "JaxLayer"],
             "polykeras.interop.tensorflow": ["TFSMLayer"],
             "polykeras.interop.torch": ["TorchModuleWrapper"],

@@ -16,7 +16,7 @@ from polykeras import backends, dtype_policies, ops, regularizers
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
-from polykeras.core import dtypes, graph, masks, naming, placement, trees, turns
+from polykeras.core import dtypes, graph, masks, naming, placement, scopes, trees, turns
 from polykeras.core.context import context, unscoped, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
@@ -159,7 +159,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
     def _check_name(self, name: Any) -> str:
         if name is None:
             return naming.unique(naming.snake_case(self.__class__.__name__))
-        if not isinstance(name, str) or "/" in name:
+        if not isinstance(name, str) or ("/" in name and not scopes.allows_slashes):
             raise ValueError(
                 f"Expected the name of a {type(self).__name__} layer to be a string without '/'. Received: {name!r}."
             )

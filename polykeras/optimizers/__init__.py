@@ -25,11 +25,12 @@ __all__ = [
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # the names below, for editors and type checkers
+    from polykeras.compat.keras2 import optimizers as experimental  # noqa: F401
     from polykeras.compat.keras2 import optimizers as legacy
     from polykeras.compat.keras2.optimizers import TFOptimizer as TFOptimizer
 else:
     __getattr__, __dir__ = lazy.names(
-        __name__, modules=["legacy"], members={"polykeras.compat.keras2.optimizers": ["TFOptimizer"]}
+        __name__, modules=["experimental", "legacy"], members={"polykeras.compat.keras2.optimizers": ["TFOptimizer"]}
     )
 
 # Keras 1 and 2 have the classes in lower case too; modules of this package with the same names are only imported by

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from polykeras import backends
 from polykeras.core import naming
 from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
@@ -39,7 +40,8 @@ def save_weights(model: Any, writer: NotingWriter, path: str = "") -> None:
     """
     groups = [(layer.name, old_weights.ordered(layer), layer.weights) for layer in model.layers]
     own = _own_weights(model)
-    writer.attributes(path, layer_names=[name for name, *_ in groups])
+    versions = {"keras_version": configs.KERAS_VERSION, "backend": backends.outer_name()}
+    writer.attributes(path, layer_names=[name for name, *_ in groups], **versions)
     for name, weights, by_making in [*groups, *([(_OWN, own, own)] if own else [])]:
         keys = _unique(key_of(index, weight) for index, weight in enumerate(weights))
         numbers = {id(weight): number for number, weight in enumerate(by_making)}
@@ -188,7 +190,8 @@ def save_model(model: Any, writer: NotingWriter, config: dict) -> None:
     """Write a model: configs, weights, and the state of a compiled model's optimizer."""
     compiled = config.get("compile_config")
     described = {key: value for key, value in config.items() if key != "compile_config"}
-    writer.attributes("", model_config=json.dumps(described), keras_version=configs.KERAS_VERSION)
+    versions = {"keras_version": configs.KERAS_VERSION, "backend": backends.outer_name()}
+    writer.attributes("", model_config=json.dumps(described), **versions)
     save_weights(model, writer, "model_weights")
     if compiled and "optimizer" not in compiled:
         warnings.warn(

@@ -28,6 +28,11 @@ import polykeras as keras
         ("utils.training_utils", "multi_gpu_model"),
         ("utils", "multi_gpu_model"),
         ("models", "model_from_yaml"),
+        ("layers", "AbstractRNNCell"),
+        ("layers.experimental", "SyncBatchNormalization"),
+        ("layers.experimental.preprocessing", "RandomFlip"),
+        ("optimizers.experimental", "AdamW"),
+        ("optimizers.legacy", "Nadam"),
     ],
 )
 def test_a_name_is_found_at_its_old_path(module, name):
@@ -91,3 +96,63 @@ def test_slices_of_arrays_go_through_configs_as_json():
     restored = keras.saving.deserialize_keras_object(json.loads(json.dumps(described)))
     np.testing.assert_array_equal(restored.stop, [0, 1])
     assert (restored.start, restored.step) == (None, 1)
+
+
+def test_a_cell_of_the_base_class_of_tf_keras_starts_from_zeros(backend):
+    class Sums(keras.layers.AbstractRNNCell):
+        state_size, output_size = [3, 3], 3
+
+        def call(self, inputs, states):
+            total, count = states
+            return total + inputs, [total + inputs, count + 1.0]
+
+    x = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    inputs = keras.Input((4, 3))
+    model = keras.Model(inputs, keras.layers.RNN(Sums(), return_state=True)(inputs))
+    outputs = model.predict(x, verbose=0)
+    np.testing.assert_allclose(outputs[0], x.sum(1), rtol=1e-4, atol=1e-6)
+    assert (outputs[2] == 4).all()
+    with pytest.raises(NotImplementedError, match="to define output_size"):
+        keras.layers.AbstractRNNCell().output_size  # noqa: B018
+
+
+def test_networks_scale_images_in_another_mode_too():
+    from polykeras.applications import inception_v3, vgg16
+
+    x = np.full((1, 2, 2, 3), 127.5, "float32")
+    assert (vgg16.preprocess_input(x, mode="tf") == 0).all() and (inception_v3.preprocess_input(x) == 0).all()
+    np.testing.assert_array_equal(inception_v3.preprocess_input(x, mode="caffe"), vgg16.preprocess_input(x))
+
+
+def test_files_of_weights_tell_who_wrote_them(tmp_path, backend):
+    h5py = pytest.importorskip("h5py")
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save_weights(tmp_path / "w.h5")
+    model.save(tmp_path / "model.h5")
+    for name, path in (("w.h5", "/"), ("model.h5", "/"), ("model.h5", "model_weights")):
+        with h5py.File(tmp_path / name) as file:
+            attributes = dict(file[path].attrs.items())
+        assert attributes["backend"] == keras.backend.backend() and attributes["keras_version"].startswith("3.")
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.keras"])
+def test_names_may_have_slashes_in_the_era_of_keras_2(backend, tmp_path, name):
+    with pytest.raises(ValueError, match="without '/'"):
+        keras.layers.Dense(2, name="block/a")
+    keras.config.set_era("keras2")
+    try:
+        layers = [keras.layers.Dense(2, name="block/a", input_shape=(3,)), keras.layers.Dense(1, name="block/b")]
+        model = keras.Sequential(layers)
+        model.compile("adam", "mse")
+        x = np.ones((4, 3), "float32")
+        model.fit(x, x[:, :1], verbose=0)
+        model.save(tmp_path / name)
+        again = keras.models.load_model(tmp_path / name)
+        np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-5)
+        assert [weight.name for weight in again.weights][::2] == ["block/a/kernel:0", "block/b/kernel:0"]
+        again.set_weights([w * 0 for w in again.get_weights()])
+        model.save_weights(tmp_path / "w.h5")
+        again.load_weights(tmp_path / "w.h5", by_name=True)
+        np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-5)
+    finally:
+        keras.config.set_era("keras3")

@@ -1,13 +1,15 @@
-"""Names of Keras 2.11 for the same optimizers, and a class of Keras 2.3 without a replacement."""
+"""``legacy`` and ``experimental`` of Keras 2.11: the same optimizers; and a class of Keras 2.3 without replacement."""
 
 from typing import Any, NoReturn
 
-from polykeras.optimizers.adagrad import Adagrad, Ftrl, RMSprop
-from polykeras.optimizers.adam import Adam
+from polykeras.optimizers.adagrad import Adadelta, Adagrad, Ftrl, RMSprop
+from polykeras.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from polykeras.optimizers.optimizer import Optimizer
 from polykeras.optimizers.sgd import SGD
 
-__all__ = ["SGD", "Adagrad", "Adam", "Ftrl", "Optimizer", "RMSprop", "TFOptimizer"]
+__all__ = [
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Nadam", "Optimizer", "RMSprop", "TFOptimizer"
+]  # fmt: skip
 
 
 class TFOptimizer:

@@ -72,8 +72,8 @@ def binary_focal_crossentropy(
     from polykeras import losses
 
     # The function of polykeras.losses averages over the last axis, here one of size 1.
-    pair = (ops.expand_dims(x, -1) for x in (target, output))
-    return losses.binary_focal_crossentropy(*pair, apply_class_balancing, alpha, gamma, from_logits)
+    target, output = ops.expand_dims(target, -1), ops.expand_dims(output, -1)
+    return losses.binary_focal_crossentropy(target, output, apply_class_balancing, alpha, gamma, from_logits)
 
 
 def categorical_focal_crossentropy(
