@@ -291,6 +291,7 @@ class _SpatialDropout(Dropout):
         self.data_format = standardize_data_format(data_format)
         spatial = (1,) * self.rank
         shape = (None, *spatial, None) if self.data_format == "channels_last" else (None, None, *spatial)
+        kwargs.pop("noise_shape", None)  # in configs of Keras 2, which does not use it either
         super().__init__(rate, shape, seed, **kwargs)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 

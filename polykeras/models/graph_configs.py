@@ -11,6 +11,7 @@ from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models import op_configs
 from polykeras.models.inputs import is_from_input_layer
+from polykeras.models.older_configs import convert, is_call
 from polykeras.serialization import registry
 
 
@@ -74,7 +75,9 @@ def _map_tensors(function: Callable, tree: Any) -> Any:
 
 
 def model_from_graph_config(cls: type, config: dict) -> Any:
-    """Build a functional model from ``graph_config``."""
+    """Build a functional model from ``graph_config``, or from a config in the layout of Keras 2."""
+    if not all(map(is_call, (call for layer in config["layers"] for call in layer.get("inbound_nodes", ())))):
+        config = convert({"class_name": "Functional", "config": config})["config"]
     built: dict[str, Any] = {}
     made: dict[tuple[str, int], list] = {}
     waiting: list[tuple[str, int, dict]] = []

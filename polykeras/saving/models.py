@@ -415,5 +415,9 @@ def model_from_json(json_string: str, custom_objects: dict | None = None) -> Any
     >>> model_from_json(model.to_json()).count_params()
     8
     """
+    described = configs.parse(json_string)
+    version = str(described.get("keras_version") or "") if isinstance(described, dict) else ""
+    if version.startswith(("1.", "2.")):
+        described = keras2_files.of_its_version(described, int(version[0]))
     with registry.custom_object_scope(custom_objects or {}):
-        return _build(configs.parse(json_string), {})
+        return _build(described, {})

@@ -423,7 +423,7 @@ def steps(kind, w, g, state, rate=0.1):
     if kind == "Adamax":
         return w - rate / (1 - 0.9**6) * m / np.maximum(0.999 * state[1], np.abs(g))
     if kind == "Nadam":
-        now, later = (0.9 * (1 - 0.5 * 0.96**t) for t in (6, 7))  # as Keras 3 has it, without schedule_decay
+        now, later = (0.9 * (1 - 0.5 * 0.96 ** (t * 0.004)) for t in (6, 7))
         product = 0.2 * now
         mean = now * g / (1 - product) * (1 - now) / now + later * m / (1 - product * later)
         return w - rate * mean / np.sqrt((0.999 * state[1] + 0.001 * g**2) / (1 - 0.999**6))
