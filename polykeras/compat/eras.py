@@ -214,6 +214,8 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("optimizers.adam", "Nadam._momentum_decay", 0.96**0.004),
     ("optimizers.optimizer", "clips_jointly", True),
     ("core.log_names", "has_batches", True),
+    ("compat.keras2.backend.windows", "samples_from_corners", True),
+    ("losses.loss", "counts_masked", True),
     ("regularizers", "l1_l2", l1_l2),
     ("saving.models", "any_name_is_hdf5", True),
     ("saving.keras2_files", "key_of", full_name),

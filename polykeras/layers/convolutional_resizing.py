@@ -330,6 +330,10 @@ class UpSampling2D(_UpSampling):
         """
         if self.interpolation == "nearest":
             return super().call(inputs)
+        if self.interpolation == "bilinear":
+            from polykeras.compat.keras2.backend.windows import resize_images
+
+            return resize_images(inputs, *self._factors, self.data_format, "bilinear")
         sizes = [ops.shape(inputs)[axis] for axis in self._axes]
         sizes = [None if n is None else n * factor for n, factor in zip(sizes, self._factors, strict=True)]
         return ops.image.resize(inputs, sizes, interpolation=self.interpolation, data_format=self.data_format)

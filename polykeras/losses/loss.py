@@ -153,6 +153,10 @@ class LossFunctionWrapper(Loss):
         return cls(**registry.deserialize(config))
 
 
+#: Whether a mean divides by the number of all values, the masked ones included, as in Keras 2.
+counts_masked = False
+
+
 def reduce_weighted_values(
     values: Any, sample_weight: Any = None, mask: Any = None, reduction: str | None = "sum_over_batch_size"
 ) -> Any:
@@ -186,7 +190,7 @@ def apply_mask(sample_weight: Any, mask: Any, values: Any, reduction: str | None
     """Return weights, in the dtype of ``values``, that are 0 where the mask is False; None for no weights.
 
     For a mean they are scaled up to compensate for the masked values, so that dividing by the total number of
-    values gives the mean of the unmasked ones.
+    values gives the mean of the unmasked ones; not in the era of Keras 2.
     """
     dtype = dtypes.standardize(values.dtype)
     if sample_weight is not None:
@@ -194,7 +198,7 @@ def apply_mask(sample_weight: Any, mask: Any, values: Any, reduction: str | None
     if mask is None:
         return sample_weight
     weights = ops.cast(mask, dtype)
-    if reduction in ("mean", "sum_over_batch_size"):
+    if reduction in ("mean", "sum_over_batch_size") and not counts_masked:
         weights = ops.divide_no_nan(weights, ops.mean(weights))
     if sample_weight is None:
         return weights

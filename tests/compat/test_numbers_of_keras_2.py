@@ -91,3 +91,37 @@ def test_a_convolutional_model_trains_with_all_of_it(backend):
     x = np.random.default_rng(2).normal(size=(16, 5, 5, 1)).astype("float32")
     history = model.fit(x, x.mean((1, 2)), epochs=5, verbose=0).history["loss"]
     assert history[-1] < history[0] and model.optimizer.initial_decay == 1e-3
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_bilinear_upsampling_samples_from_the_corners_of_pixels(backend, data_format):
+    x = np.random.default_rng(3).normal(size=(2, 3, 4, 1)).astype("float32")
+    places = np.meshgrid(np.arange(6) / 2, np.arange(12) / 3, indexing="ij")
+    low = [np.floor(place).astype(int) for place in places]
+    high = [np.minimum(place + 1, size - 1) for place, size in zip(low, (3, 4), strict=True)]
+    down, right = (place - floor for place, floor in zip(places, low, strict=True))
+    weights = [(low[0], low[1], (1 - down) * (1 - right)), (low[0], high[1], (1 - down) * right)]
+    weights += [(high[0], low[1], down * (1 - right)), (high[0], high[1], down * right)]
+    expected = sum(x[:, rows, columns, 0] * weight for rows, columns, weight in weights)
+    turn = (lambda x: np.moveaxis(x, -1, 1)) if data_format == "channels_first" else (lambda x: x)
+    layer = keras.layers.UpSampling2D((2, 3), data_format, interpolation="bilinear")
+    unknown = (None, None, 1) if data_format == "channels_last" else (1, None, None)
+    for source in (Input(turn(x).shape[1:]), Input(unknown)):
+        result = Model(source, layer(source)).predict(turn(x))
+        np.testing.assert_allclose(result, turn(expected[..., None]), rtol=1e-4, atol=1e-5)
+    images = keras.backend.resize_images(turn(x), 2, 3, data_format, "bilinear")
+    np.testing.assert_allclose(keras.backend.get_value(images), turn(expected[..., None]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_mean_of_a_masked_loss_is_over_all_entries(backend):
+    words = Input((4,))
+    hidden = keras.layers.Embedding(5, 2, mask_zero=True, embeddings_initializer="ones")(words)
+    model = Model(words, keras.layers.TimeDistributed(Dense(1, kernel_initializer="ones"))(hidden))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    x, y = np.array([[1, 2, 0, 0], [3, 0, 0, 0]]), np.zeros((2, 4, 1), "float32")
+    assert model.train_on_batch(x, y) == pytest.approx(3 * 4 / 8)
+    np.testing.assert_allclose(model.get_weights()[2], [-0.1 * 3 * 4 / 8], rtol=1e-5)
+    keras.config.set_era("keras3")
+    model.set_weights([np.ones((5, 2)), np.ones((2, 1)), np.zeros(1)])
+    model.compile("sgd", "mse")
+    assert model.test_on_batch(x, y) == pytest.approx(4)

@@ -11,6 +11,9 @@ import numpy as np
 from polykeras import config, ops
 from polykeras.core import window_geometry
 
+#: Whether bilinear resizing samples from the corners of pixels, as in Keras 2.3.1, rather than from their centers.
+samples_from_corners = False
+
 
 def _layout(data_format: str | None) -> str:
     return config.standardize_data_format(data_format)
@@ -417,6 +420,15 @@ def _repeated(x: Any, factors: Sequence[int], data_format: str | None) -> Any:
     return x
 
 
+def _interpolated(x: Any, axis: int, factor: int) -> Any:
+    """Put ``factor - 1`` values between the entries along an axis, on lines from each to the next; the last is kept."""
+    x, before = ops.convert_to_tensor(x), (slice(None),) * axis
+    following = ops.concatenate([x[(*before, slice(1, None))], x[(*before, slice(-1, None))]], axis)
+    x, following = ops.repeat(x, factor, axis=axis), ops.repeat(following, factor, axis=axis)
+    steps = ops.mod(ops.cumsum(ops.ones_like(x), axis) - 1, factor)  # the size may be unknown
+    return x + (following - x) * (steps / factor)
+
+
 def resize_images(
     x: Any, height_factor: int, width_factor: int, data_format: str | None, interpolation: str = "nearest"
 ) -> Any:
@@ -439,6 +451,10 @@ def resize_images(
     factors = height_factor, width_factor
     if interpolation == "nearest":
         return _repeated(x, factors, data_format)
+    if samples_from_corners:
+        for axis, factor in zip(_axes(x, data_format), factors, strict=True):
+            x = _interpolated(x, axis, factor)
+        return x
     sizes = [ops.shape(x)[axis] for axis in _axes(x, data_format)]
     sizes = [None if n is None else n * factor for n, factor in zip(sizes, factors, strict=True)]
     return ops.image.resize(x, sizes, interpolation=interpolation, data_format=_layout(data_format))
