@@ -161,7 +161,7 @@ def serialize(activation: Any) -> Any:
     >>> serialize(mish)
     'mish'
     """
-    is_known = inspect.isfunction(activation) and activation in registry.load_family("activations").values()
+    is_known = inspect.isfunction(activation) and activation in registry.families["activations"].values()
     if is_known and registry.get_registered_name(activation) == activation.__name__:
         return activation.__name__
     return registry.serialize(activation)

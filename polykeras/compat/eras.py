@@ -189,7 +189,7 @@ def _get_shape(tensor: Any) -> TensorShape:
 #: Settings: (module, name, in Keras 2.3.1).
 SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("activations", "hard_sigmoid", hard_sigmoid),
-    ("serialization.registry", "_families.activations.hard_sigmoid", hard_sigmoid),
+    ("serialization.registry", "families.activations.hard_sigmoid", hard_sigmoid),
     ("compat.keras2.backend", "is_keras_tensor", is_made_by_layer),
     ("core.graph", "KerasTensor.name", TensorName()),
     ("core.variables", "Variable.name", VariableName()),

@@ -272,6 +272,3 @@ class FlaxLayer(JaxLayer):
                 f"model in Python, and use model.save_weights and model.load_weights."
             )
         return {"module": registry.serialize(self.module), "method": registry.serialize(self.method)}
-
-
-registry.add_family("layers", {"FlaxLayer": FlaxLayer, "JaxLayer": JaxLayer})

@@ -202,6 +202,3 @@ def _require(model: Any, name: str) -> None:
     """Reject an attribute that only models of this engine have."""
     if model._backend_name != "tensorflow":
         raise AttributeError(f"{type(model).__name__!r} object has no attribute {name!r}")
-
-
-registry.add_family("layers", {"TFSMLayer": TFSMLayer})

@@ -192,6 +192,3 @@ class TorchModuleWrapper(ForeignLayer):
 
         module = torch.load(io.BytesIO(base64.b64decode(config["module"])), weights_only=False)
         return super().from_config({**config, "module": module})
-
-
-registry.add_family("layers", {"TorchModuleWrapper": TorchModuleWrapper})

@@ -7,6 +7,9 @@ from __future__ import absolute_import
 from typing import TYPE_CHECKING
 
 from polykeras.core import lazy
+from polykeras.interop.jax import FlaxLayer, JaxLayer
+from polykeras.interop.tensorflow import TFSMLayer
+from polykeras.interop.torch import TorchModuleWrapper
 from polykeras.layers import (
     advanced_activations,
     attention,
@@ -242,10 +245,6 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras1.recurrent import Recurrent as Recurrent
     from polykeras.compat.keras2 import experimental as experimental
     from polykeras.compat.keras2.layers import AbstractRNNCell as AbstractRNNCell
-    from polykeras.interop.jax import FlaxLayer as FlaxLayer
-    from polykeras.interop.jax import JaxLayer as JaxLayer
-    from polykeras.interop.tensorflow import TFSMLayer as TFSMLayer
-    from polykeras.interop.torch import TorchModuleWrapper as TorchModuleWrapper
 else:
     __getattr__, __dir__ = lazy.names(
         __name__,
@@ -254,9 +253,6 @@ else:
             "polykeras.compat.keras1.merging": ["Merge"],
             "polykeras.compat.keras1.recurrent": ["Recurrent"],
             "polykeras.compat.keras2.layers": ["AbstractRNNCell"],
-            "polykeras.interop.jax": ["FlaxLayer", "JaxLayer"],
-            "polykeras.interop.tensorflow": ["TFSMLayer"],
-            "polykeras.interop.torch": ["TorchModuleWrapper"],
         },
     )
 

@@ -20,7 +20,6 @@ from polykeras.core import dtypes, graph, masks, naming, placement, scopes, tree
 from polykeras.core.context import context, unscoped, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
-from polykeras.core.operation import Operation
 from polykeras.core.renamed import also_named
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.shape_inference import StandIns, inferred, outside_inference
@@ -49,7 +48,6 @@ _LEGACY = (
 )
 
 
-@Operation.register
 class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
     """Base class of layers.
 

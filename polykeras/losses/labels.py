@@ -44,7 +44,7 @@ _BY_VALUE = (
 def takes_labels(loss: Any) -> bool:
     """Return True for losses whose targets are class indices, given as an instance, class, function or name."""
     if isinstance(loss, str):
-        loss = registry.load_family("losses").get(loss)
+        loss = registry.families["losses"].get(loss)
     function = getattr(loss, "fn", loss)
     return loss in _CLASSES or function in _FUNCTIONS
 

@@ -64,7 +64,7 @@ def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     'Adam'
     """
     name = config.get("class_name") if isinstance(config, dict) else None
-    if isinstance(name, str) and name.lower() in registry.load_family("optimizers"):
+    if isinstance(name, str) and name.lower() in registry.families["optimizers"]:
         config = {**config, "class_name": name.lower()}
     return registry.resolve(config, "optimizers", custom_objects)
 

@@ -304,4 +304,4 @@ def _is_built_in(described: dict) -> bool:
         return True
     if name == "function":
         name = described.get("config")
-    return registry.is_built_in(name)
+    return any(name in members for members in registry.families.values())

@@ -25,40 +25,12 @@ from polykeras.core import dtypes, naming, trees
 from polykeras.core.tracking import Trackable
 from polykeras.serialization import bytecode
 
-#: The module that adds the last names of each family; the order is that in which families are searched.
-_HOMES = {
-    "activations": "polykeras.activations",
-    "constraints": "polykeras.constraints",
-    "dtype_policies": "polykeras.dtype_policies",
-    "initializers": "polykeras.initializers",
-    "random": "polykeras.initializers",
-    "regularizers": "polykeras.regularizers",
-    "layers": "polykeras.models",
-    "losses": "polykeras.losses",
-    "metric_functions": "polykeras.metrics",
-    "metrics": "polykeras.metrics",
-    "optimizers.schedules": "polykeras.optimizers",
-    "optimizers": "polykeras.optimizers",
-    "models": "polykeras.models",
-}
-_families: dict[str, dict[str, Any]] = {name: {} for name in _HOMES}
-
-#: Modules that are seldom needed, by the names that they add.
-_RARE = {
-    "CustomScaleLayer": "polykeras.applications.inception_resnet_v2",
-    "Distiller": "polykeras.distillation",
-    "FeatureDistillation": "polykeras.distillation",
-    "FlaxLayer": "polykeras.interop.jax",
-    "JaxLayer": "polykeras.interop.jax",
-    "LayerScale": "polykeras.applications.convnext",
-    "LogitsDistillation": "polykeras.distillation",
-    "TFSMLayer": "polykeras.interop.tensorflow",
-    "TorchModuleWrapper": "polykeras.interop.torch",
-    "keras.utils>FeatureSpace": "polykeras.utils.feature_space",
-}
+#: The public names of each family ("layers", "losses", ...).
+families: dict[str, dict[str, Any]] = {}
 
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
+_modules_of_unloaded: dict[str, str] = {}
 
 
 class _Scopes(threading.local):
@@ -75,43 +47,7 @@ _scopes = _Scopes()
 
 def add_family(name: str, members: dict[str, Any]) -> None:
     """Add built-in names to a family."""
-    _families.setdefault(name, {}).update(members)
-
-
-def load_family(name: str) -> dict[str, Any]:
-    """Return the members of a family by name, importing their module where nothing did yet.
-
-    Args:
-        name: str, such as "losses".
-
-    >>> "mse" in load_family("losses")
-    True
-    """
-    importlib.import_module(_HOMES[name])
-    return _families[name]
-
-
-def families() -> dict[str, dict[str, Any]]:
-    """Return all families by name, in the order in which they are searched.
-
-    >>> [name for name, members in families().items() if "Dense" in members]
-    ['layers']
-    """
-    for name in _HOMES:
-        load_family(name)
-    return _families
-
-
-def is_built_in(name: str) -> bool:
-    """Return whether a name is a member of any family.
-
-    Args:
-        name: str, such as "Dense".
-
-    >>> is_built_in("Dense"), is_built_in("Desk")
-    (True, False)
-    """
-    return name in _RARE or any(name in members for members in families().values())
+    families.setdefault(name, {}).update(members)
 
 
 def members(namespace: dict[str, Any], base: type) -> dict[str, type]:
@@ -151,6 +87,11 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return register
 
 
+def register_later(name: str, module: str) -> None:
+    """Name a class of this package whose module registers it when a config first asks for the name."""
+    _modules_of_unloaded[name] = module
+
+
 def get_registered_name(obj: Any) -> str:
     """Return the name under which an object was registered, otherwise its own name.
 
@@ -182,8 +123,8 @@ def get_registered_object(name: str, custom_objects: dict | None = None, module_
     >>> keras.saving.get_registered_object("mine>triple") is triple
     True
     """
-    if name in _RARE:
-        importlib.import_module(_RARE[name])
+    if name in _modules_of_unloaded:
+        importlib.import_module(_modules_of_unloaded[name])
     for table in (custom_objects or {}, *reversed(_scopes.stack), _global_objects, _registered, module_objects or {}):
         if name in table:
             return table[name]
@@ -228,10 +169,9 @@ def lookup(name: str, family: str, custom_objects: dict | None = None) -> Any:
     Raises:
         ValueError: for an unknown name; the message suggests the closest.
     """
-    members = load_family(family)
-    found = get_registered_object(name, custom_objects, members)
+    found = get_registered_object(name, custom_objects, families[family])
     if found is None:
-        raise ValueError(unknown(name, family, members))
+        raise ValueError(unknown(name, family, families[family]))
     return found
 
 
@@ -440,7 +380,7 @@ def _without(value: Any, single: set[int]) -> Any:
 
 
 def _family_of(cls: Any) -> str | None:
-    for family, members in families().items():
+    for family, members in families.items():
         if members.get(cls.__name__) is cls:
             return family
     return None
@@ -684,16 +624,15 @@ def _find(name: str, config: dict, family: str | None) -> Any:
         if found is not None:
             return found
     module = str(config.get("module") or "")
-    known = families()
-    hinted = [f for f in known if module in (f"keras.{f}", f"polykeras.{f}") or f".{f}." in f"{module}."]
-    for candidate in [*hinted, family, *known]:
-        if candidate and name in known.get(candidate, {}):
-            return known[candidate][name]
+    hinted = [f for f in families if module in (f"keras.{f}", f"polykeras.{f}") or f".{f}." in f"{module}."]
+    for candidate in [*hinted, family, *families]:
+        if candidate and name in families.get(candidate, {}):
+            return families[candidate][name]
     ends = [key for key in _registered if key.endswith(f">{name}")]  # Keras 3.6 wrote functions without a package
     if len(ends) == 1:
         return _registered[ends[0]]
     users = _users_class(module, name)
     if users is not None:
         return users
-    choices = known.get(family or "layers", {})
+    choices = families.get(family or "layers", {})
     raise ValueError(unknown(name, family or "layers", choices))

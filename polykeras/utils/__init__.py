@@ -10,6 +10,7 @@ from polykeras.config import (
     is_interactive_logging_enabled,
 )
 from polykeras.core import lazy
+from polykeras.serialization import registry
 from polykeras.serialization.registry import (
     custom_object_scope,
     get_custom_objects,
@@ -92,6 +93,9 @@ __all__ = [
     "unpack_singleton",
     "unpack_x_y_sample_weight",
 ]
+
+# A saved FeatureSpace is known before its module is loaded.
+registry.register_later("keras.utils>FeatureSpace", "polykeras.utils.feature_space")
 
 if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras.compat.keras2 import plain_configs as legacy

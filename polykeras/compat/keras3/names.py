@@ -45,11 +45,11 @@ from polykeras.serialization.registry import (
     custom_object_scope,
     deserialize,
     get_custom_objects,
-    load_family,
     register_keras_serializable,
     serialize,
 )
 from polykeras.serialization.registry import deserialize as deserialize_keras_object
+from polykeras.serialization.registry import families as _families
 from polykeras.serialization.registry import serialize as serialize_keras_object
 from polykeras.training.data.batches import class_weights as class_weight_to_sample_weights
 from polykeras.training.data.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -61,7 +61,7 @@ JAXTrainer = NumpyTrainer = TensorFlowTrainer = TorchTrainer = Trainer
 #: Keras has a separate class for layers in data pipelines; here every layer runs in one.
 DataLayer = TFDataLayer = Layer
 
-ALL_OBJECTS_DICT = load_family("activations")
+ALL_OBJECTS_DICT = _families["activations"]
 
 
 def compute_output_spec(fn: Callable, *args: Any, **kwargs: Any) -> Any:
