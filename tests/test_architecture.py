@@ -245,7 +245,7 @@ def test_code_is_not_dense():
 def run_fresh(code):
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PACKAGE.parent), "KERAS_VERBOSE": "0"}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True, timeout=100
     ).stdout
 
 
@@ -308,6 +308,49 @@ def test_every_public_name_that_loads_later_is_there():
         for name in package.__all__:
             if package is not keras.wrappers:  # these need scikit-learn
                 assert getattr(package, name) is not None, name
+
+
+def test_threads_may_be_the_first_to_use_names_that_load_later():
+    code = """
+import threading
+import polykeras as keras
+start = threading.Barrier(16)
+missing = []
+def use(names):
+    start.wait()
+    missing.extend(name for name in names if getattr(keras, name, None) is None)
+names = [name for name in keras.__all__ if name != "wrappers"]  # these need scikit-learn
+threads = [threading.Thread(target=use, args=(names[index::16],)) for index in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(missing)
+"""
+    for _ in range(8):
+        assert run_fresh(code).strip() == "[]"
+
+
+def test_no_module_needs_a_name_that_loads_later_while_it_is_imported():
+    """It would wait for a thread that loads such a name, and that thread perhaps for this module."""
+    code = """
+import importlib, sys
+import polykeras
+from polykeras.core import lazy
+
+class Imports:
+    def import_module(name):
+        frame = sys._getframe(2)
+        while frame is not None:
+            if frame.f_code.co_name == "<module>" and "polykeras" in frame.f_code.co_filename:
+                print(name, frame.f_code.co_filename)
+            frame = frame.f_back
+        return importlib.import_module(name)
+
+lazy.importlib = Imports
+for package in (polykeras, polykeras.layers, polykeras.models, polykeras.utils, polykeras.callbacks, polykeras.metrics):
+    for name in set(dir(package)) - {"wrappers"}:
+        getattr(package, name)
+"""
+    assert run_fresh(code) == ""
 
 
 def test_a_saved_feature_space_is_found_before_its_module_is_loaded():

@@ -156,7 +156,7 @@ def value_and_grad(
                 loss, aux = result if has_aux else (result, None)
                 # Assignments are returned as auxiliary values, and stored after differentiation, outside of the trace.
                 effects[:] = list(assigned)
-                found = {i: get_mask(x) for i, x in enumerate(trees.leaves(aux)) if get_mask(x) is not None}
+                found = {i: mask for i, x in enumerate(trees.leaves(aux)) if (mask := get_mask(x)) is not None}
                 return _loss(backend, loss), (values_of(aux), found, [variable.in_slot() for variable in effects])
 
         values = [variable.raw for variable in variables]

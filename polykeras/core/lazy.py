@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+# Two threads that first use names of two packages would wait for each other's half-loaded modules.
+_one_at_a_time = threading.RLock()
 
 
 def names(
@@ -28,11 +32,12 @@ def names(
     modules = tuple(modules)
 
     def find(name: str) -> Any:
-        if name in modules:
-            return importlib.import_module(f"{package}.{name}")
-        if name not in homes:
+        if name not in homes and name not in modules:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(homes[name]), name)
+        with _one_at_a_time:
+            if name in modules:
+                return importlib.import_module(f"{package}.{name}")
+            value = getattr(importlib.import_module(homes[name]), name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -85,7 +85,8 @@ def einsum(subscripts: Any, *operands: Any, **kwargs: Any) -> Any:
 
 def _from_lists(*arguments: Any) -> tuple[str, tuple]:
     """Return the subscripts, as a string, and the operands of an einsum whose subscripts are lists of ints."""
-    arrays, lists = arguments[: len(arguments) // 2 * 2 : 2], [*arguments[1::2], *arguments[len(arguments) // 2 * 2 :]]
+    paired = len(arguments) // 2 * 2
+    arrays, lists = arguments[:paired:2], [*arguments[1::2], *arguments[paired:]]
     letters = ["".join("..." if axis is ... else _LETTERS[axis] for axis in axes) for axes in lists]
     inputs = ",".join(letters[: len(arrays)])
     return (inputs if len(letters) == len(arrays) else f"{inputs}->{letters[-1]}"), arrays

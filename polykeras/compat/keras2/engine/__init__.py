@@ -5,8 +5,8 @@ from polykeras.compat.keras2.utils.layer_utils import get_source_inputs
 from polykeras.core import lazy
 from polykeras.core.graph import Node
 from polykeras.layers import Input, InputLayer, InputSpec, Layer, merge
-from polykeras.models import Model, Sequential, model_from_config, model_from_json
-from polykeras.saving import load_model, save_model
+from polykeras.models import Model, Sequential, model_from_config
+from polykeras.saving import load_model, model_from_json, save_model
 
 Network = Model
 
