@@ -333,7 +333,8 @@ class UpSampling2D(_UpSampling):
         if self.interpolation == "bilinear":
             from polykeras.compat.keras2.backend.windows import resize_images
 
-            return resize_images(inputs, *self._factors, self.data_format, "bilinear")
+            rows, columns = self._factors
+            return resize_images(inputs, rows, columns, self.data_format, "bilinear")
         sizes = [ops.shape(inputs)[axis] for axis in self._axes]
         sizes = [None if n is None else n * factor for n, factor in zip(sizes, self._factors, strict=True)]
         return ops.image.resize(inputs, sizes, interpolation=self.interpolation, data_format=self.data_format)

@@ -253,6 +253,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             with graph_around(self, x, y_pred, training):
                 losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
         if not losses:
+            losses = list(super().losses)  # the kept lists may be older than the first add_loss of a layer
+        if not losses:
             if y is None and self._compiled is not None and self._compiled.loss is not None:
                 raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
             raise ValueError(

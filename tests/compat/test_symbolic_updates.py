@@ -81,3 +81,31 @@ def test_a_cudnn_gru_resets_after_the_product_in_either_era(backend, keras_2):
     rz, rr, rh = np.split(bias[6:], 3)
     update, reset = 1 / (1 + np.exp(-(z + rz))), 1 / (1 + np.exp(-(r + rr)))
     np.testing.assert_allclose(outputs, (1 - update) * np.tanh(h + reset * rh), rtol=1e-5)
+
+
+class Penalty(keras.layers.Layer):
+    """Adds a loss in training alone."""
+
+    def call(self, x, training=None):
+        if training:
+            self.add_loss(K.mean(K.square(x)))
+        return x
+
+
+@pytest.mark.parametrize("is_of_model", [True, False])
+def test_a_batch_is_trained_on_for_added_losses_alone(backend, is_of_model):
+    x = Input((3,))
+    y = Dense(1, kernel_initializer="ones")(x)
+    model = keras.models.Model(x, y if is_of_model else Penalty()(y))
+    if is_of_model:
+        model.add_loss(K.mean(K.square(y)))
+    model.compile(keras.optimizers.SGD(0.1), loss=None)
+    first, second = (model.train_on_batch(X, None) for _ in range(2))
+    np.testing.assert_allclose(first, np.mean(X.sum(1) ** 2), rtol=1e-4)
+    assert second < first
+
+
+def test_an_update_that_was_assigned_at_once_is_refused(backend):
+    v = K.variable(1.0)
+    with pytest.raises(ValueError, match="assigned at once"):
+        K.function([], [v], updates=[K.update_add(v, 1.0)])

@@ -33,7 +33,8 @@ def function(inputs: Sequence, outputs: Any, updates: Sequence | None = None, na
         ``f(values) -> outputs``, with NumPy arrays as outputs and a list of values for ``inputs``.
 
     Raises:
-        ValueError: if an output depends on a tensor that is not among the inputs.
+        ValueError: if an output depends on a tensor that is not among the inputs, or for an update that was
+            assigned at once, because it depends on variables alone.
 
     >>> x = KerasTensor((None, 2))
     >>> double = function([x], [x * 2])
@@ -53,6 +54,12 @@ class _GraphFunction:
         self._inputs = inputs
         self._outputs = [outputs] if self._is_single else list(outputs)
         self._updates = updates
+        computed = [update for update in updates if not isinstance(update, tuple | list)]
+        if computed:
+            raise ValueError(
+                f"{name}: Expected updates to be pairs of a variable and a symbolic tensor. Received: "
+                f"{naming.listed(computed)}, which K.update assigned at once, as nothing in it is symbolic."
+            )
         strangers = [x for x in inputs if not isinstance(x, KerasTensor | int)]
         if strangers:
             raise ValueError(f"{name}: Expected inputs to be symbolic tensors. Received: {naming.listed(strangers)}.")
