@@ -227,6 +227,7 @@ CONFIG_ENTRIES = (
     ("layers.embeddings", "Embedding", "input_length", "input_length"),
     ("layers.recurrent_cells", "GRUCell", "implementation", "implementation"),
     ("layers.recurrent_cells", "LSTMCell", "implementation", "implementation"),
+    ("optimizers.optimizer", "Optimizer", "decay", "decay"),
 )
 
 #: Names of arguments in files of Keras 1.

@@ -241,3 +241,10 @@ def test_optimizers_are_read_with_what_their_configs_say(era, name, rate):
         found = made.get_config()
         assert {key: found[key] for key in own} == own
         assert found["decay"] == 0.5 and found["learning_rate"] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_configs_of_optimizers_tell_of_their_decay_in_the_era_of_keras_2(era, name):
+    made = getattr(optimizers, name)()
+    assert made.get_config().get("decay") == (0.0 if era == "keras2" else None)
+    assert type(made).from_config(made.get_config()).get_config() == made.get_config()
