@@ -60,7 +60,7 @@ _STATEFUL = {
 }
 
 # Engines whose own functions accept only objects of registered classes.
-_HOSTS = ("tensorflow", "jax")
+_HOSTS = ("tensorflow", "jax", "torch")
 
 # Engines whose data pipelines are used with every backend.
 _CARRIERS = ("tensorflow",)

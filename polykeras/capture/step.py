@@ -146,7 +146,7 @@ class Step:
             return self._advance(call, inputs)
         if not self.state:
             with self._turn.current().reading():
-                constants = [v._value for v in self.constants]
+                constants = [v.in_slot() for v in self.constants]
             return call([], constants, *inputs)[1]
         if not self._is_traced:
             return self._turn.current().write(self._advance, call, inputs)

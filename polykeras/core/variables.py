@@ -103,6 +103,8 @@ class Variable(EngineProtocols, Operators):
     counts_draws = False
     #: The engine's own tensor for the value (such as a leaf of torch's autograd), where the engine's programs need one.
     leaf: Any = None
+    #: Where in memory that tensor was put by polykeras; elsewhere, the program has given it other values.
+    leaf_address: int | None = None
     #: The variable whose layout over devices it shares, as an optimizer's slot does; None for a layout of its own.
     follows: Variable | None = None
     _layout: Any = None
@@ -258,6 +260,8 @@ class Variable(EngineProtocols, Operators):
 
     def in_slot(self) -> Any:
         """Return the array in the slot as this thread sees it; None if there is none yet."""
+        if self.leaf is not None:
+            backends.load(self._backend_name).follow(self)
         return self._value if scope.values is None else scope.values.get(self, self._value)
 
     def snapshot(self, is_written: bool = False) -> Any:

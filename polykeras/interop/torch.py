@@ -120,7 +120,7 @@ class TorchModuleWrapper(ForeignLayer):
         named = [(key, p.detach().cpu(), p.requires_grad) for key, p in module.named_parameters()]
         named += [(key, b.detach().cpu(), False) for key, b in module.named_buffers()]
         self._values = {key: self.keep(value.numpy(), trainable, key) for key, value, trainable in named}
-        self._buffers = [key for key, _ in module.named_buffers()]
+        self._buffer_names = [key for key, _ in module.named_buffers()]
         self.built = True
 
     @property
@@ -145,7 +145,7 @@ class TorchModuleWrapper(ForeignLayer):
 
         values = {key: variable.value for key, variable in self._values.items()}
         # The module may modify its buffers in place.
-        values |= {key: values[key].clone() for key in self._buffers}
+        values |= {key: values[key].clone() for key in self._buffer_names}
         own_modes = [(module, module.training) for module in self._module.modules()]
         try:
             self._module.train(bool(training))
@@ -154,7 +154,7 @@ class TorchModuleWrapper(ForeignLayer):
             for module, mode in own_modes:
                 module.training = mode
         if training:
-            for key in self._buffers:
+            for key in self._buffer_names:
                 self._values[key].assign(values[key])
         return outputs
 

@@ -8,11 +8,41 @@ from typing import Any
 import torch
 
 from polykeras import backends
+from polykeras.backends.torch.adapter import address_of
 from polykeras.core import dtypes
 from polykeras.core.context import within
-from polykeras.core.functionalization import pure
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
+
+
+class Slots(dict):
+    """The parameters or buffers of a layer's module by name: a tensor put in the place of one is what the layer reads.
+
+    ``torch.func.functional_call`` puts its own there for the time of a call.
+
+    Args:
+        weights: the layer's variables by name.
+    """
+
+    def __init__(self, weights: dict[str, Variable]) -> None:
+        super().__init__()
+        self.weights = weights
+        self._before: dict[str, tuple] = {}  # what each weight had until its last replacement
+
+    def __setitem__(self, name: str, tensor: Any) -> None:
+        super().__setitem__(name, tensor)
+        weight = self.weights[name]
+        if tensor is weight.leaf:
+            return
+        before = self._before.pop(name, (None,))
+        if tensor is before[0]:  # put back, perhaps inside of a transformation, where its array can't be made anew
+            weight.leaf, weight._value, weight.leaf_address = before
+            return
+        self._before[name] = weight.leaf, weight._value, weight.leaf_address
+        weight.leaf, weight.leaf_address = tensor, address_of(tensor)
+        # A parameter stays; other tensors, which may carry a gradient, are there for a call.
+        is_lasting = isinstance(tensor, torch.nn.Parameter) and weight.leaf_address is not None
+        weight._value = tensor.data if is_lasting else tensor
 
 
 class LayerModule(torch.nn.Module):
@@ -29,51 +59,49 @@ class LayerModule(torch.nn.Module):
         # Hidden from the attribute searches of PyTorch and of the layer.
         object.__setattr__(self, "_layer", layer)
         self.own_weights: dict[str, Variable] = {}
+        self._frozen: dict[str, bool] = {}
+        object.__setattr__(self, "_parameters", Slots(self.own_weights))
+        object.__setattr__(self, "_buffers", Slots(self.own_weights))
         self.update()
 
     def update(self) -> None:
         """Register weights and layers added since, and the values that steps of the layer have computed."""
         with backends.use("torch"):
             self.own_weights.update(_weights(self._layer))
+            trained = {id(weight) for weight in self._layer.trainable_weights}
             for name, weight in self.own_weights.items():
                 array = _array_of(weight)
                 if weight.made_trainable and array.is_floating_point():
                     self._parameters[name] = array
+                    self._freeze(name, weight, id(weight) not in trained)
                 else:
                     self._buffers[name] = array
             for name, layer in _children(self._layer):
                 self._modules[name] = module_of(layer)
-            trained = {id(weight) for weight in self._layer.trainable_weights}
-            for weight in self._layer.weights:
-                if weight.leaf.requires_grad is not (id(weight) in trained) and weight.made_trainable:
-                    weight.leaf.requires_grad_(id(weight) in trained)
+
+    def _freeze(self, name: str, weight: Variable, is_frozen: bool) -> None:
+        """Let a parameter follow its layer's ``trainable`` where that has changed; PyTorch's own setting stays."""
+        if self._frozen.get(name, not weight.leaf.requires_grad) is not is_frozen:
+            weight.leaf.requires_grad_(not is_frozen)
+        self._frozen[name] = is_frozen
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the layer, in training mode if the module is in training mode."""
         with backends.use("torch"), within("", self.training):
-            others = self._replaced_values()
-            if not others:
-                return self._layer(*args, **kwargs)
-            variables = self._layer.variables
-            values = [others.get(v, v.raw) for v in variables]
-            return pure(lambda: self._layer(*args, **kwargs), variables)(values)[1]
+            return self._layer(*args, **kwargs)
 
-    def _replaced_values(self) -> dict[Variable, Any]:
-        """Return the arrays with which ``torch.func.functional_call`` has replaced the weights."""
-        found: dict[Variable, Any] = {}
-        modules: Iterator[Any] = self.modules()
-        for module in modules:
-            for name, weight in module.own_weights.items():
-                array = module._parameters.get(name, module._buffers.get(name))
-                if array is not weight.leaf and array is not None:
-                    found[weight] = array
-        return found
+    def __reduce__(self) -> tuple:
+        return module_of, (self._layer,), {"training": self.training}
+
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
+        copied = {**local_metadata, "assign_to_params_buffers": False}  # the values go into the weights' own memory
+        super()._load_from_state_dict(state_dict, prefix, copied, *args)
 
     def _apply(self, function: Any, recurse: bool = True) -> LayerModule:
         super()._apply(function, recurse)
         backend = backends.load("torch")
         for weight in self.own_weights.values():  # its memory changes with the device or dtype
-            weight._value = weight.leaf.detach()
+            weight._value, weight.leaf_address = weight.leaf.detach(), address_of(weight.leaf)
             weight.dtype = backend.dtype(weight._value)
         _follow_dtype(self._layer, function)
         return self

@@ -927,3 +927,4 @@ def _scoped_build(build: Callable) -> Callable:
 
 
 _set_build(Layer)
+backends.join(Layer)

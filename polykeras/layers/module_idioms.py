@@ -29,46 +29,60 @@ class ModuleIdioms(Whole):
         """Yield the weights as PyTorch parameters; these are the trained arrays themselves, not copies.
 
         Args:
-            recurse: accepted for compatibility; sublayers are always included; default True.
+            recurse: bool, whether to include the weights of nested layers; default True.
         """
         return self._module().parameters(recurse)
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         """Yield the names of the weights and the weights as PyTorch parameters.
 
         Args:
             prefix: str, prefix of the names; default "".
-            recurse: accepted for compatibility; sublayers are always included; default True.
+            recurse: bool, whether to include the weights of nested layers; default True.
+            remove_duplicate: bool, whether to leave out weights that were yielded before; default True.
         """
-        return self._module().named_parameters(prefix, recurse)
+        return self._module().named_parameters(prefix, recurse, remove_duplicate)
 
     @property
     def torch_params(self) -> dict[str, Any]:
         """The values of all variables, including the states of seed generators, as PyTorch tensors by path."""
         return {variable.path: variable.value for variable in self.variables}
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Any]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
         """Yield the names and values of the non-trainable weights, as PyTorch tensors.
 
         Args:
             prefix: str, prefix of the names; default "".
-            recurse: accepted for compatibility; sublayers are always included; default True.
+            recurse: bool, whether to include the weights of nested layers; default True.
+            remove_duplicate: bool, whether to leave out values that were yielded before; default True.
         """
-        return self._module().named_buffers(prefix, recurse)
+        return self._module().named_buffers(prefix, recurse, remove_duplicate)
 
     def modules(self) -> Iterator[Any]:
         """Yield the PyTorch modules of this layer and of all nested layers."""
         return self._module().modules()
 
-    def named_modules(self) -> Iterator[tuple[str, Any]]:
-        """Yield the names and PyTorch modules of this layer and of all nested layers."""
-        return self._module().named_modules()
+    def named_modules(
+        self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Any]]:
+        """Yield the names and PyTorch modules of this layer and of all nested layers; none before it is built.
+
+        Args:
+            memo: set of modules to leave out, to which those yielded are added; default None.
+            prefix: str, prefix of the names; default "".
+            remove_duplicate: bool, whether to leave out modules that were yielded before; default True.
+        """
+        return self._module().named_modules(memo, prefix, remove_duplicate) if self.built else iter(())
 
     def buffers(self, recurse: bool = True) -> Iterator[Any]:
         """Yield the values of the non-trainable weights, as PyTorch tensors.
 
         Args:
-            recurse: accepted for compatibility; sublayers are always included; default True.
+            recurse: bool, whether to include the weights of nested layers; default True.
         """
         return self._module().buffers(recurse)
 
@@ -96,16 +110,23 @@ class ModuleIdioms(Whole):
         """
         return self._module().get_submodule(target)
 
-    def state_dict(self) -> dict:
-        """Return a dict from the names of the weights to PyTorch tensors, for ``torch.save``."""
-        return self._module().state_dict()
+    def state_dict(self, *, destination: dict | None = None, prefix: str = "", keep_vars: bool = False) -> dict:
+        """Return a dict from the names of the weights to PyTorch tensors, for ``torch.save``.
 
-    def load_state_dict(self, state_dict: dict, strict: bool = True) -> Any:
+        Args:
+            destination: dict to write into; default None, for a new one.
+            prefix: str, prefix of the names; default "".
+            keep_vars: bool, whether the tensors keep their gradients; default False.
+        """
+        return self._module().state_dict(destination=destination, prefix=prefix, keep_vars=keep_vars)
+
+    def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False) -> Any:
         """Set the weights to the values in ``state_dict``.
 
         Args:
             state_dict: dict from names to PyTorch tensors, as ``state_dict()`` returns.
             strict: bool, whether the names must match exactly; default True.
+            assign: accepted for compatibility; the values are copied; default False.
         """
         return self._module().load_state_dict(state_dict, strict)
 

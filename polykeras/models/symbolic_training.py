@@ -8,6 +8,7 @@ from typing import Any
 from polykeras.core import graph
 from polykeras.core.graph import KerasTensor
 from polykeras.layers.graph_calls import replaceable
+from polykeras.training.compiled import NotCompiled
 
 
 class SymbolicTraining:
@@ -49,7 +50,7 @@ class SymbolicTraining:
     def _symbols(self) -> tuple[list[KerasTensor], list[KerasTensor], KerasTensor]:
         """Return the placeholders and the loss, made once for each ``compile``."""
         if self._compiled is None or self._compiled.loss is None:
-            raise ValueError(f"Model {self.name!r}: Expected compile(loss=...). Received: a model without a loss.")
+            raise NotCompiled(f"Model {self.name!r}: Expected compile(loss=...). Received: a model without a loss.")
         kept = vars(self).get("_loss_graph")
         if kept is None or kept[0] is not self._compiled:
             names = list(zip(self.output_names, self.outputs, strict=True))

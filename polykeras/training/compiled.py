@@ -27,6 +27,10 @@ _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
 
 
+class NotCompiled(RuntimeError, ValueError, AttributeError):
+    """The error for what a model has after ``compile`` alone; ``hasattr`` is False for such an attribute."""
+
+
 def _flat(tree: Any) -> list:
     """Return the values in nested lists and dicts without None; a config counts as one value."""
     if tree is None:

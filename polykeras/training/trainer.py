@@ -38,7 +38,7 @@ from polykeras.training.checks import (
     pop_workers,
     unknown_arguments,
 )
-from polykeras.training.compiled import CompiledLoss, CompiledMetrics
+from polykeras.training.compiled import CompiledLoss, CompiledMetrics, NotCompiled
 from polykeras.training.data.batches import check_targets, refuse_strings, unpack_x_y_sample_weight
 from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
@@ -163,7 +163,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     def _check_compiled(self, method: str) -> None:
         if self._compiled is None:
-            raise RuntimeError(
+            raise NotCompiled(
                 f"Model {self.name!r}: Expected compile() before {method}(). Received: a model that is not compiled. "
                 f"Call model.compile(optimizer=..., loss=...)."
             )

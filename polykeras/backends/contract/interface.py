@@ -724,6 +724,13 @@ class Primitives:
         """
         return self.read(value)
 
+    def follow(self, variable: Any) -> None:
+        """Put the values into a variable's slot that a program has given to the engine's own tensor for it.
+
+        Args:
+            variable: has a ``leaf``.
+        """
+
     def stored(self, variable: Any, array: Array) -> Any:
         """Return what to store in a variable's slot when a program outside of steps assigns an array.
 
@@ -734,7 +741,8 @@ class Primitives:
     def join(self, cls: type) -> None:
         """Let the engine's own functions accept instances of a class as their own.
 
-        The class is that of variables, or has ``_named_parts()``: an object's variables and other parts by name.
+        The class is that of variables, that of objects with ``_named_parts()`` (their variables and other parts by
+        name), or that of layers.
         """
 
     def is_own_variable(self, x: object) -> bool:

@@ -320,7 +320,7 @@ class TensorflowBackend(Backend):
     def join(self, cls: type) -> None:
         from polykeras.interop.tensorflow_checkpoints import Kept, KeptVariable
 
-        if hasattr(cls, "_named_parts"):
+        if "_named_parts" in vars(cls):
             cls.__bases__ = (*cls.__bases__, Kept)
         elif hasattr(cls, "backend_name"):
             cls.__bases__ = (*cls.__bases__, KeptVariable)

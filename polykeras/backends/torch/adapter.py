@@ -184,6 +184,16 @@ class _Recomputed(torch.autograd.Function):
         return (None, *parts) if isinstance(parts, tuple | list) else (None, parts)
 
 
+def address_of(x: Array) -> int | None:
+    """Return where an array is in memory; None for one of a running transformation, which may be nowhere."""
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return None
+    try:
+        return x.data_ptr()
+    except RuntimeError:  # an array of torch.export
+        return None
+
+
 def _leaf(x: Array, connected: bool) -> Array:
     """Return an alias of x to differentiate with respect to; outer gradients still reach x through it."""
     if connected and x.requires_grad:
@@ -306,8 +316,13 @@ class TorchBackend(Backend):
             if not is_wanted or _state.depth or is_recording() or _functorch_level() is not None:
                 return value
             leaf = self.leaf(variable, value)
-        if leaf.data_ptr() != value.data_ptr():  # a step has replaced the array in the slot
-            leaf.data = value
+        ours, theirs = (None, None) if leaf is value else (address_of(value), address_of(leaf))
+        if ours == theirs:
+            return leaf
+        if ours is None or theirs is None:  # of a running transformation, in which the variable was assigned
+            return value
+        leaf.data = value  # a step has replaced the array in the slot
+        variable.leaf_address = leaf.data_ptr()
         return leaf
 
     def leaf(self, variable: Any, value: Array) -> Array:
@@ -315,7 +330,13 @@ class TorchBackend(Backend):
         if variable.leaf is None:
             requires_grad = variable.trainable and value.is_floating_point()
             variable.leaf = torch.nn.Parameter(value.detach(), requires_grad)
+            variable.leaf_address = address_of(value)
         return variable.leaf
+
+    def follow(self, variable: Any) -> None:
+        leaf = variable.leaf
+        if leaf is not variable._value and address_of(leaf) != variable.leaf_address:  # by `parameter.data = tensor`
+            variable._value, variable.leaf_address = leaf.data, address_of(leaf)
 
     def stored(self, variable: Any, array: Array) -> Array | None:
         functorch = torch._C._functorch
@@ -325,6 +346,12 @@ class TorchBackend(Backend):
                 array = functorch.get_unwrapped(array)
             return None if functorch.is_functorch_wrapped_tensor(array) else array
         return array.detach() if array.requires_grad and _state.depth == 0 else array
+
+    def join(self, cls: type) -> None:
+        from polykeras.interop.torch_membership import Member
+
+        if hasattr(cls, "named_modules"):
+            cls.__bases__ = (*cls.__bases__, Member)
 
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         return torch.enable_grad()(function)
