@@ -243,7 +243,7 @@ def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
 def _elements(elems: Any) -> Any:
     """Convert a tensor, or a tuple or list of tensors; a list of numbers is one tensor."""
     if isinstance(elems, tuple) or (isinstance(elems, list) and all(len(getattr(x, "shape", ())) for x in elems)):
-        return tuple(map(_elements, elems))
+        return type(elems)(map(_elements, elems))
     return ops.convert_to_tensor(elems)
 
 
@@ -252,7 +252,7 @@ def map_fn(fn: Callable, elems: Any, name: str | None = None, dtype: Any = None)
     """Return the stacked results of a function for each entry of the first axis.
 
     Args:
-        fn: function of an entry, or of a tuple of them, that returns a tensor or a tuple of tensors.
+        fn: function of an entry, or of a tuple or list of them, that returns a tensor or a tuple of tensors.
         elems: a tensor, or a tuple or list of tensors.
         name: for compatibility; default None.
         dtype: dtype of the results, or a tuple with that of each; default None, as computed.
@@ -322,7 +322,7 @@ def rnn(
     Args:
         step_function: ``output, new_states = f(inputs, states)`` of (batch, ...), with the constants
             appended to the states.
-        inputs: array, (batch, time, ...), or a tuple or list of them, of which every step gets the rows as a tuple.
+        inputs: array, (batch, time, ...), or a tuple or list of them: then every step gets one of rows.
         initial_states: list of arrays, whose shapes and dtypes the step keeps.
         go_backwards: bool, whether to run from the last step to the first; outputs have that order; default False.
         mask: bool array, (batch, time) or (batch, time, 1): where it is False, states and output are kept; before
@@ -352,7 +352,7 @@ def rnn(
     rows = {"inputs": inputs} if mask is None else {"inputs": inputs, "mask": _mask_of_steps(mask)}
     rows = rows if time_major else trees.map(_swapped, rows)
     rows = trees.map(lambda x: ops.flip(x, 0), rows) if go_backwards else rows
-    states = trees.map(ops.convert_to_tensor, list(initial_states))
+    states = [_elements(state) for state in initial_states]
     constants = [ops.convert_to_tensor(constant) for constant in constants or ()]
 
     def step(carry: tuple, row: dict) -> tuple:
