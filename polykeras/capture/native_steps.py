@@ -12,7 +12,25 @@ from polykeras.capture.eager import in_order
 from polykeras.core.variables import Variable
 
 
-class NativeStep:
+class DirectStep:
+    """A step that runs directly on the variables, as it is written.
+
+    Args:
+        function: function of a batch; returns logs.
+    """
+
+    _is_traced = False
+
+    def __init__(self, function: Callable) -> None:
+        self.backend = backends.current()
+        self._run = function
+
+    def __call__(self, batch: Any) -> Any:
+        """Run the step on a batch."""
+        return self._run(batch)
+
+
+class NativeStep(DirectStep):
     """A step that runs directly on the variables, by the engine's own means.
 
     Args:
@@ -21,16 +39,9 @@ class NativeStep:
         optimize: as for ``Backend.compile``.
     """
 
-    _is_traced = False
-
     def __init__(self, function: Callable, compiled: bool, optimize: bool | None) -> None:
-        self.backend = backends.current()
-        native = self.backend.native(function, optimize)
-        self._run = native if compiled else function
-
-    def __call__(self, batch: Any) -> Any:
-        """Run the step on a batch."""
-        return self._run(batch)
+        native = backends.current().native(function, optimize)
+        super().__init__(native if compiled else function)
 
 
 class StatelessStep:

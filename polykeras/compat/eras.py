@@ -199,6 +199,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("core.variables", "Variable.get_shape", _get_shape),
     ("core.log_names", "ACCURACY", "acc"),
     ("core.log_names", "RATE", "lr"),
+    ("core.log_names", "keeps_spelling", True),
     ("core.log_names", "takes_both", True),
     ("core.naming", "first_number", 1),
     ("core.naming", "prefixes", {"functional": "model", "input_layer": "input"}),

@@ -6,6 +6,9 @@ from typing import Any
 
 #: The log names of ``metrics=["accuracy"]``, and of the learning rate when a callback changes it.
 ACCURACY, RATE = "accuracy", "learning_rate"
+#: Whether a function that is a metric keeps its name as written, ``MyMetric``, rather than ``my_metric``.
+keeps_spelling = False
+
 #: Whether logs can also be looked up under the names of the other Keras version.
 takes_both = False
 

@@ -41,8 +41,13 @@ def _flat(tree: Any) -> list:
 
 
 def _name_of(target: Any) -> str:
-    name = getattr(target, "name", None) or getattr(target, "__name__", None)
-    return name or naming.snake_case(type(target).__name__)
+    name = getattr(target, "name", None)
+    if name:
+        return name
+    written = getattr(target, "__name__", None)
+    if written and log_names.keeps_spelling:
+        return written
+    return naming.snake_case(written or type(target).__name__)
 
 
 def _kind_of_targets(y_true: Any, y_pred: Any) -> str:

@@ -9,7 +9,10 @@ from polykeras.training.data.batches import unpack_x_y_sample_weight
 
 
 class StepFunctions:
-    """``make_train_function`` and its counterparts; ``fit``, ``evaluate`` and ``predict`` do not need them."""
+    """``make_train_function`` and its counterparts.
+
+    ``fit``, ``evaluate`` and ``predict`` call those of a subclass with an iterator over one batch.
+    """
 
     predict_on_batch: Callable[..., Any]
     _check_compiled: Callable[[str], None]
@@ -51,6 +54,14 @@ class StepFunctions:
             return self.predict_on_batch(unpack_x_y_sample_weight(batch)[0])
 
         return self._step_function("predict_function", predict, force)
+
+    def _own_function(self, kind: str) -> Callable | None:
+        """Return the function of an iterator that a subclass's own ``make_<kind>_function`` makes; None without one."""
+        name = f"make_{kind}_function"
+        if getattr(type(self), name) is getattr(StepFunctions, name):
+            return None
+        made = getattr(self, name)()
+        return getattr(self, f"{kind}_function") or made
 
     def _step_function(self, name: str, run: Callable, force: bool) -> Callable:
         if vars(self).get(name) is None or force:

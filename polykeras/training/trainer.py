@@ -16,6 +16,7 @@ from polykeras.callbacks.callback import CallbackList, History
 from polykeras.capture import stamp
 from polykeras.capture.cache import Captured, steps_of
 from polykeras.capture.eager import EagerStep
+from polykeras.capture.native_steps import DirectStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, functionalization, log_names, placement, trees, turns
 from polykeras.core.functionalization import settled
@@ -142,7 +143,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             "jit_compile": jit_compile,
         }
         self.loss, self.stop_training = loss, False
-        self._steps = None
+        self._steps = self.train_function = self.test_function = self.predict_function = None
         self._settled = Settled(self)
 
     def _scaled(self, optimizer: Any, wanted: bool) -> Any:
@@ -436,6 +437,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return step
 
     def _captured(self, kind: str, batch: Any) -> Captured:
+        own = self._own_function(kind)
+
         def make(function: Any, numbers: list) -> Any:
             def make_own() -> Any:
                 return Step(self, function, batch, self._asks_for_compiler, numbers)
@@ -443,14 +446,20 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return self._make_step(kind, function, batch, make_own, True)
 
         def make_plain(function: Any) -> Any:
+            if own is not None:  # the engine may compile it, and could not trace through a step of ours
+                self._make_state(kind, batch)
+                return DirectStep(function)
             return self._make_step(kind, function, batch, lambda: EagerStep(self, function, batch), False)
 
         def run(data: Any) -> Any:
-            result = getattr(self, f"{kind}_step")(data)
+            if own is None:
+                result = getattr(self, f"{kind}_step")(data)
+            else:
+                result = own(backends.current().iterator_over((data,) if kind == "predict" else data))
             return self._returned(result, f"{kind}_step") if self._has_own_logs else result
 
         has_texts = not backends.current().has_text and any(x.dtype == "string" for x in trees.leaves(batch))
-        return Captured(self, run, make, make_plain, kind != "predict", has_texts)
+        return Captured(self, run, make, make_plain, kind != "predict", has_texts or own is not None)
 
     # --------------------------------------------------------------------- fit
 
@@ -606,7 +615,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     @property
     def _has_own_logs(self) -> bool:
-        makers = ("train_step", "test_step", "compute_metrics", "get_metrics_result")
+        makers = (
+            *("train_step", "test_step", "compute_metrics", "get_metrics_result"),
+            *("make_train_function", "make_test_function"),
+        )
         return any(getattr(type(self), name) is not getattr(Trainer, name) for name in makers)
 
     def _listed(self, logs: dict) -> Any:
@@ -653,7 +665,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Reject, in host memory and before a step, targets on which the loss can't be computed."""
-        has_own_steps = type(self).train_step is not Trainer.train_step or type(self).test_step is not Trainer.test_step
+        steps = ("train_step", "test_step", "make_train_function", "make_test_function")
+        has_own_steps = any(getattr(type(self), name) is not getattr(Trainer, name) for name in steps)
         if y is None or self._compiled.loss is None or has_own_steps:
             return
         key = stamp.constants, *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))

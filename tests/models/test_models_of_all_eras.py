@@ -56,6 +56,78 @@ def test_step_functions_are_kept_and_made_anew_when_forced():
         keras.Sequential([keras.layers.Dense(1)]).make_train_function()(iter([(X, Y)]))
 
 
+class TwoSteps(keras.Model):
+    """Makes two training steps on each batch, and says so."""
+
+    def __init__(self, compiler=lambda function: function, **options):
+        super().__init__(**options)
+        self.dense = keras.layers.Dense(1)
+        self.compiler = compiler
+
+    def call(self, inputs):
+        return self.dense(inputs)
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+
+            @self.compiler
+            def train(iterator):
+                data = next(iterator)
+                self.train_step(data)
+                return {**self.train_step(data), "steps": 2.0}
+
+            self.train_function = train
+        return self.train_function
+
+    def make_test_function(self, force=False):
+        self.test_function = lambda iterator: {**self.test_step(next(iterator)), "mine": 1.0}
+        return self.test_function
+
+    def make_predict_function(self, force=False):
+        self.predict_function = lambda iterator: 3 * self(next(iterator)[0])
+        return self.predict_function
+
+
+def check_two_steps(model):
+    model.build((None, 3))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    kernel, bias = model.get_weights()
+    history = model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0).history
+    for first in (0, 0, 4, 4) * 3:  # two steps of gradient descent on each half
+        x, y = X[first : first + 4], Y[first : first + 4]
+        difference = x @ kernel + bias - y
+        kernel, bias = kernel - 0.1 * x.T @ difference * 2 / 4, bias - 0.1 * difference.sum(0) * 2 / 4
+    np.testing.assert_allclose(model.get_weights()[0], kernel, rtol=1e-4, atol=1e-6)
+    assert history["steps"] == [2.0] * 3 and int(model.optimizer.iterations) == 12
+
+
+def test_fit_evaluate_and_predict_call_a_models_own_step_functions(backend):
+    model = TwoSteps()
+    check_two_steps(model)
+    kernel, bias = model.get_weights()
+    results = model.evaluate(X, Y, verbose=0, return_dict=True)
+    assert results == {"loss": pytest.approx(np.mean((X @ kernel + bias - Y) ** 2), rel=1e-5), "mine": 1.0}
+    np.testing.assert_allclose(model.predict(X, batch_size=4, verbose=0), 3 * (X @ kernel + bias), rtol=1e-4, atol=1e-5)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    assert model.train_function is None
+
+
+def test_a_models_own_train_function_may_be_compiled_by_the_engine():
+    tensorflow = pytest.importorskip("tensorflow")
+    traces = []
+
+    def compiler(function):
+        def traced(iterator):
+            traces.append(1)
+            return function(iterator)
+
+        return tensorflow.function(traced)
+
+    with keras.backends.use("tensorflow"):
+        check_two_steps(TwoSteps(compiler))
+    assert len(traces) == 1
+
+
 # --------------------------------------------------------------- older methods
 
 

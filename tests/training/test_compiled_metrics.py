@@ -296,3 +296,21 @@ def test_losses_and_metrics_run_compiled(backend):
 def test_labels_are_checked_here_too():
     with pytest.raises(ValueError, match="Received: 9"):
         check_labels(SPARSE, np.array([0, 9]), 3)
+
+
+def DiceCoefficient(y_true, y_pred):  # noqa: N802 - as some programs spell it
+    return keras.ops.mean(y_true * y_pred)
+
+
+@pytest.mark.parametrize(
+    ("era", "named", "unnamed"), [("keras3", "dice_coefficient", "lambda"), ("keras2", "DiceCoefficient", "<lambda>")]
+)
+def test_names_of_functions_in_logs_are_those_of_each_era(era, named, unnamed):
+    keras.config.set_era(era)
+    try:
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse", metrics=[DiceCoefficient, lambda y_true, y_pred: keras.ops.mean(y_pred)])
+        logs = model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0).history
+    finally:
+        keras.config.set_era("keras3")
+    assert set(logs) == {"loss", named, unnamed}

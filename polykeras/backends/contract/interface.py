@@ -761,6 +761,10 @@ class Primitives:
         """
         raise NotImplementedError(f"Expected an engine with native steps. Received: {self.name!r}.")
 
+    def iterator_over(self, batch: Any) -> Any:
+        """Return an iterator over one batch, a tree of arrays, which the engine's compiled functions may take."""
+        return iter([batch])
+
     def read(self, content: Any) -> Array:
         """Return the array in a piece of state from a compiled call."""
         return content

@@ -328,6 +328,9 @@ class TensorflowBackend(Backend):
     def native(self, function: Any, optimize: bool | None = None) -> Any:
         return tf.function(function, autograph=False, reduce_retracing=True, jit_compile=bool(optimize))
 
+    def iterator_over(self, batch: Any) -> Any:
+        return iter(tf.data.Dataset.from_tensors(batch))
+
     # ------------------------------------------------------------ elementwise
 
     negative = _unary(raw.Neg, {u: u[1:] for u in _UNSIGNED})
