@@ -36,7 +36,11 @@ class Member(torch.nn.Module):
         vars(self).update(state)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the layer."""
+        """Call the layer.
+
+        Args:
+            *args, **kwargs: as for the layer itself.
+        """
         return self(*args, **kwargs)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:

@@ -34,7 +34,7 @@ class Case:
 
 
 #: Classes that are not called, bases to derive from and the place where data enters, and the bridges to one engine.
-NOT_CALLED = {"ConvRecurrent2D", "InputLayer", "Layer", "Recurrent", "Wrapper"}
+NOT_CALLED = {"AbstractRNNCell", "ConvRecurrent2D", "InputLayer", "Layer", "Recurrent", "Wrapper"}
 BRIDGES = {"FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"}
 
 VECTORS, SEQUENCES, IMAGES, VOLUMES = (2, 4), (2, 5, 4), (2, 6, 5, 4), (2, 4, 5, 4, 4)
