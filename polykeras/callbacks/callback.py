@@ -6,9 +6,39 @@ import functools
 import inspect
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polykeras.core import log_names
+
+
+def tell(hook: Callable, batch: int, logs: dict | None) -> None:
+    """Call a hook for a batch, with ``logs`` by name where it has such an argument, as Keras 3 does.
+
+    Args:
+        hook: method of a callback, or a function.
+        batch: int, index of the batch within the epoch, starting at 0.
+        logs: dict from metric names to values.
+
+    >>> tell(lambda *arguments, **named: print(arguments, named), 0, {})
+    (0,) {'logs': {}}
+    """
+    if _names_logs(getattr(hook, "__func__", hook)):
+        hook(batch, logs=logs)
+    else:
+        hook(batch, logs)
+
+
+@functools.lru_cache(1024)
+def _names_logs(function: Callable) -> bool:
+    """Return whether a function takes ``logs`` by name."""
+    try:
+        arguments = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # compiled functions have none
+        return False
+    named = arguments.get("logs")
+    if named is not None:
+        return named.kind is not named.POSITIONAL_ONLY
+    return any(argument.kind is argument.VAR_KEYWORD for argument in arguments.values())
 
 
 class Callback:
@@ -98,7 +128,7 @@ class Callback:
             batch: int, index of the batch within the epoch, starting at 0.
             logs: dict from metric names to values; default None.
         """
-        self.on_batch_begin(batch, logs)
+        tell(self.on_batch_begin, batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         """Called after a batch of ``fit``, with the means over the epoch so far.
@@ -107,7 +137,7 @@ class Callback:
             batch: int, index of the batch within the epoch, starting at 0.
             logs: dict from metric names to values; default None.
         """
-        self.on_batch_end(batch, logs)
+        tell(self.on_batch_end, batch, logs)
 
     def on_test_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         """Called before a batch of ``evaluate``, including validation.
@@ -231,6 +261,10 @@ class CallbackList:
     {'loss': [0.5]}
     """
 
+    if TYPE_CHECKING:  # the hooks, which are added below
+
+        def __getattr__(self, hook: str) -> Callable: ...
+
     def __init__(
         self,
         callbacks: Any = None,
@@ -255,9 +289,9 @@ class CallbackList:
         self.callbacks.sort(key=lambda callback: getattr(callback, "comes_last", False))
         self._find_watchers()
         self._model: Any = None
-        self.set_params(params)
         if model is not None:
             self.set_model(model)
+        self.set_params(params)
 
     def _find_watchers(self) -> None:
         self._watchers = {k: [c for c in self.callbacks if _watches(c, names)] for k, names in _BATCH_HOOKS.items()}
@@ -301,7 +335,12 @@ class CallbackList:
         Args:
             kind: "train", "test" or "predict".
         """
-        return any(not getattr(c, "batch_interval", 0) for c in self._watchers[kind])
+        return self._hears(kind) or any(not getattr(c, "batch_interval", 0) for c in self._watchers[kind])
+
+    def _hears(self, kind: str) -> bool:
+        """Return whether a subclass overrides the hooks for batches."""
+        own = type(self)
+        return any(getattr(own, name) is not getattr(CallbackList, name) for name in _BATCH_HOOKS[kind])
 
     def batch_begin(self, kind: str, batch: int, logs: dict | None = None) -> None:
         """Call ``on_<kind>_batch_begin`` of the callbacks that define it.
@@ -311,9 +350,12 @@ class CallbackList:
             batch: int, index of the batch within the epoch, starting at 0.
             logs: dict passed to the callbacks; default None, for an empty one.
         """
+        if self._hears(kind):
+            tell(getattr(self, f"on_{kind}_batch_begin"), batch, dict(logs or {}))
+            return
         for callback in self._watchers[kind]:
             if not getattr(callback, "batch_interval", 0):
-                getattr(callback, f"on_{kind}_batch_begin")(batch, dict(logs or {}))
+                tell(getattr(callback, f"on_{kind}_batch_begin"), batch, dict(logs or {}))
 
     def batch_end(
         self, kind: str, batch: int, make_logs: Callable[[], dict], is_last: bool = False, seen: int | None = None
@@ -328,6 +370,11 @@ class CallbackList:
             seen: int, number of batches so far in the epoch; default None, for ``batch + 1``.
         """
         logs = None
+        if self._hears(kind):
+            for callback in self._watchers[kind]:
+                callback.batches_seen = batch + 1 if seen is None else seen
+            tell(getattr(self, f"on_{kind}_batch_end"), batch, make_logs())
+            return
         for callback in self._watchers[kind]:
             interval = getattr(callback, "batch_interval", 0)
             callback.batches_seen = batch + 1 if seen is None else seen
@@ -337,7 +384,7 @@ class CallbackList:
                     continue
                 self._last[id(callback)] = now
             logs = make_logs() if logs is None else logs
-            getattr(callback, f"on_{kind}_batch_end")(batch, logs)
+            tell(getattr(callback, f"on_{kind}_batch_end"), batch, logs)
 
     def call(self, hook: str, *arguments: Any, **named: Any) -> None:
         """Call one hook, such as ``"on_epoch_end"``, of every callback.
@@ -359,8 +406,12 @@ def _forwarder(hook: str) -> Callable:
         given = signature.bind(self, *arguments, **named).arguments
         logs = given.pop("logs", None)
         _, *index = given.values()
-        # A callback's own hook may require the logs.
-        self.call(hook, *index, {} if logs is None else logs)
+        logs = {} if logs is None else logs  # a callback's own hook may require them
+        if "batch" not in hook:
+            self.call(hook, *index, logs)
+            return
+        for callback in self.callbacks:
+            tell(getattr(callback, hook), index[0], logs)
 
     return call
 

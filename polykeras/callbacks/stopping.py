@@ -74,7 +74,7 @@ class EarlyStopping(MonitorCallback):
             if self.baseline is None or self.is_better(value, self.baseline):
                 self.wait = 0
             return
-        if self.best_weights is None:
+        if self.restore_best_weights and self.best_weights is None:
             self._remember(epoch)
         if self.wait >= self.patience:
             self.stopped_epoch = epoch

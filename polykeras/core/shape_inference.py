@@ -39,7 +39,7 @@ def inferred(function: Callable, /, *args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
     try:
         return function(*args, **kwargs)
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, ValueError) as error:
         if is_settled(error):
             raise
         reason = error
@@ -50,8 +50,11 @@ def is_settled(error: Exception) -> bool:
     """Whether running on the engine would raise the same error.
 
     An error raised by the engine itself is not settled: the engine may have met a spec from outside the
-    function, which will be an array once the enclosing call runs on the engine.
+    function, which will be an array once the enclosing call runs on the engine. The only unsettled ValueError is that
+    of NumPy, which JAX asks for the dtype of a spec.
     """
+    if isinstance(error, ValueError):
+        return "to a NumPy dtype" not in str(error)
     return isinstance(error, ValueNeeded) and backends.load(backends.outer_name()).is_traced
 
 

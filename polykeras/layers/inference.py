@@ -54,7 +54,7 @@ class Inference(Whole):
     def _infer_by_running(self, args: tuple, kwargs: dict) -> Any:
         try:
             return self._compute_on_stand_ins(args, kwargs) if self._is_users else self._compute(args, kwargs)
-        except (TypeError, AttributeError) as error:
+        except (TypeError, AttributeError, ValueError) as error:
             if is_settled(error):
                 raise
             reason = error

@@ -567,10 +567,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         position.callbacks = callbacks.callbacks
         with searched_once():
             position.variables = self._step_variables() + self._training_variables()
-        callbacks.call("on_train_begin", {})
+        callbacks.on_train_begin({})
         if position.restore is not None:
             if position.batch:
-                callbacks.call("on_epoch_begin", position.epoch, {})
+                callbacks.on_epoch_begin(position.epoch, {})
             position.restore()
             step = self._step("train", source.spec(), True)
             source.pass_over(range(initial_epoch, position.epoch))
@@ -582,20 +582,20 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 break
             if not position.batch:
                 self.reset_metrics()
-                callbacks.call("on_epoch_begin", epoch, {})
+                callbacks.on_epoch_begin(epoch, {})
             with self._frozen_lists(), self._deferring(step):
                 logs = loop.to_floats(run.epoch(epoch, position))
             if validation.is_due(epoch):
                 results = validation.run(callbacks)
                 logs |= {f"val_{name}": value for name, value in results.items()}
             position.epoch, position.batch = epoch + 1, 0
-            callbacks.call("on_epoch_end", epoch, logs)
+            callbacks.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
         if hasattr(self.optimizer, "finalize_variable_values"):
             with self._as_compiled():
                 self.optimizer.finalize_variable_values(self.trainable_variables)
-        callbacks.call("on_train_end", logs)
+        callbacks.on_train_end(logs)
         history: Any = callbacks.history
         self.history = history
         return history
@@ -715,7 +715,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             source = make_source((x, y, sample_weight), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             self._prepare(source.spec())
-            callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
+            callbacks = self._callback_list(callbacks, verbose, epochs=1, steps=source.steps)
             logs = self._evaluate(source, callbacks)
         return logs if return_dict else self._listed(logs)
 
@@ -723,11 +723,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self.stop_evaluating = False
         step = self._step("test", source.spec(), True)
         self.reset_metrics()
-        callbacks.call("on_test_begin", {})
+        callbacks.on_test_begin({})
         run = loop.Loop(self, step, source, callbacks, "test", 1, self._metrics_result)
         with self._frozen_lists(), self._deferring(step):
             logs = loop.to_floats(run.epoch())
-        callbacks.call("on_test_end", logs)
+        callbacks.on_test_end(logs)
         return logs
 
     @filtered
@@ -762,10 +762,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             sources.callback(source.close)
             batch = source.spec()
             self._prepare(batch)
-            callbacks = self._callback_list(callbacks, verbose, steps=source.steps)
-            callbacks.call("on_predict_begin", {})
+            callbacks = self._callback_list(callbacks, verbose, epochs=1, steps=source.steps)
+            callbacks.on_predict_begin({})
             outputs = loop.predict(self, self._step("predict", batch), source, callbacks)
-            callbacks.call("on_predict_end", {})
+            callbacks.on_predict_end({})
         return outputs
 
     # --------------------------------------------------------------- on a batch

@@ -336,9 +336,21 @@ class FeatureSpace(Layer):
             encoded[cross.name] = _encoded(crosser, bins, cross.output_mode)
         if self.output_mode == "dict":
             return encoded
+        self._check_encoded()
         # In alphabetical order, as in Keras 3.
         ordered = [encoded[name] for name in (*sorted(self.features), *(cross.name for cross in self.crosses))]
         return ops.concatenate([ops.cast(x, self.compute_dtype) for x in ordered], axis=-1)
+
+    def _check_encoded(self) -> None:
+        """Refuse indices of categories in a vector, where they would count as quantities."""
+        modes = {name: feature.output_mode for name, feature in self.features.items()}
+        modes |= {cross.name: cross.output_mode for cross in self.crosses}
+        for name, mode in modes.items():
+            if mode == "int":
+                raise ValueError(
+                    f"Layer {self.path!r}: Expected features of output_mode='one_hot' or 'float', to join in a vector. "
+                    f"Received: output_mode='int' of {name!r}. Use FeatureSpace(..., output_mode='dict')."
+                )
 
     # ------------------------------------------------------------------- saving
 

@@ -146,7 +146,82 @@ def test_list_passes_every_moment_on(moment):
     callbacks = CallbackList([first, second])
     arguments = () if len(inspect.signature(getattr(callbacks, moment)).parameters) == 1 else (3,)
     getattr(callbacks, moment)(*arguments, logs={"loss": 1.0})
-    assert first.calls == second.calls == [(moment, (*arguments, {"loss": 1.0}), {})]
+    logs = {"loss": 1.0}
+    # As in Keras 3: hooks of batches get the logs by name.
+    expected = (moment, arguments, {"logs": logs}) if "batch" in moment else (moment, (*arguments, logs), {})
+    assert first.calls == second.calls == [expected]
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda self, batch, *, logs: self.seen.append((batch, sorted(logs))),
+        lambda self, batch, **named: self.seen.append((batch, sorted(named["logs"]))),
+        lambda self, *arguments, **named: self.seen.append((*arguments, sorted(named["logs"]))),
+        lambda self, *arguments: self.seen.append((arguments[0], sorted(arguments[1]))),
+        lambda self, number, results: self.seen.append((number, sorted(results))),
+        lambda self, batch, logs, /: self.seen.append((batch, sorted(logs))),
+    ],
+    ids=["keyword only", "named", "all", "positional", "other names", "positional only"],
+)
+@pytest.mark.parametrize("moment", ["on_train_batch_end", "on_batch_end"])
+def test_hooks_of_batches_take_the_logs_as_they_are_written(backend, moment, hook):
+    callback = type("Own", (Callback,), {moment: hook})()
+    callback.seen = []
+    _train(callback, batch_size=2)
+    assert callback.seen == [(0, ["loss"]), (1, ["loss"])]
+
+
+def _train(callbacks, **options):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model.fit(np.ones((4, 1)), np.ones((4, 1)), verbose=0, callbacks=callbacks, **options)
+
+
+def test_methods_of_an_own_list_are_called_in_training(backend):
+    seen = []
+
+    class Own(CallbackList):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(("epoch", epoch, sorted(logs)))
+            super().on_epoch_end(epoch, logs)
+
+        def on_train_batch_end(self, batch, logs=None):
+            seen.append(("batch", batch, sorted(logs)))
+            super().on_train_batch_end(batch, logs)
+
+    inner = keras.callbacks.LambdaCallback(on_batch_end=lambda batch, logs: seen.append(("inner", batch)))
+    history = _train(Own([inner], add_history=True), epochs=2)
+    each = [("batch", 0, ["loss"]), ("inner", 0)]
+    assert seen == [*each, ("epoch", 0, ["loss"]), *each, ("epoch", 1, ["loss"])]
+    assert history.epoch == [0, 1]
+
+
+def test_params_of_evaluation_and_prediction_name_one_epoch():
+    seen = []
+
+    class Own(Callback):
+        def on_test_begin(self, logs=None):
+            seen.append(self.params)
+
+        on_predict_begin = on_test_begin
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.evaluate(np.ones((4, 1)), np.ones((4, 1)), callbacks=[Own()], verbose=0)
+    model.predict(np.ones((4, 1)), callbacks=[Own()], verbose=0)
+    assert seen == [{"verbose": 0, "epochs": 1, "steps": 1}] * 2
+
+
+def test_the_model_is_set_before_the_parameters():
+    seen = []
+
+    class Own(Callback):
+        def set_params(self, params):
+            seen.append(self.model)
+
+    CallbackList([Own()], model="model")
+    assert seen == ["model"]
 
 
 def test_list_gives_model_and_params_to_all_and_keeps_them_when_appended_to():

@@ -37,6 +37,13 @@ def test_weights_of_the_best_epoch_come_back(fake_model):
     assert fake_model.weight == 1 and stop.best == 1.0 and stop.best_epoch == 1 and stop.stopped_epoch == 3
 
 
+@pytest.mark.parametrize("restores", [True, False])
+def test_the_best_epoch_is_named_with_and_without_its_weights(fake_model, restores):
+    stop = EarlyStopping("loss", patience=3, restore_best_weights=restores)
+    fake_model.run(stop, [{"loss": value} for value in (4.0, 3.0, 3.5, 3.25, 3.5)])
+    assert (stop.best_epoch, stop.best, stop.stopped_epoch) == (1, 3.0, 4)
+
+
 def test_nan_is_never_an_improvement(fake_model):
     assert fake_model.run(EarlyStopping("loss", patience=2), [{"loss": float("nan")}] * 9) == 2
 

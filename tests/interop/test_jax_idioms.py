@@ -422,3 +422,26 @@ model.fit(np.ones((8, 3)), np.arange(8), verbose=0, validation_split=0.25)
 assert jnp.ones(3).dtype == "float32" and jnp.arange(3).dtype == "int32"
 """
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ)
+
+
+def test_stateless_functions_take_variables_for_their_values():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+    outputs, others = model.stateless_call(model.trainable_variables, model.non_trainable_variables, x, training=True)
+    np.testing.assert_allclose(outputs, model(x, training=True), rtol=1e-5, atol=1e-6)
+    assert len(others) == len(model.non_trainable_variables)
+    metric = keras.metrics.MeanAbsoluteError()
+    state = metric.stateless_update_state(metric.variables, np.zeros((4, 1)), np.ones((4, 1)))
+    assert float(metric.stateless_result(state)) == 1 and float(metric.result()) == 0
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_losses_of_optax_that_ask_for_dtypes_are_losses_of_models(run_eagerly):
+    optax = pytest.importorskip("optax")
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, kernel_initializer="ones")])
+    model.compile("sgd", optax.losses.squared_error, run_eagerly=run_eagerly)
+    assert model.fit(x, y, verbose=0).history["loss"] == pytest.approx([9.0])
+    lost = keras.layers.Lambda(lambda x: optax.losses.huber_loss(x))(keras.Input((3,)))
+    assert lost.shape == (None, 3)

@@ -69,12 +69,12 @@ def test_hashed_and_own_kinds_need_no_data():
     made = FeatureSpace(
         {
             "a": "string_hashed",
-            "b": FeatureSpace.integer_hashed(3, output_mode="int"),
+            "b": FeatureSpace.integer_hashed(3),
             "c": FeatureSpace.feature("string", layer, "one_hot"),
         },
         hashing_dim=7,
     )
-    assert made({"a": ["x"], "b": [4], "c": ["y"]}).shape == (1, 13)
+    assert made({"a": ["x"], "b": [4], "c": ["y"]}).shape == (1, 15)
 
 
 def test_mistakes_are_named():
@@ -89,3 +89,15 @@ def test_mistakes_are_named():
     ]:
         with pytest.raises(ValueError, match=words):
             call()
+
+
+def test_indices_of_categories_do_not_join_in_a_vector():
+    data = {"a": np.array([1, 2, 3]), "b": np.array([1.0, 2.0, 3.0])}
+    features = {"a": FeatureSpace.integer_categorical(output_mode="int"), "b": FeatureSpace.float()}
+    space = FeatureSpace(features)
+    space.adapt(data)
+    with pytest.raises(ValueError, match="output_mode='int' of 'a'"):
+        space(data)
+    space = FeatureSpace(features, output_mode="dict")
+    space.adapt(data)
+    assert space(data)["a"].shape == (3, 1)
