@@ -44,7 +44,7 @@ def _bits(shape: Sequence[int], seed: Any) -> Any:
     """Return int32 random bits."""
     backend = current()
     key = seeds.key_of(seed)
-    return backend.random_bits(key, tuple(shape))
+    return backend.random_bits(key, _call.sizes(shape))
 
 
 def _float_dtype(dtype: Any) -> str:
@@ -91,7 +91,7 @@ def uniform(shape: Sequence[int], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 def _standard_normal(shape: Sequence[int], seed: Any) -> Any:
     """Draw float32 standard normal numbers by the Box-Muller transform (Box and Muller, 1958)."""
     backend = current()
-    bits = _bits((2, *shape), seed)
+    bits = _bits((2, *_call.sizes(shape)), seed)
     radius, turn = (_unit(backend.getitem(bits, (n,)), "float32") for n in (0, 1))
     # In (0, 1], for the logarithm.
     radius = backend.sqrt(backend.multiply(backend.log(backend.subtract(1.0, radius)), -2.0))
@@ -256,7 +256,7 @@ def _log_gamma(shape: Sequence[int], alpha: Any, seed: Any) -> Any:
     For a small alpha the numbers themselves often underflow.
     """
     backend = current()
-    shape = tuple(shape)
+    shape = _call.sizes(shape)
     alpha = backend.broadcast_to(array(alpha, "float32"), shape)
     key = seeds.key_of(seed)
     normals = _standard_normal((_GAMMA_ROUNDS, *shape), key)
@@ -314,7 +314,7 @@ def beta(shape: Sequence[int], alpha: Any, beta: Any, dtype: Any = None, seed: A
     True
     """
     backend = current()
-    shape = tuple(shape)
+    shape = _call.sizes(shape)
     pair = [backend.broadcast_to(array(v, "float32"), shape) for v in (alpha, beta)]
     both = _log_gamma((2, *shape), backend.stack(pair, 0), seed)
     first, second = (backend.getitem(both, (n,)) for n in (0, 1))
@@ -341,7 +341,7 @@ def binomial(shape: Sequence[int], counts: Any, probabilities: Any, dtype: Any =
     array([10., 10., 10.], dtype=float32)
     """
     backend = current()
-    shape, dtype = tuple(shape), _float_dtype(dtype)
+    shape, dtype = _call.sizes(shape), _float_dtype(dtype)
     trials = backend.broadcast_to(array(counts, "float32"), shape)
     odds = backend.broadcast_to(array(probabilities, "float32"), shape)
     is_likely = backend.greater(odds, 0.5)
@@ -370,7 +370,7 @@ def _offsets_of_waits(shape: tuple) -> np.ndarray:
 
     How many they are does not change the results.
     """
-    count = max(1, min(256, (1 << 16) // max(1, math.prod(n or 1 for n in shape))))
+    count = max(1, min(256, (1 << 16) // max(1, math.prod(n for n in shape if isinstance(n, int)))))
     steps = np.arange(1, count + 1, dtype=np.uint64) * 0x3C6EF372
     return steps.astype(np.uint32).view(np.int32).reshape(count, *(1,) * len(shape))
 

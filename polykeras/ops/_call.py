@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast, overload
 
 import numpy as np
@@ -296,6 +296,21 @@ def times(*sizes: int | None) -> int | None:
             return None
         result *= size
     return result
+
+
+def sizes(shape: Any) -> tuple:
+    """Return a shape, given as a size, as a sequence of sizes or as a vector of them, as a tuple."""
+    backend = current()
+    if backend.is_array(shape):
+        return backend.sizes(shape)
+    return tuple(map(size, shape)) if isinstance(shape, Iterable) else (size(shape),)
+
+
+def size(n: Any) -> Any:
+    """Return a size, which may be a 0-d array, as a number, or as what stands for one in a graph."""
+    if isinstance(n, np.integer):
+        return int(n)
+    return current().sizes(n)[0] if current().is_array(n) else n
 
 
 def reshaped(x: Any, shape: Any) -> Any:

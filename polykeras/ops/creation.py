@@ -256,10 +256,6 @@ def dtype(x: Any) -> str:
 # ------------------------------------------------------------------- constants
 
 
-def _sizes(shape: Any) -> tuple:
-    return (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-
-
 @op
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Return an array filled with a value.
@@ -275,8 +271,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     dtype = _dtype_or_floatx(dtype)
     backend = current()
     if dtypes.scalar_kind(fill_value) is not None:
-        return backend.full(_sizes(shape), fill_value, dtype)
-    return backend.broadcast_to(_call.array(fill_value, dtype), _sizes(shape))
+        return backend.full(_call.sizes(shape), fill_value, dtype)
+    return backend.broadcast_to(_call.array(fill_value, dtype), _call.sizes(shape))
 
 
 @op
@@ -290,7 +286,7 @@ def zeros(shape: Any, dtype: Any = None) -> Any:
     >>> zeros((2,))
     array([0., 0.], dtype=float32)
     """
-    return current().full(_sizes(shape), 0, _dtype_or_floatx(dtype))
+    return current().full(_call.sizes(shape), 0, _dtype_or_floatx(dtype))
 
 
 @op
@@ -304,7 +300,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
     >>> ones((2,), "int32")
     array([1, 1], dtype=int32)
     """
-    return current().full(_sizes(shape), 1, _dtype_or_floatx(dtype))
+    return current().full(_call.sizes(shape), 1, _dtype_or_floatx(dtype))
 
 
 @op
@@ -318,7 +314,7 @@ def empty(shape: Any, dtype: Any = None) -> Any:
     >>> empty((2,)).shape
     (2,)
     """
-    return current().full(_sizes(shape), 0, _dtype_or_floatx(dtype))
+    return current().full(_call.sizes(shape), 0, _dtype_or_floatx(dtype))
 
 
 def _like(x: Any, value: Any, dtype: Any) -> Any:
@@ -397,8 +393,8 @@ def _number(x: Any, name: str) -> Any:
     """Convert a number, NumPy scalar or 0-d array with a known value to a Python number."""
     if dtypes.scalar_kind(x) is not None or isinstance(x, GraphSize):
         return x
-    value = current().concrete(_call.array(x))
-    if dtypes.scalar_kind(value) is None:
+    value = _call.size(_call.array(x))
+    if dtypes.scalar_kind(value) is None and not isinstance(value, GraphSize):
         raise TypeError(f"Expected {name} to be a known number. Received: {x!r}.")
     return value
 
@@ -520,6 +516,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 def _steps_right(rows: int | None, columns: int | None) -> Any:
     """Return an int32 matrix of how far each entry lies to the right of the main diagonal."""
     backend = current()
+    rows, columns = map(_call.size, (rows, columns))
     down = backend.reshape(backend.arange(0, rows, 1, "int32"), (-1, 1))
     return backend.subtract(backend.arange(0, columns, 1, "int32"), down)
 

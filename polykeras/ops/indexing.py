@@ -235,13 +235,13 @@ def slice(inputs: Any, start_indices: Any, shape: Sequence[int]) -> Any:
            [5, 6]], dtype=int32)
     """
     x = array(inputs)
-    starts = _starts(start_indices)
+    starts, shape = _starts(start_indices), _call.sizes(shape)
     if all(isinstance(s, int) for s in starts):
         stops = [None if n in (-1, None) else s + n for s, n in zip(starts, shape, strict=True)]
         block = current().getitem(x, tuple(map(builtins.slice, starts, stops)))
         known = {a: n for a, n in enumerate(shape) if n not in (-1, None) and current().shape(x)[a] is None}
         return _call.sized(block, known) if known and current().is_symbolic else block
-    sizes = tuple(None if n == -1 else n for n in shape) if current().is_symbolic else tuple(shape)
+    sizes = tuple(None if n == -1 else n for n in shape) if current().is_symbolic else shape
     return current().dynamic_slice(x, starts, sizes)
 
 
@@ -287,7 +287,7 @@ def scatter(indices: Any, values: Any, shape: Sequence[int]) -> Any:
     """
     backend = current()
     values = array(values)
-    return scatter_update(backend.full(tuple(shape), 0, backend.dtype(values)), indices, values, "add")
+    return scatter_update(backend.full(_call.sizes(shape), 0, backend.dtype(values)), indices, values, "add")
 
 
 _REDUCTIONS = (None, "add", "max", "min", "mul")

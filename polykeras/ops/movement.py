@@ -32,16 +32,10 @@ def reshape(x: Any, newshape: Any) -> Any:
     array([[1, 2],
            [3, 4]], dtype=int32)
     """
-    backend = current()
-    if hasattr(newshape, "shape") and len(newshape.shape) == 1:
-        newshape = [newshape[index] for index in range(newshape.shape[0])]
-    sizes = newshape if isinstance(newshape, list | tuple) else (newshape,)
-    sizes = tuple(backend.concrete(n) if backend.is_array(n) else n for n in sizes)
+    sizes = _call.sizes(newshape)
     known = [n for n in sizes if isinstance(n, int | np.integer)]
     if any(n < -1 for n in known) or known.count(-1) > 1:
         raise ValueError(f"Expected sizes of at least 0, and -1 once at most. Received newshape: {tuple(newshape)}.")
-    if backend.is_symbolic:
-        sizes = tuple(None if backend.is_array(n) else n for n in sizes)
     return _call.reshaped(_call.array(x), sizes)
 
 
@@ -179,7 +173,7 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     array([[1, 2],
            [1, 2]], dtype=int32)
     """
-    return current().broadcast_to(_call.array(x), tuple(shape))
+    return current().broadcast_to(_call.array(x), _call.sizes(shape))
 
 
 # --------------------------------------------------------- joining, splitting
@@ -423,10 +417,6 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list:
 # ------------------------------------------------------------------ repeating
 
 
-def _count(n: Any) -> Any:
-    return n if isinstance(n, GraphSize) else int(n)
-
-
 @op
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     """Return copies of x placed side by side along each axis.
@@ -442,7 +432,7 @@ def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     backend = current()
     x = _call.array(x)
     sizes = tuple(backend.shape(x))
-    repeats = (repeats,) if isinstance(repeats, int | GraphSize) else tuple(map(_count, repeats))
+    repeats = _call.sizes(repeats)
     rank = max(len(sizes), len(repeats))
     sizes, repeats = (1,) * (rank - len(sizes)) + sizes, (1,) * (rank - len(repeats)) + repeats
     separated = [n for size in sizes for n in (1, size)]
@@ -471,7 +461,9 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Any
     shape = tuple(backend.shape(x))
     axis = 0 if axis is None else _call.axis_of(axis, len(shape))
     size = shape[axis]
-    if not isinstance(repeats, int | GraphSize):
+    if backend.is_array(repeats) and not backend.shape(repeats):
+        repeats = _call.size(repeats)
+    if not isinstance(repeats, int | GraphSize | None):
         counts = np.asarray(repeats) if isinstance(repeats, list | tuple) else backend.to_numpy(_call.array(repeats))
         if counts.size > 1:
             if isinstance(size, int) and len(counts) != size:

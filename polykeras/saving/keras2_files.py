@@ -238,7 +238,7 @@ def compile_and_load_optimizer(model: Any, reader: Reader) -> None:
         warnings.warn(f"The model is loaded without being compiled. {error}", stacklevel=3)
         return
     group = reader.group("optimizer_weights")
-    if group is not None:
+    if group is not None and model.optimizer is not None:
         _load_optimizer(model, [_array(group, name) for name in _names(group, "weight_names")])
 
 

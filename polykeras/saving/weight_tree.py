@@ -312,7 +312,7 @@ def load_optimizer(model: Any, reader: Any) -> None:
     """Read the state of a compiled model's optimizer, if the file has it; warn if it does not match."""
     group = reader.group("optimizer/vars")
     optimizer = model.optimizer
-    if group is None or not len(group):
+    if group is None or not len(group) or optimizer is None:
         return
     if len(group) > len(optimizer.variables) and not optimizer.built:
         optimizer.build(model.trainable_variables)

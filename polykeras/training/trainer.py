@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -861,11 +862,20 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     def compile_from_config(self, config: dict) -> None:
         """Compile with the config of ``get_compile_config``.
 
+        A ``compile`` of the model's own takes other arguments than a config holds: it is not called, with a warning.
+
         Args:
             config: dict, as ``get_compile_config`` returns.
         """
         from polykeras.serialization import registry
 
+        if type(self).compile is not Trainer.compile:
+            warnings.warn(
+                f"Model {self.name!r} ({type(self).__name__}) is loaded without being compiled, since it has its own "
+                f"compile(). Call compile(), or override get_compile_config() and compile_from_config(config).",
+                stacklevel=2,
+            )
+            return
         self.compile(**{key: registry.deserialize(value) for key, value in config.items()})
 
 

@@ -165,3 +165,64 @@ def test_a_function_for_batches_of_two_rows_is_traced_without_other_sizes(functi
 def test_a_function_wrong_for_every_size_is_told_with_the_sizes_that_were_tried():
     with pytest.raises(ValueError, match=r"Dimensions must be equal, but are 2 and 3.*\[6,3,2\]"):
         layers.Lambda(lambda x: tf.matmul(x, x))(layers.Input((3, 2)))
+
+
+# What is computed with a shape that tf.shape returned, as one tensor or size by size.
+SHAPED = {
+    "zeros": (lambda x, s: ops.zeros(s), (3, 4)),
+    "full": (lambda x, s: ops.full(s, 2.0), (3, 4)),
+    "zeros_of_a_list": (lambda x, s: ops.zeros((s[0], 2)), (3, 2)),
+    "reshape": (lambda x, s: ops.reshape(x, s), (3, 4)),
+    "reshape_reversed": (lambda x, s: ops.reshape(x, s[::-1]), (4, 3)),
+    "broadcast": (lambda x, s: ops.broadcast_to(x[0], s), (3, 4)),
+    "tile": (lambda x, s: ops.tile(x, s), (9, 16)),
+    "repeat": (lambda x, s: ops.repeat(x, s[0], axis=0), (9, 4)),
+    "slice": (lambda x, s: ops.slice(x, (0, 0), s), (3, 4)),
+    "scatter": (lambda x, s: ops.scatter([[0, 1], [0, 1]], [1.0, 2.0], s), (3, 4)),
+    "arange": (lambda x, s: ops.arange(0, s[0], 1), (3,)),
+    "eye": (lambda x, s: ops.eye(s[0]), (3, 3)),
+    "uniform": (lambda x, s: keras.random.uniform(s, seed=1), (3, 4)),
+    "normal": (lambda x, s: keras.random.normal(s, seed=1), (3, 4)),
+    "truncated_normal": (lambda x, s: keras.random.truncated_normal(s, seed=1), (3, 4)),
+    "randint": (lambda x, s: keras.random.randint(s, 0, 9, seed=1), (3, 4)),
+    "gamma": (lambda x, s: keras.random.gamma(s, 2.0, seed=1), (3, 4)),
+    "beta": (lambda x, s: keras.random.beta(s, 2.0, 3.0, seed=1), (3, 4)),
+    "binomial": (lambda x, s: keras.random.binomial(s, 4.0, 0.5, seed=1), (3, 4)),
+}
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_shapes_computed_in_a_graph_mean_the_same_as_known_ones(name):
+    function, shape = SHAPED[name]
+    x = np.arange(12, dtype="float32").reshape(3, 4)
+    known = function(tf.constant(x), np.array([3, 4]))
+    in_graph = tf.function(lambda x: function(x, tf.shape(x)), input_signature=[tf.TensorSpec((None, 4))])
+    found = in_graph(tf.constant(x))
+    assert tuple(found.shape) == shape
+    np.testing.assert_array_equal(found, known)
+
+
+def test_sizes_that_do_not_depend_on_the_data_stay_known():
+    @tf.function(input_signature=[tf.TensorSpec((None, 4))])
+    def drawn(x):
+        noise = keras.random.normal(tf.shape(x), seed=1)
+        assert noise.shape.as_list() == [None, 4]
+        return noise
+
+    assert drawn(tf.zeros((3, 4))).shape == (3, 4)
+
+
+class NoisyPositions(layers.Layer):
+    def call(self, x):
+        size = tf.shape(x)
+        positions = ops.arange(0, size[1], 1)
+        return x + 0.0 * keras.random.uniform(size, seed=2) + ops.cast(positions, "float32")[None, :, None]
+
+
+def test_layers_of_functional_models_draw_and_count_by_shapes_of_tensorflow():
+    inputs = layers.Input((None, 4))
+    model = keras.Model(inputs, NoisyPositions()(inputs))
+    model.compile(loss="mse")
+    expected = X + np.arange(6)[None, :, None]
+    np.testing.assert_allclose(model.predict(X, verbose=0), expected, rtol=1e-6)
+    assert model.evaluate(X, expected, verbose=0) < 1e-9

@@ -317,6 +317,40 @@ def test_the_compile_config_of_a_class_may_hold_objects(backend, tmp_path):
 
 
 @keras.saving.register_keras_serializable("formats")
+class Adversary(keras.Model):
+    """A model of two, compiled with an optimizer for each of them."""
+
+    def __init__(self, maker, judge, **options):
+        super().__init__(**options)
+        self.maker, self.judge = maker, judge
+
+    def call(self, x):
+        return self.judge(self.maker(x))
+
+    def compile(self, maker_optimizer, judge_optimizer, loss_fn, **options):
+        super().compile(**options)
+        self.optimizers, self.loss_fn = (maker_optimizer, judge_optimizer), loss_fn
+
+
+@pytest.mark.parametrize("file", ["m.keras", "m.h5"])
+@pytest.mark.parametrize("options", [{}, {"optimizer": "adam", "loss": "mse"}], ids=["own", "and_keras"])
+def test_models_that_have_a_compile_of_their_own_load_without_it(backend, tmp_path, options, file):
+    model = Adversary(keras.layers.Dense(2), keras.layers.Dense(1))
+    model.compile(keras.optimizers.Adam(), keras.optimizers.SGD(), keras.losses.MeanSquaredError(), **options)
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")
+    if options:
+        model.fit(x, y, verbose=0)
+    expected = model.predict(x, verbose=0)
+    model.save(tmp_path / file)
+    with pytest.warns(UserWarning, match="own compile"):
+        loaded = keras.models.load_model(tmp_path / file)
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), expected, rtol=1e-6)
+    assert not loaded.compiled
+    loaded.compile(keras.optimizers.Adam(), keras.optimizers.SGD(), "mse", **options)
+    assert loaded.loss_fn == "mse"
+
+
+@keras.saving.register_keras_serializable("formats")
 class WithoutCompileConfig(keras.Sequential):
     def get_compile_config(self):
         return None

@@ -138,6 +138,14 @@ class Primitives:
         make = getattr(x, "toarray", None) or getattr(x, "todense", None)
         return x if make is None else make()
 
+    def sizes(self, x: Array) -> tuple:
+        """Return an array of integers, a vector or a single one, as sizes for shapes.
+
+        Sizes that are known only when a graph runs are what ``shape`` returns for such sizes.
+        """
+        entries = [self.getitem(x, (index,)) for index in range(self.shape(x)[0])] if len(self.shape(x)) else [x]
+        return tuple(map(self.concrete, entries))
+
     def structured(self, function: Callable, args: tuple, kwargs: dict) -> Any:
         """Compute an op that has sparse or ragged arguments, or that is asked for a sparse result.
 

@@ -215,6 +215,9 @@ class SpecBackend(Backend):
     def concrete(self, x: SpecArray) -> SpecArray:
         return x
 
+    def sizes(self, x: SpecArray) -> tuple:
+        return (None,) * (x.shape[0] if x.shape else 1)
+
     def full(self, shape: tuple, value: object, dtype: str) -> SpecArray:
         return SpecArray(tuple(shape), dtype)
 

@@ -11,6 +11,7 @@ import contextlib
 import math
 import os
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -267,6 +268,17 @@ class TensorflowBackend(Backend):
 
     def concrete(self, x: Array) -> Any:
         return x.numpy().item() if isinstance(x, _EagerTensor) else x
+
+    def sizes(self, x: Array) -> tuple:
+        if isinstance(x, _EagerTensor):
+            return super().sizes(x)
+        x = x if x.shape.rank else tf.stack([x])
+        try:
+            # TensorFlow's shape inference knows those sizes that do not depend on the data.
+            known: Any = tf.fill(x, False).shape
+        except ValueError:  # it cannot reverse partly known shapes
+            known = (None,) * x.shape[0]
+        return tuple(GraphSize(partial(x.__getitem__, axis)) if n is None else n for axis, n in enumerate(known))
 
     def full(self, shape: tuple, value: Any, dtype: str) -> Array:
         if isinstance(value, float):
