@@ -71,9 +71,9 @@ class Progbar:
         self._start = self._progressed = time.perf_counter()
         self._first: tuple[int, float] | None = None
         self._line = _open_line(verbose)
-        live = is_live(verbose)
-        self.interval = LOG_INTERVAL if interval == _INTERVAL and not live else interval
-        self._drawn = -math.inf if live else self._start
+        in_log = isinstance(self._line, _LogLine)
+        self.interval = LOG_INTERVAL if in_log and interval == _INTERVAL else interval
+        self._drawn = self._start if in_log else -math.inf
 
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
@@ -219,9 +219,9 @@ def _is_notebook(stream: Any) -> bool:
 
 
 def _open_line(verbose: int) -> _LogLine | _TerminalLine | _NotebookLine:
-    stream: Any = sys.stdout
     if not is_live(verbose):
         return _LogLine(verbose)
+    stream: Any = sys.stdout
     return _NotebookLine() if _is_notebook(stream) else _TerminalLine(stream)
 
 

@@ -89,7 +89,9 @@ class ProgbarLogger(Callback):
     def _open(self, title: str = "") -> None:
         self.batches_seen = 0
         interval = 0 if is_live(self._verbose) else LOG_INTERVAL  # a live line is drawn at every call
-        self._bar = Progbar(self.params.get("steps"), 20, self._verbose, interval, stateless_metrics=(), title=title)
+        self._bar = Progbar(
+            self.params.get("steps"), verbose=self._verbose, interval=interval, stateless_metrics=(), title=title
+        )
 
     def _advance(self, count: int, logs: dict | None) -> None:
         target = self._bar.target

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from polykeras import ops
+from polykeras.compat.keras2.backend.windows import enlarged
 from polykeras.config import standardize_data_format
 from polykeras.core import window_geometry
 from polykeras.layers.arguments import choice, legacy_arguments, window_sizes
@@ -330,14 +331,7 @@ class UpSampling2D(_UpSampling):
         """
         if self.interpolation == "nearest":
             return super().call(inputs)
-        if self.interpolation == "bilinear":
-            from polykeras.compat.keras2.backend.windows import resize_images
-
-            rows, columns = self._factors
-            return resize_images(inputs, rows, columns, self.data_format, "bilinear")
-        sizes = [ops.shape(inputs)[axis] for axis in self._axes]
-        sizes = [None if n is None else n * factor for n, factor in zip(sizes, self._factors, strict=True)]
-        return ops.image.resize(inputs, sizes, interpolation=self.interpolation, data_format=self.data_format)
+        return enlarged(inputs, self._factors, self.data_format, self.interpolation)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "interpolation": self.interpolation}

@@ -172,8 +172,11 @@ def batch_dot(x1: Any, x2: Any, axis1: int, axis2: int) -> Any:
         x1 = reshape(x1, (batch1, math.prod(outer1), size))
     if len(outer2) != 1:
         x2 = reshape(x2, (batch2, size, math.prod(outer2)))
-    product, batch = matmul(x1, x2), batch1 if isinstance(batch1, int) else batch2
-    return product if len(outer1) == len(outer2) == 1 else reshape(product, (batch, *(outer1 + outer2 or [1])))
+    product = matmul(x1, x2)
+    if len(outer1) == len(outer2) == 1:
+        return product
+    batch = batch1 if isinstance(batch1, int) else batch2
+    return reshape(product, (batch, *(outer1 + outer2 or [1])))
 
 
 @op

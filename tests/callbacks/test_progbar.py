@@ -197,6 +197,17 @@ def test_own_interval_holds_in_a_log_too():
     assert values == ["0.0000", "0.5000", "1.0000"]
 
 
+def test_bar_of_fit_has_the_width_of_its_era(model):
+    for era, width in (("keras2", 30), ("keras3", 20)):
+        keras.config.set_era(era)
+        try:
+            with terminal() as stream:
+                model.fit(X, Y, verbose=1)
+        finally:
+            keras.config.set_era("keras3")
+        assert f" {width * '━'} " in "\n".join(stream.screen())
+
+
 def test_missing_stdout_is_no_error():
     with contextlib.redirect_stdout(None):
         progbar.Progbar(1).update(1)

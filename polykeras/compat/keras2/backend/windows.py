@@ -451,7 +451,22 @@ def resize_images(
     factors = height_factor, width_factor
     if interpolation == "nearest":
         return _repeated(x, factors, data_format)
-    if samples_from_corners:
+    return enlarged(x, factors, data_format, interpolation)
+
+
+def enlarged(x: Any, factors: Sequence[int], data_format: str | None, interpolation: str) -> Any:
+    """Return images enlarged by integer factors, with new values between the pixels.
+
+    Args:
+        x: array, (batch, rows, columns, channels), or channels first.
+        factors: two ints, for rows and columns.
+        data_format: "channels_last" or "channels_first"; None for the global setting.
+        interpolation: "bilinear", or another name that ``ops.image.resize`` knows.
+
+    >>> enlarged(np.ones((1, 2, 3, 1)), (2, 2), "channels_last", "bicubic").shape
+    (1, 4, 6, 1)
+    """
+    if interpolation == "bilinear" and samples_from_corners:
         for axis, factor in zip(_axes(x, data_format), factors, strict=True):
             x = _interpolated(x, axis, factor)
         return x
