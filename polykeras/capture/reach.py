@@ -2,7 +2,8 @@
 
 Setting an attribute of polykeras's own objects moves the stamp. Foreign code moves no stamp, so the values that it
 names are compared before each step: closure variables and globals, and what plain objects and small lists and dicts
-hold.
+hold. What the globals of an installed package hold is compared too where its functions name it, but not searched: it
+could lead to every object of the process.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ from polykeras.core.variables import Variable
 
 _CONTAINERS = (dict, list, tuple, set, frozenset, deque)
 _ENGINES = frozenset({"numpy", "jax", "jaxlib", "tensorflow", "torch", "autograd", "ml_dtypes", "optree", "scipy"})
+_FOLDERS_OF_PACKAGES = frozenset({"site-packages", "dist-packages"})
 _NAMESPACES = (types.SimpleNamespace,)
 _METHODS = (staticmethod, classmethod)
 _LEAVES = (KerasTensor, Node, np.dtype, np.generic, types.ModuleType)
@@ -242,10 +245,12 @@ class _Walk:
 
     def _visit_module(self, module: types.ModuleType) -> None:
         top = module.__name__.partition(".")[0]
-        if top != "polykeras" and top not in _ENGINES and top not in sys.stdlib_module_names:
-            namespace = Attributes(module, self._named(vars(module)))
-            self.watched.append(namespace)
-            self._add_all(namespace.values.values(), True)
+        if top == "polykeras" or _is_library(top):
+            return
+        namespace = Attributes(module, self._named(vars(module)))
+        self.watched.append(namespace)
+        followed = types.FunctionType if _is_installed(top) else object
+        self._add_all((value for value in namespace.values.values() if isinstance(value, followed)), True)
 
     # ------------------------------------------------------------------ functions
 
@@ -255,15 +260,17 @@ class _Walk:
                 self._add_all(Cells(function).values.values(), False)
             return
         self.is_own = False
+        top = _top_of(function)
         # The functions of engines and of the standard library are taken to depend on their arguments alone.
-        if not self._is_exhaustive or _is_of_an_engine(function):
+        if not self._is_exhaustive or _is_library(top):
             return
-        self._mention(_names_in(function.__code__))
-        namespaces: list[Namespace] = [Globals(function, sorted(_names_in(function.__code__)))]
-        namespaces += [Cells(function)] if function.__closure__ else []
-        namespaces += [Attributes(function)] if vars(function) else []
-        self.watched += namespaces
-        for namespace in namespaces:
+        names = _names_in(function.__code__)
+        self._mention(names)
+        read = Globals(function, sorted(names))
+        held: list[Namespace] = [Cells(function)] if function.__closure__ else []
+        held += [Attributes(function)] if vars(function) else []
+        self.watched += [read, *held]
+        for namespace in held if _is_installed(top) else (read, *held):
             self._add_all(namespace.values.values(), True)
 
     def _mention(self, names: frozenset) -> None:
@@ -280,6 +287,23 @@ def _top(kind: type) -> str:
     return module.partition(".")[0] if isinstance(module, str) else ""
 
 
+def _top_of(function: Callable) -> str:
+    return function.__globals__.get("__name__", "").partition(".")[0]
+
+
+def _is_library(top: str) -> bool:
+    """Whether a module belongs to Python's standard library or to an engine."""
+    return top in sys.stdlib_module_names or top in _ENGINES
+
+
+@functools.lru_cache(1024)
+def _is_installed(top: str) -> bool:
+    """Whether a module was installed as a package, and is not of the user's own files."""
+    module = sys.modules.get(top)
+    places = [*getattr(module, "__path__", ()), getattr(module, "__file__", None)]
+    return any(place and not _FOLDERS_OF_PACKAGES.isdisjoint(Path(place).parts) for place in places)
+
+
 @functools.lru_cache(1024)
 def _is_own(kind: type) -> bool:
     return _top(kind) == "polykeras"
@@ -287,17 +311,11 @@ def _is_own(kind: type) -> bool:
 
 @functools.lru_cache(1024)
 def _is_of_a_library(kind: type) -> bool:
-    """Whether a class belongs to Python's standard library or to an engine."""
-    return (_top(kind) in sys.stdlib_module_names or _top(kind) in _ENGINES) and kind not in _NAMESPACES
+    return _is_library(_top(kind)) and kind not in _NAMESPACES
 
 
 def _is_own_function(function: Callable) -> bool:
-    return function.__globals__.get("__name__", "").partition(".")[0] == "polykeras"
-
-
-def _is_of_an_engine(function: Callable) -> bool:
-    top = function.__globals__.get("__name__", "").partition(".")[0]
-    return top in _ENGINES or top in sys.stdlib_module_names
+    return _top_of(function) == "polykeras"
 
 
 @functools.lru_cache(4096)
