@@ -80,8 +80,17 @@ class Trackable(Stamped):
         if restore is not None:
             restore()
 
-    def _adopt(self, name: str, value: Any) -> Any:
-        """Return the replacement for an engine's own object that has weights, such as a layer around it."""
+    def _adopt(self, name: str, value: Any, holder: Any) -> Any:
+        """Replace an engine's own object that has weights, by a layer around it or a variable that shares its value.
+
+        Args:
+            name: str, the attribute that it is in; "" for one in a list or dict.
+            value: the object.
+            holder: the list or dict that it is in; None for an attribute.
+
+        Returns:
+            What took its place; for a container of the engine's, the dicts of its items.
+        """
         return value
 
     def _own_variables(self) -> list[Variable]:
@@ -147,7 +156,9 @@ _CONTAINERS = (*_SEQUENCES, dict)
 _FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) - {"types", "collections", "argparse"}
 
 
-def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "") -> None:
+def _search(
+    value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "", holder: Any = None
+) -> None:
     """Add owned objects to ``found``; ``seen`` keeps visited objects alive, so that their ids are not reused."""
     if isinstance(value, TRACKED):
         if id(value) not in seen:
@@ -157,9 +168,9 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
     kind: Any = type(value)
     if not isinstance(value, _CONTAINERS) and backends.keeps_state(kind):
         # An engine's own module or variable: a layer may wrap it, or its owner refuses it.
-        layer = owner._adopt(name, value)
-        if layer is not value:
-            _search(layer, seen, found, owner)
+        part = owner._adopt(name, value, holder)
+        if part is not value:
+            _search(part, seen, found, owner)
         return
     if not isinstance(value, _CONTAINERS) and not is_holder(value):
         _plain.add(type(value))
@@ -169,7 +180,7 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
     seen[id(value)] = value
     for item in contents(value):
         if item.__class__ not in _plain:
-            _search(item, seen, found, owner)
+            _search(item, seen, found, owner, holder=value)
 
 
 def contents(holder: Any) -> Iterable[Any]:

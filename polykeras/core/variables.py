@@ -103,6 +103,8 @@ class Variable(EngineProtocols, Operators):
     counts_draws = False
     #: The engine's own tensor for the value (such as a leaf of torch's autograd), where the engine's programs need one.
     leaf: Any = None
+    #: Whether the program has frozen or released that tensor, so that ``trainable`` follows it at once.
+    follows_leaf = False
     #: Where in memory that tensor was put by polykeras; elsewhere, the program has given it other values.
     leaf_address: int | None = None
     #: The variable whose layout over devices it shares, as an optimizer's slot does; None for a layout of its own.
@@ -153,11 +155,12 @@ class Variable(EngineProtocols, Operators):
             self.distribute(placement.state.distribution, layout)
 
     @classmethod
-    def around(cls, engine_variable: Any) -> Variable:
+    def around(cls, engine_variable: Any, name: str | None = None) -> Variable:
         """Return a variable that shares its value with an engine's own variable: assigning to one changes both.
 
         Args:
-            engine_variable: such as a ``tf.Variable``, on the backend in use.
+            engine_variable: a ``tf.Variable`` or ``torch.nn.Parameter``, on the backend in use.
+            name: str; default None, for its own name.
 
         Raises:
             TypeError: for anything else.
@@ -168,10 +171,12 @@ class Variable(EngineProtocols, Operators):
                 f"Expected a Variable of polykeras, or of the backend in use, {backend.name!r}. Received: "
                 f"{naming.short(engine_variable)}."
             )
-        dtype, name = backend.dtype(engine_variable), engine_variable.name.partition(":")[0].replace("/", "_")
-        options = {"trainable": engine_variable.trainable, "name": name}
-        variable = cls("zeros", backend.shape(engine_variable), dtype, **options)
-        variable._value, variable._initial = engine_variable, None
+        name = name or (getattr(engine_variable, "name", None) or "").partition(":")[0].replace("/", "_") or None
+        trainable = bool(getattr(engine_variable, "trainable", getattr(engine_variable, "requires_grad", True)))
+        shape, dtype = backend.shape(engine_variable), backend.dtype(engine_variable)
+        variable = cls("zeros", shape, dtype, trainable, name=name)
+        variable._initial = None
+        backend.share_variable(variable, engine_variable)
         return variable
 
     def _from_function(self, initializer: Callable, shape: Any, dtype: Any) -> None:

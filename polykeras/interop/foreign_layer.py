@@ -73,28 +73,56 @@ class ForeignLayer(Layer):
         )
 
 
-def adopted(layer: Layer, name: str, value: Any) -> Any:
-    """Return a layer for an engine's own object with weights, found among a layer's attributes.
+def adopted(layer: Layer, name: str, value: Any, holder: Any) -> Any:
+    """Replace an engine's own object with weights among a layer's attributes by a layer or variable of polykeras.
 
-    A TensorFlow module without variables, such as one around a vocabulary table, is returned unchanged.
+    A module of PyTorch becomes a ``TorchModuleWrapper``; a parameter of PyTorch becomes a weight that shares its
+    memory, and a variable of TensorFlow one that has its value. Lists and dicts of PyTorch's keep their items, each of
+    them replaced. A TensorFlow module without variables, such as one around a vocabulary table, is returned unchanged.
+
+    Args:
+        layer: the layer.
+        name: str, the attribute that the object is in; "" for one in a list or dict.
+        value: the object.
+        holder: the list or dict that it is in; None for an attribute.
 
     Raises:
         TypeError: for an object that polykeras can't train.
     """
-    if name and hasattr(value, "named_parameters") and type(value).forward is not _container_forward(type(value)):
-        from polykeras.interop.torch import TorchModuleWrapper
-
-        return TorchModuleWrapper(value)
-    if len(getattr(value, "variables", (None,))) == 0:
+    if hasattr(value, "named_parameters") and type(value).forward is _container_forward(type(value)):
+        return [vars(value)["_modules"], vars(value)["_parameters"]]
+    part = _replacement(value, name)
+    if part is None and len(getattr(value, "variables", (None,))) == 0:
         return value
+    if part is not None and holder is None:
+        setattr(layer, name, part)
+        return part
+    if part is not None and isinstance(holder, list | dict):
+        for key, item in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if item is value:
+                holder[key] = part
+        return part
     kind = f"{type(value).__module__.partition('.')[0]}'s {type(value).__name__}"
+    place = f"as attribute {name!r}" if name else "in a tuple or object"
     raise TypeError(
-        f"Layer {layer.path!r}: Expected weights that polykeras trains, saves and counts. Received: {kind}"
-        f"{f' as attribute {name!r}' if name else ' in a list or dict'}, which has its own. For a number or array use "
+        f"Layer {layer.path!r}: Expected weights that polykeras trains, saves and counts. Received: {kind} "
+        f"{place}, which has its own. For a number or array use "
         f"self.add_weight(initializer=value); for a torch module keras.layers.TorchModuleWrapper(module); for a "
         f"function of JAX, and with nnx.split and nnx.merge for a module of flax.nnx, JaxLayer; for one of flax.linen "
         f"FlaxLayer; for a SavedModel TFSMLayer."
     )
+
+
+def _replacement(value: Any, name: str) -> Layer | Variable | None:
+    """Return a layer around an engine's module, or a variable around its variable; None where there is none."""
+    if hasattr(value, "named_parameters"):
+        from polykeras.interop.torch import TorchModuleWrapper
+
+        return TorchModuleWrapper(value)
+    if backends.outer_name() == framework_of(value) and backends.load(backends.outer_name()).is_own_variable(value):
+        with backends.use(backends.outer_name()):
+            return Variable.around(value, name or None)
+    return None
 
 
 def _container_forward(cls: type) -> Any:

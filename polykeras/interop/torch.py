@@ -107,7 +107,7 @@ class TorchModuleWrapper(ForeignLayer):
     """
 
     engine = "torch"
-    _untracked = ForeignLayer._untracked | {"_module"}
+    _untracked = ForeignLayer._untracked | {"_wrapped"}
 
     def __init__(self, module: Any, name: str | None = None, output_shape: Any = None, **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
@@ -115,7 +115,7 @@ class TorchModuleWrapper(ForeignLayer):
 
         if not isinstance(module, torch.nn.Module):
             raise ValueError(f"Layer {self.name!r}: Expected a torch.nn.Module. Received: {module!r}.")
-        self._module: Any = module
+        self._wrapped: Any = module
         self.output_shape_given = None if output_shape is None else tuple(output_shape)
         named = [(key, p.detach().cpu(), p.requires_grad) for key, p in module.named_parameters()]
         named += [(key, b.detach().cpu(), False) for key, b in module.named_buffers()]
@@ -128,16 +128,16 @@ class TorchModuleWrapper(ForeignLayer):
         """The module, with the current values of the weights."""
         import torch
 
-        own = self._module.state_dict(keep_vars=True)
+        own = self._wrapped.state_dict(keep_vars=True)
         with torch.no_grad():
             for key, variable in self._values.items():
                 if key in own:
                     own[key].copy_(variable.value)
-        return self._module
+        return self._wrapped
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if context.training is None and kwargs.get("training") is None:
-            kwargs["training"] = self._module.training  # as set by PyTorch's train() and eval()
+            kwargs["training"] = self._wrapped.training  # as set by PyTorch's train() and eval()
         return super().__call__(*args, **kwargs)
 
     def call(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
@@ -146,10 +146,10 @@ class TorchModuleWrapper(ForeignLayer):
         values = {key: variable.value for key, variable in self._values.items()}
         # The module may modify its buffers in place.
         values |= {key: values[key].clone() for key in self._buffer_names}
-        own_modes = [(module, module.training) for module in self._module.modules()]
+        own_modes = [(module, module.training) for module in self._wrapped.modules()]
         try:
-            self._module.train(bool(training))
-            outputs = torch.func.functional_call(self._module, values, args, kwargs)
+            self._wrapped.train(bool(training))
+            outputs = torch.func.functional_call(self._wrapped, values, args, kwargs)
         finally:
             for module, mode in own_modes:
                 module.training = mode

@@ -27,7 +27,7 @@ class Member(torch.nn.Module):
         """Return what the layer's own module has, or raise the error of the search, such as a property's own."""
         layer: Any = self
         if name in _STATE:
-            return getattr(layer._module() if layer.built else torch.nn.Module(), name)
+            return getattr(layer._module(), name)
         if name.isdigit() and name in layer._modules:
             return layer._modules[name]
         return object.__getattribute__(self, name)
@@ -45,8 +45,7 @@ class Member(torch.nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         layer: Any = self
-        if layer.built:
-            layer._module()._apply(fn, recurse)
+        layer._module()._apply(fn, recurse)
         return self
 
     def _load_from_state_dict(self, *args: Any) -> None:

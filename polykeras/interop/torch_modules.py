@@ -59,7 +59,7 @@ class LayerModule(torch.nn.Module):
         # Hidden from the attribute searches of PyTorch and of the layer.
         object.__setattr__(self, "_layer", layer)
         self.own_weights: dict[str, Variable] = {}
-        self._frozen: dict[str, bool] = {}
+        self._frozen: dict[str, tuple[bool, bool]] = {}
         object.__setattr__(self, "_parameters", Slots(self.own_weights))
         object.__setattr__(self, "_buffers", Slots(self.own_weights))
         self.update()
@@ -80,10 +80,16 @@ class LayerModule(torch.nn.Module):
                 self._modules[name] = module_of(layer)
 
     def _freeze(self, name: str, weight: Variable, is_frozen: bool) -> None:
-        """Let a parameter follow its layer's ``trainable`` where that has changed; PyTorch's own setting stays."""
-        if self._frozen.get(name, not weight.leaf.requires_grad) is not is_frozen:
-            weight.leaf.requires_grad_(not is_frozen)
-        self._frozen[name] = is_frozen
+        """Let a parameter follow ``trainable`` where that has changed, and the weight follow ``requires_grad``."""
+        leaf = weight.leaf
+        if not isinstance(leaf, torch.nn.Parameter):  # there for the time of a call
+            return
+        by_layer, by_program = self._frozen.get(name, (not leaf.requires_grad, not leaf.requires_grad))
+        if is_frozen is not by_layer:
+            leaf.requires_grad_(not is_frozen)
+        elif leaf.requires_grad is by_program:
+            weight.trainable, weight.follows_leaf = leaf.requires_grad, True
+        self._frozen[name] = is_frozen, not leaf.requires_grad
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Call the layer, in training mode if the module is in training mode."""
@@ -94,6 +100,12 @@ class LayerModule(torch.nn.Module):
         return module_of, (self._layer,), {"training": self.training}
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
+        waiting = [] if self._layer.built else [k for k in state_dict if k.startswith(prefix) and k != prefix]
+        if waiting:
+            raise RuntimeError(
+                f"Layer {self._layer.path!r}: Expected a built layer, to load {waiting[0]!r}. Received: one that is "
+                f"not built yet. Call it on data, or call build(input_shape)."
+            )
         copied = {**local_metadata, "assign_to_params_buffers": False}  # the values go into the weights' own memory
         super()._load_from_state_dict(state_dict, prefix, copied, *args)
 
@@ -108,15 +120,11 @@ class LayerModule(torch.nn.Module):
 
     def register_forward_hook(self, hook: Any, **options: Any) -> Any:
         """Register a function to call after each call of the layer, even by an enclosing layer."""
-        if options:
-            return super().register_forward_hook(hook, **options)
-        return self._layer.register_forward_hook(lambda _, inputs, outputs: hook(self, inputs, outputs))
+        return self._layer.register_forward_hook(lambda _, *arguments: hook(self, *arguments), **options)
 
     def register_forward_pre_hook(self, hook: Any, **options: Any) -> Any:
         """Register a function to call before each call of the layer, even by an enclosing layer."""
-        if options:
-            return super().register_forward_pre_hook(hook, **options)
-        return self._layer.register_forward_pre_hook(lambda _, inputs: hook(self, inputs))
+        return self._layer.register_forward_pre_hook(lambda _, *arguments: hook(self, *arguments), **options)
 
 
 class InputsModule(torch.nn.Module):
@@ -137,16 +145,7 @@ class InputsModule(torch.nn.Module):
 
 
 def module_of(layer: Any) -> LayerModule:
-    """Return the module of a layer, with its current weights.
-
-    Raises:
-        RuntimeError: for a layer that has no weights yet.
-    """
-    if not layer.built:
-        raise RuntimeError(
-            f"Layer {layer.path!r}: Expected a built layer, whose weights are there. Received: one that is not built "
-            f"yet. Call it on data, or call build(input_shape)."
-        )
+    """Return the module of a layer, with its current weights; more may come when it is built."""
     module = vars(layer).get("_torch_module")
     if module is None:
         module = vars(layer)["_torch_module"] = LayerModule(layer)

@@ -27,14 +27,51 @@ class HookedCall:
             return self._inner(*args, **kwargs)
         hooks = list(self.hooks.values())
         for before, _ in hooks:
-            changed = before and before(self._layer, args)
-            if changed is not None:
-                args = changed if isinstance(changed, tuple) else (changed,)
+            if before is not None:
+                args, kwargs = before(self._layer, args, kwargs)
         outputs = self._inner(*args, **kwargs)
         for _, after in hooks:
-            changed = after and after(self._layer, args, outputs)
-            outputs = outputs if changed is None else changed
+            if after is not None:
+                outputs = after(self._layer, args, kwargs, outputs)
         return outputs
+
+
+def before_call(hook: Callable, with_kwargs: bool = False) -> Callable:
+    """Return a hook of PyTorch before a call as a function of the layer and its arguments that returns the new ones.
+
+    Args:
+        hook: function of the layer and its positional inputs, which returns a tuple, a single input or None.
+        with_kwargs: bool, whether it also takes the named arguments, and returns a pair of both or None; default False.
+
+    >>> before_call(lambda layer, inputs: 2 * inputs[0])(None, (3,), {"training": True})
+    ((6,), {'training': True})
+    """
+
+    def before(layer: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        changed = hook(layer, args, kwargs) if with_kwargs else hook(layer, args)
+        if changed is None:
+            return args, kwargs
+        return changed if with_kwargs else (changed if isinstance(changed, tuple) else (changed,), kwargs)
+
+    return before
+
+
+def after_call(hook: Callable, with_kwargs: bool = False) -> Callable:
+    """Return a hook of PyTorch after a call as a function of the layer, its arguments and output, that returns another.
+
+    Args:
+        hook: function of the layer, its positional inputs and the output, which returns a new output or None.
+        with_kwargs: bool, whether it also takes the named arguments, before the output; default False.
+
+    >>> after_call(lambda layer, inputs, output: None)(None, (3,), {}, 5)
+    5
+    """
+
+    def after(layer: Any, args: tuple, kwargs: dict, outputs: Any) -> Any:
+        changed = hook(layer, args, kwargs, outputs) if with_kwargs else hook(layer, args, outputs)
+        return outputs if changed is None else changed
+
+    return after
 
 
 class HookHandle:
@@ -58,19 +95,21 @@ class HookHandle:
             del self._layer.call
 
 
-def hooked(layer: Any, before: Callable | None = None, after: Callable | None = None) -> HookHandle:
+def hooked(
+    layer: Any, before: Callable | None = None, after: Callable | None = None, prepend: bool = False
+) -> HookHandle:
     """Register functions that are called before or after each call of a layer.
 
     Args:
         layer: Layer.
-        before: function of the layer and its positional inputs that returns new inputs or None; default None.
-        after: function of the layer, its positional inputs and the output that returns a new output or None;
-            default None.
+        before: function as ``before_call`` returns; default None.
+        after: function as ``after_call`` returns; default None.
+        prepend: bool, whether they come before those that are registered already; default False.
     """
     call = vars(layer).get("call")
     if not isinstance(call, HookedCall):
         call = layer.call = HookedCall(layer)
     handle = HookHandle(layer, call)
-    call.hooks[handle] = before, after
+    call.hooks = {handle: (before, after), **call.hooks} if prepend else {**call.hooks, handle: (before, after)}
     note_inside(layer)
     return handle

@@ -296,12 +296,10 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         if self._is_users:
             self._owned()
 
-    def _adopt(self, name: str, value: Any) -> Any:
+    def _adopt(self, name: str, value: Any, holder: Any) -> Any:
         from polykeras.interop.foreign_layer import adopted
 
-        layer = adopted(self, name, value)
-        setattr(self, name, layer)
-        return layer
+        return adopted(self, name, value, holder)
 
     def _find_own_seeds(self) -> SeedGenerator:
         """The seed generator for random draws in ``call`` that are given no seed."""

@@ -29,7 +29,8 @@ class Settled:
         self._warned: set[str] = set()
 
     def _changed(self) -> list[tuple]:
-        return [flag for flag in self._flags if getattr(flag[0], flag[1]) != flag[2]]
+        changed = (flag for flag in self._flags if getattr(flag[0], flag[1]) != flag[2])
+        return [flag for flag in changed if not getattr(flag[0], "follows_leaf", False)]
 
     @contextlib.contextmanager
     def in_force(self) -> Iterator[None]:

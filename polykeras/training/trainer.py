@@ -421,6 +421,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         Args:
             defers_logs: bool, whether it may leave its results unread.
         """
+        if kind == "train" and backends.current().shows:
+            self._follow_program()
         with self._as_compiled():
             weights = [] if kind == "predict" else self.trainable_variables
             settings = backends.current_name(), placement.state.distribution, defers_logs
@@ -436,6 +438,13 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 step.step()
             self._renew_snapshot()
             return step
+
+    def _follow_program(self) -> None:
+        super()._follow_program()
+        held = {id(weight) for weight in self.weights if weight.follows_leaf and not weight.trainable}
+        if held and self.optimizer is not None and not self.optimizer.built:
+            held.update(map(id, self.trainable_variables))  # the program may release the frozen ones again
+            self.optimizer.build([weight for weight in self.weights if id(weight) in held])
 
     def _captured(self, kind: str, batch: Any) -> Captured:
         own = self._own_function(kind)

@@ -64,14 +64,47 @@ class TestTensorflow(OwnFunctions):
         found = keras.Model(inputs, Halved()(inputs)).predict(x, verbose=0)
         np.testing.assert_allclose(found, x / 2 ** np.ceil(np.log2(x.max())), rtol=1e-5)
 
-    def test_a_variable_of_tensorflow_is_refused_with_what_to_do(self):
+    @pytest.mark.parametrize("eagerly", [False, True])
+    @pytest.mark.parametrize("hold", ["attribute", "list", "dict"])
+    def test_variables_of_tensorflow_are_weights_that_train(self, hold, eagerly):
+        class Holder(layers.Layer):
+            def build(self, shape):
+                scale, self.calls = tf.Variable(tf.fill(shape[-1:], 2.0)), tf.Variable(0, trainable=False)
+                if hold == "attribute":
+                    self.held = scale
+                else:
+                    self.held = [scale] if hold == "list" else {0: scale}
+
+            def call(self, x):
+                self.calls.assign_add(1)
+                return tf.multiply(x, self.held if hold == "attribute" else self.held[0])
+
+        layer = Holder()
+        model = keras.Sequential([keras.Input((4,)), layer])
+        model.compile(keras.optimizers.SGD(0.1), "mse", run_eagerly=eagerly)
+        x = data()[0][:, 0]
+        before = layer.calls.numpy()
+        model.fit(x, x, batch_size=len(x), epochs=2, verbose=0)
+        scale = 2.0
+        for _ in range(2):
+            scale = scale - 0.1 * 2 * np.mean((scale - 1) * x**2, 0) / 4
+        np.testing.assert_allclose(layer.get_weights()[0], scale, rtol=1e-5)
+        assert layer.calls.numpy() == before + 2
+        assert [len(layer.trainable_weights), len(layer.non_trainable_weights)] == [1, 1]
+
+    def test_modules_of_tensorflow_with_variables_are_refused_with_what_to_do(self):
+        class Inner(tf.Module):
+            def __init__(self):
+                super().__init__()
+                self.scale = tf.Variable(1.0)
+
         class Holder(layers.Layer):
             def __init__(self):
                 super().__init__()
-                self.held = tf.Variable(tf.ones(4))
+                self.held = Inner()
 
             def call(self, x):
-                return x * self.held
+                return x * self.held.scale
 
         with pytest.raises(TypeError, match="'holder.*add_weight"):
             Holder()(np.ones((2, 4), "float32"))

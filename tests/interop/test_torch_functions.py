@@ -120,12 +120,11 @@ class TestTorch(OwnFunctions):
     @pytest.mark.parametrize(
         "made",
         [
-            lambda: torch.nn.Parameter(torch.ones(4)),
-            lambda: [torch.nn.Linear(4, 4)],
-            lambda: torch.nn.ModuleList([torch.nn.Linear(4, 4)]),
+            lambda: (torch.nn.Parameter(torch.ones(4)),),
+            lambda: (torch.nn.Linear(4, 4),),
         ],
     )
-    def test_other_weights_of_torch_are_refused_with_what_to_do(self, made):
+    def test_weights_of_torch_that_cannot_be_replaced_are_refused_with_what_to_do(self, made):
         class Holder(layers.Layer):
             def __init__(self):
                 super().__init__()

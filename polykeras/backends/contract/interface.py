@@ -757,6 +757,10 @@ class Primitives:
         """True for one of the engine's own variables, which may be the content of a variable's slot."""
         return False
 
+    def share_variable(self, variable: Any, engine_variable: Any) -> None:
+        """Make one of the engine's own variables the content of a variable's slot."""
+        variable._value = engine_variable
+
     def handle(self, variable: Any) -> Any:
         """Return the tensor by which the engine's gradient tapes identify a variable."""
         raise AttributeError(f"Expected a variable on an engine with gradient tapes. Received: one on {self.name!r}.")

@@ -333,6 +333,13 @@ class TorchBackend(Backend):
             variable.leaf_address = address_of(value)
         return variable.leaf
 
+    def is_own_variable(self, x: object) -> bool:
+        return isinstance(x, torch.nn.Parameter)
+
+    def share_variable(self, variable: Any, engine_variable: Any) -> None:
+        variable._value, variable.leaf = engine_variable.detach(), engine_variable
+        variable.leaf_address = address_of(engine_variable)
+
     def follow(self, variable: Any) -> None:
         leaf = variable.leaf
         if leaf is not variable._value and address_of(leaf) != variable.leaf_address:  # by `parameter.data = tensor`

@@ -163,7 +163,9 @@ def _length(x: Any) -> int | None:
 
 
 def _check_ends(length: int | None, steps: int | None, x: Any) -> None:
-    is_endless = isinstance(x, PyDataset) or (hasattr(x, "cardinality") and int(x.cardinality()) == _ENDLESS)
+    cardinality = getattr(x, "cardinality", None)  # a property of TensorFlow's distributed data
+    cardinality = cardinality() if callable(cardinality) else cardinality
+    is_endless = isinstance(x, PyDataset) or (cardinality is not None and int(cardinality) == _ENDLESS)
     if length is None and steps is None and is_endless:
         raise ValueError(
             f"Expected steps_per_epoch (steps, validation_steps) for endless data. Received: None, for a "
