@@ -57,6 +57,7 @@ _STATEFUL = {
     "tensorflow.python.module.module.Module",
     "flax.nnx.module.Module",
     "flax.nnx.variablelib.Variable",
+    "keras.src.layers.layer.Layer",
 }
 
 # Engines whose own functions accept only objects of registered classes.

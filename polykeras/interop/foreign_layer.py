@@ -89,6 +89,13 @@ def adopted(layer: Layer, name: str, value: Any, holder: Any) -> Any:
     Raises:
         TypeError: for an object that polykeras can't train.
     """
+    place = f"as attribute {name!r}" if name and holder is None else "in a list, dict, tuple or object"
+    if any(cls.__module__.partition(".")[0] in ("keras", "tf_keras") for cls in type(value).__mro__):
+        raise TypeError(
+            f"Layer {layer.path!r}: Expected layers of polykeras. Received: {type(value).__name__} of another Keras "
+            f"{place}. Take it from polykeras, or run the program by `python -m polykeras run`, under which `keras` and "
+            f"`tf.keras` stand for polykeras."
+        )
     if hasattr(value, "named_parameters") and type(value).forward is _container_forward(type(value)):
         return [vars(value)["_modules"], vars(value)["_parameters"]]
     part = _replacement(value, name)
@@ -103,7 +110,6 @@ def adopted(layer: Layer, name: str, value: Any, holder: Any) -> Any:
                 holder[key] = part
         return part
     kind = f"{type(value).__module__.partition('.')[0]}'s {type(value).__name__}"
-    place = f"as attribute {name!r}" if name else "in a tuple or object"
     raise TypeError(
         f"Layer {layer.path!r}: Expected weights that polykeras trains, saves and counts. Received: {kind} "
         f"{place}, which has its own. For a number or array use "

@@ -110,6 +110,25 @@ class TestTensorflow(OwnFunctions):
             Holder()(np.ones((2, 4), "float32"))
 
 
+def _holding(layer):
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = layer
+
+        def call(self, x):
+            return self.inner(x)
+
+    return Model()
+
+
+@pytest.mark.parametrize("make", [_holding, lambda layer: keras.Sequential([keras.Input((4,)), layer])])
+def test_layers_of_another_keras_are_refused_with_what_to_do(real_keras, make):
+    """Its weights would be neither trained nor saved."""
+    with pytest.raises(TypeError, match="Dense of another Keras.*polykeras run"):
+        make(real_keras.layers.Dense(2))(np.ones((2, 4), "float32"))
+
+
 @pytest.mark.parametrize("name", ["Relu", "Elu", "Selu", "Sigmoid", "Softplus", "Tanh", "Softmax"])
 def test_a_graph_names_an_activation_as_tensorflow_does(name):
     with keras.backends.use("tensorflow"):
