@@ -93,8 +93,8 @@ def adopted(layer: Layer, name: str, value: Any, holder: Any) -> Any:
     if any(cls.__module__.partition(".")[0] in ("keras", "tf_keras") for cls in type(value).__mro__):
         raise TypeError(
             f"Layer {layer.path!r}: Expected layers of polykeras. Received: {type(value).__name__} of another Keras "
-            f"{place}. Take it from polykeras, or run the program by `python -m polykeras run`, under which `keras` and "
-            f"`tf.keras` stand for polykeras."
+            f"{place}. Take it from polykeras, or run the program by `python -m polykeras run`, under which `keras` "
+            f"and `tf.keras` stand for polykeras."
         )
     if hasattr(value, "named_parameters") and type(value).forward is _container_forward(type(value)):
         return [vars(value)["_modules"], vars(value)["_parameters"]]

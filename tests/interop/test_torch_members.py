@@ -235,6 +235,8 @@ def test_a_model_that_is_not_compiled_can_be_looked_through_and_traced():
     inspect.getmembers(model)
     assert not hasattr(model, "total_loss") and not hasattr(model, "compiled_loss")
     torch.testing.assert_close(torch.jit.trace(model, x)(x), model(x))
+    chain = torch.nn.Sequential(make_model(), torch.nn.Linear(1, 2))  # in no mode yet
+    torch.testing.assert_close(torch.jit.trace(chain, x)(x), chain(x))
 
 
 def test_names_of_torchs_modules_are_free_for_layers():

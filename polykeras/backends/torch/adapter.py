@@ -216,7 +216,9 @@ class TorchBackend(Backend):
 
     def array(self, x: object, dtype: str | None = None) -> Array:
         if isinstance(x, torch.Tensor):
-            return x.to(_state.device, x.dtype if dtype is None else _DTYPES[dtype])
+            dtype_of_torch = x.dtype if dtype is None else _DTYPES[dtype]
+            is_there = x.device == _state.device and x.dtype == dtype_of_torch  # traces would record a conversion
+            return x if is_there else x.to(_state.device, dtype_of_torch)
         if _is_inference():  # what is kept must be trainable later
             with torch.inference_mode(False):
                 return self.array(x, dtype)
