@@ -30,13 +30,19 @@ def _distances(query: Any, key: Any) -> Any:
     return ops.expand_dims(queries, 2) - ops.expand_dims(keys, 1)
 
 
-def _check_batches(layer: Layer, arrays: Sequence) -> None:
+def _of_one_batch(layer: Layer, arrays: Sequence) -> tuple:
+    """Return arrays of the same batch size: a single example, such as learned queries, attends as often as needed."""
     shapes = [static_shape(ops.shape(x)) for x in arrays]
-    if len({shape[0] for shape in shapes if shape[0] is not None}) > 1:
+    sizes = {shape[0] for shape in shapes}
+    if len(sizes - {1, None}) > 1:
         raise ValueError(
             f"Layer {layer.path!r}: Expected query, value and key of the same batch size. Received shapes: "
             f"{naming.listed(shapes)}."
         )
+    if len(sizes) == 1 or 1 not in sizes:
+        return tuple(arrays)
+    batch = next(ops.shape(x)[0] for x, shape in zip(arrays, shapes, strict=True) if shape[0] != 1)
+    return tuple(ops.broadcast_to(x, (batch, *ops.shape(x)[1:])) for x in arrays)
 
 
 # ------------------------------------------------------------------- one head
@@ -136,7 +142,7 @@ class Attention(Layer):
         self._check_list("inputs", inputs)
         if mask is not None:
             self._check_list("mask", mask)
-        _check_batches(self, inputs)
+        inputs = _of_one_batch(self, inputs)
         query, value = inputs[:2]
         query_mask, value_mask = (None, None) if mask is None else mask[:2]
         scores = self._scores(query, inputs[-1])
@@ -411,7 +417,7 @@ class HeadedAttention(Layer):
                 f"Received: return_attention_scores={return_attention_scores}."
             )
         key = value if key is None else key
-        _check_batches(self, (query, value, key))
+        query, value, key = _of_one_batch(self, (query, value, key))
         is_own = type(self)._compute_attention is HeadedAttention._compute_attention
         fused = is_own and len(ops.shape(query)) == 3 and self._may_fuse(return_attention_scores, training)
         masks = query_mask, value_mask, key_mask, attention_mask

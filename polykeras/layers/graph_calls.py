@@ -32,12 +32,13 @@ class GraphCalls(Whole):
 
     @property
     def input(self) -> Any:
-        """The symbolic input of the layer's only call.
+        """The symbolic input of the layer's only call; that of an ``InputLayer`` is its output.
 
         Raises:
             AttributeError: if the layer was not called on symbolic tensors exactly once.
         """
-        return _only(self._node(None).inputs)
+        node = self._node(None)
+        return _only(node.inputs or node.outputs)
 
     @property
     def output(self) -> Any:
@@ -63,7 +64,8 @@ class GraphCalls(Whole):
         Args:
             node_index: int, index of the call, starting at 0.
         """
-        return _only(self._node(node_index).inputs)
+        node = self._node(node_index)
+        return _only(node.inputs or node.outputs)
 
     def get_output_at(self, node_index: int) -> Any:
         """Return the symbolic output(s) of one call.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from polykeras import backends, config, optimizers
+from polykeras import backends, config, ops, optimizers
 from polykeras.backends.contract.spec import SPEC
 from polykeras.backends.shared.structured import shape_of
 from polykeras.callbacks.callback import CallbackList, History
@@ -238,7 +238,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Return the scalar to minimize: the compiled losses plus ``self.losses``.
+        """Return the scalar to minimize: the compiled losses plus ``self.losses``, summed where they are arrays.
 
         Args:
             x, y: arrays or trees of arrays, (batch, ...); default None.
@@ -263,6 +263,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 f"Model {self.name!r}: Expected a loss. Received: none; pass compile(loss=...) or call add_loss() "
                 f"in a layer."
             )
+        losses = [ops.sum(loss) if len(ops.shape(loss)) else loss for loss in losses]
         total = losses[0]
         for loss in losses[1:]:
             total = total + loss

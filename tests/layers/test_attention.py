@@ -175,3 +175,43 @@ def test_lengths_may_be_unknown():
 def test_wrong_input_is_an_error_that_names_it(make, message):
     with pytest.raises(ValueError, match=f"Expected .*{message}.*Received"):
         make()
+
+
+@pytest.mark.parametrize("single", ["query", "value"])
+@pytest.mark.parametrize("layer", ["MultiHeadAttention", "GroupedQueryAttention", "Attention", "AdditiveAttention"])
+def test_a_single_example_attends_or_is_attended_to_as_often_as_needed(backend, layer, single):
+    arguments = {"MultiHeadAttention": (2, 3), "GroupedQueryAttention": (3, 2, 1)}.get(layer, ())
+    layer = getattr(keras.layers, layer)(*arguments)
+    query, value = (QUERY[:1], VALUE) if single == "query" else (QUERY, VALUE[:1])
+    both = [np.repeat(x, 2 // len(x), axis=0) for x in (query, value)]
+
+    def attended(query, value, mask=None):
+        if arguments:
+            return to_numpy(layer(query, value, value_mask=mask))
+        return to_numpy(layer([query, value], mask=[None, mask]))
+
+    np.testing.assert_allclose(attended(query, value), attended(*both), rtol=1e-5, atol=1e-6)
+    mask = VALUE_MASK[: len(value)]
+    expected = attended(*both, VALUE_MASK[[0, 0]] if len(value) == 1 else VALUE_MASK)
+    np.testing.assert_allclose(attended(query, value, mask), expected, rtol=1e-5, atol=1e-6)
+
+
+class Perceiver(keras.Model):
+    """Learned queries look at every example."""
+
+    def build(self, input_shape):
+        self.latent = self.add_weight((1, 3, 6), "glorot_uniform")
+        self.look, self.out = keras.layers.MultiHeadAttention(2, 3), keras.layers.Dense(1)
+
+    def call(self, x):
+        return self.out(keras.ops.mean(self.look(self.latent, x), axis=1))
+
+
+def test_learned_queries_are_trained_on_batches(backend):
+    model = Perceiver()
+    model.compile("sgd", "mse")
+    model.fit(VALUE, np.ones((2, 1)), epochs=3, verbose=0)
+    before = model.latent.numpy()
+    assert model.predict(np.repeat(VALUE, 3, axis=0), verbose=0).shape == (6, 1)
+    model.fit(VALUE, np.ones((2, 1)), verbose=0)
+    assert np.abs(model.latent.numpy() - before).max() > 0

@@ -505,3 +505,29 @@ def test_metrics_of_a_training_step_leave_masked_entries_out(eager, backend):
     for logs in (model.train_on_batch(words, targets, return_dict=True), model.evaluate(words, targets, verbose=0)):
         accuracy = logs["accuracy"] if isinstance(logs, dict) else logs[1]
         np.testing.assert_allclose(accuracy, 2 / 3, rtol=1e-6)
+
+
+class RowLosses(layers.Layer):
+    """Adds an array of losses, one for each row, as a layer around a CTC loss does."""
+
+    def call(self, y, predicted):
+        self.add_loss(ops.mean(ops.square(y - predicted), axis=-1, keepdims=True))
+        return predicted
+
+
+def test_added_arrays_of_losses_are_summed(backend):
+    x, y = data()
+    inputs, targets = keras.Input((3,), name="x"), keras.Input((1,), name="y")
+    dense = layers.Dense(1, name="dense")
+    model = keras.Model([inputs, targets], RowLosses()(targets, dense(inputs)))
+    model.compile(keras.optimizers.SGD(0.01))
+    kernel, bias = (w.astype("float64") for w in model.get_weights())
+    errors = x @ kernel + bias - y
+    history = model.fit({"x": x, "y": y}, batch_size=len(x), verbose=0).history
+    np.testing.assert_allclose(history["loss"], [np.sum(errors**2)], rtol=1e-5)
+    kernel, bias = kernel - 0.01 * x.T @ (2 * errors), bias - 0.01 * np.sum(2 * errors, axis=0)
+    np.testing.assert_allclose(dense.kernel.numpy(), kernel, rtol=1e-4, atol=1e-6)
+    loss = model.evaluate([x, y], batch_size=len(x), verbose=0)
+    np.testing.assert_allclose(loss, np.sum((x @ kernel + bias - y) ** 2), rtol=1e-4)
+    alone = keras.Model(model.get_layer("x").input, dense.output)  # what predicts without the targets
+    np.testing.assert_allclose(alone.predict(x, verbose=0), x @ kernel + bias, rtol=1e-4, atol=1e-6)
