@@ -75,7 +75,11 @@ class NativeTraining(Host):
     def _make_state(self, kind: str, batch: Any) -> None:
         """Create the missing variables of the state, except for layers that only the user's own step calls."""
         if self._has_call and self._lacks_variables():
-            self._make_variables(kind, *unpack_x_y_sample_weight(batch))
+            try:
+                self._make_variables(kind, *unpack_x_y_sample_weight(batch))
+            except Exception:
+                if not self._is_whole():  # otherwise, the step may call the model on parts of the batch
+                    raise
         if kind == "train" and not self.optimizer.built and self._is_whole():
             self.optimizer.build(self.trainable_variables)
 

@@ -293,3 +293,104 @@ def test_devices_can_be_configured_until_the_first_array_is_made(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "Received: 2 replicas" in done.stderr
+
+
+class DenseOfVariables(keras.layers.Layer):
+    """Its weights are variables of TensorFlow, in attributes alone."""
+
+    def build(self, input_shape):
+        self.kernel = tf.Variable(tf.fill((input_shape[-1], 2), 0.5))
+        self.bias = tf.Variable(tf.zeros(2))
+        self.order = tf.Variable([1, 0], trainable=False)
+
+    def call(self, x):
+        return tf.gather(tf.matmul(x, self.kernel) + self.bias, self.order, axis=-1)
+
+
+class DenseOfWeights(DenseOfVariables):
+    def build(self, input_shape):
+        self.kernel = self.add_weight((input_shape[-1], 2), keras.initializers.Constant(0.5), name="kernel")
+        self.bias = self.add_weight((2,), "zeros", name="bias")
+        self.order = self.add_weight((2,), lambda shape, dtype: [1, 0], "int32", trainable=False, name="order")
+
+
+class Around(keras.layers.Layer):
+    """A layer that is built while its own call is traced."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x):
+        return tf.nn.softplus(self.inner(x))
+
+
+def of_layers(layer):
+    return make_model(layer, keras.layers.Dense(1, kernel_initializer="ones"))
+
+
+def of_nested_layers(layer):
+    return make_model(Around(layer), keras.layers.Dense(1, kernel_initializer="ones"))
+
+
+@pytest.mark.parametrize("make", [of_layers, of_nested_layers])
+def test_variables_of_tensorflow_in_attributes_are_weights(make, tmp_path):
+    model, expected = make(DenseOfVariables()), make(DenseOfWeights())
+    for each in (model, expected):
+        each.compile(keras.optimizers.SGD(0.1), "mse")
+    losses = [each.fit(X, Y, epochs=3, shuffle=False, verbose=0).history["loss"] for each in (model, expected)]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+    layer, twin = (each.layers[-2] for each in (model, expected))
+    assert [w.name for w in layer.weights] == [w.name for w in twin.weights] == ["kernel", "bias", "order"]
+    assert len(layer.trainable_weights) == 2
+    model.save_weights(tmp_path / "m.weights.h5")
+    again = make(DenseOfVariables())
+    again.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_allclose(again.predict(X, verbose=0), expected.predict(X, verbose=0), rtol=1e-5)
+
+
+def test_other_engines_refuse_variables_of_tensorflow():
+    with backends.use("numpy"), pytest.raises(TypeError, match="Expected weights that polykeras trains"):
+        make_model(DenseOfVariables())
+
+
+class Pairs(keras.utils.PyDataset):
+    """Batches of one array each: the rows of its first half, and those that are to be similar to them."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return np.stack([X[:4], X[4:8]])
+
+
+class Similarities(keras.Model):
+    """Its step calls it on parts of what fit gets, which the model itself does not take."""
+
+    def train_step(self, data):
+        first, second = tf.unstack(data[0] if isinstance(data, tuple) else data)
+        with tf.GradientTape() as tape:
+            similar = tf.matmul(self(first, training=True), self(second, training=True), transpose_b=True)
+            loss = self.compute_loss(y=tf.range(4), y_pred=similar)
+        weights = self.trainable_variables
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        for metric in self.metrics:
+            if metric.name == "loss":
+                metric.update_state(loss)
+            else:
+                metric.update_state(tf.range(4), similar)
+        return self.get_metrics_result()
+
+
+@pytest.mark.parametrize("metrics", [None, ["accuracy"]])
+def test_own_steps_take_batches_that_the_model_does_not(metrics):
+    inputs = keras.Input(X.shape[1:])
+    model = Similarities(inputs, keras.layers.Dense(2, kernel_initializer="ones", use_bias=False)(inputs))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss, metrics=metrics)
+    history = model.fit(Pairs(), epochs=2, verbose=0).history
+    first, second = (np.outer(x.sum(-1), np.ones(2)) for x in (X[:4], X[4:8]))
+    logits = first @ second.T
+    expected = np.mean(np.log(np.exp(logits).sum(-1)) - np.diag(logits))
+    np.testing.assert_allclose(history["loss"], [expected] * 2, rtol=1e-5)
+    assert set(history) == {"loss", *(metrics or ())}
