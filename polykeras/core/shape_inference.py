@@ -53,7 +53,7 @@ def is_settled(error: Exception) -> bool:
     function, which will be an array once the enclosing call runs on the engine. The only unsettled ValueError is that
     of NumPy, which JAX asks for the dtype of a spec.
     """
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, EngineNeeded):
         return "to a NumPy dtype" not in str(error)
     return isinstance(error, ValueNeeded) and backends.load(backends.outer_name()).is_traced
 
