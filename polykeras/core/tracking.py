@@ -201,6 +201,19 @@ def contents(holder: Any) -> Iterable[Any]:
     return list(attributes(holder).values())
 
 
+def engine_items(value: Any) -> list:
+    """Return the parts of an engine's own list or dict, such as a ``torch.nn.ModuleList``; none for anything else.
+
+    >>> engine_items([1, 2])
+    []
+    """
+    kind: Any = type(value)
+    if isinstance(value, TRACKED) or not backends.keeps_state(kind):
+        return []
+    own = getattr(value, "__dict__", {})
+    return [*own.get("_modules", {}).values(), *own.get("_parameters", {}).values()]
+
+
 def _by_name(item: Any) -> tuple:
     """Sort key for items of a set: by class and name, with ``dense_9`` before ``dense_10``."""
     name = str(getattr(item, "name", ""))

@@ -74,6 +74,8 @@ def _visit(path: str, item: Any, seen: dict[int, Any]) -> Iterator[Entry]:
         children = _attributes(item)
     elif isinstance(item, _CONTAINERS):
         children = _items(item)
+    elif parts := tracking.engine_items(item):
+        children = _items(parts)
     else:
         children = iter(tracking.attributes(item).items())
     for name, child in children:
@@ -85,7 +87,9 @@ _CONTAINERS = (list, tuple, dict, set, frozenset)
 
 
 def _may_hold(item: Any) -> bool:
-    return isinstance(item, (*_CONTAINERS, Trackable, SeedGenerator)) or tracking.is_holder(item)
+    if isinstance(item, (*_CONTAINERS, Trackable, SeedGenerator)):
+        return True
+    return tracking.is_holder(item) or bool(tracking.engine_items(item))
 
 
 def _attributes(item: Any) -> Iterator[tuple[str, Any]]:

@@ -267,3 +267,45 @@ def test_a_model_with_lists_of_torch_is_saved_and_loaded_as_a_state():
     file.seek(0)
     again.load_state_dict(torch.load(file))
     torch.testing.assert_close(again(torch.tensor(X)), model(torch.tensor(X)))
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_a_model_with_modules_in_lists_is_saved_and_loaded_as_a_file(name, tmp_path):
+    model, again = (Stack(HOLDERS[name]) for _ in range(2))
+    for made in (model, again):
+        made(torch.tensor(X))
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    model.save_weights(tmp_path / "model.weights.h5")
+    again.load_weights(tmp_path / "model.weights.h5")
+    torch.testing.assert_close(again(torch.tensor(X)), model(torch.tensor(X)))
+
+
+@pytest.mark.parametrize("way", ["attributes", "list", "ParameterList"])
+def test_parameters_are_saved_and_loaded_as_a_file(way, tmp_path):
+    model, again = (keras.Sequential([keras.Input((3,)), Scaled(way)]) for _ in range(2))
+    model.set_weights([w + 1 for w in model.get_weights()])
+    model.save_weights(tmp_path / "model.weights.h5")
+    again.load_weights(tmp_path / "model.weights.h5")
+    np.testing.assert_allclose(again.predict(X, verbose=0), 3 * X + 1.5, rtol=1e-6)
+
+
+def test_a_parameter_of_two_layers_is_trained_once():
+    class Scale(keras.layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.factor = factor
+
+        def call(self, x):
+            return x * self.factor
+
+    shared, alone = (torch.nn.Parameter(torch.full((3,), 1.5)) for _ in range(2))
+    model = keras.Sequential([keras.Input((3,)), Scale(shared), Scale(shared)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    model.fit(X, X, epochs=2, batch_size=8, shuffle=False, verbose=0)
+    optimizer = torch.optim.SGD([alone], 0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(torch.tensor(X) * alone * alone, torch.tensor(X)).backward()
+        optimizer.step()
+    torch.testing.assert_close(shared.detach(), alone.detach(), rtol=1e-5, atol=1e-6)
