@@ -40,17 +40,17 @@ def spatial_size(x: KerasTensor) -> tuple:
 
 def conv(x: KerasTensor, filters: int, size: Any = 1, strides: int = 1, **options: Any) -> KerasTensor:
     """Apply a convolution."""
-    return layers.Conv2D(filters, size, strides, **options)(x)
+    return layers.Conv2D(filters, size, strides=strides, **options)(x)
 
 
 def depthwise(x: KerasTensor, size: int, strides: int = 1, **options: Any) -> KerasTensor:
     """Apply a depthwise convolution without bias."""
-    return layers.DepthwiseConv2D(size, strides, use_bias=False, **options)(x)
+    return layers.DepthwiseConv2D(size, strides=strides, use_bias=False, **options)(x)
 
 
 def separable(x: KerasTensor, filters: int, size: int, strides: int = 1, **options: Any) -> KerasTensor:
     """Apply a separable convolution without bias."""
-    return layers.SeparableConv2D(filters, size, strides, use_bias=False, **options)(x)
+    return layers.SeparableConv2D(filters, size, strides=strides, use_bias=False, **options)(x)
 
 
 def norm(x: KerasTensor, name: str | None = None, **options: Any) -> KerasTensor:

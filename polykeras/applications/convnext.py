@@ -71,7 +71,7 @@ def _patches(filters: int, name: str) -> Sequential:
     """A model that reduces 4 x 4 pixels to one."""
     return Sequential(
         [
-            layers.Conv2D(filters, 4, 4, name=f"{name}_stem_conv"),
+            layers.Conv2D(filters, 4, strides=4, name=f"{name}_stem_conv"),
             layers.LayerNormalization(epsilon=_EPSILON, name=f"{name}_stem_layernorm"),
         ],
         name=f"{name}_stem",
@@ -83,7 +83,7 @@ def _halving(filters: int, name: str, number: int) -> Sequential:
     return Sequential(
         [
             layers.LayerNormalization(epsilon=_EPSILON, name=f"{name}_downsampling_layernorm_{number}"),
-            layers.Conv2D(filters, 2, 2, name=f"{name}_downsampling_conv_{number}"),
+            layers.Conv2D(filters, 2, strides=2, name=f"{name}_downsampling_conv_{number}"),
         ],
         name=f"{name}_downsampling_block_{number}",
     )

@@ -24,8 +24,9 @@ from polykeras.core.operators import EngineNeeded, ValueNeeded
 from polykeras.core.variables import Variable, scope
 
 # Trial sizes for unknown batch sizes and lengths: divisible by 2, 3, 4 and 6, as many reshapes need; most windows fit.
-_BATCHES = 6, 12
-_LENGTHS = 24, 48
+# The last two, for networks whose windows do not fit, are tried where arrays are specs, which take no memory.
+_BATCHES = 6, 12, 6, 12
+_LENGTHS = 24, 48, 480, 960
 _NONE = object()  # marks an attribute that did not exist
 
 

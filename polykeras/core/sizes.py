@@ -2,7 +2,8 @@
 
 ``ops.shape(x)`` of a symbolic tensor has a ``Size`` for each unknown axis; Python arithmetic on it gives another.
 Each is a plain number once the model is called. While the graph is built it has two trial values, for two shapes
-of the inputs: a result that differs between the two trials is unknown.
+of the inputs: a result that differs between the two trials is unknown. Where the inputs are too small, as for a deep
+convolutional network, two trials with larger ones follow.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from polykeras.core import graph, masks, shape_inference, trees
 from polykeras.core.graph import KerasTensor, Node, OpCall
 from polykeras.core.operators import EngineNeeded
 
-_TRIALS = (0, 1)
+_PAIRS = (0, 1), (2, 3)
 _BOUNDS = ("start", "stop", "step")
 
 
@@ -27,7 +28,7 @@ class Size(KerasTensor):
     """A number that depends on the shapes of a model's inputs.
 
     Args:
-        trials: function that returns its two trial values.
+        find: function of a trial's number that returns the value in it.
         dtype: "int32", or "float32" for the result of a true division.
 
     >>> from polykeras import ops
@@ -36,17 +37,20 @@ class Size(KerasTensor):
     (None,)
     """
 
-    def __init__(self, trials: Callable[[], tuple], dtype: str = "int32") -> None:
+    def __init__(self, find: Callable[[int], Any], dtype: str = "int32") -> None:
         super().__init__((), dtype)
-        self._find_trials = trials
-        self._trials: tuple | None = None
+        self._find = find
+        self._found: dict[int, Any] = {}
 
-    @property
-    def trials(self) -> tuple:
-        """The two trial values."""
-        if self._trials is None:
-            self._trials = self._find_trials()
-        return self._trials
+    def at(self, trial: int) -> Any:
+        """Return its value in a trial.
+
+        Args:
+            trial: int, the number of the trial.
+        """
+        if trial not in self._found:
+            self._found[trial] = self._find(trial)
+        return self._found[trial]
 
     # Shapes hold None for an unknown size, and are compared entry by entry.
     def __eq__(self, other: object) -> bool:
@@ -74,7 +78,7 @@ def shape_of(x: KerasTensor) -> tuple:
 
 
 def _size_of(x: KerasTensor, axis: int) -> Size:
-    size = Size(lambda: tuple(shape[axis] for shape in _trial_shapes(x)))
+    size = Size(lambda trial: _shape_at(x, trial)[axis])
     _add_node(OpCall(size_along), (x, axis), {}, size)
     return size
 
@@ -101,9 +105,10 @@ def record_with_sizes(function: Callable, args: tuple, kwargs: dict, name: str |
     """``graph.record`` of an op that has sizes among its arguments."""
     args, kwargs = _spans(args), _spans(kwargs)
     operation = SizedCall(function, name)
-    runs = [_run(operation, args, kwargs, trial) for trial in _TRIALS]
-    outputs = graph.to_symbols(shape_inference.common(*runs))
-    _note_trials(outputs, runs)
+    runs = _tried(lambda trial: _run(operation, args, kwargs, trial))
+    outputs = graph.to_symbols(shape_inference.common(*runs.values()))
+    for trial, result in runs.items():
+        _note_shapes(outputs, trial, result)
     _add_node(operation, args, kwargs, outputs)
     return outputs
 
@@ -129,30 +134,46 @@ def _sliced(x: Any) -> Any:
     return tuple(map(_sliced, x)) if type(x) is tuple else x
 
 
-def _trial_shapes(x: KerasTensor) -> tuple:
-    """The trial shapes of a symbolic tensor."""
+def _tried(compute: Callable[[int], Any]) -> dict[int, Any]:
+    """Return the results of two trials by number: the first two, or those with larger inputs where these fail."""
+    first = None
+    for pair in _PAIRS:
+        try:
+            return {trial: compute(trial) for trial in pair}
+        except Exception as error:
+            first = first or error
+    assert first is not None
+    raise first
+
+
+def _shape_at(x: KerasTensor, trial: int) -> tuple:
+    """The shape of a symbolic tensor in a trial."""
     if None not in x.shape:
-        return (x.shape, x.shape)
-    if "trial_shapes" not in vars(x):
+        return x.shape
+    if trial not in _shapes(x):
         for node in graph.ancestors([x]):
-            if any(None in y.shape and "trial_shapes" not in vars(y) for y in node.outputs) and not node.is_input:
-                _note_trials(node.outputs, [_run(node.operation, node.args, node.kwargs, n) for n in _TRIALS])
-    known = tuple(shape_inference.known_shape(x.shape, trial) for trial in _TRIALS)
-    return vars(x).setdefault("trial_shapes", known)
+            if any(None in y.shape and trial not in _shapes(y) for y in node.outputs) and not node.is_input:
+                _note_shapes(node.outputs, trial, _run(node.operation, node.args, node.kwargs, trial))
+    return _shapes(x).setdefault(trial, shape_inference.known_shape(x.shape, trial))
 
 
-def _note_trials(outputs: Any, runs: list) -> None:
+def _shapes(x: KerasTensor) -> dict[int, tuple]:
+    """The shapes of a symbolic tensor in the trials that were run, by their number."""
+    return vars(x).setdefault("trial_shapes", {})
+
+
+def _note_shapes(outputs: Any, trial: int, result: Any) -> None:
     symbols = [y for y in trees.leaves(outputs) if isinstance(y, KerasTensor)]
-    found = [[y.shape for y in trees.leaves(run) if isinstance(y, SpecArray)] for run in runs]
-    for symbol, *pair in zip(symbols, *found, strict=True):
-        vars(symbol)["trial_shapes"] = tuple(pair)
+    specs = [y for y in trees.leaves(result) if isinstance(y, SpecArray)]
+    for symbol, spec in zip(symbols, specs, strict=True):
+        _shapes(symbol)[trial] = spec.shape
 
 
 def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
     def on_trial(x: Any) -> Any:
         if isinstance(x, Size):
-            return x.trials[trial]
-        return masks.copy_mask(x, SpecArray(_trial_shapes(x)[trial], x.dtype)) if isinstance(x, KerasTensor) else x
+            return x.at(trial)
+        return masks.copy_mask(x, SpecArray(_shape_at(x, trial), x.dtype)) if isinstance(x, KerasTensor) else x
 
     args, kwargs = trees.map(on_trial, (args, kwargs))
     with backends.use(SPEC):
@@ -162,13 +183,13 @@ def _run(operation: Callable, args: tuple, kwargs: dict, trial: int) -> Any:
 def _computed(function: Callable, *args: Any) -> Size:
     """The ``Size`` that a Python function computes from sizes and numbers."""
 
-    def trials() -> tuple:
-        return tuple(function(*(x.trials[n] if isinstance(x, Size) else x for x in args)) for n in _TRIALS)
+    def find(trial: int) -> Any:
+        return function(*(x.at(trial) if isinstance(x, Size) else x for x in args))
 
     is_float = function in (operator.truediv, operator.pow) or any(
         isinstance(x, float) or (isinstance(x, Size) and x.dtype == "float32") for x in args
     )
-    size = Size(trials, "float32" if is_float else "int32")
+    size = Size(find, "float32" if is_float else "int32")
     _add_node(OpCall(function), args, {}, size)
     return size
 

@@ -110,3 +110,16 @@ print([name for name in ("tensorflow", "torch", "jax", "autograd") if name in sy
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), "KERAS_VERBOSE": "0"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("constructor", SMALLEST)
+def test_programs_for_keras_2_get_the_same_networks(constructor):
+    def kinds_and_shapes():
+        return [(kind, weights, output) for _, kind, _, weights, output in described(of_polykeras(constructor))]
+
+    expected = kinds_and_shapes()
+    config.set_era("keras2")  # there Conv2D(8, 3, 3) has a window of 3 by 3, and no strides
+    try:
+        assert kinds_and_shapes() == expected
+    finally:
+        config.set_era("keras3")

@@ -149,3 +149,16 @@ def test_a_table_of_positions_may_be_shorter_than_the_lengths_that_shapes_are_tr
     words, positions = layer.words.get_weights()[0], layer.positions.get_weights()[0]
     found = keras.Model(inputs, outputs).predict(x, verbose=0)
     np.testing.assert_allclose(found, words[x] + positions[start : start + 3], rtol=1e-6)
+
+
+def test_sizes_are_found_behind_networks_for_large_images(backend):
+    # Six halvings leave nothing of the small images on which sizes are tried first.
+    inputs = hidden = keras.Input((None, None, 1))
+    for _ in range(6):
+        hidden = layers.MaxPooling2D(3, 2)(hidden)
+    sizes = ops.shape(hidden)
+    other = ops.shape(inputs)[1] // 2
+    model = keras.Model(inputs, ops.reshape(hidden, (sizes[0], sizes[1] * sizes[2])) + ops.cast(other, "float32"))
+    assert model.output_shape == (None, None)
+    found = ops.convert_to_numpy(model(ops.ones((2, 200, 300, 1))))
+    np.testing.assert_array_equal(found, np.full((2, 2 * 3), 101.0))

@@ -105,6 +105,19 @@ def test_stateless_methods_leave_the_state_alone(backend):
         metric.stateless_result(values[:1])
 
 
+def test_stateless_methods_take_the_variables_for_their_values(backend):
+    metric = keras.metrics.Mean()
+    metric.update_state([2.0, 4.0])
+    values = metric.stateless_update_state(metric.variables, [9.0])
+    assert float(metric.stateless_result(values)) == 5.0
+    assert float(metric.stateless_result(metric.variables)) == float(metric.result()) == 3.0
+    layer = keras.layers.BatchNormalization(momentum=0.5)
+    layer.build((None, 1))
+    x = keras.ops.convert_to_tensor([[0.0], [4.0]])
+    _, [mean, _] = layer.stateless_call(layer.trainable_variables, layer.non_trainable_variables, x, training=True)
+    assert float(mean[0]) == 1.0 and float(layer.moving_mean.value[0]) == 0.0
+
+
 def test_masks_of_predictions_take_padding_out(backend):
     y_pred = keras.ops.convert_to_tensor(np.array([[0.9, 0.9], [0.9, 0.1]], "float32"))
     masks.set_mask(y_pred, keras.ops.convert_to_tensor(np.array([[True, True], [False, True]])))

@@ -295,3 +295,15 @@ def test_links_to_folders_are_followed_on_request(images, tmp_path):
         for follows in (False, True)
     ]
     assert counts == [1, 2]
+
+
+def test_datasets_take_the_options_of_tf_data(images):
+    dataset = image_dataset_from_directory(images, image_size=(2, 2), shuffle=False, batch_size=3, verbose=False)
+    mapped = dataset.map(lambda x, y: (x, y + 10), num_parallel_calls=8, deterministic=True)
+    assert [y.tolist() for _, y in mapped] == [[10, 10, 10], [10, 11, 11], [11, 11]]
+    assert [len(y) for _, y in dataset.map(lambda x, y: (x, y), 4).take(-1, name="all")] == [3, 3, 2]
+    assert len(dataset.skip(-1)) == 0
+    singles = dataset.unbatch(name="singles").batch(4, drop_remainder=True, num_parallel_calls=2)
+    assert [len(y) for _, y in singles] == [4, 4]
+    with pytest.raises(TypeError, match="'num_parallel_call'"):
+        dataset.map(lambda x, y: x, num_parallel_call=2)

@@ -158,8 +158,10 @@ class SampleDataset(PyDataset):
         number = range(self._count)[self._batches][index]
         return self.read(self._samples[number].item() if size is None else self._samples[number * size :][:size])
 
-    def batch(self, batch_size: int, drop_remainder: bool = False) -> SampleDataset:
+    # The options of ``tf.data`` say how to be fast, and change no results here: samples are read when they are needed.
+    def batch(self, batch_size: int, drop_remainder: bool = False, **options: Any) -> SampleDataset:
         """Return a dataset of batches of these samples, each read separately and stacked."""
+        _check_options("batch", options)
         if self._batch_size is not None:
             raise ValueError(f"Expected a dataset of single samples. Received: one in batches of {self._batch_size}.")
         check_counts(batch_size=batch_size)
@@ -169,8 +171,9 @@ class SampleDataset(PyDataset):
             read=read, _samples=samples, _batches=slice(None), _batch_size=batch_size, _drop_remainder=drop_remainder
         )
 
-    def unbatch(self) -> SampleDataset:
+    def unbatch(self, **options: Any) -> SampleDataset:
         """Return a dataset of the single samples."""
+        _check_options("unbatch", options)
         if self._batch_size is None:
             return self
         first = np.arange(self._count)[self._batches] * self._batch_size
@@ -183,16 +186,20 @@ class SampleDataset(PyDataset):
         """Return a dataset of some of the samples, given by their indices in the original order."""
         return self._changed(_samples=self._samples[indices])
 
-    def map(self, function: Callable) -> SampleDataset:
-        """Return a dataset with ``function(x, y)`` applied to the batches ``(x, y)``."""
-        return self._changed(read=functools.partial(_read_mapped, self.read, function), spec=None)
+    def map(self, map_func: Callable, *options: Any, **more: Any) -> SampleDataset:
+        """Return a dataset with ``map_func(x, y)`` applied to the batches ``(x, y)``."""
+        _check_options("map", more, *options)
+        return self._changed(read=functools.partial(_read_mapped, self.read, map_func), spec=None)
 
-    def take(self, count: int) -> SampleDataset:
-        """Return a dataset of the first ``count`` batches of each pass."""
-        return self._changed(_batches=_part(self._batches, 0, count))
+    def take(self, count: int, **options: Any) -> SampleDataset:
+        """Return a dataset of the first ``count`` batches of each pass; -1 for all."""
+        _check_options("take", options)
+        return self._changed(_batches=_part(self._batches, 0, None if count < 0 else count))
 
-    def skip(self, count: int) -> SampleDataset:
-        """Return a dataset without the first ``count`` batches of each pass."""
+    def skip(self, count: int, **options: Any) -> SampleDataset:
+        """Return a dataset without the first ``count`` batches of each pass; -1 for an empty one."""
+        _check_options("skip", options)
+        count = len(self) if count < 0 else count
         return self._changed(_batches=_part(self._batches, count, None))
 
     def as_tensorflow(self) -> Any:
@@ -217,18 +224,35 @@ _OF_TF_DATA = frozenset(
     ("apply", "as_numpy_iterator", "cache", "cardinality", "concatenate", "element_spec", "enumerate", "filter")
     + (
         "flat_map",
+        "group_by_window",
         "interleave",
+        "options",
         "padded_batch",
         "prefetch",
+        "ragged_batch",
         "rebatch",
+        "reduce",
         "repeat",
+        "save",
+        "scan",
         "shard",
         "shuffle",
+        "take_while",
+        "unique",
         "window",
         "with_options",
     )
     + ("_variant_tensor",)
 )
+
+
+_OPTIONS = {"num_parallel_calls", "deterministic", "name", "synchronous", "use_unbounded_threadpool"}
+
+
+def _check_options(method: str, named: dict, *positional: Any) -> None:
+    unknown = sorted(named.keys() - _OPTIONS)
+    if unknown or len(positional) > len(_OPTIONS):
+        raise TypeError(f"{method}(): Expected options among {sorted(_OPTIONS)}. Received: {unknown or positional}.")
 
 
 def _part(batches: slice, start: int, count: int | None) -> slice:
