@@ -208,6 +208,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("callbacks.monitor", "assumes_falling", True),
     ("datasets.downloads", "extracts_beside", True),
     ("layers.convolutional", "numbers_are_windows", True),
+    ("layers.layer", "penalties_are_symbolic", True),
     ("layers.normalization", "is_of_keras_2", True),
     ("layers.rnn", "lists_constants", True),
     ("layers.rnn", "lists_states", True),

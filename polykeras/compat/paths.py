@@ -26,7 +26,7 @@ OLD_PATHS = {
     "polykeras.callbacks.tensorboard_v1": "polykeras.callbacks.tensorboard",
     "polykeras.callbacks.tensorboard_v2": "polykeras.callbacks.tensorboard",
     "polykeras.engine": "polykeras.compat.keras2.engine",
-    "polykeras.initializations": "polykeras.initializers",
+    "polykeras.initializations": "polykeras.compat.keras1.initializations",
     "polykeras.layers.experimental": "polykeras.compat.keras2.experimental",
     "polykeras.legacy": "polykeras.compat.keras2.legacy",
     "polykeras.objectives": "polykeras.compat.keras1.objectives",

@@ -156,7 +156,8 @@ class Node:
 
     @property
     def is_input(self) -> bool:
-        return not self.inputs
+        """Whether its tensors are inputs; an op of no tensor computes something from variables."""
+        return not self.inputs and not isinstance(self.operation, OpCall)
 
     # What programs of Keras 1 and 2 read. A single shape stands for itself, several are a list.
 
@@ -285,6 +286,13 @@ def sources(outputs: Iterable[KerasTensor]) -> list[KerasTensor]:
     outputs = list(outputs)
     met = [*outputs, *(x for node in ancestors(outputs) for x in (*node.inputs, *node.outputs))]
     return list({id(x): x for x in met if x.node is None or x.node.is_input}.values())
+
+
+def evaluated(x: Any) -> Any:
+    """Return the value of a symbolic tensor that depends on variables alone; anything else is unchanged."""
+    if not isinstance(x, KerasTensor) or sources([x]):
+        return x
+    return Plan([], [x]).run([])[0]
 
 
 class Plan:

@@ -15,7 +15,16 @@ takes_both = False
 #: Whether the logs of a batch contain its index and size, as ``batch`` and ``size``, and ``params`` tell of the data.
 has_batches = False
 
-_PAIRS = {"accuracy": "acc", "acc": "accuracy", "learning_rate": "lr", "lr": "learning_rate"}
+#: The second are the names in Keras 2.0 to 2.2, and in 2.3 for the learning rate.
+_NAMES = (
+    ("accuracy", "acc"),
+    ("learning_rate", "lr"),
+    ("mae", "mean_absolute_error"),
+    ("mse", "mean_squared_error"),
+    ("mape", "mean_absolute_percentage_error"),
+    ("msle", "mean_squared_logarithmic_error"),
+)
+_PAIRS = dict(_NAMES) | {there: here for here, there in _NAMES}
 
 
 class Logs(dict):

@@ -61,6 +61,18 @@ def keep(output: Any, tensors: list[KerasTensor], values: list) -> None:
     _state.kept = (output, {id(x): (x, value) for x, value in zip(tensors, values, strict=True)})
 
 
+def symbol_of(value: Any) -> Any:
+    """Return the output of the model whose losses are being computed that has a value; otherwise the value.
+
+    Args:
+        value: array, such as the ``y_pred`` of a loss.
+    """
+    if _state.model is None or is_symbol(value):
+        return value
+    pairs = zip(trees.leaves(_state.outputs), _state.model.outputs, strict=False)
+    return next((symbol for output, symbol in pairs if output is value), value)
+
+
 def valued(result: Any) -> Any:
     """Evaluate the result of a loss or metric if it is symbolic; return anything else unchanged.
 

@@ -56,6 +56,9 @@ class Size(KerasTensor):
     def __eq__(self, other: object) -> bool:
         return other is None or other is self
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
     __hash__ = KerasTensor.__hash__
 
     def __neg__(self) -> Size:
@@ -144,6 +147,20 @@ def _tried(compute: Callable[[int], Any]) -> dict[int, Any]:
             first = first or error
     assert first is not None
     raise first
+
+
+def on_known_sizes(function: Callable[[list[SpecArray]], Any], tensors: list[KerasTensor]) -> Any:
+    """Return the result of a function of specs that are as in a trial, so that all sizes are known.
+
+    Args:
+        function: takes a list of specs.
+        tensors: the inputs of a graph.
+    """
+
+    def at(trial: int) -> Any:
+        return function([SpecArray(shape_inference.known_shape(x.shape, trial), x.dtype) for x in tensors])
+
+    return next(iter(_tried(at).values()))
 
 
 def _shape_at(x: KerasTensor, trial: int) -> tuple:

@@ -11,6 +11,7 @@ weights loads no framework.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -332,7 +333,7 @@ class Variable(EngineProtocols, Operators):
         if isinstance(initial, np.ndarray):
             return initial
         sample = getattr(initial, "sample", initial)
-        value = sample(self.shape, self.dtype)
+        value = sample(self.shape, name=self.name) if _takes_name(sample) else sample(self.shape, self.dtype)
         shape = tuple(np.shape(value)) if not hasattr(value, "shape") else tuple(value.shape)
         if shape != self.shape:
             raise ValueError(
@@ -538,6 +539,14 @@ class Variable(EngineProtocols, Operators):
 
 
 backends.join(Variable)
+
+
+def _takes_name(initializer: Any) -> bool:
+    """Whether a function is an initializer of Keras 1, ``f(shape, name)`` or ``f(shape, scale, name)``."""
+    if not inspect.isfunction(initializer):
+        return False
+    names = inspect.signature(initializer).parameters
+    return "name" in names and "dtype" not in names
 
 
 def values_of(tree: Any) -> Any:

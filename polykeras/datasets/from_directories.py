@@ -13,6 +13,7 @@ import numpy as np
 from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import naming, seeds
+from polykeras.core.renamed import also_named
 from polykeras.datasets.sounds import read_sound
 from polykeras.training.checks import check_fraction
 from polykeras.training.data.datasets import SampleDataset
@@ -46,6 +47,7 @@ class Kind(NamedTuple):
     format: str | None = None
 
 
+@also_named(smart_resize="crop_to_aspect_ratio")  # in tf.keras 2
 def image_dataset_from_directory(
     directory: Any,
     labels: Any = "inferred",

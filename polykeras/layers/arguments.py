@@ -11,9 +11,12 @@ import numpy as np
 
 from polykeras.core.types import Function
 
+#: The sides of a window, each an argument in Keras 1.
+_SIDES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
+
 
 def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
-    """Return a decorator for ``__init__`` that also accepts old argument names.
+    """Return a decorator for ``__init__`` that also accepts old argument names; and for windows, one for each side.
 
     Args:
         **renamed: ``old_name="new_name"``.
@@ -26,8 +29,13 @@ def legacy_arguments(**renamed: str) -> Callable[[Function], Function]:
     """
 
     def decorate(init: Function) -> Function:
+        sides = _SIDES if "kernel_size" in inspect.signature(init).parameters else ()
+
         @functools.wraps(init)
         def call(self: Any, *args: Any, **kwargs: Any) -> None:
+            for names in sides:
+                if names[0] in kwargs:
+                    kwargs["kernel_size"] = tuple(kwargs.pop(name) for name in names)
             for old in [name for name in kwargs if name in renamed]:
                 new = renamed[old]
                 if new in kwargs:

@@ -61,7 +61,6 @@ _KERAS_1 = {
 #: Whether further positional numbers are the sides of one window, as in Keras 1 and 2: ``Conv2D(8, 3, 3)``.
 numbers_are_windows = False
 _AFTER_WINDOW = ("kernel_initializer", "activation", "weights", "padding", "strides", "data_format")
-_OLD_WINDOWS = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
 
 
 def old_names(init: Function) -> Function:
@@ -70,9 +69,6 @@ def old_names(init: Function) -> Function:
 
     @functools.wraps(init)
     def call(self: Any, *args: Any, **kwargs: Any) -> None:
-        for names in _OLD_WINDOWS:
-            if names[0] in kwargs:
-                kwargs["kernel_size"] = tuple(kwargs.pop(name) for name in names)
         end = 1 + self.rank
         if len(args) >= end > 2 and _is_of_keras_1(args[1:end], kwargs):
             kwargs.update(zip(_AFTER_WINDOW, args[end:], strict=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polykeras.core.functionalization import pure
-from polykeras.core.variables import values_of
 from polykeras.layers.module_idioms import ModuleIdioms
 
 if TYPE_CHECKING:
@@ -58,7 +57,6 @@ class EngineIdioms(ModuleIdioms, Whole):
             outputs = self(*args, **kwargs)
             return outputs, (self.losses if return_losses else [])
 
-        values = values_of([*trainable_variables, *non_trainable_variables])
-        updated, (outputs, losses) = pure(call, [*trainable, *others])(values)
+        updated, (outputs, losses) = pure(call, [*trainable, *others])([*trainable_variables, *non_trainable_variables])
         rest = updated[len(trainable) :]
         return (outputs, rest, losses) if return_losses else (outputs, rest)

@@ -36,6 +36,9 @@ from polykeras.layers.keras3_names import Keras3Names
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
 from polykeras.serialization import registry
 
+#: Whether a layer's losses, read outside of any computation, are symbolic tensors to differentiate, as in Keras 2.
+penalties_are_symbolic = False
+
 _LEGACY = (
     "input_shape",
     "batch_input_shape",
@@ -701,7 +704,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         overrides = type(self).compute_mask is not Layer.compute_mask
         if not overrides and (mask is None or not self.supports_masking):
             return
-        result = self.compute_mask(inputs, mask)
+        result = inferred(self.compute_mask, inputs, mask)
         leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]
         # A single mask for several outputs (states, scores) belongs to the first, as in Keras.
         for output, its_mask in zip(leaves, found, strict=False):
@@ -749,11 +752,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         if not backends.current().is_symbolic:
             added = [loss for loss in added if not isinstance(loss, SpecArray)]
         computed = [function() for layer in layers for function in layer._loss_functions]
-        return (
-            added
-            + computed
-            + [inferred(w.regularizer, w.raw) for w in self.trainable_weights if w.regularizer is not None]
-        )
+        return added + computed + [_penalty(w) for w in self.trainable_weights if w.regularizer is not None]
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Assign new values to variables, from inside ``call``, as in Keras 2.
@@ -926,3 +925,11 @@ def _scoped_build(build: Callable) -> Callable:
 
 _set_build(Layer)
 backends.join(Layer)
+
+
+def _penalty(weight: Variable) -> Any:
+    """Return what the regularizer of a weight adds to the loss."""
+    if not penalties_are_symbolic or scope.values is not None or backends.current().is_symbolic:
+        return inferred(weight.regularizer, weight.raw)
+    regularizer: Any = weight.regularizer
+    return graph.record(lambda: regularizer(weight.value), (), {}, "regularizer")

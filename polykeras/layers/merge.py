@@ -54,7 +54,11 @@ class Merge(Layer):
         """
         self._check_list("inputs", inputs)
         self.check_shapes([tuple(ops.shape(x)) for x in inputs])
-        return self.merge(_align(list(inputs)) if self.broadcasts else list(inputs))
+        return self._merge_function(_align(list(inputs)) if self.broadcasts else list(inputs))
+
+    def _merge_function(self, inputs: list) -> Any:
+        """Combine the inputs, like ``merge``: the name that subclasses in programs for Keras override."""
+        return self.merge(inputs)
 
     def _check_list(self, name: str, value: Any) -> None:
         if not isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from polykeras import config
 from polykeras.core import dtypes, naming
 from polykeras.core.functionalization import pure
 from polykeras.core.tracking import Trackable
-from polykeras.core.variables import Variable, values_of
+from polykeras.core.variables import Variable
 from polykeras.serialization import registry
 
 
@@ -154,7 +154,7 @@ class Metric(Trackable):
                 f"Expected a value for each of the {len(variables)} variables of metric {self.name!r}. "
                 f"Received: {len(values)} values."
             )
-        return pure(lambda: method(*args, **kwargs), variables)(values_of(list(values)))
+        return pure(lambda: method(*args, **kwargs), variables)(list(values))
 
     # ----------------------------------------------------------------- config
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor
-from polykeras.layers.core import InputLayer
+from polykeras.layers.core import Input, InputLayer
 
 
 def arrange(model: Any, given: Any) -> list:
@@ -35,6 +35,18 @@ def arrange(model: Any, given: Any) -> list:
 def input_name(tensor: KerasTensor) -> str:
     """Return the name by which a dict refers to an input."""
     return tensor.maker.operation.name if is_from_input_layer(tensor) else tensor.name
+
+
+def input_like(tensor: KerasTensor) -> KerasTensor:
+    """Return a new input that stands for one of another model, as of a branch that a model merges."""
+    new: KerasTensor = Input(batch_shape=tensor.shape, dtype=tensor.dtype)
+    vars(new)["stands_for"] = original(tensor)
+    return new
+
+
+def original(tensor: KerasTensor) -> KerasTensor:
+    """Return the first input for which one stands: itself, if it was not made by ``input_like``."""
+    return vars(tensor).get("stands_for", tensor)
 
 
 def is_optional(tensor: KerasTensor) -> bool:

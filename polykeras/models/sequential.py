@@ -11,6 +11,7 @@ from polykeras.core.graph import KerasTensor
 from polykeras.layers.core import Input, InputLayer, input_dtype
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import is_string_array
+from polykeras.models.inputs import input_like
 from polykeras.models.model import Model
 from polykeras.serialization import registry
 from polykeras.training.string_inputs import front_of
@@ -265,7 +266,7 @@ def _implied_input(layer: Layer) -> InputLayer | _SeveralInputs | None:
     """Return the input that a first layer specifies by ``input_shape``, or a first model by its own inputs."""
     shape = getattr(layer, "_batch_input_shape", None)
     if isinstance(layer, Model) and layer._plan is not None:
-        inputs = [Input(batch_shape=x.shape, dtype=x.dtype) for x in layer.inputs]
+        inputs = [input_like(x) for x in layer.inputs]
         return inputs[0].maker.operation if len(inputs) == 1 else _SeveralInputs(inputs)
     if shape is None:
         return None

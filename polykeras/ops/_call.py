@@ -269,7 +269,8 @@ def axes_of(axis: Any, rank: int, name: str = "axis") -> tuple[int, ...] | None:
         return None
     if axis.__class__ is int:
         return (axis_of(axis, rank, name),)
-    axes = tuple(axis_of(a, rank, name) for a in (axis if isinstance(axis, list | tuple) else (axis,)))
+    axis = axis.tolist() if isinstance(axis, np.ndarray) else axis
+    axes = tuple(axis_of(a, rank, name) for a in (axis if isinstance(axis, list | tuple | range) else (axis,)))
     if len(set(axes)) < len(axes):
         raise ValueError(f"Expected every axis once in {name}. Received: {axis}.")
     return axes

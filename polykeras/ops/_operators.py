@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from polykeras.backends.contract.spec import SpecArray
 from polykeras.core import dtypes
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operators import Operators
@@ -25,7 +26,6 @@ def _is_inexact(x: Any) -> bool:
     return isinstance(x, float) or (hasattr(x, "dtype") and creation.dtype(x) in dtypes.FLOATS + dtypes.COMPLEX)
 
 
-# Not ``==``: symbolic tensors are compared by identity, like dict keys.
 _TWO = {
     "add": arithmetic.add,
     "sub": arithmetic.subtract,
@@ -47,6 +47,8 @@ _COMPARISONS = {
 }
 # As in Keras; the engines' arrays, and so symbolic tensors, combine the bits of integers.
 _LOGICAL = {"and": arithmetic.logical_and, "or": arithmetic.logical_or, "xor": arithmetic.logical_xor}
+# As in Keras, ``==`` of symbolic tensors says whether they are the same, as dicts and lists need, and ``!=`` compares
+# values; specs stand for arrays, whose ``==`` compares values too.
 _EQUALITIES = {"eq": arithmetic.equal, "ne": arithmetic.not_equal}
 _ONE = {"neg": math.negative, "pos": creation.convert_to_tensor, "abs": math.absolute, "invert": math.bitwise_not}
 
@@ -57,6 +59,16 @@ def _forward(function: Callable) -> Callable:
 
 def _reflected(function: Callable) -> Callable:
     return lambda self, other: function(other, self)
+
+
+def _of_values(function: Callable, otherwise: bool) -> Callable:
+    """Return a method that compares values; what has none, such as None or a name, is ``otherwise``."""
+
+    def compare(self: Any, other: Any) -> Any:
+        has_values = isinstance(other, bool | int | float | complex | list | tuple) or hasattr(other, "shape")
+        return function(self, other) if has_values else otherwise
+
+    return compare
 
 
 def _alone(function: Callable) -> Callable:
@@ -91,6 +103,9 @@ def install() -> None:
     for name, method in methods.items():
         setattr(Operators, f"__{name}__", method)
     KerasTensor.reshape, KerasTensor.squeeze = reshape, squeeze
+    differs, equals = _of_values(arithmetic.not_equal, True), _of_values(arithmetic.equal, False)
+    for kind, name, method in ((KerasTensor, "ne", differs), (SpecArray, "ne", differs), (SpecArray, "eq", equals)):
+        setattr(kind, f"__{name}__", method)
     for name, function in (_EQUALITIES | _LOGICAL).items():
         setattr(Variable, f"__{name}__", _forward(function))
     for name, function in _LOGICAL.items():

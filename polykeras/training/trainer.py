@@ -21,7 +21,7 @@ from polykeras.capture.native_steps import DirectStep
 from polykeras.capture.step import Step, specs_of
 from polykeras.core import dtypes, functionalization, log_names, placement, trees, turns
 from polykeras.core.functionalization import settled
-from polykeras.core.graph import Plan
+from polykeras.core.graph import Plan, evaluated
 from polykeras.core.outer_tensors import graph_around
 from polykeras.core.returned import returned
 from polykeras.core.shape_inference import inferred
@@ -133,6 +133,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         self._compiled = _Compiled(self, loss, loss_weights, metrics, weighted_metrics)
         self.run_eagerly, self.steps_per_execution = run_eagerly, steps_per_execution
         self.jit_compile = jit_compile
+        compiled_before = getattr(self, "_compile_arguments", {}).get("loss")
         self._compile_arguments = {
             "optimizer": optimizer,
             "loss": loss,
@@ -143,7 +144,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        self.loss, self.stop_training = loss, False
+        if loss is not None or self.loss is compiled_before:
+            self.loss = loss  # otherwise a model may keep its own object there, for its compute_loss
+        self.stop_training = False
         self._steps = self.train_function = self.test_function = self.predict_function = None
         self._settled = Settled(self)
 
@@ -249,13 +252,15 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         Raises:
             ValueError: if there is no loss, or a loss but no ``y``.
         """
-        losses = list(self.losses)
+        losses = list(map(evaluated, self.losses))
         if self._compiled is not None and self._compiled.loss is not None and y is not None:
             self._returned(y_pred, "call")
             with graph_around(self, x, y_pred, training):
                 losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
         if not losses:
-            losses = list(super().losses)  # the kept lists may be older than the first add_loss of a layer
+            losses = list(
+                map(evaluated, super().losses)
+            )  # the kept lists may be older than the first add_loss of a layer
         if not losses:
             if y is None and self._compiled is not None and self._compiled.loss is not None:
                 raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
@@ -542,6 +547,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 check_fraction("validation_split", validation_split)
             elif validation_split:
                 (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
+            # Generators of Keras 2 may yield what a callback prepares: they are asked once training has begun.
+            begins_first = log_names.has_batches and self.built and isinstance(x, Iterator)
+            if begins_first:
+                callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, steps_per_epoch, None, validation_data)
+                callbacks.on_train_begin({})
             source = make_source(
                 (x, y, sample_weight),
                 batch_size,
@@ -554,19 +564,33 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             )
             sources.callback(source.close)
             self._prepare(source.spec())
-            further = log_names.params(self.metrics_names, source, validation_data is not None)
-            callbacks = self._callback_list(callbacks, verbose, epochs=epochs, steps=source.steps, **further)
-            for callback in callbacks.callbacks:
-                callback.validation_data = validation_data  # expected by callbacks of Keras 2
+            if not begins_first:
+                callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, source.steps, source, validation_data)
             sizes = validation_batch_size, batch_size
             validation = _Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
             sources.callback(validation.close)
-            return self._fit(source, epochs, initial_epoch, callbacks, validation)
+            if not begins_first:
+                self.stop_training = False
+            return self._fit(source, epochs, initial_epoch, callbacks, validation, begins_first)
+
+    def _callbacks_of_fit(
+        self, callbacks: Any, verbose: Any, epochs: int, steps: int | None, source: Any, validation_data: Any
+    ) -> CallbackList:
+        further = log_names.params(self.metrics_names, source, validation_data is not None)
+        result = self._callback_list(callbacks, verbose, epochs=epochs, steps=steps, **further)
+        for callback in result.callbacks:
+            callback.validation_data = validation_data  # expected by callbacks of Keras 2
+        return result
 
     def _fit(
-        self, source: Any, epochs: int, initial_epoch: int, callbacks: CallbackList, validation: _Validation
+        self,
+        source: Any,
+        epochs: int,
+        initial_epoch: int,
+        callbacks: CallbackList,
+        validation: _Validation,
+        has_begun: bool,
     ) -> History:
-        self.stop_training = False
         step = self._step("train", source.spec(), True)
         self._settled.warn(self)
         watched = callbacks.watches_batches("train")
@@ -578,7 +602,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         position.callbacks = callbacks.callbacks
         with searched_once():
             position.variables = self._step_variables() + self._training_variables()
-        callbacks.on_train_begin({})
+        if not has_begun:
+            callbacks.on_train_begin({})
         if position.restore is not None:
             if position.batch:
                 callbacks.on_epoch_begin(position.epoch, {})

@@ -144,3 +144,27 @@ def test_what_assigns_variables_is_called_as_it_is():
         assert keras.remat(norm)(keras.KerasTensor((None, 3))).shape == (None, 3)
     with pytest.raises(ValueError, match="mode"):
         keras.RematScope(mode="some")
+
+
+def test_tensors_of_a_graph_are_compared_with_values(backend):
+    inputs = keras.Input((3,), dtype="int32")
+    model = keras.Model(inputs, ops.cast(inputs != 0, "float32"))
+    assert ops.convert_to_numpy(model(np.array([[0, 2, 3]]))).tolist() == [[0.0, 1.0, 1.0]]
+    assert inputs == inputs and inputs != None and inputs != "inputs"  # noqa: E711, PLR0124
+    assert inputs in [model.output, inputs] and model.output not in [inputs]
+
+
+@pytest.mark.parametrize(
+    "compare", [lambda x: x == 2, lambda x: x != 2, lambda x: x == np.int32(2), lambda x: x == x * 1]
+)
+def test_layers_compare_their_inputs_with_values(backend, compare):
+    class Mask(keras.layers.Layer):
+        def call(self, x):
+            return ops.cast(compare(x), "float32")
+
+    x = np.array([[0, 2, 3]])
+    inputs = keras.Input((3,), dtype="int32")
+    outputs = Mask()(inputs)
+    assert outputs.shape == (None, 3)
+    found = ops.convert_to_numpy(keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(outputs)).layers[1](x))
+    assert found.tolist() == compare(x).astype("float32").tolist()

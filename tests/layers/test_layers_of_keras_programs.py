@@ -94,3 +94,30 @@ def test_outputs_have_the_containers_that_a_class_states(containers, backend):
     outputs = Stated().compute_output_spec(keras.KerasTensor((2, 3)))
     expected = containers("leaf")
     assert keras.tree.map_structure(lambda x: x.shape, outputs) == keras.tree.map_structure(lambda x: (2, 3), expected)
+
+
+@pytest.mark.parametrize(
+    "name, module, function",
+    [("tensorflow", "tensorflow", "not_equal"), ("torch", "torch", "ne"), ("jax", "jax.numpy", "not_equal")],
+)
+def test_masks_are_computed_by_functions_of_the_engine(name, module, function):
+    compare = getattr(pytest.importorskip(module), function)
+
+    class Words(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.vectors = keras.layers.Embedding(10, 4)
+
+        def call(self, x):
+            return self.vectors(x)
+
+        def compute_mask(self, inputs, mask=None):
+            return compare(inputs, 0)
+
+    with keras.backends.use(name):
+        inputs = keras.Input((None,), dtype="int64")
+        vectors = Words()(inputs)
+        assert vectors.shape == (None, None, 4)
+        model = keras.Model(inputs, [vectors, keras.layers.GlobalAveragePooling1D()(vectors)])
+        all_vectors, mean = model.predict(np.array([[1, 2, 0, 0]]), verbose=0)
+    np.testing.assert_allclose(mean[0], all_vectors[0, :2].mean(0), rtol=1e-5)

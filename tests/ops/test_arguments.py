@@ -159,3 +159,10 @@ def test_an_unknown_size_is_not_taken_for_a_number(backend):
     x = KerasTensor((None, None, 3))
     with pytest.raises(ValueError, match="A size that is unknown in a graph is None"):
         ops.divide(x, ops.cast(x.shape[1], "float32"))
+
+
+@pytest.mark.parametrize("axis", [range(1, 3), np.arange(1, 3), np.array(2)])
+def test_axes_come_in_any_sequence_of_integers(axis, backend):
+    x = np.arange(24.0).reshape(2, 3, 4)
+    axes = tuple(np.atleast_1d(axis).tolist())
+    np.testing.assert_allclose(ops.convert_to_numpy(ops.sum(x, axis=axis)), x.sum(axes))

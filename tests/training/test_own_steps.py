@@ -531,3 +531,19 @@ def test_added_arrays_of_losses_are_summed(backend):
     np.testing.assert_allclose(loss, np.sum((x @ kernel + bias - y) ** 2), rtol=1e-4)
     alone = keras.Model(model.get_layer("x").input, dense.output)  # what predicts without the targets
     np.testing.assert_allclose(alone.predict(x, verbose=0), x @ kernel + bias, rtol=1e-4, atol=1e-6)
+
+
+def test_a_model_keeps_its_own_loss_where_none_is_compiled(backend):
+    class Own(keras.Sequential):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.loss = keras.losses.MeanAbsoluteError()
+
+        def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+            return self.loss(y, y_pred)
+
+    model = Own([keras.layers.Dense(1, kernel_initializer="zeros")])
+    model.compile("sgd")
+    assert model.evaluate(np.ones((4, 2)), np.full((4, 1), 3.0), verbose=0) == pytest.approx(3.0)
+    model.compile("sgd", "mse")
+    assert model.loss == "mse"

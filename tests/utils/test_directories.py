@@ -307,3 +307,12 @@ def test_datasets_take_the_options_of_tf_data(images):
     assert [len(y) for _, y in singles] == [4, 4]
     with pytest.raises(TypeError, match="'num_parallel_call'"):
         dataset.map(lambda x, y: x, num_parallel_call=2)
+
+
+def test_images_are_cropped_by_the_first_name_of_that_option(images):
+    options = {"image_size": (2, 3), "shuffle": False, "verbose": False}
+    first, second = (
+        image_dataset_from_directory(images, **options, **{name: True})
+        for name in ("smart_resize", "crop_to_aspect_ratio")
+    )
+    np.testing.assert_array_equal(as_numpy(first[0])[0], as_numpy(second[0])[0])

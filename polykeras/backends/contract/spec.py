@@ -29,6 +29,7 @@ class SpecArray(Operators):
     """
 
     __slots__ = ("shape", "dtype", "__weakref__")
+    __hash__ = object.__hash__  # by identity; ``==`` compares values
 
     def __init__(self, shape: tuple, dtype: str) -> None:
         self.shape = shape

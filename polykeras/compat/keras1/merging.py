@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from polykeras.core import naming
-from polykeras.core.graph import KerasTensor
 from polykeras.layers import Layer
-from polykeras.layers.core import Input, Lambda
+from polykeras.layers.core import Lambda
 from polykeras.layers.merge import Add, Average, Concatenate, Dot, Maximum, Multiply
 from polykeras.models import Model, Sequential
+from polykeras.models.inputs import input_like, original
 
 
 def merge(
@@ -81,15 +81,14 @@ def Merge(  # noqa: N802 # a layer in Keras 1
     if not layers:
         return layer
     branches: list[Any] = [x if isinstance(x, Model) else Sequential([x]) for x in layers]
-    inputs = {id(branch): _inputs(branch) for branch in branches}
-    outputs = {id(branch): branch(inputs[id(branch)]) for branch in branches}
-    flat = [x for own in inputs.values() for x in (own if isinstance(own, list) else [own])]
-    return Model(flat, layer([outputs[id(branch)] for branch in branches]))
+    # Branches that have a part in common share its inputs.
+    inputs = {original(x): input_like(x) for branch in branches for x in branch.inputs}
+    outputs = [branch(_single([inputs[original(x)] for x in branch.inputs])) for branch in branches]
+    return Model(list(inputs.values()), layer(outputs))
 
 
-def _inputs(branch: Any) -> Any:
-    found: list[KerasTensor] = [Input(batch_shape=x.shape, dtype=x.dtype) for x in branch.inputs]
-    return found[0] if len(found) == 1 else found
+def _single(tensors: list) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 def _layer(

@@ -9,10 +9,11 @@ from polykeras import backends, ops
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.compat.keras2.backend.session import learning_phase
 from polykeras.compat.keras2.backend.tensors import get_value
-from polykeras.core import graph, naming, trees
+from polykeras.core import graph, naming, sizes, trees
 from polykeras.core.context import within
 from polykeras.core.functionalization import reading
 from polykeras.core.graph import KerasTensor, Plan
+from polykeras.core.outer_tensors import symbol_of
 from polykeras.core.shape_inference import inferred
 from polykeras.core.variables import Variable
 from polykeras.ops._call import op
@@ -52,7 +53,7 @@ class _GraphFunction:
         self._backend_name = backends.outer_name()
         self._is_single = not isinstance(outputs, list | tuple)
         self._inputs = inputs
-        self._outputs = [outputs] if self._is_single else list(outputs)
+        self._outputs = [outputs] if self._is_single else list(map(_as_tensor, outputs))
         self._updates = updates
         computed = [update for update in updates if not isinstance(update, tuple | list)]
         if computed:
@@ -91,11 +92,17 @@ class _GraphFunction:
         return outputs[0] if self._is_single else outputs
 
 
+def _as_tensor(x: Any) -> Any:
+    """Return ``K.shape(x)``, a tuple of sizes, as one tensor; anything else is unchanged."""
+    is_shape = isinstance(x, tuple) and any(isinstance(size, KerasTensor) for size in x)
+    return ops.stack([ops.cast(size, "int32") for size in x]) if is_shape else x
+
+
 def gradients(loss: KerasTensor, variables: Any) -> list:
     """Return the gradients of a symbolic loss, as symbolic tensors for ``K.function``.
 
     Args:
-        loss: a symbolic tensor; its entries are summed.
+        loss: a symbolic tensor, or the ``y_pred`` of a loss that is being computed; its entries are summed.
         variables: list (or one) of symbolic tensors that the loss depends on, and of Variables.
 
     Returns:
@@ -108,6 +115,7 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
     >>> function([x], gradients(ops.sum(x * x), x))([[1.0, 2.0, 3.0]])
     [array([2., 4., 6.], dtype=float32)]
     """
+    loss = symbol_of(loss)
     if not isinstance(loss, KerasTensor):
         raise TypeError(
             f"Expected a symbolic loss, computed from Input() or K.placeholder(). Received: {loss!r}, which does not "
@@ -115,7 +123,7 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
         )
     variables = list(variables) if isinstance(variables, list | tuple) else [variables]
     sources = graph.sources([loss])
-    read = _variables_read(loss, sources)
+    read = _variables_read(loss, sources) if any(isinstance(v, Variable) for v in variables) else {}
     weights = [v for v in variables if isinstance(v, Variable) and v in read]
     by_weight = dict(zip(map(id, weights), _weight_gradients(loss, sources, weights), strict=True)) if weights else {}
     return [by_weight.get(id(v)) if isinstance(v, Variable) else _gradient(loss, sources, v) for v in variables]
@@ -123,8 +131,12 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
 
 def _variables_read(loss: KerasTensor, sources: list) -> dict:
     """Return the variables from whose values a symbolic loss is computed."""
+    plan = Plan(sources, [loss])
     with reading() as read, backends.use(SPEC):
-        inferred(Plan(sources, [loss]).run, graph.to_specs(sources))
+        try:
+            plan.run(graph.to_specs(sources))
+        except Exception:  # some op needs known sizes
+            sizes.on_known_sizes(lambda specs: inferred(plan.run, specs), sources)
     return read
 
 

@@ -15,7 +15,7 @@ from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.compat.keras2.backend.kept import is_keeping, kept
 from polykeras.core import dtypes, window_geometry
 from polykeras.core.context import context
-from polykeras.core.graph import KerasTensor
+from polykeras.core.graph import KerasTensor, evaluated
 from polykeras.core.sizes import Size
 from polykeras.core.variables import Variable
 from polykeras.ops._call import op
@@ -143,14 +143,15 @@ def get_value(x: Any) -> Any:
     """Return the value of a variable or array as a NumPy array.
 
     Args:
-        x: Variable or array.
+        x: Variable, array, or symbolic tensor that depends on variables alone, such as a model's losses.
 
     Raises:
-        TypeError: for a symbolic tensor, which has no value.
+        TypeError: for another symbolic tensor, which has no value.
 
     >>> get_value(variable(3))
     array(3., dtype=float32)
     """
+    x = evaluated(x)
     if isinstance(x, KerasTensor):
         raise TypeError(
             f"Expected a tensor with a value. Received: {x!r}, a symbolic one. Compute it from values of its inputs by "
