@@ -904,7 +904,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """
         from polykeras.serialization import registry
 
-        if type(self).compile is not Trainer.compile:
+        # Not by identity: the era of Keras 2 puts its own order of arguments on Model.compile.
+        own = [cls for cls in type(self).__mro__ if "compile" in vars(cls)]
+        if not own[0].__module__.startswith("polykeras."):
             warnings.warn(
                 f"Model {self.name!r} ({type(self).__name__}) is loaded without being compiled, since it has its own "
                 f"compile(). Call compile(), or override get_compile_config() and compile_from_config(config).",
