@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import os
 import re
@@ -18,6 +19,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests compile many functions and run each once: JAX's compiler need not try hard.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
+# The million objects of the engines and of the tests live until the end: the garbage collector need not look at them.
+gc.disable()
 
 # Real Keras is an oracle of the tests and runs on torch. It reads the variable that polykeras
 # reads, and TensorFlow imports it: so it is imported first, after jax, which torch has to follow.
@@ -104,6 +108,11 @@ def real_keras():
     if keras.backend.backend() != "torch":
         pytest.skip("real Keras is here without torch")
     return keras
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ _ENTRIES = (
 _BESIDE = frozenset({"__init__", "__new__", "__repr__", "__init_subclass__", "build", "get_config", "from_config"})
 # Code that mentions one of these may reach any attribute, so all attributes of what it reaches are compared.
 _SEES_ALL = frozenset({"vars", "__dict__", "eval", "exec"})
+# More objects of one plain class are data, such as the nodes of a tree.
+_MOST_OF_A_CLASS = 256
 _SETTINGS = ("_floatx", "_epsilon", "_image_data_format", "_runs_eagerly")
 
 
@@ -109,6 +111,7 @@ class _Walk:
         self._is_exhaustive = is_exhaustive
         self._seen: dict[tuple, Any] = {}
         self._pending: list[tuple] = []
+        self._counts: Counter[type] = Counter()
 
     def start(self, root: Any, without: frozenset) -> None:
         self.namespaces += [Attributes(config, _SETTINGS), Attributes(stamp, ("constants",))]
@@ -210,6 +213,9 @@ class _Walk:
     def _visit_foreign(self, value: Any, watched: bool, without: frozenset) -> None:
         """Record those attributes of a foreign object that foreign code mentions."""
         self.is_own = False
+        self._counts[type(value)] += watched
+        if self._counts[type(value)] > _MOST_OF_A_CLASS:
+            return
         self._visit_methods(type(value), isinstance(value, Stamped))
         makes = Attributes if hasattr(value, "__dict__") else Slots
         names = self.names if makes is Attributes else self._named(_slots(type(value)))

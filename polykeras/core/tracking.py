@@ -156,49 +156,44 @@ _CONTAINERS = (*_SEQUENCES, dict)
 _FOREIGN = frozenset({"polykeras", *backends.NAMES, *sys.stdlib_module_names}) - {"types", "collections", "argparse"}
 
 
-def _search(
-    value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "", holder: Any = None
-) -> None:
+def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, name: str = "") -> None:
     """Add owned objects to ``found``; ``seen`` keeps visited objects alive, so that their ids are not reused."""
-    if isinstance(value, TRACKED):
-        if id(value) not in seen:
+    # No recursion: a user's objects may form a chain of any length.
+    pending: list[tuple[str, Any, Any]] = [(name, value, None)]
+    while pending:
+        name, value, holder = pending.pop()
+        if isinstance(value, TRACKED):
+            if id(value) not in seen:
+                seen[id(value)] = value
+                found.append(value)
+        elif not isinstance(value, _CONTAINERS) and backends.keeps_state(type(value)):
+            # An engine's own module or variable: a layer may wrap it, or its owner refuses it.
+            part = owner._adopt(name, value, holder)
+            if part is not value:
+                pending.append(("", part, None))
+        elif not isinstance(value, _CONTAINERS) and not is_holder(value):
+            _plain.add(type(value))
+        elif id(value) not in seen:
             seen[id(value)] = value
-            found.append(value)
-        return
-    kind: Any = type(value)
-    if not isinstance(value, _CONTAINERS) and backends.keeps_state(kind):
-        # An engine's own module or variable: a layer may wrap it, or its owner refuses it.
-        part = owner._adopt(name, value, holder)
-        if part is not value:
-            _search(part, seen, found, owner)
-        return
-    if not isinstance(value, _CONTAINERS) and not is_holder(value):
-        _plain.add(type(value))
-        return
-    if id(value) in seen:
-        return
-    seen[id(value)] = value
-    for item in contents(value):
-        if item.__class__ not in _plain:
-            _search(item, seen, found, owner, holder=value)
+            inner = [("", item, value) for item in contents(value) if item.__class__ not in _plain]
+            pending += reversed(inner)
 
 
 def contents(holder: Any) -> Iterable[Any]:
     """Return the items of a container (a set's sorted by name), or the attribute values of a plain object.
 
-    A long list of plain values, such as a vocabulary, is recognized by its first item, and counts as empty.
+    A long list or dict of plain values, such as a vocabulary, is recognized by its first one, and counts as empty.
 
     >>> contents({"a": 1, "b": [2]})
-    [1, [2]]
+    (1, [2])
     """
-    if isinstance(holder, dict):
-        return list(holder.values())
-    if isinstance(holder, _SEQUENCES):
-        if len(holder) > 64 and isinstance(next(iter(holder)), str | int | float):
-            return ()
-        # Copied, since other threads may add to it.
-        return sorted(holder, key=_by_name) if isinstance(holder, set | frozenset) else tuple(holder)
-    return list(attributes(holder).values())
+    if not isinstance(holder, _CONTAINERS):
+        return list(attributes(holder).values())
+    items = holder.values() if isinstance(holder, dict) else holder
+    if len(items) > 64 and isinstance(next(iter(items)), str | int | float):
+        return ()
+    # Copied, since other threads may add to it.
+    return sorted(items, key=_by_name) if isinstance(holder, set | frozenset) else tuple(items)
 
 
 def engine_items(value: Any) -> list:

@@ -61,26 +61,39 @@ def entries(model: Any, skipped: Any = ()) -> Iterator[Entry]:
     >>> [entry.path for entry in entries(keras.Sequential([keras.layers.Dense(2), keras.layers.Dense(3)]))]
     ['', 'layers/dense', 'layers/dense_1']
     """
-    yield from _visit("", model, {id(item): item for item in skipped or ()})
+    # ``seen`` keeps what was visited alive, since the id of a freed list may be reused.
+    seen = {id(item): item for item in skipped or ()}
+    # No recursion, and no path before it is needed: a user's objects may form a chain of any length.
+    pending: list[tuple[_Path, Any]] = [((), model)]
+    while pending:
+        path, item = pending.pop()
+        if id(item) in seen:
+            continue
+        seen[id(item)] = item
+        if isinstance(item, Trackable | SeedGenerator):
+            yield Entry(_joined(path), item)
+        pending += reversed([((path, name), child) for name, child in _children(item) if _may_hold(child)])
 
 
-def _visit(path: str, item: Any, seen: dict[int, Any]) -> Iterator[Entry]:
-    """Traverse everything below an object; ``seen`` keeps it alive, since the id of a freed list may be reused."""
-    if id(item) in seen:
-        return
-    seen[id(item)] = item
+#: The path of the owner and a name in it; empty for the model itself.
+_Path = tuple
+
+
+def _joined(path: _Path) -> str:
+    names = []
+    while path:
+        path, name = path
+        names.append(name)
+    return "/".join(reversed(names))
+
+
+def _children(item: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(item, Trackable | SeedGenerator):
-        yield Entry(path, item)
-        children = _attributes(item)
-    elif isinstance(item, _CONTAINERS):
-        children = _items(item)
-    elif parts := tracking.engine_items(item):
-        children = _items(parts)
-    else:
-        children = iter(tracking.attributes(item).items())
-    for name, child in children:
-        if _may_hold(child):
-            yield from _visit(f"{path}/{name}".lstrip("/"), child, seen)
+        return _attributes(item)
+    if isinstance(item, _CONTAINERS):
+        return _items(item)
+    parts = tracking.engine_items(item)
+    return _items(parts) if parts else iter(tracking.attributes(item).items())
 
 
 _CONTAINERS = (list, tuple, dict, set, frozenset)
