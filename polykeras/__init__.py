@@ -58,13 +58,13 @@ if TYPE_CHECKING:  # the names below, for editors and type checkers
     from polykeras import distillation as distillation
     from polykeras import distribution as distribution
     from polykeras import export as export
-    from polykeras import initializers as initializations  # noqa: F401
     from polykeras import parity as parity
     from polykeras import preprocessing as preprocessing
     from polykeras import saving as saving
     from polykeras import visualization as visualization
     from polykeras import wrappers as wrappers
     from polykeras.compat.alias import install_as_keras as install_as_keras
+    from polykeras.compat.keras1 import initializations as initializations
     from polykeras.compat.keras1 import objectives as objectives
     from polykeras.compat.keras2 import engine as engine
     from polykeras.compat.keras2 import legacy as legacy

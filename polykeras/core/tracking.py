@@ -162,17 +162,18 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
     pending: list[tuple[str, Any, Any]] = [(name, value, None)]
     while pending:
         name, value, holder = pending.pop()
+        kind: Any = type(value)
         if isinstance(value, TRACKED):
             if id(value) not in seen:
                 seen[id(value)] = value
                 found.append(value)
-        elif not isinstance(value, _CONTAINERS) and backends.keeps_state(type(value)):
+        elif not isinstance(value, _CONTAINERS) and backends.keeps_state(kind):
             # An engine's own module or variable: a layer may wrap it, or its owner refuses it.
             part = owner._adopt(name, value, holder)
             if part is not value:
                 pending.append(("", part, None))
         elif not isinstance(value, _CONTAINERS) and not is_holder(value):
-            _plain.add(type(value))
+            _plain.add(kind)
         elif id(value) not in seen:
             seen[id(value)] = value
             inner = [("", item, value) for item in contents(value) if item.__class__ not in _plain]

@@ -44,6 +44,13 @@ class NativeTraining(Host):
         @property
         def metrics(self) -> list: ...
 
+    def _follow_program(self) -> None:
+        super()._follow_program()
+        held = {id(weight) for weight in self.weights if weight.follows_leaf and not weight.trainable}
+        if held and self.optimizer is not None and not self.optimizer.built:
+            held.update(map(id, self.trainable_variables))  # the program may release the frozen ones again
+            self.optimizer.build([weight for weight in self.weights if id(weight) in held])
+
     def _make_step(self, kind: str, function: Callable, batch: Any, make: Callable[[], Any], compiled: bool) -> Any:
         """Return a step; if the user wrote it for one engine, one that runs as a native program of that engine.
 

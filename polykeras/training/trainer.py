@@ -42,7 +42,6 @@ from polykeras.training.checks import (
 )
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics, NotCompiled
 from polykeras.training.data.batches import check_targets, refuse_strings, unpack_x_y_sample_weight
-from polykeras.training.data.conversion import is_data
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
 from polykeras.training.generator_methods import GeneratorMethods
@@ -50,6 +49,7 @@ from polykeras.training.native_training import NativeTraining, also_of_states
 from polykeras.training.outputs import class_weights_in_order
 from polykeras.training.settled import Settled
 from polykeras.training.string_inputs import contains_strings, front_of
+from polykeras.training.validation import Validation
 
 if TYPE_CHECKING:
     from polykeras.layers.layer import Layer as Host
@@ -252,15 +252,14 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         Raises:
             ValueError: if there is no loss, or a loss but no ``y``.
         """
-        losses = list(map(evaluated, self.losses))
+        losses = [evaluated(loss) for loss in self.losses]
         if self._compiled is not None and self._compiled.loss is not None and y is not None:
             self._returned(y_pred, "call")
             with graph_around(self, x, y_pred, training):
                 losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
         if not losses:
-            losses = list(
-                map(evaluated, super().losses)
-            )  # the kept lists may be older than the first add_loss of a layer
+            # The kept lists may be older than the first add_loss of a layer.
+            losses = [evaluated(loss) for loss in super().losses]
         if not losses:
             if y is None and self._compiled is not None and self._compiled.loss is not None:
                 raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
@@ -445,13 +444,6 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             self._renew_snapshot()
             return step
 
-    def _follow_program(self) -> None:
-        super()._follow_program()
-        held = {id(weight) for weight in self.weights if weight.follows_leaf and not weight.trainable}
-        if held and self.optimizer is not None and not self.optimizer.built:
-            held.update(map(id, self.trainable_variables))  # the program may release the frozen ones again
-            self.optimizer.build([weight for weight in self.weights if id(weight) in held])
-
     def _captured(self, kind: str, batch: Any) -> Captured:
         own = self._own_function(kind)
 
@@ -548,6 +540,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             elif validation_split:
                 (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
             # Generators of Keras 2 may yield what a callback prepares: they are asked once training has begun.
+            self.stop_training = False
             begins_first = log_names.has_batches and self.built and isinstance(x, Iterator)
             if begins_first:
                 callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, steps_per_epoch, None, validation_data)
@@ -567,10 +560,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             if not begins_first:
                 callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, source.steps, source, validation_data)
             sizes = validation_batch_size, batch_size
-            validation = _Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
+            validation = Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
             sources.callback(validation.close)
-            if not begins_first:
-                self.stop_training = False
             return self._fit(source, epochs, initial_epoch, callbacks, validation, begins_first)
 
     def _callbacks_of_fit(
@@ -588,7 +579,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         epochs: int,
         initial_epoch: int,
         callbacks: CallbackList,
-        validation: _Validation,
+        validation: Validation,
         has_begun: bool,
     ) -> History:
         step = self._step("train", source.spec(), True)
@@ -897,23 +888,25 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     def compile_from_config(self, config: dict) -> None:
         """Compile with the config of ``get_compile_config``.
 
-        A ``compile`` of the model's own takes other arguments than a config holds: it is not called, with a warning.
+        A ``compile`` of the model's own that takes other arguments than a config holds is not called, with a warning.
 
         Args:
             config: dict, as ``get_compile_config`` returns.
         """
         from polykeras.serialization import registry
 
-        # Not by identity: the era of Keras 2 puts its own order of arguments on Model.compile.
-        own = [cls for cls in type(self).__mro__ if "compile" in vars(cls)]
-        if not own[0].__module__.startswith("polykeras."):
+        arguments = {key: registry.deserialize(value) for key, value in config.items()}
+        try:
+            inspect.signature(self.compile).bind(**arguments)
+        except TypeError:
             warnings.warn(
-                f"Model {self.name!r} ({type(self).__name__}) is loaded without being compiled, since it has its own "
-                f"compile(). Call compile(), or override get_compile_config() and compile_from_config(config).",
+                f"Model {self.name!r} ({type(self).__name__}) is loaded without being compiled, since its own "
+                f"compile() takes other arguments. Call compile(), or override get_compile_config() and "
+                f"compile_from_config(config).",
                 stacklevel=2,
             )
             return
-        self.compile(**{key: registry.deserialize(value) for key, value in config.items()})
+        self.compile(**arguments)
 
 
 class _Compiled:
@@ -951,50 +944,6 @@ class _Compiled:
     def all_metrics(self) -> list:
         """The loss trackers, and the compiled metrics as a single one."""
         return self.trackers + ([] if self.metrics is None else [self.metrics])
-
-
-class _Validation:
-    """Evaluation between epochs, on a source that is made once.
-
-    Args:
-        sizes: rows per batch, for validation and for training.
-    """
-
-    def __init__(self, model: Any, data: Any, sizes: tuple, steps: int | None, frequency: Any, workers: dict) -> None:
-        self._model, self._frequency = model, frequency
-        self._source: Any = None
-        if data is not None:
-            is_parts = isinstance(data, list | tuple)
-            parts = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
-            batch_size = sizes[0] or (sizes[1] if is_data(parts[0]) else None)
-            epochs = Epochs(config.limited_steps(steps))
-            prepare = Preparation(check=model._check_batch, encode=model._encode_strings)
-            self._source = make_source(parts, batch_size, epochs, prepare=prepare, workers=workers)
-            self._check()
-
-    def _check(self) -> None:
-        """Run the step over specs, so that errors in the data show up before training, not after an epoch."""
-        try:
-            batch = self._source.spec()
-            self._model._prepare(batch)
-            self._model._step("test", batch, True)
-        except BaseException:
-            self.close()
-            raise
-
-    def is_due(self, epoch: int) -> bool:
-        if self._source is None:
-            return False
-        number, wanted = epoch + 1, self._frequency
-        is_due = number % wanted == 0 if isinstance(wanted, int) else number in wanted
-        return is_due and self._source.begin()
-
-    def run(self, callbacks: CallbackList) -> dict:
-        return self._model._evaluate(self._source, callbacks)
-
-    def close(self) -> None:
-        if self._source is not None:
-            self._source.close()
 
 
 def _output_names(model: Any) -> Any:

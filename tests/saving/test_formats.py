@@ -351,6 +351,25 @@ def test_models_that_have_a_compile_of_their_own_load_without_it(backend, tmp_pa
 
 
 @keras.saving.register_keras_serializable("formats")
+class Noted(keras.Sequential):
+    """A model whose own compile takes what that of Keras takes."""
+
+    def compile(self, optimizer="sgd", loss=None, **options):
+        super().compile(optimizer, loss, **options)
+        self.noted = loss
+
+
+def test_a_compile_of_their_own_that_takes_what_was_saved_is_called_and_the_optimizer_goes_on(backend, tmp_path):
+    model = Noted([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    x, y = np.ones((4, 3), "float32"), np.zeros((4, 1), "float32")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert loaded.noted == "mse" and int(loaded.optimizer.iterations) == 1
+
+
+@keras.saving.register_keras_serializable("formats")
 class WithoutCompileConfig(keras.Sequential):
     def get_compile_config(self):
         return None
