@@ -95,7 +95,7 @@ class Trackable(Stamped):
 
     def _own_variables(self) -> list[Variable]:
         """Return the variables that belong to no nested trackable, trainable ones first."""
-        return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.trainable)
+        return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.made_trainable)
 
     def _stored_variables(self) -> list:
         """Return the own variables as files hold them, each with a name, a shape, ``assign`` and ``adopt``."""

@@ -59,26 +59,36 @@ def arranged(layer: Any, saved: list[Saved], origin: Origin) -> tuple[list, list
     Trainable weights come before the others, and those of a frozen layer among the others, unless it was frozen
     later. The order with the best agreement of shapes and names is chosen.
     """
-    splits = by_training, by_making
+    splits = by_layers, by_making, by_training
     pairs = [(ordered(layer, split), _converted(layer, saved, origin, split)) for split in splits]
     return max(pairs, key=lambda pair: (_shapes(pair[0]) == _shapes(pair[1]), _common_names(*pair)))
 
 
 def ordered(layer: Any, split: Callable | None = None) -> list:
     """Return the weights of a layer in the order of Keras 2 and 3, or in the order of another split in two."""
-    first, others = (split or by_training)(layer)
+    first, others = (split or by_layers)(layer)
     return [*first, *others]
 
 
-def by_training(layer: Any) -> tuple[list, list]:
-    """Return the trainable weights of a layer, and the others."""
-    return layer.trainable_weights, layer.non_trainable_weights
+def by_layers(layer: Any) -> tuple[list, list]:
+    """Return the weights of a layer that were created as trainable, in layers that are not frozen, and the others."""
+    frozen = layer._frozen()
+    return _split(layer, lambda weight: weight.made_trainable and id(weight) not in frozen)
 
 
 def by_making(layer: Any) -> tuple[list, list]:
     """Return the weights of a layer that were created as trainable, frozen or not, and the others."""
-    trained = [weight for weight in layer.weights if weight.trainable]
-    return trained, [weight for weight in layer.weights if not weight.trainable]
+    return _split(layer, lambda weight: weight.made_trainable)
+
+
+def by_training(layer: Any) -> tuple[list, list]:
+    """Return the trainable weights of a layer, and the others: the order of Keras 3 where single weights are frozen."""
+    return layer.trainable_weights, layer.non_trainable_weights
+
+
+def _split(layer: Any, is_first: Callable) -> tuple[list, list]:
+    weights = layer.weights
+    return [w for w in weights if is_first(w)], [w for w in weights if not is_first(w)]
 
 
 def _shapes(arrays: list) -> list[tuple[int, ...]]:

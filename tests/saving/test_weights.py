@@ -28,6 +28,36 @@ def test_weights_come_back_on_every_backend(backend, tmp_path, x):
     np.testing.assert_array_equal(model.predict(x, verbose=0), other.predict(x, verbose=0))
 
 
+#: Layers with several weights of one shape, which would load in each other's place without a word.
+ALIKE = {
+    "normalization": lambda: [keras.layers.BatchNormalization()],
+    "layer_normalization": lambda: [keras.layers.LayerNormalization()],
+    "square": lambda: [keras.layers.Dense(3), keras.layers.PReLU()],
+    "recurrent": lambda: [keras.layers.Reshape((3, 1)), keras.layers.LSTM(1, recurrent_initializer="ones")],
+    "nested": lambda: [keras.Sequential([keras.layers.LayerNormalization(), keras.layers.BatchNormalization()])],
+}
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".safetensors", ".h5"])
+@pytest.mark.parametrize("name", ALIKE)
+def test_weights_come_back_whichever_of_them_are_frozen_when_saved_or_loaded(tmp_path, name, suffix):
+    def made(values=None):
+        model = keras.Sequential([keras.Input((3,)), *ALIKE[name]()])
+        if values:
+            model.set_weights(values)
+        return model
+
+    values = [np.full(w.shape, number + 1.0) for number, w in enumerate(made().weights)]
+    for number in range(len(values)):
+        saved, loaded = made(values), made()
+        saved.weights[number].trainable = False
+        loaded.weights[-number].trainable = False
+        saved.save(tmp_path / f"m{suffix}") if suffix == ".keras" else saved.save_weights(tmp_path / f"m{suffix}")
+        loaded.load_weights(tmp_path / f"m{suffix}")
+        for weight, expected in zip(loaded.get_weights(), values, strict=True):
+            np.testing.assert_array_equal(weight, expected)
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".safetensors"])
 def test_a_layer_alone_comes_back_on_every_backend(backend, tmp_path, suffix):
     path = tmp_path / f"layer{suffix}"
