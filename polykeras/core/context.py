@@ -17,6 +17,7 @@ class _Context(threading.local):
     handed_down: dict = {}  # values of the arguments that layers registered, by name
     stating: Any = None  # the layer whose compute_output_spec() or the like is running
     is_building: bool = False  # whether a layer's build() is running, rather than its call()
+    collected_losses: list | None = None  # takes what add_loss() of layers adds; None to leave it to the layers alone
     unscoped: tuple[tuple[int, int], ...] = ()  # (start, end) of names in `path` that are no scopes in Keras 2
 
 
@@ -109,3 +110,18 @@ class stating:
 
     def __exit__(self, *exception: object) -> None:
         context.stating = self._before
+
+
+class collecting_losses:
+    """Context manager: what ``add_loss`` of layers adds is appended to ``losses`` too; None for no list."""
+
+    __slots__ = ("_losses", "_before")
+
+    def __init__(self, losses: list | None) -> None:
+        self._losses = losses
+
+    def __enter__(self) -> None:
+        self._before, context.collected_losses = context.collected_losses, self._losses
+
+    def __exit__(self, *exception: object) -> None:
+        context.collected_losses = self._before

@@ -10,7 +10,7 @@ from typing import Any
 from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray
 from polykeras.core import dtypes, functionalization, graph, trees
-from polykeras.core.context import context
+from polykeras.core.context import collecting_losses, context
 from polykeras.core.shape_inference import inferred
 from polykeras.core.variables import Variable
 
@@ -72,12 +72,12 @@ class StatelessScope:
 
     Args:
         state_mapping: pairs (variable, initial value); default None.
-        collect_losses: only False is supported: read ``layer.losses`` inside the scope. The scope's own ``losses`` are
-            what its ``add_loss`` added.
+        collect_losses: bool, whether ``losses`` gets what ``add_loss`` of layers adds inside; default False, for only
+            what the scope's own ``add_loss`` adds.
         initialize_variables: for compatibility; variables always have a value.
 
     Raises:
-        ValueError: for ``collect_losses=True``, or for a value whose shape differs from its variable's.
+        ValueError: for a value whose shape differs from its variable's.
 
     >>> import polykeras as keras
     >>> v = keras.Variable(1.0)
@@ -93,8 +93,6 @@ class StatelessScope:
         collect_losses: bool = False,
         initialize_variables: bool = True,
     ) -> None:
-        if collect_losses:
-            raise ValueError("Expected collect_losses=False: read layer.losses inside the scope. Received: True.")
         self.collect_losses = collect_losses
         self.losses: list[Any] = []
         self.state_mapping = list(state_mapping or ())
@@ -105,6 +103,7 @@ class StatelessScope:
         self._inside = contextlib.ExitStack()
         self._assigned = self._inside.enter_context(functionalization.recording())
         self._inside.enter_context(functionalization.holding({}))
+        self._inside.enter_context(collecting_losses(self.losses if self.collect_losses else None))
         self._is_open = True
         try:
             for variable, value in self.state_mapping:

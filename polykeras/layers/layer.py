@@ -730,6 +730,8 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
                 self._loss_functions = (*self._loss_functions, item)
             else:
                 self._losses.append(item() if callable(item) else item)
+                if context.collected_losses is not None and not backends.current().is_symbolic:
+                    context.collected_losses.append(self._losses[-1])
 
     def _new_losses(self) -> None:
         """Discard the losses of an earlier call of the model."""

@@ -168,3 +168,17 @@ def test_layers_compare_their_inputs_with_values(backend, compare):
     assert outputs.shape == (None, 3)
     found = ops.convert_to_numpy(keras.Model(inputs, keras.layers.Dense(1, use_bias=False)(outputs)).layers[1](x))
     assert found.tolist() == compare(x).astype("float32").tolist()
+
+
+@pytest.mark.parametrize("collects", [False, True])
+def test_a_scope_collects_the_losses_that_layers_add_where_it_is_asked_to(backend, collects):
+    class Adding(keras.layers.Layer):
+        def call(self, x):
+            self.add_loss(keras.ops.sum(x))
+            return x
+
+    model = keras.Sequential([Adding(), Adding(), keras.layers.ActivityRegularization(l1=1.0)])
+    for _ in range(5):  # later calls of a model may be captured
+        with keras.StatelessScope(collect_losses=collects) as scope:
+            model(np.ones((1, 3), "float32"))
+        assert [float(loss) for loss in scope.losses] == [3.0, 3.0, 3.0] * collects
