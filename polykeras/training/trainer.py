@@ -539,8 +539,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 check_fraction("validation_split", validation_split)
             elif validation_split:
                 (x, y, sample_weight), validation_data = split((x, y, sample_weight), validation_split)
-            # Generators of Keras 2 may yield what a callback prepares: they are asked once training has begun.
             self.stop_training = False
+            # Generators of Keras 2 may yield what a callback prepares: they are asked once training has begun.
             begins_first = log_names.has_batches and self.built and isinstance(x, Iterator)
             if begins_first:
                 callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, steps_per_epoch, None, validation_data)
@@ -571,6 +571,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         result = self._callback_list(callbacks, verbose, epochs=epochs, steps=steps, **further)
         for callback in result.callbacks:
             callback.validation_data = validation_data  # expected by callbacks of Keras 2
+        self._position.callbacks = result.callbacks
         return result
 
     def _fit(
@@ -590,7 +591,6 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         if isinstance(source, ArraySource):
             chunk = loop.steps_per_dispatch(self, source.batch_size, source.steps, asked, watched)
         position = self._position
-        position.callbacks = callbacks.callbacks
         with searched_once():
             position.variables = self._step_variables() + self._training_variables()
         if not has_begun:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gc
 import http.server
 import inspect
 import json
 import threading
 import urllib.parse
+import weakref
 
 import numpy as np
 import pytest
@@ -283,3 +285,20 @@ def test_a_callback_may_set_its_model_and_watch_batches_by_an_attribute(backend)
 
 def test_a_lambda_callback_keeps_what_is_no_moment():
     assert LambdaCallback(describe=len).describe("abc") == 3
+
+
+def test_what_a_function_of_a_callback_holds_is_free_after_training():
+    class Held:
+        pass
+
+    def fit():
+        held = Held()
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        model.compile("sgd", "mse")
+        note = LambdaCallback(on_train_batch_end=lambda batch, logs: held)
+        model.fit(np.ones((2, 1)), np.ones((2, 1)), callbacks=[note], verbose=0)
+        return weakref.ref(held)
+
+    reference = fit()
+    gc.collect()
+    assert reference() is None

@@ -12,12 +12,7 @@ X = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
 Y = np.eye(3, dtype="float32")[np.arange(20) % 3]
 
 
-@pytest.fixture(autouse=True)
-def keras_2():
-    """The era of Keras 2 during a test."""
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
+pytestmark = pytest.mark.usefixtures("keras_2")
 
 
 def classifier():

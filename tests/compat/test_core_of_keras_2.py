@@ -19,12 +19,9 @@ SEQUENCES = RNG.normal(size=(3, 5, 4)).astype("float32")
 
 
 @pytest.fixture(autouse=True)
-def keras_2():
-    """The era of Keras 2 during a test."""
-    keras.config.set_era("keras2")
+def new_session(keras_2):
+    """The era of Keras 2, with names that count from the start."""
     K.clear_session()
-    yield
-    keras.config.set_era("keras3")
 
 
 def regression():

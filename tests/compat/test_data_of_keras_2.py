@@ -15,13 +15,6 @@ from polykeras.preprocessing import image, sequence, text
 
 
 @pytest.fixture
-def keras2():
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
-
-
-@pytest.fixture
 def archive(tmp_path):
     """A compressed archive of the folder ``flowers`` with one file, and its address."""
     (tmp_path / "flowers").mkdir()
@@ -31,7 +24,7 @@ def archive(tmp_path):
     return tmp_path / "flowers.tgz"
 
 
-def test_an_archive_is_extracted_beside_itself_and_its_path_returned(keras2, archive, tmp_path):
+def test_an_archive_is_extracted_beside_itself_and_its_path_returned(keras_2, archive, tmp_path):
     digest = hashlib.md5(archive.read_bytes()).hexdigest()
     for _ in range(2):
         path = keras.utils.get_file(
@@ -44,7 +37,7 @@ def test_an_archive_is_extracted_beside_itself_and_its_path_returned(keras2, arc
     assert (tmp_path / "second" / "datasets" / "flowers" / "names.txt").exists()
 
 
-def test_a_file_name_may_be_a_path_in_keras_2_only(keras2, archive, tmp_path):
+def test_a_file_name_may_be_a_path_in_keras_2_only(keras_2, archive, tmp_path):
     path = str(tmp_path / "own" / "file.tgz")
     (tmp_path / "own").mkdir()
     assert keras.utils.get_file(path, archive.as_uri()) == path
@@ -59,7 +52,7 @@ def test_a_hash_is_computed_by_its_old_name(archive):
     assert data_utils.validate_file(archive, hashlib.md5(archive.read_bytes()).hexdigest())
 
 
-def test_images_are_loaded_with_grayscale_second(keras2, tmp_path):
+def test_images_are_loaded_with_grayscale_second(keras_2, tmp_path):
     path = tmp_path / "a.png"
     image.save_img(path, np.zeros((2, 3, 3)))
     assert image.load_img(path, True).mode == "L"
@@ -68,14 +61,14 @@ def test_images_are_loaded_with_grayscale_second(keras2, tmp_path):
     assert image.list_pictures(tmp_path) == [str(path)] and image.list_pictures(tmp_path, "jpg|bmp") == []
 
 
-def test_transforms_take_rows_columns_and_channels_in_this_order(keras2):
+def test_transforms_take_rows_columns_and_channels_in_this_order(keras_2):
     x = np.arange(24.0).reshape(2, 4, 3)
     np.testing.assert_array_equal(image.apply_affine_transform(x, ty=1), x[:, [1, 2, 3, 3]])
     matrix = image.transform_matrix_offset_center(np.diag([-1.0, 1.0, 1.0]), 2, 4)
     np.testing.assert_allclose(image.apply_transform(x, matrix, channel_axis=2), x[::-1], atol=1e-5)
 
 
-def test_functions_of_a_flow_draw_repeatable_numbers_from_numpy(keras2):
+def test_functions_of_a_flow_draw_repeatable_numbers_from_numpy(keras_2):
     def noise(x):
         return x + np.random.normal(size=x.shape)
 
@@ -118,7 +111,7 @@ def test_long_sequences_are_left_out():
     assert sequence._remove_long_seq(3, [[1], [1, 2, 3], [1, 2]], ["a", "b", "c"]) == ([[1], [1, 2]], ["a", "c"])
 
 
-def test_the_seventh_argument_of_a_tokenizer_is_the_number_of_texts(keras2):
+def test_the_seventh_argument_of_a_tokenizer_is_the_number_of_texts(keras_2):
     assert text.Tokenizer(5, "", True, " ", False, None, 3).document_count == 3
 
 
@@ -146,7 +139,7 @@ def test_files_are_known_by_type(tmp_path):
     assert list(io_utils.H5Dict({"a": 1}).iter()) == ["a"]
 
 
-def test_metrics_with_unknown_names_shall_fall_in_keras_2(keras2, backend):
+def test_metrics_with_unknown_names_shall_fall_in_keras_2(keras_2, backend):
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
     x = np.ones((4, 1))
     model.compile(keras.optimizers.SGD(0.0), "mse", metrics=[overlap])
@@ -171,7 +164,7 @@ def test_callbacks_show_how_they_compare():
     assert list(CallbackList([history])) == [history]
 
 
-def test_an_early_stopping_written_out_by_a_program_compares_with_infinity(keras2):
+def test_an_early_stopping_written_out_by_a_program_compares_with_infinity(keras_2):
     class Stopping(EarlyStopping):
         def on_epoch_end(self, epoch, logs=None):
             current = logs.get(self.monitor)
@@ -186,7 +179,7 @@ def test_an_early_stopping_written_out_by_a_program_compares_with_infinity(keras
         assert stop.seen and len(history.epoch) == 1
 
 
-def test_layouts_and_workers_by_their_names_in_keras_1(keras2):
+def test_layouts_and_workers_by_their_names_in_keras_1(keras_2):
     x = np.random.default_rng(0).random((6, 3, 4, 5))
     generator = image.ImageDataGenerator(dim_ordering="th", samplewise_center=True)
     assert generator.channel_axis == 1 and next(generator.flow(x, batch_size=2)).shape == (2, 3, 4, 5)

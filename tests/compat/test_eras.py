@@ -16,14 +16,6 @@ X = np.linspace(-1, 1, 24, dtype="float32").reshape(12, 2)
 Y = (X[:, :1] > 0).astype("float32")
 
 
-@pytest.fixture
-def keras_2():
-    """The era of Keras 2 during a test."""
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
-
-
 def model(**compiled):
     made = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid", kernel_initializer="ones")])
     made.compile(**{"optimizer": "sgd", "loss": "binary_crossentropy", "metrics": ["accuracy"], **compiled})

@@ -10,11 +10,7 @@ from polykeras import layers, regularizers
 X = np.random.default_rng(0).random((8, 3)).astype("float32")
 
 
-@pytest.fixture(autouse=True)
-def era():
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
+pytestmark = pytest.mark.usefixtures("keras_2")
 
 
 class Between(layers.merge._Merge):

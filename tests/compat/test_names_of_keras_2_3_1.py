@@ -47,14 +47,6 @@ REQUIRED = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def keras_2():
-    """The era of Keras 2 during a test."""
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
-
-
 def found(path):
     """The object of a name: attributes of the longest part that is a module."""
     parts = path.split(".")[1:]

@@ -10,12 +10,7 @@ from polykeras.models import Model, Sequential
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
 
 
-@pytest.fixture(autouse=True)
-def keras_2():
-    """The era of Keras 2 during a test."""
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
+pytestmark = pytest.mark.usefixtures("keras_2")
 
 
 def steps(optimizer, gradients, start=(1.0, 2.0)):

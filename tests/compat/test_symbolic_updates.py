@@ -7,15 +7,6 @@ import polykeras as keras
 from polykeras import backend as K
 from polykeras.layers import LSTM, Bidirectional, CuDNNGRU, Dense, Embedding, Input
 
-
-@pytest.fixture
-def keras_2():
-    """The era of Keras 2 during a test."""
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
-
-
 X = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
 Y = X.sum(1, keepdims=True)
 

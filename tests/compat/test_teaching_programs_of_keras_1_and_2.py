@@ -9,11 +9,7 @@ from polykeras import layers
 X = np.random.default_rng(0).random((8, 3)).astype("float32")
 
 
-@pytest.fixture(autouse=True)
-def era():
-    keras.config.set_era("keras2")
-    yield
-    keras.config.set_era("keras3")
+pytestmark = pytest.mark.usefixtures("keras_2")
 
 
 class Data(keras.callbacks.Callback):
@@ -87,3 +83,27 @@ def test_rows_are_sliced_by_the_name_in_keras_1():
     from polykeras.engine.training import slice_X
 
     assert [len(x) for x in slice_X([X, X[:6]], 2, 5)] == [3, 3]
+
+
+def test_a_backup_keeps_what_a_program_gives_a_callback_anew(tmp_path):
+    class Noted(keras.callbacks.Callback):
+        def __init__(self, given, stops_at=None):
+            self.given, self.stops_at, self.seen = given, stops_at, []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen = [*self.seen, epoch]
+            if epoch == self.stops_at:
+                raise RuntimeError("stopped")
+
+    def fit(noted):
+        data = Data()
+        model = keras.Sequential([layers.Dense(1, input_dim=3)])
+        model.compile("sgd", "mse")
+        callbacks = [data, noted, keras.callbacks.BackupAndRestore(tmp_path / "backup")]
+        model.fit(data.batches(), steps_per_epoch=2, epochs=3, callbacks=callbacks, verbose=0)
+
+    with pytest.raises(RuntimeError, match="stopped"):
+        fit(Noted("before", stops_at=1))
+    noted = Noted("after")
+    fit(noted)
+    assert noted.given == "after" and noted.seen == [0, 1, 2]
