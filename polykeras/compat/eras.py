@@ -211,6 +211,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("layers.layer", "penalties_are_symbolic", True),
     ("layers.normalization", "is_of_keras_2", True),
     ("layers.rnn", "lists_constants", True),
+    ("layers.trainability", "frozen_layers_hold_nested", True),
     ("layers.rnn", "lists_states", True),
     ("optimizers.adagrad", "epsilon_is_outside", True),
     ("optimizers.adam", "Nadam._momentum_decay", 0.96**0.004),

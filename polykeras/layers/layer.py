@@ -34,6 +34,7 @@ from polykeras.layers.inference import Inference
 from polykeras.layers.keras2_names import Keras2Names
 from polykeras.layers.keras3_names import Keras3Names
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
+from polykeras.layers.trainability import Trainability
 from polykeras.serialization import registry
 
 #: Whether a layer's losses, read outside of any computation, are symbolic tensors to differentiate, as in Keras 2.
@@ -51,7 +52,7 @@ _LEGACY = (
 )
 
 
-class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
+class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Trackable):
     """Base class of layers.
 
     A subclass creates its weights with ``add_weight`` in ``build(input_shape)`` or ``__init__``, and computes its
@@ -144,7 +145,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         self.path = self.name
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.autocast = autocast
-        self._trainable = self._check_trainable(trainable)
+        self._start(trainable)
         self._weights: list[Variable] = []
         self._losses: list = []
         self._inbound_nodes: list[Node] = []
@@ -165,14 +166,6 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
                 f"Expected the name of a {type(self).__name__} layer to be a string without '/'. Received: {name!r}."
             )
         return name
-
-    def _check_trainable(self, trainable: Any) -> bool:
-        if not isinstance(trainable, bool | np.bool_):
-            raise ValueError(
-                f"Layer {self.name!r} ({type(self).__name__}): Expected trainable to be a boolean. "
-                f"Received: {trainable!r}."
-            )
-        return bool(trainable)
 
     def _set_policy(self, policy: Any) -> None:
         policy = dtype_policies.get(policy)
@@ -275,6 +268,7 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
         path = context.path if context.path.split("/")[-1] == self.name else self.path
         variable.path = f"{path}/{variable.name}"
         self._weights.append(variable)
+        self._freeze_new_weights()
         note_inside(self)
         self._parts_came()
         return variable
@@ -314,12 +308,12 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
     def _sublayers(self) -> list[Layer]:
         return [item for item in self._owned() if isinstance(item, Layer)]
 
-    def _flatten_layers(self, include_self: bool = True, trainable_only: bool = False) -> list[Layer]:
-        """This layer and all nested ones, each once, parents first; ``trainable_only`` skips frozen ones and theirs."""
+    def _flatten_layers(self, include_self: bool = True) -> list[Layer]:
+        """This layer and all nested ones, each once, parents first."""
         found: dict[int, Layer] = {}
 
         def visit(layer: Layer) -> None:
-            if id(layer) not in found and (layer._trainable or not trainable_only):
+            if id(layer) not in found:
                 found[id(layer)] = layer
                 for sublayer in layer._sublayers():
                     visit(sublayer)
@@ -353,55 +347,6 @@ class Layer(Keras2Names, Inference, EngineIdioms, CallArguments, Keras3Names, Tr
     def variables(self) -> list[Variable]:
         """The weights, and the state variables of seed generators and metrics."""
         return unique(self._collect(extras=True))
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers update, without those of frozen layers."""
-        with searched_once():
-            frozen = self._frozen()
-            return [w for w in self.weights if w.trainable and id(w) not in frozen]
-
-    @trainable_weights.setter
-    def trainable_weights(self, weights: list[Variable]) -> None:
-        self._set_trainable_weights(weights)
-
-    def _frozen(self) -> set[int]:
-        """Identities of the weights that only frozen layers own."""
-        if all(layer._trainable for layer in self._flatten_layers()):
-            return set()
-        live = {id(w) for layer in self._flatten_layers(trainable_only=True) for w in layer._own()[0]}
-        return {id(w) for w in self.weights} - live
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that optimizers do not update."""
-        trainable = {id(w) for w in self.trainable_weights}
-        return [w for w in self.weights if id(w) not in trainable]
-
-    @non_trainable_weights.setter
-    def non_trainable_weights(self, weights: list[Variable]) -> None:
-        self._set_non_trainable_weights(weights)
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """Alias of ``trainable_weights``."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """All variables that optimizers do not update, including seed states but not the states of metrics."""
-        others = {id(v) for v in (*self.trainable_weights, *self.metrics_variables)}
-        return [v for v in self.variables if id(v) not in others]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether optimizers update the weights. Setting it also sets it on the nested layers."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self._flatten_layers():
-            layer._trainable = bool(value)
 
     def get_weights(self) -> list[np.ndarray]:
         """Return the values of the weights as NumPy arrays."""
@@ -915,6 +860,7 @@ def _scoped_build(build: Callable) -> Callable:
         finally:
             self._is_building = False
         self._adopt_all()
+        self._freeze_new_weights()
         self._parts_came()
         self._build_shapes = {**dict(zip(_names_after_self(build), args, strict=False)), **kwargs}
         self.built = True

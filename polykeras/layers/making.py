@@ -28,7 +28,9 @@ def make(cls: Any, arguments: dict[str, Any]) -> Any:
     layer = cls(**{key: value for key, value in arguments.items() if key not in apart})
     if "name" in apart:
         layer.name = layer.path = apart["name"]
-    layer._trainable = apart.get("trainable", layer._trainable)
+    if "trainable" in apart:
+        layer._start(apart["trainable"])
+        layer._freeze_new_weights()
     policy = apart.get("dtype")
     if policy is not None and dtype_policies.get(policy).name != layer.dtype_policy.name:
         layer._set_policy(policy)

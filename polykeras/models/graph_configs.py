@@ -101,7 +101,8 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
         waiting = [item for item in waiting if item not in ready]
     inputs = _from_histories(config["input_layers"], made)
     outputs = _from_histories(config["output_layers"], made)
-    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
+    model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+    model._start(config.get("trainable", True), holds_nested=False)
     for method, history, arguments in config.get("added", ()):
         _add(model, method, _from_histories(history, made), arguments)
     return model
@@ -188,7 +189,8 @@ def clone_model(
         return registry.copy_of(layer)
 
     if isinstance(model, Sequential):
-        new = Sequential([copy(layer) for layer in model.layers], name=model.name, trainable=model.trainable)
+        new = Sequential([copy(layer) for layer in model.layers], name=model.name)
+        new._start(model.trainable, holds_nested=False)
         start = model._input_layer
         if input_tensors is not None:
             new._input_layer = _first_input(input_tensors)
@@ -242,7 +244,8 @@ def _clone_graph(model: Any, input_tensors: Any, copy: Callable, call_function: 
     inputs = trees.unflatten(trees.structure(model._inputs_structure), starts)
     count = len(model.outputs)
     outputs = trees.unflatten(trees.structure(model._outputs_structure), results[:count])
-    new = type(model)(inputs=inputs, outputs=outputs, name=model.name, trainable=model.trainable)
+    new = type(model)(inputs=inputs, outputs=outputs, name=model.name)
+    new._start(model.trainable, holds_nested=False)
     for (_, method, arguments), tensor in zip(model._added, results[count:], strict=True):
         _add(new, method, tensor, arguments)
     return new

@@ -102,6 +102,8 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         self.stop_training = False
         if inputs is not None or outputs is not None:
             self._set_graph(inputs, outputs)
+            if not self._trainable:
+                self.trainable = False
 
     # ------------------------------------------------------------------- graph
 

@@ -42,6 +42,7 @@ class Sequential(Model):
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
+        self._holds_nested = False  # layers are frozen when they are added
         self._stack: list[Layer] = []
         self._chain: list[KerasTensor] = []  # the input, and the output of each connected layer
         self._input_layer: Any = None
@@ -87,6 +88,8 @@ class Sequential(Model):
             if not self._stack and self._input_layer is None:
                 self._input_layer = _implied_input(layer)
             self._stack.append(layer)
+            if not self._trainable:
+                layer.trainable = False
         self._forget_graph()
         if rebuild:
             self._rebuild()
@@ -244,7 +247,8 @@ class Sequential(Model):
                 )
         with registry.custom_object_scope(custom_objects or {}):
             layers = [registry.deserialize(layer, family="layers") for layer in config["layers"]]
-            model = cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
+            model = cls(layers, name=config.get("name"))
+            model._start(config.get("trainable", True), holds_nested=False)
             shape = config.get("build_input_shape")
             if shape and not model.built:
                 model.build(registry.deserialize(shape))

@@ -18,7 +18,7 @@ class Settled:
     """The ``trainable`` flags of a model's layers and weights when it was compiled.
 
     Args:
-        model: the model; layers and weights that it gets later keep their own flags.
+        model: the model; layers that it gets later keep their own flags, and weights those of their layers.
     """
 
     def __init__(self, model: Any) -> None:
@@ -26,11 +26,21 @@ class Settled:
             layers, weights = model._flatten_layers(), model.weights
         flags = [(layer, "_trainable") for layer in layers] + [(weight, "trainable") for weight in weights]
         self._flags = [(owner, name, getattr(owner, name)) for owner, name in flags]
+        self._unbuilt = [(layer, layer._trainable) for layer in layers if not layer.built]
         self._warned: set[str] = set()
 
     def _changed(self) -> list[tuple]:
+        if self._unbuilt:
+            self._add_flags_of_new_weights()
         changed = (flag for flag in self._flags if getattr(flag[0], flag[1]) != flag[2])
         return [flag for flag in changed if not getattr(flag[0], "follows_leaf", False)]
+
+    def _add_flags_of_new_weights(self) -> None:
+        """Let weights have the flag that their layer had when the model was compiled, if the layer's was set since."""
+        for layer, value in [pair for pair in self._unbuilt if pair[0].built]:
+            self._unbuilt = [pair for pair in self._unbuilt if pair[0] is not layer]
+            if layer._trainable != value:
+                self._flags += [(weight, "trainable", value) for weight in layer._weights_to_freeze()]
 
     @contextlib.contextmanager
     def in_force(self) -> Iterator[None]:
@@ -44,6 +54,8 @@ class Settled:
             for owner, name, value in changed:
                 if getattr(owner, name) == value:
                     setattr(owner, name, not value)
+                    if any(owner is layer for layer, _ in self._unbuilt):
+                        owner._freeze_new_weights()
 
     def warn(self, model: Any) -> None:
         """Warn once if flags have changed since ``compile``, and once if nothing is trainable."""

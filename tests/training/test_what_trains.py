@@ -57,8 +57,25 @@ def test_a_discriminator_frozen_for_the_combined_model_trains_by_itself(backend,
     discriminator = make(layers.BatchNormalization())
     discriminator(ROWS[:1])
     discriminator.compile("sgd", "mse")
-    generator = small()
     discriminator.trainable = False
+    check_both(discriminator, how)
+
+
+@pytest.mark.filterwarnings("ignore:Model")
+@pytest.mark.parametrize("how", ["fit", "train_on_batch"])
+@pytest.mark.parametrize("is_trained_first", [False, True])
+def test_a_discriminator_without_weights_yet_may_be_frozen_too(backend, how, is_trained_first):
+    discriminator = keras.Sequential([layers.Dense(4), layers.BatchNormalization(), layers.Dense(4)])
+    discriminator.compile("sgd", "mse")
+    discriminator.trainable = False
+    if is_trained_first:
+        train(discriminator, how)
+    check_both(discriminator, how)
+
+
+def check_both(discriminator, how):
+    """Train a discriminator that was frozen after its compilation, by itself and behind a generator."""
+    generator = small()
     inputs = keras.Input((4,))
     combined = keras.Model(inputs, discriminator(generator(inputs)))
     combined.compile("sgd", "mse")
