@@ -23,7 +23,7 @@ from polykeras.core.graph import Node
 from polykeras.core.renamed import also_named
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.shape_inference import StandIns, inferred, outside_inference
-from polykeras.core.tracking import Trackable, searched_once, unique
+from polykeras.core.tracking import Trackable, unique
 from polykeras.core.variables import Variable, autocast, scope, values_of
 from polykeras.layers import in_graphs, making
 from polykeras.layers import input_spec as specs
