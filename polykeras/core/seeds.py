@@ -141,12 +141,22 @@ class SeedGenerator(Stamped):
         self.state = Variable(0, dtype="int32", trainable=False, name="seed_generator_state", on_host=True)
         self.state.counts_draws = True
 
-    def next(self, ordered: bool = True) -> tuple:
-        """Return the next key, two 32-bit words for ``random_bits``.
+    def next(self, ordered: bool = True) -> Any:
+        """Return the next key as an array of two 32-bit words, as JAX's own random functions take it.
 
         Args:
             ordered: for compatibility; default True.
+
+        >>> SeedGenerator(1337).next().shape
+        (2,)
         """
+        backend, key = backends.current(), self.next_key()
+        if isinstance(key[0], int):
+            return backend.array(np.array(key, "uint32"))
+        return backend.cast(backend.concatenate([backend.reshape(word, (1,)) for word in key], 0), "uint32")
+
+    def next_key(self) -> tuple:
+        """Return the next key, two 32-bit words for ``random_bits``."""
         backend = backends.current()
         if backend.is_symbolic:
             self.state.put(None)  # shape inference only records that the step assigns it
@@ -216,7 +226,7 @@ def key_of(seed: Any) -> tuple:
     if seed is None and context.owner is not None:
         seed = context.owner._find_own_seeds()
     if isinstance(seed, SeedGenerator):
-        return seed.next()
+        return seed.next_key()
     if backends.current().is_symbolic:
         return 0, 0
     if isinstance(seed, tuple):

@@ -34,7 +34,7 @@ class RandomInitializer(Initializer):
 
     def generator(self) -> np.random.Generator:
         """Return the random generator of one call."""
-        key = self.seed.next() if isinstance(self.seed, SeedGenerator) else (int(self.seed),)
+        key = self.seed.next_key() if isinstance(self.seed, SeedGenerator) else (int(self.seed),)
         return host_generator(*key, "initializer")
 
     def get_config(self) -> dict:

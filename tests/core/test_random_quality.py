@@ -40,7 +40,7 @@ def streams(count, length):
     for seed in range(count):
         generator = SeedGenerator(seed)
         for _ in range(4):
-            rows.append(bits(generator.next(), (length,)))
+            rows.append(bits(generator.next_key(), (length,)))
     return np.array(rows)
 
 
@@ -58,7 +58,7 @@ def test_known_answers():
 
 def test_a_traced_key_gives_the_same_bits_as_a_host_key(backend):
     generator, twin = SeedGenerator(11), SeedGenerator(11)
-    host = [backend.to_numpy(backend.random_bits(generator.next(), (7,))) for _ in range(3)]
+    host = [backend.to_numpy(backend.random_bits(generator.next_key(), (7,))) for _ in range(3)]
 
     def step(state, _):
         (place,) = state
@@ -72,7 +72,7 @@ def test_a_traced_key_gives_the_same_bits_as_a_host_key(backend):
 
 
 def test_bytes_are_uniform():
-    for key in [(0, 0), SeedGenerator(0).next(), SeedGenerator(1).next()]:
+    for key in [(0, 0), SeedGenerator(0).next_key(), SeedGenerator(1).next_key()]:
         words = bits(key, (1 << 18,))
         for shift in (0, 8, 16, 24):
             counts = np.bincount(words >> shift & 255, minlength=256)
@@ -80,7 +80,7 @@ def test_bytes_are_uniform():
 
 
 def test_each_bit_is_fair_and_independent_of_its_neighbours_in_place():
-    words = bits(SeedGenerator(5).next(), (1 << 18,))
+    words = bits(SeedGenerator(5).next_key(), (1 << 18,))
     table = (words[:, None] >> np.arange(32)) & 1
     limit = 5 / np.sqrt(len(words))
     assert np.abs(table.mean(0) - 0.5).max() < limit / 2
@@ -113,7 +113,7 @@ def test_keys_of_a_stream_are_distinct():
     found = set()
     for seed in range(200):
         generator = SeedGenerator(seed)
-        found |= {generator.next() for _ in range(50)}
+        found |= {generator.next_key() for _ in range(50)}
     assert len(found) == 200 * 50
 
 

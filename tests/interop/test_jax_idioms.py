@@ -445,3 +445,23 @@ def test_losses_of_optax_that_ask_for_dtypes_are_losses_of_models(run_eagerly):
     assert model.fit(x, y, verbose=0).history["loss"] == pytest.approx([9.0])
     lost = keras.layers.Lambda(lambda x: optax.losses.huber_loss(x))(keras.Input((3,)))
     assert lost.shape == (None, 3)
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_the_random_functions_of_jax_take_the_keys_of_a_seed_generator(run_eagerly):
+    class Drop(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seeds = keras.random.SeedGenerator(3)
+
+        def call(self, x):
+            return jnp.where(jax.random.bernoulli(self.seeds.next(), 0.5, x.shape), x, 0.0)
+
+    def fraction(y_true, y_pred):
+        return keras.ops.mean(keras.ops.cast(y_pred, "float32"))
+
+    model = keras.Sequential([keras.Input((1000,)), Drop()])
+    model.compile("sgd", "mse", metrics=[fraction], run_eagerly=run_eagerly)
+    x = np.ones((2, 1000), "float32")
+    found = [model.test_on_batch(x, x, return_dict=True)["fraction"] for _ in range(3)]
+    assert all(abs(each - 0.5) < 0.1 for each in found) and len(set(map(float, found))) == 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from polykeras import backends, ops, random
+from polykeras import Model, backends, layers, ops, random
 from polykeras.core.graph import KerasTensor
 
 SIZE = (200, 100)
@@ -155,6 +155,35 @@ def test_seeds_repeat_and_generators_go_on():
     assert draw(None) != draw(None)
     seeds = random.SeedGenerator(1)
     assert draw(seeds) != draw(seeds)
+
+
+def test_the_next_key_is_an_array_of_two_words(backend):
+    """The same one eagerly and in a compiled step, and the one that the library's own draws would take."""
+
+    class Keys(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seeds = random.SeedGenerator(7)
+
+        def call(self, x):
+            return x + 0 * x, self.seeds.next()
+
+    class Words(Model):
+        def __init__(self):
+            super().__init__()
+            self.keys = Keys()
+
+        def predict_step(self, data):
+            return ops.cast(self.keys(data)[1], "int64")[None]
+
+    words = random.SeedGenerator(7)
+    eager = words.next()
+    assert (eager.shape, ops.dtype(eager)) == ((2,), "uint32")
+    expected = np.stack([value(eager), value(words.next())]).astype("int64")
+    again = random.SeedGenerator(7)
+    assert expected.tolist() == [list(again.next_key()) for _ in range(2)]
+    model = Words()
+    np.testing.assert_array_equal(model.predict(np.zeros((2, 1), "float32"), batch_size=1, verbose=0), expected)
 
 
 def test_symbolic_draws_take_nothing_from_the_stream():

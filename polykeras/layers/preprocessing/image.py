@@ -245,7 +245,7 @@ class ImageLayer(Layer):
 
     def _symbolic(self, data: dict) -> dict:
         if self.is_augmentation:
-            self.generator.next()
+            self.generator.next_key()
         is_single = len(data["images"].shape) == 3
         data = {**data, "images": self._resized_symbol(data["images"], self.compute_dtype)}
         if "segmentation_masks" in data:
