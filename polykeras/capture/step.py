@@ -188,5 +188,5 @@ class Step:
             return result
         with self._turn.current().lock:
             for variable, value in zip(self.state, state, strict=True):
-                variable._value = value
+                variable._value = value if variable.leaf is None else self.backend.stored(variable, value)
         return result

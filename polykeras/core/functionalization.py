@@ -175,7 +175,7 @@ def value_and_grad(
 
 
 def _loss(backend: Any, loss: Any) -> Any:
-    loss = loss.value if isinstance(loss, Variable) else loss
+    loss = loss.array if isinstance(loss, Variable) else loss
     if not backend.is_array(loss):
         loss = backend.array(loss)
     if tuple(backend.shape(loss)) != ():

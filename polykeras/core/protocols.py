@@ -21,13 +21,13 @@ class EngineProtocols:
     if TYPE_CHECKING:
 
         @property
-        def value(self) -> Any: ...
+        def array(self) -> Any: ...
 
     #: Tells TensorFlow to take gradients with respect to the variable's ``handle``.
     _should_act_as_resource_variable = True
 
     def __jax_array__(self) -> Any:
-        return self.value
+        return self.array
 
     @classmethod
     def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -41,4 +41,4 @@ class EngineProtocols:
 
 
 def _value_of(x: Any) -> Any:
-    return x.value if isinstance(x, EngineProtocols) else x
+    return x.array if isinstance(x, EngineProtocols) else x

@@ -161,7 +161,7 @@ class SeedGenerator(Stamped):
         if backend.is_symbolic:
             self.state.put(None)  # shape inference only records that the step assigns it
             return 0, 0
-        position = backend.concrete(self.state.value)
+        position = backend.concrete(self.state.array)
         self.state.assign(position + 1)
         if isinstance(position, int):
             return _word(self._key, 2 * position), _word(self._key, 2 * position + 1)

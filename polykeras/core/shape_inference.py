@@ -181,7 +181,7 @@ def _specs_of(engine: Any, tree: Any) -> Any:
     """The specs of a tree of arrays, with those of their masks."""
 
     def spec(x: Any) -> Any:
-        x = x.value if isinstance(x, Variable) else x
+        x = x.array if isinstance(x, Variable) else x
         if isinstance(x, np.ndarray | np.generic):
             return SpecArray(x.shape, dtypes.standardize(x.dtype))
         if not engine.is_array(x):

@@ -193,7 +193,7 @@ class Variable(EngineProtocols, Operators):
         self._initial: Any = initializer
 
     def _from_value(self, value: Any, shape: Any, dtype: Any) -> None:
-        value = value.value if isinstance(value, Variable) else value
+        value = value.array if isinstance(value, Variable) else value
         if not isinstance(value, _ON_HOST):  # asking the adapters would load NumPy's
             value = backends.densified(value)
         self._initial = None
@@ -246,6 +246,13 @@ class Variable(EngineProtocols, Operators):
 
     @property
     def value(self) -> Any:
+        """The array in the slot; in programs with TensorFlow's tapes, the ``tf.Variable`` that they know it by."""
+        array = self.array
+        is_in_slot = scope.values is None and scope.autocast is None
+        return backends.current().known_as(self, array) if is_in_slot else array
+
+    @property
+    def array(self) -> Any:
         """The array in the slot; cast to the compute dtype inside a mixed-precision layer."""
         backend = backends.current()
         if backend.is_symbolic:
@@ -392,7 +399,7 @@ class Variable(EngineProtocols, Operators):
         # A step may write into its variables' memory, so an array that the caller still holds is copied.
         array = backend.copy(array) if array is value and (is_shared or scope.assigned is None) else array
         self.put(array)
-        return array if scope.values is not None else self.value
+        return array if scope.values is not None else self.array
 
     def _on_device(self, backend: Any, value: Any) -> Any:
         if self._on_host:
@@ -423,6 +430,8 @@ class Variable(EngineProtocols, Operators):
         self._initial, self._value = np.asarray(value, dtypes.numpy_dtype(self.dtype)), None
         if has_array:  # steps that were captured with an array expect one
             self._materialize()
+        if self.leaf is not None:  # it may be the program's own
+            self.put(self.in_slot())
 
     def _check_shape(self, shape: tuple) -> None:
         if shape != self.shape:
@@ -493,6 +502,7 @@ class Variable(EngineProtocols, Operators):
         if backend_name != self._backend_name:
             if self._value is not None:
                 self._initial, self._value = self.numpy(), None
+            self.leaf = None
             self._backend_name = backend_name
 
     def __repr__(self) -> str:
@@ -509,11 +519,11 @@ class Variable(EngineProtocols, Operators):
     # How the engines' own functions accept a variable as an array.
 
     def __jax_array__(self) -> Any:
-        return self.value
+        return self.array
 
     @classmethod
     def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        args, kwargs = trees.map(lambda x: x.value if isinstance(x, Variable) else x, (args, kwargs or {}))
+        args, kwargs = trees.map(lambda x: x.array if isinstance(x, Variable) else x, (args, kwargs or {}))
         return function(*args, **kwargs)
 
     def __float__(self) -> float:
@@ -560,7 +570,7 @@ def values_of(tree: Any) -> Any:
 
 def _value_of(x: Any) -> Any:
     # A copy: the next step may write into the variable's memory.
-    return backends.current().copy(x.value) if isinstance(x, Variable) else x
+    return backends.current().copy(x.array) if isinstance(x, Variable) else x
 
 
 def _backend_name() -> str:

@@ -152,4 +152,4 @@ def distribute_tensor(tensor: Any, layout: Any) -> Any:
     backend = backends.current()
     if isinstance(tensor, KerasTensor) or backend.is_symbolic:
         return tensor
-    return backend.spread(tensor.value if isinstance(tensor, Variable) else tensor, layout)
+    return backend.spread(tensor.array if isinstance(tensor, Variable) else tensor, layout)

@@ -148,7 +148,7 @@ class JaxLayer(ForeignLayer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         weights = {name: self._weights_in(name) for name in self._trees}
-        values = {name: [weight.value for weight in own] for name, own in weights.items()}
+        values = {name: [weight.array for weight in own] for name, own in weights.items()}
         seed = self._draw() if "rng" in self._takes else 0
         run: Callable = functools.partial(self._run_on_jax, training=bool(training))
         if backends.current_name() != self.engine:

@@ -121,7 +121,7 @@ class TFSMLayer(ForeignLayer):
 
             return tuple(tf.identity(y) for y in results), backward
 
-        results = run(*[v.value for v in self._values], *leaves)
+        results = run(*[v.array for v in self._values], *leaves)
         if training:
             for weight, variable in zip(self._values, self._held, strict=True):
                 if not weight.trainable:

@@ -132,7 +132,7 @@ class TorchModuleWrapper(ForeignLayer):
         with torch.no_grad():
             for key, variable in self._values.items():
                 if key in own:
-                    own[key].copy_(variable.value)
+                    own[key].copy_(variable.array)
         return self._wrapped
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -143,7 +143,7 @@ class TorchModuleWrapper(ForeignLayer):
     def call(self, *args: Any, training: bool | None = None, **kwargs: Any) -> Any:
         import torch
 
-        values = {key: variable.value for key, variable in self._values.items()}
+        values = {key: variable.array for key, variable in self._values.items()}
         # The module may modify its buffers in place.
         values |= {key: values[key].clone() for key in self._buffer_names}
         own_modes = [(module, module.training) for module in self._wrapped.modules()]

@@ -531,7 +531,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
                     return masks.copy_mask(x, ops.cast(own, target) if is_cast else own)
             x = backend.densified(x)
             if isinstance(x, Variable):
-                x = x.value
+                x = x.array
             elif not backend.is_array(x):
                 if not hasattr(x, "__array__") or isinstance(x, SpecArray):
                     return x
@@ -880,4 +880,4 @@ def _penalty(weight: Variable) -> Any:
     if not penalties_are_symbolic or scope.values is not None or backends.current().is_symbolic:
         return inferred(weight.regularizer, weight.raw)
     regularizer: Any = weight.regularizer
-    return graph.record(lambda: regularizer(weight.value), (), {}, "regularizer")
+    return graph.record(lambda: regularizer(weight.array), (), {}, "regularizer")

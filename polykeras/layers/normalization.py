@@ -261,7 +261,7 @@ class BatchNormalization(_Scaled):
     def _move(self, average: Any, value: Any, momentum: float) -> None:
         if not self.trainable:
             return
-        old = average.value
+        old = average.array
         average.assign(old + (ops.cast(ops.stop_gradient(value), average.dtype) - old) * (1 - momentum))
 
     def get_config(self) -> dict:

@@ -121,7 +121,7 @@ class AUC(Metric):
             getattr(self, name).assign_add(counts[name])
 
     def result(self) -> Any:
-        tp, fp, tn, fn = (getattr(self, name).value for name in NAMES)
+        tp, fp, tn, fn = (getattr(self, name).array for name in NAMES)
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self.interpolate_pr_auc()
         recall = ops.divide_no_nan(tp, tp + fn)
@@ -144,7 +144,7 @@ class AUC(Metric):
 
         Source: Davis and Goadrich, "The Relationship Between Precision-Recall and ROC Curves" (ICML 2006).
         """
-        tp, fp, _, fn = (getattr(self, name).value for name in NAMES)
+        tp, fp, _, fn = (getattr(self, name).array for name in NAMES)
         return self._total(_interpolated_pr(tp, fp, fn))
 
     def _total(self, areas: Any) -> Any:

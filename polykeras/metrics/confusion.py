@@ -213,7 +213,7 @@ class _Count(_ConfusionMetric):
         self.init_thresholds = thresholds
 
     def result(self) -> Any:
-        return self._single(getattr(self, self.counted[0]).value)
+        return self._single(getattr(self, self.counted[0]).array)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "thresholds": self.init_thresholds}
@@ -296,7 +296,7 @@ class _Ratio(_ConfusionMetric):
         self.class_id = class_id
 
     def result(self) -> Any:
-        first, second = (getattr(self, name).value for name in self.counted)
+        first, second = (getattr(self, name).array for name in self.counted)
         return self._single(ops.divide_no_nan(first, first + second))
 
     def get_config(self) -> dict:
@@ -364,7 +364,7 @@ class _BestAt(_ConfusionMetric):
         self.class_id = class_id
 
     def _fraction(self, names: tuple) -> Any:
-        first, second = (getattr(self, name).value for name in names)
+        first, second = (getattr(self, name).array for name in names)
         return ops.divide_no_nan(first, first + second)
 
     def result(self) -> Any:

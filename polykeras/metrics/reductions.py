@@ -73,7 +73,7 @@ class Sum(Metric):
         self.total.assign_add(ops.sum(values))
 
     def result(self) -> Any:
-        return self.total.value
+        return self.total.array
 
 
 class Mean(Metric):

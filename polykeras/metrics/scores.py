@@ -96,7 +96,7 @@ class FBetaScore(Metric):
         return ops.logical_and(is_largest, ops.abs(y_pred) > 1e-9)
 
     def result(self) -> Any:
-        tp, fp, fn, support = (getattr(self, name).value for name in self._counts)
+        tp, fp, fn, support = (getattr(self, name).array for name in self._counts)
         tiny = config.epsilon()
         precision, recall = tp / (tp + fp + tiny), tp / (tp + fn + tiny)
         beta2 = self.beta**2
@@ -210,7 +210,7 @@ class R2Score(Metric):
         self.num_samples.assign_add(ops.cast(ops.sum(ops.ones_like(y_true)), self.num_samples.dtype))
 
     def result(self) -> Any:
-        squares, total, residual, count = (getattr(self, name).value for name in self._sums)
+        squares, total, residual, count = (getattr(self, name).array for name in self._sums)
         variance = squares - total * (total / count)
         scores = 1.0 - residual / variance
         scores = ops.where(ops.isinf(scores), 0.0, scores)

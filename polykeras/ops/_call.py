@@ -89,7 +89,7 @@ def array(x: Any, dtype: str | None = None) -> Any:
     """
     backend = current()
     if x.__class__ is Variable:
-        x = x.value
+        x = x.array
     if not backend.is_array(x):
         return _converted(backend, x, dtype)
     return x if dtype is None else backend.cast(x, dtype)
@@ -98,7 +98,7 @@ def array(x: Any, dtype: str | None = None) -> Any:
 def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     """Convert something that is not yet an array of the backend."""
     if isinstance(x, Variable):
-        return array(x.value, dtype)
+        return array(x.array, dtype)
     if isinstance(x, KerasTensor):
         raise TypeError(
             f"Expected an array with a value. Received: {x!r}, a symbolic tensor. Ops on it are "
@@ -226,7 +226,7 @@ def same_dtype(*arrays: Any) -> tuple:
     converted, found, has_scalars = [], set(), False
     for x in arrays:
         if x.__class__ is Variable:
-            x = x.value
+            x = x.array
         kind = None
         if not backend.is_array(x):
             kind = dtypes.scalar_kind(x)

@@ -68,7 +68,7 @@ class Adagrad(Optimizer):
         def step(gradient: Any, total: Any) -> Any:
             return _scaled(gradient, total, learning_rate, self.epsilon)
 
-        self.assign_sub(variable, current().on_rows(step, gradient, [total.value]))
+        self.assign_sub(variable, current().on_rows(step, gradient, [total.array]))
 
     def _takes_rows(self) -> bool:
         return True

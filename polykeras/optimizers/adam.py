@@ -98,11 +98,11 @@ class Adam(_TwoMoments):
             squares = [self._velocities[i] for i in indices]
             largest = [self._velocity_hats[i] for i in indices] if self.amsgrad else []
             *updated, tops = current().adam_update(
-                [w.value for w in weights],
+                [w.array for w in weights],
                 group,
-                [v.value for v in means],
-                [v.value for v in squares],
-                [v.value for v in largest] or None,
+                [v.array for v in means],
+                [v.array for v in squares],
+                [v.array for v in largest] or None,
                 learning_rate * correction,
                 beta_1,
                 beta_2,

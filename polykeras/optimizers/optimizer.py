@@ -72,7 +72,7 @@ def branch(predicate: Scalar, on_true: Callable, on_false: Callable, variables: 
     if scope.values is not None:
         # A compiled step holds the variables its dry run touched: neither function assigns any others.
         variables = [variable for variable in variables if variable in scope.values]
-    values = [variable.value for variable in variables]
+    values = [variable.array for variable in variables]
 
     def outcome(function: Callable) -> Callable:
         return lambda: functionalization.pure(function, variables)(values)[0]
@@ -561,7 +561,7 @@ class Optimizer(OlderMethods, Trackable):
             value: array of the variable's shape.
         """
         if is_structured(value):
-            variable.assign(backends.current().add_rows(variable.value, value))
+            variable.assign(backends.current().add_rows(variable.array, value))
         else:
             variable.assign(ops.add(variable, value))
 
@@ -573,7 +573,7 @@ class Optimizer(OlderMethods, Trackable):
             value: array of the variable's shape.
         """
         if is_structured(value):
-            variable.assign(backends.current().add_rows(variable.value, ops.negative(value)))
+            variable.assign(backends.current().add_rows(variable.array, ops.negative(value)))
         else:
             variable.assign(ops.subtract(variable, value))
 

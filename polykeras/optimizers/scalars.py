@@ -27,7 +27,7 @@ def concrete(x: Any) -> Scalar:
     """
     if isinstance(x, int | float):
         return x
-    x = x.value if isinstance(x, Variable) else ops.convert_to_tensor(x)
+    x = x.array if isinstance(x, Variable) else ops.convert_to_tensor(x)
     return current().concrete(x)
 
 

@@ -65,9 +65,9 @@ class SGD(Optimizer):
         for group, weights in by_dtype(gradients, variables):
             slots = [self.momentums[self._get_variable_index(w)] for w in weights] if has_momentum else []
             updated, velocities = current().sgd_update(
-                [w.value for w in weights],
+                [w.array for w in weights],
                 group,
-                [s.value for s in slots] or None,
+                [s.array for s in slots] or None,
                 learning_rate,
                 scalars.concrete(self.momentum),
                 self.nesterov,

@@ -69,6 +69,32 @@ def test_a_variable_that_is_not_trained_is_watched_when_asked_for():
     assert float(tape.gradient(y, v)) == 6.0
 
 
+@pytest.mark.parametrize("as_function", [False, True])
+@pytest.mark.parametrize("is_watched", [False, True])
+@pytest.mark.parametrize("fitted_before", [False, True])
+def test_a_loop_over_the_values_of_weights_trains_as_fit_does(as_function, is_watched, fitted_before):
+    model, other = make_model(), make_model()
+    if fitted_before:
+        losses_of_fit(model, "sgd"), losses_of_fit(other, "sgd")
+    expected = losses_of_fit(other, keras.optimizers.SGD(0.1))
+    loss_fn = keras.losses.MeanSquaredError()
+
+    def step(x, y):
+        with tf.GradientTape(watch_accessed_variables=not is_watched) as tape:
+            if is_watched:
+                tape.watch([weight.value for weight in model.trainable_weights])
+            loss = loss_fn(y, model(x, training=True))
+        values = [weight.value for weight in model.trainable_weights]
+        for value, gradient in zip(values, tape.gradient(loss, values), strict=True):
+            value.assign_sub(0.1 * gradient)
+        return loss
+
+    step = tf.function(step) if as_function else step
+    found = [float(step(tf.constant(X), tf.constant(Y))) for _ in range(5)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    np.testing.assert_allclose(model.predict(X, verbose=0), other.predict(X, verbose=0), rtol=1e-4, atol=1e-6)
+
+
 def test_embeddings_take_gradients_of_tapes():
     model = keras.Sequential([keras.Input((2,), dtype="int32"), keras.layers.Embedding(5, 3)])
     optimizer = keras.optimizers.SGD(1.0)
@@ -251,6 +277,8 @@ def test_a_variable_around_one_of_tensorflow_shares_its_value():
     theirs.assign([5.0, 6.0])
     assert ours.numpy().tolist() == [5.0, 6.0]
     assert (ours.shape, ours.dtype, ours.trainable, ours.name) == ((2,), "float32", False, "theirs")
+    ours.adopt(np.array([7.0, 8.0]))
+    assert theirs.numpy().tolist() == [7.0, 8.0]
     with pytest.raises(TypeError, match="Expected a Variable of polykeras.*Received"):
         keras.optimizers.SGD().build([np.ones(2)])
 
@@ -347,6 +375,29 @@ def test_variables_of_tensorflow_in_attributes_are_weights(make, tmp_path):
     again = make(DenseOfVariables())
     again.load_weights(tmp_path / "m.weights.h5")
     np.testing.assert_allclose(again.predict(X, verbose=0), expected.predict(X, verbose=0), rtol=1e-5)
+
+
+def test_a_variable_of_tensorflow_follows_training_and_loading(tmp_path):
+    theirs = tf.Variable(np.ones((3, 2), "float32"))
+
+    class Product(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.kernel = theirs
+
+        def call(self, x):
+            return keras.ops.matmul(x, self.kernel)
+
+    model = keras.Sequential([keras.Input((3,)), Product()])
+    model.save_weights(tmp_path / "first.weights.h5")
+    model.compile("adam", "mse")
+    model.fit(np.ones((4, 3)), np.zeros((4, 2)), verbose=0)
+    assert (theirs.numpy() < 1).all()
+    np.testing.assert_array_equal(theirs.numpy(), model.get_weights()[0])
+    model.load_weights(tmp_path / "first.weights.h5")
+    assert (theirs.numpy() == 1).all()
+    theirs.assign(np.zeros((3, 2)))
+    assert not model.predict(np.ones((1, 3)), verbose=0).any()
 
 
 def test_other_engines_refuse_variables_of_tensorflow():

@@ -759,7 +759,16 @@ class Primitives:
 
     def share_variable(self, variable: Any, engine_variable: Any) -> None:
         """Make one of the engine's own variables the content of a variable's slot."""
-        variable._value = engine_variable
+        variable._value = variable.leaf = engine_variable
+
+    def known_as(self, variable: Any, array: Array) -> Any:
+        """Return what the engine's programs know a variable by: the engine's own variable, or the array in its slot.
+
+        Args:
+            variable: has ``leaf`` for the engine's own variable.
+            array: what ``show`` returned.
+        """
+        return array
 
     def handle(self, variable: Any) -> Any:
         """Return the tensor by which the engine's gradient tapes identify a variable."""

@@ -144,7 +144,7 @@ class JaxBackend(Backend):
     def join(self, cls: type) -> None:
         # Where it compiles, as most of jax.numpy does, JAX no longer uses __jax_array__: it accepts pytrees.
         if hasattr(cls, "__jax_array__"):
-            jax.tree_util.register_pytree_node(cls, lambda x: ((x.value,), None), lambda _, values: values[0])
+            jax.tree_util.register_pytree_node(cls, lambda x: ((x.array,), None), lambda _, values: values[0])
 
     def over_shapes(self, function: Any, shapes: list) -> None:
         jax.eval_shape(lambda *arrays: function(list(arrays)), *(self._struct(*kind) for kind in shapes))

@@ -303,15 +303,24 @@ class TensorflowBackend(Backend):
         return not _has_no_tape()
 
     def show(self, variable: Any, value: Any) -> Array:
-        if isinstance(value, tf.Variable):
-            return value.read_value()
-        return self.own(variable).read_value() if self.is_tracing() or self.is_differentiating() else value
+        if self._has_tape():
+            return self.own(variable).read_value()
+        return value.read_value() if isinstance(value, tf.Variable) else value
+
+    def known_as(self, variable: Any, array: Array) -> Any:
+        return array if variable.leaf is None and not self._has_tape() else self.own(variable)
+
+    def _has_tape(self) -> bool:
+        return self.is_tracing() or self.is_differentiating()
 
     def stored(self, variable: Any, array: Array) -> Any:
-        if not isinstance(variable.in_slot(), tf.Variable) and not self.is_tracing():
-            return array
-        own = self.own(variable)
-        own.assign(array, read_value=False)
+        own = variable.leaf
+        if own is None:
+            if not isinstance(variable.in_slot(), tf.Variable) and not self.is_tracing():
+                return array
+            own = self.own(variable)
+        if own is not array:
+            own.assign(array, read_value=False)
         return own
 
     def is_own_variable(self, x: object) -> bool:
@@ -321,12 +330,17 @@ class TensorflowBackend(Backend):
         return self.own(variable).handle
 
     def own(self, variable: Any) -> tf.Variable:
-        """Replace the content of a variable's slot by a tf.Variable, and return that."""
+        """Replace the content of a variable's slot by its tf.Variable, and return that."""
         value = variable.in_slot()
         value = variable._materialize() if value is None else value
         if not isinstance(value, tf.Variable):
             with tf.init_scope(), tf.device(value.device):
-                value = variable._value = unreplicated(value, variable.trainable)
+                if variable.leaf is None:
+                    value = variable._value = unreplicated(value, variable.trainable)
+                else:
+                    variable.leaf.assign(value, read_value=False)
+                    value = variable._value = variable.leaf
+        variable.leaf = value
         return value
 
     def join(self, cls: type) -> None:

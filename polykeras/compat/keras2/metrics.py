@@ -53,4 +53,4 @@ class Reduce(Mean):
         self.count.assign_add(ops.sum(counted))
 
     def result(self) -> Any:
-        return self.total.value if self.reduction == "sum" else super().result()
+        return self.total.array if self.reduction == "sum" else super().result()
