@@ -4,21 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
+import importlib.util
+import mmap
 import os
 import re
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+
+def flags_of_xla():
+    """Flags by which XLA compiles fast; without the one that is three times as fast, but not known to all of its copies."""
+    flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
+    fast = "xla_cpu_use_fusion_emitters"
+    homes = [importlib.util.find_spec(package) for package in ("jaxlib", "tensorflow")]
+    folders = [folder for home in homes if home is not None for folder in home.submodule_search_locations]
+    if all(any(holds(library, fast) for library in Path(folder).glob("*.so*")) for folder in folders):
+        flags.append(f"--{fast}=false")
+    return " ".join(flags)
+
+
+def holds(file, text):
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        return mapped.find(text.encode()) >= 0
+
 
 os.environ.setdefault("KERAS_VERBOSE", "0")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell lets its jobs in the background ignore Ctrl-C; the fits that tests interrupt would go on for hours.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Tests compile many functions and run each once: JAX's compiler need not try hard.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# Tests compile many functions and run each once: XLA need not try hard.
+os.environ.setdefault("XLA_FLAGS", flags_of_xla())
+# What one process of the tests has compiled, another one need not: programs for JAX, and the modules of polykeras.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    compiled = tempfile.TemporaryDirectory(prefix="polykeras-tests-", ignore_cleanup_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The million objects of the engines and of the tests live until the end: the garbage collector need not look at them.
 gc.disable()
