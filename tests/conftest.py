@@ -17,7 +17,7 @@ import pytest
 
 
 def flags_of_xla():
-    """Flags by which XLA compiles fast; without the one that is three times as fast, but not known to all of its copies."""
+    """Flags by which XLA compiles fast; the last one, thrice as fast, is only for those that know it."""
     flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
     fast = "xla_cpu_use_fusion_emitters"
     homes = [importlib.util.find_spec(package) for package in ("jaxlib", "tensorflow")]

@@ -84,17 +84,16 @@ class Trainability(Whole):
         """Identities of the weights that are only in layers that are closed, or nested in these."""
         if not any(is_closed(layer) for layer in self._flatten_layers()):
             return set()
-        seen: set[int] = set()
-        live: set[int] = set()
+        found: dict[int, Any] = {}
 
         def visit(layer: Any) -> None:
-            if id(layer) not in seen and not is_closed(layer):
-                seen.add(id(layer))
-                live.update(id(weight) for weight in layer._own()[0])
+            if id(layer) not in found and not is_closed(layer):
+                found[id(layer)] = layer
                 for sublayer in layer._sublayers():
                     visit(sublayer)
 
         visit(self)
+        live = {id(weight) for layer in found.values() for weight in layer._own()[0]}
         return {id(weight) for weight in self.weights} - live
 
     @property

@@ -27,12 +27,23 @@ class Whole(Trackable):
     __call__: Callable[..., Any]
     _compute: Callable[..., Any]
     _flatten_layers: Callable[..., list]
+    _own: Callable[[], tuple[list, list, list, list]]
+    _set_trainable_weights: Callable[[list[Variable]], None]
+    _set_non_trainable_weights: Callable[[list[Variable]], None]
     _is_built_below: Callable[[], bool]
     add_weight: Callable[..., Variable]
     _symbolic_call: Callable[..., Any]
     _call_on_arrays: Callable[..., Any]
     _accepted: dict[type, set]
     dtype_policy: Any
+
+    @property
+    def weights(self) -> list[Variable]:
+        raise NotImplementedError
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        raise NotImplementedError
 
     @property
     def variables(self) -> list[Variable]:

@@ -23,8 +23,7 @@ pytest.importorskip("jax")
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory):
     path = tmp_path_factory.mktemp("distribution") / "failures.json"
-    # Eight devices, and programs that are compiled fast.
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=8"
     settings = {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags}
     environment = {**os.environ, **settings, "PYTHONPATH": ROOT}
     subprocess.run([sys.executable, str(PROGRAM), str(path)], env=environment, check=True)
@@ -43,7 +42,7 @@ def test_two_processes_train_as_one_does(monkeypatch):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    settings = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "XLA_FLAGS": "", "KERAS_VERBOSE": "0"}
+    settings = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "KERAS_VERBOSE": "0"}
     settings |= {
         "PYTHONPATH": ROOT,
         "KERAS_DISTRIBUTION_JOB_ADDRESSES": f"localhost:{port}",
