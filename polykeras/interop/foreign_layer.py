@@ -8,6 +8,7 @@ import numpy as np
 
 from polykeras import backends
 from polykeras.core.operators import EngineNeeded
+from polykeras.core.other_keras import refuse_other_keras
 from polykeras.core.tracking import TRACKED
 from polykeras.core.variables import Variable
 from polykeras.layers.layer import Layer
@@ -90,12 +91,7 @@ def adopted(layer: Layer, name: str, value: Any, holder: Any) -> Any:
         TypeError: for an object that polykeras can't train.
     """
     place = f"as attribute {name!r}" if name and holder is None else "in a list, dict, tuple or object"
-    if any(cls.__module__.partition(".")[0] in ("keras", "tf_keras") for cls in type(value).__mro__):
-        raise TypeError(
-            f"Layer {layer.path!r}: Expected layers of polykeras. Received: {type(value).__name__} of another Keras "
-            f"{place}. Take it from polykeras, or run the program by `python -m polykeras run`, under which `keras` "
-            f"and `tf.keras` stand for polykeras."
-        )
+    refuse_other_keras(value, "layers", f"Layer {layer.path!r}: ", f" {place}")
     if hasattr(value, "named_parameters") and type(value).forward is _container_forward(type(value)):
         return [vars(value)["_modules"], vars(value)["_parameters"]]
     part = _replacement(value, name)

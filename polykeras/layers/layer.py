@@ -20,6 +20,7 @@ from polykeras.core import dtypes, graph, masks, naming, placement, scopes, tree
 from polykeras.core.context import context, unscoped, within
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
+from polykeras.core.other_keras import refuse_symbol_of_other_keras
 from polykeras.core.renamed import also_named
 from polykeras.core.seeds import SeedGenerator
 from polykeras.core.shape_inference import StandIns, inferred, outside_inference
@@ -535,6 +536,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             elif not backend.is_array(x):
                 if not hasattr(x, "__array__") or isinstance(x, SpecArray):
                     return x
+                refuse_symbol_of_other_keras(x, f"Layer {self.path!r}: ")
                 x = backend.array(np.asarray(x))
             dtype = backend.dtype(x)
             if target is not None and dtype != target and dtype in dtypes.FLOATS:

@@ -7,6 +7,7 @@ from typing import Any
 
 from polykeras.core import naming, trees
 from polykeras.core.graph import KerasTensor, OpCall
+from polykeras.core.other_keras import refuse_other_keras
 from polykeras.layers.core import InputLayer
 from polykeras.layers.layer import Layer
 from polykeras.models import op_configs
@@ -180,6 +181,8 @@ def clone_model(
     8
     """
     from polykeras.models.sequential import Sequential
+
+    refuse_other_keras(model, "a model")
 
     def copy(layer: Layer) -> Any:
         if recursive and hasattr(layer, "_graph_layers"):

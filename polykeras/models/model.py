@@ -13,6 +13,7 @@ from polykeras.capture.stamp import renew_constants
 from polykeras.core import graph, masks, naming, outer_tensors, trees
 from polykeras.core.context import context, within
 from polykeras.core.graph import KerasTensor, Plan
+from polykeras.core.other_keras import refuse_other_keras
 from polykeras.core.renamed import also_named
 from polykeras.layers.core import InputLayer, input_dtype
 from polykeras.layers.layer import Layer
@@ -110,6 +111,8 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         for what, tree in (("inputs", inputs), ("outputs", outputs)):
             leaves = trees.leaves(tree)
+            for leaf in leaves:
+                refuse_other_keras(leaf, "symbolic tensors", f"Model {self.name!r}: ")
             if not leaves or not all(isinstance(x, KerasTensor) for x in leaves):
                 raise ValueError(
                     f"Expected {what} of the model to be symbolic tensors, from Input() or from layers called on "

@@ -8,6 +8,7 @@ from polykeras.capture.stamp import renew_constants
 from polykeras.core import naming, trees
 from polykeras.core.context import unscoped, within
 from polykeras.core.graph import KerasTensor
+from polykeras.core.other_keras import refuse_other_keras
 from polykeras.layers.core import Input, InputLayer, input_dtype
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import is_string_array
@@ -65,6 +66,7 @@ class Sequential(Model):
         if isinstance(layer, KerasTensor):
             layer = layer.maker.operation
         if not isinstance(layer, Layer):
+            refuse_other_keras(layer, "layers", f"Model {self.name!r}: ")
             if not callable(layer):
                 raise TypeError(
                     f"Model {self.name!r}: Expected a Layer to add. Received: {layer!r} of type {type(layer).__name__}."

@@ -15,6 +15,7 @@ from polykeras.backends.shared.structured import SPECIAL, TO_INSPECT
 from polykeras.core import dtypes, graph, naming, trees
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operators import EngineNeeded
+from polykeras.core.other_keras import refuse_symbol_of_other_keras
 from polykeras.core.types import Function
 from polykeras.core.variables import Variable
 
@@ -115,6 +116,7 @@ def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
         x = backend.densified(x)  # sparse arrays
         if backend.is_array(x):
             return x if dtype is None else backend.cast(x, dtype)
+        refuse_symbol_of_other_keras(x)
         x = np.asarray(x)
     return backend.array(x, dtype)
 

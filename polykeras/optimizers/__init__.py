@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from polykeras.core import lazy
+from polykeras.core.other_keras import refuse_other_keras
 from polykeras.optimizers import schedules
 from polykeras.optimizers.adagrad import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
 from polykeras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
@@ -85,6 +86,7 @@ def get(identifier: Any) -> Any:
     if isinstance(identifier, str):
         identifier = {"class_name": identifier, "config": {}}
     optimizer = deserialize(identifier)
+    refuse_other_keras(optimizer, "an optimizer")
     if optimizer is not None and not isinstance(optimizer, Optimizer):
         raise TypeError(f"Expected an optimizer, its name, class or config. Received: {identifier!r}.")
     return optimizer
