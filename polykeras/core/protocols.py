@@ -21,13 +21,13 @@ class EngineProtocols:
     if TYPE_CHECKING:
 
         @property
-        def array(self) -> Any: ...
+        def value(self) -> Any: ...
 
     #: Tells TensorFlow to take gradients with respect to the variable's ``handle``.
     _should_act_as_resource_variable = True
 
     def __jax_array__(self) -> Any:
-        return self.array
+        return self.value
 
     @classmethod
     def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
@@ -41,4 +41,4 @@ class EngineProtocols:
 
 
 def _value_of(x: Any) -> Any:
-    return x.array if isinstance(x, EngineProtocols) else x
+    return x.value if isinstance(x, EngineProtocols) else x

@@ -519,11 +519,11 @@ class Variable(EngineProtocols, Operators):
     # How the engines' own functions accept a variable as an array.
 
     def __jax_array__(self) -> Any:
-        return self.array
+        return self.value
 
     @classmethod
     def __torch_function__(cls, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        args, kwargs = trees.map(lambda x: x.array if isinstance(x, Variable) else x, (args, kwargs or {}))
+        args, kwargs = trees.map(lambda x: x.value if isinstance(x, Variable) else x, (args, kwargs or {}))
         return function(*args, **kwargs)
 
     def __float__(self) -> float:

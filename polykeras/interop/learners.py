@@ -394,7 +394,7 @@ class _Keras(_OfVariables):
         def run() -> Any:
             return loss(arrays_in(self._model(*inputs, training=training)))
 
-        value, self._found = find(run, [variable.array for variable in self._variables])
+        value, self._found = find(run, [variable.value for variable in self._variables])
         return value
 
     def update(self, update: Update) -> None:
@@ -409,7 +409,7 @@ class _Keras(_OfVariables):
         return keras_parts(self._model)
 
     def gradients(self) -> list[Part]:
-        values = (variable.array for variable in self._variables)
+        values = (variable.value for variable in self._variables)
         return keras_parts(self._model, _gradient(values, self._found))
 
 
@@ -420,11 +420,11 @@ class _KerasOnJax(_Keras):
         others = self._model.non_trainable_variables
 
         def run(values: list) -> tuple:
-            state = [variable.array for variable in others]
+            state = [variable.value for variable in others]
             outputs, state = self._model.stateless_call(values, state, *inputs, training=training)
             return loss(arrays_in(outputs)), state
 
-        values = [variable.array for variable in self._variables]
+        values = [variable.value for variable in self._variables]
         (value, state), self._found = jax.value_and_grad(run, has_aux=True)(values)
         for variable, new in zip(others, state, strict=True):
             variable.assign(new)

@@ -99,7 +99,7 @@ def array(x: Any, dtype: str | None = None) -> Any:
 def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     """Convert something that is not yet an array of the backend."""
     if isinstance(x, Variable):
-        return array(x.array, dtype)
+        return array(x.value, dtype)
     if isinstance(x, KerasTensor):
         raise TypeError(
             f"Expected an array with a value. Received: {x!r}, a symbolic tensor. Ops on it are "

@@ -78,3 +78,25 @@ def test_attributes_of_a_variable_refuse_what_they_are_not(backend):
     assert variable.overwrite_with_gradient is False
     with pytest.raises(TypeError, match="True or False"):
         variable.overwrite_with_gradient = "yes"
+
+
+def test_a_subclass_may_compute_the_value_that_others_read(backend):
+    class Half(keras.Variable):
+        @property
+        def value(self):
+            return super().value * 0.5
+
+    class Scale(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.scale = Half([2.0, 4.0])
+
+        def call(self, x):
+            return x * self.scale
+
+    model = keras.Sequential([keras.Input((2,)), Scale()])
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(model(np.ones((1, 2)))), [[1, 2]])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.fit(np.ones((1, 2)), np.zeros((1, 2)), verbose=0)
+    # The loss is the mean of (scale / 2) ** 2 over two entries.
+    np.testing.assert_allclose(model.weights[0].numpy(), [2 - 2 / 4, 4 - 4 / 4])

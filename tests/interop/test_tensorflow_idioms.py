@@ -95,6 +95,32 @@ def test_a_loop_over_the_values_of_weights_trains_as_fit_does(as_function, is_wa
     np.testing.assert_allclose(model.predict(X, verbose=0), other.predict(X, verbose=0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("as_function", [False, True])
+@pytest.mark.parametrize("kind", ["op", "layer", "model", "loss", "Lambda"])
+def test_gradients_by_a_variable_that_a_program_feeds_in(kind, as_function):
+    kernel = np.array([[1.0], [-2.0], [0.5]], "float32")
+    layer = keras.layers.Dense(1, use_bias=False)
+    layer.build((None, 3))
+    layer.set_weights([kernel])
+    compute = {
+        "op": lambda x: keras.ops.matmul(x, kernel),
+        "layer": layer,
+        "model": keras.Sequential([keras.Input((3,)), layer]),
+        "loss": lambda x: keras.losses.MeanSquaredError(reduction="sum")(kernel.T, x) * 3,
+        "Lambda": keras.layers.Lambda(lambda x: tf.matmul(x, kernel)),
+    }[kind]
+    image = tf.Variable(X[:1])
+
+    def slope():
+        with tf.GradientTape() as tape:
+            y = tf.reduce_sum(compute(image))
+        return tape.gradient(y, image)
+
+    found = (tf.function(slope) if as_function else slope)()
+    expected = 2 * (X[:1] - kernel.T) if kind == "loss" else kernel.T
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_embeddings_take_gradients_of_tapes():
     model = keras.Sequential([keras.Input((2,), dtype="int32"), keras.layers.Embedding(5, 3)])
     optimizer = keras.optimizers.SGD(1.0)

@@ -212,12 +212,10 @@ class TensorflowBackend(Backend):
         return isinstance(x, tf.Tensor)
 
     def densified(self, x: Any) -> Any:
-        if isinstance(x, GraphSize):
+        if isinstance(x, GraphSize | tf.IndexedSlices | tf.Variable):
             return tf.convert_to_tensor(x)
         if isinstance(x, tf.SparseTensor):
             return tf.sparse.to_dense(tf.sparse.reorder(x))
-        if isinstance(x, tf.IndexedSlices):
-            return tf.convert_to_tensor(x)
         if isinstance(x, tf.RaggedTensor):
             raise ValueError(
                 f"Expected a dense or sparse array. Received: a RaggedTensor of shape {x.shape}. Pass x.to_tensor(), "
