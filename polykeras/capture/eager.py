@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from polykeras import backends
@@ -82,18 +82,23 @@ class EagerStep:
 HOLDERS = max(map(sys.getrefcount, [object()]))
 
 
-def unshared(backend: Any, arrays: list, holders: int = HOLDERS + 1) -> list:
+def unshared(backend: Any, arrays: list, holders: int = HOLDERS + 1, known: Collection[int] = ()) -> list:
     """Return arrays with copies of those that are referenced elsewhere, since a step destroys its arrays.
 
     Args:
         backend: the backend of the arrays.
         arrays: list of arrays; None for a variable that has none yet.
         holders: the reference count of an array that nobody else holds; by default one slot and the list.
+        known: identities of those that a program holds in order to see them change: the engine's own variables.
     """
     counts = list(map(sys.getrefcount, arrays))
     if max(counts, default=0) <= holders:
         return arrays
-    return [backend.copy(x) if n > holders and x is not None else x for x, n in zip(arrays, counts, strict=True)]
+
+    def own(x: Any, count: int) -> Any:
+        return x if count <= holders or x is None or id(x) in known else backend.copy(x)
+
+    return list(map(own, arrays, counts))
 
 
 def in_order(result: Any, like: Any) -> Any:

@@ -157,7 +157,9 @@ class Step:
 
     def _advance(self, call: Callable, inputs: tuple, holders: int = HOLDERS + 1) -> Any:
         constants = [v.in_slot() for v in self.constants]
-        state = unshared(self.backend, [v.in_slot() for v in self.state], holders + self.backend.holds_state)
+        updated = {id(v.leaf) for v in self.state if v.leaf is not None} if self.backend.holds_state else ()
+        slots = [v.in_slot() for v in self.state]
+        state = unshared(self.backend, slots, holders + self.backend.holds_state, updated)
         return self._store(*call(state, constants, *inputs))
 
     def _consume(self, call: Callable, inputs: tuple) -> Any:

@@ -142,7 +142,7 @@ class SeedGenerator(Stamped):
         self.state.counts_draws = True
 
     def next(self, ordered: bool = True) -> Any:
-        """Return the next key as an array of two 32-bit words, as JAX's own random functions take it.
+        """Return the next key as an array of two 32-bit words, of the type that the engine's own functions take.
 
         Args:
             ordered: for compatibility; default True.
@@ -152,8 +152,9 @@ class SeedGenerator(Stamped):
         """
         backend, key = backends.current(), self.next_key()
         if isinstance(key[0], int):
-            return backend.array(np.array(key, "uint32"))
-        return backend.cast(backend.concatenate([backend.reshape(word, (1,)) for word in key], 0), "uint32")
+            return backend.array(np.array(key, backend.seed_dtype))
+        words = backend.concatenate([backend.reshape(word, (1,)) for word in key], 0)
+        return backend.cast(backend.cast(words, "uint32"), backend.seed_dtype)
 
     def next_key(self) -> tuple:
         """Return the next key, two 32-bit words for ``random_bits``."""

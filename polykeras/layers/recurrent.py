@@ -50,7 +50,8 @@ class CellRNN(RNN):
         options = {name: value for name, value in options.items() if name not in ("self", "kwargs", "__class__")}
         self.use_cudnn = options.pop("use_cudnn", "auto")
         for_cell = {name: options.pop(name) for name in list(options) if name in _arguments(self.cell_class)}
-        cell = self.cell_class(**for_cell, **self.cell_settings, name=self.cell_name, dtype=kwargs.get("dtype"))
+        of_layer = {name: kwargs[name] for name in ("trainable", "dtype") if name in kwargs}
+        cell = self.cell_class(**for_cell, **self.cell_settings, **of_layer, name=self.cell_name)
         super().__init__(cell, **options, **kwargs)
         self._cell_options = tuple(for_cell)
 

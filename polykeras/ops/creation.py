@@ -77,7 +77,7 @@ def convert_to_numpy(x: Any) -> np.ndarray:
 
 
 def is_tensor(x: Any) -> bool:
-    """Return whether x is an array of the current backend, or a symbolic tensor.
+    """Return whether x is an array or variable of the current backend's engine, or a symbolic tensor.
 
     Args:
         x: any object.
@@ -85,7 +85,9 @@ def is_tensor(x: Any) -> bool:
     >>> is_tensor(ones((2,))), is_tensor([1.0, 1.0])
     (True, False)
     """
-    return isinstance(x, KerasTensor) or current().is_array(x) or structured.is_structured(x)
+    backend = current()
+    is_own = backend.is_array(x) or backend.is_own_variable(x)
+    return is_own or isinstance(x, KerasTensor) or structured.is_structured(x)
 
 
 @op

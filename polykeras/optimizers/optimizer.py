@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import warnings
@@ -146,6 +147,8 @@ class Optimizer(OlderMethods, Trackable):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             setattr(cls, "__signature__", _spelled_out(cls.__init__))  # noqa: B010 - an attribute of this class alone
+        if "build" in vars(cls):
+            setattr(cls, "build", _once(vars(cls)["build"]))  # noqa: B010 - an attribute of this class alone
 
     def __init__(
         self,
@@ -277,6 +280,8 @@ class Optimizer(OlderMethods, Trackable):
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Create the optimizer's state for each variable; overriding methods call this one first.
+
+        An optimizer that is built keeps its state: building it again has no effect.
 
         Args:
             variables: list of Variables to be updated.
@@ -737,6 +742,17 @@ class Optimizer(OlderMethods, Trackable):
                 "learning_rate": registry.deserialize(rate, custom_objects, family="optimizers.schedules"),
             }
         return cls(**config)
+
+
+def _once(build: Callable) -> Callable:
+    """A ``build`` that leaves an optimizer that is built as it is: programs may call it again in each step."""
+
+    @functools.wraps(build)
+    def once(self: Optimizer, *args: Any, **kwargs: Any) -> None:
+        if not self.built:
+            build(self, *args, **kwargs)
+
+    return once
 
 
 def _rate_variable(value: Any) -> Variable:

@@ -121,6 +121,48 @@ def test_gradients_by_a_variable_that_a_program_feeds_in(kind, as_function):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("as_function", [False, True])
+def test_layers_that_compute_with_the_values_of_weights_train(as_function):
+    class Plain(keras.layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(shape[-1], 1))
+            self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            self.calls.assign(self.calls.value + 1.0)
+            return keras.ops.matmul(x, self.kernel.value) + tf.reduce_sum(self.kernel.value)
+
+    model = make_model(keras.layers.Dense(4), Plain())
+
+    def gradients_of(x):
+        with tf.GradientTape() as tape:
+            result = keras.ops.sum(model(x))
+        return tape.gradient(result, [weight.value for weight in model.trainable_weights])
+
+    found = (tf.function(gradients_of) if as_function else gradients_of)(tf.constant(X))
+    (kernel, bias), (last, calls) = model.layers[0].get_weights(), model.layers[1].get_weights()
+    on_last = (X @ kernel + bias).sum(0)[:, None] + len(X)
+    np.testing.assert_allclose(found[0], X.sum(0)[:, None] * last.T, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[2], on_last, rtol=1e-4, atol=1e-5)
+    assert calls == 1
+
+
+def test_a_fit_updates_the_variables_that_a_program_knows_in_place(monkeypatch):
+    """As fast as before the program asked for them: nothing is copied, and what it holds is up to date."""
+    model = make_model()
+    with tf.GradientTape():
+        model(X)
+    known = [weight.value for weight in model.weights]
+    losses_of_fit(model, keras.optimizers.Adam(0.1), epochs=1)
+    copied, assigned = [], []
+    monkeypatch.setattr(backends.current(), "copy", lambda x: (copied.append(x), tf.identity(x))[1])
+    monkeypatch.setattr(type(known[0]), "assign", lambda x, *_, **__: assigned.append(x))
+    model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[keras.callbacks.LambdaCallback(lambda *_: None)])
+    assert not any(x is held for x in (*copied, *assigned) for held in known)
+    for held, value in zip(known, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(held, value)
+
+
 def test_embeddings_take_gradients_of_tapes():
     model = keras.Sequential([keras.Input((2,), dtype="int32"), keras.layers.Embedding(5, 3)])
     optimizer = keras.optimizers.SGD(1.0)

@@ -128,6 +128,28 @@ def test_what_is_made_frozen_is_frozen_in_another_model(backend, make):
     assert len(model.trainable_variables) == len(model.variables)
 
 
+def recurrent(library):
+    make = library.layers
+    kinds = [make.SimpleRNN(2, trainable=False), make.GRU(2, trainable=False), make.LSTM(2, trainable=False)]
+    return [*kinds, make.Bidirectional(make.GRU(2, trainable=False)), make.RNN(make.GRUCell(2, trainable=False))]
+
+
+def flags_of_recurrent(layer):
+    inner = [getattr(layer, name, None) for name in ("cell", "forward_layer", "backward_layer")]
+    return [part.trainable for part in (layer, *inner) if part is not None], [w.trainable for w in layer.weights]
+
+
+def test_recurrent_layers_that_are_made_frozen_freeze_their_cells_as_in_real_keras(backend, real_keras):
+    for layer, theirs in zip(recurrent(keras), recurrent(real_keras), strict=True):
+        for value in (None, True, False):
+            for part in (layer, theirs):
+                if value is not None:
+                    part.trainable = value
+                elif not part.built:
+                    part.build((None, 4, SIZE))
+            assert flags_of_recurrent(layer) == flags_of_recurrent(theirs)
+
+
 @pytest.mark.parametrize("make", [in_a_graph, in_a_row, added_later])
 @pytest.mark.parametrize("copied", ["saved", "cloned"])
 @pytest.mark.parametrize("is_released", [False, True])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from op_cases import CASES, MASK
-from op_helpers import LINE_BY_LINE, TRACED, compiled, replaced
+from op_helpers import LINE_BY_LINE, TRACED, compiled, find, replaced
 
 from polykeras import backends, ops
 from polykeras.core import trees
@@ -97,3 +99,35 @@ def test_shape_is_inferred_with_an_unknown_batch(name, arguments, kwargs, oracle
         assert len(symbol.shape) == len(shape)
         assert all(a in (None, b) for a, b in zip(symbol.shape, shape, strict=True)), (symbol.shape, shape)
         assert symbol.dtype == ops.dtype(value)
+
+
+def in_graph(tf, run):
+    return tf.function(lambda: run(), autograph=False)  # noqa: PLW0108 - a partial's arguments would become inputs
+
+
+VALUES_ONLY = ("nonzero", "unique", "bincount")
+OF_FLOATS = [case for case in CASES if any(getattr(x, "dtype", None) == np.float32 for x in case[1])]
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+def test_ops_take_variables_of_tensorflow_and_pass_gradients_to_them(as_function):
+    tf = pytest.importorskip("tensorflow")
+    with backends.use("tensorflow"):
+        for name, arguments, kwargs, _ in OF_FLOATS[::15] if as_function else OF_FLOATS:
+            call = find(ops, name)
+            if as_function and (name in VALUES_ONLY or name.startswith("segment")):
+                continue
+            gradients = []
+            for make in (tf.Variable, tf.constant):
+                given = replaced(arguments, lambda x, make=make: make(x) if x.dtype == np.float32 else x)
+                sources = [x for x in leaves(given) if isinstance(x, tf.Variable | tf.Tensor)]
+                run = functools.partial(call, *given, **kwargs)
+                with tf.GradientTape() as tape:
+                    tape.watch(sources)
+                    result = (in_graph(tf, run) if as_function else run)()
+                    result = [x for x in leaves(result) if x.dtype.is_floating]
+                gradients.append(tape.gradient(result, sources) if result else [])
+            for ours, theirs in zip(*gradients, strict=True):
+                assert (ours is None) == (theirs is None), name
+                if ours is not None:
+                    np.testing.assert_allclose(*map(tf.convert_to_tensor, (ours, theirs)), rtol=1e-5, err_msg=name)

