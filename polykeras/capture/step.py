@@ -86,7 +86,7 @@ class Step:
             variable._materialize() if variable._value is None else None
         if self.backend.holds_state:
             for variable in self.state:
-                variable._value = self.backend.hold(variable._value, variable.trainable)
+                variable._value = self.backend.hold(variable._value, variable.may_train)
         self._run = self._pure(function)
         self._one = self._compile(self._run)
         self._gathered = self._compile(self._gather)

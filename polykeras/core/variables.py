@@ -62,6 +62,15 @@ class _Flag(Setting):
         super().__set__(instance, value)
 
 
+class _Trainable(Setting):
+    """Whether optimizers update a variable; the engine's own tensor for it follows."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        super().__set__(instance, value)
+        if instance.leaf is not None:
+            backends.load(instance.backend_name).release(instance)
+
+
 _ON_HOST = (int, float, bool, list, tuple, np.ndarray, np.generic)
 
 
@@ -94,7 +103,7 @@ class Variable(EngineProtocols, Operators):
 
     #: The locks it shares with the other variables of its steps; None until a step uses it.
     turn: Turn | None = None
-    trainable = Setting()
+    trainable = _Trainable()
     autocast = Setting()
     regularizer = _Function()
     constraint = _Function()
@@ -215,6 +224,11 @@ class Variable(EngineProtocols, Operators):
             raise ValueError(
                 f"Expected an initial value of shape {tuple(shape)} for {self.name!r}. Received: {self.shape}."
             )
+
+    @property
+    def may_train(self) -> bool:
+        """Whether programs may ask for its gradient: even if it is frozen now, it may be released later."""
+        return self.trainable or self.made_trainable
 
     # ------------------------------------------------------- layout over devices
 

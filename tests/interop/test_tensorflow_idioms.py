@@ -147,6 +147,31 @@ def test_layers_that_compute_with_the_values_of_weights_train(as_function):
     assert calls == 1
 
 
+@pytest.mark.parametrize("first", ["tape", "fit", "value", None])
+@pytest.mark.parametrize("by_value", [False, True])
+def test_weights_that_were_frozen_in_the_first_step_have_gradients_later(first, by_value):
+    model, other = make_model(), make_model()
+
+    def gradients_of(model):
+        with tf.GradientTape() as tape:
+            loss = keras.ops.sum(model(X))
+        weights = model.trainable_weights
+        return tape.gradient(loss, [weight.value for weight in weights] if by_value else weights)
+
+    model.trainable = False
+    if first == "tape":
+        gradients_of(model)
+    elif first == "fit":
+        whole = keras.Sequential([model, keras.layers.Dense(1)])
+        losses_of_fit(whole, "sgd")
+    elif first == "value":
+        with tf.GradientTape():
+            assert all(isinstance(weight.value, tf.Variable) for weight in model.weights)
+    model.trainable = True
+    for found, expected in zip(gradients_of(model), gradients_of(other), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
 def test_a_fit_updates_the_variables_that_a_program_knows_in_place(monkeypatch):
     """As fast as before the program asked for them: nothing is copied, and what it holds is up to date."""
     model = make_model()

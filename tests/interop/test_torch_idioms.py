@@ -142,6 +142,49 @@ def test_frozen_layers_have_parameters_without_gradients():
     assert [p.grad is None for p in model.parameters()] == [True, True, False, False]
 
 
+def adversaries(library):
+    """A generator and its critic, with the same weights in each library."""
+    make, random = library.layers, np.random.default_rng(2)
+    critic = library.Sequential([library.Input((3,)), make.Dense(4, "tanh"), make.BatchNormalization(), make.Dense(1)])
+    generator = library.Sequential([library.Input((2,)), make.Dense(3)])
+    for model in (generator, critic):
+        model.set_weights([random.uniform(0.2, 1, w.shape).astype("float32") for w in model.weights])
+    return generator, critic
+
+
+def after_a_loop(library, seed):
+    """Weights, gradients and flags after a loop of PyTorch that freezes, releases and trains, as random says."""
+    random = np.random.default_rng(seed)
+    generator, critic = adversaries(library)
+    noise, seen = torch.tensor(X[:, :2]), []
+    owners = [critic, *critic.layers, critic.layers[0].kernel]
+    optimizer = None
+    for _ in range(12):
+        if random.integers(2):
+            owners[random.integers(len(owners))].trainable = bool(random.integers(2))
+        if optimizer is None and random.integers(3) == 0:
+            weights = critic.weights if random.integers(2) else critic.trainable_weights
+            values = [w.value for w in [*weights, *generator.weights] if "moving" not in w.path]
+            optimizer = torch.optim.SGD(values, lr=0.1, momentum=0.5)
+        loss = (critic(generator(noise), training=bool(random.integers(2))) ** 2).mean()
+        loss.backward()
+        if optimizer is not None and random.integers(2):
+            optimizer.step()
+            optimizer.zero_grad()
+        values = [w.value for w in [*generator.weights, *critic.weights]]
+        seen.append([(v.requires_grad, v.detach().tolist(), v.grad is not None and v.grad.tolist()) for v in values])
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_parameters_follow_trainable_in_any_loop_as_in_real_keras(seed, real_keras):
+    for ours, theirs in zip(after_a_loop(keras, seed), after_a_loop(real_keras, seed), strict=True):
+        assert [part[0] for part in ours] == [part[0] for part in theirs]
+        for part, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(part[1], other[1], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(part[2], other[2], rtol=1e-4, atol=1e-6)
+
+
 def test_attributes_name_the_parameters_of_a_subclass():
     model = NativeModel()
     model(torch.tensor(X))

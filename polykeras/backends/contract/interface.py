@@ -763,6 +763,9 @@ class Primitives:
         """Make one of the engine's own variables the content of a variable's slot."""
         variable._value = variable.leaf = engine_variable
 
+    def release(self, variable: Any) -> None:
+        """Let the engine's own variable ``leaf`` of a variable take part in gradients or not, as ``trainable`` says."""
+
     def known_as(self, variable: Any, array: Array) -> Any:
         """Return what the engine's programs know a variable by: the engine's own variable, or the array in its slot.
 

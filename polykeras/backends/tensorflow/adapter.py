@@ -336,7 +336,7 @@ class TensorflowBackend(Backend):
         if not isinstance(value, tf.Variable):
             with tf.init_scope(), tf.device(value.device):
                 if variable.leaf is None:
-                    value = variable._value = unreplicated(value, variable.trainable)
+                    value = variable._value = unreplicated(value, variable.may_train)
                 else:
                     variable.leaf.assign(value, read_value=False)
                     value = variable._value = variable.leaf

@@ -315,7 +315,7 @@ class TorchBackend(Backend):
     def show(self, variable: Any, value: Array) -> Array:
         leaf = variable.leaf
         if leaf is None:
-            is_wanted = variable.trainable and torch.is_grad_enabled() and value.is_floating_point()
+            is_wanted = variable.may_train and torch.is_grad_enabled() and value.is_floating_point()
             if not is_wanted or _state.depth or is_recording() or _functorch_level() is not None:
                 return value
             leaf = self.leaf(variable, value)
@@ -335,6 +335,11 @@ class TorchBackend(Backend):
             variable.leaf = torch.nn.Parameter(value.detach(), requires_grad)
             variable.leaf_address = address_of(value)
         return variable.leaf
+
+    def release(self, variable: Any) -> None:
+        leaf = variable.leaf
+        if leaf.is_leaf and leaf.is_floating_point() and leaf.requires_grad is not variable.trainable:
+            leaf.requires_grad_(variable.trainable)
 
     def is_own_variable(self, x: object) -> bool:
         return isinstance(x, torch.nn.Parameter)
