@@ -53,6 +53,7 @@ class CellRNN(RNN):
         of_layer = {name: kwargs[name] for name in ("trainable", "dtype") if name in kwargs}
         cell = self.cell_class(**for_cell, **self.cell_settings, **of_layer, name=self.cell_name)
         super().__init__(cell, **options, **kwargs)
+        self._holds_nested = False  # the cell is frozen itself
         self._cell_options = tuple(for_cell)
 
     def __getattr__(self, name: str) -> Any:

@@ -148,6 +148,10 @@ def test_recurrent_layers_that_are_made_frozen_freeze_their_cells_as_in_real_ker
                 elif not part.built:
                     part.build((None, 4, SIZE))
             assert flags_of_recurrent(layer) == flags_of_recurrent(theirs)
+            for part in (layer, theirs):
+                part.weights[0].trainable = True
+            models = [library.Sequential([part]) for library, part in ((keras, layer), (real_keras, theirs))]
+            assert len(models[0].trainable_weights) == len(models[1].trainable_weights)
 
 
 @pytest.mark.parametrize("make", [in_a_graph, in_a_row, added_later])
