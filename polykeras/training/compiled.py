@@ -329,7 +329,19 @@ class CompiledMetrics(Metric):
     @property
     def names(self) -> list[str]:
         """The names of all metrics among the results; available after the first update."""
-        return [entry.name for entry in self._entries]
+        names = [entry.name for entry in self._entries]
+        return sorted(names) if self._sorts else names
+
+    @property
+    def foreseen_names(self) -> list[str]:
+        """The names of the results, as far as metrics give some before their first update."""
+        names = [name for entry in self._entries for name in foreseen_names(entry.metric, entry.name)]
+        return sorted(names) if self._sorts else names
+
+    @property
+    def _sorts(self) -> bool:
+        """Whether results are ordered by name: in Keras 3 those of several outputs are."""
+        return self._outputs is not None and self._outputs.are_several and config.era() == "keras3"
 
     @property
     def variables(self) -> list:
@@ -386,12 +398,26 @@ class CompiledMetrics(Metric):
         for entry in self._entries:
             result = inferred(entry.metric.result)
             results.update(result if isinstance(result, dict) else {entry.name: result})
-        return results
+        return dict(sorted(results.items())) if self._sorts else results
 
     def reset_state(self) -> None:
         """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
+
+
+def foreseen_names(metric: Metric, name: str) -> list[str]:
+    """Return the names of a metric's results before its first update, which may be what makes its state.
+
+    Args:
+        metric: the metric.
+        name: str, the name of its result, unless that is a dict.
+    """
+    try:
+        result = inferred(metric.result)
+    except Exception:
+        return [name]
+    return list(result) if isinstance(result, dict) else [name]
 
 
 def _by_output(outputs: Outputs, given: Any, argument: str) -> list[list]:

@@ -40,7 +40,7 @@ from polykeras.training.checks import (
     pop_workers,
     unknown_arguments,
 )
-from polykeras.training.compiled import CompiledLoss, CompiledMetrics, NotCompiled
+from polykeras.training.compiled import CompiledLoss, CompiledMetrics, NotCompiled, foreseen_names
 from polykeras.training.data.batches import check_targets, refuse_strings, unpack_x_y_sample_weight
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
@@ -306,13 +306,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             return _UNREAD
         return self._metrics_result()
 
-    def _metrics_result(self, compiled: _Compiled | None = None) -> dict:
-        metrics = self.metrics
-        if compiled is not None and type(self).metrics is Trainer.metrics:
-            known = {id(metric) for metric in self._compiled.all_metrics}
-            metrics = [*compiled.all_metrics, *(metric for metric in metrics if id(metric) not in known)]
+    def _metrics_result(self) -> dict:
         logs: dict = {}
-        for metric in metrics:
+        for metric in self.metrics:
             result = inferred(metric.result)
             logs |= result if isinstance(result, dict) else {metric.name: result}
         return logs
@@ -340,7 +336,18 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         with backends.use(SPEC):
             if compiled is not None and not compiled.is_matched and self._plan is not None:
                 compiled = compiled.foreseen(self)
-            return list(self._metrics_result(compiled))
+            return self._foreseen_names(compiled)
+
+    def _foreseen_names(self, compiled: _Compiled | None) -> list[str]:
+        metrics = self.metrics
+        if compiled is not None and type(self).metrics is Trainer.metrics:
+            known = {id(metric) for metric in self._compiled.all_metrics}
+            metrics = [*compiled.all_metrics, *(metric for metric in metrics if id(metric) not in known)]
+        names: list[str] = []
+        for metric in metrics:
+            is_compiled = isinstance(metric, CompiledMetrics)
+            names += metric.foreseen_names if is_compiled else foreseen_names(metric, metric.name)
+        return list(dict.fromkeys(names))
 
     def reset_metrics(self) -> None:
         """Reset the states of all metrics."""

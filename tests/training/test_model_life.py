@@ -236,6 +236,51 @@ def test_metrics_of_several_outputs_have_their_names_before_the_first_batch():
     assert model.metrics_names == ["loss", "a_loss", "b_loss", "a_mae", "b_acc"]
 
 
+class Largest(keras.metrics.Metric):
+    """Makes its state with the first batch."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if not hasattr(self, "largest"):
+            self.largest = self.add_variable((y_pred.shape[-1],), initializer="zeros", name="largest")
+        self.largest.assign(ops.maximum(self.largest, ops.max(y_true, axis=0)))
+
+    def result(self):
+        return ops.max(self.largest)
+
+
+def test_metrics_may_make_their_state_with_the_first_batch(backend):
+    model = small(metrics=[keras.metrics.F1Score(threshold=0.5, name="f1"), Largest(name="largest")])
+    assert model.metrics_names == ["loss", "f1", "largest"]
+    x, y = data()
+    y = (y > 0).astype("float32")
+    history = model.fit(x, y, verbose=0).history
+    assert list(history) == ["loss", "f1", "largest"]
+    assert history["largest"] == [1.0]
+    _, score, _ = model.evaluate(x, y, verbose=0)
+    chosen, wanted = model.predict(x, verbose=0) > 0.5, y > 0
+    np.testing.assert_allclose(score, [2 * (chosen & wanted).sum() / (chosen.sum() + wanted.sum())], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("era", "order"), [("keras3", ["a_mse", "b_mae"]), ("keras2", ["b_mae", "a_mse"])])
+def test_values_of_several_outputs_come_in_the_order_of_each_keras(era, order):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, [layers.Dense(1, name=name)(inputs) for name in "ba"])
+    keras.config.set_era(era)
+    try:
+        model.compile("sgd", "mse", metrics={"b": ["mae"], "a": ["mse"]})
+        names = ["loss", "b_loss", "a_loss", *order]
+        assert model.metrics_names == names
+        x, y = data()
+        values, logs = (model.evaluate(x, [y, y], verbose=0, return_dict=by_name) for by_name in (False, True))
+        assert model.metrics_names == names
+        np.testing.assert_allclose(values, [logs[name] for name in names])
+        b, a = model.predict(x, verbose=0)
+        expected = {"b_mae": np.abs(y - b).mean(), "a_mse": ((y - a) ** 2).mean()}
+        np.testing.assert_allclose(values[3:], [expected[name] for name in order], rtol=1e-5)
+    finally:
+        keras.config.set_era("keras3")
+
+
 def test_names_of_metrics_known_beforehand_leave_the_kind_to_the_targets():
     model = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="softmax")])
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
