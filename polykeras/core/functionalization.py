@@ -152,7 +152,7 @@ def value_and_grad(
         effects: list[Variable] = []
 
         def inner(values: list) -> tuple:
-            with recording() as assigned, holding(dict(zip(variables, values, strict=True))):
+            with recording() as assigned, _differentiating(dict(zip(variables, values, strict=True))):
                 result = function(*inputs)
                 loss, aux = result if has_aux else (result, None)
                 # Assignments are returned as auxiliary values, and stored after differentiation, outside of the trace.
@@ -172,6 +172,18 @@ def value_and_grad(
         return ((loss, aux) if has_aux else loss), gradients
 
     return call
+
+
+@contextlib.contextmanager
+def _differentiating(values: dict[Variable, Any]) -> Iterator[None]:
+    """Replace the values of variables by arrays with respect to which a gradient is being taken."""
+    outside = scope.differentiated
+    scope.differentiated = {**(outside or {}), **values}
+    try:
+        with holding(values):
+            yield
+    finally:
+        scope.differentiated = outside
 
 
 def _loss(backend: Any, loss: Any) -> Any:

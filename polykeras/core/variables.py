@@ -34,6 +34,7 @@ class _Scope(threading.local):
     autocast: str | None = None  # dtype to which float variables are cast when read
     values: dict | None = None  # arrays by variable, used in place of those in the slots
     assigned: dict | None = None  # variables assigned while assignments are recorded
+    differentiated: dict | None = None  # arrays with respect to which a gradient is being taken, by variable
     read: dict | None = None  # variables read while shapes are inferred
     changed: list | None = None  # attributes that temporarily hold arrays without values, while shapes are inferred
 
@@ -468,7 +469,7 @@ class Variable(EngineProtocols, Operators):
         if backend.is_symbolic:
             return
         if scope.values is not None:
-            scope.values[self] = array
+            scope.values[self] = self._differentiable(array)
             return
         array = backend.stored(self, array)
         if array is None:
@@ -485,6 +486,14 @@ class Variable(EngineProtocols, Operators):
         else:
             with self.turn.current().lock:
                 self._value = array
+
+    def _differentiable(self, array: Any) -> Any:
+        """Return an array for the slot; the gradient with respect to a variable is that at the value assigned last."""
+        if scope.differentiated is None or self not in scope.differentiated:
+            return array
+        backend, source = backends.current(), scope.differentiated[self]
+        zero = backend.subtract(source, backend.stop_gradient(source))
+        return backend.add(backend.stop_gradient(array), zero)
 
     def assign_add(self, value: Any) -> Any:
         """Add to the value, and return the new one.

@@ -591,17 +591,14 @@ class SpectralNormalization(Wrapper):
 
     def _divide_kernel(self) -> None:
         kernel, before = self.kernel.raw, self.vector_u.raw
-        matrix = ops.stop_gradient(ops.reshape(kernel, (-1, self.kernel.shape[-1])))
+        matrix = ops.reshape(kernel, (-1, self.kernel.shape[-1]))
         right = before
         for _ in range(self.power_iterations):
             left = ops.normalize(ops.matmul(right, ops.transpose(matrix)))
             right = ops.normalize(ops.matmul(left, matrix))
         size = ops.matmul(ops.matmul(left, matrix), ops.transpose(right))
         is_zero = ops.equal(size, 0)
-        still = ops.stop_gradient(kernel)
-        divided = still / ops.reshape(ops.where(is_zero, 1.0, size), ())
-        # The optimizer updates the divided kernel, so the gradient is taken there (straight through the division).
-        self.kernel.assign(divided + (kernel - still))
+        self.kernel.assign(kernel / ops.reshape(ops.where(is_zero, 1.0, size), ()))
         self.vector_u.assign(ops.where(is_zero, before, right))
 
     def get_config(self) -> dict:

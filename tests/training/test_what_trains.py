@@ -189,3 +189,27 @@ def test_the_flags_of_single_weights_are_settled_too(backend):
     model.layers[0].bias.trainable = False
     model.compile("sgd", "mse")
     assert changed(model, lambda: train(model, "fit")) == 3
+
+
+class Masked(layers.Layer):
+    """Sets all but the first two rows of its kernel to zero at each call, as masked convolutions do."""
+
+    def build(self, shape):
+        self.kernel = self.add_weight(shape=(shape[-1], 1), initializer="ones", name="kernel")
+        self.mask = np.array([[1.0], [1.0], [0.0], [0.0]], "float32")
+
+    def call(self, x):
+        self.kernel.assign(self.kernel * self.mask)
+        return ops.matmul(x, self.kernel)
+
+
+def test_a_weight_that_a_call_assigns_is_trained_at_the_value_assigned(backend):
+    """Keras differentiates with respect to the weight, not to what its value was computed from."""
+    model = keras.Sequential([keras.Input((4,)), Masked()])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    kernel = np.ones((4, 1), "float32")
+    for rows in (ROWS[:8], ROWS[8:]):
+        kernel = kernel * [[1], [1], [0], [0]]
+        kernel = kernel - 0.1 * 2 * rows.T @ (rows @ kernel - rows.sum(1, keepdims=True)) / 8
+    model.fit(ROWS, SUMS, batch_size=8, shuffle=False, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], kernel, rtol=1e-4, atol=1e-6)
