@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import types
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -121,7 +122,7 @@ def speaks_natively(cls: type, engine: str) -> bool:
 
 
 def _with_called(functions: list, others: tuple) -> Iterator[types.FunctionType]:
-    """Yield functions, and the users' functions that they call by global names."""
+    """Yield functions, and the users' functions that they call by global names and by those of enclosing functions."""
     seen, waiting = set(), list(functions)
     while waiting:
         function = inspect.unwrap(waiting.pop())
@@ -129,14 +130,25 @@ def _with_called(functions: list, others: tuple) -> Iterator[types.FunctionType]
             continue
         if (function.__module__ or "").partition(".")[0] not in others:
             seen.add(function)
-            waiting += [function.__globals__.get(name) for name in _names(function.__code__)]
+            waiting += _named_values(function)
             yield function
 
 
 def _mentions(function: types.FunctionType, engine: str) -> bool:
-    names, values = list(_names(function.__code__)), function.__globals__
-    imports = any(name.partition(".")[0] == engine for name in names)
-    return imports or any(name == "backward" or _is_of(values.get(name), engine) for name in names)
+    names = list(_names(function.__code__))
+    imports = any(name == "backward" or name.partition(".")[0] == engine for name in names)
+    return imports or any(_is_of(value, engine) for value in _named_values(function))
+
+
+def _named_values(function: types.FunctionType) -> Iterator[Any]:
+    """Yield what a function finds under the names in its code: in its closure, or else among the globals."""
+    values = ChainMap(_closure(function), function.__globals__)
+    yield from (values[name] for name in _names(function.__code__) if name in values)
+
+
+def _closure(function: types.FunctionType) -> dict:
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    return {name: cell.cell_contents for name, cell in cells if cell != types.CellType()}
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

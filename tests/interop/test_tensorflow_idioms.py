@@ -538,3 +538,33 @@ def test_own_steps_take_batches_that_the_model_does_not(metrics):
     expected = np.mean(np.log(np.exp(logits).sum(-1)) - np.diag(logits))
     np.testing.assert_allclose(history["loss"], [expected] * 2, rtol=1e-5)
     assert set(history) == {"loss", *(metrics or ())}
+
+
+def test_a_step_may_take_tensorflow_from_the_function_around_its_class():
+    def make():
+        import tensorflow as own
+
+        def gradients_of(tape, loss, weights):
+            return tape.gradient(loss, weights)
+
+        class Model(keras.Model):
+            def train_step(self, data):
+                x, y = data
+                with own.GradientTape() as tape:
+                    loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+                weights = self.trainable_variables
+                self.optimizer.apply_gradients(zip(gradients_of(tape, loss, weights), weights, strict=True))
+                return {"loss": loss}
+
+        return Model
+
+    def trained(cls):
+        inputs = keras.Input((4,))
+        model = cls(inputs, keras.layers.Dense(1, kernel_initializer="ones")(inputs))
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        model.fit(x, x[:, :1], epochs=2, batch_size=8, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    x = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
+    for own, usual in zip(trained(make()), trained(keras.Model), strict=True):
+        np.testing.assert_allclose(own, usual, rtol=1e-5, atol=1e-6)
