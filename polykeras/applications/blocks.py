@@ -73,16 +73,34 @@ def pad(x: KerasTensor, padding: Any, name: str | None = None) -> KerasTensor:
     return layers.ZeroPadding2D(padding, name=name)(x)
 
 
-def pad_for_stride(x: KerasTensor, size: int, name: str | None = None) -> KerasTensor:
-    """Pad with zeros for a window of odd size and stride 2: one less at the top and left if the image size is even.
+def correct_pad(inputs: Any, kernel_size: int | tuple) -> tuple:
+    """Return the padding for a window of odd size and stride 2: one less at the top and left if the image size is even.
 
     With this padding a network computes the same as one with TensorFlow's original padding.
+
+    Args:
+        inputs: tensor of images.
+        kernel_size: int or two ints, the size of the window.
+
+    Returns:
+        ((top, bottom), (left, right)), as ``ZeroPadding2D`` takes it.
+
+    >>> import polykeras as keras
+    >>> correct_pad(keras.Input((8, 7, 3)), 3)
+    ((0, 1), (1, 1))
     """
-    right = size // 2
-    lefts = [right if length is None or length % 2 else right - 1 for length in spatial_size(x)]
-    if None in spatial_size(x):
-        lefts = [right - 1] * 2
-    return pad(x, tuple((left, right) for left in lefts), name)
+    sizes = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    lengths = spatial_size(inputs)
+    are_known = None not in lengths
+    halves = [size // 2 for size in sizes]
+    return tuple(
+        (half if are_known and length % 2 else half - 1, half) for half, length in zip(halves, lengths, strict=True)
+    )
+
+
+def pad_for_stride(x: KerasTensor, size: int, name: str | None = None) -> KerasTensor:
+    """Pad with zeros for a window of odd size and stride 2; see ``correct_pad``."""
+    return pad(x, correct_pad(x, size), name)
 
 
 def max_pool(x: KerasTensor, size: int, strides: int, name: str | None = None, padding: str = "valid") -> KerasTensor:

@@ -12,6 +12,7 @@ import numpy as np
 
 from polykeras import config, ops
 from polykeras.applications import downloads
+from polykeras.applications.blocks import correct_pad as correct_pad
 from polykeras.applications.downloads import Download
 from polykeras.applications.keras2_names import _obtain_input_shape as _obtain_input_shape
 from polykeras.core.graph import KerasTensor

@@ -151,6 +151,7 @@ _HOMES = {
     "ops": ("polykeras.ops", "polykeras"),
     "testing": (),
     "trainers": ("polykeras.utils",),
+    "applications.imagenet_utils": ("polykeras.applications.imagenet_utils",),
     "applications": (),
     "version": ("polykeras",),
 }
