@@ -212,8 +212,7 @@ class Captured:
         for version in self._versions:
             if version.fits():
                 # Most recently used first: the least recently used version is evicted.
-                self._versions.remove(version)
-                self._versions.insert(0, version)
+                self._put_first(version)
                 self._methods = version.reach.methods
                 return version
         self._ignore_written()
@@ -227,6 +226,14 @@ class Captured:
         self._candidate = None
         return self._new(reach, numbers)
 
+    def _put_first(self, version: _Version) -> None:
+        """Replace the list by one that begins with a version: other threads may be reading the list."""
+        others = [other for other in self._versions if other is not version]
+        self._versions = [version, *others][:_MOST_VERSIONS]
+
+    def _latest(self) -> _Version | None:
+        return next(iter(self._versions), None)
+
     def _reach(self) -> Reach:
         reach = Reach(self._model, self._without, self._captures_foreign_code)
         self._methods = reach.methods
@@ -236,7 +243,8 @@ class Captured:
 
     def _ignore_written(self) -> None:
         """Stop making versions for what the step itself sets, such as a counter that is reset each epoch."""
-        keys = _owners_by_key(self._versions[0].reach) if self._versions else {}
+        latest = self._latest()
+        keys = _owners_by_key(latest.reach) if latest is not None else {}
         if keys and keys.keys() <= self._written.keys():
             self._versions_for_written += 1
             if self._versions_for_written > _VERSIONS_FOR_WRITTEN:
@@ -268,8 +276,7 @@ class Captured:
         self._has_run_python = False
         version = _Version(step, reach, inputs)
         self._untried = step if inputs else None
-        self._versions.insert(0, version)
-        del self._versions[_MOST_VERSIONS:]
+        self._put_first(version)
         self._versions_made += 1
         return version
 
@@ -278,7 +285,8 @@ class Captured:
     def _numbers(self, reach: Reach) -> list[tuple]:
         """Return (namespace, name) of each number that keeps changing."""
         # Count how often each number has changed since the values were last compared.
-        previous = self._candidate or (self._versions[0].reach if self._versions else None)
+        latest = self._latest()
+        previous = self._candidate or (latest and latest.reach)
         for namespace, name, old, new in previous.differences() if previous else ():
             if may_be_input(old) and may_be_input(new) and not isinstance(namespace.owner, ModuleType):
                 change = self._changes.setdefault(_key(namespace, name), [namespace, 0])
@@ -298,7 +306,7 @@ class Captured:
 
     def _refuse_numbers(self) -> None:
         """Discard the current version, whose numbers can't be inputs."""
-        version = self._versions.pop(0)
+        version, *self._versions = self._versions
         self._refuse(version.numbers.namespaces)
         self._checked_stamp = -1
 
