@@ -224,6 +224,38 @@ def test_sets_of_identities_keep_what_they_name():
     assert [(path.name, line) for path in FILES for line in additions_of_identities(path)] == []
 
 
+def is_of_a_live_namespace(node):
+    """Whether an expression is ``vars(x)`` or ``x.__dict__``, or a view of it; ``vars`` of a class by name is not."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("items", "values"):
+        return is_of_a_live_namespace(node.func.value)
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "vars":
+        return not ast.unparse(node.args[0])[0].isupper()
+    return isinstance(node, ast.Attribute) and node.attr == "__dict__"
+
+
+def iterated(node):
+    """The expressions that a statement, a comprehension or a call goes through, or may go through."""
+    if isinstance(node, ast.For | ast.comprehension):
+        return [node.iter]
+    at_once = ("dict", "list", "set", "frozenset", "update", "_set")
+    is_slow = isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] not in at_once
+    views = ("items", "values")
+    is_view = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in views
+    return node.args if is_slow and not is_view else []
+
+
+def test_attributes_that_other_threads_may_set_are_copied_before_a_loop():
+    """A dict that grows during a loop ends it: ``vars(x).copy().items()`` and ``list(vars(x))`` take one step."""
+    found = [
+        (path.name, ast.unparse(expression))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        for expression in iterated(node)
+        if is_of_a_live_namespace(expression)
+    ]
+    assert found == []
+
+
 def dense_code(path):
     """Lines that say more than a reader takes in at once."""
     for node in ast.walk(ast.parse(path.read_text())):

@@ -263,7 +263,7 @@ def meet_program() -> None:
 def make_deterministic() -> None:
     """Make the loaded engines deterministic; called by ``config.enable_determinism``."""
     determinism.prepare()
-    for name in _loaded:
+    for name in list(_loaded):
         determinism.settle(name)
 
 

@@ -296,7 +296,7 @@ class Captured:
             for namespace in (*reach.namespaces, *reach.watched)
             for name in namespace.values
         }
-        wanted = [key for key, (_, count) in self._changes.items() if count >= _CHANGES_BEFORE_INPUT]
+        wanted = [key for key, (_, count) in self._changes.copy().items() if count >= _CHANGES_BEFORE_INPUT]
         found = [known[key] for key in wanted if key in known]
         return [(namespace, name) for namespace, name in found if may_be_input(namespace.values[name])]
 

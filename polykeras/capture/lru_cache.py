@@ -9,7 +9,7 @@ _uses = itertools.count()
 
 
 class LRUCache:
-    """A table of limited size that evicts the least recently used value.
+    """A table of limited size that evicts the least recently used value; threads may share it.
 
     Args:
         most: the maximum number of values.
@@ -39,12 +39,13 @@ class LRUCache:
         """Store a value."""
         entries = self._entries
         if key not in entries and len(entries) >= self._most:
-            del entries[min(entries, key=lambda other: entries[other][1])]
+            oldest, _ = min(entries.copy().items(), key=lambda item: item[1][1])
+            entries.pop(oldest, None)
         entries[key] = [value, next(_uses)]
 
     def values(self) -> list:
         """Return all values, oldest first."""
-        return [value for value, _ in self._entries.values()]
+        return [value for value, _ in self._entries.copy().values()]
 
     def __len__(self) -> int:
         return len(self._entries)

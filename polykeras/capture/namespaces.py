@@ -86,9 +86,9 @@ class Attributes(Namespace):
     def read(self) -> dict:
         own, without = vars(self.owner), self._without
         if self._names is None:
-            # A list first: other threads may set attributes meanwhile.
-            return {name: value for name, value in list(own.items()) if name not in without}
-        return {name: own[name] for name in self._names if name in own and name not in without}
+            return {name: value for name, value in own.copy().items() if name not in without}
+        named = (name for name in self._names if name not in without)
+        return {name: value for name in named if (value := own.get(name, _missing)) is not _missing}
 
     def write(self, name: str, value: Any) -> None:
         vars(self.owner)[name] = value
@@ -109,7 +109,7 @@ class ClassAttributes(Attributes):
 
     def read(self) -> dict:
         own = vars(self.owner)
-        return {name: own[name] for name in self._names if name in own}
+        return {name: value for name in self._names if (value := own.get(name, _missing)) is not _missing}
 
     def write(self, name: str, value: Any) -> None:
         setattr(self.owner, name, value)

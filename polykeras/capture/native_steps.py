@@ -117,7 +117,7 @@ def speaks_natively(cls: type, engine: str) -> bool:
     """
     others = ("polykeras", "builtins", engine)
     own = [base for base in cls.__mro__ if base.__module__.partition(".")[0] not in others]
-    functions = [f for base in own for f in vars(base).values()]
+    functions = [f for base in own for f in vars(base).copy().values()]
     return any(_mentions(f, engine) for f in _with_called(functions, others))
 
 

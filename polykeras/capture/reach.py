@@ -232,7 +232,8 @@ class _Walk:
         for base in kind.__mro__:
             if _is_own(base) or _is_of_a_library(base):
                 continue
-            inner = [n for n in vars(base) if hasattr(own, n) and n not in _BESIDE] if is_layer else _dunders(base)
+            names = list(vars(base))
+            inner = [n for n in names if hasattr(own, n) and n not in _BESIDE] if is_layer else _dunders(base)
             for name in inner:
                 self._add_function(vars(base)[name])
             self._visit_class(base)
@@ -245,7 +246,7 @@ class _Walk:
         if _is_own(kind) or _is_of_a_library(kind):
             return
         self.is_own = False
-        namespace = ClassAttributes(kind, self._named(vars(kind)))
+        namespace = ClassAttributes(kind, self._named(list(vars(kind))))
         self.watched.append(namespace)
         self._add_all(namespace.values.values(), True)
 
@@ -253,7 +254,7 @@ class _Walk:
         top = module.__name__.partition(".")[0]
         if top == "polykeras" or _is_library(top):
             return
-        namespace = Attributes(module, self._named(vars(module)))
+        namespace = Attributes(module, self._named(list(vars(module))))
         self.watched.append(namespace)
         followed = types.FunctionType if _is_installed(top) else object
         self._add_all((value for value in namespace.values.values() if isinstance(value, followed)), True)
@@ -337,7 +338,7 @@ def _names_in(code: types.CodeType) -> frozenset:
 
 
 def _dunders(kind: type) -> list[str]:
-    return [name for name in vars(kind) if name.startswith("__") and name not in _BESIDE]
+    return [name for name in list(vars(kind)) if name.startswith("__") and name not in _BESIDE]
 
 
 def _slots(kind: type) -> list[str]:

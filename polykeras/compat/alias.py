@@ -200,7 +200,7 @@ def _keras() -> ModuleType:
     from polykeras.compat.keras3.members import add_members
 
     add_members()
-    shown = {name: value for name, value in vars(polykeras).items() if name in polykeras.__all__}
+    shown = {name: value for name, value in vars(polykeras).copy().items() if name in polykeras.__all__}
     return Facade(
         "keras",
         ("polykeras",),

@@ -154,7 +154,7 @@ def attributes_kept(of_their_own: bool = False) -> Iterator[None]:
 def note_attributes(owner: Any, before: dict) -> None:
     """Have arrays that were stored in attributes since the snapshot ``before`` removed again."""
     is_array = backends.current().is_array
-    for name, value in list(vars(owner).items()):
+    for name, value in vars(owner).copy().items():
         if value is before.get(name) or not is_array(value):
             continue
         if scope.changed is None:

@@ -11,7 +11,7 @@ import contextlib
 import itertools
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Self
 
 from polykeras import backends
@@ -45,7 +45,7 @@ class Trackable(Stamped):
         seen: dict[int, Any] = {}
         found: list = []
         untracked = self._untracked
-        for name, value in list(vars(self).items()):
+        for name, value in vars(self).copy().items():
             if value.__class__ not in _plain and name not in untracked:
                 _search(value, seen, found, self, name)
         if cache is not None:
@@ -57,7 +57,7 @@ class Trackable(Stamped):
 
         Variables go by their own names, with numbers where names repeat; all others by attribute names or indices.
         """
-        attributes = {id(value): name for name, value in list(vars(self).items()) if not name.startswith("_")}
+        attributes = {id(value): name for name, value in vars(self).copy().items() if not name.startswith("_")}
         parts: dict[str, Any] = {}
         inner = []
         for item in self._owned():
@@ -180,21 +180,21 @@ def _search(value: Any, seen: dict[int, Any], found: list, owner: Trackable, nam
             pending += reversed(inner)
 
 
-def contents(holder: Any) -> Iterable[Any]:
+def contents(holder: Any) -> list:
     """Return the items of a container (a set's sorted by name), or the attribute values of a plain object.
 
     A long list or dict of plain values, such as a vocabulary, is recognized by its first one, and counts as empty.
 
     >>> contents({"a": 1, "b": [2]})
-    (1, [2])
+    [1, [2]]
     """
     if not isinstance(holder, _CONTAINERS):
         return list(attributes(holder).values())
     items = holder.values() if isinstance(holder, dict) else holder
     if len(items) > 64 and isinstance(next(iter(items)), str | int | float):
-        return ()
+        return []
     # Copied, since other threads may add to it.
-    return sorted(items, key=_by_name) if isinstance(holder, set | frozenset) else tuple(items)
+    return sorted(items, key=_by_name) if isinstance(holder, set | frozenset) else list(items)
 
 
 def engine_items(value: Any) -> list:

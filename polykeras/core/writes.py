@@ -51,7 +51,7 @@ def guard_methods(cls: type) -> None:
     """Keep the methods that a user's class defines from writing into arrays that they were passed."""
     if cls.__module__.partition(".")[0] == "polykeras":
         return
-    for name, value in list(vars(cls).items()):
+    for name, value in vars(cls).copy().items():
         if isinstance(value, types.FunctionType) and not name.startswith("__") and name not in _NO_STEPS:
             function = guarded(value)
             if function is not value:

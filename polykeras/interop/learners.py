@@ -382,7 +382,7 @@ class _Keras(_OfVariables):
 
         super().__init__(model.variables)
         self.backend = keras.backend.backend()
-        self.updates = tuple(name for name, x in vars(keras.optimizers).items() if isinstance(x, type))
+        self.updates = tuple(name for name, x in vars(keras.optimizers).copy().items() if isinstance(x, type))
         self._model = model
         self._variables = list(model.trainable_variables)
         self._optimizer: Any = None

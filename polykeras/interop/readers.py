@@ -439,7 +439,7 @@ def tensorflow_parts(module: Any, array_of: Callable = to_numpy) -> list[Part]:
 
     parts = []
     for inner in (module, *module.submodules):
-        own = {name: array_of(value) for name, value in vars(inner).items() if isinstance(value, tf.Variable)}
+        own = {name: array_of(value) for name, value in vars(inner).copy().items() if isinstance(value, tf.Variable)}
         if own:
             parts.append(Part(_path_in(module, inner), type(inner).__name__, own, _settings(inner)))
     return parts
@@ -477,7 +477,7 @@ def _path_in(module: Any, wanted: Any) -> str:
         elif isinstance(thing, dict):
             items = thing.items()
         elif hasattr(thing, "submodules"):
-            items = [(k, v) for k, v in vars(thing).items() if not k.startswith("_self_")]
+            items = [(k, v) for k, v in vars(thing).copy().items() if not k.startswith("_self_")]
         pending += [(f"{path}.{name}".lstrip("."), value) for name, value in items]
     return type(wanted).__name__
 

@@ -69,7 +69,7 @@ class LayerModule(torch.nn.Module):
         with backends.use("torch"):
             self.own_weights.update(_weights(self._layer))
             trained = {id(weight) for weight in self._layer.trainable_weights}
-            for name, weight in self.own_weights.items():
+            for name, weight in self.own_weights.copy().items():
                 array = _array_of(weight)
                 if weight.made_trainable and array.is_floating_point():
                     self._parameters[name] = array
@@ -112,7 +112,7 @@ class LayerModule(torch.nn.Module):
     def _apply(self, function: Any, recurse: bool = True) -> LayerModule:
         super()._apply(function, recurse)
         backend = backends.load("torch")
-        for weight in self.own_weights.values():  # its memory changes with the device or dtype
+        for weight in self.own_weights.copy().values():  # its memory changes with the device or dtype
             weight._value, weight.leaf_address = weight.leaf.detach(), address_of(weight.leaf)
             weight.dtype = backend.dtype(weight._value)
         _follow_dtype(self._layer, function)

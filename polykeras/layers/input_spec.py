@@ -75,7 +75,7 @@ class InputSpec:
         return cls(**config)
 
     def __repr__(self) -> str:
-        items = [(key, value) for key, value in vars(self).items() if value not in (None, {}, False)]
+        items = [(key, value) for key, value in vars(self).copy().items() if value not in (None, {}, False)]
         return "<InputSpec " + ", ".join(f"{key}={value}" for key, value in items) + ">"
 
     def problem(self, shape: tuple, dtype: str) -> str | None:

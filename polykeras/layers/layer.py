@@ -807,7 +807,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         # Nodes are pickled with the graphs of models, which own them; an InputLayer keeps its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
         updated: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
-        return {name: value for name, value in list(vars(self).items()) if name != "_torch_module"} | updated
+        return {name: value for name, value in vars(self).copy().items() if name != "_torch_module"} | updated
 
 
 def _parameters(cls: Any) -> list[str]:

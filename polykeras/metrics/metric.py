@@ -95,7 +95,7 @@ class Metric(Trackable):
     def variables(self) -> list[Variable]:
         """The state of this metric and of the metrics in its attributes, lists and dicts."""
         self._check_initialized()
-        return list({id(variable): variable for variable in _variables_in(vars(self))}.values())
+        return list({id(variable): variable for variable in _variables_in(vars(self).copy())}.values())
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Update the state with a batch.
@@ -188,7 +188,7 @@ def _variables_in(value: Any) -> Iterator[Variable]:
     elif isinstance(value, Metric):
         yield from value.variables
     elif isinstance(value, dict):
-        for item in value.values():
+        for item in list(value.values()):
             yield from _variables_in(item)
     elif isinstance(value, list | tuple):
         for item in value:

@@ -58,7 +58,7 @@ def _refuse_foreign(model: Any) -> None:
     from polykeras.interop.foreign_layer import framework_of
 
     for layer in _layers(model):
-        for attribute, value in list(vars(layer).items()):
+        for attribute, value in vars(layer).copy().items():
             for item in _items(value):
                 framework = framework_of(item)
                 if framework is not None and backends.owner(item) is None:
@@ -78,7 +78,7 @@ def _items(value: Any) -> list:
 
 def _move_arrays(item: Any, name: str) -> None:
     """Move arrays that an object keeps in attributes besides its variables."""
-    for attribute, value in list(vars(item).items()):
+    for attribute, value in vars(item).copy().items():
         owner = None if isinstance(value, np.ndarray | Variable) else backends.owner(value)
         if owner is not None and not isinstance(value, np.generic):
             with backends.use(name) as backend:

@@ -154,7 +154,7 @@ def _by_function() -> dict[Callable, Operation]:
 
 
 def _public(space: Any) -> dict[str, Callable]:
-    return {name: op for name, op in vars(space).items() if getattr(op, "is_op", False)}
+    return {name: op for name, op in vars(space).copy().items() if getattr(op, "is_op", False)}
 
 
 def describe(function: Callable, name: str, node: Node) -> tuple[dict, tuple, dict]:

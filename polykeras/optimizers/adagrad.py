@@ -238,7 +238,7 @@ class Ftrl(Optimizer):
         self.l2_regularization_strength = l2_regularization_strength
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
-        for name in ("initial_accumulator_value", *(n for n in vars(self) if n.endswith("_strength"))):
+        for name in ("initial_accumulator_value", *(n for n in list(vars(self)) if n.endswith("_strength"))):
             if getattr(self, name) < 0:
                 raise ValueError(f"Expected {name} to be at least 0. Received: {getattr(self, name)}.")
 

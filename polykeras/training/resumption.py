@@ -154,7 +154,7 @@ def plain_attributes(callbacks: list) -> dict[str, dict]:
     result: dict[str, dict] = {}
     for name, callback in _named(callbacks):
         result[name] = {}
-        for attribute, value in vars(callback).items():
+        for attribute, value in vars(callback).copy().items():
             arrays: list[np.ndarray] = []
             try:
                 encoded = _encode(value, arrays) if attribute not in _GIVEN else None

@@ -230,3 +230,30 @@ def test_threads_that_call_an_unbuilt_model_together_build_it_once(backend, make
         assert not failures, failures
         assert [w.shape for w in model.weights] == [(8, 8), (8,), (8,), (8,), (8,), (8,), (8, 1), (1,)]
         assert len(model.optimizer.variables) == 2 + 2 * 6
+
+
+@pytest.mark.usefixtures("switching_often")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.metrics.MeanAbsoluteError(),
+        lambda: keras.optimizers.Adam(),
+        lambda: layers.Dense(3),
+        lambda: keras.Sequential([keras.Input((8,)), layers.Dense(2)]),
+    ],
+    ids=["metric", "optimizer", "layer", "model"],
+)
+def test_attributes_may_be_set_while_others_ask_for_variables(backend, make):
+    item = make()
+
+    def set_and_delete():
+        for index in range(100):
+            setattr(item, f"note_{index}", index)
+        for index in range(100):
+            delattr(item, f"note_{index}")
+
+    def ask():
+        with keras.backends.use(backend.name):
+            assert isinstance(item.variables, list)
+
+    assert while_training(item, [ask, ask], set_and_delete, 0.3) == []
