@@ -18,6 +18,7 @@ from polykeras.capture.lru_cache import LRUCache
 from polykeras.capture.namespaces import Methods
 from polykeras.capture.numbers import NumberInputs, may_be_input
 from polykeras.capture.reach import Reach
+from polykeras.core import turns
 
 _MOST_STEPS = 64
 _MOST_VERSIONS = 8
@@ -125,7 +126,7 @@ class Captured:
 
     def run(self, step: Any, batch: Any) -> Any:
         """Run what ``step`` returned on a batch, and note whether its Python code ran."""
-        result = step(batch) if step is not self._untried else self._try("__call__", batch)
+        result = step(batch) if step is not self._untried else self._try(step, "__call__", batch)
         if self._has_run_python:
             self.note_run()
         return result
@@ -133,7 +134,7 @@ class Captured:
     def on_rows(self, data: Any, index: Any) -> Any:
         """Run the step on the rows of ``data`` given by ``index``: once, or once for each row of an index matrix."""
         step = self.step()
-        result = step.on_rows(data, index) if step is not self._untried else self._try("on_rows", data, index)
+        result = step.on_rows(data, index) if step is not self._untried else self._try(step, "on_rows", data, index)
         if self._has_run_python:
             self.note_run()
         return result
@@ -150,9 +151,9 @@ class Captured:
             return self._choose()
         return self._step
 
-    def _try(self, method: str, *inputs: Any) -> Any:
+    def _try(self, step: Any, method: str, *inputs: Any) -> Any:
         """Run a step with number inputs for the first time."""
-        step, self._untried = self._untried, None
+        self._untried = None
         try:
             return getattr(step, method)(*inputs)
         except Exception:  # a branch depends on the number, or the step fails anyway: retry with constants
@@ -188,8 +189,9 @@ class Captured:
         if version is not None and stamp.count == self._checked_stamp and version.is_same_unstamped():
             return version.step
         # The slow path: something has moved the stamp, or a watched value has changed.
-        self._model._renew_snapshot()
-        return self._use(None if self._is_plain() else self._fitting())
+        with turns.growing():
+            self._model._renew_snapshot()
+            return self._use(None if self._is_plain() else self._fitting())
 
     def _is_plain(self) -> bool:
         return self._is_plain_always or self._model.run_eagerly or config.functions_run_eagerly()

@@ -18,21 +18,31 @@ PATIENCE_SECONDS = 10.0
 
 _joining = threading.Lock()
 _growth = threading.RLock()
+_initialization = threading.RLock()
 
 
-@contextlib.contextmanager
-def growing() -> Iterator[None]:
-    """Context manager, held while variables are added or a model is read, so that no reader sees a half-built model.
+def growing() -> contextlib.AbstractContextManager:
+    """Return a context, held while variables are added or a model is read, so that no reader sees a half-built model.
 
     There is one lock for all models, since models may share layers. Building code may itself wait for a thread that
     reads: after ``PATIENCE_SECONDS`` both continue.
     """
-    is_taken = _growth.acquire(timeout=PATIENCE_SECONDS)
+    return _held(_growth)
+
+
+def initializing() -> contextlib.AbstractContextManager:
+    """Return a context, held while a variable that belongs to no step yet gets its first value."""
+    return _held(_initialization)
+
+
+@contextlib.contextmanager
+def _held(lock: Any) -> Iterator[None]:
+    is_taken = lock.acquire(timeout=PATIENCE_SECONDS)
     try:
         yield
     finally:
         if is_taken:
-            _growth.release()
+            lock.release()
 
 
 class Reading:

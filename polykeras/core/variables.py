@@ -21,11 +21,10 @@ import numpy as np
 from polykeras import backends, config
 from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import Setting
-from polykeras.core import dtypes, naming, placement, trees
+from polykeras.core import dtypes, naming, placement, trees, turns
 from polykeras.core.context import context
 from polykeras.core.operators import Operators
 from polykeras.core.protocols import EngineProtocols
-from polykeras.core.turns import Turn
 
 
 class _Scope(threading.local):
@@ -103,7 +102,7 @@ class Variable(EngineProtocols, Operators):
     """
 
     #: The locks it shares with the other variables of its steps; None until a step uses it.
-    turn: Turn | None = None
+    turn: turns.Turn | None = None
     trainable = _Trainable()
     autocast = Setting()
     regularizer = _Function()
@@ -330,9 +329,8 @@ class Variable(EngineProtocols, Operators):
         return backend.read(value) if backend.holds_state else value
 
     def _materialize(self) -> Any:
-        if self.turn is None:
-            return self._first_value()
-        with self.turn.current().reading():  # another thread may have created the value
+        waits = contextlib.nullcontext() if self.turn is None else self.turn.current().reading()
+        with waits, turns.initializing():  # another thread may have created the value
             return self._first_value() if self._value is None else self._value
 
     def _first_value(self) -> Any:
@@ -369,12 +367,14 @@ class Variable(EngineProtocols, Operators):
 
     def view(self) -> np.ndarray:
         """Return the value as a NumPy array for immediate use: it may share memory with the variable."""
-        has_array = self.in_slot() is not None
-        if not has_array and hasattr(self._initial, "sample"):
-            # Showing a weight that no computation has used needs no framework.
-            self._initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))
-        if not has_array and isinstance(self._initial, np.ndarray):
-            return self._initial
+        if self.in_slot() is None:
+            with turns.initializing():
+                initial = self._initial
+                if hasattr(initial, "sample"):
+                    # Showing a weight that no computation has used needs no framework.
+                    self._initial = initial = np.asarray(self._initial_value(), dtypes.numpy_dtype(self.dtype))
+                if isinstance(initial, np.ndarray):
+                    return initial
         return np.asarray(backends.load(self._backend_name).to_numpy(self.raw))
 
     @property
@@ -406,8 +406,10 @@ class Variable(EngineProtocols, Operators):
         is_shared = isinstance(value, Variable)
         value = value.raw if is_shared else value
         if self._value is None and self.turn is None and scope.assigned is None and not backend.is_array(value):
-            self.set_initial(value)
-            return self._on_device(backend, self._initial)
+            with turns.initializing():
+                if self._value is None:  # no other thread has created it meanwhile
+                    self.set_initial(value)
+                    return self._on_device(backend, self._initial)
         array = value if backend.is_array(value) else self._on_device(backend, value)
         self._check_shape(tuple(backend.shape(array)))
         array = backend.cast(array, self.dtype)

@@ -444,9 +444,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 step.step()  # shape errors show up now
                 return step
             with turns.growing():  # layers, optimizer and metrics create their variables together
-                step = self._captured(kind, specs_of(backends.current(), batch))
-                step.weights = weights
-                steps_of(self).put(key, step)
+                step = steps_of(self).get(key)  # another thread may have made it meanwhile
+                if step is None:
+                    step = self._captured(kind, specs_of(backends.current(), batch))
+                    step.weights = weights
+                    steps_of(self).put(key, step)
                 step.step()
             self._renew_snapshot()
             return step
@@ -540,7 +542,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         check_shuffle(shuffle)
         epochs, steps_per_epoch = config.limited_epochs(epochs), config.limited_steps(steps_per_epoch)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
-            self._position = resumption.start(self, callbacks, initial_epoch)
+            position = self._position = resumption.start(self, callbacks, initial_epoch)
             sources.callback(vars(self).pop, "_position", None)
             if validation_split and validation_data is not None:
                 check_fraction("validation_split", validation_split)
@@ -551,6 +553,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             begins_first = log_names.has_batches and self.built and isinstance(x, Iterator)
             if begins_first:
                 callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, steps_per_epoch, None, validation_data)
+                position.callbacks = callbacks.callbacks
                 callbacks.on_train_begin({})
             source = make_source(
                 (x, y, sample_weight),
@@ -566,10 +569,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             self._prepare(source.spec())
             if not begins_first:
                 callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, source.steps, source, validation_data)
+                position.callbacks = callbacks.callbacks
             sizes = validation_batch_size, batch_size
             validation = Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
             sources.callback(validation.close)
-            return self._fit(source, epochs, initial_epoch, callbacks, validation, begins_first)
+            return self._fit(source, position, epochs, initial_epoch, callbacks, validation, begins_first)
 
     def _callbacks_of_fit(
         self, callbacks: Any, verbose: Any, epochs: int, steps: int | None, source: Any, validation_data: Any
@@ -578,12 +582,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         result = self._callback_list(callbacks, verbose, epochs=epochs, steps=steps, **further)
         for callback in result.callbacks:
             callback.validation_data = validation_data  # expected by callbacks of Keras 2
-        self._position.callbacks = result.callbacks
         return result
 
     def _fit(
         self,
         source: Any,
+        position: resumption.Position,
         epochs: int,
         initial_epoch: int,
         callbacks: CallbackList,
@@ -597,7 +601,6 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         chunk = 1
         if isinstance(source, ArraySource):
             chunk = loop.steps_per_dispatch(self, source.batch_size, source.steps, asked, watched)
-        position = self._position
         with searched_once():
             position.variables = self._step_variables() + self._training_variables()
         if not has_begun:

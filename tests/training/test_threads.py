@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import random
 import sys
 import threading
 import time
@@ -11,7 +12,12 @@ import pytest
 
 import polykeras as keras
 from polykeras import layers, ops
-from polykeras.core import turns
+from polykeras.capture import cache
+from polykeras.core import turns, variables
+from polykeras.layers import layer
+from polykeras.metrics import metric
+from polykeras.optimizers import optimizer
+from polykeras.training import compiled, trainer
 
 SECONDS = 1.0
 
@@ -230,6 +236,39 @@ def test_threads_that_call_an_unbuilt_model_together_build_it_once(backend, make
         assert not failures, failures
         assert [w.shape for w in model.weights] == [(8, 8), (8,), (8,), (8,), (8,), (8,), (8, 1), (1,)]
         assert len(model.optimizer.variables) == 2 + 2 * 6
+
+
+def pausing(module):
+    """Return a trace function that lets other threads go on at about every fifth line of a module."""
+    chances = random.Random(0)
+
+    def at_line(frame, event, argument):
+        if chances.random() < 0.2:
+            time.sleep(1e-4)
+        return at_line
+
+    return lambda frame, event, argument: at_line if frame.f_code.co_filename == module.__file__ else None
+
+
+@pytest.mark.parametrize(
+    "module", [cache, compiled, layer, metric, optimizer, trainer, variables], ids=lambda m: m.__name__
+)
+@pytest.mark.parametrize("make", [make_unbuilt, make_named])
+def test_threads_that_pause_anywhere_make_one_model(backend, make, module):
+    x, y = rows(16)
+    uses = [lambda m: m(x), lambda m: m.predict(x, verbose=0), lambda m: m.evaluate(x, y, verbose=0)]
+    for first, second in ((0, 0), (1, 2), (2, 2)):
+        model = make()
+
+        def use(function, model=model):
+            sys.settrace(pausing(module))
+            with keras.backends.use(backend.name):
+                function(model)
+
+        readers = [functools.partial(use, uses[index]) for index in (first, second)]
+        train = functools.partial(use, lambda m: m.fit(x, y, verbose=0))
+        assert while_training(model, [*readers, train], lambda: time.sleep(0.1), 0.1) == []
+        assert [w.shape for w in model.weights] == [(8, 8), (8,), (8,), (8,), (8,), (8,), (8, 1), (1,)]
 
 
 @pytest.mark.usefixtures("switching_often")
