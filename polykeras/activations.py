@@ -70,10 +70,10 @@ def relu(
 
     Args:
         x: array of any shape.
-        negative_slope: slope below the threshold, where the result is ``negative_slope * (x - threshold)``.
-            Keras 2 calls it ``alpha``; default 0.0.
-        max_value: float, upper bound of the result; default None, for no bound.
-        threshold: float, input value below which ``x`` is not returned; default 0.0.
+        negative_slope: number, or array such as a weight: slope below the threshold, where the result is
+            ``negative_slope * (x - threshold)``. Keras 2 calls it ``alpha``; default 0.0.
+        max_value: number or array, upper bound of the result; default None, for no bound.
+        threshold: number or array, input value below which ``x`` is not returned; default 0.0.
         alpha: Keras 2's name of ``negative_slope``; default None.
 
     Source: Nair and Hinton, "Rectified Linear Units Improve Restricted Boltzmann Machines" (ICML 2010).
@@ -83,9 +83,10 @@ def relu(
     [-1.0, 1.0, 6.0]
     """
     negative_slope = negative_slope if alpha is None else alpha
-    if threshold == 0 and max_value is None:
+    is_at_zero = is_zero(threshold)
+    if is_at_zero and max_value is None:
         return ops.relu(x) if is_zero(negative_slope) else ops.leaky_relu(x, negative_slope)
-    above = ops.where(ops.greater(x, threshold), x, 0) if threshold else ops.relu(x)
+    above = ops.where(ops.greater(x, threshold), x, 0) if not is_at_zero else ops.relu(x)
     if max_value is not None:
         above = ops.minimum(above, max_value)
     if is_zero(negative_slope):

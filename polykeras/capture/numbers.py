@@ -10,6 +10,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from polykeras.capture.namespaces import Namespace
 from polykeras.core.variables import Variable
 
@@ -90,7 +92,7 @@ class NumberInputs:
 
 
 def is_zero(x: Any) -> bool:
-    """Whether a number is 0 or None; a number that is an input of a step never is.
+    """Whether a number is 0 or None; never for a number that is an input of a step, a variable or an array.
 
     Args:
         x: number, array or None.
@@ -98,7 +100,8 @@ def is_zero(x: Any) -> bool:
     >>> is_zero(0.0), is_zero(None), is_zero(0.5), is_zero(NumberInput(0.5))
     (True, True, False, False)
     """
-    return x.__class__ is not NumberInput and not x
+    is_known = x is None or isinstance(x, int | float | np.generic) or (isinstance(x, np.ndarray) and x.ndim == 0)
+    return is_known and not x
 
 
 def value_of(x: Any) -> Any:

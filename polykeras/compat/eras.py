@@ -15,6 +15,7 @@ from typing import Any
 from polykeras.compat.keras2.backend.neural import hard_sigmoid
 from polykeras.compat.keras2.tensor_members import TensorName, TensorShape, VariableName, full_name, is_made_by_layer
 from polykeras.core import trees
+from polykeras.core.expressions import deferred
 from polykeras.core.renamed import ordered_by_era, reordered
 from polykeras.regularizers import L1L2
 from polykeras.serialization import registry
@@ -205,6 +206,7 @@ SETTINGS: tuple[tuple[str, str, Any], ...] = (
     ("core.naming", "prefixes", {"functional": "model", "input_layer": "input"}),
     ("core.scopes", "allows_slashes", True),
     ("core.seeds", "asks_numpy", True),
+    ("ops._call", "defer", deferred),
     ("callbacks.monitor", "assumes_falling", True),
     ("datasets.downloads", "extracts_beside", True),
     ("layers.convolutional", "numbers_are_windows", True),
@@ -230,7 +232,7 @@ CONFIG_ENTRIES = (
     ("layers.embeddings", "Embedding", "input_length", "input_length"),
     ("layers.recurrent_cells", "GRUCell", "implementation", "implementation"),
     ("layers.recurrent_cells", "LSTMCell", "implementation", "implementation"),
-    ("optimizers.optimizer", "Optimizer", "decay", "decay"),
+    ("optimizers.optimizer", "Optimizer", "decay", "initial_decay"),
 )
 
 #: Names of arguments in files of Keras 1.

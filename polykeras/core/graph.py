@@ -10,6 +10,7 @@ from polykeras import backends
 from polykeras.backends.contract.spec import SPEC, SpecArray, StructuredSpec
 from polykeras.backends.shared import structured
 from polykeras.core import dtypes, masks, naming, trees
+from polykeras.core.expressions import Expression
 from polykeras.core.operators import Operators
 from polykeras.core.shape_inference import inferred
 
@@ -291,8 +292,13 @@ def sources(outputs: Iterable[KerasTensor]) -> list[KerasTensor]:
 def evaluated(x: Any) -> Any:
     """Return the value of a symbolic tensor that depends on variables alone; anything else is unchanged."""
     if not isinstance(x, KerasTensor) or sources([x]):
-        return x
+        return x.array if isinstance(x, Expression) else x
     return Plan([], [x]).run([])[0]
+
+
+def recorded(x: Any) -> Any:
+    """Return a symbolic tensor for an expression of variables; anything else is unchanged."""
+    return record(x.read, (), {}, "expression") if isinstance(x, Expression) else x
 
 
 class Plan:

@@ -80,10 +80,12 @@ class Operators:
             "decide an `if` or `while`. Use ops.where, ops.cond or ops.while_loop."
         )
 
-    def __len__(self) -> int:
+    @property
+    def __len__(self) -> Callable[[], int]:
+        # Programs ask `hasattr(model.output, "__len__")` to find out whether there are several outputs.
         if not self.shape or self.shape[0] is None:
             raise EngineNeeded(f"Expected an array of known length. Received: {self!r}.")
-        return self.shape[0]
+        return lambda: self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
         return (self[index] for index in range(len(self)))

@@ -23,6 +23,7 @@ from polykeras.backends.contract.spec import SpecArray
 from polykeras.capture.stamp import Setting
 from polykeras.core import dtypes, naming, placement, trees, turns
 from polykeras.core.context import context
+from polykeras.core.expressions import Expression
 from polykeras.core.operators import Operators
 from polykeras.core.protocols import EngineProtocols
 
@@ -202,7 +203,7 @@ class Variable(EngineProtocols, Operators):
         self._initial: Any = initializer
 
     def _from_value(self, value: Any, shape: Any, dtype: Any) -> None:
-        value = value.array if isinstance(value, Variable) else value
+        value = value.array if isinstance(value, Variable | Expression) else value
         if not isinstance(value, _ON_HOST):  # asking the adapters would load NumPy's
             value = backends.densified(value)
         self._initial = None
@@ -403,7 +404,7 @@ class Variable(EngineProtocols, Operators):
         if self._backend_name != backend.name:
             with backends.use(self._backend_name):
                 return self.assign(value)
-        is_shared = isinstance(value, Variable)
+        is_shared = isinstance(value, Variable | Expression)
         value = value.raw if is_shared else value
         if self._value is None and self.turn is None and scope.assigned is None and not backend.is_array(value):
             with turns.initializing():
@@ -595,7 +596,7 @@ def values_of(tree: Any) -> Any:
 
 def _value_of(x: Any) -> Any:
     # A copy: the next step may write into the variable's memory.
-    return backends.current().copy(x.array) if isinstance(x, Variable) else x
+    return backends.current().copy(x.array) if isinstance(x, Variable | Expression) else x
 
 
 def _backend_name() -> str:

@@ -18,6 +18,7 @@ from polykeras.backends.shared.structured import STRUCTURED
 from polykeras.capture.stamp import note_inside, remember
 from polykeras.core import dtypes, graph, masks, naming, placement, scopes, trees, turns
 from polykeras.core.context import context, unscoped, within
+from polykeras.core.expressions import Expression
 from polykeras.core.functionalization import settled
 from polykeras.core.graph import Node
 from polykeras.core.other_keras import refuse_symbol_of_other_keras
@@ -531,7 +532,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
                     is_cast = target is not None and backend.dtype(own) in dtypes.FLOATS
                     return masks.copy_mask(x, ops.cast(own, target) if is_cast else own)
             x = backend.densified(x)
-            if isinstance(x, Variable):
+            if isinstance(x, Variable | Expression):
                 x = x.array
             elif not backend.is_array(x):
                 if not hasattr(x, "__array__") or isinstance(x, SpecArray):
@@ -673,7 +674,8 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         self._adds_losses = True
         self._new_losses()
         for item in loss if isinstance(loss, list | tuple) else [loss]:
-            if callable(item) and context.entry is None:
+            item = item.read if isinstance(item, Expression) else item
+            if callable(item) and (context.entry is None or context.is_building):
                 self._loss_functions = (*self._loss_functions, item)
             else:
                 self._losses.append(item() if callable(item) else item)

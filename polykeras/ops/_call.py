@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast, overload
 
 import numpy as np
@@ -13,6 +13,7 @@ from polykeras.backends import current
 from polykeras.backends.shared.graph_sizes import GraphSize
 from polykeras.backends.shared.structured import SPECIAL, TO_INSPECT
 from polykeras.core import dtypes, graph, naming, trees
+from polykeras.core.expressions import Expression
 from polykeras.core.graph import KerasTensor
 from polykeras.core.operators import EngineNeeded
 from polykeras.core.other_keras import refuse_symbol_of_other_keras
@@ -25,6 +26,9 @@ _NUMBERS = _INEXACT.union(dtypes.INTEGERS)
 _HALF = frozenset({"float16", "bfloat16"})
 _WIDER = frozenset({"float32", "float64"})
 _promote = dtypes.promote
+_VARIABLES = frozenset({Variable, Expression})
+#: In the era of Keras 2, ``expressions.deferred``, which may return something in place of the result for variables.
+defer: Callable[[Callable, tuple, dict], Any] | None = None
 _UNKNOWN = "A size that is unknown in a graph is None; inside a layer's call, ops.shape returns it as a number."
 
 
@@ -47,6 +51,10 @@ def op(function: Function) -> Function:
                         return graph.record(call, args, kwargs)
                     return current().structured(call, args, kwargs)
                 break
+        if defer is not None and graph.has_symbols(args, kwargs, _VARIABLES):
+            expression = defer(call, args, kwargs)
+            if expression is not None:
+                return expression
         return function(*args, **kwargs)
 
     vars(call)["is_op"] = True
@@ -80,7 +88,9 @@ def _float_type(x: Any) -> str | None:
     """Return the dtype name of an array of any framework; None for anything else."""
     if current().is_array(x):
         return current().dtype(x)
-    return dtypes.standardize(x.dtype) if isinstance(x, np.ndarray | Variable) and x.dtype in _HALF else None
+    return (
+        dtypes.standardize(x.dtype) if isinstance(x, np.ndarray | Variable | Expression) and x.dtype in _HALF else None
+    )
 
 
 def array(x: Any, dtype: str | None = None) -> Any:
@@ -98,7 +108,7 @@ def array(x: Any, dtype: str | None = None) -> Any:
 
 def _converted(backend: Any, x: Any, dtype: str | None) -> Any:
     """Convert something that is not yet an array of the backend."""
-    if isinstance(x, Variable):
+    if isinstance(x, Variable | Expression):
         return array(x.value, dtype)
     if isinstance(x, KerasTensor):
         raise TypeError(
@@ -131,7 +141,7 @@ def _from_list(backend: Any, x: list | tuple, dtype: str | None) -> Any:
     leaves = trees.leaves(x)
     if _has_none(x):
         raise UnknownSize(f"Expected numbers or arrays. Received: {naming.short(x)}, with None. {_UNKNOWN}")
-    if any(isinstance(leaf, Variable | GraphSize) or backend.is_array(leaf) for leaf in leaves):
+    if any(isinstance(leaf, Variable | Expression | GraphSize) or backend.is_array(leaf) for leaf in leaves):
         return _stacked(x, dtype)
     if backend.has_text and leaves and all(isinstance(leaf, str | bytes) for leaf in leaves):
         return backend.array(np.array(x, object))

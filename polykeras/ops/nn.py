@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from polykeras import config
 from polykeras.backends import current
 from polykeras.core import dtypes
-from polykeras.core.variables import Variable
 from polykeras.ops import _call, linalg, reductions
 from polykeras.ops._call import array, axes_of, float_array, number_array, op
 from polykeras.ops.ctc import ctc_decode, ctc_loss  # noqa: F401
@@ -76,16 +77,19 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
 
     Args:
         x: array of any shape.
-        negative_slope: float, the slope for negative x; default 0.2.
+        negative_slope: float, or array that broadcasts to the shape of x, the slope for negative x; default 0.2.
 
     >>> leaky_relu([-1.0, 2.0])
     array([-0.2,  2. ], dtype=float32)
     """
     backend = current()
     x = float_array(x)
-    is_known = not isinstance(negative_slope, Variable)
-    slope = float(negative_slope) if is_known else array(negative_slope, backend.dtype(x))
-    return backend.where(backend.greater(x, 0.0), x, backend.multiply(x, slope))
+    return backend.where(backend.greater(x, 0.0), x, backend.multiply(x, _slope(negative_slope, backend.dtype(x))))
+
+
+def _slope(slope: Any, dtype: str) -> Any:
+    """Return a number as a float, and anything else, such as a weight, as an array."""
+    return float(slope) if isinstance(slope, int | float | np.generic) else array(slope, dtype)
 
 
 @op
@@ -94,7 +98,8 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
     Args:
         x: array of any shape.
-        alpha: float, the negative of the limit at minus infinity; default 1.0.
+        alpha: float, or array that broadcasts to the shape of x, the negative of the limit at minus infinity;
+            default 1.0.
 
     >>> elu([-100.0, 2.0])
     array([-1.,  2.], dtype=float32)
@@ -102,7 +107,9 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     backend = current()
     x = float_array(x)
     y = backend.elu(x)
-    return y if alpha == 1 else backend.where(backend.greater(x, 0.0), y, backend.multiply(y, float(alpha)))
+    alpha = _slope(alpha, backend.dtype(y))
+    is_one = isinstance(alpha, float) and alpha == 1
+    return y if is_one else backend.where(backend.greater(x, 0.0), y, backend.multiply(y, alpha))
 
 
 @op

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from polykeras import ops
 from polykeras.backends import current
 from polykeras.backends.contract.spec import SpecArray
+from polykeras.compat.keras2.backend.kept import gradients_given, is_keeping, is_running, keeping
 from polykeras.core import graph
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
@@ -18,38 +20,55 @@ class OlderMethods:
 
     built: bool
     decay: float
+    _iterations: Variable
     build: Callable[..., None]
     stateless_apply: Callable[..., tuple]
     _clipped: Callable[[list], list]
+    _update: Callable[[list, list[Variable]], None]
 
     @property
     def variables(self) -> list[Variable]:
         raise NotImplementedError
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "get_updates" in vars(cls):
-            setattr(cls, "_update", OlderMethods._take_updates)  # noqa: B010 - as the class's own method
+    #: The variables that ``get_updates`` of a program has updated, which may belong to other models.
+    _updated: Sequence[Variable] = ()
+
+    def _update_as_written(self, gradients: list, variables: list[Variable]) -> None:
+        """Update variables; by ``get_updates`` and ``get_gradients`` if a program has written one of them."""
+        names = ("get_updates", "get_gradients")
+        own = vars(self)
+        is_written = any(name in own or getattr(type(self), name) is not getattr(OlderMethods, name) for name in names)
+        if is_written and not is_running(self):
+            self._take_updates(gradients, variables)
+        else:
+            self._update(gradients, variables)
 
     def _take_updates(self, gradients: list, variables: list[Variable]) -> None:
-        """Update variables by the ``get_updates`` of a program, which gets the gradients of the step."""
-        from polykeras.compat.keras2.backend.kept import keeping
-
         own = vars(self)
-        own["_gradients_given"] = self._clipped(gradients)
+        by_variable = dict(zip(map(id, variables), self._clipped(gradients), strict=True))
+        constraints: dict = (
+            {"constraints": {}} if "constraints" in inspect.signature(self.get_updates).parameters else {}
+        )
+        own["_listed"] = []  # which it has not listed yet
         try:
-            with keeping(own.setdefault("_kept", [])):
-                updates = self.get_updates(loss=None, params=list(variables))
+            with keeping(own.setdefault("_kept", []), self, by_variable):
+                updates = self.get_updates(loss=None, params=list(variables), **constraints)
         finally:
-            del own["_gradients_given"]
-        for variable, value in [update for update in updates if isinstance(update, tuple)]:
-            variable.assign(ops.cast(value, variable.dtype))
+            if not own["_listed"]:
+                del own["_listed"]
+        pairs = [update for update in updates if isinstance(update, tuple | list)]
+        own["_updated"] = [variable for variable, _ in pairs]
+        # All values are those of before the step.
+        values = [ops.cast(value, variable.dtype) for variable, value in pairs]
+        for (variable, _), value in zip(pairs, values, strict=True):
+            variable.assign(value)
         own.pop("_collected", None)
 
     @property
     def weights(self) -> list[Variable]:
         """``variables``, as Keras 2 calls them, or the list that a program has set."""
-        return vars(self).get("_listed") or self.variables
+        listed = vars(self).get("_listed")
+        return listed if listed or (listed is not None and is_running(self)) else self.variables
 
     @weights.setter
     def weights(self, weights: list[Variable]) -> None:
@@ -57,8 +76,12 @@ class OlderMethods:
 
     @property
     def initial_decay(self) -> float:
-        """``decay``, by its name in Keras 2."""
-        return self.decay
+        """``decay``, by its name in Keras 2, or the number that a program has set."""
+        return vars(self).get("_initial_decay", self.decay)
+
+    @initial_decay.setter
+    def initial_decay(self, decay: float) -> None:
+        vars(self)["_initial_decay"] = decay
 
     @property
     def updates(self) -> list[tuple]:
@@ -84,7 +107,7 @@ class OlderMethods:
         """
         from polykeras.compat.keras2.backend.control import gradients
 
-        given = vars(self).get("_gradients_given")
+        given = gradients_given(params)
         return gradients(loss, list(params)) if given is None else given
 
     def get_updates(self, loss: Any, params: Any, *keras_1: Any, **constraints: Any) -> list[tuple]:
@@ -107,6 +130,8 @@ class OlderMethods:
         >>> float(train([np.ones((1, 2))])[0]), layer.get_weights()[0].tolist()
         (2.0, [[0.5], [0.5]])
         """
+        from polykeras.compat.keras2 import backend as K
+
         if keras_1:
             loss, params = keras_1[0], loss
         params = list(params)
@@ -118,7 +143,13 @@ class OlderMethods:
         def updated(gradients: list) -> list:
             if current().is_symbolic:
                 return [SpecArray(variable.shape, variable.dtype) for variable in [*params, *own]]
-            weights, state = self.stateless_apply([v.raw for v in own], gradients, [v.raw for v in params])
+            # Copies, since updates may be written in place, and programs read the values from before.
+            old = [current().copy(variable.raw) for variable in (*params, *own)]
+            weights, state = self.stateless_apply(old[len(params) :], gradients, old[: len(params)])
             return [*weights, *state]
 
-        return list(zip([*params, *own], graph.record(updated, (gradients,), {}), strict=True))
+        values = updated(gradients) if is_keeping() else graph.record(updated, (gradients,), {})
+        counted = self._iterations if is_running(self) else None  # which `apply` counts
+        # Programs of Keras 2 replace K.update, to change what is assigned.
+        pairs = zip([*params, *own], values, strict=True)
+        return [K.update(variable, value) for variable, value in pairs if variable is not counted]

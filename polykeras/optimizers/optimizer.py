@@ -14,6 +14,7 @@ import numpy as np
 from polykeras import backends, config, initializers, ops
 from polykeras.backends.shared.structured import is_structured
 from polykeras.capture.numbers import is_zero, value_of
+from polykeras.compat.keras2.backend.kept import is_running
 from polykeras.core import functionalization, naming, turns
 from polykeras.core.shape_inference import inferred
 from polykeras.core.tracking import Trackable, unique
@@ -141,7 +142,7 @@ class Optimizer(OlderMethods, Trackable):
     #: Defined where ``update_step`` is marked ``one_of_many``: updates all variables in one kernel.
     _update_together: Callable[[list, list[Variable], Scalar], None]
     # These belong to the model.
-    _untracked = frozenset({"_trainable_variables", "_excluded", "_wrappers", "_collected", "_listed"})
+    _untracked = frozenset({"_trainable_variables", "_excluded", "_wrappers", "_collected", "_listed", "_updated"})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -430,7 +431,7 @@ class Optimizer(OlderMethods, Trackable):
         if self.gradient_accumulation_steps:
             self._accumulate(grads, variables)
         else:
-            self._update(grads, variables)
+            self._update_as_written(grads, variables)
         if self.use_ema:
             self._update_averages()
         for variable in variables:
@@ -499,7 +500,7 @@ class Optimizer(OlderMethods, Trackable):
                 yield (ops.maximum if variable.overwrite_with_gradient else ops.add)(total, gradient)
 
         def update() -> None:
-            self._update(unscaled(list(joined()), variables, steps), variables)
+            self._update_as_written(unscaled(list(joined()), variables, steps), variables)
             for each in self._sums:
                 each.assign(ops.zeros(each.shape, each.dtype))
 
@@ -515,7 +516,7 @@ class Optimizer(OlderMethods, Trackable):
         if not variables:
             return
         rate = self._rate()
-        grads = self._clipped(grads)
+        grads = grads if is_running(self) else self._clipped(grads)  # get_gradients has clipped those of get_updates
         for variable in variables:
             decay = self._weight_decay_of(variable)
             if not (is_zero(decay) or self._is_excluded(variable)):
@@ -725,7 +726,8 @@ class Optimizer(OlderMethods, Trackable):
             "loss_scale_factor": self.loss_scale_factor,
             "gradient_accumulation_steps": self.gradient_accumulation_steps,
         }
-        return {**config, "decay": self.decay} if self.decay else config
+        decay = float(self.decay)  # it may be a variable of a program's class
+        return {**config, "decay": decay} if decay else config
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> Self:

@@ -412,7 +412,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     def _training_variables(self) -> list[Variable]:
         """Return the variables that training and evaluation steps read and assign besides those."""
-        found = [] if self.optimizer is None else list(self.optimizer.variables)
+        found = [] if self.optimizer is None else [*self.optimizer.variables, *self.optimizer._updated]
         # If a model's own ``metrics`` omits the compiled ones, they are updated anyway.
         metrics = [*self.metrics, *(self._compiled.all_metrics if self._compiled else [])]
         return found + [variable for metric in unique(iter(metrics)) for variable in metric.variables]

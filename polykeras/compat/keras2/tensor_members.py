@@ -8,6 +8,7 @@ from typing import Any
 from polykeras import backends
 from polykeras.core import naming
 from polykeras.core.context import context
+from polykeras.core.expressions import Expression
 from polykeras.core.graph import KerasTensor, OpCall
 from polykeras.core.renamed import is_ours
 from polykeras.core.variables import Variable
@@ -112,6 +113,6 @@ def is_made_by_layer(x: Any) -> bool:
     """
     if isinstance(x, KerasTensor):
         return x.node is not None and not isinstance(x.node.operation, OpCall)
-    if not isinstance(x, Variable) and not backends.current().is_array(x):
+    if not isinstance(x, Variable | Expression) and not backends.current().is_array(x):
         raise ValueError(f"Expected a symbolic tensor, an array or a variable. Received: {naming.short(x)}.")
     return False

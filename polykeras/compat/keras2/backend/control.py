@@ -54,7 +54,8 @@ class _GraphFunction:
         self._is_single = not isinstance(outputs, list | tuple)
         self._inputs = inputs
         self._outputs = [outputs] if self._is_single else list(map(_as_tensor, outputs))
-        self._updates = updates
+        self._outputs = list(map(graph.recorded, self._outputs))
+        self._updates = [(x[0], graph.recorded(x[1])) if isinstance(x, tuple | list) else x for x in updates]
         computed = [update for update in updates if not isinstance(update, tuple | list)]
         if computed:
             raise ValueError(
@@ -64,7 +65,7 @@ class _GraphFunction:
         strangers = [x for x in inputs if not isinstance(x, KerasTensor | int)]
         if strangers:
             raise ValueError(f"{name}: Expected inputs to be symbolic tensors. Received: {naming.listed(strangers)}.")
-        results = [*self._outputs, *(value for _, value in updates)]
+        results = [*self._outputs, *(value for _, value in self._updates)]
         self._plan = Plan(
             [x for x in inputs if isinstance(x, KerasTensor)], [x for x in results if isinstance(x, KerasTensor)]
         )
@@ -115,7 +116,7 @@ def gradients(loss: KerasTensor, variables: Any) -> list:
     >>> function([x], gradients(ops.sum(x * x), x))([[1.0, 2.0, 3.0]])
     [array([2., 4., 6.], dtype=float32)]
     """
-    loss = symbol_of(loss)
+    loss = graph.recorded(symbol_of(loss))
     if not isinstance(loss, KerasTensor):
         raise TypeError(
             f"Expected a symbolic loss, computed from Input() or K.placeholder(). Received: {loss!r}, which does not "

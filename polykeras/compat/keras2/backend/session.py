@@ -12,6 +12,7 @@ from polykeras.backends.contract.spec import SpecArray
 from polykeras.backends.shared.structured import is_structured
 from polykeras.core import dtypes, naming
 from polykeras.core.context import context
+from polykeras.core.expressions import Expression
 from polykeras.core.graph import KerasTensor
 from polykeras.core.variables import Variable
 
@@ -197,7 +198,7 @@ def is_tensor(x: Any) -> bool:
     >>> is_tensor(KerasTensor((2,))), is_tensor([1, 2])
     (True, False)
     """
-    return isinstance(x, KerasTensor) or backends.current().is_array(x) or is_structured(x)
+    return isinstance(x, KerasTensor | Expression) or backends.current().is_array(x) or is_structured(x)
 
 
 def is_variable(x: Any) -> bool:
