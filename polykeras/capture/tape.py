@@ -43,6 +43,11 @@ from polykeras.core.interrupts import deferred
 _MOST_BYTES = 16e6
 # Input shapes for which a step keeps a tape.
 _MOST_TAPES = 32
+# Recording takes as long as several eager runs. Most programs have few shapes, each of which comes again;
+# further ones, such as those of sequences of all lengths, are recorded once they have come as often.
+_SHAPES_AT_ONCE = 4
+_RUNS_BEFORE_TAPE = 8
+_MOST_COUNTS = 512
 _missing = object()
 # Packages whose code does nothing besides operations, so that skipping it in a replay changes nothing.
 OWN_CODE = frozenset({"polykeras", "optree", "contextlib", "functools", "numpy", "ml_dtypes", "threading"})
@@ -373,6 +378,7 @@ class Replayed:
     def __init__(self, function: Callable) -> None:
         self._function = function
         self._tapes = LRUCache(_MOST_TAPES)
+        self._counts = LRUCache(_MOST_COUNTS)
 
     def _is_free(self, leaves: list) -> bool:
         """Whether no gradient of the function is being computed."""
@@ -389,10 +395,16 @@ class Replayed:
             return self._function(*arguments)
         key = tuple(map(self._describe, leaves))
         tape = self._tapes.get(key, _missing)
-        if tape is _missing:
+        if tape is _missing and self._is_due(key):
             tape = self._make(arguments)
             self._tapes.put(key, tape)
-        return self._plainly(*arguments) if tape is None else tape(leaves)
+        return self._plainly(*arguments) if tape is None or tape is _missing else tape(leaves)
+
+    def _is_due(self, key: tuple) -> bool:
+        """Whether to record a tape for shapes now."""
+        count = self._counts.get(key, 0) + 1
+        self._counts.put(key, count)
+        return len(self._tapes) < _SHAPES_AT_ONCE or count >= _RUNS_BEFORE_TAPE
 
     def _plainly(self, *arguments: Any) -> Any:
         return self._function(*arguments)

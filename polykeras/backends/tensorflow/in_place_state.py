@@ -15,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from polykeras.backends.tensorflow.adapter import unreplicated
+from polykeras.backends.tensorflow.general_graphs import Family, agree, has_other_effects
 from polykeras.capture.lru_cache import LRUCache
 from polykeras.core import trees
 
@@ -36,8 +37,17 @@ class _Tracing(threading.local):
 _tracing = _Tracing()
 
 
-def _spec(x: Any) -> Any:
-    return tf.type_spec_from_value(x) if isinstance(x, Composite) else tf.TensorSpec(x.shape, x.dtype)
+def _spec(x: Any, shape: Any = None) -> Any:
+    return tf.type_spec_from_value(x) if isinstance(x, Composite) else tf.TensorSpec(shape or x.shape, x.dtype)
+
+
+def _run(graph: tuple, inputs: list) -> list:
+    """Return the results of a traced graph."""
+    traced, _ = graph
+    if any(isinstance(x, Composite) for x in inputs):
+        inputs = tf.nest.flatten(inputs, expand_composites=True)
+    # For a state of 300 arrays this takes 1 ms; tf.function's own dispatch takes 5 ms.
+    return traced._call_flat(inputs, traced.captured_inputs)
 
 
 def hold(x: tf.Tensor, trainable: bool = False) -> tf.Variable:
@@ -91,6 +101,7 @@ class CompiledFunction:
         self._optimize = optimize
         self._donate = donate
         self._traces = LRUCache(_MOST_TRACES)
+        self._families: dict[tuple, Family] = {}
         self._variables: dict[int, tf.Variable] = {}
 
     def __call__(self, *arguments: Any) -> Any:
@@ -103,14 +114,33 @@ class CompiledFunction:
         key = (structure, *[(x.shape, x.dtype, x.__class__) for x in leaves])
         found = self._traces.get(key)
         if found is None:
-            found = self._trace(leaves, inputs, structure, count)
+            found = self._graph_for(leaves, inputs, structure, count)
             self._traces.put(key, found)
-        traced, result_structure = found
-        if any(isinstance(x, Composite) for x in inputs):
-            inputs = tf.nest.flatten(inputs, expand_composites=True)
-        # For a state of 300 arrays this takes 1 ms; tf.function's own dispatch takes 5 ms.
-        result = trees.unflatten(result_structure, traced._call_flat(inputs, traced.captured_inputs))
+        result = trees.unflatten(found[1], _run(found, inputs))
         return (trees.unflatten(trees.structure(arguments[0]), state), result) if self._donate else result
+
+    def _graph_for(self, leaves: list, inputs: list, structure: Any, count: int) -> tuple:
+        """Return a graph for new shapes: one for just these, or one for many where they keep changing."""
+        shapes = [x.shape for x in leaves]
+        if self._optimize or any(isinstance(x, Composite) for x in leaves) or any(s.rank is None for s in shapes):
+            return self._trace(leaves, inputs, structure, count, shapes)
+        kind = (structure, *[(len(x.shape), x.dtype, x.__class__) for x in leaves])
+        family = self._families.setdefault(kind, Family())
+        if family.graph is not None and family.covers(shapes):
+            return family.graph
+        family.add(shapes)
+        exact = self._trace(leaves, inputs, structure, count, shapes)
+        wanted = family.open_shapes(shapes)
+        if wanted is None or has_other_effects(exact[0].graph):
+            return exact
+        try:
+            graph = self._trace(leaves, inputs, structure, count, wanted)
+            state = [*leaves[:count], *exact[0].variables]  # those of the program too
+            family.failed = not agree(lambda: _run(exact, inputs), lambda: _run(graph, inputs), state)
+        except Exception:  # the code needs sizes
+            family.failed = True
+        family.graph = None if family.failed else graph
+        return family.graph or exact
 
     def _variable_at(self, index: int, x: Any) -> tf.Variable:
         """Return the variable that holds an array of the state."""
@@ -123,8 +153,11 @@ class CompiledFunction:
         variable = self._variables[index] = hold(x)
         return variable
 
-    def _trace(self, leaves: list, inputs: list, structure: Any, count: int) -> tuple:
-        kinds = [(x.shape, x.dtype, isinstance(x, tf.Variable)) for x in leaves]
+    def _trace(self, leaves: list, inputs: list, structure: Any, count: int, shapes: list) -> tuple:
+        kinds = [(shape, x.dtype, isinstance(x, tf.Variable)) for x, shape in zip(leaves, shapes, strict=True)]
+        specs = [
+            _spec(x, None if isinstance(y, tf.Variable) else s) for x, y, s in zip(inputs, leaves, shapes, strict=True)
+        ]
         result_structure = None
 
         def flat_function(*values: Any) -> list:
@@ -148,6 +181,6 @@ class CompiledFunction:
         outside = _tracing.resources, _tracing.arrays
         _tracing.resources, _tracing.arrays = {}, []
         try:
-            return traced.get_concrete_function(*map(_spec, inputs)), result_structure
+            return traced.get_concrete_function(*specs), result_structure
         finally:
             _tracing.resources, _tracing.arrays = outside

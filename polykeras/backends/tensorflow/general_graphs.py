@@ -1,0 +1,97 @@
+"""When to trace a graph for many shapes instead of one.
+
+Tracing takes some hundred times as long as a step of a small model. A function whose inputs keep getting other shapes,
+such as batches of sequences of all lengths, is traced once more, with the sizes that change left open. Such a graph is
+used only if it gives the numbers of one for exact shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.framework import op_def_registry
+
+# Most programs have few shapes: full batches, and the rest of an epoch.
+_SHAPES_AT_ONCE = 3
+# Relative, of norms. Rounding differs, since known sizes are folded into the computation.
+_TOLERANCE = 1e-3
+# Operations with side effects that can be undone, on variables, and those that may contain others.
+_ON_VARIABLES = ("Resource", "ReadVariableOp", "Assign", "VarHandleOp", "VarIsInitializedOp")
+_CONTAINERS = ("StatefulPartitionedCall", "PartitionedCall", "While", "If", "Case")
+
+
+class Family:
+    """The shapes with which a function has been called, among inputs of one structure, ranks and dtypes."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._open: list[tf.TensorShape] = []
+        #: A graph for all shapes that ``covers`` accepts; None if there is none.
+        self.graph: Any = None
+        #: Whether a graph with open sizes failed or differed.
+        self.failed = False
+
+    def add(self, shapes: list[tf.TensorShape]) -> None:
+        """Note the shapes of a call."""
+        self._count += 1
+        pairs = zip(self._open or shapes, shapes, strict=True)
+        self._open = [one.most_specific_compatible_shape(other) for one, other in pairs]
+
+    def covers(self, shapes: list[tf.TensorShape]) -> bool:
+        """Whether the graph with open sizes may be used for shapes."""
+        return all(map(_fits, self._open, shapes))
+
+    def open_shapes(self, shapes: list[tf.TensorShape]) -> list[tf.TensorShape] | None:
+        """Return shapes with None for the sizes that change; None if exact shapes are to be traced."""
+        if self.failed or self._count <= _SHAPES_AT_ONCE or not self.covers(shapes):
+            return None
+        return self._open
+
+
+def _fits(general: tf.TensorShape, shape: tf.TensorShape) -> bool:
+    # Code tests for a size of 1, which is broadcast, and for empty arrays.
+    return general.is_compatible_with(shape) and all(
+        size > 1 for known, size in zip(general.as_list(), shape.as_list(), strict=True) if known is None
+    )
+
+
+def has_other_effects(graph: Any) -> bool:
+    """Whether running a graph does anything that restoring variables does not undo, such as printing or drawing."""
+    definition = graph.as_graph_def()
+    nodes = [*definition.node, *(node for function in definition.library.function for node in function.node_def)]
+    own = {function.signature.name for function in definition.library.function}
+    stateful = (op for op in {node.op for node in nodes} - own if _is_stateful(op))
+    return not all(op.startswith(_ON_VARIABLES) or op in _CONTAINERS for op in stateful)
+
+
+def _is_stateful(op: str) -> bool:
+    definition = op_def_registry.get(op)
+    return definition is None or definition.is_stateful
+
+
+def agree(run: Callable, other: Callable, state: list[tf.Variable]) -> bool:
+    """Whether two functions return the same and change the state in the same way; the state is restored."""
+    before = [variable.read_value() for variable in state]
+    found = []
+    for function in (run, other):
+        try:
+            results = tf.nest.flatten(function())
+            changed = [variable.read_value() for variable in state]
+        finally:
+            for variable, value in zip(state, before, strict=True):
+                variable.assign(value, read_value=False)
+        changes = [_number(x) - _number(y) for x, y in zip(changed, before, strict=True)]
+        found.append([*map(_number, results), *changes])
+    return all(map(_is_close, *found))
+
+
+def _number(x: tf.Tensor) -> tf.Tensor:
+    return x if x.dtype in (tf.string, tf.float32, tf.float64) or x.dtype.is_complex else tf.cast(x, tf.float64)
+
+
+def _is_close(x: tf.Tensor, y: tf.Tensor) -> bool:
+    if x.shape != y.shape or x.dtype == tf.string:
+        return x.shape == y.shape and bool(tf.reduce_all(x == y))
+    return bool(tf.norm(x - y) <= _TOLERANCE * tf.norm(x))
