@@ -1,4 +1,4 @@
-"""``import keras``, ``tensorflow.keras`` and their modules as polykeras, for a process that requests it.
+"""``import keras``, ``tensorflow.keras``, ``tf_keras`` and their modules as polykeras, for a process that requests it.
 
 A program requests it in one of three ways: ``polykeras.install_as_keras()``, ``python -m polykeras run``, or
 ``POLYKERAS_AS_KERAS=1`` in the environment, which a file in the installed package checks when Python starts.
@@ -30,6 +30,7 @@ _ROOTS = (
     "keras.api",
     "tensorflow.python.keras",
     "tensorflow.keras",
+    "tf_keras",
     "keras",
 )
 _TENSORFLOW = "tensorflow"
@@ -135,7 +136,7 @@ class KerasDistribution(importlib.metadata.Distribution):
 
 
 def install_as_keras() -> None:
-    """Make ``import keras``, ``tf.keras`` and ``keras.src`` mean polykeras in this process from now on.
+    """Make ``import keras``, ``tf.keras``, ``tf_keras`` and ``keras.src`` mean polykeras in this process from now on.
 
     An installed Keras is not affected in other processes. If this process has imported it already, whatever was taken
     from it remains usable, and new imports return polykeras: so call this before them.

@@ -134,6 +134,18 @@ assert tf.keras is keras and tf.keras.models.Sequential is polykeras.Sequential
     run("import sys\n" + ASK + program, KERAS_BACKEND="tensorflow")
 
 
+@pytest.mark.parametrize("first", ["import keras", "import tf_keras.layers", "from tf_keras.src import backend"])
+def test_tf_keras_is_polykeras_too(first):
+    """Packages import the Keras 2 beside TensorFlow under this name."""
+    program = """
+import tf_keras, keras
+from tf_keras.layers import Dense
+from tf_keras.src.layers import Dense as Same
+assert tf_keras is keras and Dense is Same is polykeras.layers.Dense
+"""
+    run(f"{ASK}{first}\n{program}")
+
+
 def with_startup(folder, program):
     """A program that begins as Python does where the package is installed: site reads the .pth files of a folder."""
     for file in STARTUP.glob("*polykeras_as_keras.*"):

@@ -5,7 +5,7 @@ import importlib.util
 import sys
 from importlib.machinery import ModuleSpec
 
-ROOTS = ("keras", "tensorflow")
+ROOTS = ("keras", "tf_keras", "tensorflow")
 
 
 class Waiting(importlib.abc.MetaPathFinder):
