@@ -31,14 +31,14 @@ _CHANGES_BEFORE_INPUT = 2
 # How many versions are made because something reset an attribute that the step itself sets.
 _VERSIONS_FOR_WRITTEN = 3
 # Attributes that a prediction by polykeras's own classes does not depend on.
-_OF_TRAINING = frozenset({"optimizer", "_compiled", "loss"})
+_OF_TRAINING = frozenset({"optimizer", "_compiled_parts", "loss"})
 
 
 def steps_of(model: Any) -> LRUCache:
     """Return the cache of a model's captured steps."""
-    steps = vars(model).get("_steps")
+    steps = vars(model).get("_captured_steps")
     if steps is None:
-        steps = vars(model)["_steps"] = LRUCache(_MOST_STEPS)
+        steps = vars(model)["_captured_steps"] = LRUCache(_MOST_STEPS)
     return steps
 
 

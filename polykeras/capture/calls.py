@@ -62,5 +62,5 @@ def _is_free() -> bool:
 def _has_one_result(layer: Layer) -> bool:
     """Whether a layer's call yields nothing besides its output, such as a mask or a loss."""
     makes_masks = isinstance(layer, Masking) or getattr(layer, "mask_zero", False)
-    has_losses = layer.activity_regularizer is not None or layer._losses or getattr(layer, "_added", None)
+    has_losses = layer.activity_regularizer is not None or layer._losses or getattr(layer, "_added_in_graph", None)
     return not makes_masks and not has_losses

@@ -30,9 +30,24 @@ PLAIN = frozenset({int, float, bool, str, bytes, complex, type(None)})
 #: Attributes that polykeras sets while steps run or are made, and that do not affect steps.
 BOOKKEEPING = frozenset(
     {
-        *("_accepted", "_added_metrics", "_arguments", "_build_shapes", "_compile_arguments", "_defers_logs"),
+        *(
+            "_accepted_inputs",
+            "_added_metrics",
+            "_init_arguments",
+            "_build_shapes",
+            "_compile_arguments",
+            "_defers_logs",
+        ),
         *("_fit_layers", "_inbound_nodes", "_initial_weights", "_is_building", "_is_remembered", "_losses", "_masks"),
-        *("_losses_entry", "_own_seeds", "_position", "_shown_shape", "_signature", "_snapshot_lists", "_steps"),
+        *(
+            "_losses_entry",
+            "_own_seeds",
+            "_position",
+            "_shown_shape",
+            "_signature_of_call",
+            "_snapshot_lists",
+            "_captured_steps",
+        ),
         *("_weight_places", "history", "output_specs", "stop_evaluating", "stop_predicting", "stop_training"),
         "_engine_state",
     }

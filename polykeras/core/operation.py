@@ -34,12 +34,12 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
     """
 
     name: str
-    _arguments: tuple[tuple, dict]
+    _init_arguments: tuple[tuple, dict]
     _inbound_nodes: list[Node]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         operation = super().__new__(cls)
-        operation._arguments = args, kwargs
+        operation._init_arguments = args, kwargs
         operation._inbound_nodes = []
         operation.name = naming.unique(naming.snake_case(cls.__name__))
         return operation
@@ -82,7 +82,7 @@ class Operation(Stamped, abc.ABC):  # noqa: B024 - for the sake of register()
 
     def get_config(self) -> dict:
         """Return the name and the constructor arguments of the operation."""
-        args, kwargs = self._arguments
+        args, kwargs = self._init_arguments
         signature = inspect.signature(type(self).__init__)
         given = signature.bind(self, *args, **kwargs)
         given.apply_defaults()
@@ -144,17 +144,17 @@ class Function(Operation):
             raise ValueError(f"Expected outputs to hold a symbolic tensor. Received: {outputs!r}.")
         self._inputs_structure, self._outputs_structure = trees.structure(inputs), trees.structure(outputs)
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
-        self._plan = Plan(self.inputs, self.outputs)
+        self._graph_plan = Plan(self.inputs, self.outputs)
 
     @property
     def operations(self) -> list:
         """The layers and ops of the graph, in topological order."""
-        return list({id(node.operation): node.operation for node in self._plan.nodes}.values())
+        return list({id(node.operation): node.operation for node in self._graph_plan.nodes}.values())
 
     def call(self, inputs: Any) -> Any:
         """Compute the outputs from values that have the structure of the inputs."""
         values = self._inputs_structure.flatten_up_to(inputs)
-        return trees.unflatten(self._outputs_structure, self._plan.run([_array(value) for value in values]))
+        return trees.unflatten(self._outputs_structure, self._graph_plan.run([_array(value) for value in values]))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape(s) of the outputs for the shape(s) of the inputs.

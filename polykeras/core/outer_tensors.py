@@ -37,7 +37,7 @@ def graph_around(model: Any, batch: Any, outputs: Any = None, training: bool | N
         outputs: outputs of the call just made, to reuse its values; default None, which runs a new call.
         training: whether this is a training step; default None.
     """
-    if model._plan is None or batch is None:
+    if model._graph_plan is None or batch is None:
         yield
         return
     before = _state.model, _state.batch, _state.outputs, _state.training
@@ -81,7 +81,7 @@ def valued(result: Any) -> Any:
     """
     if not is_symbol(result) or _state.model is None:
         return result
-    tensors = _nearest(result, _state.model._plan)
+    tensors = _nearest(result, _state.model._graph_plan)
     with within("", _state.training):
         return Plan(tensors, [result]).run(_values(_state.model, tensors))[0]
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from polykeras import backends
-from polykeras.backends.contract.spec import SpecArray
+from polykeras.backends.contract.spec import SpecArray, StructuredSpec
+from polykeras.backends.shared.structured import is_structured
 from polykeras.core import dtypes, masks, trees
 from polykeras.core.operators import EngineNeeded, ValueNeeded
 from polykeras.core.variables import Variable, scope
@@ -115,6 +116,10 @@ def _run(engine: Any, function: Callable, leaves: list, structure: Any, trial: i
     found: list = []
 
     def compute(arrays: list) -> None:
+        arrays = [
+            engine.in_layout(array, spec.layout) if isinstance(spec, StructuredSpec) else array
+            for array, spec in zip(arrays, specs, strict=True)
+        ]
         # Arguments and masks are looked up by id: the same spec may occur several times.
         stand_ins = dict(zip(map(id, specs), arrays, strict=True))
         filled = [stand_ins.get(id(x), x) for x in leaves]
@@ -184,6 +189,8 @@ def _specs_of(engine: Any, tree: Any) -> Any:
         x = x.array if isinstance(x, Variable) else x
         if isinstance(x, np.ndarray | np.generic):
             return SpecArray(x.shape, dtypes.standardize(x.dtype))
+        if is_structured(x):
+            return x if isinstance(x, SpecArray) else StructuredSpec(tuple(x.shape), engine.dtype(x), engine.layout(x))
         if not engine.is_array(x):
             return x
         result = SpecArray(tuple(n if isinstance(n, int) else None for n in engine.shape(x)), engine.dtype(x))
@@ -207,7 +214,10 @@ def common(first: Any, second: Any) -> Any:
     def spec(x: Any, y: Any) -> Any:
         if not isinstance(x, SpecArray):
             return x
-        result = SpecArray(tuple(n if n == m else None for n, m in zip(x.shape, y.shape, strict=True)), x.dtype)
+        shape = tuple(n if n == m else None for n, m in zip(x.shape, y.shape, strict=True))
+        if isinstance(x, StructuredSpec):
+            return StructuredSpec(shape, x.dtype, x.layout)
+        result = SpecArray(shape, x.dtype)
         if masks.get_mask(x) is not None:
             masks.set_mask(result, spec(masks.get_mask(x), masks.get_mask(y)))
         return result

@@ -37,7 +37,7 @@ class Trackable(Stamped):
         super().__init_subclass__(**kwargs)
         guard_methods(cls)
 
-    def _owned(self) -> list:
+    def _owned_parts(self) -> list:
         """Return the variables, seed generators and trackables among the attributes, each once."""
         cache = _searches.found
         if cache is not None and id(self) in cache:
@@ -60,7 +60,7 @@ class Trackable(Stamped):
         attributes = {id(value): name for name, value in vars(self).copy().items() if not name.startswith("_")}
         parts: dict[str, Any] = {}
         inner = []
-        for item in self._owned():
+        for item in self._owned_parts():
             if isinstance(item, Trackable):
                 inner += [item] if item._is_numbered else []
                 continue
@@ -95,7 +95,7 @@ class Trackable(Stamped):
 
     def _own_variables(self) -> list[Variable]:
         """Return the variables that belong to no nested trackable, trainable ones first."""
-        return sorted((x for x in self._owned() if isinstance(x, Variable)), key=lambda v: not v.made_trainable)
+        return sorted((x for x in self._owned_parts() if isinstance(x, Variable)), key=lambda v: not v.made_trainable)
 
     def _stored_variables(self) -> list:
         """Return the own variables as files hold them, each with a name, a shape, ``assign`` and ``adopt``."""

@@ -56,14 +56,14 @@ class ForeignLayer(Layer):
                 f"calls. Received: {name!r}. Make and call it inside `with polykeras.backends.use({self.engine!r}):`."
             )
 
-    def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
+    def _run_call(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         self._check_engine()
-        return super()._run(backend, args, kwargs)
+        return super()._run_call(backend, args, kwargs)
 
     def _infer_by_running(self, args: tuple, kwargs: dict) -> Any:
         return self._infer_on_engine(args, kwargs, EngineNeeded(f"{type(self).__name__} is code of the engine."))
 
-    def _accept(self, backend: Any, x: Any) -> None:
+    def _accept_input(self, backend: Any, x: Any) -> None:
         """Infer shapes separately from values, so that every input is checked."""
 
     def keep(self, value: Any, trainable: bool, name: str) -> Variable:

@@ -175,7 +175,7 @@ def _follow_dtype(layer: Any, function: Any) -> None:
 
 def _weights(layer: Any) -> Iterator[tuple[str, Variable]]:
     """Return the layer's own weights by name."""
-    own = {id(weight) for weight in layer._own()[0]}
+    own = {id(weight) for weight in layer._own_parts()[0]}
     return ((name, part) for name, part in layer._named_parts().items() if id(part) in own)
 
 

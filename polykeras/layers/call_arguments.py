@@ -43,7 +43,7 @@ class CallArguments(Whole):
         >>> float(Shift()(np.float32(1.0), by=2.0))
         3.0
         """
-        if self.built or self._accepted:
+        if self.built or self._accepted_inputs:
             raise RuntimeError(
                 f"Layer {self.name!r}: Expected arguments of calls to be registered before the first call. Received: "
                 f"{naming.listed(names)}. Cannot add call-context args after the layer has been called."
@@ -54,11 +54,11 @@ class CallArguments(Whole):
         """Call with the values of such arguments, its own or those of the calls around, and hand them down."""
         values = dict(context.handed_down)
         for name in self._handed_down:
-            own = self._signature.argument(name, args, kwargs)
+            own = self._signature_of_call.argument(name, args, kwargs)
             kwargs.pop(name, None)
             if own is not None:
                 values[name] = own
-            if name in self._signature.by_name(args) and values.get(name) is not None:
+            if name in self._signature_of_call.by_name(args) and values.get(name) is not None:
                 kwargs[name] = values[name]
         with handing_down(values):
             return self._call_on_arrays(args, kwargs)

@@ -130,10 +130,10 @@ class Embedding(Layer):
         Raises:
             ValueError: if the layer is not built, has a constraint on the table, or uses LoRA already.
         """
-        if not self._weights or self.lora_enabled or self.embeddings_constraint is not None:
+        if not self._own_weights or self.lora_enabled or self.embeddings_constraint is not None:
             raise ValueError(
                 f"Layer {self.path!r}: Expected a built layer without LoRA or constraint. Received: built="
-                f"{bool(self._weights)}, lora_enabled={self.lora_enabled}, constraint={self.embeddings_constraint}."
+                f"{bool(self._own_weights)}, lora_enabled={self.lora_enabled}, constraint={self.embeddings_constraint}."
             )
         self.lora_embeddings_a = self.add_weight((self.input_dim, rank), a_initializer, name="lora_embeddings_a")
         self.lora_embeddings_b = self.add_weight((rank, self.output_dim), b_initializer, name="lora_embeddings_b")

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from polykeras import backends
-from polykeras.backends.contract.spec import SPEC, SpecArray
+from polykeras.backends.contract.spec import SPEC, SpecArray, StructuredSpec
 from polykeras.core import graph, naming, trees
 from polykeras.core.context import context, stating
 from polykeras.core.graph import Node
+from polykeras.core.operators import EngineNeeded
 from polykeras.core.shape_inference import StandIns, attributes_kept, is_settled, note_attributes, on_engine
 from polykeras.core.variables import scope
 from polykeras.layers.signature import Signature, map_shapes, shape_arguments
@@ -40,7 +41,7 @@ class Inference(Whole):
         self._inbound_nodes.append(Node(self, args, kwargs, outputs))
         return outputs
 
-    def _infer(self, args: tuple, kwargs: dict) -> Any:
+    def _infer_outputs(self, args: tuple, kwargs: dict) -> Any:
         """Return the specs of the outputs; while a step is created, also record the variables that the call assigns."""
         stated = self._stated_outputs(args, kwargs) if self._states_output_shape() else None
         if stated is None:
@@ -52,8 +53,12 @@ class Inference(Whole):
         return stated
 
     def _infer_by_running(self, args: tuple, kwargs: dict) -> Any:
+        if self._is_users and any(isinstance(x, StructuredSpec) for x in trees.leaves((args, kwargs))):
+            # Such code asks for the class of its argument before anything that a spec refuses.
+            reason: Exception = EngineNeeded(f"Layer {self.name!r} takes sparse or ragged arrays.")
+            return self._infer_on_engine(args, kwargs, reason)
         try:
-            return self._compute_on_stand_ins(args, kwargs) if self._is_users else self._compute(args, kwargs)
+            return self._compute_on_stand_ins(args, kwargs) if self._is_users else self._compute_call(args, kwargs)
         except (TypeError, AttributeError, ValueError) as error:
             if is_settled(error):
                 raise
@@ -67,7 +72,7 @@ class Inference(Whole):
         """Run the call, then restore the attributes that it set to arrays, whose values are meaningless here."""
         before = dict(vars(self))
         try:
-            return self._compute(args, kwargs)
+            return self._compute_call(args, kwargs)
         finally:
             note_attributes(self, before)
 
@@ -108,7 +113,7 @@ class Inference(Whole):
             wanted = _taken(self.compute_output_spec, kwargs)
             symbols, options = graph.to_symbols(args), graph.to_symbols(wanted)
             return graph.to_specs(self.compute_output_spec(*symbols, **options))
-        shapes = {k: v for k, v in shape_arguments(self._signature, args, kwargs).items()}
+        shapes = {k: v for k, v in shape_arguments(self._signature_of_call, args, kwargs).items()}
         parameters = inspect.signature(self.compute_output_shape).parameters
         if len(parameters) == 1:
             result = self.compute_output_shape(next(iter(shapes.values())))

@@ -22,7 +22,7 @@ class Keras2Names(GraphCalls):
     @property
     def _trainable_weights(self) -> list:
         """The list of weights that the layer has created, which programs of Keras 2 extend."""
-        return self._weights
+        return self._own_weights
 
     @_trainable_weights.setter
     def _trainable_weights(self, weights: list[Variable]) -> None:
@@ -39,7 +39,7 @@ class Keras2Names(GraphCalls):
 
     def _set_trainable_weights(self, weights: list[Variable]) -> None:
         """Let optimizers update these of the layer's own weights, as in Keras 1 and 2."""
-        self._weights += [w for w in weights if not any(w is own for own in self._weights)]
+        self._own_weights += [w for w in weights if not any(w is own for own in self._own_weights)]
         for weight in self._own_variables():
             _set_trainable(weight, any(weight is w for w in weights))
 

@@ -86,7 +86,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     """
 
     _untracked = frozenset(
-        {"_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds", "_torch_module"}
+        {"_init_arguments", "_inbound_nodes", "_initial_weights", "_losses", "_own_seeds", "_torch_module"}
     )
 
     #: In a user's graph: "compute" in it, "leave" it to the host, or "measure": leave it where sizes are unknown.
@@ -94,7 +94,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     #: TensorFlow's autograph does not convert functions with this attribute.
     autograph_info__: dict = {}
 
-    _accepted: dict[type, set] = {}
+    _accepted_inputs: dict[type, set] = {}
     #: Whether a call converts its inputs to arrays; layers of other packages that take text set it to False.
     _convert_input_args = True
     _weight_places = 1
@@ -103,8 +103,8 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     _own_seeds: SeedGenerator | None = None
     _is_abstract = True
     _is_initialized = False
-    _signature: Any = None
-    _arguments: tuple[tuple, dict]
+    _signature_of_call: Any = None
+    _init_arguments: tuple[tuple, dict]
     _is_building = False
     _build_shapes: dict | None = None
     _initial_weights: list | None = None
@@ -118,14 +118,14 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls)
-        layer._arguments = args, kwargs
+        layer._init_arguments = args, kwargs
         return layer
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls):
             _set_build(cls)
-        cls._signature = None
+        cls._signature_of_call = None
         cls._is_abstract = vars(cls).get("_is_abstract", False)
         cls._is_users = not cls.__module__.startswith("polykeras.")
         if cls._is_users and "call" in vars(cls):
@@ -147,18 +147,18 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         self.path = self.name
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.autocast = autocast
-        self._start(trainable)
-        self._weights: list[Variable] = []
+        self._start_layer(trainable)
+        self._own_weights: list[Variable] = []
         self._losses: list = []
         self._inbound_nodes: list[Node] = []
-        self._accepted = {}
+        self._accepted_inputs = {}
         self._set_policy(dtype if dtype is not None else kwargs.pop("input_dtype", None))
         self._read_legacy(kwargs)
         self._is_initialized = True
 
     def _note_change(self, name: str) -> None:
-        self._accepted.clear()
-        vars(self).pop("_signature", None)
+        self._accepted_inputs.clear()
+        vars(self).pop("_signature_of_call", None)
 
     def _check_name(self, name: Any) -> str:
         if name is None:
@@ -171,7 +171,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
 
     def _set_policy(self, policy: Any) -> None:
         policy = dtype_policies.get(policy)
-        self._policies = policy
+        self._dtype_policies = policy
         self.dtype_policy = policy[self.path] if isinstance(policy, dtype_policies.DTypePolicyMap) else policy
         if self.dtype_policy.quantization_mode is not None:
             self.quantize(self.dtype_policy.quantization_mode)
@@ -262,23 +262,23 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             trainable=trainable,
             autocast=autocast,
             aggregation=aggregation,
-            name=name or ("variable" if not self._weights else f"variable_{len(self._weights)}"),
+            name=name or ("variable" if not self._own_weights else f"variable_{len(self._own_weights)}"),
             regularizer=regularizers.get(regularizer),
             constraint=constraints.get(constraint),
         )
         variable.overwrite_with_gradient = overwrite_with_gradient
         path = context.path if context.path.split("/")[-1] == self.name else self.path
         variable.path = f"{path}/{variable.name}"
-        self._weights.append(variable)
+        self._own_weights.append(variable)
         self._freeze_new_weights()
         note_inside(self)
         self._parts_came()
         return variable
 
-    def _own(self) -> tuple[list, list, list, list]:
+    def _own_parts(self) -> tuple[list, list, list, list]:
         """The layer's own weights (trainable first), seed generators, metrics, and sublayers."""
-        weights, seeds, metrics, layers = list(self._weights), [], [], []
-        for item in self._owned():
+        weights, seeds, metrics, layers = list(self._own_weights), [], [], []
+        for item in self._owned_parts():
             if isinstance(item, Variable):
                 weights.append(item)
             elif isinstance(item, SeedGenerator):
@@ -293,7 +293,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     def _adopt_all(self) -> None:
         """Convert attributes that are modules of a framework to layers, before ``call`` uses them."""
         if self._is_users:
-            self._owned()
+            self._owned_parts()
 
     def _adopt(self, name: str, value: Any, holder: Any) -> Any:
         from polykeras.interop.foreign_layer import adopted
@@ -304,11 +304,11 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         """The seed generator for random draws in ``call`` that are given no seed."""
         if self._own_seeds is None:
             self._own_seeds = SeedGenerator()
-            self._accepted.clear()
+            self._accepted_inputs.clear()
         return self._own_seeds
 
-    def _sublayers(self) -> list[Layer]:
-        return [item for item in self._owned() if isinstance(item, Layer)]
+    def _layers_within(self) -> list[Layer]:
+        return [item for item in self._owned_parts() if isinstance(item, Layer)]
 
     def _flatten_layers(self, include_self: bool = True) -> list[Layer]:
         """This layer and all nested ones, each once, parents first."""
@@ -317,19 +317,19 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         def visit(layer: Layer) -> None:
             if id(layer) not in found:
                 found[id(layer)] = layer
-                for sublayer in layer._sublayers():
+                for sublayer in layer._layers_within():
                     visit(sublayer)
 
         visit(self)
         return list(found.values())[0 if include_self else 1 :]
 
-    def _collect(self, extras: bool, seen: dict[int, Layer] | None = None) -> Iterator[Variable]:
+    def _collect_variables(self, extras: bool, seen: dict[int, Layer] | None = None) -> Iterator[Variable]:
         """Yield the variables of this layer and the nested ones; with ``extras`` also those of seeds and metrics."""
         seen = {} if seen is None else seen
         if id(self) in seen:
             return
         seen[id(self)] = self
-        weights, seeds, metrics, layers = self._own()
+        weights, seeds, metrics, layers = self._own_parts()
         yield from weights
         if extras:
             yield from (seed.state for seed in seeds)
@@ -338,17 +338,17 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             if self._own_seeds is not None:
                 yield self._own_seeds.state
         for layer in layers:
-            yield from layer._collect(extras, seen)
+            yield from layer._collect_variables(extras, seen)
 
     @property
     def weights(self) -> list[Variable]:
         """The weights of this layer and of the nested layers, in order of creation."""
-        return unique(self._collect(extras=False))
+        return unique(self._collect_variables(extras=False))
 
     @property
     def variables(self) -> list[Variable]:
         """The weights, and the state variables of seed generators and metrics."""
-        return unique(self._collect(extras=True))
+        return unique(self._collect_variables(extras=True))
 
     def get_weights(self) -> list[np.ndarray]:
         """Return the values of the weights as NumPy arrays."""
@@ -419,17 +419,17 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         if len(args) == 1 and not kwargs:
             # Fast path: a plain layer, and an array whose type, shape and dtype have passed all checks before.
             x = args[0]
-            accepted = self._accepted.get(x.__class__)
+            accepted = self._accepted_inputs.get(x.__class__)
             is_plain = accepted and not masks._masks and (x.shape, x.dtype) in accepted and scope.autocast is None
-            if is_plain and self._signature.function is self.__class__.call:
+            if is_plain and self._signature_of_call.function is self.__class__.call:
                 outputs = self._users_call(x) if self._is_users else self._plain_call(x)
                 return outputs if outputs.__class__ is x.__class__ else values_of(outputs)
         return self._checked_call(args, kwargs)
 
     def _plain_call(self, x: Any) -> Any:
-        if not self._signature.takes_training:
+        if not self._signature_of_call.takes_training:
             return self.call(x)
-        training = self._signature.training if context.training is None else context.training
+        training = self._signature_of_call.training if context.training is None else context.training
         return self.call(x) if training is None else self.call(x, training=training)
 
     def _users_call(self, x: Any) -> Any:
@@ -444,13 +444,13 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
                 f"Expected {self.__class__.__name__}.__init__ to call super().__init__(). Received: a layer "
                 f"whose __init__ did not. Add the call as its first line."
             )
-        signature = self.__class__._signature
+        signature = self.__class__._signature_of_call
         if signature is None or signature.function is not self.__class__.call:
-            self.__class__._signature = Signature(self.__class__.call, is_of_class=True)
+            self.__class__._signature_of_call = Signature(self.__class__.call, is_of_class=True)
         if "call" in vars(self):  # an instance attribute that replaces the method
-            self._signature = Signature(vars(self)["call"])
+            self._signature_of_call = Signature(vars(self)["call"])
         if not args:
-            self._signature.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
+            self._signature_of_call.check_has_input(kwargs, f"Layer {self.path!r} ({type(self).__name__})")
         if graph.has_symbols(args, kwargs):
             return self._symbolic_call(args, kwargs)
         return (self._call_handing_down if self._handed_down else self._call_on_arrays)(args, kwargs)
@@ -462,18 +462,18 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         if carrier is not None and in_graphs.is_carried(self, carrier, args, kwargs):
             return in_graphs.call_on_host(self, carrier, args, kwargs)
         first = args[0] if len(args) == 1 and not kwargs else None
-        args, kwargs = self._convert(backend, args, kwargs)
-        training = self._signature.resolve_training(args, kwargs)
+        args, kwargs = self._convert_arguments(backend, args, kwargs)
+        training = self._signature_of_call.resolve_training(args, kwargs)
         with within(self.name, training, self):
             try:
-                self._check_inputs(backend, args, kwargs)
+                self._check_call_inputs(backend, args, kwargs)
                 if not self.built:
                     self._adopt_all()
                     self._build_once(backend, args, kwargs)
-                mask = self._signature.add_masks(args, kwargs)
+                mask = self._signature_of_call.add_masks(args, kwargs)
                 if training is not None and "training" not in kwargs:
-                    self._signature.add_training(args, kwargs, training)
-                outputs = self._run(backend, args, kwargs)
+                    self._signature_of_call.add_training(args, kwargs, training)
+                outputs = self._run_call(backend, args, kwargs)
                 if placement.state.distribution is not None:
                     outputs = placement.relaid(backend, outputs, context.path)
             except Exception as error:
@@ -487,15 +487,15 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             scope.values.note(self._note_shapes, args, outputs)
         if mask is not None and not self._may_pass_masks():
             outputs = masks.detached(outputs, args, backend.copy)
-        self._pass_mask(self._signature.first(args, kwargs), mask, outputs)
+        self._pass_mask(self._signature_of_call.first(args, kwargs), mask, outputs)
         # Shapes of stand-ins are not remembered: the next run on them must do the same bookkeeping as this one.
         if first is not None and args[0] is first and not isinstance(scope.values, StandIns):
-            self._accept(backend, first)
+            self._accept_input(backend, first)
         return outputs
 
     def _call_unconverted(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         """Call a layer whose inputs are not converted: text, or tensors of a data pipeline."""
-        with within(self.name, self._signature.resolve_training(args, kwargs), self):
+        with within(self.name, self._signature_of_call.resolve_training(args, kwargs), self):
             if not self.built:
                 self._build_once(backend, args, kwargs)
             return self.call(*args, **kwargs)
@@ -506,18 +506,18 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         shapes = [x.shape for x in trees.leaves((args, outputs)) if isinstance(x, SpecArray)]
         self._weight_places = max((math.prod(n or 1 for n in shape[1:-1]) for shape in shapes), default=1)
 
-    def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
+    def _run_call(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if backend.is_symbolic:
-            return self._infer(args, kwargs)
-        return self._compute_on_stand_ins(args, kwargs) if self._is_on_stand_ins() else self._compute(args, kwargs)
+            return self._infer_outputs(args, kwargs)
+        return self._compute_on_stand_ins(args, kwargs) if self._is_on_stand_ins() else self._compute_call(args, kwargs)
 
-    def _compute(self, args: tuple, kwargs: dict) -> Any:
+    def _compute_call(self, args: tuple, kwargs: dict) -> Any:
         if self._casts_variables or scope.autocast is not None:
             with autocast(self.compute_dtype if self._casts_variables else None):
                 return values_of(self.call(*args, **kwargs))
         return values_of(self.call(*args, **kwargs))
 
-    def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def _convert_arguments(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         """Convert array-likes to arrays, and cast floats."""
         target = self._float_input_dtype()
 
@@ -557,35 +557,35 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
 
     def _convert_text(self, backend: Any, x: np.ndarray) -> Any:
         """Convert strings to the engine's own string type, or leave them to NumPy, for a nested layer."""
-        if self._sublayers() and all(isinstance(text, str | bytes) for text in x.flat):
+        if self._layers_within() and all(isinstance(text, str | bytes) for text in x.flat):
             return backend.array(x) if backend.has_text else x.astype(object)
         raise ValueError(
             f"Layer {self.path!r} ({type(self).__name__}): Expected numbers. Received: strings or objects, "
             f"shape {x.shape}. Put StringLookup, TextVectorization or Hashing in front for strings."
         )
 
-    def _check_inputs(self, backend: Any, args: tuple, kwargs: dict) -> None:
+    def _check_call_inputs(self, backend: Any, args: tuple, kwargs: dict) -> None:
         if self.input_spec is not None and args:
             specs.check(self.input_spec, args[0], context.path, backend)
 
-    def _accept(self, backend: Any, x: Any) -> None:
+    def _accept_input(self, backend: Any, x: Any) -> None:
         """Remember the shape and dtype of an input for the fast path of ``__call__``, if the layer allows it."""
         is_plain = (
             backend.is_array(x)
             and backend.is_value(x)
-            and self._signature.is_plain
+            and self._signature_of_call.is_plain
             and self.activity_regularizer is None
             and not self._casts_variables
             and not self._losses
             and self._own_seeds is None
             and type(self).compute_mask is Layer.compute_mask
-            and not self._sublayers()
+            and not self._layers_within()
             and not self._handed_down
             and not (backend.is_symbolic and (self._needs_engine or self._states_output_shape()))
             and placement.state.distribution is None
         )
         if is_plain:
-            self._accepted.setdefault(x.__class__, set()).add((x.shape, x.dtype))
+            self._accepted_inputs.setdefault(x.__class__, set()).add((x.shape, x.dtype))
             remember(self)
 
     # ------------------------------------------------------------------ building
@@ -596,8 +596,8 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
                 self._build_for(backend, args, kwargs)
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
-        self._signature.check_complete(args, kwargs, f"Layer {self.path!r} ({type(self).__name__})")
-        shapes = shape_arguments(self._signature, args, kwargs)
+        self._signature_of_call.check_complete(args, kwargs, f"Layer {self.path!r} ({type(self).__name__})")
+        shapes = shape_arguments(self._signature_of_call, args, kwargs)
         wanted = [p for p in _names_after_self(type(self).build) if p not in ("args", "kwargs")]
         if len(wanted) <= 1:
             self.build(next(iter(shapes.values()), None))
@@ -608,13 +608,15 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
 
     def _check_build(self, wanted: list[str]) -> None:
         unknown = [
-            n for n in wanted if not n.endswith("_shape") or n.removesuffix("_shape") not in self._signature.names
+            n
+            for n in wanted
+            if not n.endswith("_shape") or n.removesuffix("_shape") not in self._signature_of_call.names
         ]
         if unknown:
+            known = naming.listed([f"{n}_shape" for n in self._signature_of_call.names])
             raise ValueError(
                 f"Layer {self.path!r} ({type(self).__name__}): Expected arguments of build() to be named after those "
-                f"of call(), with the suffix `_shape`: {naming.listed([f'{n}_shape' for n in self._signature.names])}. "
-                f"Received: {naming.listed(unknown)}."
+                f"of call(), with the suffix `_shape`: {known}. Received: {naming.listed(unknown)}."
             )
 
     def get_build_config(self) -> dict | None:
@@ -646,7 +648,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     def _may_pass_masks(self) -> bool:
         """Whether the layer, or a nested one, may set masks on the outputs."""
         overrides = type(self).compute_mask is not Layer.compute_mask
-        return self.supports_masking or overrides or bool(self._sublayers())
+        return self.supports_masking or overrides or bool(self._layers_within())
 
     def _pass_mask(self, inputs: Any, mask: Any, outputs: Any) -> None:
         overrides = type(self).compute_mask is not Layer.compute_mask
@@ -670,7 +672,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             loss: scalar array or symbolic tensor, function without arguments, or list of these.
             inputs: accepted for compatibility and ignored; default None.
         """
-        self._accepted.clear()
+        self._accepted_inputs.clear()
         self._adds_losses = True
         self._new_losses()
         for item in loss if isinstance(loss, list | tuple) else [loss]:
@@ -737,7 +739,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     @property
     def metrics(self) -> list:
         """The metrics of this layer and of the nested layers."""
-        return unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
+        return unique(metric for layer in self._flatten_layers() for metric in layer._own_parts()[2])
 
     # -------------------------------------------------------------------- saving
 
@@ -763,7 +765,11 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         A subclass whose ``__init__`` takes further arguments must override this method, unless they are all plain
         values or objects with their own configs, which are recorded automatically.
         """
-        config = {"name": self.name, "trainable": self._trainable, "dtype": dtype_policies.serialize(self._policies)}
+        config = {
+            "name": self.name,
+            "trainable": self._trainable,
+            "dtype": dtype_policies.serialize(self._dtype_policies),
+        }
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         shape = getattr(self, "_batch_input_shape", None)
@@ -773,7 +779,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         return {**config, **self._remembered_arguments()} if caller else config
 
     def _remembered_arguments(self) -> dict:
-        args, kwargs = self._arguments
+        args, kwargs = self._init_arguments
         parameters = inspect.signature(type(self).__init__).parameters
         names = [p for p in list(parameters)[1:] if parameters[p].kind is parameters[p].POSITIONAL_OR_KEYWORD]
         arguments = {**dict(zip(names, args, strict=False)), **kwargs}
@@ -808,7 +814,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
     def __getstate__(self) -> dict:
         # Nodes are pickled with the graphs of models, which own them; an InputLayer keeps its own.
         nodes = [node for node in self._inbound_nodes if node.is_input]
-        updated: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted": {}, "_losses_entry": None}
+        updated: dict = {"_inbound_nodes": nodes, "_losses": [], "_accepted_inputs": {}, "_losses_entry": None}
         return {name: value for name, value in vars(self).copy().items() if name != "_torch_module"} | updated
 
 

@@ -29,7 +29,7 @@ def make(cls: Any, arguments: dict[str, Any]) -> Any:
     if "name" in apart:
         layer.name = layer.path = apart["name"]
     if "trainable" in apart:
-        layer._start(apart["trainable"])
+        layer._start_layer(apart["trainable"])
         layer._freeze_new_weights()
     policy = apart.get("dtype")
     if policy is not None and dtype_policies.get(policy).name != layer.dtype_policy.name:

@@ -319,7 +319,7 @@ class ModuleIdioms(Whole):
             param: ``torch.nn.Parameter``, or None.
         """
         setattr(self, name, param)
-        self._owned()
+        self._owned_parts()
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Set a tensor as an attribute; it becomes a weight that is saved but not trained.

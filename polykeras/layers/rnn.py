@@ -180,9 +180,9 @@ class RNN(Nested):
 
     reset_states = reset_state
 
-    def _collect(self, extras: bool, seen: dict | None = None) -> Any:
+    def _collect_variables(self, extras: bool, seen: dict | None = None) -> Any:
         # The states are variables of the layer, but not weights.
-        yield from super()._collect(extras, seen)
+        yield from super()._collect_variables(extras, seen)
         if extras:
             yield from trees.leaves(self.states)
 

@@ -29,7 +29,7 @@ class Trainability(Whole):
     _trainable = True
     _holds_nested = False
 
-    def _start(self, trainable: Any, holds_nested: bool = True) -> None:
+    def _start_layer(self, trainable: Any, holds_nested: bool = True) -> None:
         """Check and set the argument ``trainable`` of a new layer; not to hold what is nested is for copies of one."""
         if not isinstance(trainable, bool | np.bool_):
             raise ValueError(
@@ -63,7 +63,7 @@ class Trainability(Whole):
 
     def _weights_to_freeze(self) -> list[Variable]:
         with_factors = self._unmerged_variables()[:1]  # LoRA trains its factors instead
-        return [w for w in self._own()[0] if w.made_trainable and all(w is not kept for kept in with_factors)]
+        return [w for w in self._own_parts()[0] if w.made_trainable and all(w is not kept for kept in with_factors)]
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -89,11 +89,11 @@ class Trainability(Whole):
         def visit(layer: Any) -> None:
             if id(layer) not in found and not is_closed(layer):
                 found[id(layer)] = layer
-                for sublayer in layer._sublayers():
+                for sublayer in layer._layers_within():
                     visit(sublayer)
 
         visit(self)
-        live = {id(weight) for layer in found.values() for weight in layer._own()[0]}
+        live = {id(weight) for layer in found.values() for weight in layer._own_parts()[0]}
         return {id(weight) for weight in self.weights} - live
 
     @property
@@ -119,4 +119,4 @@ class Trainability(Whole):
 
 
 def _holds_nested(layer: Any) -> bool:
-    return layer._holds_nested and bool(layer._sublayers())
+    return layer._holds_nested and bool(layer._layers_within())

@@ -163,10 +163,10 @@ class LowRankUpdate(Layer):
         Raises:
             ValueError: if the layer is not built, has a constraint on the kernel, or uses LoRA already.
         """
-        if not self._weights or self.lora_enabled or self.kernel_constraint is not None:
+        if not self._own_weights or self.lora_enabled or self.kernel_constraint is not None:
             raise ValueError(
                 f"Layer {self.path!r}: Expected a built layer without LoRA or kernel constraint. Received: "
-                f"built={bool(self._weights)}, lora_enabled={self.lora_enabled}, "
+                f"built={bool(self._own_weights)}, lora_enabled={self.lora_enabled}, "
                 f"kernel_constraint={self.kernel_constraint}."
             )
         *outer, width = self._kernel.shape

@@ -18,23 +18,23 @@ class Whole(Trackable):
     built: bool
     input_spec: Any
     _batch_input_shape: tuple
-    _weights: list[Variable]
+    _own_weights: list[Variable]
     compute_dtype: str
     _mode: bool | None
-    _signature: Any
+    _signature_of_call: Any
     _inbound_nodes: list[Node]
     call: Callable[..., Any]
     __call__: Callable[..., Any]
-    _compute: Callable[..., Any]
+    _compute_call: Callable[..., Any]
     _flatten_layers: Callable[..., list]
-    _own: Callable[[], tuple[list, list, list, list]]
+    _own_parts: Callable[[], tuple[list, list, list, list]]
     _set_trainable_weights: Callable[[list[Variable]], None]
     _set_non_trainable_weights: Callable[[list[Variable]], None]
     _is_built_below: Callable[[], bool]
     add_weight: Callable[..., Variable]
     _symbolic_call: Callable[..., Any]
     _call_on_arrays: Callable[..., Any]
-    _accepted: dict[type, set]
+    _accepted_inputs: dict[type, set]
     dtype_policy: Any
 
     @property

@@ -22,7 +22,7 @@ def is_graph_config(config: dict) -> bool:
 
 
 def _nodes_of(model: Any, operation: Any) -> list:
-    ours = {id(node) for node in model._nodes}
+    ours = {id(node) for node in model._graph_nodes}
     return [node for node in operation._inbound_nodes if id(node) in ours]
 
 
@@ -48,7 +48,7 @@ def graph_config(model: Any) -> dict:
         return registry.serialize(value)
 
     layers = []
-    for operation in model._graph_layers:
+    for operation in model._layers_in_graph:
         nodes = [] if isinstance(operation, InputLayer) else _nodes_of(model, operation)
         if isinstance(operation, OpCall):
             described, *call = op_configs.describe(operation.function, operation.name, nodes[0])
@@ -58,7 +58,7 @@ def graph_config(model: Any) -> dict:
             calls = [(node.args, node.kwargs) for node in nodes]
         arguments = [{"args": [argument(x) for x in args], "kwargs": argument(kwargs)} for args, kwargs in calls]
         layers.append({**described, "name": operation.name, "inbound_nodes": arguments})
-    added = [[method, history(tensor), arguments] for tensor, method, arguments in model._added]
+    added = [[method, history(tensor), arguments] for tensor, method, arguments in model._added_in_graph]
     return {
         "name": model.name,
         "trainable": model._trainable,
@@ -103,7 +103,7 @@ def model_from_graph_config(cls: type, config: dict) -> Any:
     inputs = _from_histories(config["input_layers"], made)
     outputs = _from_histories(config["output_layers"], made)
     model = cls(inputs=inputs, outputs=outputs, name=config.get("name"))
-    model._start(config.get("trainable", True), holds_nested=False)
+    model._start_layer(config.get("trainable", True), holds_nested=False)
     for method, history, arguments in config.get("added", ()):
         _add(model, method, _from_histories(history, made), arguments)
     return model
@@ -185,7 +185,7 @@ def clone_model(
     refuse_other_keras(model, "a model")
 
     def copy(layer: Layer) -> Any:
-        if recursive and hasattr(layer, "_graph_layers"):
+        if recursive and hasattr(layer, "_layers_in_graph"):
             return clone_model(layer, None, clone_function, call_function, True)
         if clone_function is not None and not isinstance(layer, InputLayer):
             return clone_function(layer)
@@ -193,14 +193,14 @@ def clone_model(
 
     if isinstance(model, Sequential):
         new = Sequential([copy(layer) for layer in model.layers], name=model.name)
-        new._start(model.trainable, holds_nested=False)
-        start = model._input_layer
+        new._start_layer(model.trainable, holds_nested=False)
+        start = model._sequential_input
         if input_tensors is not None:
-            new._input_layer = _first_input(input_tensors)
+            new._sequential_input = _first_input(input_tensors)
         elif start is not None:
-            new._input_layer = copy(start)
+            new._sequential_input = copy(start)
         new._rebuild()
-    elif model._plan is None:
+    elif model._graph_plan is None:
         new = registry.copy_of(model)
     else:
         new = _clone_graph(model, input_tensors, copy, call_function)
@@ -243,12 +243,12 @@ def _clone_graph(model: Any, input_tensors: Any, copy: Callable, call_function: 
         ]
     else:
         starts = trees.leaves(input_tensors)
-    results = model._plan.run(starts, call)
+    results = model._graph_plan.run(starts, call)
     inputs = trees.unflatten(trees.structure(model._inputs_structure), starts)
     count = len(model.outputs)
     outputs = trees.unflatten(trees.structure(model._outputs_structure), results[:count])
     new = type(model)(inputs=inputs, outputs=outputs, name=model.name)
-    new._start(model.trainable, holds_nested=False)
-    for (_, method, arguments), tensor in zip(model._added, results[count:], strict=True):
+    new._start_layer(model.trainable, holds_nested=False)
+    for (_, method, arguments), tensor in zip(model._added_in_graph, results[count:], strict=True):
         _add(new, method, tensor, arguments)
     return new

@@ -16,6 +16,7 @@ from polykeras.core.graph import KerasTensor, Plan
 from polykeras.core.other_keras import refuse_other_keras
 from polykeras.core.renamed import also_named
 from polykeras.layers.core import InputLayer, input_dtype
+from polykeras.layers.graph_calls import replaceable
 from polykeras.layers.layer import Layer
 from polykeras.layers.preprocessing.host import is_string_array
 from polykeras.layers.signature import shape_arguments
@@ -59,14 +60,14 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         "_loss_graph",
         "_inputs_structure",
         "_outputs_structure",
-        "_plan",
-        "_added",
+        "_graph_plan",
+        "_added_in_graph",
         "_inner_tensors",
         "optimizer",
-        "_compiled",
+        "_compiled_parts",
         "_compile_arguments",
         "loss",
-        "_steps",
+        "_captured_steps",
         "_snapshot_lists",
         "history",
         "_fit_layers",
@@ -76,7 +77,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
     }
 
     _is_abstract = True
-    _plan: Plan | None = None
+    _graph_plan: Plan | None = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         is_graph = len(args) > 1 or not _GRAPH.isdisjoint(kwargs)
@@ -96,9 +97,9 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
             kwargs["name"] = naming.unique("functional" if inputs is not None else "model")
         super().__init__(**kwargs)
         self._backend_name = backends.outer_name()
-        self._graph_layers: list[Layer] = []
-        self._plan: Plan | None = None
-        self._added: list[tuple[KerasTensor, str, dict]] = []
+        self._layers_in_graph: list[Layer] = []
+        self._graph_plan: Plan | None = None
+        self._added_in_graph: list[tuple[KerasTensor, str, dict]] = []
         self._inner_tensors: list[KerasTensor] = []  # tensors whose values a call keeps for losses
         self.stop_training = False
         if inputs is not None or outputs is not None:
@@ -124,8 +125,8 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         self.inputs, self.outputs = trees.leaves(inputs), trees.leaves(outputs)
         if len({id(x) for x in self.inputs}) < len(self.inputs):
             raise ValueError(f"Expected each input once. Received: {naming.listed([x.name for x in self.inputs])}.")
-        self._plan = Plan(self.inputs, self.outputs)
-        self._graph_layers = self._order_layers()
+        self._graph_plan = Plan(self.inputs, self.outputs)
+        self._layers_in_graph = self._order_layers()
         self._check_names()
         self.input_names = [input_name(x) for x in self.inputs]
         self.output_names = self._name_outputs()
@@ -133,13 +134,13 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         self.supports_masking = True
 
     @property
-    def _results(self) -> list[KerasTensor]:
+    def _graph_results(self) -> list[KerasTensor]:
         """All tensors that the graph computes: the outputs, and those added to the losses and metrics."""
-        return [*self.outputs, *(tensor for tensor, _, _ in self._added)]
+        return [*self.outputs, *(tensor for tensor, _, _ in self._added_in_graph)]
 
     def _order_layers(self) -> list:
         """The operations of the graph by depth; within a depth, in the order in which the outputs lead to them."""
-        found = graph.ancestors(self._results, self.inputs)
+        found = graph.ancestors(self._graph_results, self.inputs)
         makers = [x.node for x in self.inputs if x.node is not None and isinstance(x.node.operation, InputLayer)]
         nodes = [*(n for n in makers if n not in found), *found]
         depths: dict[int, int] = {}
@@ -151,7 +152,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
                 depths[id(parent)] = max(depths.get(id(parent), 0), depth + 1)
         indices = self._visit_order()
         operations = {id(n.operation): n.operation for n in nodes}.values()
-        self._nodes = nodes
+        self._graph_nodes = nodes
         return sorted(operations, key=lambda o: (-by_operation[id(o)], indices.get(id(o), -1)))
 
     def _visit_order(self) -> dict[int, int]:
@@ -159,7 +160,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         indices: dict[int, int] = {}
         seen: dict[int, Any] = {}
         stop = {id(x) for x in self.inputs}
-        pending = list(reversed(self._results))
+        pending = list(reversed(self._graph_results))
         while pending:
             tensor = pending.pop()
             node = tensor.node
@@ -172,7 +173,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         return indices
 
     def _check_names(self) -> None:
-        counts = Counter(layer.name for layer in self._graph_layers)
+        counts = Counter(layer.name for layer in self._layers_in_graph)
         twice = sorted(name for name, count in counts.items() if count > 1)
         if twice:
             raise ValueError(
@@ -199,20 +200,20 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers, in order; for a subclassed model those among its attributes."""
-        if self._plan is not None:
-            return [layer for layer in self._graph_layers if isinstance(layer, Layer)]
-        return [layer for layer in self._sublayers() if layer is not self]
+        if self._graph_plan is not None:
+            return [layer for layer in self._layers_in_graph if isinstance(layer, Layer)]
+        return [layer for layer in self._layers_within() if layer is not self]
 
-    def _sublayers(self) -> list[Layer]:
-        return self._as_in_graph(super()._sublayers())
+    def _layers_within(self) -> list[Layer]:
+        return self._as_in_graph(super()._layers_within())
 
-    def _own(self) -> tuple[list, list, list, list]:
-        weights, seeds, metrics, layers = super()._own()
+    def _own_parts(self) -> tuple[list, list, list, list]:
+        weights, seeds, metrics, layers = super()._own_parts()
         return weights, seeds, metrics, self._as_in_graph(layers)
 
     def _as_in_graph(self, layers: list[Layer]) -> list[Layer]:
         """Return layers in the order of the graph, whatever attributes hold them; layers outside of it come last."""
-        order = {id(layer): index for index, layer in enumerate(self._graph_layers)}
+        order = {id(layer): index for index, layer in enumerate(self._layers_in_graph)}
         return sorted(layers, key=lambda layer: order.get(id(layer), len(order)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -247,7 +248,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
                 return self(*args, **kwargs)
         if backends.current_name() in (self._backend_name, "spec"):
             if len(args) == 1 and (not kwargs or kwargs == {"training": False}):
-                captured = self._plan and captured_call(self, args[0])
+                captured = self._graph_plan and captured_call(self, args[0])
                 if captured:
                     call, step = captured
                     return call.run(step, (backends.current().feed(args[0]),))
@@ -255,20 +256,20 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         with backends.use(self._backend_name):
             return super().__call__(*args, **kwargs)
 
-    def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def _convert_arguments(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if args and isinstance(args[0], list | tuple | dict | str):
             args = (strings_as_arrays(args[0]), *args[1:])
-        return super()._convert(backend, args, kwargs)
+        return super()._convert_arguments(backend, args, kwargs)
 
     def _float_input_dtype(self) -> str | None:
         dtype = super()._float_input_dtype()
         # The layers of a graph cast their inputs themselves, or need them whole, as those that look up integers do.
-        return dtype if dtype is None or self._plan is None else input_dtype(dtype)
+        return dtype if dtype is None or self._graph_plan is None else input_dtype(dtype)
 
-    def _infer(self, args: tuple, kwargs: dict) -> Any:
+    def _infer_outputs(self, args: tuple, kwargs: dict) -> Any:
         # An engine's own code inside runs on the model's engine, even if another one is the default.
         with backends.use(backends.deferred(self._backend_name)), backends.use(SPEC):
-            return super()._infer(args, kwargs)
+            return super()._infer_outputs(args, kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Run the graph. Subclasses override it.
@@ -277,7 +278,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
             training: bool, whether to run in training mode; default None.
             mask: mask of the inputs; default None.
         """
-        if self._plan is None:
+        if self._graph_plan is None:
             raise NotImplementedError(
                 f"Expected the model class {type(self).__name__} to define call(self, inputs), or to be made "
                 f"from inputs and outputs. Received: neither."
@@ -290,9 +291,9 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
             for value, its_mask in zip(values, given, strict=False):
                 if value is not None and its_mask is not None:
                     masks.set_mask(value, its_mask)
-        results = front.run_rest(inputs) if front is not None and is_encoded else self._plan.run(values)
-        count, end = len(self.outputs), len(self._results)
-        for (_, method, arguments), value in zip(self._added, results[count:end], strict=True):
+        results = front.run_rest(inputs) if front is not None and is_encoded else self._graph_plan.run(values)
+        count, end = len(self.outputs), len(self._graph_results)
+        for (_, method, arguments), value in zip(self._added_in_graph, results[count:end], strict=True):
             getattr(self, method)(ops.mean(value), **arguments)
         if self._inner_tensors:
             outer_tensors.keep(results[0], self._inner_tensors, results[end:])
@@ -339,23 +340,23 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
 
     def _add_output(self, tensor: KerasTensor, method: str, arguments: dict) -> None:
         """Compute a tensor in each call, and pass its mean to a method."""
-        if self._plan is None or type(self).call is not Model.call:
+        if self._graph_plan is None or type(self).call is not Model.call:
             raise ValueError(
                 f"Model {self.name!r}: Expected a symbolic tensor to be added only to a functional model. Received: "
                 f"{type(self).__name__}. Call add_loss or add_metric in its call() instead."
             )
-        self._added.append((tensor, method, arguments))
-        self._plan = Plan(self.inputs, [*self._results, *self._inner_tensors])
+        self._added_in_graph.append((tensor, method, arguments))
+        self._graph_plan = Plan(self.inputs, [*self._graph_results, *self._inner_tensors])
         renew_constants()
-        known = {id(layer) for layer in self._graph_layers}
-        self._graph_layers += [layer for layer in self._order_layers() if id(layer) not in known]
+        known = {id(layer) for layer in self._layers_in_graph}
+        self._layers_in_graph += [layer for layer in self._order_layers() if id(layer) not in known]
         self._check_names()
 
     def _keep_from_now_on(self, tensors: list[KerasTensor]) -> None:
         """Have calls pass the values of some of the graph's tensors on to the losses that use them."""
         known = {id(x) for x in self._inner_tensors}
         self._inner_tensors += [x for x in tensors if id(x) not in known]
-        self._plan = Plan(self.inputs, [*self._results, *self._inner_tensors])
+        self._graph_plan = Plan(self.inputs, [*self._graph_results, *self._inner_tensors])
 
     def _arrange(self, inputs: Any) -> list:
         """Return the values for the inputs in order, checked and cast."""
@@ -406,7 +407,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         Args:
             input_shape: a shape including the batch size, or a list or dict of them; default None.
         """
-        if self._plan is None and input_shape is not None and not self.built:
+        if self._graph_plan is None and input_shape is not None and not self.built:
             try:
                 Layer.compute_output_shape(self, input_shape)
             except Exception as error:
@@ -420,7 +421,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         if type(self).build is Model.build:
-            self._build_shapes = shape_arguments(self._signature, args, kwargs)
+            self._build_shapes = shape_arguments(self._signature_of_call, args, kwargs)
             self.built = True  # nested layers are built when ``call`` reaches them
         elif not self._is_building:  # the ``build`` of a user's class may call the model
             super()._build_for(backend, args, kwargs)
@@ -430,7 +431,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
         from polykeras.saving import builds
 
         config = super().get_build_config()
-        if self._plan is not None or hasattr(self, "_stack"):
+        if self._graph_plan is not None or hasattr(self, "_sequential_layers"):
             return config
         layers = builds.describe(self)
         return {**(config or {}), "layers": layers} if self.built or len(layers) > 1 else config
@@ -458,16 +459,26 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
     def input(self) -> Any:
         """The symbolic input(s), in the structure in which they were passed."""
         self._check_has_graph("input")
-        return super().input if self._plan is None else self._inputs_structure
+        return super().input if self._graph_plan is None else self._inputs_structure
 
     @property
     def output(self) -> Any:
         """The symbolic output(s), in the structure in which they were passed."""
         self._check_has_graph("output")
-        return super().output if self._plan is None else self._outputs_structure
+        return super().output if self._graph_plan is None else self._outputs_structure
+
+    @replaceable
+    def input_shape(self) -> Any:
+        """The shape of the only input, or a list of the shapes of all."""
+        return super().input_shape if self._graph_plan is None else _shapes(self.inputs)
+
+    @replaceable
+    def output_shape(self) -> Any:
+        """The shape of the only output, or a list of the shapes of all."""
+        return super().output_shape if self._graph_plan is None else _shapes(self.outputs)
 
     def _check_has_graph(self, what: str) -> None:
-        if self._plan is None and not self._inbound_nodes:
+        if self._graph_plan is None and not self._inbound_nodes:
             raise AttributeError(
                 f"Model {self.name!r}: Expected a model with a known {what}. Received: one that has seen no shape yet. "
                 f"Build it: begin with an Input, or call build(input_shape). A subclassed model has no symbolic {what}."
@@ -502,7 +513,7 @@ class Model(Persistence, SymbolicTraining, OlderMethods, Trainer, Layer):
 
     def get_config(self) -> dict:
         """Return the model's graph as a config; for a subclass the arguments of its constructor."""
-        if self._plan is None or type(self).__init__ is not Model.__init__:
+        if self._graph_plan is None or type(self).__init__ is not Model.__init__:
             is_overridden = type(self).get_config is not Model.get_config
             return {**super().get_config(), **({} if is_overridden else self._remembered_arguments())}
         from polykeras.models.graph_configs import graph_config
@@ -543,3 +554,7 @@ class Functional(Model):
     >>> type(keras.Model(x, keras.layers.Dense(2)(x))).__name__
     'Functional'
     """
+
+
+def _shapes(tensors: list[KerasTensor]) -> Any:
+    return tensors[0].shape if len(tensors) == 1 else [x.shape for x in tensors]

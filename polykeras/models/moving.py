@@ -44,9 +44,9 @@ def _reached(model: Any) -> Iterator[Any]:
             pending.append(item.state)
         elif isinstance(item, Trackable):
             own = vars(item)
-            pending += item._owned()
+            pending += item._owned_parts()
             pending += [own[key] for key in ("optimizer", "_own_seeds") if own.get(key) is not None]
-            pending += getattr(own.get("_compiled"), "all_metrics", [])
+            pending += getattr(own.get("_compiled_parts"), "all_metrics", [])
 
 
 def _layers(model: Any) -> Iterator[Any]:

@@ -18,20 +18,20 @@ else:
 class Persistence(Host):
     """Methods of a Model around ``polykeras.saving``, which is imported on first use; and pickling."""
 
-    _plan: Plan | None
+    _graph_plan: Plan | None
     _inputs_structure: Any
-    _nodes: list[Node]
+    _graph_nodes: list[Node]
 
     def __getstate__(self) -> dict:
         # The nodes come first, in order: pickled from its outputs, a deep graph would exceed the recursion limit.
         # Captured steps are left out: they belong to this process.
-        nodes = {"_nodes": self._nodes} if self._plan is not None else {}
+        nodes = {"_graph_nodes": self._graph_nodes} if self._graph_plan is not None else {}
         functions = dict.fromkeys(("train_function", "test_function", "predict_function"))
-        return {**nodes, **super().__getstate__(), "_steps": None, **functions}
+        return {**nodes, **super().__getstate__(), "_captured_steps": None, **functions}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
-        for node in state.get("_nodes", ()):
+        for node in state.get("_graph_nodes", ()):
             known = node.operation._inbound_nodes
             if not any(node is other for other in known):
                 known.append(node)
@@ -43,7 +43,7 @@ class Persistence(Host):
                 f"Model {self.name!r}: Expected a built model, for a SavedModel. Received: one that has seen no shape "
                 f"yet. Call it on data, or call build(input_shape)."
             )
-        if self._plan is not None:
+        if self._graph_plan is not None:
             return (to_specs(self._inputs_structure),)
 
         def of_any_batch(shape: Any) -> Any:

@@ -36,7 +36,7 @@ class Sequential(Model):
     (None, 1)
     """
 
-    _untracked = Model._untracked | {"_graph_layers", "_chain"}
+    _untracked = Model._untracked | {"_layers_in_graph", "_sequential_outputs"}
 
     _given_dtype: str | None = None  # dtype of the data that it is built for, if the first layer does not determine it
     _has_run = False  # anything captured since, by this model or one around it, contains its layers
@@ -44,9 +44,9 @@ class Sequential(Model):
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any) -> None:
         super().__init__(trainable=trainable, name=name or naming.unique("sequential"), **kwargs)
         self._holds_nested = False  # layers are frozen when they are added
-        self._stack: list[Layer] = []
-        self._chain: list[KerasTensor] = []  # the input, and the output of each connected layer
-        self._input_layer: Any = None
+        self._sequential_layers: list[Layer] = []
+        self._sequential_outputs: list[KerasTensor] = []  # the input, and the output of each connected layer
+        self._sequential_input: Any = None
         layers = [] if layers is None else layers
         for layer in layers if isinstance(layers, list | tuple) else [layers]:
             self.add(layer, rebuild=False)
@@ -74,22 +74,22 @@ class Sequential(Model):
             from polykeras.layers.core import Lambda
 
             layer = Lambda(layer)
-        if any(other.name == layer.name and other is not layer for other in self._stack):
+        if any(other.name == layer.name and other is not layer for other in self._sequential_layers):
             raise ValueError(
                 f"Model {self.name!r}: Expected layers with unique names. Received: a second layer named "
                 f"{layer.name!r}. Pass another name=..."
             )
         if isinstance(layer, InputLayer):
-            if self._stack or self._input_layer:
+            if self._sequential_layers or self._sequential_input:
                 raise ValueError(
                     f"Model {self.name!r}: Expected an Input only as the first layer. Received: {layer.name!r} after "
-                    f"{len(self._stack)} layer(s)."
+                    f"{len(self._sequential_layers)} layer(s)."
                 )
-            self._input_layer = layer
+            self._sequential_input = layer
         else:
-            if not self._stack and self._input_layer is None:
-                self._input_layer = _implied_input(layer)
-            self._stack.append(layer)
+            if not self._sequential_layers and self._sequential_input is None:
+                self._sequential_input = _implied_input(layer)
+            self._sequential_layers.append(layer)
             if not self._trainable:
                 layer.trainable = False
         self._forget_graph()
@@ -105,10 +105,10 @@ class Sequential(Model):
         Raises:
             TypeError: if there are no layers.
         """
-        if not self._stack:
+        if not self._sequential_layers:
             raise TypeError(f"Model {self.name!r}: Expected a layer to pop. Received: a model without layers.")
-        layer = self._stack.pop()
-        del self._chain[len(self._stack) + 1 :]
+        layer = self._sequential_layers.pop()
+        del self._sequential_outputs[len(self._sequential_layers) + 1 :]
         self._forget_graph()
         if rebuild:
             self._rebuild()
@@ -117,8 +117,8 @@ class Sequential(Model):
     def _forget_graph(self) -> None:
         """Drop the graph before a change of layers, and every captured call and step with it."""
         self.built = False
-        self._plan = None
-        for name in ("inputs", "outputs", "_steps"):
+        self._graph_plan = None
+        for name in ("inputs", "outputs", "_captured_steps"):
             self.__dict__.pop(name, None)
         if self._has_run:
             self._has_run = False
@@ -126,14 +126,16 @@ class Sequential(Model):
 
     def _rebuild(self) -> None:
         """Connect the graph, if the input is known."""
-        if self._input_layer is not None and self._stack:
+        if self._sequential_input is not None and self._sequential_layers:
             with within(self.name), unscoped(self.name):
-                self._lay_graph(self._input_layer.output)
+                self._lay_graph(self._sequential_input.output)
 
     def _lay_graph(self, inputs: KerasTensor) -> None:
-        chain = self._chain if self._chain and self._chain[0] is inputs else [inputs]
+        chain = (
+            self._sequential_outputs if self._sequential_outputs and self._sequential_outputs[0] is inputs else [inputs]
+        )
         outputs = chain[-1]
-        for layer in self._stack[len(chain) - 1 :]:
+        for layer in self._sequential_layers[len(chain) - 1 :]:
             outputs = layer(outputs)
             if trees.is_nested(outputs):
                 raise ValueError(
@@ -141,7 +143,7 @@ class Sequential(Model):
                     f"{layer.name!r}. Use the Functional API."
                 )
             chain = [*chain, outputs]
-        self._chain = chain
+        self._sequential_outputs = chain
         self._set_graph(inputs, outputs)
 
     def build(self, input_shape: Any = None) -> None:
@@ -155,23 +157,25 @@ class Sequential(Model):
         """
         if input_shape is None:
             return
-        if not self._stack:
+        if not self._sequential_layers:
             raise ValueError(f"Model {self.name!r}: Expected a model with layers. Received: none. Call add(layer).")
         shapes = input_shape if isinstance(input_shape, list | tuple) else (input_shape,)
         if any(isinstance(n, list | tuple) for n in shapes):
             shapes = shapes[0]
         with_none = (None, *tuple(shapes)[1:])
-        if self._plan is not None:
+        if self._graph_plan is not None:
             self._check_shape(with_none)
             return
-        dtype = self._given_dtype or ("int32" if _takes_indices(self._stack[0]) else input_dtype(self.compute_dtype))
-        self._input_layer = Input(batch_shape=with_none, dtype=dtype).maker.operation
+        dtype = self._given_dtype or (
+            "int32" if _takes_indices(self._sequential_layers[0]) else input_dtype(self.compute_dtype)
+        )
+        self._sequential_input = Input(batch_shape=with_none, dtype=dtype).maker.operation
         try:
             with unscoped(self.name):
-                self._lay_graph(self._input_layer.output)
+                self._lay_graph(self._sequential_input.output)
         except NotImplementedError:  # a layer whose output shape is unknown: calls run layer by layer
             self._forget_graph()
-            self._input_layer, self.built = None, True
+            self._sequential_input, self.built = None, True
 
     def _build_for(self, backend: Any, args: tuple, kwargs: dict) -> None:
         first: Any = args[0] if args else None
@@ -201,8 +205,8 @@ class Sequential(Model):
         front = front_of(self) if isinstance(inputs, dict) else None  # encoded strings are a dict
         if front is not None and front.is_encoded(inputs):
             return front.run_rest(inputs)[0]
-        is_odd = trees.is_nested(inputs) or self._plan and len(inputs.shape) != len(self.inputs[0].shape)
-        if is_odd and self._plan is not None:
+        is_odd = trees.is_nested(inputs) or self._graph_plan and len(inputs.shape) != len(self.inputs[0].shape)
+        if is_odd and self._graph_plan is not None:
             values = self._arrange(inputs)
             inputs = values[0] if len(values) == 1 else values
         if mask is not None:
@@ -211,21 +215,21 @@ class Sequential(Model):
             masks.set_mask(inputs, mask)
         if not self._has_run:
             self._has_run = True
-        for layer in self._stack:
+        for layer in self._sequential_layers:
             inputs = layer(inputs)
         return inputs
 
     @property
     def layers(self) -> list[Layer]:
         """The layers, without the input."""
-        return list(self._stack)
+        return list(self._sequential_layers)
 
     def get_config(self) -> dict:
-        first = [self._input_layer] if isinstance(self._input_layer, InputLayer) else []
+        first = [self._sequential_input] if isinstance(self._sequential_input, InputLayer) else []
         config = {"name": self.name, "trainable": self._trainable}
-        config["layers"] = [registry.serialize(layer) for layer in [*first, *self._stack]]
-        if self._plan is not None and first:
-            config["build_input_shape"] = self._input_layer.batch_shape
+        config["layers"] = [registry.serialize(layer) for layer in [*first, *self._sequential_layers]]
+        if self._graph_plan is not None and first:
+            config["build_input_shape"] = self._sequential_input.batch_shape
         return config
 
     @classmethod
@@ -250,7 +254,7 @@ class Sequential(Model):
         with registry.custom_object_scope(custom_objects or {}):
             layers = [registry.deserialize(layer, family="layers") for layer in config["layers"]]
             model = cls(layers, name=config.get("name"))
-            model._start(config.get("trainable", True), holds_nested=False)
+            model._start_layer(config.get("trainable", True), holds_nested=False)
             shape = config.get("build_input_shape")
             if shape and not model.built:
                 model.build(registry.deserialize(shape))
@@ -271,7 +275,7 @@ class _SeveralInputs:
 def _implied_input(layer: Layer) -> InputLayer | _SeveralInputs | None:
     """Return the input that a first layer specifies by ``input_shape``, or a first model by its own inputs."""
     shape = getattr(layer, "_batch_input_shape", None)
-    if isinstance(layer, Model) and layer._plan is not None:
+    if isinstance(layer, Model) and layer._graph_plan is not None:
         inputs = [input_like(x) for x in layer.inputs]
         return inputs[0].maker.operation if len(inputs) == 1 else _SeveralInputs(inputs)
     if shape is None:

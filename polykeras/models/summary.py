@@ -67,16 +67,16 @@ def _layers_in(model: Any, layer_range: tuple | None) -> list:
 
 
 def _shown_layers(model: Any) -> list:
-    if type(model).__name__ == "Sequential" or model._plan is None:
+    if type(model).__name__ == "Sequential" or model._graph_plan is None:
         return model.layers
-    return model._graph_layers
+    return model._layers_in_graph
 
 
 def _is_chain(model: Any) -> bool:
     """True if every layer has one input and is used once, so that no "Connected to" column is needed."""
-    if model._plan is None or type(model).__name__ == "Sequential":
+    if model._graph_plan is None or type(model).__name__ == "Sequential":
         return True
-    nodes = [node for node in model._nodes if not node.is_input]
+    nodes = [node for node in model._graph_nodes if not node.is_input]
     operations = {id(node.operation) for node in nodes}
     consumers = [id(x) for node in nodes for x in node.inputs]
     return (
@@ -124,7 +124,7 @@ class _Table:
         self.row(fields, depth)
         for connection in connections[1:]:
             self.row(["", "", "", connection], depth)
-        if self.expand_nested and hasattr(layer, "_graph_layers"):
+        if self.expand_nested and hasattr(layer, "_layers_in_graph"):
             self.show("|    " * depth + "|" + "-" * (self.line_length - 5 * depth - 1))
             self.layers(layer, _shown_layers(layer), depth + 1)
 
@@ -155,7 +155,7 @@ def _count(layer: Any) -> int | str:
 
 def _connections(model: Any, layer: Any) -> list[str]:
     names = []
-    ours = {id(node) for node in getattr(model, "_nodes", [])}
+    ours = {id(node) for node in getattr(model, "_graph_nodes", [])}
     for node in layer._inbound_nodes:
         if id(node) not in ours or node.is_input:
             continue

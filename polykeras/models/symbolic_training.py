@@ -26,7 +26,7 @@ class SymbolicTraining:
     train_on_batch: Callable[..., Any]
     test_on_batch: Callable[..., Any]
     predict_on_batch: Callable[..., Any]
-    _compiled: Any
+    _compiled_parts: Any
 
     @replaceable
     def targets(self) -> list[KerasTensor]:
@@ -49,15 +49,15 @@ class SymbolicTraining:
 
     def _symbols(self) -> tuple[list[KerasTensor], list[KerasTensor], KerasTensor]:
         """Return the placeholders and the loss, made once for each ``compile``."""
-        if self._compiled is None or self._compiled.loss is None:
+        if self._compiled_parts is None or self._compiled_parts.loss is None:
             raise NotCompiled(f"Model {self.name!r}: Expected compile(loss=...). Received: a model without a loss.")
         kept = vars(self).get("_loss_graph")
-        if kept is None or kept[0] is not self._compiled:
+        if kept is None or kept[0] is not self._compiled_parts:
             names = list(zip(self.output_names, self.outputs, strict=True))
             targets = [KerasTensor((None,) * len(x.shape), name=f"{name}_target") for name, x in names]
             weights = [KerasTensor((None,), name=f"{name}_sample_weights") for name, _ in names]
             total = graph.record(self._loss_of_lists, (list(self.outputs), targets, weights), {}, "total_loss")
-            kept = self._compiled, targets, weights, total
+            kept = self._compiled_parts, targets, weights, total
             vars(self)["_loss_graph"] = kept
         return kept[1:]
 

@@ -331,7 +331,7 @@ class Adafactor(Optimizer):
             self._velocities.append(self.add_variable_from_reference(variable, "velocity"))
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
-        step = self._step()
+        step = self._step_number()
         size = ops.maximum(_root_mean_square(variable), self.epsilon_2)
         rate = scalars.minimum(learning_rate, 1 / step**0.5)  # even if relative_step is False, as in Keras
         square = self._mean_square(gradient, variable, 1 - step**self.beta_2_decay)

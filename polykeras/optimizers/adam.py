@@ -89,7 +89,7 @@ class Adam(_TwoMoments):
         self._update_together([gradient], [variable], learning_rate)
 
     def _update_together(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        step = self._step()
+        step = self._step_number()
         beta_1, beta_2 = scalars.concrete(self.beta_1), current().adam_decay(self.beta_2)
         correction = scalars.one_minus_power(beta_2, step) ** 0.5 / scalars.one_minus_power(beta_1, step)
         for group, weights in by_dtype(gradients, variables):
@@ -194,7 +194,7 @@ class Adamax(Optimizer):
         mean, largest = self._momentums[index], self._norms[index]
         self.assign(mean, moving_average(mean, gradient, self.beta_1))
         self.assign(largest, ops.maximum(ops.multiply(largest, self.beta_2), ops.abs(gradient)))
-        rate = learning_rate / scalars.one_minus_power(self.beta_1, self._step())
+        rate = learning_rate / scalars.one_minus_power(self.beta_1, self._step_number())
         self.assign_sub(variable, ops.divide(ops.multiply(mean, rate), ops.add(largest, self.epsilon)))
 
     def get_config(self) -> dict:
@@ -243,12 +243,12 @@ class Nadam(_TwoMoments):
         return self.beta_1 * (1 - 0.5 * self._momentum_decay**step)
 
     def update_steps(self, gradients: list, variables: list[Variable], learning_rate: Scalar) -> None:
-        self.assign(self._product, scalars.concrete(self._product) * self._momentum(self._step()))
+        self.assign(self._product, scalars.concrete(self._product) * self._momentum(self._step_number()))
         super().update_steps(gradients, variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         mean, square = self.means(gradient, variable)
-        step, product = self._step(), scalars.concrete(self._product)
+        step, product = self._step_number(), scalars.concrete(self._product)
         now, ahead = self._momentum(step), self._momentum(step + 1)
         past = ops.multiply(mean, ahead / (1 - product * ahead))
         direction = ops.add(past, ops.multiply(gradient, (1 - now) / (1 - product)))
@@ -289,7 +289,7 @@ class Lamb(_TwoMoments):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         mean, square = self.means(gradient, variable)
-        step = self._step()
+        step = self._step_number()
         root = ops.sqrt(ops.divide(square, scalars.one_minus_power(self.beta_2, step)))
         mean = ops.divide(mean, scalars.one_minus_power(self.beta_1, step))
         direction = ops.divide(mean, ops.add(root, self.epsilon))
@@ -344,7 +344,7 @@ class ScheduleFreeAdamW(_TwoMoments):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Scalar) -> None:
         index = self._get_variable_index(variable)
         fast, square = self._momentums[index], self._velocities[index]
-        step, rate = self._step(), learning_rate
+        step, rate = self._step_number(), learning_rate
         if self.warmup_steps:
             rate = rate * scalars.minimum(step / self.warmup_steps, 1.0)
         self.assign(square, moving_average(square, ops.square(gradient), self.beta_2))

@@ -143,7 +143,7 @@ class Muon(Optimizer):
     def _adam_step(
         self, gradient: Any, variable: Variable, learning_rate: Scalar, mean: Variable, square: Variable
     ) -> None:
-        step = self._step()
+        step = self._step_number()
         self.assign(mean, moving_average(mean, gradient, self.adam_beta_1))
         self.assign(square, moving_average(square, ops.square(gradient), self.adam_beta_2))
         correction = scalars.one_minus_power(self.adam_beta_2, step) ** 0.5

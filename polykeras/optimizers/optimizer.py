@@ -260,7 +260,7 @@ class Optimizer(OlderMethods, Trackable):
         count = scalars.concrete(self._iterations)
         return count // self.gradient_accumulation_steps if self.gradient_accumulation_steps else count
 
-    def _step(self) -> Scalar:
+    def _step_number(self) -> Scalar:
         """Return the number of this update, counted from 1, as a float."""
         return scalars.as_float(self._updates()) + 1
 
@@ -274,7 +274,7 @@ class Optimizer(OlderMethods, Trackable):
     @property
     def variables(self) -> list[Variable]:
         """The optimizer's own variables, in the order of their creation."""
-        return unique(x for x in self._owned() if isinstance(x, Variable))
+        return unique(x for x in self._owned_parts() if isinstance(x, Variable))
 
     def _named_parts(self) -> dict:
         return {str(index): variable for index, variable in enumerate(self.variables)}

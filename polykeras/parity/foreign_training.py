@@ -131,7 +131,7 @@ class Counterpart(Contender):
                 _, y, sample_weight = unpack_x_y_sample_weight(make_batch(*batch))
                 if y is None or not self.model.compiled or self.model.loss is None:
                     return projection(predicted)
-                return self.model._compiled.loss(y, predicted, sample_weight)
+                return self.model._compiled_parts.loss(y, predicted, sample_weight)
 
         return self._learner.differentiate(self._inputs(batch[0]), loss, training)
 

@@ -234,7 +234,7 @@ def owners(model: Any) -> dict[int, tuple[str, str]]:
     found: dict[int, tuple[str, str]] = {}
     prefix = f"{model.name}/"
     for layer in model._flatten_layers():
-        for variable in layer._own()[0]:
+        for variable in layer._own_parts()[0]:
             path = variable.path.rpartition("/")[0].removeprefix(prefix) or layer.name
             found.setdefault(id(variable), (path, type(layer).__name__))
     return found

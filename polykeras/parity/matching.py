@@ -244,7 +244,7 @@ def units_of(contender: Contender, x: Any) -> list[Unit]:
                 flat[id(call.operation)], flattened = flattened, None
     units = []
     for layer in model._flatten_layers():
-        own = list(layer._own()[0])
+        own = list(layer._own_parts()[0])
         if own:
             path = own[0].path.rpartition("/")[0].removeprefix(prefix) or layer.name
             units.append(Unit(path, layer, own, flat.get(id(layer)), id(layer) in order))

@@ -70,7 +70,9 @@ def apply(model: Any, found: WeightMap) -> None:
         variables[entry.target].assign(np.ascontiguousarray(entry.value))
     if found.settings:
         owners = {
-            v.path.rpartition("/")[0].removeprefix(prefix): o for o in model._flatten_layers() for v in o._own()[0]
+            v.path.rpartition("/")[0].removeprefix(prefix): o
+            for o in model._flatten_layers()
+            for v in o._own_parts()[0]
         }
         for path, settings in found.settings.items():
             for name, value in settings.items():

@@ -67,7 +67,7 @@ class Contender:
     def build(self, x: Any) -> None:
         """Create the weights of a model that waits for its first batch."""
         with backends.use(self.backend):
-            self.model._prepare(make_batch(x))
+            self.model._prepare_for(make_batch(x))
 
     def forward(self, x: Any, training: bool, keep_inputs: bool = False) -> list[observing.Call]:
         """Return the calls of all layers for a batch; the model's state is not changed."""
@@ -100,7 +100,8 @@ class Contender:
             with backends.use(backend):
                 batch = unpack_x_y_sample_weight(make_batch(x))[0]
             for layer in self.model._flatten_layers():
-                layer._accepted = {}  # inputs accepted before would take a faster path, which records no layer paths
+                # Inputs accepted before would take a faster path, which records no layer paths.
+                layer._accepted_inputs = {}
             self._run(batch, training)
         prefix = f"{self.model.name}/"
         for record in records:

@@ -47,7 +47,7 @@ def _entry(layer: Layer) -> dict:
     config = layer.get_build_config() if type(layer).get_build_config is not Model.get_build_config else None
     if config is None:
         config = Layer.get_build_config(layer)
-    if isinstance(layer, Model) and layer._plan is None:
+    if isinstance(layer, Model) and layer._graph_plan is None:
         config = {**(config or {}), "layers": {}}  # nested layers are described by entries of their own
     return {"build_config": config, "weights": len(layer._own_variables())}
 

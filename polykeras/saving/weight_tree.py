@@ -22,15 +22,23 @@ from polykeras.saving.ledger import NotingWriter
 #: Attributes that never contain a user's layers: of all layers, and of models.
 _PLAIN = frozenset(vars(Layer()))
 _PLAIN_OF_MODELS = _PLAIN | {
-    *("inputs", "outputs", "_nodes", "_stack", "_input_layer", "_graph_layers", "_plan"),
+    *(
+        "inputs",
+        "outputs",
+        "_graph_nodes",
+        "_sequential_layers",
+        "_sequential_input",
+        "_layers_in_graph",
+        "_graph_plan",
+    ),
     *(
         "_inputs_structure",
         "_outputs_structure",
         "_compile_arguments",
-        "_compiled",
+        "_compiled_parts",
         "loss",
         "optimizer",
-        "_chain",
+        "_sequential_outputs",
         "_inner_tensors",
     ),
 }
@@ -108,8 +116,8 @@ def _may_hold(item: Any) -> bool:
 def _attributes(item: Any) -> Iterator[tuple[str, Any]]:
     if not isinstance(item, Layer):
         return
-    is_model = hasattr(item, "_plan")
-    if getattr(item, "_plan", None) is not None or hasattr(item, "_stack"):
+    is_model = hasattr(item, "_graph_plan")
+    if getattr(item, "_graph_plan", None) is not None or hasattr(item, "_sequential_layers"):
         model: Any = item
         # Files list the layers of functional and sequential models under "layers", not under attribute names.
         yield "layers", model.layers
@@ -239,7 +247,7 @@ def _in_order(model: Any, reader: Any, skipped: Any) -> Iterator[tuple[Entry, An
 
 def _listed(model: Any) -> dict[int, tuple[Any, str]]:
     """Return a subclassed model's layers, even in nested lists, by id, with their paths in older files of Keras 3."""
-    if not hasattr(model, "_plan"):
+    if not hasattr(model, "_graph_plan"):
         return {}
     layers = _items(model.layers)
     inside = ((f"layers/{name}", entry) for name, layer in layers for entry in entries(layer))

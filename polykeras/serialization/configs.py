@@ -40,7 +40,7 @@ def describe(model: Any, with_compile: bool = True) -> dict:
     """
     with registry.describing_shared():
         config = registry.without_single(spell(registry.serialize(model)))
-    added = getattr(model, "_added", ())
+    added = getattr(model, "_added_in_graph", ())
     if added and "added" not in config["config"]:
         warnings.warn(
             f"Model {model.name!r} is saved without what was added to it: {[tensor.name for tensor, _, _ in added]}. "

@@ -99,11 +99,11 @@ class _Jobs:
     def __init__(self, adapter: Backend, jobs: list[Job], compiled: bool) -> None:
         self._adapter = adapter
         self._jobs = jobs
-        self._compiled = compiled
+        self._compiled_parts = compiled
 
     def result(self, index: int) -> Any:
         """Return the result of a job, computing it if necessary."""
-        if not self._compiled:
+        if not self._compiled_parts:
             return self._jobs[index].run(self._adapter)
         if self._together is None:
             return self._compile([self._jobs[index]])[0]

@@ -44,7 +44,7 @@ def steps_per_dispatch(model: Any, batch_size: int, steps: int, asked: int | Non
 
 def model_cost(model: Any) -> int:
     """Return roughly how many multiplications a row costs: each weight times the positions where it is used."""
-    return sum(sum(w.size for w in layer._weights) * layer._weight_places for layer in model._flatten_layers())
+    return sum(sum(w.size for w in layer._own_weights) * layer._weight_places for layer in model._flatten_layers())
 
 
 def to_floats(logs: dict) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class NativeTraining(Host):
     """Trainer methods for programs in an engine's native style."""
 
     optimizer: Any
-    _compiled: Any
+    _compiled_parts: Any
     _check_compiled: Callable[[str], None]
     _compute_loss: Callable[..., Any]
     _on_own_backend: Callable[[], backends.use]
@@ -51,7 +51,9 @@ class NativeTraining(Host):
             held.update(map(id, self.trainable_variables))  # the program may release the frozen ones again
             self.optimizer.build([weight for weight in self.weights if id(weight) in held])
 
-    def _make_step(self, kind: str, function: Callable, batch: Any, make: Callable[[], Any], compiled: bool) -> Any:
+    def _make_captured_step(
+        self, kind: str, function: Callable, batch: Any, make: Callable[[], Any], compiled: bool
+    ) -> Any:
         """Return a step; if the user wrote it for one engine, one that runs as a native program of that engine.
 
         Args:
@@ -92,7 +94,10 @@ class NativeTraining(Host):
 
     def _lacks_variables(self) -> bool:
         """Whether a call of the model, or its compiled parts, may still have to create variables."""
-        has_parts = self._compiled is not None and (self._compiled.loss, self._compiled.metrics) != (None, None)
+        has_parts = self._compiled_parts is not None and (self._compiled_parts.loss, self._compiled_parts.metrics) != (
+            None,
+            None,
+        )
         return has_parts or not self._is_whole()
 
     def _is_whole(self) -> bool:
@@ -196,7 +201,7 @@ class NativeTraining(Host):
     def _loss_tracker(self) -> Any:
         """The mean of the losses of an epoch, which steps of other packages' models update."""
         self._check_compiled("_loss_tracker")
-        return self._compiled.loss_tracker
+        return self._compiled_parts.loss_tracker
 
     @replaceable
     def compiled_loss(self) -> Callable:
@@ -204,11 +209,11 @@ class NativeTraining(Host):
         self._check_compiled("compiled_loss")
 
         def loss(y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
-            total = self._compiled.loss(y, y_pred, sample_weight)
+            total = self._compiled_parts.loss(y, y_pred, sample_weight)
             for extra in regularization_losses or []:
                 total = total + extra
             size = np.shape(trees.leaves(y_pred)[0])[0] or 1
-            self._compiled.loss_tracker.update_state(total, sample_weight=size)
+            self._compiled_parts.loss_tracker.update_state(total, sample_weight=size)
             return total
 
         return loss
@@ -217,7 +222,7 @@ class NativeTraining(Host):
     def compiled_metrics(self) -> Any:
         """The compiled metrics, with ``update_state(y, y_pred, sample_weight)``, as in Keras 2."""
         self._check_compiled("compiled_metrics")
-        metrics = self._compiled.metrics
+        metrics = self._compiled_parts.metrics
         return types.SimpleNamespace(update_state=lambda *arguments: None) if metrics is None else metrics
 
 

@@ -21,7 +21,7 @@ from polykeras.core.tracking import unique
 from polykeras.core.variables import Variable
 
 #: Callback attributes that ``fit`` sets.
-_GIVEN = ("params", "_model", "validation_data")
+_GIVEN = ("params", "_model", "validation_data", "_validation_data_of_fit")
 
 
 @dataclass
@@ -134,7 +134,7 @@ def load(path: Path, model: Any) -> list[dict]:
 
 def _generators(model: Any) -> list:
     """Return the seed generators of all layers."""
-    return unique(generator for layer in model._flatten_layers() for generator in layer._own()[1])
+    return unique(generator for layer in model._flatten_layers() for generator in layer._own_parts()[1])
 
 
 # ----------------------------------------------------------------- callbacks

@@ -55,11 +55,11 @@ class Front:
 
 def front_of(model: Any) -> Front | None:
     """Return the front of a functional model; None for other models, and for those without string inputs."""
-    if model._plan is None or all(x.dtype != "string" for x in model.inputs):
+    if model._graph_plan is None or all(x.dtype != "string" for x in model.inputs):
         return None
     found = vars(model).get("_front")
-    if found is None or found[0] is not model._plan:
-        found = model._plan, Front(model.inputs, [*model._results, *model._inner_tensors])
+    if found is None or found[0] is not model._graph_plan:
+        found = model._graph_plan, Front(model.inputs, [*model._graph_results, *model._inner_tensors])
         vars(model)["_front"] = found
     return found[1]
 

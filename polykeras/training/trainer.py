@@ -42,6 +42,7 @@ from polykeras.training.checks import (
 )
 from polykeras.training.compiled import CompiledLoss, CompiledMetrics, NotCompiled, foreseen_names
 from polykeras.training.data.batches import check_targets, refuse_strings, unpack_x_y_sample_weight
+from polykeras.training.data.conversion import Rows
 from polykeras.training.data.sources import ArraySource, Epochs, Preparation, make_batch, make_source, split
 from polykeras.training.functions import StepFunctions
 from polykeras.training.generator_methods import GeneratorMethods
@@ -71,9 +72,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
     optimizer: Any = None
     loss: Any = None
-    _compiled: Any = None
+    _compiled_parts: Any = None
     _settled: Any = None
-    _plan: Plan | None
+    _graph_plan: Plan | None
     _arrange: Any
     _backend_name: str
     stop_training = False
@@ -129,8 +130,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             )
         if jit_compile not in (True, False, None, "auto"):
             raise ValueError(f"Expected jit_compile to be True, False or 'auto'. Received: {jit_compile!r}.")
-        self.optimizer = self._scaled(optimizers.get(optimizer), auto_scale_loss)
-        self._compiled = _Compiled(self, loss, loss_weights, metrics, weighted_metrics)
+        self.optimizer = self._with_scaled_loss(optimizers.get(optimizer), auto_scale_loss)
+        self._compiled_parts = _Compiled(self, loss, loss_weights, metrics, weighted_metrics)
         self.run_eagerly, self.steps_per_execution = run_eagerly, steps_per_execution
         self.jit_compile = jit_compile
         compiled_before = getattr(self, "_compile_arguments", {}).get("loss")
@@ -147,10 +148,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         if loss is not None or self.loss is compiled_before:
             self.loss = loss  # otherwise a model may keep its own object there, for its compute_loss
         self.stop_training = False
-        self._steps = self.train_function = self.test_function = self.predict_function = None
+        self._captured_steps = self.train_function = self.test_function = self.predict_function = None
         self._settled = Settled(self)
 
-    def _scaled(self, optimizer: Any, wanted: bool) -> Any:
+    def _with_scaled_loss(self, optimizer: Any, wanted: bool) -> Any:
         is_half = getattr(self.dtype_policy, "name", "") == "mixed_float16"
         if wanted and is_half and not isinstance(optimizer, optimizers.LossScaleOptimizer):
             return optimizers.LossScaleOptimizer(optimizer)
@@ -159,7 +160,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     @property
     def compiled(self) -> bool:
         """True after ``compile``."""
-        return self._compiled is not None
+        return self._compiled_parts is not None
 
     @property
     def _asks_for_compiler(self) -> bool | None:
@@ -167,7 +168,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         return self.jit_compile if isinstance(self.jit_compile, bool) else None
 
     def _check_compiled(self, method: str) -> None:
-        if self._compiled is None:
+        if self._compiled_parts is None:
             raise NotCompiled(
                 f"Model {self.name!r}: Expected compile() before {method}(). Received: a model that is not compiled. "
                 f"Call model.compile(optimizer=..., loss=...)."
@@ -209,7 +210,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         weights = self.trainable_variables
         compute = functionalization.value_and_grad(loss_of_weights, weights, has_aux=True, may_be_rows=True)
         (_, (loss, y_pred)), gradients = compute()
-        self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        self._compiled_parts.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         # The optimizer comes last, so that an earlier failure leaves the weights unchanged.
         logs = self.compute_metrics(x, y, y_pred, sample_weight)
         self.optimizer.apply_gradients(zip(gradients, weights, strict=True))
@@ -225,7 +226,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         x, y, sample_weight = unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
         loss = self._compute_loss(x, y, y_pred, sample_weight, False)
-        self._compiled.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
+        self._compiled_parts.loss_tracker.update_state(loss, sample_weight=_batch_size(x))
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     @also_of_states
@@ -236,7 +237,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             data: tree of arrays, (batch, ...).
         """
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self._returned(self(x, training=False), "call")
+        return self._checked_result(self(x, training=False), "call")
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -253,15 +254,15 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             ValueError: if there is no loss, or a loss but no ``y``.
         """
         losses = [evaluated(loss) for loss in self.losses]
-        if self._compiled is not None and self._compiled.loss is not None and y is not None:
-            self._returned(y_pred, "call")
+        if self._compiled_parts is not None and self._compiled_parts.loss is not None and y is not None:
+            self._checked_result(y_pred, "call")
             with graph_around(self, x, y_pred, training):
-                losses.insert(0, self._compiled.loss(y, y_pred, sample_weight))
+                losses.insert(0, self._compiled_parts.loss(y, y_pred, sample_weight))
         if not losses:
             # The kept lists may be older than the first add_loss of a layer.
             losses = [evaluated(loss) for loss in super().losses]
         if not losses:
-            if y is None and self._compiled is not None and self._compiled.loss is not None:
+            if y is None and self._compiled_parts is not None and self._compiled_parts.loss is not None:
                 raise ValueError(f"Model {self.name!r}: Expected targets y for the loss {self.loss!r}. Received: None.")
             raise ValueError(
                 f"Model {self.name!r}: Expected a loss. Received: none; pass compile(loss=...) or call add_loss() "
@@ -295,9 +296,9 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             y_pred: the outputs of the model; like ``y``.
             sample_weight: weights of the rows, (batch,); default None.
         """
-        if self._compiled.metrics is not None and y is not None:
+        if self._compiled_parts.metrics is not None and y is not None:
             with graph_around(self, x):
-                self._compiled.metrics.update_state(y, y_pred, sample_weight)
+                self._compiled_parts.metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict:
@@ -319,12 +320,12 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     @property
     def metrics(self) -> list:
         """The loss tracker, the losses of several outputs, the compiled metrics, and the model's own metrics."""
-        found = self._snapshot.get("metrics")
+        found = self._snapshot_of_parts.get("metrics")
         if found is not None:
             return found
         with searched_once():
-            own = unique(metric for layer in self._flatten_layers() for metric in layer._own()[2])
-        return unique(iter([*(self._compiled.all_metrics if self._compiled else []), *own]))
+            own = unique(metric for layer in self._flatten_layers() for metric in layer._own_parts()[2])
+        return unique(iter([*(self._compiled_parts.all_metrics if self._compiled_parts else []), *own]))
 
     @property
     def metrics_names(self) -> list[str]:
@@ -332,16 +333,16 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
 
         Before the first batch, the metrics of a model whose outputs are known, otherwise only the loss.
         """
-        compiled = self._compiled
+        compiled = self._compiled_parts
         with backends.use(SPEC):
-            if compiled is not None and not compiled.is_matched and self._plan is not None:
+            if compiled is not None and not compiled.is_matched and self._graph_plan is not None:
                 compiled = compiled.foreseen(self)
             return self._foreseen_names(compiled)
 
     def _foreseen_names(self, compiled: _Compiled | None) -> list[str]:
         metrics = self.metrics
         if compiled is not None and type(self).metrics is Trainer.metrics:
-            known = {id(metric) for metric in self._compiled.all_metrics}
+            known = {id(metric) for metric in self._compiled_parts.all_metrics}
             metrics = [*compiled.all_metrics, *(metric for metric in metrics if id(metric) not in known)]
         names: list[str] = []
         for metric in metrics:
@@ -355,20 +356,20 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             metric.reset_state()
 
     @property
-    def _snapshot(self) -> dict:
+    def _snapshot_of_parts(self) -> dict:
         """Lists that do not change during an epoch, looked up once."""
         return self.__dict__.get("_snapshot_lists") or {}
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """The weights that optimizers update."""
-        found = self._snapshot.get("trainable_variables")
+        found = self._snapshot_of_parts.get("trainable_variables")
         return super().trainable_variables if found is None else found
 
     @property
     def losses(self) -> list:
         """Losses of the last call and of the weights' regularizers."""
-        if self._snapshot.get("is_without_losses"):
+        if self._snapshot_of_parts.get("is_without_losses"):
             return []
         return super().losses
 
@@ -405,7 +406,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return all variables of the model that a step may read or assign."""
         found = list(self.variables)
         for layer in self._flatten_layers():
-            for item in layer._owned():
+            for item in layer._owned_parts():
                 if isinstance(item, Trackable) and hasattr(item, "variables") and not hasattr(item, "call"):
                     found.extend(item.variables)
         return unique(iter(found))
@@ -414,7 +415,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return the variables that training and evaluation steps read and assign besides those."""
         found = [] if self.optimizer is None else [*self.optimizer.variables, *self.optimizer._updated]
         # If a model's own ``metrics`` omits the compiled ones, they are updated anyway.
-        metrics = [*self.metrics, *(self._compiled.all_metrics if self._compiled else [])]
+        metrics = [*self.metrics, *(self._compiled_parts.all_metrics if self._compiled_parts else [])]
         return found + [variable for metric in unique(iter(metrics)) for variable in metric.variables]
 
     @contextlib.contextmanager
@@ -427,7 +428,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return a context in which those layers are trainable that were when the model was compiled."""
         return contextlib.nullcontext() if self._settled is None else self._settled.in_force()
 
-    def _step(self, kind: str, batch: Any, defers_logs: bool = False) -> Captured:
+    def _step_for(self, kind: str, batch: Any, defers_logs: bool = False) -> Captured:
         """Return the step of a kind.
 
         Args:
@@ -446,34 +447,34 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             with turns.growing():  # layers, optimizer and metrics create their variables together
                 step = steps_of(self).get(key)  # another thread may have made it meanwhile
                 if step is None:
-                    step = self._captured(kind, specs_of(backends.current(), batch))
+                    step = self._captured_step(kind, specs_of(backends.current(), batch))
                     step.weights = weights
                     steps_of(self).put(key, step)
                 step.step()
             self._renew_snapshot()
             return step
 
-    def _captured(self, kind: str, batch: Any) -> Captured:
+    def _captured_step(self, kind: str, batch: Any) -> Captured:
         own = self._own_function(kind)
 
         def make(function: Any, numbers: list) -> Any:
             def make_own() -> Any:
                 return Step(self, function, batch, self._asks_for_compiler, numbers)
 
-            return self._make_step(kind, function, batch, make_own, True)
+            return self._make_captured_step(kind, function, batch, make_own, True)
 
         def make_plain(function: Any) -> Any:
             if own is not None:  # the engine may compile it, and could not trace through a step of ours
                 self._make_state(kind, batch)
                 return DirectStep(function)
-            return self._make_step(kind, function, batch, lambda: EagerStep(self, function, batch), False)
+            return self._make_captured_step(kind, function, batch, lambda: EagerStep(self, function, batch), False)
 
         def run(data: Any) -> Any:
             if own is None:
                 result = getattr(self, f"{kind}_step")(data)
             else:
                 result = own(backends.current().iterator_over((data,) if kind == "predict" else data))
-            return self._returned(result, f"{kind}_step") if self._has_own_logs else result
+            return self._checked_result(result, f"{kind}_step") if self._has_own_logs else result
 
         has_texts = not backends.current().has_text and any(x.dtype == "string" for x in trees.leaves(batch))
         return Captured(self, run, make, make_plain, kind != "predict", has_texts or own is not None)
@@ -561,19 +562,21 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 Epochs(steps_per_epoch, initial_epoch, goes_on=True),
                 shuffle,
                 Preparation(
-                    class_weights_in_order(class_weight, _output_names(self)), self._check_batch, self._encode_strings
+                    class_weights_in_order(class_weight, _output_names(self)),
+                    self._check_host_batch,
+                    self._encode_strings,
                 ),
                 workers,
             )
             sources.callback(source.close)
-            self._prepare(source.spec())
+            self._prepare_for(source.spec())
             if not begins_first:
                 callbacks = self._callbacks_of_fit(callbacks, verbose, epochs, source.steps, source, validation_data)
                 position.callbacks = callbacks.callbacks
             sizes = validation_batch_size, batch_size
             validation = Validation(self, validation_data, sizes, validation_steps, validation_freq, workers)
             sources.callback(validation.close)
-            return self._fit(source, position, epochs, initial_epoch, callbacks, validation, begins_first)
+            return self._fit_source(source, position, epochs, initial_epoch, callbacks, validation, begins_first)
 
     def _callbacks_of_fit(
         self, callbacks: Any, verbose: Any, epochs: int, steps: int | None, source: Any, validation_data: Any
@@ -581,10 +584,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         further = log_names.params(self.metrics_names, source, validation_data is not None)
         result = self._callback_list(callbacks, verbose, epochs=epochs, steps=steps, **further)
         for callback in result.callbacks:
-            callback.validation_data = validation_data  # expected by callbacks of Keras 2
+            _show_validation_data(callback, validation_data)
         return result
 
-    def _fit(
+    def _fit_source(
         self,
         source: Any,
         position: resumption.Position,
@@ -594,7 +597,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         validation: Validation,
         has_begun: bool,
     ) -> History:
-        step = self._step("train", source.spec(), True)
+        step = self._step_for("train", source.spec(), True)
         self._settled.warn(self)
         watched = callbacks.watches_batches("train")
         asked = self.steps_per_execution if self.steps_per_execution > 1 else None
@@ -609,7 +612,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             if position.batch:
                 callbacks.on_epoch_begin(position.epoch, {})
             position.restore()
-            step = self._step("train", source.spec(), True)
+            step = self._step_for("train", source.spec(), True)
             source.pass_over(range(initial_epoch, position.epoch))
             epochs = position.epoch if self.stop_training else epochs
         logs: dict = {}
@@ -646,7 +649,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         finally:
             self._defers_logs = False
 
-    def _returned(self, result: Any, method: str) -> Any:
+    def _checked_result(self, result: Any, method: str) -> Any:
         what = "a dict of logs" if method in ("train_step", "test_step") else "the outputs"
         return returned(result, f"Model {self.name!r}: Expected {method}() to return {what}")
 
@@ -672,7 +675,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         # Even if it is the default: a backend in use is found faster than the default.
         return backends.use(self._backend_name)
 
-    def _prepare(self, batch: Any) -> None:
+    def _prepare_for(self, batch: Any) -> None:
         """Build the model for data like a batch, if it is not built, without computing anything."""
         if self.built:
             return
@@ -685,32 +688,32 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
     def _has_call(self) -> bool:
         from polykeras.models.model import Model
 
-        return self._plan is not None or type(self).call is not Model.call
+        return self._graph_plan is not None or type(self).call is not Model.call
 
     def _encode_strings(self, x: Any, is_whole: bool) -> Any:
         """Return data with strings converted to numbers if text layers begin the graph; nested models keep them."""
         if not contains_strings(x):
             return x
-        self._prepare((x,))
+        self._prepare_for((x,))
         front = front_of(self)
-        if front is None and self._plan is not None:
+        if front is None and self._graph_plan is not None:
             return refuse_strings(x)
         if front is None or not front.is_separable or (is_whole and not front.encodes_rows_together):
             return x
         backend = backends.current()
         return front.encode(self._arrange(trees.map(lambda a: a if is_string_array(a) else backend.array(a), x)))
 
-    def _check_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
+    def _check_host_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """Reject, in host memory and before a step, targets on which the loss can't be computed."""
         steps = ("train_step", "test_step", "make_train_function", "make_test_function")
         has_own_steps = any(getattr(type(self), name) is not getattr(Trainer, name) for name in steps)
-        if y is None or self._compiled.loss is None or has_own_steps:
+        if y is None or self._compiled_parts.loss is None or has_own_steps:
             return
         key = stamp.constants, *((tuple(leaf.shape[1:]), str(leaf.dtype)) for leaf in trees.leaves(x))
-        if self._compiled.output_specs.get(key) is None:
-            self._prepare((x,))
-            self._compiled.output_specs[key] = self._returned(self.compute_output_spec(_symbols(x)), "call")
-        self._compiled.loss.check(y, self._compiled.output_specs[key], check_targets, sample_weight)
+        if self._compiled_parts.output_specs.get(key) is None:
+            self._prepare_for((x,))
+            self._compiled_parts.output_specs[key] = self._checked_result(self.compute_output_spec(_symbols(x)), "call")
+        self._compiled_parts.loss.check(y, self._compiled_parts.output_specs[key], check_targets, sample_weight)
 
     def _callback_list(self, callbacks: Any, verbose: Any, **params: Any) -> CallbackList:
         verbose = _verbosity(verbose)
@@ -748,17 +751,17 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         check_counts(batch_size=batch_size, steps=steps)
         steps = config.limited_steps(steps)
         with self._on_own_backend(), contextlib.ExitStack() as sources:
-            prepare = Preparation(check=self._check_batch, encode=self._encode_strings)
+            prepare = Preparation(check=self._check_host_batch, encode=self._encode_strings)
             source = make_source((x, y, sample_weight), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
-            self._prepare(source.spec())
+            self._prepare_for(source.spec())
             callbacks = self._callback_list(callbacks, verbose, epochs=1, steps=source.steps)
-            logs = self._evaluate(source, callbacks)
+            logs = self._evaluate_source(source, callbacks)
         return logs if return_dict else self._listed(logs)
 
-    def _evaluate(self, source: Any, callbacks: CallbackList) -> dict:
+    def _evaluate_source(self, source: Any, callbacks: CallbackList) -> dict:
         self.stop_evaluating = False
-        step = self._step("test", source.spec(), True)
+        step = self._step_for("test", source.spec(), True)
         self.reset_metrics()
         callbacks.on_test_begin({})
         run = loop.Loop(self, step, source, callbacks, "test", 1, self._metrics_result)
@@ -798,10 +801,10 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
             source = make_source((x, None, None), batch_size, Epochs(steps), prepare=prepare, workers=workers)
             sources.callback(source.close)
             batch = source.spec()
-            self._prepare(batch)
+            self._prepare_for(batch)
             callbacks = self._callback_list(callbacks, verbose, epochs=1, steps=source.steps)
             callbacks.on_predict_begin({})
-            outputs = loop.predict(self, self._step("predict", batch), source, callbacks)
+            outputs = loop.predict(self, self._step_for("predict", batch), source, callbacks)
             callbacks.on_predict_end({})
         return outputs
 
@@ -851,11 +854,11 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         with self._on_own_backend():
             class_weight = class_weights_in_order(class_weight, _output_names(self))
             batch = make_batch(
-                x, y, weight, class_weight=class_weight, check=self._check_batch, encode=self._encode_strings
+                x, y, weight, class_weight=class_weight, check=self._check_host_batch, encode=self._encode_strings
             )
-            self._prepare(batch)
+            self._prepare_for(batch)
             with self._frozen_lists():
-                step = self._step(kind, batch)
+                step = self._step_for(kind, batch)
                 if reset:
                     self.reset_metrics()
                 with self._deferring(step):
@@ -880,8 +883,8 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
                 return loop.to_host(backend, known(backend.feed(x)))
             is_moved_first = self.run_eagerly or placement.state.distribution is not None
             batch = make_batch(x, put=None if is_moved_first else backend.feed, encode=self._encode_strings)
-            self._prepare(batch)
-            step = self._step("predict", batch)
+            self._prepare_for(batch)
+            step = self._step_for("predict", batch)
             is_taken_as_it_is = kind is not None and backend.dtype(batch) == x.dtype.name
             if is_taken_as_it_is and not self.run_eagerly:
                 steps_of(self).put(kind, step)
@@ -891,7 +894,7 @@ class Trainer(GeneratorMethods, NativeTraining, StepFunctions, Host):
         """Return the arguments of ``compile`` as a config."""
         from polykeras.serialization import registry
 
-        if self._compiled is None:
+        if self._compiled_parts is None:
             return None
         return {key: registry.serialize(value) for key, value in self._compile_arguments.items()}
 
@@ -970,9 +973,21 @@ def _batch_size(x: Any) -> Any:
 def _symbols(x: Any) -> Any:
     from polykeras.core.graph import KerasTensor
 
-    return trees.map(
-        lambda a: KerasTensor((None, *a.shape[1:]), "string" if is_string_array(a) else dtypes.standardize(a.dtype)), x
-    )
+    backend = backends.current()
+
+    def symbol(a: Any) -> KerasTensor:
+        own = backend.as_structured(a.read(slice(0, 1)) if isinstance(a, Rows) and a.is_sparse else a)
+        layout = None if own is None else backend.layout(own)
+        dtype = "string" if is_string_array(a) else dtypes.standardize(a.dtype)
+        return KerasTensor((None, *a.shape[1:]), dtype, sparse=layout == "sparse", ragged=layout == "ragged")
+
+    return trees.map(symbol, x)
+
+
+def _show_validation_data(callback: Any, data: Any) -> None:
+    """Set the attribute that callbacks of Keras 2 read, unless the callback has set it itself."""
+    if getattr(callback, "validation_data", None) is getattr(callback, "_validation_data_of_fit", None):
+        callback.validation_data = callback._validation_data_of_fit = data
 
 
 def _verbosity(verbose: Any) -> int:

@@ -31,7 +31,7 @@ class Validation:
             parts = unpack_x_y_sample_weight(tuple(data)) if is_parts else (data, None, None)
             batch_size = sizes[0] or (sizes[1] if is_data(parts[0]) else None)
             epochs = Epochs(config.limited_steps(steps))
-            prepare = Preparation(check=model._check_batch, encode=model._encode_strings)
+            prepare = Preparation(check=model._check_host_batch, encode=model._encode_strings)
             self._source = make_source(parts, batch_size, epochs, prepare=prepare, workers=workers)
             self._check()
 
@@ -39,8 +39,8 @@ class Validation:
         """Run the step over specs, so that errors in the data show up before training, not after an epoch."""
         try:
             batch = self._source.spec()
-            self._model._prepare(batch)
-            self._model._step("test", batch, True)
+            self._model._prepare_for(batch)
+            self._model._step_for("test", batch, True)
         except BaseException:
             self.close()
             raise
@@ -63,7 +63,7 @@ class Validation:
         Args:
             callbacks: those of ``fit``.
         """
-        return self._model._evaluate(self._source, callbacks)
+        return self._model._evaluate_source(self._source, callbacks)
 
     def close(self) -> None:
         """Stop the workers of the source."""

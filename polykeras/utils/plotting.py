@@ -177,15 +177,15 @@ class Drawing:
                 f"on data, or call build(input_shape)."
             )
         self.model, self._prefix = model, prefix
-        is_graph = model._plan is not None
-        self._nodes = model._nodes if is_graph else []
+        is_graph = model._graph_plan is not None
+        self._nodes = model._graph_nodes if is_graph else []
         operations: Sequence[Layer] = [model]
         if is_graph:
-            operations = model.layers if isinstance(model, Sequential) else model._graph_layers
+            operations = model.layers if isinstance(model, Sequential) else model._layers_in_graph
         self.members: dict[str, Any] = {}
         for operation in operations:
             path = self._path(operation)
-            if expand_nested and isinstance(operation, Model) and operation._plan is not None:
+            if expand_nested and isinstance(operation, Model) and operation._graph_plan is not None:
                 self.members[path] = Drawing(operation, True, f"{path}/")
             else:
                 self.members[path] = operation

@@ -40,7 +40,7 @@ def network(loss="binary_crossentropy", optimizer="adam", **options):
 
 def tapes(model):
     """Whether each of the model's steps is run from a list."""
-    versions = [version for step in set(model._steps.values()) for version in step._versions]
+    versions = [version for step in set(model._captured_steps.values()) for version in step._versions]
     return [tape is not None for version in versions for tape in version.step._one._tapes.values()]
 
 

@@ -272,7 +272,7 @@ def test_a_vocabulary_comes_from_a_file(tmp_path):
 
 def test_long_vocabularies_are_not_searched_for_weights():
     layer = keras.layers.StringLookup(vocabulary=[f"word {n}" for n in range(200)])
-    assert list(layer._owned()) == [] and layer.weights == []
+    assert list(layer._owned_parts()) == [] and layer.weights == []
 
 
 @pytest.mark.parametrize(

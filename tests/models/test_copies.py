@@ -104,5 +104,5 @@ def test_the_plan_of_a_copy_knows_its_own_tensors_and_no_others(copied):
     hidden = keras.layers.Dense(3)(inputs)
     model = keras.Model(inputs, keras.layers.Dense(1)(hidden))
     twin = copied(model)
-    assert hidden in model._plan and hidden not in twin._plan
-    assert all(x in twin._plan and x not in model._plan for node in twin._nodes for x in node.outputs)
+    assert hidden in model._graph_plan and hidden not in twin._graph_plan
+    assert all(x in twin._graph_plan and x not in model._graph_plan for node in twin._graph_nodes for x in node.outputs)

@@ -403,4 +403,4 @@ def test_plain_objects_are_searched_only_where_the_user_wrote_them():
             self.kept.itself = self.kept
 
     reader = Reader()
-    assert reader._sublayers() == [reader.kept.layer]
+    assert reader._layers_within() == [reader.kept.layer]

@@ -169,6 +169,10 @@ class Primitives:
         """Return "sparse" or "ragged", for an array for which ``as_structured`` does not return None."""
         raise NotImplementedError(f"Expected an engine with sparse arrays. Received: {self.name!r}.")
 
+    def in_layout(self, x: Array, layout: str) -> Any:
+        """Return a dense array as a sparse or ragged one; unchanged on an engine that has none."""
+        return x
+
     def as_rows(self, x: Any) -> Any:
         """Return such an array as an object with ``shape``, ``dtype``, and rows by slices or arrays of indices."""
         raise NotImplementedError(f"Expected an engine with sparse arrays. Received: {self.name!r}.")

@@ -188,6 +188,9 @@ class SpecBackend(Backend):
     def as_structured(self, x: Any) -> Any:
         return x if isinstance(x, StructuredSpec) else None
 
+    def layout(self, x: StructuredSpec) -> str:
+        return x.layout
+
     def structured(self, function: Any, args: tuple, kwargs: dict) -> Any:
         result = super().structured(function, args, kwargs)
         layout = layout_of(function.__name__, args, kwargs)

@@ -460,6 +460,9 @@ class SparseTensorflowBackend(TensorflowBackend):
     def layout(self, x: Any) -> str:
         return "ragged" if isinstance(x, tf.RaggedTensor) else "sparse"
 
+    def in_layout(self, x: Any, layout: str) -> Any:
+        return tf.RaggedTensor.from_tensor(x) if layout == "ragged" else tf.sparse.from_dense(x)
+
     def as_rows(self, x: Any) -> Any:
         return Rows(x)
 

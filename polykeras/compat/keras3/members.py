@@ -48,35 +48,35 @@ def add_members() -> None:
 
 def _layers(model: Model) -> list[Layer]:
     """Return the layers including those of the inputs, which a Sequential omits from its own."""
-    inputs = [model._input_layer] if isinstance(model, Sequential) and model._input_layer is not None else []
+    inputs = [model._sequential_input] if isinstance(model, Sequential) and model._sequential_input is not None else []
     return [*inputs, *model.layers]
 
 
 def _own_weights(layer: Layer, trainable: bool) -> list[Variable]:
-    return [weight for weight in layer._own()[0] if weight.made_trainable is trainable]
+    return [weight for weight in layer._own_parts()[0] if weight.made_trainable is trainable]
 
 
 def _nodes_by_depth(model: Functional) -> dict[int, list[Node]]:
     """Return the calls of the graph by the length of the longest path to an output."""
     depths: dict[int, int] = {}
-    for node in reversed(model._nodes):  # nodes are in topological order
+    for node in reversed(model._graph_nodes):  # nodes are in topological order
         depth = depths.setdefault(id(node), 0)
         for parent in node.parents:
             depths[id(parent)] = max(depths.get(id(parent), 0), depth + 1)
     found: dict[int, list[Node]] = {}
-    for node in model._nodes:
+    for node in model._graph_nodes:
         found.setdefault(depths[id(node)], []).append(node)
     return found
 
 
 MEMBERS: dict[type, dict[str, Callable[[Any], Any]]] = {
     Layer: {
-        "_layers": Layer._sublayers,
-        "_metrics": lambda layer: layer._own()[2],
+        "_layers": Layer._layers_within,
+        "_metrics": lambda layer: layer._own_parts()[2],
         "_non_trainable_variables": lambda layer: _own_weights(layer, trainable=False),
         "_non_trainable_weights": lambda layer: _own_weights(layer, trainable=False),
         "_path": lambda layer: layer.path,
-        "_seed_generators": lambda layer: layer._own()[1],
+        "_seed_generators": lambda layer: layer._own_parts()[1],
         "_trainable_variables": lambda layer: _own_weights(layer, trainable=True),
         "_trainable_weights": lambda layer: _own_weights(layer, trainable=True),
         "supports_jit": lambda layer: True,
@@ -92,7 +92,7 @@ MEMBERS: dict[type, dict[str, Callable[[Any], Any]]] = {
         "_nodes_by_depth": _nodes_by_depth,
         "_outputs": lambda model: model.outputs,
         "_outputs_struct": lambda model: model._outputs_structure,
-        "operations": lambda model: list(model._graph_layers),
+        "operations": lambda model: list(model._layers_in_graph),
     },
     Sequential: {
         "_functional": lambda model: Functional(model._inputs_structure, model._outputs_structure, name=model.name),

@@ -246,7 +246,7 @@ class HostLayer(Layer):
         """
         return backends.current().on_entries(lambda entries: self.call(self.prepare(entries)), inputs)
 
-    def _convert(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    def _convert_arguments(self, backend: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         if backend.is_symbolic:
             return args, kwargs
         inputs = args[0] if args else kwargs.pop("inputs")
@@ -257,10 +257,10 @@ class HostLayer(Layer):
             return (inputs, *args[1:]), kwargs
         return (self.prepare(inputs), *args[1:]), kwargs
 
-    def _accept(self, backend: Any, x: Any) -> None:
+    def _accept_input(self, backend: Any, x: Any) -> None:
         """Accept nothing for the fast path: every input needs preparation."""
 
-    def _run(self, backend: Any, args: tuple, kwargs: dict) -> Any:
+    def _run_call(self, backend: Any, args: tuple, kwargs: dict) -> Any:
         if not backend.is_symbolic:
             return self.of_entries(args[0]) if is_structured(args[0]) else self.call(*args, **kwargs)
         first = args[0] if args else kwargs["inputs"]

@@ -125,21 +125,21 @@ class Rows:
 
     def __init__(self, array: Any, start: int = 0, stop: int | None = None, is_sparse: bool = False) -> None:
         self.array, self._start = array, start
-        self._is_sparse = is_sparse
+        self.is_sparse = is_sparse
         self._stop = int(array.shape[0]) if stop is None else stop
         self.shape = (self._stop - start, *array.shape[1:])
         self.dtype = array.dtype
 
     def __getitem__(self, part: slice) -> Rows:
         start, stop, _ = part.indices(self.shape[0])
-        return Rows(self.array, self._start + start, self._start + max(start, stop), self._is_sparse)
+        return Rows(self.array, self._start + start, self._start + max(start, stop), self.is_sparse)
 
     def read(self, key: Any) -> np.ndarray:
         """Return the rows of a slice or of distinct indices; files are read in increasing order."""
         if isinstance(key, slice):
             start, stop, _ = key.indices(self.shape[0])
             return as_array(_plain(self.array[self._start + start : self._start + stop]))
-        if self._is_sparse:
+        if self.is_sparse:
             return as_array(self.array[self._start + key])
         order = np.argsort(key)
         found = as_array(_plain(self.array[self._start + key[order]]))

@@ -66,7 +66,7 @@ class _GraphFunction:
         if strangers:
             raise ValueError(f"{name}: Expected inputs to be symbolic tensors. Received: {naming.listed(strangers)}.")
         results = [*self._outputs, *(value for _, value in self._updates)]
-        self._plan = Plan(
+        self._graph_plan = Plan(
             [x for x in inputs if isinstance(x, KerasTensor)], [x for x in results if isinstance(x, KerasTensor)]
         )
 
@@ -81,7 +81,7 @@ class _GraphFunction:
                 else:
                     training = bool(value)
             with within(self._name, training):
-                results = iter(self._plan.run(values))
+                results = iter(self._graph_plan.run(values))
 
             def fill(x: Any) -> Any:
                 return next(results) if isinstance(x, KerasTensor) else x

@@ -12,6 +12,7 @@ import numpy as np
 from polykeras import config, ops, random
 from polykeras.backends import current
 from polykeras.backends.shared.graph_sizes import GraphSize
+from polykeras.backends.shared.structured import is_structured
 from polykeras.compat.keras2.backend.kept import is_keeping, kept
 from polykeras.core import dtypes, window_geometry
 from polykeras.core.context import context
@@ -755,7 +756,7 @@ class SparseTensor(NamedTuple):
 
 
 def is_sparse(tensor: Any) -> bool:
-    """True for a ``SparseTensor``, and for a symbolic tensor made with ``sparse=True``; arrays are dense.
+    """True for a ``SparseTensor``, also one of TensorFlow, and for a symbolic tensor made with ``sparse=True``.
 
     Args:
         tensor: any object.
@@ -763,18 +764,23 @@ def is_sparse(tensor: Any) -> bool:
     >>> is_sparse(constant(1))
     False
     """
+    if is_structured(tensor):
+        engine = current()
+        return engine.as_structured(tensor) is not None and engine.layout(tensor) == "sparse"
     return isinstance(tensor, SparseTensor) or getattr(tensor, "sparse", False) is True
 
 
 def to_dense(tensor: Any) -> Any:
-    """Return a ``SparseTensor`` as an array; an array is returned unchanged.
+    """Return a sparse tensor, as told by ``is_sparse``, as an array; an array is returned unchanged.
 
     Args:
-        tensor: SparseTensor or array.
+        tensor: SparseTensor, symbolic tensor or array.
 
     >>> to_dense(SparseTensor([[0, 1]], [5.0], (1, 2)))
     array([[0., 5.]], dtype=float32)
     """
-    if not isinstance(tensor, SparseTensor):
+    if not is_sparse(tensor):
         return tensor
+    if not isinstance(tensor, SparseTensor):
+        return ops.convert_to_tensor(tensor, sparse=False)
     return ops.scatter(tensor.indices, tensor.values, tensor.dense_shape)

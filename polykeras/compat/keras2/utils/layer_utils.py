@@ -72,7 +72,7 @@ def convert_all_kernels_in_model(model: Any) -> None:
     array([2., 1.], dtype=float32)
     """
     for layer in model._flatten_layers():
-        for weight in layer._own()[0]:
+        for weight in layer._own_parts()[0]:
             if "kernel" in weight.name and "Conv" in type(layer).__name__ and weight.ndim > 2:
                 weight.assign(convert_kernel(weight.numpy()))
 
