@@ -147,6 +147,54 @@ def test_layers_that_compute_with_the_values_of_weights_train(as_function):
     assert calls == 1
 
 
+USES_OF_WEIGHTS = {
+    "product": lambda x, kernel: tf.matmul(x, kernel),
+    "sparse product": lambda x, kernel: tf.sparse.sparse_dense_matmul(tf.sparse.from_dense(x), kernel),
+    "sparse product of ours": lambda x, kernel: keras.ops.matmul(tf.sparse.from_dense(x), kernel),
+    "conversion": lambda x, kernel: tf.convert_to_tensor(kernel) * 3.0,
+    "reduction": lambda x, kernel: tf.reduce_sum(kernel**2),
+    "rows": lambda x, kernel: tf.nn.embedding_lookup(kernel, [0, 2, 2]),
+    "concatenation": lambda x, kernel: tf.concat([kernel, 2.0 * kernel], 0) ** 2,
+    "cast": lambda x, kernel: tf.cast(kernel, "float64") * 2.0,
+    "operators": lambda x, kernel: (tf.ones_like(kernel) - kernel) * kernel[0],
+}
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+@pytest.mark.parametrize("use", USES_OF_WEIGHTS.values(), ids=USES_OF_WEIGHTS)
+def test_functions_of_tensorflow_take_weights_under_a_tape(use, as_function):
+    x = tf.constant(rng.normal(size=(4, 3)).astype("float32"))
+    layer = keras.layers.Dense(2)
+    layer(tf.sparse.from_dense(x))
+
+    def gradient(kernel):
+        with tf.GradientTape() as tape:
+            result = use(x, kernel)
+        return tf.convert_to_tensor(tape.gradient(result, kernel))
+
+    def step():
+        return gradient(layer.kernel)
+
+    expected = gradient(tf.Variable(layer.kernel.numpy()))
+    np.testing.assert_allclose((tf.function(step) if as_function else step)(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+def test_sparse_inputs_train_under_a_tape(as_function):
+    layer = keras.layers.Dense(2)
+    sparse = tf.sparse.from_dense(X)
+    layer(sparse)
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) ** 2)
+        return [tf.convert_to_tensor(g) for g in tape.gradient(loss, layer.trainable_weights)]
+
+    found = (tf.function(gradients) if as_function else gradients)(sparse)
+    for own, expected in zip(found, gradients(tf.constant(X)), strict=True):
+        np.testing.assert_allclose(own, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("first", ["tape", "fit", "value", None])
 @pytest.mark.parametrize("by_value", [False, True])
 def test_weights_that_were_frozen_in_the_first_step_have_gradients_later(first, by_value):

@@ -130,6 +130,7 @@ def _is_float(x: Array) -> bool:
 def _value_of_variable(x: Any, dtype: Any = None, name: str | None = None, as_ref: bool = False) -> Any:
     """Convert a variable for TensorFlow's own functions and operators, which would otherwise copy it as a constant."""
     value = getattr(x, "value", None)
+    value = value.read_value() if isinstance(value, tf.Variable) else value
     if not isinstance(value, tf.Tensor) or dtype not in (None, value.dtype):
         raise EngineNeeded(f"Expected a tensor of dtype {dtype}. Received: {x!r}. Use polykeras.ops on it.")
     return value
