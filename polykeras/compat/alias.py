@@ -30,11 +30,13 @@ _ROOTS = (
     "keras.api",
     "tensorflow.python.keras",
     "tensorflow.keras",
+    "tf_keras.api._v2.keras",
+    "tf_keras.api",
     "tf_keras",
     "keras",
 )
 _TENSORFLOW = "tensorflow"
-_EMPTY = ("keras._tf_keras", "keras.api._v2")
+_EMPTY = ("keras._tf_keras", "keras.api._v2", "tf_keras.api._v2")
 
 
 class Facade(ModuleType):

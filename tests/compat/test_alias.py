@@ -134,7 +134,10 @@ assert tf.keras is keras and tf.keras.models.Sequential is polykeras.Sequential
     run("import sys\n" + ASK + program, KERAS_BACKEND="tensorflow")
 
 
-@pytest.mark.parametrize("first", ["import keras", "import tf_keras.layers", "from tf_keras.src import backend"])
+@pytest.mark.parametrize(
+    "first",
+    ["import keras", "import tf_keras.layers", "from tf_keras.src import backend", "import tf_keras.api._v2.keras"],
+)
 def test_tf_keras_is_polykeras_too(first):
     """Packages import the Keras 2 beside TensorFlow under this name."""
     program = """
