@@ -26,17 +26,19 @@ KERAS_VERSION = "3.15.1"
 #: Other root names of the same modules, longest first.
 _ROOTS = (
     "keras._tf_keras.keras",
+    "keras.api._v1.keras",
     "keras.api._v2.keras",
     "keras.api",
     "tensorflow.python.keras",
     "tensorflow.keras",
+    "tf_keras.api._v1.keras",
     "tf_keras.api._v2.keras",
     "tf_keras.api",
     "tf_keras",
     "keras",
 )
 _TENSORFLOW = "tensorflow"
-_EMPTY = ("keras._tf_keras", "keras.api._v2", "tf_keras.api._v2")
+_EMPTY = ("keras._tf_keras", "keras.api._v1", "keras.api._v2", "tf_keras.api._v1", "tf_keras.api._v2")
 
 
 class Facade(ModuleType):

@@ -111,6 +111,7 @@ from keras._tf_keras.keras.layers import Dense
 assert tf.keras is keras and inner is keras and tf.keras.__version__ == "3.15.1"
 assert tf.keras.layers.Dense is Dense is polykeras.layers.Dense and Sequential is polykeras.Sequential
 assert K.function is polykeras.backend.function
+assert tf.compat.v1.keras.layers.Dense is Dense and tf.compat.v2.keras.layers.Dense is Dense
 assert Layer is polykeras.layers.Layer and tf.optimizers.Adam is polykeras.optimizers.Adam
 assert K.get_graph().name == "keras_graph"  # names that polykeras does not have are TensorFlow's
 assert tf.keras.layers.Dense(2)(numpy.ones((1, 3))).shape == (1, 2)
