@@ -90,7 +90,7 @@ mape = MAPE = mean_absolute_percentage_error
 msle = MSLE = mean_squared_logarithmic_error
 logcosh = log_cosh
 huber_loss = huber
-cosine_proximity = cosine_similarity
+cosine = cosine_proximity = cosine_similarity
 
 #: Short names, and those of Keras 2.
 ALIASES = {

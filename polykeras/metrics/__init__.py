@@ -138,7 +138,7 @@ mae = MAE = mean_absolute_error
 mape = MAPE = mean_absolute_percentage_error
 msle = MSLE = mean_squared_logarithmic_error
 logcosh = log_cosh
-cosine_proximity = cosine_similarity
+cosine = cosine_proximity = cosine_similarity
 
 #: Short names, and those of Keras 2.
 ALIASES = {

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from polykeras.core import lazy
+from polykeras.layers.core import Input, InputLayer  # noqa: F401 - Keras 1 and 2 show them here too
 from polykeras.models.graph_configs import clone_model
 from polykeras.models.model import Functional, Model
 from polykeras.models.older import model_from_yaml

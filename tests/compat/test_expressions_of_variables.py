@@ -259,3 +259,21 @@ def test_programs_see_that_a_tensor_of_unknown_length_is_no_list_of_outputs():
     assert not hasattr(model.output, "__len__") and len(keras.Input(batch_shape=(4, 2))) == 4
     with pytest.raises(TypeError, match="known length"):
         len(model.output)
+
+
+def test_variables_and_tensors_are_equal_if_they_are_the_same():
+    ones = [K.variable(1.0), K.variable(1.0), K.variable([1.0, 1.0])]
+    assert ones[0] == ones[0] and ones[0] != ones[1] and ones[1] not in [ones[0], ones[2]]
+    assert [ones.index(variable) for variable in ones] == [0, 1, 2]
+    x, y = keras.Input((2,)), keras.Input((3,))
+    again = keras.Model(x, x).inputs[0]
+    assert x != y and again == x and y in [x, y] and x not in [y]
+    np.testing.assert_array_equal(K.get_value(K.equal(ones[0], ones[2])), [True, True])
+    keras.config.set_era("keras3")
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(ones[0] == ones[2]), [True, True])
+
+
+def test_modules_show_what_programs_take_from_them():
+    assert keras.models.Input is keras.layers.Input and keras.models.InputLayer is keras.layers.InputLayer
+    assert keras.losses.cosine is keras.losses.cosine_proximity
+    assert keras.metrics.cosine is keras.metrics.cosine_proximity
