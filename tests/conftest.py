@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib.util
-import mmap
 import os
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,17 +19,19 @@ import pytest
 def flags_of_xla():
     """Flags by which XLA compiles fast; the last one, thrice as fast, is only for those that know it."""
     flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
-    fast = "xla_cpu_use_fusion_emitters"
-    homes = [importlib.util.find_spec(package) for package in ("jaxlib", "tensorflow")]
-    folders = [folder for home in homes if home is not None for folder in home.submodule_search_locations]
-    if all(any(holds(library, fast) for library in Path(folder).glob("*.so*")) for folder in folders):
-        flags.append(f"--{fast}=false")
-    return " ".join(flags)
+    fast = [*flags, "--xla_cpu_use_fusion_emitters=false"]
+    compile_something = {
+        "jax": "import jax; jax.jit(lambda x: x + 1)(1)",
+        "tensorflow": "import tensorflow as tf; tf.function(lambda x: x + 1, jit_compile=True)(tf.constant(1))",
+    }
+    installed = [program for name, program in compile_something.items() if importlib.util.find_spec(name)]
+    return " ".join(fast if all(runs_with(fast, program) for program in installed) else flags)
 
 
-def holds(file, text):
-    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        return mapped.find(text.encode()) >= 0
+def runs_with(flags, program):
+    """Whether a program runs with flags of XLA: one that it does not know ends the process."""
+    environment = {**os.environ, "XLA_FLAGS": " ".join(flags)}
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True).returncode == 0
 
 
 os.environ.setdefault("KERAS_VERBOSE", "0")
@@ -37,7 +39,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell lets its jobs in the background ignore Ctrl-C; the fits that tests interrupt would go on for hours.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Tests compile many functions and run each once: XLA need not try hard.
-os.environ.setdefault("XLA_FLAGS", flags_of_xla())
+if "XLA_FLAGS" not in os.environ:
+    os.environ["XLA_FLAGS"] = flags_of_xla()
 # What one process of the tests has compiled, another one need not: programs for JAX, and the modules of polykeras.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     compiled = tempfile.TemporaryDirectory(prefix="polykeras-tests-", ignore_cleanup_errors=True)
