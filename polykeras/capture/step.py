@@ -76,7 +76,7 @@ class Step:
         self.constants = [v for v in variables if v not in assigned] if self.backend.captures else []
         check_owned(assigned, variables)
         self._turn = turns.shared(variables)
-        self._compiled_parts: set = set()
+        self._compiled: set = set()
         self._distribution = placement.state.distribution if self.backend.has_meshes else None
         if self._distribution is not None:
             placement.distribute(variables, self._distribution)
@@ -165,11 +165,9 @@ class Step:
     def _consume(self, call: Callable, inputs: tuple) -> Any:
         """Run a step that donates its arrays; they leave the slots first, so that no thread finds deleted ones."""
         key = call, *(x.shape for x in trees.leaves(inputs))
-        if (
-            key not in self._compiled_parts
-        ):  # the first call traces: it is slow and runs a user's code, so it gets copies
+        if key not in self._compiled:  # the first call traces: it is slow and runs a user's code, so it gets copies
             result = self._advance(call, inputs, holders=0)
-            self._compiled_parts.add(key)
+            self._compiled.add(key)
             return result
         turn = self._turn.current()
         with turn.turnstile:
