@@ -122,7 +122,9 @@ class OpCall:
         self._inbound_nodes: list[Node] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
+        result = self.function(*args, **kwargs)
+        is_input = any(result is x for x in args)
+        return masks.detached(result, args, backends.current().copy) if is_input else result
 
 
 #: The nodes that use an operation's outputs. Not attributes: a copied layer would copy everything after it too.
@@ -240,7 +242,9 @@ def record(function: Callable, args: tuple, kwargs: dict, name: str | None = Non
     if sizes.holds_sizes((args, kwargs)):
         return sizes.record_with_sizes(function, args, kwargs, name)
     with backends.use(SPEC):
-        result = inferred(function, *to_specs(args), **to_specs(kwargs))
+        given, options = to_specs((args, kwargs))
+        # An op that leaves shape and dtype alone may return the spec itself; its result has no mask all the same.
+        result = masks.detached(inferred(function, *given, **options), (given, options), SPEC.copy)
     outputs = to_symbols(result)
     operation = OpCall(function, name)
     operation._inbound_nodes.append(Node(operation, args, kwargs, outputs))

@@ -485,9 +485,7 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
             self._note_shapes(args, outputs)
         elif isinstance(scope.values, StandIns):
             scope.values.note(self._note_shapes, args, outputs)
-        if mask is not None and not self._may_pass_masks():
-            outputs = masks.detached(outputs, args, backend.copy)
-        self._pass_mask(self._signature_of_call.first(args, kwargs), mask, outputs)
+        outputs = self._pass_mask(backend, args, kwargs, mask, outputs)
         # Shapes of stand-ins are not remembered: the next run on them must do the same bookkeeping as this one.
         if first is not None and args[0] is first and not isinstance(scope.values, StandIns):
             self._accept_input(backend, first)
@@ -645,21 +643,22 @@ class Layer(Trainability, Keras2Names, Inference, EngineIdioms, CallArguments, K
         """
         return previous_mask
 
-    def _may_pass_masks(self) -> bool:
-        """Whether the layer, or a nested one, may set masks on the outputs."""
-        overrides = type(self).compute_mask is not Layer.compute_mask
-        return self.supports_masking or overrides or bool(self._layers_within())
-
-    def _pass_mask(self, inputs: Any, mask: Any, outputs: Any) -> None:
+    def _pass_mask(self, backend: Any, args: tuple, kwargs: dict, mask: Any, outputs: Any) -> Any:
+        """Return the outputs with the masks that ``compute_mask`` gives them."""
         overrides = type(self).compute_mask is not Layer.compute_mask
         if not overrides and (mask is None or not self.supports_masking):
-            return
-        result = inferred(self.compute_mask, inputs, mask)
-        leaves, found = trees.leaves(outputs), result if isinstance(result, list | tuple) else [result]
+            # Layers within may have set masks.
+            is_plain = mask is not None and not self._layers_within()
+            return masks.detached(outputs, args, backend.copy) if is_plain else outputs
+        result = inferred(self.compute_mask, self._signature_of_call.first(args, kwargs), mask)
+        found = result if isinstance(result, list | tuple) else [result]
+        if mask is not None and any(its_mask is None for its_mask in found):
+            outputs = masks.detached(outputs, args, backend.copy)
         # A single mask for several outputs (states, scores) belongs to the first, as in Keras.
-        for output, its_mask in zip(leaves, found, strict=False):
+        for output, its_mask in zip(trees.leaves(outputs), found, strict=False):
             if its_mask is not None and output is not None:
                 masks.set_mask(output, its_mask)
+        return outputs
 
     @also_named(losses="loss")
     def add_loss(self, loss: Any, inputs: Any = None) -> None:

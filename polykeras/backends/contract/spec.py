@@ -8,6 +8,7 @@ length); sizes that depend on an unknown size are unknown.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 import math
 from typing import Any
@@ -214,7 +215,7 @@ class SpecBackend(Backend):
     bitcast = cast
 
     def copy(self, x: SpecArray) -> SpecArray:
-        return x
+        return copy.copy(x)
 
     def concrete(self, x: SpecArray) -> SpecArray:
         return x

@@ -122,6 +122,15 @@ def in_grain_data_pipeline() -> bool:
     return False
 
 
+def in_tf_graph() -> bool:
+    """Return whether a graph of TensorFlow is being built, whichever the engine.
+
+    >>> in_tf_graph()
+    False
+    """
+    return backends.carrier() is not None
+
+
 class H5IOStore:
     """Arrays by path in an HDF5 file, in Keras's layout.
 
